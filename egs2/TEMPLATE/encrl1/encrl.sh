@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# From one large ESPnet speech recogniser to several small ones. A recipe's run.sh calls
+# this with its options; see --help.
+set -euo pipefail
+
+# General
+stage=1          # First stage to run.
+stop_stage=9     # Last stage to run.
+nj=2             # Worker processes of stage 2.
+ngpu=0           # GPUs for training and decoding.
+num_threads=1    # Threads of decoding.
+python=python3   # May be several words.
+datadir=data     # Kaldi data folders.
+dumpdir=dump     # Formatted audio or features.
+expdir=exp       # Models.
+corpus=          # Its name in the tables; the recipe's folder by default.
+
+# Data
+train_set=train
+valid_set=dev
+test_sets=test          # Several in quotes; the tables show the first.
+local_data_opts=        # For local/data.sh, e.g. "--an4 /corpora/an4".
+feats_type=raw          # raw: features on the fly by ESPnet's front end. fbank: stage 2.
+fs=16000                # Hz.
+speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
+min_wav_duration=0.1    # Seconds; training data only.
+max_wav_duration=30     # Seconds; training data only.
+bad_utterances=error    # error, or drop to leave them out.
+token_type=char         # char or bpe.
+nbpe=100                # Size of the BPE vocabulary.
+
+# Reference model (stages 3 and 4)
+reference=                                  # ESPnet experiment folder or packed zip to
+                                            # import; empty: train one.
+reference_model_file=                       # Which checkpoint of it.
+reference_config=conf/train_reference.yaml  # How to train one.
+reference_exp=                              # Its folder; ${expdir}/asr_reference.
+
+# EncRL (stage 5), fine-tuning (stage 6)
+tag=encrl                             # Names the folders of this variant.
+variant=                              # Its name in the tables; the tag if not encrl.
+sizes="6 4 2"                         # Encoder layers of the small models.
+encrl_layers=                         # Those of the EncRL student; the largest size.
+student_init=random                   # random, first, last or spaced reference layers.
+objectives=                           # e.g. "clip mae"; those of encrl_config if empty.
+family=last                           # Layers a smaller model takes of the student.
+encrl_config=conf/train_encrl.yaml
+finetune_config=conf/finetune_ctc.yaml
+encrl_args=                           # More options for stage 5.
+finetune_args=                        # More options for stage 6.
+encrl_epochs=                         # Instead of the configuration's.
+finetune_epochs=
+direct=false                          # Also decode the models before fine-tuning.
+seed=1
+
+# Baselines (stage 8)
+scratch_config=conf/train_ctc.yaml
+scratch_epochs=
+scratch_tag=scratch
+
+# Decoding (stage 7), report (stage 9)
+decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow).
+remeasure_rtf=false   # Measure speed again in stage 9, on a quiet machine.
+results=RESULTS.md    # Where stage 9 puts its tables.
+
+run_args=$(printf '%q ' "$@")
+help_message="Usage: $0 [--option value]...
+
+Stages: 1 data preparation, 2 features and tokens, 3 statistics, 4 reference model,
+5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines from
+scratch, 9 report, 10 (reserved: export to a device).
+  $0 --stage 5 --stop_stage 7     the heart of it, from what is there
+
+$(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
+
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/parse_options.sh"
+. ./path.sh
+. ./cmd.sh
+
+log() { echo "$(date '+%H:%M:%S') $*" >&2; }
+die() { log "ERROR $*"; exit 2; }
+log "$0 ${run_args}"
+
+[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
+    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
+[[ ${feats_type} == raw || ${feats_type} == fbank ]] \
+    || die "--feats_type ${feats_type}: must be raw or fbank"
+[[ ${token_type} == char || ${token_type} == bpe ]] \
+    || die "--token_type ${token_type}: must be char or bpe"
+[[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
+    || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
+
+corpus=${corpus:-$(basename "$(dirname "${PWD}")")}
+reference_exp=${reference_exp:-${expdir}/asr_reference}
+[ -n "${variant}" ] || { [ "${tag}" = encrl ] || variant=${tag}; }
+for n in ${sizes}; do
+    [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
+done
+
+dump=${dumpdir}/${feats_type}
+dump_train=${train_set}
+[ -z "${speed_perturb_factors}" ] || dump_train=${train_set}_sp
+token_name=${token_type}
+[ "${token_type}" = char ] || token_name=bpe${nbpe}
+token_dir=${datadir}/token_list/${token_name}
+token_list=${token_dir}/tokens.txt
+bpemodel=none
+[ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
+stats=${expdir}/asr_stats_${feats_type}_${token_name}
+encrl_exp=${expdir}/encrl_${tag}_s${seed}
+student_exp=${expdir}/asr_${tag}_s${seed}
+scratch_exp=${expdir}/asr_${scratch_tag}_s${seed}
+
+# An imported reference brings its own tokens, from stage 2 on.
+import_tokens=()
+if [ -n "${reference}" ]; then
+    token_list=${reference_exp}/tokens.txt
+fi
+
+if [ "${feats_type}" = raw ]; then
+    scp=wav.scp type=sound lengths=utt2num_samples
+else
+    scp=feats.scp type=npy lengths=feats_shape
+fi
+data_opts=(
+    --train_data_path_and_name_and_type "${dump}/${dump_train}/${scp},speech,${type}"
+    --train_data_path_and_name_and_type "${dump}/${dump_train}/text,text,text"
+    --valid_data_path_and_name_and_type "${dump}/${valid_set}/${scp},speech,${type}"
+    --valid_data_path_and_name_and_type "${dump}/${valid_set}/text,text,text"
+    --ngpu "${ngpu}" --num_att_plot 0
+)
+shape_opts=(
+    --train_shape_file "${stats}/train/speech_shape"
+    --valid_shape_file "${stats}/valid/speech_shape"
+)
+token_opts=(
+    --use_preprocessor true --token_type "${token_type}" --token_list "${token_list}"
+    --bpemodel "${bpemodel}" --non_linguistic_symbols none --cleaner none --g2p none
+)
+feature_opts=()
+if [ "${feats_type}" = fbank ]; then
+    feature_opts=(--frontend none --frontend_conf "{}")
+fi
+
+need() {  # need FILE STAGE: refuse to start a stage whose input is not there
+    [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
+}
+evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
+    # shellcheck disable=SC2086
+    ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "$@" \
+        --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
+        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
+}
+of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+if wanted 1; then
+    log "Stage 1: data preparation"
+    # shellcheck disable=SC2086
+    local/data.sh --output_dir "${datadir}" ${local_data_opts}
+fi
+
+if wanted 2 || wanted 4; then
+    if [ -n "${reference}" ]; then
+        log "Importing the reference model ${reference}"
+        # shellcheck disable=SC2086
+        ${train_cmd} ${python} -m espnet_plugin.bin.import_reference \
+            --reference "${reference}" --output_dir "${reference_exp}" \
+            ${reference_model_file:+--reference_model_file "${reference_model_file}"}
+    fi
+fi
+if [ -n "${reference}" ] && [ -e "${reference_exp}/config.yaml" ]; then
+    reference_config=${reference_exp}/config.yaml
+    token_type=$(sed -n 's/^token_type: *//p' "${reference_config}")
+    bpemodel=none
+    [ ! -e "${reference_exp}/bpe.model" ] || bpemodel=${reference_exp}/bpe.model
+    import_tokens=(--token_list "${token_list}")
+    [ "${bpemodel}" = none ] || import_tokens+=(--bpemodel "${bpemodel}")
+fi
+
+if wanted 2; then
+    log "Stage 2: features and tokens"
+    need "${datadir}/${train_set}" 1
+    # shellcheck disable=SC2086
+    ${train_cmd} ${python} -m espnet_plugin.bin.prepare \
+        --data_dir "${datadir}" --dump_dir "${dump}" \
+        --train_set "${train_set}" --dump_train_set "${dump_train}" \
+        --other_sets "${valid_set}" ${test_sets} \
+        --feats_type "${feats_type}" --fs "${fs}" \
+        --speed_perturb_factors ${speed_perturb_factors} \
+        --min_wav_duration "${min_wav_duration}" \
+        --max_wav_duration "${max_wav_duration}" \
+        --bad_utterances "${bad_utterances}" --asr_config "${reference_config}" \
+        --token_type "${token_type}" --nbpe "${nbpe}" --token_dir "${token_dir}" \
+        "${import_tokens[@]}" --nj "${nj}"
+fi
+
+if wanted 3; then
+    log "Stage 3: statistics"
+    need "${dump}/${dump_train}/done.json" 2
+    if [ -e "${stats}/.done" ] && [ "${stats}/.done" -nt "${dump}/${dump_train}/done.json" ]; then
+        log "${stats} is finished already"
+    else
+        if [ -n "${reference}" ]; then
+            # The reference's normalisation is used; only the lengths are needed.
+            for part in train:${dump_train} valid:${valid_set}; do
+                mkdir -p "${stats}/${part%:*}"
+                cp "${dump}/${part#*:}/${lengths}" "${stats}/${part%:*}/speech_shape"
+            done
+        else
+            # shellcheck disable=SC2086
+            ${train_cmd} ${python} -m espnet_plugin.bin.asr_train --collect_stats true \
+                --config "${reference_config}" "${data_opts[@]}" "${token_opts[@]}" \
+                "${feature_opts[@]}" \
+                --train_shape_file "${dump}/${dump_train}/${lengths}" \
+                --valid_shape_file "${dump}/${valid_set}/${lengths}" \
+                --output_dir "${stats}"
+        fi
+        touch "${stats}/.done"
+    fi
+fi
+
+if wanted 4 && [ -z "${reference}" ]; then
+    log "Stage 4: reference model"
+    need "${stats}/.done" 3
+    # shellcheck disable=SC2086
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind reference \
+        --config "${reference_config}" --output "${reference_exp}" --seed 1 \
+        "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
+        --normalize global_mvn \
+        --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+fi
+
+checkpoint() {  # the checkpoint that meta.json of a finished model names
+    ${python} -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
+        "$1/meta.json"
+}
+
+if wanted 5; then
+    log "Stage 5: EncRL pre-training of ${encrl_layers} layers"
+    need "${stats}/.done" 3
+    need "${reference_exp}/meta.json" 4
+    # shellcheck disable=SC2086
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.encrl_train \
+        --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
+        --variant "${variant}" --serves ${sizes} \
+        --reference_config "${reference_exp}/config.yaml" \
+        --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")" \
+        --student_num_layers "${encrl_layers}" --student_init "${student_init}" \
+        ${objectives:+--objectives ${objectives}} \
+        ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
+        "${data_opts[@]}" "${shape_opts[@]}" ${encrl_args}
+fi
+
+if wanted 6; then
+    log "Stage 6: CTC fine-tuning of ${sizes} layers"
+    need "${encrl_exp}/done.json" 5
+    # shellcheck disable=SC2086
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind finetune \
+        --encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${family}" \
+        --config "${finetune_config}" --output "${student_exp}" --seed "${seed}" \
+        ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
+        "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+    if ${direct}; then
+        # shellcheck disable=SC2086
+        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+            --encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${family}" \
+            --output "${student_exp}_direct"
+    fi
+fi
+
+if wanted 7; then
+    log "Stage 7: decoding and scoring"
+    mapfile -t models < <(of_sizes "${student_exp}")
+    need "${models[0]}/meta.json" 6
+    if ${direct}; then
+        mapfile -t -O "${#models[@]}" models < <(of_sizes "${student_exp}_direct")
+    fi
+    evaluate "${reference_exp}" "${models[@]}"
+fi
+
+if wanted 8; then
+    log "Stage 8: the same sizes from scratch"
+    need "${reference_exp}/config.yaml" 4
+    # shellcheck disable=SC2086
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind scratch \
+        --reference_config "${reference_exp}/config.yaml" --sizes ${sizes} \
+        --config "${scratch_config}" --output "${scratch_exp}" --seed "${seed}" \
+        ${scratch_epochs:+--max_epoch ${scratch_epochs}} \
+        "${data_opts[@]}" "${shape_opts[@]}"
+    mapfile -t models < <(of_sizes "${scratch_exp}")
+    evaluate "${models[@]}"
+fi
+
+if wanted 9; then
+    log "Stage 9: report"
+    mapfile -t models < <(find "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' | sort)
+    [ "${#models[@]}" -gt 0 ] || die "${expdir} has no finished model: run stages 4 to 8"
+    if ${remeasure_rtf}; then
+        # shellcheck disable=SC2086
+        ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
+            --dump_dir "${dump}" --sets --only_rtf true
+    fi
+    # shellcheck disable=SC2086
+    ${python} -m espnet_plugin.bin.results "${models[@]}" --corpus "${corpus}" \
+        --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
+        --results_json results.json --markdown "${results}" --plot_dir "${expdir}/report"
+fi
+
+if wanted 10; then
+    log "Stage 10 (export to a device) is not there yet"
+fi
+log "Done"

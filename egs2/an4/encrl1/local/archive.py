@@ -1,0 +1,129 @@
+"""Fetch an archive from the network and unpack it, whole or not at all."""
+
+import gzip
+import logging
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from http.client import HTTPException
+from pathlib import Path
+from typing import Callable, Optional
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["DamagedArchive", "fetch", "unpack"]
+
+_CHUNK_BYTES = 1 << 18
+_TIMEOUT_S = 30.0
+_GZIP_MAGIC = b"\x1f\x8b"
+_RANGE_NOT_SATISFIABLE = 416
+
+
+class DamagedArchive(UserError):
+    """The archive itself is of no use; another copy may be."""
+
+
+def fetch(url: str, path: Path, timeout_s: float = _TIMEOUT_S) -> None:
+    """Download a ``.tar.gz``; a part that an earlier call left is completed.
+
+    Args:
+        url: Its address.
+        path: Where it goes. While it is incomplete it is called ``<name>.part``.
+        timeout_s: Seconds without an answer after which it is given up.
+
+    Raises:
+        UserError: If there is no connection, the server refuses, the sizes differ, or
+            what came is no gzip file. A part that may be completed stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        expected = _download(url, part, timeout_s)
+    except (urllib.error.URLError, HTTPException, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(f"{url}: {reason}") from error
+    size = part.stat().st_size
+    if expected is not None and size < expected:
+        raise UserError(f"{url}: {size} of {expected} bytes came; run it again")
+    with part.open("rb") as stream:
+        is_gzip = stream.read(2) == _GZIP_MAGIC
+    if not is_gzip or (expected is not None and size > expected):
+        # Another page, such as a log-in form, or a part of another file: no use.
+        part.unlink()
+        raise UserError(f"{url}: what came ({size} bytes) is not the archive")
+    part.replace(path)
+
+
+def _download(url: str, part: Path, timeout_s: float) -> Optional[int]:
+    """Append what is missing to ``part``; return the whole size if it is known."""
+    done = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "espnet_plugin"})
+    if done:
+        request.add_header("Range", f"bytes={done}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        if not done or error.code != _RANGE_NOT_SATISFIABLE:
+            raise
+        # The part is whole, or of another file: only a fresh start tells.
+        part.unlink()
+        return _download(url, part, timeout_s)
+    with response:
+        # A server that knows no ranges sends everything again.
+        goes_on = response.status == 206
+        start = done if goes_on else 0
+        length = response.headers.get("Content-Length")
+        total = None if length is None else start + int(length)
+        logging.info(
+            "downloading %s%s%s",
+            url,
+            "" if total is None else f" ({total / 1e6:.0f} MB)",
+            f" from byte {start}" if start else "",
+        )
+        with part.open("ab" if goes_on else "wb") as stream:
+            shutil.copyfileobj(response, stream, _CHUNK_BYTES)
+    return total
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    inside: str,
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> None:
+    """Unpack a folder of a ``.tar.gz``; ``folder`` appears complete or not at all.
+
+    Nothing in the archive can be written elsewhere, be a device or point out of the
+    folder: Python's ``data`` filter (PEP 706) refuses it.
+
+    Args:
+        archive: The file.
+        folder: Where the archive's folder ``inside`` goes; must not exist.
+        inside: Path in the archive.
+        wanted: Chooses members by their path in the archive.
+
+    Raises:
+        DamagedArchive: If it is truncated, unsafe or lacks the folder.
+        UserError: If it is missing, or there is no room for what it holds.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(
+            dir=folder.parent, prefix=f".{folder.name}."
+        ) as temporary:
+            with tarfile.open(archive, "r:gz") as tar:
+                members = [m for m in tar.getmembers() if wanted(m.name)]
+                tar.extractall(temporary, members, filter="data")
+            source = Path(temporary, inside)
+            if not source.is_dir():
+                raise DamagedArchive(f"{archive} has no folder {inside}")
+            source.replace(folder)
+    except tarfile.FilterError as error:
+        raise DamagedArchive(f"{archive} is not safe to unpack: {error}") from error
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DamagedArchive(f"{archive} is damaged: {error}") from error
+    except OSError as error:
+        raise UserError(f"{archive} cannot be unpacked: {error}") from error

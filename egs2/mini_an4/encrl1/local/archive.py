@@ -1,0 +1,1 @@
+../../../an4/encrl1/local/archive.py

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Make Kaldi data folders from the eight AN4 utterances that ESPnet's package carries.
+
+Works offline. Five utterances to train on, one for development, two for the test: enough
+to see that a recipe runs on real speech, far too few to measure anything.
+"""
+
+import argparse
+import importlib.metadata
+import logging
+import sys
+from pathlib import Path
+
+from archive import unpack
+from prepare_an4 import read_part, subset, write_sets
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import write_text
+
+__all__ = ["find_archive", "get_parser", "main", "prepare"]
+
+_ARCHIVE = "egs3/mini_an4/esp2_asr/downloads.tar.gz"
+_INSIDE = "downloads/an4"
+
+# The archive's lists leave this recording out; its words are from AN4's own lists.
+_UNLISTED = "an4_clstk/fash/cen7-fash-b", "TWO SIX EIGHT FOUR FOUR ONE EIGHT"
+
+# The only utterance whose letters all occur in the others: characters that training
+# does not know are an error in the development set. Its speaker is in training too.
+_DEV = {"mwhw-an152-mwhw-b"}
+
+
+def find_archive() -> Path:
+    """Return the archive among the files of the installed ESPnet.
+
+    Raises:
+        UserError: If ESPnet is not installed as a package, or this release lacks it.
+    """
+    try:
+        distribution = importlib.metadata.distribution("espnet")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(
+            "the package espnet is not installed here (a checkout is none): give the "
+            "archive with --archive, in ESPnet's source egs/mini_an4/asr1/downloads.tar.gz"
+        ) from error
+    path = Path(str(distribution.locate_file(_ARCHIVE)))
+    if not path.is_file():
+        raise UserError(
+            f"espnet {distribution.version} does not carry {_ARCHIVE} (202611 does): "
+            "install that, or give the archive with --archive"
+        )
+    return path
+
+
+def prepare(archive: Path, download_dir: Path, output_dir: Path) -> None:
+    """Unpack the corpus into ``download_dir/an4`` and write the data folders.
+
+    Raises:
+        UserError: If the archive is unusable.
+    """
+    corpus = download_dir / "an4"
+    if corpus.is_dir():
+        logging.info("%s is there already", corpus)
+    else:
+        unpack(archive, corpus, _INSIDE, lambda name: name.startswith(f"{_INSIDE}/"))
+    _list_the_unlisted(corpus)
+    train, test = (read_part(corpus.resolve(), part) for part in ("train", "test"))
+    write_sets(
+        output_dir,
+        {
+            "train": subset(train, train.text.keys() - _DEV),
+            "dev": subset(train, _DEV),
+            "test": test,
+        },
+    )
+
+
+def _list_the_unlisted(corpus: Path) -> None:
+    fileid, words = _UNLISTED
+    line = f"<s> {words} </s> ({fileid.rsplit('/', 1)[-1]})"
+    for name, entry in ("fileids", fileid), ("transcription", line):
+        path = corpus / "etc" / f"an4_train.{name}"
+        content = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if entry not in content.splitlines():
+            write_text(path, f"{content.rstrip()}\n{entry}\n")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--archive", type=Path, help="the archive; by default the installed ESPnet's"
+    )
+    parser.add_argument("--download_dir", type=Path, default=Path("downloads"))
+    parser.add_argument("--output_dir", type=Path, default=Path("data"))
+    return parser
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(
+        lambda: prepare(
+            args.archive or find_archive(), args.download_dir, args.output_dir
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

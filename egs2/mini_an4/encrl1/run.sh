@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Eight real utterances and the smallest models: that every stage runs, in a few minutes.
+set -euo pipefail
+
+./encrl.sh \
+    --nj 1 \
+    --reference_config conf/tiny_reference.yaml \
+    --encrl_config conf/tiny_encrl.yaml \
+    --finetune_config conf/tiny_ctc.yaml \
+    --scratch_config conf/tiny_ctc.yaml \
+    --sizes "2 1" \
+    "$@"

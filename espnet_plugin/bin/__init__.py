@@ -1,0 +1,1 @@
+"""One thin command-line module a stage; no logic lives here."""

@@ -1,0 +1,78 @@
+"""Stage 7, first half: decode sets with a model and write ESPnet's result files."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--asr_train_config", type=Path, required=True, help="the model's config.yaml")
+    add("--asr_model_file", type=Path, required=True, help="its checkpoint")
+    add(
+        "--data_path_and_name_and_type",
+        action="append",
+        required=True,
+        help="e.g. dump/raw/test/wav.scp,speech,sound; once per set",
+    )
+    add(
+        "--key_file",
+        type=Path,
+        action="append",
+        help="utterances to decode, in the order of the output; once per set",
+    )
+    add("--output_dir", type=Path, action="append", required=True, help="once per set")
+    add("--method", choices=["best_path", "prefix"], default="best_path")
+    add("--batch_size", type=int, default=16, help="utterances, for best_path")
+    add("--num_threads", type=int, help="of torch on the CPU")
+    add("--ngpu", type=int, default=0)
+    add("--overwrite", action="store_true", help="decode again what is finished")
+    return parser
+
+
+def decode(args: argparse.Namespace) -> None:
+    """Do the work."""
+    # ESPnet takes seconds to import; wrong options should not wait for it.
+    from espnet_plugin.decode.run import DecodeSet, decode_model
+    from espnet_plugin.errors import UserError
+
+    keys = args.key_file or [None] * len(args.output_dir)
+    counts = {len(args.output_dir), len(args.data_path_and_name_and_type), len(keys)}
+    if len(counts) != 1:
+        raise UserError(
+            "--data_path_and_name_and_type, --output_dir and --key_file (where given) "
+            f"are needed once per set, not {len(args.data_path_and_name_and_type)}, "
+            f"{len(args.output_dir)} and {len(keys)} times"
+        )
+    sets = [
+        DecodeSet(output_dir.name, [data], output_dir, key_file)
+        for data, output_dir, key_file in zip(
+            args.data_path_and_name_and_type, args.output_dir, keys
+        )
+    ]
+    decode_model(
+        args.asr_train_config,
+        args.asr_model_file,
+        sets,
+        method=args.method,
+        batch_size=args.batch_size,
+        num_threads=args.num_threads,
+        ngpu=args.ngpu,
+        overwrite=args.overwrite,
+    )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: decode(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Stage 5: EncRL pre-training.
+
+Takes every option of ``espnet2.bin.asr_train`` and those of EncRL (``--reference_config``,
+``--student_num_layers``, ``--student_init``...); architecture and tokens come from the
+reference.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.files import write_json
+from espnet_plugin.tasks.encrl import EncRLTask
+from espnet_plugin.tasks.job import read_yaml, training_job
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the options that this command adds to the task's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--variant", default="", help="its name in the tables")
+    parser.add_argument("--serves", type=int, nargs="+", default=[6, 4, 2])
+    return parser
+
+
+def train(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the stage."""
+    request = {
+        "config": read_yaml(args.config),
+        "options": options,
+        "seed": args.seed,
+    }
+    with training_job(args.output_dir, request) as todo:
+        if todo is not None:
+            EncRLTask.main(
+                cmd=[
+                    *("--config", str(args.config)),
+                    *("--output_dir", str(args.output_dir)),
+                    *("--seed", str(args.seed)),
+                    *("--resume", "true"),
+                    *options,
+                ]
+            )
+    write_json(
+        args.output_dir / "meta.json",
+        {
+            "method": "encrl_pretrain",
+            "variant": args.variant,
+            "seed": args.seed,
+            "serves": sorted(args.serves, reverse=True),
+        },
+    )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    cmd = sys.argv[1:] if cmd is None else cmd
+    if "--help" in cmd or "-h" in cmd:
+        EncRLTask.get_parser().print_help()
+        return 0
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: train(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

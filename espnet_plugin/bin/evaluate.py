@@ -1,0 +1,55 @@
+"""Stage 7: decode, score and time finished models, in one process."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from espnet2.utils.types import str2bool
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.evaluate.models import evaluate_model, measure_speed
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("model_dirs", nargs="+", type=Path, help="folders with meta.json")
+    add("--dump_dir", type=Path, required=True)
+    add("--sets", nargs="*", default=["dev", "test"])
+    add("--decoding", choices=["best_path", "prefix"], default="best_path")
+    add("--num_threads", type=int, default=1)
+    add("--ngpu", type=int, default=0)
+    add("--only_rtf", type=str2bool, default=False, help="measure speed anew, only")
+    return parser
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Do the stage."""
+    for folder in args.model_dirs:
+        if args.only_rtf:
+            measure_speed(folder, overwrite=True)
+            continue
+        evaluate_model(
+            folder,
+            args.dump_dir,
+            args.sets,
+            args.decoding,
+            args.num_threads,
+            args.ngpu,
+        )
+        measure_speed(folder)
+        logging.info("%s is evaluated", folder)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: evaluate(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Stage 2: check the data folders, write the dump and the token list."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+from espnet2.text.build_tokenizer import build_tokenizer
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.kaldi import read_data_dir
+from espnet_plugin.data.prepare import FormatOptions, format_set
+from espnet_plugin.data.tokens import build_token_list, read_token_list
+from espnet_plugin.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data_dir", type=Path, default=Path("data"))
+    add("--dump_dir", type=Path, required=True, help="for this feats_type")
+    add("--train_set", default="train")
+    add("--dump_train_set", default="train", help="name of the set to train on")
+    add(
+        "--other_sets",
+        nargs="*",
+        default=["dev", "test"],
+        help="the validation set first; only its transcripts are checked",
+    )
+    add("--feats_type", choices=["raw", "fbank"], default="raw")
+    add("--fs", type=int, default=16000, help="sampling rate in Hz")
+    add("--speed_perturb_factors", type=float, nargs="*", default=[])
+    add("--min_wav_duration", type=float, default=0.1, help="seconds")
+    add("--max_wav_duration", type=float, default=30.0, help="seconds")
+    add("--bad_utterances", choices=["error", "drop"], default="error")
+    add("--asr_config", type=Path, required=True, help="the reference's configuration")
+    add("--token_type", choices=["char", "bpe"], default="char")
+    add("--nbpe", type=int, default=100)
+    add("--token_dir", type=Path, required=True)
+    add("--token_list", type=Path, help="use this one instead of making one")
+    add("--bpemodel", type=Path, help="the BPE model of --token_list")
+    add("--nj", type=int, default=1)
+    return parser
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Do the stage."""
+    if not args.asr_config.is_file():
+        raise UserError(f"--asr_config {args.asr_config} is missing")
+    config = yaml.safe_load(args.asr_config.read_text()) or {}
+    frontend, encoder = (config.get(k) or {} for k in ("frontend_conf", "encoder_conf"))
+    options = FormatOptions(
+        fs=args.fs,
+        feats_type=args.feats_type,
+        speeds=tuple(sorted({1.0, *args.speed_perturb_factors})),
+        min_seconds=args.min_wav_duration,
+        max_seconds=args.max_wav_duration,
+        num_mel_bins=frontend.get("n_mels", 80),
+        # Kaldi's filter banks move by 10 ms.
+        hop_length=(
+            frontend.get("hop_length", 128)
+            if args.feats_type == "raw"
+            else args.fs // 100
+        ),
+        input_layer=encoder.get("input_layer", "conv2d"),
+        drop_bad=args.bad_utterances == "drop",
+        nj=args.nj,
+    )
+    sets = [args.train_set, *args.other_sets]
+    folders = {name: read_data_dir(args.data_dir / name) for name in sets}
+    token_list, bpemodel = args.token_list, args.bpemodel
+    if token_list is None:
+        nbpe = args.nbpe if args.token_type == "bpe" else None
+        texts = folders[args.train_set].text.values()
+        token_list = build_token_list(texts, args.token_dir, nbpe)
+        bpemodel = args.token_dir / "bpe.model"
+    known = set(read_token_list(token_list))
+    if args.token_type == "bpe":
+        if bpemodel is None or not bpemodel.is_file():
+            raise UserError(
+                f"--bpemodel {bpemodel}: name the BPE model of --token_list"
+            )
+        tokenizer = build_tokenizer("bpe", bpemodel=str(bpemodel))
+    else:
+        tokenizer = build_tokenizer("char")
+    for name in sets:
+        training = name == args.train_set
+        format_set(
+            args.data_dir / name,
+            args.dump_dir / (args.dump_train_set if training else name),
+            options,
+            tokenizer.text2tokens,
+            # A test transcript may hold what was never trained; it counts as an error
+            # of the recogniser, not of the corpus.
+            known_tokens=None if name not in sets[:2] else known,
+            training=training,
+        )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: prepare(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Score a recognised text: WER and CER with 95 % intervals, and what went wrong."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.evaluate.result_text import summary_table, write_score
+from espnet_plugin.evaluate.wer import BOOTSTRAP_UNITS, DEFAULT_RESAMPLES, score_files
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Score a recognised text against its reference.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--ref", required=True, help="reference, a Kaldi text file")
+    parser.add_argument("--hyp", required=True, help="recognised, a Kaldi text file")
+    parser.add_argument(
+        "--output_dir",
+        required=True,
+        help="where score.json, score_wer/ and score_cer/ go; its last part names the "
+        "data set in them",
+    )
+    parser.add_argument("--utt2spk", help="speaker of each utterance")
+    parser.add_argument(
+        "--unit_of_bootstrap",
+        choices=BOOTSTRAP_UNITS,
+        default="utterance",
+        help="what is drawn for the interval; speaker needs --utt2spk",
+    )
+    parser.add_argument(
+        "--resamples", type=int, default=DEFAULT_RESAMPLES, help="bootstrap samples"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    return parser
+
+
+def score(args: argparse.Namespace) -> None:
+    """Score, write the files, and print the summary, which is the product."""
+    scored = score_files(
+        args.ref,
+        args.hyp,
+        args.utt2spk,
+        args.unit_of_bootstrap,
+        args.resamples,
+        args.seed,
+    )
+    dataset = Path(args.output_dir).resolve().name
+    written = write_score(scored, args.output_dir, dataset)
+    low, high = scored.wer_ci95
+    logging.info(
+        "WER %.2f %% (95 %% interval %.2f to %.2f), CER %.2f %%; written: %s",
+        scored.words.rate,
+        low,
+        high,
+        scored.chars.rate,
+        written,
+    )
+    print(summary_table(scored, dataset))
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: score(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

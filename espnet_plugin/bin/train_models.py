@@ -1,0 +1,91 @@
+"""Stages 4, 6 and 8: train plain ESPnet models.
+
+What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.family import export_direct, finetune_family, train_scratch
+from espnet_plugin.tasks.job import read_yaml
+from espnet_plugin.tasks.plain import train_plain_model
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--kind",
+        choices=["reference", "finetune", "direct", "scratch"],
+        required=True,
+        help="reference: one model from --config; finetune: every size from --encrl_dir; "
+        "direct: the same without training; scratch: every size, CTC only",
+    )
+    add("--config", type=Path, help="training configuration")
+    add("--output", required=True, help="folder (reference) or prefix of the folders")
+    add("--encrl_dir", type=Path)
+    add("--reference_config", type=Path, help="whose architecture scratch models have")
+    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--family", choices=["last", "first", "spaced"], default="last")
+    add("--max_epoch", type=int, help="instead of the configuration's")
+    add("--variant", default="", help="name of this variant in the tables")
+    add("--seed", type=int, default=1)
+    return parser
+
+
+def train_models(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the stage."""
+    if args.kind == "direct":
+        export_direct(_needed(args, "encrl_dir"), args.sizes, args.family, args.output)
+        return
+    training = read_yaml(_needed(args, "config"))
+    if args.max_epoch is not None:
+        training["max_epoch"] = args.max_epoch
+    if args.kind == "reference":
+        meta = {"method": "reference", "variant": args.variant, "seed": args.seed}
+        options = [*options, "--seed", str(args.seed)]
+        train_plain_model(
+            Path(args.output), training, options, {**meta, "shared": None}
+        )
+    elif args.kind == "finetune":
+        finetune_family(
+            _needed(args, "encrl_dir"),
+            args.sizes,
+            args.family,
+            training,
+            options,
+            args.output,
+            args.seed,
+        )
+    else:
+        train_scratch(
+            _needed(args, "reference_config"),
+            args.sizes,
+            training,
+            options,
+            args.output,
+            args.seed,
+            args.variant,
+        )
+
+
+def _needed(args: argparse.Namespace, name: str) -> Path:
+    if getattr(args, name) is None:
+        raise UserError(f"--{name} is needed with --kind {args.kind}")
+    return getattr(args, name)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: train_models(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

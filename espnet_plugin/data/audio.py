@@ -1,0 +1,55 @@
+"""Reading audio files and saying what is wrong with them."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["SILENCE_PEAK", "read_audio"]
+
+# Two steps of 16-bit audio: below that a file holds dither, not speech.
+SILENCE_PEAK = 2.0 / 32768.0
+
+
+def read_audio(path: str, sample_rate: int) -> np.ndarray:
+    """Read a one-channel file (anything libsndfile reads: WAV, FLAC, SPHERE, Opus...).
+
+    Args:
+        path: The file, or a Kaldi pipe (refused).
+        sample_rate: The rate it must have, in Hz.
+
+    Returns:
+        ``(samples,)`` float32 in [-1, 1).
+
+    Raises:
+        UserError: If it cannot be read, has another rate, several channels, no sample,
+            a NaN, or is silent.
+    """
+    if path.rstrip().endswith("|"):
+        raise UserError(
+            f"{path!r} is a command, not a file: run it once and name its output"
+        )
+    if not Path(path).is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise UserError(f"{path} cannot be read as audio: {error}") from error
+    if rate != sample_rate:
+        raise UserError(
+            f"{path} has {rate} Hz, not {sample_rate}: resample it, or give --fs {rate}"
+        )
+    if samples.shape[1] != 1:
+        raise UserError(
+            f"{path} has {samples.shape[1]} channels: choose or mix down to one first"
+        )
+    samples = samples[:, 0]
+    if not len(samples):
+        raise UserError(f"{path} has no sample")
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path} holds NaN or infinite samples")
+    if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
+        raise UserError(f"{path} is silent")
+    return samples

@@ -1,0 +1,261 @@
+"""Stage 2: from checked data folders to what ESPnet trains on."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+import numpy as np
+import soundfile
+import torch
+import torchaudio
+
+from espnet_plugin.data.audio import read_audio
+from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames, feature_frames
+from espnet_plugin.data.kaldi import DataDir, complain, read_data_dir, write_data_dir
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_bytes, write_json, write_lines
+from espnet_plugin.progress import progress
+
+__all__ = ["FormatOptions", "check_text", "format_set", "kaldi_fbank"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """How a set is written.
+
+    Attributes:
+        fs: Sampling rate in Hz that every file must have.
+        feats_type: ``raw`` (ESPnet's own frontend computes features while training) or
+            ``fbank`` (Kaldi log-mel filter banks, computed here once).
+        speeds: Speed factors; 1.0 keeps the utterance, others add a copy each.
+        min_seconds: Shorter training utterances are left out.
+        max_seconds: Longer training utterances are left out.
+        num_mel_bins: Bins of ``fbank``.
+        hop_length: Samples between two feature frames, for the CTC length check.
+        input_layer: The encoder's sub-sampling layer, for the same check.
+        drop_bad: Leave bad utterances out instead of stopping at them.
+        nj: Worker processes.
+    """
+
+    fs: int = 16000
+    feats_type: str = "raw"
+    speeds: tuple[float, ...] = (1.0,)
+    min_seconds: float = 0.1
+    max_seconds: float = 30.0
+    num_mel_bins: int = 80
+    hop_length: int = 160
+    input_layer: str = "conv2d"
+    drop_bad: bool = False
+    nj: int = 1
+
+    def __post_init__(self):
+        if self.feats_type not in ("raw", "fbank"):
+            raise UserError(f"--feats_type {self.feats_type}: must be raw or fbank")
+        if not self.speeds or 1.0 not in self.speeds or min(self.speeds) <= 0:
+            raise UserError(
+                f"--speed_perturb_factors {self.speeds}: positive factors, 1.0 included"
+            )
+        if not 0 <= self.min_seconds < self.max_seconds:
+            raise UserError(
+                f"--min_wav_duration {self.min_seconds} must be less than "
+                f"--max_wav_duration {self.max_seconds}"
+            )
+
+
+def kaldi_fbank(samples: np.ndarray, fs: int, num_mel_bins: int) -> np.ndarray:
+    """Return Kaldi's log-mel filter banks, ``(frames, num_mel_bins)`` float32.
+
+    Without dither, so that features are the same every time; on the 16-bit scale, as
+    Kaldi and sherpa-onnx compute them.
+    """
+    features = torchaudio.compliance.kaldi.fbank(
+        torch.from_numpy(samples)[None] * 32768.0,
+        num_mel_bins=num_mel_bins,
+        sample_frequency=fs,
+        dither=0.0,
+        snip_edges=False,
+    )
+    return features.numpy()
+
+
+def check_text(
+    text: dict[str, str], tokenize: Callable[[str], list[str]], known: set[str]
+) -> dict[str, str]:
+    """Return what is wrong with transcripts, by utterance: unknown characters."""
+    problems = {}
+    for utt, words in text.items():
+        unknown = sorted(set(tokenize(words)) - known)
+        if unknown:
+            problems[utt] = f"{words!r} has {unknown}, which the token list lacks"
+    return problems
+
+
+def format_set(
+    source: Path,
+    target: Path,
+    options: FormatOptions,
+    tokenize: Callable[[str], list[str]],
+    known_tokens: Optional[set[str]] = None,
+    training: bool = False,
+) -> None:
+    """Check every utterance of ``source`` and write it to ``target``.
+
+    Nothing is redone when ``target`` was finished from the same tables and options.
+
+    Args:
+        source: A Kaldi data folder.
+        target: The dump folder of this set.
+        options: How to write it.
+        tokenize: Transcript to tokens.
+        known_tokens: If given, transcripts with other tokens are an error.
+        training: Apply speed factors, the length filter and the CTC length check.
+
+    Raises:
+        UserError: If an utterance is unusable (unless ``options.drop_bad``) or none is
+            left.
+    """
+    data = read_data_dir(source)
+    problems = check_text(data.text, tokenize, known_tokens) if known_tokens else {}
+    # What nobody trains on may be too fast for CTC, but must give a frame.
+    needed = {
+        utt: ctc_frames_needed(tokenize(text)) if training else 1
+        for utt, text in data.text.items()
+    }
+    stamp = {"digest": _digest(data, options, training, needed, problems)}
+    done = target / "done.json"
+    if done.is_file() and read_json(done) == stamp:
+        logger.info("%s is finished already", target)
+        return
+    done.unlink(missing_ok=True)
+    speeds = options.speeds if training else (1.0,)
+    if training:
+        limits = (options.min_seconds, options.max_seconds)
+    else:
+        limits = (0.0, float("inf"))
+    jobs = [
+        (utt, data.audio[utt], speed, str(target), options, limits, needed[utt])
+        for utt in sorted(data.audio)
+        if utt not in problems
+        for speed in speeds
+    ]
+    (target / "data").mkdir(parents=True, exist_ok=True)
+    out, lengths, too_long = DataDir({}, {}, {}), {}, []
+    with ProcessPoolExecutor(max(1, options.nj), initializer=_one_thread) as pool:
+        results = pool.map(_format_one, jobs, chunksize=16)
+        results = progress(results, len(jobs), f"utterances of {target.name}")
+        for (utt, _, speed, *_), (path, length, problem) in zip(jobs, results):
+            name = utt if speed == 1.0 else f"sp{speed:g}-{utt}"
+            if problem == "length":
+                too_long.append(name)
+            elif problem:
+                # A faster copy too short for its text is no fault of the corpus.
+                if speed == 1.0:
+                    problems[utt] = problem
+                continue
+            else:
+                out.audio[name], lengths[name] = path, length
+                out.text[name] = data.text[utt]
+                # As Kaldi and ESPnet do: a perturbed voice is another speaker.
+                prefix = "" if speed == 1.0 else f"sp{speed:g}-"
+                out.utt2spk[name] = prefix + data.utt2spk[utt]
+    if problems and not options.drop_bad:
+        raise complain(
+            str(source),
+            problems,
+            "Mend or remove them, or give --bad_utterances drop to leave them out.",
+        )
+    for utt, what in problems.items():
+        logger.warning("%s left out: %s", utt, what)
+        for table in (out.audio, out.text, out.utt2spk, lengths):
+            for speed in speeds:
+                table.pop(utt if speed == 1.0 else f"sp{speed:g}-{utt}", None)
+    if too_long:
+        logger.warning(
+            "%d utterance(s) of %s left out, not within %g to %g s: %s ...",
+            len(too_long),
+            source,
+            *limits,
+            " ".join(too_long[:5]),
+        )
+    if not out.audio:
+        raise UserError(f"{source}: no usable utterance is left")
+    _write(target, out, lengths, options)
+    write_json(done, stamp)
+
+
+def _write(target: Path, data: DataDir, lengths: dict[str, int], options) -> None:
+    raw = options.feats_type == "raw"
+    write_data_dir(target, data)
+    if not raw:
+        os.replace(target / "wav.scp", target / "feats.scp")
+    name = "utt2num_samples" if raw else "feats_shape"
+    suffix = "" if raw else f",{options.num_mel_bins}"
+    write_lines(target / name, (f"{u} {lengths[u]}{suffix}" for u in sorted(lengths)))
+    write_lines(target / "feats_type", [options.feats_type])
+
+
+def _digest(data: DataDir, options: FormatOptions, *others) -> str:
+    # Where the audio lies and how large it is stand for its content.
+    sizes = {
+        u: os.path.getsize(p) if os.path.isfile(p) else -1
+        for u, p in data.audio.items()
+    }
+    settings = {k: v for k, v in vars(options).items() if k != "nj"}
+    content = [data.audio, sizes, data.text, data.utt2spk, settings, others]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _format_one(job) -> tuple[str, int, Optional[str]]:
+    """Return (path or ark position, samples or frames, what is wrong)."""
+    utt, path, speed, target, options, (shortest, longest), needed = job
+    try:
+        samples = read_audio(path, options.fs)
+    except UserError as error:
+        return "", 0, str(error)
+    if speed != 1.0:
+        wave, _ = torchaudio.functional.speed(
+            torch.from_numpy(samples), options.fs, speed
+        )
+        samples = wave.numpy()
+    if not shortest <= len(samples) / options.fs <= longest:
+        return "", 0, "length"
+    features = None
+    frames = feature_frames(len(samples), options.hop_length)
+    if options.feats_type == "fbank":
+        features = kaldi_fbank(samples, options.fs, options.num_mel_bins)
+        frames = len(features)
+    frames = encoder_frames(frames, options.input_layer)
+    if needed > frames:
+        return (
+            "",
+            0,
+            (
+                f"{len(samples) / options.fs:.2f} s give {frames} frames after "
+                f"{options.input_layer}, CTC needs {needed} for its transcript"
+            ),
+        )
+    if features is None and speed == 1.0:
+        return path, len(samples), None
+    name = utt if speed == 1.0 else f"sp{speed:g}-{utt}"
+    # In memory first, so that a full disk leaves no half file that looks whole.
+    content = io.BytesIO()
+    if features is not None:
+        np.save(content, features)
+        file, length = Path(target, "data", f"{name}.npy"), len(features)
+    else:
+        soundfile.write(content, samples, options.fs, format="FLAC", subtype="PCM_16")
+        file, length = Path(target, "data", f"{name}.flac"), len(samples)
+    write_bytes(file, content.getvalue())
+    return str(file), length, None

@@ -1,0 +1,117 @@
+"""CTC posteriors of a batch that do not depend on who else is in it."""
+
+from typing import Optional, Sequence
+
+import torch
+from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
+from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+from espnet2.asr.espnet_model import ESPnetASRModel
+
+try:
+    from espnet2.legacy.nets.pytorch_backend.conformer import convolution
+    from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
+        check_short_utt,
+    )
+except ImportError:  # before ESPnet 202609
+    from espnet.nets.pytorch_backend.conformer import convolution
+    from espnet.nets.pytorch_backend.transformer.subsampling import check_short_utt
+
+__all__ = ["log_posteriors", "masks_padding"]
+
+
+def masks_padding(model: ESPnetASRModel) -> bool:
+    """Tell whether the encoder's output does not depend on the padding of a batch.
+
+    Of the encoders only those known to mask their convolutions and attention are
+    counted, from the ESPnet on that does so (202609). The old relative positions count
+    from the end of the padded batch.
+    """
+    encoder = model.encoder
+    known = (ConformerEncoder, EBranchformerEncoder, TransformerEncoder)
+    legacy = any(
+        type(module).__name__.startswith("Legacy") for module in encoder.modules()
+    )
+    return (
+        isinstance(encoder, known)
+        and not legacy
+        and not getattr(encoder, "ctc_trim", False)
+        and model.preencoder is None
+        and model.postencoder is None
+        and hasattr(convolution, "mask_padded_frames")
+    )
+
+
+@torch.inference_mode()
+def log_posteriors(
+    model: ESPnetASRModel, speech: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute the log-softmax of the CTC layer as if each utterance were alone.
+
+    The front end runs utterance by utterance, because its last windows reach into the
+    padding; the encoder runs once for the batch where it masks properly, and
+    utterance by utterance otherwise.
+
+    Args:
+        model: In evaluation mode.
+        speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
+
+    Returns:
+        ``(batch, frames, vocab)`` and the valid frames ``(batch,)``; an utterance too
+        short for the sub-sampling has none.
+    """
+    device = next(model.parameters()).device
+    feats = [_features(model, item.to(device)) for item in speech]
+    usable = [index for index, item in enumerate(feats) if item is not None]
+    groups = [usable] if masks_padding(model) else [[index] for index in usable]
+    lengths = torch.zeros(len(speech), dtype=torch.long, device=device)
+    parts = {}
+    for group in filter(None, groups):
+        sizes = torch.tensor([len(feats[index]) for index in group], device=device)
+        padded = torch.nn.utils.rnn.pad_sequence(
+            [feats[index] for index in group], batch_first=True
+        )
+        encoded, frames = _encode(model, padded, sizes)
+        log_probs = model.ctc.log_softmax(encoded)
+        for row, index in enumerate(group):
+            lengths[index] = frames[row]
+            parts[index] = log_probs[row, : frames[row]]
+    empty = torch.zeros(0, len(model.token_list), device=device)
+    output = torch.nn.utils.rnn.pad_sequence(
+        [parts.get(index, empty) for index in range(len(speech))], batch_first=True
+    )
+    return output, lengths
+
+
+def _features(model: ESPnetASRModel, speech: torch.Tensor) -> Optional[torch.Tensor]:
+    """Return the normalised features ``(frames, dim)``, or None if it is too short."""
+    stft = getattr(model.frontend, "stft", None)
+    # A centred window is mirrored at both ends, for which the audio has to suffice.
+    if stft is not None and len(speech) <= stft.n_fft // 2:
+        return None
+    sizes = torch.tensor([len(speech)], device=speech.device)
+    feats, sizes = model._extract_feats(speech[None], sizes)
+    if model.normalize is not None:
+        feats, sizes = model.normalize(feats, sizes)
+    embed = getattr(model.encoder, "embed", None)
+    if embed is not None and check_short_utt(embed, feats.size(1))[0]:
+        return None
+    return feats[0]
+
+
+def _encode(
+    model: ESPnetASRModel, feats: torch.Tensor, sizes: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do what ``ESPnetASRModel.encode`` does after the normalisation."""
+    if model.preencoder is not None:
+        feats, sizes = model.preencoder(feats, sizes)
+    uses_ctc = getattr(model.encoder, "interctc_use_conditioning", False) or getattr(
+        model.encoder, "ctc_trim", False
+    )
+    options = {"ctc": model.ctc} if uses_ctc else {}
+    encoded, sizes, _ = model.encoder(feats, sizes, **options)
+    if isinstance(encoded, tuple):  # with the outputs of intermediate blocks
+        encoded = encoded[0]
+    if model.postencoder is not None:
+        encoded, sizes = model.postencoder(encoded, sizes)
+    return encoded, sizes

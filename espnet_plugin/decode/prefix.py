@@ -1,0 +1,67 @@
+"""ESPnet's own CTC prefix search, with its files where ours would be."""
+
+import argparse
+import logging
+import re
+import tempfile
+from pathlib import Path
+from typing import Sequence, Union
+
+import yaml
+
+from espnet_plugin.decode.best_path import FILES
+from espnet_plugin.files import read_pairs, write_lines, write_text
+
+__all__ = ["prefix_search"]
+
+
+def prefix_search(
+    data: tuple[str, str, str],
+    keys: Sequence[str],
+    train_args: argparse.Namespace,
+    checkpoint: Union[str, Path],
+    output_dir: Union[str, Path],
+    ngpu: int = 0,
+) -> None:
+    """Run ``espnet2.bin.asr_inference`` by CTC alone, beam 1, and keep its best text.
+
+    Args:
+        data: Path, ``speech`` and type, as ESPnet's ``--data_path_and_name_and_type``.
+        keys: The utterances to decode, in the order of the output.
+        train_args: The model's configuration, with files that exist.
+        checkpoint: The model, checked beforehand: ESPnet loads with ``strict=False``.
+        output_dir: Where the files of its ``1best_recog`` go.
+        ngpu: 1 to decode on a GPU.
+    """
+    # Imported only here, because it takes seconds more.
+    from espnet2.bin import asr_inference
+
+    output_dir = Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output_dir, prefix=".prefix_") as scratch:
+        # The paths in it are those that were found from here.
+        config = Path(scratch) / "config.yaml"
+        write_text(config, yaml.safe_dump(vars(train_args)))
+        # ESPnet reads its files in step, so they must be in the order of the output.
+        path, name, kind = data
+        table = read_pairs(path)
+        scp = Path(scratch) / Path(path).name
+        write_lines(scp, (f"{key} {table[key]}" for key in keys))
+        options = asr_inference.get_parser().parse_args(
+            ["--output_dir", f"{scratch}/out"]
+            + ["--asr_train_config", str(config), "--asr_model_file", str(checkpoint)]
+            + ["--ctc_weight", "1.0", "--beam_size", "1", "--batch_size", "1"]
+            + ["--num_workers", "0", "--ngpu", str(min(ngpu, 1))]
+            + ["--data_path_and_name_and_type", f"{scp},{name},{kind}"]
+        )
+        options = vars(options)
+        options.pop("config", None)
+        logging.info("prefix search of %d utterances of %s", len(keys), path)
+        asr_inference.inference(**options)
+        for file in FILES:
+            source = Path(scratch) / "out" / "1best_recog" / file
+            text = source.read_text(encoding="utf-8") if source.is_file() else ""
+            if file == "score":
+                # ESPnet writes str() of a tensor.
+                text = re.sub(r" tensor\(([^,)]*).*\)$", r" \1", text, flags=re.M)
+            write_text(output_dir / file, text)

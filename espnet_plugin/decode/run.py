@@ -1,0 +1,268 @@
+"""Decode sets with a model: from audio to the files that scoring reads."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Iterator, NamedTuple, Optional, Sequence, Union
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.tasks.asr import ASRTask
+from espnet2.text.build_tokenizer import build_tokenizer
+from espnet2.text.token_id_converter import TokenIDConverter
+from espnet2.train.dataset import ESPnetDataset
+
+from espnet_plugin.decode.best_path import (
+    FILES,
+    Hypothesis,
+    best_path,
+    is_finished,
+    write_hypotheses,
+)
+from espnet_plugin.decode.posteriors import log_posteriors
+from espnet_plugin.decode.prefix import prefix_search
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_pairs
+from espnet_plugin.progress import progress
+
+__all__ = ["METHODS", "DecodeSet", "decode_model"]
+
+METHODS = ("best_path", "prefix")
+
+_SOUND_TYPES = ("sound", "kaldi_ark", "npy")
+
+
+class DecodeSet(NamedTuple):
+    """One set to decode.
+
+    Attributes:
+        name: For the log.
+        data: ``(path, "speech", type)`` as ESPnet's ``--data_path_and_name_and_type``,
+            or that as one string with commas.
+        output_dir: Where ``text``, ``token``, ``token_int`` and ``score`` go.
+        key_file: A table whose first column names the utterances to decode, in the
+            order to write them; the first file of ``data`` when not given.
+    """
+
+    name: str
+    data: Sequence[Union[str, tuple[str, str, str]]]
+    output_dir: Union[str, Path]
+    key_file: Optional[Union[str, Path]] = None
+
+
+def decode_model(
+    config: Union[str, Path],
+    checkpoint: Union[str, Path],
+    sets: Sequence[Union[DecodeSet, tuple]],
+    *,
+    method: str = "best_path",
+    batch_size: int = 16,
+    num_threads: Optional[int] = None,
+    ngpu: int = 0,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Decode ``sets`` with one model; what is finished is not done again.
+
+    Args:
+        config: The model's ``config.yaml``.
+        checkpoint: Its checkpoint.
+        sets: :class:`DecodeSet`, or tuples of its fields.
+        method: ``best_path``, or ``prefix`` for ESPnet's own prefix search with beam 1
+            (slow: one step of the search per token).
+        batch_size: Utterances per batch in best-path decoding; their texts do not
+            depend on it.
+        num_threads: Threads of torch on the CPU; as they are when not given.
+        ngpu: 1 to decode on a GPU.
+        overwrite: Decode again what is finished.
+
+    Returns:
+        The folder of each set.
+
+    Raises:
+        UserError: If an option, a file or the model is wrong.
+    """
+    if method not in METHODS:
+        raise UserError(f"--method {method}: choose from {', '.join(METHODS)}")
+    if batch_size < 1:
+        raise UserError(f"--batch_size {batch_size}: at least 1 utterance")
+    if num_threads is not None and num_threads < 1:
+        raise UserError(f"--num_threads {num_threads}: at least 1")
+    if ngpu > 0 and not torch.cuda.is_available():
+        raise UserError(f"--ngpu {ngpu}: torch sees no GPU here; use --ngpu 0")
+    if not Path(checkpoint).is_file():
+        raise UserError(f"checkpoint {checkpoint} is missing: train the model first")
+    sets = [DecodeSet(*item) for item in sets]
+    # All inputs are looked at before the first set is decoded.
+    inputs = [_check_set(item) for item in sets]
+    waiting = []
+    for item, (data, keys) in zip(sets, inputs):
+        if not overwrite and _is_done(item, keys, checkpoint):
+            logging.info("%s: already decoded in %s", item.name, item.output_dir)
+        else:
+            waiting.append((item, data, keys))
+    if not waiting:
+        return [Path(item.output_dir) for item in sets]
+    device = "cuda" if ngpu > 0 else "cpu"
+    threads = torch.get_num_threads()
+    try:
+        if num_threads is not None:
+            torch.set_num_threads(num_threads)
+        model, train_args = load_asr_model(config, checkpoint, device)
+        if model.ctc is None:
+            raise UserError(
+                f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
+            )
+        for item, data, keys in waiting:
+            # Removed first, so that an interrupted run leaves no mixture behind.
+            (Path(item.output_dir) / FILES[-1]).unlink(missing_ok=True)
+            if method == "prefix":
+                prefix_search(
+                    data[0], keys, train_args, checkpoint, item.output_dir, ngpu
+                )
+            else:
+                utts = _decode_best_path(
+                    item.name, data, keys, model, train_args, batch_size
+                )
+                write_hypotheses(item.output_dir, utts)
+            logging.info("%s: decoded into %s", item.name, item.output_dir)
+    finally:
+        torch.set_num_threads(threads)
+    return [Path(item.output_dir) for item in sets]
+
+
+def _decode_best_path(
+    name: str,
+    data: Sequence[tuple[str, str, str]],
+    keys: Sequence[str],
+    model: ESPnetASRModel,
+    train_args: argparse.Namespace,
+    batch_size: int,
+) -> list[Hypothesis]:
+    dataset = ESPnetDataset(
+        data, preprocess=ASRTask.build_preprocess_fn(train_args, False)
+    )
+    convert = TokenIDConverter(token_list=model.token_list)
+    tokenizer = _tokenizer(train_args)
+    # As ESPnet does for its intermediate CTC outputs: not part of any text.
+    drop = sorted({model.sos, model.eos} - {0})
+    order = _by_length(data, keys, dataset)
+    done: dict[str, Hypothesis] = {}
+    batches = [
+        order[start : start + batch_size] for start in range(0, len(order), batch_size)
+    ]
+    for key in progress(
+        _decode_batches(batches, dataset, model, convert, tokenizer, drop, done),
+        len(keys),
+        f"utterances of {name}",
+    ):
+        if not done[key].token_ids:
+            logging.debug("%s: nothing was recognised", key)
+    return [done[key] for key in keys]
+
+
+def _decode_batches(
+    batches, dataset, model, convert, tokenizer, drop, done
+) -> Iterator[str]:
+    for batch in batches:
+        speech = [_read(dataset, key) for key in batch]
+        log_probs, lengths = log_posteriors(model, speech)
+        for key, frames in zip(batch, lengths.tolist()):
+            if frames == 0:
+                logging.warning("%s: too short for the model; its text is empty", key)
+        for key, (token_ids, score) in zip(
+            batch, best_path(log_probs, lengths, drop=drop)
+        ):
+            tokens = convert.ids2tokens(token_ids)
+            text = tokenizer.tokens2text(tokens) if tokenizer else " ".join(tokens)
+            done[key] = Hypothesis(key, text, tokens, token_ids, score)
+            yield key
+
+
+def _read(dataset: ESPnetDataset, key: str) -> torch.Tensor:
+    try:
+        _, data = dataset[key]
+    except Exception as error:  # soundfile, kaldiio and numpy have their own
+        raise UserError(
+            f"utterance {key} cannot be read: {error}; mend or remove it from the list"
+        ) from error
+    return torch.as_tensor(data["speech"])
+
+
+def _tokenizer(train_args: argparse.Namespace):
+    """Build what turns tokens into text, as ``asr_inference`` does."""
+    token_type = getattr(train_args, "token_type", None)
+    bpemodel = getattr(train_args, "bpemodel", None)
+    if token_type is None:
+        return None
+    if token_type == "bpe":
+        return build_tokenizer("bpe", bpemodel=bpemodel) if bpemodel else None
+    if token_type == "hugging_face" or "whisper" in token_type:
+        raise UserError(
+            f"token_type {token_type}: best-path decoding knows char, word, phn and "
+            "bpe; use --method prefix"
+        )
+    return build_tokenizer(token_type=token_type)
+
+
+def _by_length(
+    data: Sequence[tuple[str, str, str]], keys: Sequence[str], dataset: ESPnetDataset
+) -> list[str]:
+    """Order the utterances from the longest, so that memory runs out at once."""
+    folder = Path(data[0][0]).parent
+    for name in ("utt2num_samples", "utt2num_frames"):
+        if (folder / name).is_file():
+            table = read_pairs(folder / name)
+            if all(table.get(key, "").isdecimal() for key in keys):
+                return sorted(keys, key=lambda key: -int(table[key]))
+    sizes = {key: len(_read(dataset, key)) for key in keys}
+    return sorted(keys, key=lambda key: -sizes[key])
+
+
+def _check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Return the data triples and the utterances in the order of the output."""
+    data = []
+    for spec in item.data:
+        triple = tuple(spec.split(",")) if isinstance(spec, str) else tuple(spec)
+        if len(triple) != 3:
+            raise UserError(
+                f"--data_path_and_name_and_type {spec}: three fields are needed, "
+                "e.g. dump/raw/test/wav.scp,speech,sound"
+            )
+        path, name, kind = map(str, triple)
+        if name != "speech":
+            raise UserError(
+                f"--data_path_and_name_and_type {spec}: decoding takes speech alone, "
+                f"not {name!r}"
+            )
+        if kind not in _SOUND_TYPES:
+            raise UserError(
+                f"--data_path_and_name_and_type {spec}: type {kind!r} is not one of "
+                f"{', '.join(_SOUND_TYPES)}"
+            )
+        data.append((path, name, kind))
+    if len(data) != 1:
+        raise UserError(f"set {item.name}: one speech file is needed, not {len(data)}")
+    known = read_pairs(data[0][0])
+    keys = list(known)
+    if item.key_file is not None:
+        keys = list(read_pairs(item.key_file))
+        unknown = [key for key in keys if key not in known]
+        if unknown:
+            raise UserError(
+                f"--key_file {item.key_file}: {', '.join(unknown[:4])} not in "
+                f"{data[0][0]} ({len(unknown)} utterances)"
+            )
+    if not keys:
+        raise UserError(
+            f"set {item.name}: {item.key_file or data[0][0]} names no utterance"
+        )
+    return data, keys
+
+
+def _is_done(
+    item: DecodeSet, keys: Sequence[str], checkpoint: Union[str, Path]
+) -> bool:
+    if not is_finished(item.output_dir, checkpoint):
+        return False
+    return list(read_pairs(Path(item.output_dir) / FILES[-1])) == list(keys)

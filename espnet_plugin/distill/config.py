@@ -1,0 +1,107 @@
+"""A student's configuration, derived from its reference's."""
+
+import argparse
+import copy
+import logging
+
+from espnet_plugin import host
+from espnet_plugin.errors import UserError
+
+__all__ = ["derive_student"]
+
+# What the student must share with the reference for their outputs to be comparable.
+_SHARED = (
+    "token_list",
+    "token_type",
+    "bpemodel",
+    "non_linguistic_symbols",
+    "cleaner",
+    "g2p",
+    "input_size",
+    "frontend",
+    "frontend_conf",
+    "normalize",
+    "normalize_conf",
+    "preencoder",
+    "preencoder_conf",
+    "postencoder",
+    "postencoder_conf",
+    "encoder",
+    "encoder_conf",
+    "ctc_conf",
+    "use_preprocessor",
+    "preprocessor",
+    "preprocessor_conf",
+)
+# Of the reference's model_conf, what still means something without a decoder.
+_MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
+
+# Set below, and so found in the configuration that a run leaves behind.
+_DERIVED = ("ctc_weight", "teacher_dim")
+
+
+def derive_student(
+    args: argparse.Namespace, reference: argparse.Namespace, teacher_dim: int
+) -> None:
+    """Fill in the student's half of ``args`` from the reference's configuration.
+
+    Args:
+        args: Of :class:`espnet_plugin.tasks.encrl.EncRLTask`; changed in place.
+        reference: The reference's training configuration.
+        teacher_dim: Width of the reference's encoding.
+
+    Raises:
+        UserError: If a width does not fit the heads, or time warping is on.
+    """
+    specaug_given = args.specaug is not None
+    for name in _SHARED + (() if specaug_given else ("specaug", "specaug_conf")):
+        if hasattr(reference, name):
+            setattr(args, name, copy.deepcopy(getattr(reference, name)))
+    _forbid_time_warp(args, specaug_given)
+    conf = args.encoder_conf
+    conf["num_blocks"] = args.student_num_layers
+    for option in ("interctc_layer_idx", "interctc_use_conditioning"):
+        conf.pop(option, None)
+    if args.student_output_size is not None:
+        heads = conf.get("attention_heads", 4)
+        if args.student_output_size < 1 or args.student_output_size % heads:
+            raise UserError(
+                f"--student_output_size {args.student_output_size}: must be a "
+                f"multiple of the reference's {heads} attention heads"
+            )
+        # Feed-forward width follows, as in the reference.
+        for name in ("linear_units", "cgmlp_linear_units"):
+            if name in conf:
+                conf[name] = conf[name] * args.student_output_size // teacher_dim
+        conf["output_size"] = args.student_output_size
+    if args.student_linear_units is not None:
+        conf["linear_units"] = args.student_linear_units
+    old = reference.model_conf or {}
+    unknown = set(args.model_conf) - {"objectives", *_DERIVED, *_MODEL_CONF}
+    if unknown:
+        raise UserError(
+            f"model_conf {sorted(unknown)}: EncRL takes objectives only, the rest "
+            "follows from the reference"
+        )
+    args.model = host.ENCRL
+    args.model_conf = {
+        **{name: old[name] for name in _MODEL_CONF if name in old},
+        **{k: v for k, v in args.model_conf.items() if k == "objectives"},
+        "ctc_weight": 1.0,
+        "teacher_dim": teacher_dim,
+    }
+    args.decoder, args.decoder_conf = None, {}
+
+
+def _forbid_time_warp(args: argparse.Namespace, given: bool) -> None:
+    if args.specaug is None:
+        return
+    # ESPnet's SpecAug warps time unless it is told not to.
+    if args.specaug_conf.get("apply_time_warp", True):
+        if given and "apply_time_warp" in args.specaug_conf:
+            raise UserError(
+                "specaug_conf.apply_time_warp must be false for EncRL: a warped student "
+                "frame has no teacher frame to be compared with"
+            )
+        logging.warning("specaug_conf.apply_time_warp is set to false for EncRL")
+        args.specaug_conf["apply_time_warp"] = False

@@ -1,0 +1,102 @@
+"""The student in EncRL pre-training, as an ESPnet model."""
+
+from typing import Any, Mapping, Optional
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.torch_utils.device_funcs import force_gatherable
+
+from espnet_plugin.distill.objectives import WeightedObjectives
+from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
+from espnet_plugin.errors import UserError
+
+__all__ = ["ESPnetEncRLModel"]
+
+
+class ESPnetEncRLModel(ESPnetASRModel):
+    """A stock ESPnet ASR model whose loss is the distance to a frozen teacher.
+
+    Its parameters have the stock names; what the objectives add (a projection) stands
+    under ``objectives.``.
+
+    - [0] An Effective Training Framework for Light-Weight ASR Models, 2025,
+      doi 10.21437/Interspeech.2025-1704, section 2.2, step 1.
+
+    Args:
+        objectives: See :class:`WeightedObjectives`; the paper's ``clip`` + ``mse`` by
+            default.
+        teacher_dim: Width of the teacher's encoding; the student's by default.
+        others: Those of ``ESPnetASRModel``, with ``ctc_weight=1``.
+    """
+
+    def __init__(
+        self,
+        *,
+        objectives: Optional[Mapping[str, Any]] = None,
+        teacher_dim: Optional[int] = None,
+        **others,
+    ):
+        super().__init__(**others)
+        self.objectives = WeightedObjectives(
+            {"clip": {}, "mse": {}} if objectives is None else objectives,
+            student_dim=self.encoder.output_size(),
+            teacher_dim=teacher_dim,
+        )
+        self.teacher: Optional[FrozenTeacher] = None
+
+    def attach_teacher(self, teacher: FrozenTeacher) -> None:
+        """Set the model to match."""
+        self.teacher = teacher
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        text: Optional[torch.Tensor] = None,
+        text_lengths: Optional[torch.Tensor] = None,
+        **kwargs,
+    ):
+        """Compute the EncRL loss; transcripts serve only to watch the error rate.
+
+        Args:
+            speech: ``(batch, samples)`` or ``(batch, frames, features)``.
+            speech_lengths: ``(batch,)``.
+            text: Token ids, ``(batch, tokens)``, padded with -1.
+            text_lengths: ``(batch,)``.
+            kwargs: ``utt_id``, the names of the utterances.
+
+        Returns:
+            Loss, statistics and weight (the batch size), as ESPnet's trainer wants them.
+
+        Raises:
+            UserError: If no teacher is attached, its frames are not the student's, or
+                the loss is not finite.
+        """
+        if self.teacher is None:
+            raise UserError(
+                "an EncRL model cannot run without its reference: train it through "
+                "espnet_plugin.tasks.encrl, decode what stage 6 exports"
+            )
+        # SpecAugment masks the student's input only (ESPnet applies it in training
+        # mode, in which the teacher never is), so the teacher's outputs could be cached.
+        theirs = self.teacher(speech, speech_lengths)
+        ours = encoder_outputs(self, speech, speech_lengths)
+        if not torch.equal(ours.lengths, theirs.lengths):
+            raise UserError(
+                f"the student makes {ours.lengths.tolist()[:3]}... frames, the reference "
+                f"{theirs.lengths.tolist()[:3]}...: frontend and input_layer must agree, "
+                "and specaug_conf.apply_time_warp must be false"
+            )
+        loss, stats = self.objectives(ours, theirs)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
+                "learning rate or look at these utterances; the last checkpoint is whole"
+            )
+        if text is not None and not self.training:
+            text = text[:, : text_lengths.max()]
+            stats["loss_ctc"], stats["cer_ctc"] = self._calc_ctc_loss(
+                ours.encoding, ours.lengths, text, text_lengths
+            )
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, speech.shape[0]), loss.device)

@@ -1,0 +1,127 @@
+"""Objectives on the CTC layer's posteriors, frame by frame."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from espnet_plugin.distill.objectives.outputs import (
+    EncoderOutputs,
+    frame_mask,
+    mean_over_frames,
+)
+from espnet_plugin.errors import UserError
+
+__all__ = ["KLObjective", "MAEObjective", "MSEObjective"]
+
+_SCALES = ("log_posteriors", "posteriors")
+
+
+class _FrameObjective(nn.Module):
+    """Mean over valid frames of a distance that a sub-class defines.
+
+    Args:
+        blank_weight: Weight of the frames where the teacher's best token is blank. Most
+            frames are; below 1 the others count for more.
+        blank: Index of the blank.
+        gather_distributed: Take the mean over the joined batch of all ranks.
+    """
+
+    def __init__(
+        self,
+        blank_weight: float = 1.0,
+        blank: int = 0,
+        gather_distributed: bool = True,
+    ):
+        super().__init__()
+        if not 0 <= blank_weight:
+            raise UserError(f"blank_weight {blank_weight}: must not be below 0")
+        self.blank_weight = blank_weight
+        self.blank = blank
+        self.gather_distributed = gather_distributed
+
+    def forward(self, student: EncoderOutputs, teacher: EncoderOutputs):
+        """Compute the objective.
+
+        Args:
+            student: Log-posteriors ``(batch, frames, vocabulary)``.
+            teacher: The same shape.
+
+        Returns:
+            A scalar.
+        """
+        mask = frame_mask(student.lengths, student.log_posteriors.size(1))
+        # Before the distance: a NaN on padding would come back as a gradient of NaN.
+        ours = student.log_posteriors.masked_fill(~mask[..., None], 0.0)
+        theirs = teacher.log_posteriors.masked_fill(~mask[..., None], 0.0)
+        weights = mask.to(ours.dtype)
+        if self.blank_weight != 1.0:
+            is_blank = theirs.argmax(-1) == self.blank
+            weights = torch.where(is_blank, weights * self.blank_weight, weights)
+        values = self.distance(ours, theirs)
+        return mean_over_frames(values, weights, self.gather_distributed)
+
+    def distance(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, frames)`` from two ``(batch, frames, vocabulary)``."""
+        raise NotImplementedError
+
+
+class MSEObjective(_FrameObjective):
+    """Mean squared difference of CTC outputs, over frames and vocabulary.
+
+    - [0] An Effective Training Framework for Light-Weight ASR Models, 2025,
+      doi 10.21437/Interspeech.2025-1704, Eq. 4.
+
+    Args:
+        on: ``log_posteriors``, as the authors' code, or ``posteriors``.
+        others: See the base class.
+    """
+
+    def __init__(self, on: str = "log_posteriors", **others):
+        super().__init__(**others)
+        if on not in _SCALES:
+            raise UserError(f"on: {on!r} must be one of {', '.join(_SCALES)}")
+        self.on = on
+
+    def distance(self, student, teacher):
+        """Return the mean squared difference over the vocabulary."""
+        return self._difference(student, teacher).square().mean(-1)
+
+    def _difference(self, student, teacher):
+        if self.on == "posteriors":
+            return student.exp() - teacher.exp()
+        return student - teacher
+
+
+class MAEObjective(MSEObjective):
+    """Mean absolute difference of CTC outputs; else as :class:`MSEObjective`."""
+
+    def distance(self, student, teacher):
+        """Return the mean absolute difference over the vocabulary."""
+        return self._difference(student, teacher).abs().mean(-1)
+
+
+class KLObjective(_FrameObjective):
+    """Kullback-Leibler divergence of the student's posteriors from the teacher's.
+
+    - [0] Distilling the Knowledge in a Neural Network, 2015,
+      https://arxiv.org/abs/1503.02531, section 2: scaled by the squared temperature, so
+      that the gradient's size does not depend on it.
+
+    Args:
+        temperature: Both distributions are softened by it.
+        others: See the base class.
+    """
+
+    def __init__(self, temperature: float = 1.0, **others):
+        super().__init__(**others)
+        if not temperature > 0:
+            raise UserError(f"kl.temperature {temperature}: must be above 0")
+        self.temperature = temperature
+
+    def distance(self, student, teacher):
+        """Return the divergence of each frame, in nats."""
+        # Log-posteriors are logits up to a constant, which log_softmax takes out.
+        ours = F.log_softmax(student / self.temperature, -1)
+        theirs = F.log_softmax(teacher / self.temperature, -1)
+        divergence = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
+        return divergence * self.temperature**2

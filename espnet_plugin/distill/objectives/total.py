@@ -1,0 +1,117 @@
+"""The registry of objectives, and their weighted sum."""
+
+import logging
+from typing import Any, Mapping, Optional
+
+import torch
+from torch import nn
+
+from espnet_plugin.distill.objectives.clip import ClipObjective
+from espnet_plugin.distill.objectives.outputs import EncoderOutputs
+from espnet_plugin.distill.objectives.posteriors import (
+    KLObjective,
+    MAEObjective,
+    MSEObjective,
+)
+from espnet_plugin.errors import UserError
+
+__all__ = ["OBJECTIVES", "WeightedObjectives"]
+
+OBJECTIVES = {
+    "clip": ClipObjective,
+    "mse": MSEObjective,
+    "mae": MAEObjective,
+    "kl": KLObjective,
+}
+# Those that look at encodings, and must know how wide they are.
+_ON_ENCODINGS = ("clip",)
+
+
+class WeightedObjectives(nn.Module):
+    """The weighted sum of named objectives, ``L_EncRL`` of Eq. 2 by default.
+
+    Args:
+        conf: Options by name, as in a YAML file: ``{"clip": {"weight": 1.0,
+            "temperature": 0.07}, "mse": {}}``. A missing weight is 1.
+        student_dim: Width of the student's encoding.
+        teacher_dim: Width of the teacher's.
+
+    Raises:
+        UserError: If a name or an option is unknown, or a weight is not above 0.
+    """
+
+    def __init__(
+        self,
+        conf: Mapping[str, Optional[Mapping[str, Any]]],
+        student_dim: int,
+        teacher_dim: Optional[int] = None,
+    ):
+        super().__init__()
+        if not conf or not isinstance(conf, Mapping):
+            raise UserError(
+                f"objectives {conf!r}: give at least one of {', '.join(OBJECTIVES)} "
+                "with its options, e.g. {clip: {weight: 1.0}, mse: {}}"
+            )
+        self.weights: dict[str, float] = {}
+        self.terms = nn.ModuleDict()
+        self._said_skipped = False
+        for name, options in conf.items():
+            if name not in OBJECTIVES:
+                raise UserError(
+                    f"objectives: {name!r} is not one of {', '.join(OBJECTIVES)}"
+                )
+            if not isinstance(options or {}, Mapping):
+                raise UserError(
+                    f"objectives.{name} {options!r}: must hold options, e.g. weight: 1"
+                )
+            options = dict(options or {})
+            weight = options.pop("weight", 1.0)
+            if not isinstance(weight, (int, float)) or not weight > 0:
+                raise UserError(f"objectives.{name}.weight {weight!r}: must be above 0")
+            if name in _ON_ENCODINGS:
+                options = {
+                    "student_dim": student_dim,
+                    "teacher_dim": teacher_dim,
+                    **options,
+                }
+            try:
+                self.terms[name] = OBJECTIVES[name](**options)
+            except TypeError as error:
+                raise UserError(f"objectives.{name}: {error}") from error
+            self.weights[name] = float(weight)
+
+    @property
+    def use_posteriors(self) -> bool:
+        """Whether any objective looks at the CTC layer's output."""
+        return any(name not in _ON_ENCODINGS for name in self.terms)
+
+    def forward(
+        self, student: EncoderOutputs, teacher: EncoderOutputs
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Compute the sum.
+
+        Args:
+            student: The student's outputs; the gradient flows into these.
+            teacher: The frozen teacher's.
+
+        Returns:
+            The weighted sum, and each unweighted term under ``loss_<name>`` (detached).
+            A skipped term is left out of both, after a warning.
+        """
+        # Keeps the graph whole when every term is skipped.
+        total = student.encoding.new_zeros(()) + 0.0 * student.encoding[:, :1].sum()
+        terms = {}
+        for name, objective in self.terms.items():
+            value = objective(student, teacher)
+            if value is None:
+                if not self._said_skipped:
+                    logging.warning(
+                        "%s is left out of batches of one utterance: they have no "
+                        "negatives (min_batch_size: 2 avoids them)",
+                        name,
+                    )
+                    self._said_skipped = True
+                continue
+            total = total + self.weights[name] * value
+            terms[f"loss_{name}"] = value.detach()
+        return total, terms

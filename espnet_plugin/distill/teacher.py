@@ -1,0 +1,81 @@
+"""The frozen reference model that students learn from."""
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from torch.utils.flop_counter import FlopCounterMode
+
+from espnet_plugin.distill.objectives import EncoderOutputs
+from espnet_plugin.errors import UserError
+
+__all__ = ["FrozenTeacher", "encoder_outputs"]
+
+
+def encoder_outputs(
+    model: ESPnetASRModel, speech: torch.Tensor, lengths: torch.Tensor
+) -> EncoderOutputs:
+    """Run front end, normalisation, encoder and CTC layer of a model.
+
+    Args:
+        speech: ``(batch, samples)`` or ``(batch, frames, features)``.
+        lengths: ``(batch,)``.
+
+    Returns:
+        The encoder's output before the CTC layer (``e`` of the EncRL paper) and the
+        log-softmax of the CTC layer (``b``).
+    """
+    encoding, frames = model.encode(speech, lengths)
+    if isinstance(encoding, tuple):  # with intermediate CTC
+        encoding = encoding[0]
+    return EncoderOutputs(encoding, model.ctc.log_softmax(encoding), frames)
+
+
+class FrozenTeacher:
+    """A reference model that nothing can train.
+
+    It is no ``nn.Module`` on purpose. Were it a sub-module of the student's model,
+    ESPnet would initialise it anew, give it to the optimiser, write it into every
+    checkpoint and put it in training mode at the start of each epoch, where dropout and
+    moving batch statistics make its outputs noise.
+
+    Args:
+        model: The reference; its decoder, if it has one, is dropped.
+
+    Attributes:
+        counting: Whether operations are being counted (see
+            ``espnet_plugin.tasks.trainer.count_step``).
+        flops: Operations counted so far.
+
+    Raises:
+        UserError: If the model has no CTC layer.
+    """
+
+    def __init__(self, model: ESPnetASRModel):
+        if getattr(model, "ctc", None) is None:
+            raise UserError(
+                "the reference has no CTC layer (ctc_weight 0): EncRL needs its "
+                "posteriors; train it with model_conf.ctc_weight above 0"
+            )
+        for part in ("decoder", "joint_network"):
+            if getattr(model, part, None) is not None:
+                setattr(model, part, None)
+        self.model = model.requires_grad_(False).eval()
+        self.counting = False
+        self.flops = 0
+
+    @property
+    def dim(self) -> int:
+        """Width of the encoding."""
+        return self.model.ctc.ctc_lo.in_features
+
+    def __call__(self, speech: torch.Tensor, lengths: torch.Tensor) -> EncoderOutputs:
+        """Return the outputs on clean input, without gradient; see encoder_outputs."""
+        weight = self.model.ctc.ctc_lo.weight
+        if weight.device != speech.device:
+            self.model.to(speech.device)
+        with torch.no_grad():
+            if not self.counting:
+                return encoder_outputs(self.model, speech, lengths)
+            with FlopCounterMode(display=False) as counter:
+                outputs = encoder_outputs(self.model, speech, lengths)
+            self.flops += counter.get_total_flops()
+            return outputs

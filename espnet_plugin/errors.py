@@ -1,0 +1,11 @@
+"""The one exception this plugin raises for a mistake its user can mend."""
+
+__all__ = ["UserError"]
+
+
+class UserError(ValueError):
+    """A wrong option or file: the message names it, its value and the way out.
+
+    The commands in ``espnet_plugin.bin`` print it as one line, without a traceback,
+    and exit with status 2.
+    """

@@ -1,0 +1,69 @@
+"""Finished model folders, decoded, scored and timed."""
+
+from pathlib import Path
+from typing import Sequence
+
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.result_text import write_score
+from espnet_plugin.evaluate.speed import write_rtf
+from espnet_plugin.evaluate.wer import score_files
+from espnet_plugin.files import read_json
+
+__all__ = ["evaluate_model", "measure_speed"]
+
+# Of feats_type, what lists the inputs, and as what ESPnet reads them.
+_INPUTS = {"raw": ("wav.scp", "sound"), "fbank": ("feats.scp", "npy")}
+
+
+def evaluate_model(
+    folder: Path,
+    dump_dir: Path,
+    sets: Sequence[str],
+    decoding: str = "best_path",
+    num_threads: int = 1,
+    ngpu: int = 0,
+) -> None:
+    """Decode and score sets with a model, where that is not done yet.
+
+    Leaves ``decode_<decoding>/<set>/{text,token,token_int,score,score.json,...}``.
+
+    Args:
+        folder: A model folder with ``meta.json``.
+        dump_dir: Where stage 2 put the sets.
+        sets: Names below ``dump_dir``.
+        decoding: ``best_path`` or ``prefix``.
+
+    Raises:
+        UserError: If the model or a set is missing.
+    """
+    wanted = []
+    for name in sets:
+        source = dump_dir / name
+        kind = source / "feats_type"
+        if not kind.is_file():
+            raise UserError(f"{source} is not there: run stage 2 for the set {name!r}")
+        scp, how = _INPUTS[kind.read_text().strip()]
+        output = folder / f"decode_{decoding}" / name
+        wanted.append((name, [f"{source / scp},speech,{how}"], output))
+    decode_model(
+        folder / "config.yaml",
+        _checkpoint(folder),
+        wanted,
+        method=decoding,
+        num_threads=num_threads,
+        ngpu=ngpu,
+    )
+    for name, _, output in wanted:
+        source = dump_dir / name
+        score = score_files(source / "text", output / "text", source / "utt2spk")
+        write_score(score, output, name)
+
+
+def measure_speed(folder: Path, overwrite: bool = False) -> None:
+    """Write ``rtf.json`` of a model where it is not there yet."""
+    write_rtf(folder, _checkpoint(folder).name, overwrite=overwrite)
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / read_json(folder / "meta.json")["checkpoint"]

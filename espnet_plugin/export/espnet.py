@@ -1,0 +1,110 @@
+"""From an EncRL run to plain ESPnet models, with as many layers as wanted."""
+
+import logging
+from pathlib import Path
+from typing import Sequence
+
+import torch
+import yaml
+
+from espnet_plugin.distill.students import keep_layers
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import write_text
+
+__all__ = ["plain_config", "plain_state", "save_state", "write_plain_model"]
+
+# Of config.yaml, what makes the model and its tokens; the rest is how it was trained.
+ARCHITECTURE = (
+    "token_list", "token_type", "bpemodel", "non_linguistic_symbols", "cleaner", "g2p",
+    "input_size", "ctc_conf", "use_preprocessor", "preprocessor", "preprocessor_conf",
+    "frontend", "frontend_conf", "specaug", "specaug_conf", "normalize",
+    "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
+    "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
+)  # fmt: skip
+_OURS = ("objectives", "teacher_dim")
+
+
+def plain_config(config: dict, num_layers: int) -> dict:
+    """Return the part of an EncRL configuration that stock ESPnet understands.
+
+    Args:
+        config: ``config.yaml`` of an EncRL run (or of a plain CTC model).
+        num_layers: Encoder layers of the model to be.
+    """
+    plain = {name: config[name] for name in ARCHITECTURE if name in config}
+    plain["model"] = "espnet"
+    plain["model_conf"] = {
+        k: v for k, v in (config.get("model_conf") or {}).items() if k not in _OURS
+    }
+    plain["encoder_conf"] = {**config["encoder_conf"], "num_blocks": num_layers}
+    # Nothing is left to initialise, and stock loading would do it for nothing.
+    plain["init"] = None
+    return plain
+
+
+def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Return the stock tensors of an EncRL checkpoint, with only ``layers``.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{checkpoint} is missing: run stage 5 (EncRL) first"
+        ) from error
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise UserError(
+            f"{checkpoint} cannot be read ({error}): delete it and run stage 5 again"
+        ) from error
+    stock = {k: v for k, v in state.items() if not k.startswith("objectives.")}
+    return keep_layers(stock, layers)
+
+
+def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        UserError: If there is no room for it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path}: {error}. Free some space and run the stage again; "
+            "nothing old was lost."
+        ) from error
+
+
+def write_plain_model(
+    config: dict, checkpoint: Path, layers: Sequence[int], folder: Path, name: str
+) -> Path:
+    """Write a plain ESPnet model folder and load it again to be sure.
+
+    Args:
+        config: Configuration of the run that the checkpoint is of.
+        checkpoint: Its checkpoint.
+        layers: Which of its encoder layers to keep.
+        folder: Gets ``config.yaml`` and the checkpoint.
+        name: The new checkpoint's file name.
+
+    Returns:
+        The new checkpoint's path.
+
+    Raises:
+        UserError: If the file cannot be read or written, or the keys are not exactly
+            those of the stock model.
+    """
+    plain = plain_config(config, len(layers))
+    save_state(plain_state(checkpoint, layers), folder / name)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    write_text(folder / "config.yaml", text)
+    load_asr_model(folder / "config.yaml", folder / name, "cpu")
+    logging.info("%s: layers %s of %s", folder / name, list(layers), checkpoint)
+    return folder / name

@@ -1,0 +1,110 @@
+"""Small files, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Iterable, Union
+
+from espnet_plugin.errors import UserError
+
+__all__ = [
+    "read_json",
+    "read_pairs",
+    "write_bytes",
+    "write_json",
+    "write_lines",
+    "write_text",
+]
+
+PathLike = Union[str, Path]
+
+
+def write_bytes(path: PathLike, content: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half.
+
+    Raises:
+        UserError: If the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The same folder, because a rename is only atomic within one file system.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}. "
+            "Free some space or choose another folder; nothing old was lost."
+        ) from error
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all; see :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_lines(path: PathLike, lines: Iterable[str]) -> None:
+    """Write one line per item, atomically."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def write_json(path: PathLike, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically; NaN is refused."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: PathLike) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: If it is missing or is not JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return json.load(stream)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run the stage that writes it") from error
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} is not JSON ({error}): delete it and run the stage again"
+        ) from error
+
+
+def read_pairs(path: PathLike) -> dict[str, str]:
+    """Read a Kaldi table: ``key rest of the line``.
+
+    Returns:
+        The rest of each line by its key, in the file's order. A key alone on its line
+        has an empty value.
+
+    Raises:
+        UserError: If the file is missing, is not UTF-8, or repeats a key.
+    """
+    path = Path(path)
+    table: dict[str, str] = {}
+    try:
+        with open(path, encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                fields = line.strip().split(maxsplit=1)
+                if not fields:
+                    continue
+                if fields[0] in table:
+                    raise UserError(
+                        f"{path}:{number}: {fields[0]!r} stands there twice; "
+                        "utterance names must differ"
+                    )
+                table[fields[0]] = fields[1] if len(fields) > 1 else ""
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    return table

@@ -1,0 +1,19 @@
+"""The only module that knows which ESPnet this is, and registers with it."""
+
+from espnet2.tasks.asr import model_choices
+
+__all__ = ["ENCRL", "register"]
+
+ENCRL = "encrl"  # ESPnet's registries take lower-case names only
+
+
+def register() -> None:
+    """Make this plugin's models known to ESPnet's ASR task; safe to call twice.
+
+    ESPnet has no entry points: its registries are dictionaries, read when a parser is
+    built. So this is called where our task modules are imported, which also happens
+    when a spawned rank un-pickles a task.
+    """
+    from espnet_plugin.distill.model import ESPnetEncRLModel
+
+    model_choices.classes[ENCRL] = ESPnetEncRLModel

@@ -1,0 +1,47 @@
+"""Progress of long work in the log, with the time left."""
+
+import logging
+import time
+from typing import Iterable, Iterator, Optional, TypeVar
+
+__all__ = ["progress"]
+
+Item = TypeVar("Item")
+
+
+def progress(
+    items: Iterable[Item],
+    total: int,
+    what: str,
+    every_s: float = 10.0,
+    clock=time.monotonic,
+    logger: Optional[logging.Logger] = None,
+) -> Iterator[Item]:
+    """Yield ``items`` and log how many are done and how long the rest will take.
+
+    Args:
+        items: What to go through.
+        total: How many there are.
+        what: The plural noun for the log, e.g. ``"utterances of train"``.
+        every_s: Seconds between two lines; a short job prints only its last line.
+        clock: Monotonic clock in seconds; a test gives its own.
+        logger: Where the lines go; this module's by default.
+    """
+    logger = logger or logging.getLogger(__name__)
+    start = last = clock()
+    done = 0
+    for done, item in enumerate(items, 1):
+        yield item
+        now = clock()
+        if now - last >= every_s and done < total:
+            last = now
+            left = (now - start) / done * (total - done)
+            logger.info("%d of %d %s, %s left", done, total, what, _duration(left))
+    logger.info("%d %s in %s", done, what, _duration(clock() - start))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

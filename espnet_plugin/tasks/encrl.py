@@ -1,0 +1,149 @@
+"""EncRL pre-training as an ESPnet task."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Tuple
+
+from espnet2.utils.types import int_or_none, str_or_none
+
+from espnet_plugin import host
+from espnet_plugin.distill.config import derive_student
+from espnet_plugin.distill.students import INITS, choose_layers, copy_weights
+from espnet_plugin.distill.teacher import FrozenTeacher
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import write_json
+from espnet_plugin.tasks.asr import CountedASRTask
+
+__all__ = ["EncRLTask"]
+
+# At import, because a spawned rank imports this module to find the task.
+host.register()
+
+
+class EncRLTask(CountedASRTask):
+    """Trains a student encoder to match a frozen reference model.
+
+    The student's architecture, tokens, front end and statistics are the reference's
+    own, less what the options say; they need not (and cannot) be given.
+    """
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Add the options of EncRL to those of ESPnet's ASR task."""
+        super().add_task_arguments(parser)
+        # The token list is the reference's.
+        parser.set_defaults(required=["output_dir"])
+        group = parser.add_argument_group(description="EncRL related")
+        group.add_argument(
+            "--reference_config",
+            type=str_or_none,
+            help="config.yaml of the reference model",
+        )
+        group.add_argument(
+            "--reference_model_file", type=str_or_none, help="Its checkpoint"
+        )
+        group.add_argument(
+            "--objectives",
+            nargs="*",
+            default=[],
+            help="Use only these, with their options from model_conf.objectives",
+        )
+        group.add_argument(
+            "--student_num_layers", type=int, default=6, help="Encoder layers"
+        )
+        group.add_argument(
+            "--student_init",
+            choices=INITS,
+            default="random",
+            help="random (the paper's), or which of the reference's layers to copy; "
+            "front end and CTC layer are copied with them",
+        )
+        group.add_argument(
+            "--student_layers",
+            type=int,
+            nargs="*",
+            default=[],
+            help="Copy exactly these layers of the reference, counted from 0",
+        )
+        group.add_argument(
+            "--student_output_size",
+            type=int_or_none,
+            default=None,
+            help="Width of the student's encoder; the reference's by default",
+        )
+        group.add_argument(
+            "--student_linear_units",
+            type=int_or_none,
+            default=None,
+            help="Feed-forward width; by default in the reference's proportion",
+        )
+
+    @classmethod
+    def required_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> Tuple[str, ...]:
+        """Return what every utterance must have: transcripts are not needed."""
+        return ("speech",)
+
+    @classmethod
+    def optional_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> Tuple[str, ...]:
+        """Return what an utterance may have."""
+        return ("text", *super().optional_data_names(train, inference))
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace):
+        """Build the student, start it as asked and attach the frozen reference.
+
+        Raises:
+            UserError: If an option is out of range or the reference is unusable.
+        """
+        for option in ("reference_config", "reference_model_file"):
+            if getattr(args, option) is None:
+                raise UserError(f"--{option} is needed: what should be learnt from?")
+        reference, reference_args = load_asr_model(
+            args.reference_config, args.reference_model_file, "cpu"
+        )
+        teacher = FrozenTeacher(reference)
+        layers = cls._layers(args, reference_args)
+        if args.objectives:
+            given = args.model_conf.get("objectives") or {}
+            args.model_conf["objectives"] = {n: given.get(n) for n in args.objectives}
+        derive_student(args, reference_args, teacher.dim)
+        # ESPnet's own initialisation would go over what is copied below, not over the
+        # teacher, which is no part of the model.
+        model = super().build_model(args)
+        state = teacher.model.state_dict()
+        if layers is not None:
+            report = copy_weights(state, model, layers)
+            logging.info("layers %s of the reference: %s", layers, report.summary())
+            write_json(Path(args.output_dir) / "copied.json", vars(report))
+        if not model.objectives.use_posteriors:
+            # Nothing would train it, and ranks wait for every gradient.
+            model.ctc.requires_grad_(False)
+        model.attach_teacher(teacher)
+        return model
+
+    @staticmethod
+    def _layers(args: argparse.Namespace, reference_args: argparse.Namespace):
+        """Return the reference's layer for each of the student's; None for random."""
+        there = reference_args.encoder_conf.get("num_blocks")
+        if there is None:
+            raise UserError(
+                f"{args.reference_config}: encoder {reference_args.encoder} has no "
+                "num_blocks; conformer, transformer, branchformer and e_branchformer do"
+            )
+        if args.student_layers:
+            wrong = [i for i in args.student_layers if not 0 <= i < there]
+            if wrong:
+                raise UserError(
+                    f"--student_layers {wrong}: the reference's are 0 to {there - 1}"
+                )
+            args.student_num_layers = len(args.student_layers)
+            return list(args.student_layers)
+        how = "first" if args.student_init == "random" else args.student_init
+        chosen = choose_layers(there, args.student_num_layers, how)
+        return None if args.student_init == "random" else chosen

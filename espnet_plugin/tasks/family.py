@@ -1,0 +1,117 @@
+"""Models of several sizes from one EncRL run, or from scratch."""
+
+import logging
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from espnet_plugin.distill.students import choose_layers
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.espnet import plain_config, write_plain_model
+from espnet_plugin.export.load import read_config, resolve_paths
+from espnet_plugin.files import read_json
+from espnet_plugin.tasks.job import training_job
+from espnet_plugin.tasks.plain import train_plain_model, write_meta
+
+__all__ = ["ENCRL_AVERAGED", "export_direct", "finetune_family", "train_scratch"]
+
+ENCRL_AVERAGED = "valid.loss.ave.pth"
+
+
+def _encrl_run(encrl_dir: Path) -> tuple[dict, dict, Path]:
+    if not (encrl_dir / "done.json").is_file():
+        raise UserError(f"{encrl_dir} is not finished: run stage 5 (EncRL) first")
+    config = resolve_paths(
+        read_config(encrl_dir / "config.yaml"), encrl_dir / "config.yaml"
+    )
+    return config, read_json(encrl_dir / "meta.json"), encrl_dir / ENCRL_AVERAGED
+
+
+def finetune_family(
+    encrl_dir: Path,
+    sizes: Sequence[int],
+    how: str,
+    training: dict[str, Any],
+    options: Sequence[str],
+    output: str,
+    seed: int,
+) -> None:
+    """Fine-tune a model of each size with CTC, step 2 of the EncRL paper.
+
+    Args:
+        encrl_dir: A finished EncRL run.
+        sizes: Numbers of encoder layers.
+        how: Which layers a smaller model takes of the EncRL student: ``last`` (the
+            paper), ``first`` or ``spaced``.
+        training: Training configuration: optimiser, schedule, batches, SpecAugment.
+        options: ESPnet's options for the data.
+        output: Prefix of the folders; ``_<n>l`` is put behind.
+        seed: Of the fine-tuning.
+    """
+    config, run, checkpoint = _encrl_run(encrl_dir)
+    there = config["encoder_conf"]["num_blocks"]
+    # Before any work: a size that is too large for the last job should not cost the
+    # first one's hours.
+    chosen = {size: choose_layers(there, size, how) for size in sizes}
+    for size, layers in chosen.items():
+        folder = Path(f"{output}_{size}l")
+        init = folder / "init" / "model.pth"
+        if not init.is_file():
+            write_plain_model(config, checkpoint, layers, init.parent, init.name)
+        meta = {
+            "method": "encrl",
+            "variant": run["variant"],
+            "seed": seed,
+            "shared": encrl_dir.name,
+            "kept_layers": layers,
+        }
+        model = plain_config(config, size)
+        logging.info("fine-tuning %d layers in %s", size, folder)
+        train_plain_model(
+            folder, {**model, **training}, [*options, "--seed", str(seed)], meta, init
+        )
+
+
+def export_direct(
+    encrl_dir: Path, sizes: Sequence[int], how: str, output: str
+) -> None:
+    """Export models as EncRL left them, without fine-tuning, to be decoded."""
+    config, run, checkpoint = _encrl_run(encrl_dir)
+    for size in sizes:
+        layers = choose_layers(config["encoder_conf"]["num_blocks"], size, how)
+        folder = Path(f"{output}_{size}l")
+        with training_job(folder, {"encrl": str(encrl_dir), "layers": layers}) as todo:
+            if todo is None:
+                continue
+            path = write_plain_model(config, checkpoint, layers, folder, "model.pth")
+            meta = {
+                "method": "encrl_direct",
+                "variant": run["variant"],
+                "seed": run["seed"],
+                "shared": encrl_dir.name,
+                "kept_layers": layers,
+            }
+            write_meta(folder, path, meta)
+
+
+def train_scratch(
+    reference_config: Path,
+    sizes: Sequence[int],
+    training: dict[str, Any],
+    options: Sequence[str],
+    output: str,
+    seed: int,
+    variant: Optional[str] = None,
+) -> None:
+    """Train the same architectures with CTC alone, from random weights."""
+    config = resolve_paths(read_config(reference_config), reference_config)
+    config["model_conf"] = {**config["model_conf"], "ctc_weight": 1.0}
+    config = {**config, "decoder": None, "decoder_conf": {}}
+    for size in sizes:
+        meta = {"method": "scratch", "variant": variant or "", "seed": seed}
+        model = plain_config(config, size)
+        train_plain_model(
+            Path(f"{output}_{size}l"),
+            {**model, **training},
+            [*options, "--seed", str(seed)],
+            {**meta, "shared": None},
+        )

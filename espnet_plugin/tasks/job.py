@@ -1,0 +1,89 @@
+"""A training that is done once, goes on after a kill and is not mixed with another."""
+
+import json
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Optional
+
+import yaml
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json
+
+__all__ = ["read_yaml", "training_job"]
+
+_REQUEST, _DONE = "request.json", "done.json"
+
+
+def read_yaml(path: Path, option: str = "--config") -> dict:
+    """Read a configuration file.
+
+    Raises:
+        UserError: If it is missing or holds no keys.
+    """
+    if not path.is_file():
+        raise UserError(f"{option} {path} is missing")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{option} {path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{option} {path} holds no keys")
+    return content
+
+
+@contextmanager
+def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
+    """Run a training in ``folder`` unless the same one is finished there.
+
+    What happens inside is also logged to ``train.log``.
+
+    Args:
+        folder: The experiment folder.
+        request: Everything that decides what comes out, as plain data.
+
+    Yields:
+        The folder, or None if there is nothing to do.
+
+    Raises:
+        UserError: If something else was begun or finished there.
+    """
+    known = folder / _REQUEST
+    request = json.loads(json.dumps(request))  # as it will be read: tuples are lists
+    if known.is_file():
+        old = read_json(known)
+        if old != request:
+            differing = sorted(
+                k for k in {**old, **request} if old.get(k) != request.get(k)
+            )
+            raise UserError(
+                f"{folder} holds a training with another {', '.join(differing)} (see "
+                f"{known}): choose another --tag, or delete the folder"
+            )
+        if (folder / _DONE).is_file():
+            logging.info("%s is finished already", folder)
+            yield None
+            return
+    else:
+        write_json(known, request)
+    handler = logging.FileHandler(folder / "train.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield folder
+        write_json(folder / _DONE, {"finished": True})
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError) as error:
+        # torch.save on a full disk raises a RuntimeError that names its zip writer.
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+            raise
+        raise UserError(
+            f"{folder}: {error}. Free some space, then run the stage again: it goes on "
+            "from the last whole checkpoint"
+        ) from error
+    finally:
+        root.removeHandler(handler)
+        handler.close()

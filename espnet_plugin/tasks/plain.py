@@ -1,0 +1,65 @@
+"""Training plain ESPnet models: the reference, fine-tuned students, baselines."""
+
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import yaml
+
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import write_json, write_text
+from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.job import training_job
+
+__all__ = ["AVERAGED", "train_plain_model", "write_meta"]
+
+AVERAGED = "valid.cer_ctc.ave.pth"
+
+
+def train_plain_model(
+    folder: Path,
+    config: dict[str, Any],
+    options: Sequence[str],
+    meta: dict[str, Any],
+    init: Optional[Path] = None,
+) -> None:
+    """Train a stock model with ESPnet's ASR task; nothing is done twice.
+
+    Args:
+        folder: The experiment folder; gets ``config.yaml``, checkpoints, ``cost.json``,
+            ``train.log``, curves and ``meta.json``.
+        config: Configuration, as a YAML file would hold it.
+        options: More of ESPnet's options (data, seed), which win over ``config``.
+        meta: What ``meta.json`` says besides what is found out here.
+        init: Checkpoint to start from; it must fit exactly.
+
+    Raises:
+        UserError: If ``folder`` holds another training, or the disk is full.
+    """
+    request = {"config": config, "options": list(options), "init": str(init)}
+    with training_job(folder, request) as todo:
+        if todo is None:
+            return
+        path = folder / "train_config.yaml"
+        write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        cmd = ["--config", str(path), "--output_dir", str(folder), *options]
+        # What an interrupted run left is gone on from, as asr.sh does.
+        cmd += ["--resume", "true"]
+        if init is not None:
+            cmd += ["--init_param", str(init)]
+        CountedASRTask.main(cmd=cmd)
+        write_meta(folder, folder / AVERAGED, meta)
+
+
+def write_meta(folder: Path, checkpoint: Path, meta: dict[str, Any]) -> None:
+    """Write ``meta.json``: what was asked, and the size of what came out."""
+    model, args = load_asr_model(folder / "config.yaml", checkpoint, "cpu")
+    write_json(
+        folder / "meta.json",
+        {
+            **meta,
+            "layers": args.encoder_conf["num_blocks"],
+            "width": model.encoder.output_size(),
+            "params": sum(p.numel() for p in model.parameters()),
+            "checkpoint": checkpoint.name,
+        },
+    )

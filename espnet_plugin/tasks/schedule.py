@@ -1,0 +1,51 @@
+"""The number of updates a run will make, which some schedules must know beforehand."""
+
+import argparse
+
+from espnet2.samplers.build_batch_sampler import build_batch_sampler
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["fill_schedule", "updates_per_epoch"]
+
+
+def updates_per_epoch(args: argparse.Namespace) -> int:
+    """Return how often the weights are updated in one epoch of ESPnet's training.
+
+    Raises:
+        UserError: If the batch type does not fix it.
+    """
+    if args.iterator_type != "sequence":
+        raise UserError(
+            f"iterator_type {args.iterator_type}: its epochs have no fixed length, so "
+            "give scheduler_conf.total_steps yourself"
+        )
+    if args.num_iters_per_epoch is not None:
+        batches = args.num_iters_per_epoch
+    else:
+        batches = len(
+            build_batch_sampler(
+                type=args.batch_type,
+                shape_files=args.train_shape_file,
+                fold_lengths=args.fold_length,
+                batch_size=args.batch_size,
+                batch_bins=args.batch_bins,
+                sort_in_batch=args.sort_in_batch,
+                sort_batch=args.sort_batch,
+                drop_last=args.drop_last_iter,
+                min_batch_size=args.min_batch_size,
+            )
+        )
+    # Batches left over at the end of an epoch update nothing (Trainer.train_one_epoch).
+    return batches // args.accum_grad
+
+
+def fill_schedule(args: argparse.Namespace) -> None:
+    """Work out ``total_steps`` of a one-cycle schedule that leaves it open.
+
+    One update more than planned, because ESPnet steps the schedule once after the last.
+    """
+    conf = args.scheduler_conf
+    open_end = "total_steps" not in conf and "steps_per_epoch" not in conf
+    if args.scheduler == "onecyclelr" and open_end:
+        conf["total_steps"] = args.max_epoch * updates_per_epoch(args) + 1

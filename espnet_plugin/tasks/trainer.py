@@ -1,0 +1,186 @@
+"""ESPnet's trainer, with its cost recorded and its checkpoint kept whole."""
+
+import logging
+import os
+from functools import partial
+from pathlib import Path
+
+import torch
+from espnet2.torch_utils.device_funcs import to_device
+from espnet2.train.trainer import Trainer
+from torch.utils.flop_counter import FlopCounterMode
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch
+
+__all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
+
+_FLOPS = "_flop_model"
+
+
+def _plain(model: torch.nn.Module) -> torch.nn.Module:
+    """Return the model inside a (Distributed)DataParallel wrapper."""
+    return getattr(model, "module", model)
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def count_step(
+    model: torch.nn.Module, batch: dict, utterances: int, seconds: float
+) -> tuple[int, int]:
+    """Count the operations of forward and backward on noise.
+
+    In evaluation mode and without touching ``.grad``, so that neither batch statistics
+    nor random numbers nor gradients of the training change.
+
+    Args:
+        model: With ``seconds_per_input``.
+        batch: A real batch, for its keys, types and widths.
+        utterances: Number of utterances.
+        seconds: Length of each.
+
+    Returns:
+        Operations of the student (or plain model), and of its frozen teacher.
+    """
+    length = max(1, round(seconds / model.seconds_per_input))
+    probe = {}
+    for key, value in batch.items():
+        if key == "speech":
+            shape = (utterances, length, *value.shape[2:])
+            generator = torch.Generator().manual_seed(0)
+            probe[key] = torch.randn(shape, generator=generator).to(value)
+        elif key == "speech_lengths":
+            probe[key] = value.new_full((utterances,), length)
+        elif key.endswith("_lengths"):
+            probe[key] = value.new_ones((utterances,))
+        elif isinstance(value, torch.Tensor):
+            probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, 1)
+    teacher = getattr(model, "teacher", None)
+    training = model.training
+    model.eval()
+    try:
+        if teacher is not None:
+            teacher.counting, teacher.flops = True, 0
+        with FlopCounterMode(display=False) as counter, torch.enable_grad():
+            loss = model(**probe)[0]
+            parameters = [p for p in model.parameters() if p.requires_grad]
+            torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+    finally:
+        model.train(training)
+        if teacher is not None:
+            teacher.counting = False
+    theirs = teacher.flops if teacher is not None else 0
+    return counter.get_total_flops() - theirs, theirs
+
+
+class CostTrainer(Trainer):
+    """``espnet2.train.trainer.Trainer`` that writes ``cost.json`` as it goes.
+
+    Training itself is ESPnet's, untouched: this class only looks at the batches that
+    pass by. ``seconds_per_input`` on the model (a plain attribute that our tasks set)
+    turns input lengths into seconds of audio.
+    """
+
+    @classmethod
+    def train_one_epoch(cls, model, iterator, reporter, options, **others):
+        """Train one epoch and record its cost; see the base class."""
+        plain = _plain(model)
+        # A checkpoint is replaced in place by ESPnet; a copy outlives a kill meanwhile.
+        checkpoint = Path(options.output_dir) / "checkpoint.pth"
+        if checkpoint.is_file() and others["distributed_option"].dist_rank in (None, 0):
+            os.replace(checkpoint, checkpoint.with_name("checkpoint.previous.pth"))
+        seconds, flops, teacher_flops = 0.0, 0, 0
+
+        def watched():
+            nonlocal seconds, flops, teacher_flops
+            for utts, batch in iterator:
+                if not hasattr(plain, _FLOPS):
+                    count = partial(count_step, plain, to_device(batch, _device(plain)))
+                    # Past nn.Module's bookkeeping: this is no part of the model.
+                    object.__setattr__(plain, _FLOPS, FlopModel(count))
+                lengths = batch["speech_lengths"] * plain.seconds_per_input
+                seconds += float(lengths.sum())
+                step = getattr(plain, _FLOPS)(len(lengths), float(lengths.max()))
+                flops, teacher_flops = flops + step[0], teacher_flops + step[1]
+                yield utts, batch
+
+        watch = Stopwatch()
+        invalid = super().train_one_epoch(
+            model=model,
+            iterator=_Sized(watched(), iterator),
+            reporter=reporter,
+            options=options,
+            **others,
+        )
+        wall, cpu = watch.read()
+        cls._log(options, others).add(
+            reporter.epoch,
+            train_seconds=wall,
+            cpu_seconds=cpu,
+            audio_seconds=seconds,
+            flops=flops,
+            teacher_flops=teacher_flops,
+        )
+        return invalid
+
+    @classmethod
+    def validate_one_epoch(cls, model, iterator, reporter, options, **others):
+        """Validate and record the seconds it took; see the base class."""
+        watch = Stopwatch()
+        super().validate_one_epoch(
+            model=model, iterator=iterator, reporter=reporter, options=options, **others
+        )
+        cls._log(options, others).add(reporter.epoch, valid_seconds=watch.read()[0])
+
+    @classmethod
+    def _log(cls, options, others) -> CostLog:
+        rank = others["distributed_option"].dist_rank
+        name = "cost.json" if rank in (None, 0) else f".cost.{rank}.json"
+        return CostLog(Path(options.output_dir) / name)
+
+
+class _Sized:
+    """An iterator with the length of the loader behind it."""
+
+    def __init__(self, items, loader):
+        self._items, self._loader = items, loader
+
+    def __iter__(self):
+        return iter(self._items)
+
+    def __len__(self):
+        return len(self._loader)
+
+
+def keep_whole_checkpoint(output_dir: Path) -> None:
+    """Put the last whole checkpoint back in place before training goes on.
+
+    ESPnet writes ``checkpoint.pth`` over the old one, so a kill or a full disk in that
+    moment leaves a truncated file; and :class:`CostTrainer` moves it aside while an
+    epoch runs.
+
+    Raises:
+        UserError: If there are checkpoints but none can be read.
+    """
+    current = output_dir / "checkpoint.pth"
+    previous = output_dir / "checkpoint.previous.pth"
+    problems = []
+    for path in (current, previous):
+        if not path.is_file():
+            continue
+        try:
+            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # torch raises many kinds for a broken file
+            problems.append(f"{path}: {error}")
+            continue
+        if path != current:
+            logging.info("going on from %s", path)
+            os.replace(path, current)
+        return
+    if problems:
+        raise UserError(
+            "no checkpoint can be read; delete them to train from the start:\n"
+            + "\n".join(problems)
+        )

@@ -1,0 +1,28 @@
+"""Install the plugin beside ESPnet: ``pip install -e .`` in an ESPnet environment."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="espnet_plugin",
+    version="0.1.0",
+    description="Small ESPnet speech recognisers from one large trained model",
+    packages=find_packages(include=["espnet_plugin", "espnet_plugin.*"]),
+    # ESPnet 202511 is the last release for Python 3.11 and older. The plugin only
+    # imports what that release has as well, but the pair is untested.
+    python_requires=">=3.12,<3.14",
+    install_requires=[
+        "espnet>=202511",
+        "torch",
+        "torchaudio",
+        "sentencepiece",
+        "jiwer",
+        "pyyaml",
+    ],
+    extras_require={
+        # The synthesised corpus of egs2/mini_synth: espeak-ng as a Python package.
+        "demo": ["espeakng-loader"],
+        # ESPnet's trainer writes curves with both, and espnet[asr] brings neither.
+        "plots": ["matplotlib", "tensorboard"],
+        "test": ["pytest", "espeakng-loader"],
+    },
+)

@@ -1,0 +1,24 @@
+"""What several test modules share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tiny_asr import build_tiny_asr  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tiny_asr_model(tmp_path_factory):
+    """A CTC-only Conformer of three blocks of width 16; read it, do not change it."""
+    return build_tiny_asr(tmp_path_factory.mktemp("tiny_asr"))
+
+
+@pytest.fixture(scope="session")
+def tiny_hybrid_model(tmp_path_factory):
+    """The same with an attention decoder and ``ctc_weight`` 0.3."""
+    return build_tiny_asr(
+        tmp_path_factory.mktemp("tiny_hybrid"), name="asr_hybrid", ctc_weight=0.3
+    )

@@ -1,0 +1,74 @@
+"""Frame arithmetic against the layers it describes."""
+
+import pytest
+import torch
+from espnet2.asr.frontend.default import DefaultFrontend
+from espnet2.legacy.nets.pytorch_backend.transformer import subsampling
+
+from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames, feature_frames
+from espnet_plugin.errors import UserError
+
+LAYERS = {
+    "conv2d": subsampling.Conv2dSubsampling,
+    "conv2d1": subsampling.Conv2dSubsampling1,
+    "conv2d2": subsampling.Conv2dSubsampling2,
+    "conv2d6": subsampling.Conv2dSubsampling6,
+    "conv2d8": subsampling.Conv2dSubsampling8,
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_equals_espnets_layer(name):
+    layer = LAYERS[name](40, 2, 0.0).eval()
+    tried = 0
+    for frames in (*range(1, 70), 101, 333, 1000):
+        too_short, _ = subsampling.check_short_utt(layer, frames)
+        expected = 0
+        if not too_short:
+            mask = torch.ones(1, 1, frames, dtype=torch.bool)
+            with torch.no_grad():
+                output, mask = layer(torch.zeros(1, frames, 40), mask)
+            expected = int(mask.sum())
+            assert expected == output.size(1)
+            tried += 1
+        assert encoder_frames(frames, name) == expected, frames
+    assert tried > 50
+
+
+def test_linear_keeps_every_frame():
+    assert encoder_frames(17, "linear") == 17
+
+
+def test_unknown_layer():
+    with pytest.raises(UserError, match="'conv3d' is not one of conv2d, .*linear"):
+        encoder_frames(100, "conv3d")
+
+
+@pytest.mark.parametrize("hop_length", [80, 128, 160])
+def test_equals_espnets_frontend(hop_length):
+    frontend = DefaultFrontend(n_fft=512, hop_length=hop_length, n_mels=20)
+    lengths = [400, 512, 1599, 1600, 1601, 4000, 4095, 4096]
+    speech = torch.randn(len(lengths), max(lengths))
+    _, frames = frontend(speech, torch.tensor(lengths))
+    assert frames.tolist() == [feature_frames(n, hop_length) for n in lengths]
+
+
+@pytest.mark.parametrize(
+    "tokens", [[1], [1, 1], [1, 2, 3], [2, 2, 2], [1, 2, 2, 1, 1, 3], list(range(1, 9))]
+)
+def test_is_the_fewest_frames_with_a_finite_ctc_loss(tokens):
+    needed = ctc_frames_needed(tokens)
+
+    def loss(frames):
+        scores = torch.zeros(frames, 1, 10).log_softmax(-1)
+        return torch.nn.functional.ctc_loss(
+            scores, torch.tensor([tokens]), [frames], [len(tokens)]
+        )
+
+    assert torch.isfinite(loss(needed))
+    assert needed == 1 or not torch.isfinite(loss(needed - 1))
+
+
+def test_tokens_may_be_strings():
+    assert ctc_frames_needed(list("HELLO")) == 6
+    assert ctc_frames_needed([]) == 0

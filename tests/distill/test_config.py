@@ -1,0 +1,130 @@
+"""A student's configuration follows from its reference's."""
+
+import argparse
+import copy
+
+import pytest
+import yaml
+
+from espnet_plugin.distill.config import derive_student
+from espnet_plugin.errors import UserError
+
+
+def reference_of(made):
+    return argparse.Namespace(**yaml.safe_load(made.config.read_text()))
+
+
+@pytest.fixture
+def reference(tiny_asr_model):
+    return reference_of(tiny_asr_model)
+
+
+def options(**given):
+    """Return what the parser gives when nothing but ``given`` is asked for."""
+    defaults = dict(
+        student_num_layers=2,
+        student_output_size=None,
+        student_linear_units=None,
+        specaug=None,
+        specaug_conf={},
+        model="espnet",
+        model_conf={},
+        decoder="transformer",
+        decoder_conf={"num_blocks": 6},
+        batch_bins=1234,
+    )
+    return argparse.Namespace(**{**defaults, **given})
+
+
+def test_takes_over_what_outputs_depend_on(reference):
+    args, before = options(), copy.deepcopy(vars(reference))
+    derive_student(args, reference, teacher_dim=16)
+    for name in ("token_list", "frontend", "frontend_conf", "normalize_conf", "encoder"):
+        assert getattr(args, name) == before[name]
+    assert args.encoder_conf == {**before["encoder_conf"], "num_blocks": 2}
+    assert (args.model, args.decoder, args.decoder_conf) == ("encrl", None, {})
+    assert args.model_conf == {"ctc_weight": 1.0, "teacher_dim": 16}
+    assert args.batch_bins == 1234
+    assert vars(reference) == before  # changed in place it would spoil the teacher
+
+
+def test_a_hybrid_reference_gives_a_ctc_student(tiny_hybrid_model):
+    reference = reference_of(tiny_hybrid_model)
+    assert reference.model_conf["ctc_weight"] == 0.3
+    assert reference.decoder == "transformer"
+    args = options(model_conf={"objectives": {"clip": {}}})
+    derive_student(args, reference, teacher_dim=16)
+    assert args.model_conf == {
+        "ctc_weight": 1.0,
+        "teacher_dim": 16,
+        "objectives": {"clip": {}},
+    }
+    assert args.decoder is None
+
+
+def test_width(reference):
+    args = options(student_output_size=8)
+    derive_student(args, reference, teacher_dim=16)
+    assert args.encoder_conf["output_size"] == 8
+    assert args.encoder_conf["linear_units"] == 16  # 32 of 16, as in the reference
+    args = options(student_output_size=24, student_linear_units=20)
+    derive_student(args, reference, teacher_dim=16)
+    assert args.encoder_conf["output_size"] == 24
+    assert args.encoder_conf["linear_units"] == 20
+
+
+@pytest.mark.parametrize("size", [9, 0, -2])
+def test_width_must_fit_the_heads(reference, size):
+    with pytest.raises(UserError, match=f"--student_output_size {size}.* 2 attention"):
+        derive_student(options(student_output_size=size), reference, teacher_dim=16)
+
+
+def test_intermediate_ctc_is_left_out(reference):
+    reference.encoder_conf["interctc_layer_idx"] = [1]
+    args = options()
+    derive_student(args, reference, teacher_dim=16)
+    assert "interctc_layer_idx" not in args.encoder_conf
+
+
+class TestTimeWarp:
+    """A warped student frame has no teacher frame beside it."""
+
+    @pytest.mark.parametrize("conf", [{"apply_time_warp": True}, {}])
+    def test_of_the_reference_is_switched_off(self, reference, conf, caplog):
+        reference.specaug_conf = {"time_mask_width_range": [0, 9], **conf}
+        args = options()
+        derive_student(args, reference, teacher_dim=16)
+        assert args.specaug_conf == {
+            "time_mask_width_range": [0, 9],
+            "apply_time_warp": False,
+        }
+        assert "apply_time_warp" in caplog.text
+
+    def test_asked_for_is_an_error(self, reference):
+        args = options(specaug="specaug", specaug_conf={"apply_time_warp": True})
+        with pytest.raises(UserError, match="apply_time_warp must be false"):
+            derive_student(args, reference, teacher_dim=16)
+
+    def test_of_ones_own_specaug_is_off_by_default(self, reference):
+        args = options(specaug="specaug", specaug_conf={"num_time_mask": 3})
+        derive_student(args, reference, teacher_dim=16)
+        assert args.specaug_conf == {"num_time_mask": 3, "apply_time_warp": False}
+
+    def test_nothing_to_say_without_specaug(self, reference, caplog):
+        reference.specaug = None
+        derive_student(options(), reference, teacher_dim=16)
+        assert not caplog.text
+
+
+def test_unknown_model_option_is_an_error(reference):
+    args = options(model_conf={"objective": {"clip": {}}})
+    with pytest.raises(UserError, match=r"model_conf \['objective'\]"):
+        derive_student(args, reference, teacher_dim=16)
+
+
+def test_its_own_result_can_be_given_again(reference):
+    args = options()
+    derive_student(args, reference, teacher_dim=16)
+    again = options(**{**vars(args)})
+    derive_student(again, reference, teacher_dim=16)
+    assert vars(again) == vars(args)

@@ -1,0 +1,83 @@
+"""Plots exist, show something, and refuse what cannot be drawn."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.plots import plot_results
+
+
+def make_row(method, layers, wer, variant="", **more):
+    return {
+        "method": method,
+        "variant": variant,
+        "layers": layers,
+        "seed": 1,
+        "params": layers * 200_000,
+        "test_wer": wer,
+        "wer_ci95": [0.8 * wer, 1.2 * wer],
+        "train_seconds": 60.0 * layers,
+        "audio_seconds": 3600.0,
+        "train_flops": 1e14 * layers,
+        "teacher_flops": 0.0,
+        "epochs": 3,
+        **more,
+    }
+
+
+def results_of(rows):
+    return {"corpus": "mini", "rows": rows, "shared": []}
+
+
+def colours_in(file):
+    """The distinct colours of a picture, as 24-bit numbers."""
+    pixels = (matplotlib.image.imread(file)[..., :3] * 255).round().astype(int)
+    return set(np.unique(pixels.reshape(-1, 3) @ [65536, 256, 1]).tolist())
+
+
+def test_both_plots_in_both_forms_with_each_methods_colour(tmp_path):
+    rows = [make_row("reference", 12, 8.0)]
+    rows += [make_row("encrl", n, 20.0 - n) for n in (6, 4, 2)]
+    rows += [make_row("scratch", n, 25.0 - n) for n in (6, 4, 2)]
+    written = plot_results(results_of(rows), tmp_path / "plots")
+    assert [path.name for path in written] == ["wer_params.png", "wer_cost.png"]
+    for path in written:
+        assert {0x000000, 0x0072B2, 0xD55E00} <= colours_in(path)
+        drawing = path.with_suffix(".svg").read_text()
+        assert drawing.count("#0072b2") > 5
+
+
+def test_a_single_row_is_drawn(tmp_path):
+    for path in plot_results(results_of([make_row("encrl", 6, 9.0)]), tmp_path):
+        assert 0x0072B2 in colours_in(path)
+
+
+def test_rows_of_the_same_size_and_cost_are_drawn(tmp_path):
+    rows = [make_row("encrl", 6, 9.0 + i, variant=f"v{i}") for i in range(12)]
+    assert len(plot_results(results_of(rows), tmp_path)) == 2
+
+
+def test_no_errors_and_all_errors_are_drawn(tmp_path):
+    rows = [make_row("encrl", 6, 0.0), make_row("scratch", 6, 0.0)]
+    assert len(plot_results(results_of(rows), tmp_path)) == 2
+    rows = [make_row("encrl", n, 10.0) for n in (2, 4, 6)]
+    rows.append(make_row("untrained", 6, 100.0))
+    assert len(plot_results(results_of(rows), tmp_path)) == 2
+
+
+def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):
+    unknown = {"train_seconds": None, "train_flops": None, "teacher_flops": None}
+    rows = [make_row("reference", 12, 8.0, **unknown)]
+    written = plot_results(results_of(rows), tmp_path)
+    assert [path.name for path in written] == ["wer_params.png"]
+    assert "wer_cost.png is not drawn" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [[], [make_row("encrl", 6, 9.0)]])
+def test_nothing_to_draw_is_refused(tmp_path, rows):
+    for row in rows:
+        row.update(test_wer=None, wer_ci95=None)
+    with pytest.raises(UserError, match="nothing to plot"):
+        plot_results(results_of(rows), tmp_path / "plots")
+    assert not (tmp_path / "plots").exists()

@@ -1,0 +1,233 @@
+"""Gathering hand-made experiment folders into results.json."""
+
+import json
+
+import pytest
+
+from espnet_plugin.bin import results as results_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.results import gather, merge, update_results
+from espnet_plugin.evaluate.wer import score_texts
+from espnet_plugin.files import write_json
+
+REFERENCES = {f"u{i}": "a b c d" for i in range(5)}
+
+
+def make_model(
+    exp,
+    name,
+    method="scratch",
+    layers=6,
+    seed=1,
+    variant="",
+    shared=None,
+    wrong=1,
+    sets=("test", "dev"),
+    **cost,
+):
+    """A finished model whose first ``wrong`` utterances lost their last word."""
+    folder = exp / f"asr_{name}"
+    meta = {"method": method, "variant": variant, "layers": layers, "seed": seed}
+    write_json(
+        folder / "meta.json", {**meta, "shared": shared, "params": 1000 * layers}
+    )
+    costs = dict(
+        train_seconds=60.0, audio_seconds=3600.0, flops=2e15, teacher_flops=0, epochs=5
+    )
+    write_json(folder / "cost.json", {**costs, **cost})
+    write_json(folder / "rtf.json", {"encoder_rtf": 0.01})
+    for name in sets:
+        hypotheses = {
+            utt: "a b c" if i < wrong else "a b c d" for i, utt in enumerate(REFERENCES)
+        }
+        score = score_texts(REFERENCES, hypotheses, resamples=100)
+        write_json(folder / "decode_best_path" / name / "score.json", score.to_dict())
+    return folder
+
+
+def make_shared(exp, name="main", **cost):
+    folder = exp / f"encrl_{name}"
+    meta = {"method": "encrl_pretrain", "serves": [6, 4, 2], "seed": 1}
+    write_json(folder / "meta.json", meta)
+    costs = dict(
+        train_seconds=120, audio_seconds=7200, flops=3e15, teacher_flops=1e15, epochs=3
+    )
+    write_json(folder / "cost.json", {**costs, **cost})
+    return folder
+
+
+def test_row_holds_what_the_files_say(tmp_path):
+    folder = make_model(tmp_path, "s6", wrong=2, valid_seconds=7)
+    row = gather([folder])["rows"][0]
+    expected = {
+        "method": "scratch",
+        "variant": "",
+        "layers": 6,
+        "seed": 1,
+        "params": 6000,
+        "test_words": 20,
+        "train_seconds": 60.0,
+        "train_flops": 2e15,
+        "teacher_flops": 0,
+        "audio_seconds": 3600.0,
+        "epochs": 5,
+        "valid_seconds": 7,
+        "encoder_rtf": 0.01,
+        "shared": None,
+        "decoding": "best_path",
+        "dir": "asr_s6",
+        "test_errors_by_unit": "1 1 0 0 0",
+        "test_words_by_unit": "4 4 4 4 4",
+        "missing": [],
+    }
+    assert {key: row[key] for key in expected} == expected
+    assert row["test_wer"] == row["dev_wer"] == pytest.approx(10.0)
+    assert row["wer_ci95"][0] <= 10.0 <= row["wer_ci95"][1]
+    # Of 5 times "a b c d", 7 characters, " d" was lost twice.
+    assert row["test_cer"] == pytest.approx(100 * 4 / 35)
+
+
+def test_rows_are_sorted_reference_first_then_method_then_larger_first(tmp_path):
+    folders = [
+        make_model(tmp_path, "a", "scratch", 2),
+        make_model(tmp_path, "b", "scratch", 6),
+        make_model(tmp_path, "c", "encrl", 6, seed=2),
+        make_model(tmp_path, "d", "encrl", 6, seed=1),
+        make_model(tmp_path, "e", "layer_copy", 6),
+        make_model(tmp_path, "f", "reference", 12),
+    ]
+    content = merge(None, gather(folders), "mini")
+    assert [row["dir"][-1] for row in content["rows"]] == list("fdcbae")
+
+
+def test_missing_files_are_null_and_named(tmp_path, caplog):
+    folder = make_model(tmp_path, "x", sets=("dev",))
+    (folder / "rtf.json").unlink()
+    write_json(folder / "cost.json", {"train_seconds": 1, "flops": 1, "epochs": 1})
+    row = gather([folder])["rows"][0]
+    assert row["test_wer"] is None and row["wer_ci95"] is None
+    assert row["encoder_rtf"] is None and row["audio_seconds"] is None
+    assert row["dev_wer"] == pytest.approx(5.0)
+    assert row["missing"] == [
+        "decode_best_path/test/score.json",
+        "rtf.json",
+        "cost.json: teacher_flops",
+        "cost.json: audio_seconds",
+    ]
+    assert "asr_x lacks decode_best_path/test/score.json" in caplog.text
+
+
+def test_folder_without_meta_is_left_out_and_named(tmp_path, caplog):
+    (tmp_path / "asr_running").mkdir()
+    (tmp_path / "asr_stats_raw").mkdir()
+    found = gather([tmp_path / "asr_running", tmp_path / "asr_stats_raw"])
+    assert found == {"rows": [], "shared": [], "skipped": ["asr_running"]}
+    assert "asr_running has no meta.json" in caplog.text
+
+
+def test_bad_folders_are_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        gather([tmp_path / "nothing"])
+    write_json(tmp_path / "asr_a" / "meta.json", {"method": "scratch", "layers": 6})
+    with pytest.raises(UserError, match="meta.json lacks seed"):
+        gather([tmp_path / "asr_a"])
+    write_json(tmp_path / "encrl_a" / "meta.json", {"method": "encrl_pretrain"})
+    with pytest.raises(UserError, match="serves"):
+        gather([tmp_path / "encrl_a"])
+    twins = [make_model(tmp_path, "one"), make_model(tmp_path, "two")]
+    with pytest.raises(UserError, match="asr_one and asr_two both say"):
+        gather(twins)
+
+
+def test_table_grows_job_by_job(tmp_path):
+    file = tmp_path / "results.json"
+    update_results(file, [make_model(tmp_path, "a", layers=6)], "mini")
+    update_results(file, [make_model(tmp_path, "b", layers=4)])
+    content = update_results(file, [make_model(tmp_path, "a", layers=6, wrong=3)])
+    assert json.loads(file.read_text()) == content
+    assert [row["layers"] for row in content["rows"]] == [6, 4]
+    assert content["rows"][0]["test_wer"] == pytest.approx(15.0)
+    with pytest.raises(UserError, match="of the corpus 'mini', not 'other'"):
+        update_results(file, [], "other")
+    with pytest.raises(UserError, match="name its corpus"):
+        update_results(tmp_path / "new.json", [tmp_path / "asr_a"])
+    with pytest.raises(UserError, match="no experiment folder is named"):
+        update_results(tmp_path / "new.json", [], "mini")
+
+
+@pytest.mark.parametrize("name", ["main", "encrl_main", "exp/encrl_main"])
+def test_shared_run_is_found_and_counted_once(tmp_path, name):
+    folders = [
+        make_shared(tmp_path),
+        make_model(tmp_path, "e6", "encrl", 6, shared=name),
+        make_model(tmp_path, "e4", "encrl", 4, shared=name),
+    ]
+    content = merge(None, gather(folders), "mini")
+    assert [row["shared"] for row in content["rows"]] == ["encrl_main"] * 2
+    assert content["rows"][0]["train_flops"] == 2e15
+    shared = content["shared"][0]
+    assert shared["name"] == "encrl_main" and shared["serves"] == [6, 4, 2]
+    assert shared["train_flops"] == 3e15 and shared["teacher_flops"] == 1e15
+    family = content["families"][0]
+    assert family["layers"] == [6, 4] and family["sets"] == 1
+    assert family["own_cost"]["train_flops"] == 4e15
+    assert family["shared_cost"]["train_flops"] == 3e15
+    assert family["whole_cost"]["train_flops"] == 7e15
+    one = content["aggregates"][0]
+    assert one["own_cost_mean"]["train_seconds"] == 60
+    assert one["whole_cost_mean"]["train_seconds"] == 180
+
+
+def test_shared_run_that_is_not_there_is_noted_until_it_is(tmp_path, caplog):
+    file = tmp_path / "results.json"
+    row = make_model(tmp_path, "e6", "encrl", shared="main")
+    content = update_results(file, [row], "mini")
+    assert content["rows"][0]["missing"] == ["cost of the shared run main"]
+    assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] is None
+    assert "not among the folders" in caplog.text
+    content = update_results(file, [make_shared(tmp_path)])
+    assert content["rows"][0]["missing"] == []
+    assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] == 5e15
+
+
+def test_seeds_are_joined_with_mean_range_and_pooled_interval(tmp_path):
+    folders = [
+        make_model(tmp_path, f"s{seed}", seed=seed, wrong=wrong)
+        for seed, wrong in ((1, 1), (2, 2), (3, 5))
+    ]
+    one = merge(None, gather(folders), "mini")["aggregates"][0]
+    assert one["seeds"] == [1, 2, 3] and one["scored"] == 3
+    assert one["test_wer_mean"] == pytest.approx((5 + 10 + 25) / 3)
+    assert (one["test_wer_min"], one["test_wer_max"]) == pytest.approx((5, 25))
+    # Errors an utterance: 3, 2, 1, 1, 1 in three seeds of four words.
+    low, high = one["wer_ci95"]
+    assert 8.3 < low < one["test_wer_mean"] < high < 25.1
+
+
+def test_speakers_of_the_score_stay_the_unit(tmp_path):
+    folder = make_model(tmp_path, "s")
+    speakers = {utt: "xy"[i % 2] for i, utt in enumerate(REFERENCES)}
+    score = score_texts(REFERENCES, REFERENCES, speakers, "speaker", 50)
+    write_json(folder / "decode_best_path" / "test" / "score.json", score.to_dict())
+    row = gather([folder])["rows"][0]
+    assert row["bootstrap_unit"] == "speaker"
+    assert row["test_words_by_unit"] == "12 8"
+
+
+def test_command_prints_table_and_plots(tmp_path, capsys):
+    folders = [make_shared(tmp_path), make_model(tmp_path, "a", "encrl", shared="main")]
+    options = ["--results_json", str(tmp_path / "results.json"), "--corpus", "mini"]
+    options += ["--markdown", str(tmp_path / "doc" / "RESULTS.md")]
+    options += ["--plot_dir", str(tmp_path / "doc" / "plots")]
+    assert results_command.main([*map(str, folders), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "| encrl" in printed
+    assert str(tmp_path / "doc" / "plots" / "wer_params.png") in printed
+    text = (tmp_path / "doc" / "RESULTS.md").read_text()
+    assert "](plots/wer_cost.png)" in text
+    assert str(tmp_path) not in text
+    assert str(tmp_path) not in (tmp_path / "results.json").read_text()
+    # Again without a folder: drawn from results.json, the file's marks reused.
+    assert results_command.main(options) == 0
+    assert (tmp_path / "doc" / "RESULTS.md").read_text() == text
+    assert results_command.main([str(tmp_path / "none"), *options]) == 2

@@ -1,0 +1,126 @@
+"""The real-time factor is of the encoder, on the threads that were asked for."""
+
+import statistics
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_asr import build_tiny_asr
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.speed import (
+    count_parameters,
+    encoder_rtf,
+    speech_like_noise,
+    write_rtf,
+)
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_json
+
+
+@pytest.fixture(scope="module")
+def model(tiny_asr_model):
+    return load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)[0]
+
+
+def test_measures_the_time_of_the_forward_pass(model, monkeypatch):
+    encode, calls = model.encode, []
+
+    def slow_encode(speech, lengths):
+        calls.append((tuple(speech.shape), lengths.tolist(), torch.get_num_threads()))
+        assert torch.is_inference_mode_enabled() and not model.training
+        # The warm-up is not to be counted.
+        time.sleep(0.5 if len(calls) == 1 else 0.05)
+        return encode(speech, lengths)
+
+    monkeypatch.setattr(model, "encode", slow_encode)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = encoder_rtf(model.train(), 16000, audio_seconds=0.5, runs=5)
+        assert torch.get_num_threads() == 2 and model.training
+    finally:
+        torch.set_num_threads(threads)
+        model.eval()
+    assert calls == [((1, 8000), [8000], 1)] * 6
+    assert len(result["runs"]) == 5
+    assert result["encoder_rtf"] == statistics.median(result["runs"])
+    assert 0.1 <= result["encoder_rtf"] < 0.5
+    assert result["threads"] == 1 and result["audio_seconds"] == 0.5
+    assert len(result["load_average"]) == 3 and result["cpu"]
+
+
+def test_threads_are_restored_after_an_error(model, monkeypatch):
+    def fail(speech, lengths):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(model, "encode", fail)
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError):
+        encoder_rtf(model, 16000, 0.5, threads=before + 1)
+    assert torch.get_num_threads() == before and not model.training
+
+
+@pytest.mark.parametrize(
+    "change", [dict(audio_seconds=0), dict(threads=0), dict(runs=0)]
+)
+def test_refuses_numbers_that_are_not_positive(model, change):
+    with pytest.raises(UserError, match=next(iter(change))):
+        encoder_rtf(model, 16000, **change)
+
+
+def test_noise_is_like_speech():
+    wave = speech_like_noise(16000, 2.0).numpy()
+    assert wave.shape == (32000,) and wave.dtype == np.float32
+    assert 0.25 < np.abs(wave).max() <= 0.3001
+    power = np.abs(np.fft.rfft(wave)) ** 2
+    hertz = np.fft.rfftfreq(32000, 1 / 16000)
+    assert power[hertz < 1000].sum() > 3 * power[hertz > 1000].sum()
+    again = speech_like_noise(16000, 2.0).numpy()
+    assert np.array_equal(wave, again)
+
+
+def test_counts_parameters(model):
+    counts = count_parameters(model)
+    assert counts["ctc"] == 16 * 30 + 30
+    assert counts["total"] == sum(v for k, v in counts.items() if k != "total")
+
+
+def test_writes_rtf_json(tmp_path):
+    tiny = build_tiny_asr(tmp_path)
+    path = write_rtf(tiny.dir, audio_seconds=0.5, runs=3)
+    result = read_json(path)
+    assert path == tiny.dir / "rtf.json"
+    assert set(result) >= {
+        "encoder_rtf",
+        "runs",
+        "threads",
+        "audio_seconds",
+        "load_average",
+        "cpu",
+    }
+    assert 0 < result["encoder_rtf"] < 5
+    state = torch.load(tiny.checkpoint, weights_only=True)
+    buffers = ("running", "num_batches", "normalize", "melmat")
+    expected = sum(
+        v.numel() for k, v in state.items() if not any(b in k for b in buffers)
+    )
+    assert result["parameters"]["total"] == expected
+    write_rtf(tiny.dir, audio_seconds=0.25)  # finished
+    assert read_json(path) == result
+    write_rtf(tiny.dir, audio_seconds=0.25, runs=2, overwrite=True)
+    assert read_json(path)["audio_seconds"] == 0.25
+
+
+def test_a_model_of_features_is_given_features(tiny_asr_model, tmp_path):
+    """As after ``--feats_type fbank``: no front end, ``input_size`` set."""
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    config.update(input_size=20, frontend=None, frontend_conf={})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    state = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    state = {k: v for k, v in state.items() if not k.startswith("frontend.")}
+    torch.save(state, tmp_path / "valid.cer_ctc.ave.pth")
+    result = read_json(write_rtf(tmp_path, audio_seconds=1.0, runs=2))
+    assert result["encoder_rtf"] > 0

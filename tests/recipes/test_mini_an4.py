@@ -1,0 +1,253 @@
+"""The whole recipe, on the eight real utterances that ESPnet's package carries."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import soundfile
+import torch
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "egs2/mini_an4/encrl1"
+STUDENTS = {2: "asr_encrl_s1_2l", 1: "asr_encrl_s1_1l"}
+MODELS = ["asr_reference", *STUDENTS.values()]
+SETS = {"dev": 1, "test": 2}  # utterances
+
+pytestmark = pytest.mark.slow
+
+
+def copy_recipe(folder: Path) -> Path:
+    """Make a recipe folder whose scripts are the repository's; results stay in it."""
+    recipe = folder / "mini_an4/encrl1"
+    recipe.mkdir(parents=True)
+    for name in ("run.sh", "encrl.sh", "path.sh", "cmd.sh", "db.sh", "conf", "local"):
+        (recipe / name).symlink_to((RECIPE / name).resolve())
+    return recipe
+
+
+def run(recipe: Path, *options: str, check: bool = True) -> subprocess.CompletedProcess:
+    result = subprocess.run(
+        ["./run.sh", *options],
+        cwd=recipe,
+        env={
+            **os.environ,
+            "VENV": sys.prefix,
+            "ESPNET_PLUGIN_ROOT": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert not check or result.returncode == 0, result.stderr[-4000:]
+    return result
+
+
+def contents(recipe: Path) -> dict[str, str]:
+    """Return a digest of everything the stages leave."""
+    return {
+        str(path.relative_to(recipe)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for top in ("data", "dump", "exp")
+        for path in sorted((recipe / top).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Stages 1 to 4, and then 5 to 7 from what is there."""
+    folder = copy_recipe(tmp_path_factory.mktemp("recipe"))
+    run(folder, "--stop_stage", "4")
+    assert not list(folder.glob("exp/*encrl*"))
+    run(folder, "--stage", "5", "--stop_stage", "7")
+    return folder
+
+
+def table(path: Path) -> dict[str, str]:
+    lines = path.read_text().splitlines()
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+
+
+def test_eight_real_utterances(recipe):
+    wavs = [
+        path
+        for name in ("train", "dev", "test")
+        for path in table(recipe / "data" / name / "wav.scp").values()
+    ]
+    assert len(set(wavs)) == 8
+    for path in wavs:
+        info = soundfile.info(path)
+        assert (info.format, info.samplerate, info.channels) == ("NIST", 16000, 1)
+    assert table(recipe / "data/test/text")["mmxg-cen8-mmxg-b"] == (
+        "OCTOBER TWENTY FOUR NINETEEN SEVENTY"
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_are_finished_and_scored(recipe, model):
+    folder = recipe / "exp" / model
+    meta = json.loads((folder / "meta.json").read_text())
+    cost = json.loads((folder / "cost.json").read_text())
+    assert cost["epochs"] == 2 and cost["flops"] > 0
+    # Five training utterances, twice; the files have headers of 1024 bytes.
+    train = table(recipe / "data/train/wav.scp").values()
+    seconds = sum((os.path.getsize(path) - 1024) / 2 / 16000 for path in train)
+    assert cost["audio_seconds"] == pytest.approx(2 * seconds, rel=1e-3)
+    state = torch.load(folder / meta["checkpoint"], weights_only=True)
+    layers = {int(k.split(".")[2]) for k in state if k.startswith("encoder.encoders.")}
+    assert len(layers) == meta["layers"]
+    assert json.loads((folder / "rtf.json").read_text())["encoder_rtf"] > 0
+    for name, number in SETS.items():
+        decoded = folder / "decode_best_path" / name
+        reference = table(recipe / "data" / name / "text")
+        assert list(table(decoded / "text")) == list(reference)
+        score = json.loads((decoded / "score.json").read_text())
+        assert score["utterances"] == number
+        assert score["words"] == sum(len(text.split()) for text in reference.values())
+
+
+def test_report(recipe):
+    run(recipe, "--stage", "9", "--stop_stage", "9")
+    results = json.loads((recipe / "results.json").read_text())
+    rows = {(row["method"], row["layers"]): row for row in results["rows"]}
+    assert results["corpus"] == "mini_an4"
+    assert set(rows) == {("reference", 3), ("encrl", 2), ("encrl", 1)}
+    assert all(row["test_words"] == 10 for row in rows.values())
+    (shared,) = results["shared"]
+    assert shared["serves"] == [2, 1] and shared["teacher_flops"] > 0
+    assert rows["encrl", 1]["shared"] == rows["encrl", 2]["shared"] == shared["name"]
+    assert rows["encrl", 2]["teacher_flops"] == 0
+    assert "| encrl" in (recipe / "RESULTS.md").read_text()
+
+
+def test_again_is_quick_and_changes_nothing(recipe):
+    before = contents(recipe)
+    started = time.monotonic()
+    result = run(recipe, "--stop_stage", "7")
+    seconds = time.monotonic() - started
+    assert contents(recipe) == before
+    assert "epoch started" not in result.stderr
+    # Loose, for a busy machine; nearly all of it is starting Python four times.
+    assert seconds < 300
+
+
+def test_another_configuration_in_the_same_folder_is_refused(recipe):
+    before = contents(recipe)
+    options = ["--stage", "5", "--stop_stage", "5", "--encrl_epochs", "7"]
+    result = run(recipe, *options, check=False)
+    assert result.returncode == 2
+    assert "another" in result.stderr and "--tag" in result.stderr
+    assert contents(recipe) == before
+
+
+def test_a_stage_before_its_input_names_the_stage(tmp_path):
+    recipe = copy_recipe(tmp_path)
+    result = run(recipe, "--stage", "5", "--stop_stage", "7", check=False)
+    assert result.returncode == 2 and "run stage 3 first" in result.stderr
+    stats = recipe / "exp/asr_stats_raw_char"
+    stats.mkdir(parents=True)
+    (stats / ".done").touch()
+    result = run(recipe, "--stage", "5", "--stop_stage", "7", check=False)
+    assert result.returncode == 2
+    assert "exp/asr_reference/meta.json is missing" in result.stderr
+    assert "run stage 4 first" in result.stderr
+    assert not list(recipe.glob("exp/encrl*"))
+
+
+# Runs in the recipe's folder where espnet_plugin cannot be imported: ESPnet's own
+# inference, and a best path from ESPnet's own model by definition.
+STOCK = """
+import itertools, json, sys
+import soundfile, torch
+try:
+    import espnet_plugin
+except ImportError:
+    pass
+else:
+    sys.exit("espnet_plugin can be imported")
+from espnet2.bin.asr_inference import Speech2Text, main
+
+model_dir, checkpoint, output = sys.argv[1:]
+main(cmd=[
+    "--asr_train_config", f"{model_dir}/config.yaml",
+    "--asr_model_file", f"{model_dir}/{checkpoint}",
+    "--data_path_and_name_and_type", "dump/raw/test/wav.scp,speech,sound",
+    "--key_file", "dump/raw/test/wav.scp",
+    "--output_dir", f"{output}/prefix", "--ngpu", "0", "--num_workers", "0",
+    "--ctc_weight", "1.0", "--beam_size", "1",
+])
+model = Speech2Text(f"{model_dir}/config.yaml", f"{model_dir}/{checkpoint}").asr_model
+texts = {}
+for line in open("dump/raw/test/wav.scp"):
+    utt, path = line.split()
+    speech = torch.from_numpy(soundfile.read(path, dtype="float32")[0])[None]
+    with torch.no_grad():
+        encoded, _ = model.encode(speech, torch.tensor([speech.shape[1]]))
+    ids = model.ctc.argmax(encoded)[0].tolist()
+    tokens = [model.token_list[i] for i, _ in itertools.groupby(ids) if i != 0]
+    texts[utt] = "".join(tokens).replace("<space>", " ")
+json.dump(texts, open(f"{output}/best_path.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module", params=STUDENTS.values())
+def stock(request, recipe, tmp_path_factory):
+    """What stock ESPnet recognises with a student, without the plugin."""
+    folder = tmp_path_factory.mktemp("stock")
+    (folder / "hidden/espnet_plugin").mkdir(parents=True)
+    (folder / "hidden/espnet_plugin/__init__.py").write_text(
+        "raise ImportError('not installed')\n"
+    )
+    script = folder / "stock.py"
+    script.write_text(STOCK)
+    model = Path("exp", request.param)
+    checkpoint = json.loads((recipe / model / "meta.json").read_text())["checkpoint"]
+    result = subprocess.run(
+        [sys.executable, "-P", script, model, checkpoint, folder],
+        cwd=recipe,
+        env={**os.environ, "PYTHONPATH": f"{folder}/hidden", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    return SimpleNamespace(
+        model=recipe / model,
+        best_path=json.loads((folder / "best_path.json").read_text()),
+        prefix=table(folder / "prefix/1best_recog/text"),
+    )
+
+
+def normal(texts: dict[str, str]) -> dict[str, str]:
+    """Return texts as a Kaldi table can hold them, with single inner spaces."""
+    return {utt: " ".join(text.split()) for utt, text in texts.items()}
+
+
+def test_student_decodes_without_the_plugin_as_here(stock):
+    ours = table(stock.model / "decode_best_path/test/text")
+    assert normal(stock.best_path) == ours
+    assert any(ours.values())
+
+
+def test_prefix_search_is_that_of_stock_inference(stock, recipe, tmp_path, monkeypatch):
+    from espnet_plugin.bin import decode
+
+    # The configuration names its statistics from the recipe's folder.
+    monkeypatch.chdir(recipe)
+    checkpoint = json.loads((stock.model / "meta.json").read_text())["checkpoint"]
+    status = decode.main(
+        [
+            *("--asr_train_config", f"{stock.model / 'config.yaml'}"),
+            *("--asr_model_file", f"{stock.model / checkpoint}"),
+            *("--data_path_and_name_and_type", "dump/raw/test/wav.scp,speech,sound"),
+            *("--key_file", "dump/raw/test/wav.scp"),
+            *("--output_dir", f"{tmp_path / 'test'}", "--method", "prefix"),
+        ]
+    )
+    assert status == 0
+    assert table(tmp_path / "test/text") == stock.prefix
+    assert any(stock.prefix.values())

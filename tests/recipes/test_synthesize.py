@@ -1,0 +1,197 @@
+"""The synthesised corpus of egs2/mini_synth."""
+
+import hashlib
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espnet_plugin.errors import UserError
+
+LOCAL = Path(__file__).parents[2] / "egs2/mini_synth/encrl1/local"
+SIZES = ["--train_utterances", "4", "--dev_utterances", "2", "--test_utterances", "3"]
+
+pytest.importorskip("espeakng_loader", reason="pip install -e .[demo]")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local_on_path():
+    sys.path.insert(0, str(LOCAL))
+    yield
+    sys.path.remove(str(LOCAL))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    import synthesize
+
+    folder = tmp_path_factory.mktemp("corpus")
+    synthesize.main(["--output_dir", f"{folder}", "--wav_dir", f"{folder}/wav", *SIZES])
+    return folder
+
+
+def table(path):
+    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+
+
+def read_wav(path):
+    with wave.open(path) as audio:
+        assert audio.getframerate() == 16000
+        assert audio.getnchannels() == 1
+        assert audio.getsampwidth() == 2
+        return np.frombuffer(audio.readframes(audio.getnframes()), "<i2")
+
+
+def digests(folder):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*.wav")
+    }
+
+
+@pytest.mark.parametrize("subset, number", [("train", 4), ("dev", 2), ("test", 3)])
+def test_data_folder_is_complete_and_sorted(corpus, subset, number):
+    tables = {
+        name: table(corpus / subset / name) for name in ("wav.scp", "text", "utt2spk")
+    }
+    names = list(tables["text"])
+    assert len(names) == number
+    assert names == sorted(names)
+    assert all(list(tables[name]) == names for name in tables)
+    spk2utt = table(corpus / subset / "spk2utt")
+    assert tables["utt2spk"] == {
+        utt: spk for spk, utts in spk2utt.items() for utt in utts.split()
+    }
+    for name, path in tables["wav.scp"].items():
+        assert name.startswith(tables["utt2spk"][name])
+        samples = read_wav(path)
+        assert 1.0 < len(samples) / 16000 < 6.0
+        assert 300 < np.sqrt(np.mean(samples.astype(float) ** 2)) < 8000
+
+
+def test_speech_stands_out_of_the_noise(corpus):
+    for path in table(corpus / "test" / "wav.scp").values():
+        samples = read_wav(path).astype(float)
+        edge = np.mean(samples[:1600] ** 2)  # at least 0.1 s without speech
+        assert 8.0 < 10 * np.log10(np.mean(samples**2) / edge) < 35.0
+
+
+def test_rerun_does_nothing_and_repairs_what_is_missing(corpus, monkeypatch):
+    import espeak
+    import synthesize
+
+    cmd = ["--output_dir", f"{corpus}", "--wav_dir", f"{corpus}/wav", *SIZES]
+    before = digests(corpus)
+    stamps = {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            espeak.Espeak, "say", lambda *args, **kwargs: pytest.fail("again")
+        )
+        synthesize.main(cmd)
+    assert stamps == {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
+
+    # As after a kill: a part of the audio and one table are not there.
+    for path in list(corpus.rglob("*.wav"))[1::2]:
+        path.unlink()
+    (corpus / "dev" / "text").unlink()
+    synthesize.main(cmd)
+    assert digests(corpus) == before
+    assert len(table(corpus / "dev" / "text")) == 2
+
+
+def test_audio_depends_on_the_seed_and_nothing_else(corpus, tmp_path):
+    """Another process, another order, another number of utterances: the same bytes."""
+    command = [sys.executable, str(LOCAL / "synthesize.py"), "--wav_dir", "wav"]
+    env = {"PYTHONPATH": str(LOCAL.parents[3]), "OMP_NUM_THREADS": "1"}
+    sizes = ["--train_utterances", "2", "--dev_utterances", "1"]
+    sizes += ["--test_utterances", "4"]
+    run = subprocess.run(command + sizes, cwd=tmp_path, env=env, capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
+    first, second = digests(corpus), digests(tmp_path)
+    common = set(first) & set(second)
+    assert len(common) == 2 + 1 + 3
+    assert {name: first[name] for name in common} == {
+        name: second[name] for name in common
+    }
+
+
+def test_another_seed_gives_another_corpus():
+    import synthesize
+
+    texts = [[u.text for u in synthesize.plan("train", 20, seed)] for seed in (0, 1)]
+    assert texts[0] != texts[1]
+    assert synthesize.plan("train", 20, 0) == synthesize.plan("train", 30, 0)[:20]
+
+
+def test_sets_share_no_voice_and_all_voices_differ():
+    import espeak
+    import synthesize
+
+    speakers = sum(synthesize.SPEAKERS.values(), [])
+    # By variant: two accents of one variant would be nearly the same speaker.
+    variants = [speaker.voice.partition("+")[2] for speaker in speakers]
+    assert len(set(variants)) == len(speakers) == 15
+    with espeak.Espeak() as engine:
+        audio = {engine.say("alarm", s.voice, rate=150).tobytes() for s in speakers}
+    assert len(audio) == 15
+
+
+def test_sentences_use_the_whole_vocabulary_and_nothing_else():
+    import grammar
+    import synthesize
+
+    texts = [u.text for u in synthesize.plan("train", 1000, 0)]
+    assert {word for text in texts for word in text.split()} == grammar.vocabulary()
+    assert 20 <= len(grammar.vocabulary()) <= 40
+
+
+def test_long_data_path(tmp_path):
+    import espeakng_loader
+
+    import espeak
+
+    long = tmp_path.joinpath(*["a" * 50] * 4)
+    long.mkdir(parents=True)
+    (long / "espeak-ng-data").symlink_to(espeakng_loader.get_data_path())
+    with espeak.Espeak(str(long / "espeak-ng-data")) as engine:
+        samples = engine.say("seven thirty", "en-us+f3")
+        temporary = engine._temporary.name
+    assert Path(temporary).parent != long
+    assert not Path(temporary).exists()
+    with espeak.Espeak() as engine:
+        assert np.array_equal(samples, engine.say("seven thirty", "en-us+f3"))
+
+
+@pytest.mark.parametrize(
+    "voice, message", [("en-us+nobody", "nobody.*f3"), ("xx-yy+f3", "no such language")]
+)
+def test_unknown_voice(voice, message):
+    import espeak
+
+    with espeak.Espeak() as engine, pytest.raises(UserError, match=message):
+        engine.say("one", voice)
+
+
+def test_nothing_to_say():
+    import espeak
+
+    with espeak.Espeak() as engine, pytest.raises(UserError, match="said nothing"):
+        engine.say("", "en-us+f3")
+
+
+def test_without_the_package(monkeypatch):
+    import espeak
+
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(UserError, match="pip install espeakng-loader"):
+        espeak.Espeak()
+
+
+def test_bad_number(tmp_path):
+    import synthesize
+
+    with pytest.raises(UserError, match="--dev_utterances 0"):
+        synthesize.main(["--dev_utterances", "0", "--output_dir", str(tmp_path)])
