@@ -9,7 +9,12 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.family import export_direct, finetune_family, train_scratch
+from espnet_plugin.tasks.family import (
+    export_direct,
+    finetune_family,
+    train_scratch,
+    write_untrained,
+)
 from espnet_plugin.tasks.job import read_yaml
 from espnet_plugin.tasks.plain import train_plain_model
 
@@ -22,10 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--kind",
-        choices=["reference", "finetune", "direct", "scratch"],
+        choices=["reference", "finetune", "direct", "scratch", "untrained"],
         required=True,
         help="reference: one model from --config; finetune: every size from --encrl_dir; "
-        "direct: the same without training; scratch: every size, CTC only",
+        "direct: the same without training; scratch: every size, CTC only; untrained: a "
+        "reference with random weights, for a negative control",
     )
     add("--config", type=Path, help="training configuration")
     add("--output", required=True, help="folder (reference) or prefix of the folders")
@@ -43,6 +49,9 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     if args.kind == "direct":
         export_direct(_needed(args, "encrl_dir"), args.sizes, args.family, args.output)
+        return
+    if args.kind == "untrained":
+        write_untrained(_needed(args, "reference_config"), Path(args.output), args.seed)
         return
     training = read_yaml(_needed(args, "config"))
     if args.max_epoch is not None:

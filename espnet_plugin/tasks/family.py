@@ -4,15 +4,24 @@ import logging
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+import torch
+import yaml
+
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import plain_config, write_plain_model
-from espnet_plugin.export.load import read_config, resolve_paths
-from espnet_plugin.files import read_json
+from espnet_plugin.export.espnet import plain_config, save_state, write_plain_model
+from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
+from espnet_plugin.files import read_json, write_text
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.plain import train_plain_model, write_meta
 
-__all__ = ["ENCRL_AVERAGED", "export_direct", "finetune_family", "train_scratch"]
+__all__ = [
+    "ENCRL_AVERAGED",
+    "export_direct",
+    "finetune_family",
+    "train_scratch",
+    "write_untrained",
+]
 
 ENCRL_AVERAGED = "valid.loss.ave.pth"
 
@@ -115,3 +124,26 @@ def train_scratch(
             [*options, "--seed", str(seed)],
             {**meta, "shared": None},
         )
+
+
+def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
+    """Write a reference that never saw speech: the negative control of EncRL.
+
+    Args:
+        reference_config: Whose architecture, tokens and statistics it has.
+        folder: Gets ``config.yaml``, ``model.pth`` and ``meta.json``.
+        seed: Of its random weights.
+    """
+    request = {"reference_config": str(reference_config), "seed": seed}
+    with training_job(folder, request) as todo:
+        if todo is None:
+            return
+        config = resolve_paths(read_config(reference_config), reference_config)
+        config = plain_config(config, config["encoder_conf"]["num_blocks"])
+        torch.manual_seed(seed)
+        model, _ = build_asr_model(config, reference_config)
+        save_state(model.state_dict(), folder / "model.pth")
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        write_text(folder / "config.yaml", text)
+        meta = {"method": "untrained", "variant": "", "seed": seed, "shared": None}
+        write_meta(folder, folder / "model.pth", meta)

@@ -2,8 +2,10 @@
 
 import argparse
 
+import torch.distributed as dist
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
+from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.errors import UserError
 
 __all__ = ["fill_schedule", "updates_per_epoch"]
@@ -33,7 +35,10 @@ def updates_per_epoch(args: argparse.Namespace) -> int:
                 sort_in_batch=args.sort_in_batch,
                 sort_batch=args.sort_batch,
                 drop_last=args.drop_last_iter,
-                min_batch_size=args.min_batch_size,
+                # As ESPnet: every rank must get an utterance of every batch.
+                min_batch_size=(
+                    dist.get_world_size() if is_distributed() else args.min_batch_size
+                ),
             )
         )
     # Batches left over at the end of an epoch update nothing (Trainer.train_one_epoch).

@@ -114,6 +114,12 @@ class CostTrainer(Trainer):
             options=options,
             **others,
         )
+        if invalid:
+            raise UserError(
+                f"no step of epoch {reporter.epoch} had a finite gradient: lower the "
+                f"learning rate, or look at the data; {options.output_dir} keeps the "
+                "checkpoint of the epoch before"
+            )
         wall, cpu = watch.read()
         cls._log(options, others).add(
             reporter.epoch,

@@ -228,12 +228,12 @@ class TestFbank:
         best = loud[50].argmax()
         assert loud[50, best] - quiet[50, best] == pytest.approx(np.log(4), abs=1e-3)
         mel = 1127 * np.log(1 + np.array([20, 1000, 8000]) / 700)
-        assert best == pytest.approx(80 * (mel[1] - mel[0]) / (mel[2] - mel[0]), abs=1.5)
+        assert best == pytest.approx(
+            80 * (mel[1] - mel[0]) / (mel[2] - mel[0]), abs=1.5
+        )
 
     def test_espnet_loads_it(self, corpus, tmp_path):
-        target = run(
-            corpus, tmp_path / "dump", feats_type="fbank", speeds=(0.9, 1.0)
-        )
+        target = run(corpus, tmp_path / "dump", feats_type="fbank", speeds=(0.9, 1.0))
         dataset = ESPnetDataset([(str(target / "feats.scp"), "speech", "npy")])
         shapes = read_pairs(target / "feats_shape")
         assert len(shapes) == 6
@@ -309,7 +309,9 @@ class TestCommand:
         return call
 
     def test_prepares_all_sets(self, call, tmp_path):
-        assert call("--speed_perturb_factors", "0.9", "--dump_train_set", "train_sp") == 0
+        assert (
+            call("--speed_perturb_factors", "0.9", "--dump_train_set", "train_sp") == 0
+        )
         counts = {
             name: len(read_pairs(tmp_path / "dump" / name / "wav.scp"))
             for name in ("train_sp", "dev", "test")

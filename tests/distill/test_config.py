@@ -39,7 +39,13 @@ def options(**given):
 def test_takes_over_what_outputs_depend_on(reference):
     args, before = options(), copy.deepcopy(vars(reference))
     derive_student(args, reference, teacher_dim=16)
-    for name in ("token_list", "frontend", "frontend_conf", "normalize_conf", "encoder"):
+    for name in (
+        "token_list",
+        "frontend",
+        "frontend_conf",
+        "normalize_conf",
+        "encoder",
+    ):
         assert getattr(args, name) == before[name]
     assert args.encoder_conf == {**before["encoder_conf"], "num_blocks": 2}
     assert (args.model, args.decoder, args.decoder_conf) == ("encrl", None, {})

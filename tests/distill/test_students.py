@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
+from tiny_asr import build_tiny_asr
 
 from espnet_plugin.distill.students import choose_layers, copy_weights, keep_layers
 from espnet_plugin.errors import UserError
-from tiny_asr import build_tiny_asr
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,11 @@ token_opts=(
     --bpemodel "${bpemodel}" --non_linguistic_symbols none --cleaner none --g2p none
 )
 feature_opts=()
-if [ "${feats_type}" = fbank ]; then
+set_feature_opts() {  # once stage 2 has written features, their width is known
+    [ "${feats_type}" = fbank ] || return 0
     feature_opts=(--frontend none --frontend_conf "{}")
-fi
+    feature_opts+=(--input_size "$(head -n 1 "${dump}/${dump_train}/feats_shape" | cut -d, -f2)")
+}
 
 need() {  # need FILE STAGE: refuse to start a stage whose input is not there
     [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
@@ -198,6 +200,7 @@ fi
 if wanted 3; then
     log "Stage 3: statistics"
     need "${dump}/${dump_train}/done.json" 2
+    set_feature_opts
     if [ -e "${stats}/.done" ] && [ "${stats}/.done" -nt "${dump}/${dump_train}/done.json" ]; then
         log "${stats} is finished already"
     else
@@ -223,6 +226,7 @@ fi
 if wanted 4 && [ -z "${reference}" ]; then
     log "Stage 4: reference model"
     need "${stats}/.done" 3
+    set_feature_opts
     # shellcheck disable=SC2086
     ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind reference \
         --config "${reference_config}" --output "${reference_exp}" --seed 1 \

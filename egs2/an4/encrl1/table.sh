@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Every row of RESULTS.md, from nothing. What is finished is not done again, so run it
+# again after an interruption.
+#   ./table.sh [--jobs 2] [--seeds "1 2 3"] [-- options of run.sh, e.g. --local_data_opts ...]
+set -euo pipefail
+
+jobs=2           # Trainings side by side, one thread each: more throughput than threads.
+seeds="1 2 3"    # Of the main rows; the ablations have the first one.
+ablations=true
+own=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
+[ $# -eq 0 ] || shift
+more=$(printf '%q ' "$@")
+set -- "${own[@]}"
+help_message=$(sed -n '2,4p' "$0")
+. "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
+. ./path.sh
+first=${seeds%% *}
+
+# The reference comes first and alone, with all cores.
+eval "OMP_NUM_THREADS=$(nproc) ./run.sh --stage 1 --stop_stage 4 --nj ${jobs} ${more}"
+
+tasks() {
+    local seed name
+    for seed in ${seeds}; do
+        echo "--stage 5 --stop_stage 7 --direct true --seed ${seed}"
+        echo "--stage 8 --stop_stage 8 --seed ${seed}"
+    done
+    ${ablations} || return 0
+    # What to match.
+    for name in clip mse mae kl "clip mae"; do
+        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --objectives '${name}'" \
+            "--tag encrl_${name// /_} --variant 'objectives ${name// /+}'"
+    done
+    # Where to start from.
+    for name in first last spaced; do
+        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --student_init ${name}" \
+            "--tag encrl_init_${name} --variant 'init ${name}'"
+    done
+    # Negative control: a teacher that knows nothing must not help.
+    echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --tag encrl_untrained" \
+        "--variant 'untrained reference' --reference_exp exp/asr_untrained"
+}
+
+python3 -m espnet_plugin.bin.train_models --kind untrained \
+    --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
+mkdir -p exp/log
+# Each line is one job; its log is named after what it does.
+tasks | while read -r line; do
+    name=$(echo "${line}" | tr -cs 'a-z0-9' '_' | cut -c1-120)
+    printf './run.sh %s %s > exp/log/%s.log 2>&1 || { echo "failed: exp/log/%s.log" >&2; false; }\0' \
+        "${line}" "${more}" "${name}" "${name}"
+done | xargs -0 -P "${jobs}" -I{} bash -c '{}'
+
+# Speed is measured at the end, when nothing else runs.
+eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"

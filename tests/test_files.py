@@ -1,0 +1,101 @@
+"""Files are written whole or not at all."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import (
+    read_json,
+    read_pairs,
+    write_bytes,
+    write_json,
+    write_lines,
+    write_text,
+)
+
+
+def test_round_trips(tmp_path):
+    path = tmp_path / "a" / "b" / "c.json"
+    content = {"name": "Köln", "values": [1, 2.5, None], "inner": {"x": True}}
+    write_json(path, content)
+    assert read_json(path) == content
+    write_text(path, "GRÜẞE\n")
+    assert path.read_bytes() == "GRÜẞE\n".encode()
+    write_bytes(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    write_lines(path, (f"u{i} {i}" for i in range(3)))
+    assert read_pairs(path) == {"u0": "0", "u1": "1", "u2": "2"}
+    assert os.listdir(path.parent) == ["c.json"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("step", ["fdopen", "replace"])
+def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch, step):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    real = getattr(os, step)
+
+    def full(*args, **kwargs):
+        if step == "fdopen":
+            os.close(args[0])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(UserError, match="a.txt: No space left on device.*Free some"):
+        write_text(path, "new")
+    monkeypatch.setattr(os, step, real)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_an_interruption_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_text(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(UserError, match="cannot write"):
+        write_text(tmp_path / "a" / "b", "new")
+
+
+def test_nan_is_no_json(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"wer": float("nan")})
+    assert not os.listdir(tmp_path)
+
+
+def test_read_json_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="a.json is missing: run the stage"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"a": ')
+    with pytest.raises(UserError, match="is not JSON .*delete it"):
+        read_json(tmp_path / "a.json")
+
+
+def test_read_pairs(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("b  TWO  WORDS \n\na\nc\tX Y\n")
+    assert read_pairs(path) == {"b": "TWO  WORDS", "a": "", "c": "X Y"}
+    assert list(read_pairs(path)) == ["b", "a", "c"]
+    with pytest.raises(UserError, match="other is missing"):
+        read_pairs(tmp_path / "other")
+    path.write_text("a X\nb Y\na Z\n")
+    with pytest.raises(UserError, match="text:3: 'a' stands there twice"):
+        read_pairs(path)
+    path.write_bytes(b"a \xff\n")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        read_pairs(path)
