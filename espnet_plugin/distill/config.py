@@ -3,6 +3,9 @@
 import argparse
 import copy
 import logging
+from inspect import signature
+
+from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin import host
 from espnet_plugin.errors import UserError
@@ -70,9 +73,11 @@ def derive_student(
                 f"multiple of the reference's {heads} attention heads"
             )
         # Feed-forward width follows, as in the reference.
+        defaults = signature(encoder_choices.get_class(args.encoder)).parameters
         for name in ("linear_units", "cgmlp_linear_units"):
-            if name in conf:
-                conf[name] = conf[name] * args.student_output_size // teacher_dim
+            if name in defaults:
+                width = conf.get(name, defaults[name].default)
+                conf[name] = width * args.student_output_size // teacher_dim
         conf["output_size"] = args.student_output_size
     if args.student_linear_units is not None:
         conf["linear_units"] = args.student_linear_units
@@ -100,8 +105,8 @@ def _forbid_time_warp(args: argparse.Namespace, given: bool) -> None:
     if args.specaug_conf.get("apply_time_warp", True):
         if given and "apply_time_warp" in args.specaug_conf:
             raise UserError(
-                "specaug_conf.apply_time_warp must be false for EncRL: a warped student "
-                "frame has no teacher frame to be compared with"
+                "specaug_conf.apply_time_warp must be false for EncRL: a warped frame "
+                "of the student has no frame of the teacher to be compared with"
             )
         logging.warning("specaug_conf.apply_time_warp is set to false for EncRL")
         args.specaug_conf["apply_time_warp"] = False

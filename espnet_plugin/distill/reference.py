@@ -174,7 +174,7 @@ def _import(
             "params": sum(item.numel() for item in model.parameters()),
             "source": reference.name,
             "source_sha256": checksum,
-            "model_file": source.checkpoint.name,
+            "checkpoint": source.checkpoint.name,
         },
     )
     folder.chmod(0o755)
@@ -322,7 +322,7 @@ def _is_imported(output_dir: Path, checksum: str, model_file: Optional[str]) -> 
         return False
     meta = read_json(output_dir / "meta.json")
     same = meta.get("source_sha256") == checksum
-    if not same or (model_file or meta.get("model_file")) != meta.get("model_file"):
+    if not same or (model_file or meta.get("checkpoint")) != meta.get("checkpoint"):
         return False
     logging.info("%s holds this reference already", output_dir)
     return True

@@ -55,7 +55,9 @@ class FrozenTeacher:
                 "the reference has no CTC layer (ctc_weight 0): EncRL needs its "
                 "posteriors; train it with model_conf.ctc_weight above 0"
             )
-        for part in ("decoder", "joint_network"):
+        # Not needed; and ESPnet's models share the module inside criterion_att (it is a
+        # default argument), so a student's train() would reach into the teacher.
+        for part in ("decoder", "joint_network", "criterion_att"):
             if getattr(model, part, None) is not None:
                 setattr(model, part, None)
         self.model = model.requires_grad_(False).eval()

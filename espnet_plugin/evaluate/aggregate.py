@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from espnet_plugin.evaluate.wer import (
+from espnet_plugin.evaluate.bootstrap import (
     PairedComparison,
     bootstrap_interval,
     paired_bootstrap,

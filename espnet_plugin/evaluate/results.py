@@ -10,7 +10,7 @@ from typing import Any, Iterable, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import family_costs, group_rows
-from espnet_plugin.evaluate.wer import sum_by_unit
+from espnet_plugin.evaluate.bootstrap import sum_by_unit
 from espnet_plugin.files import read_json, write_json
 
 __all__ = [

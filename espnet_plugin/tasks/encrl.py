@@ -107,6 +107,7 @@ class EncRLTask(CountedASRTask):
         reference, reference_args = load_asr_model(
             args.reference_config, args.reference_model_file, "cpu"
         )
+        _check_inputs(args, reference_args)
         teacher = FrozenTeacher(reference)
         layers = cls._layers(args, reference_args)
         if args.objectives:
@@ -147,3 +148,23 @@ class EncRLTask(CountedASRTask):
         how = "first" if args.student_init == "random" else args.student_init
         chosen = choose_layers(there, args.student_num_layers, how)
         return None if args.student_init == "random" else chosen
+
+
+def _check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:
+    """Refuse features where the reference wants audio, and the other way round.
+
+    Raises:
+        UserError: Naming the data file.
+    """
+    wants_audio = reference.frontend is not None
+    for path, name, kind in args.train_data_path_and_name_and_type:
+        if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):
+            continue
+        is_audio = kind == "sound" or path.endswith("wav.scp")
+        if is_audio != wants_audio:
+            has = "audio" if is_audio else "features"
+            wants = "audio, --feats_type raw" if wants_audio else "features, fbank"
+            raise UserError(
+                f"{path} holds {has}, but the reference takes {wants} "
+                f"({args.reference_config}: frontend {reference.frontend})"
+            )

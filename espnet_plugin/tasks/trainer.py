@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch
+from espnet_plugin.export.espnet import save_state
 
 __all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
 
@@ -45,6 +46,11 @@ def count_step(
         Operations of the student (or plain model), and of its frozen teacher.
     """
     length = max(1, round(seconds / model.seconds_per_input))
+    # A decoder's work grows with the transcript: as many tokens a second as here.
+    tokens = 1
+    if "text" in batch:
+        longest = int(batch["speech_lengths"].max())
+        tokens = max(1, round(batch["text"].size(1) * length / longest))
     probe = {}
     for key, value in batch.items():
         if key == "speech":
@@ -54,9 +60,9 @@ def count_step(
         elif key == "speech_lengths":
             probe[key] = value.new_full((utterances,), length)
         elif key.endswith("_lengths"):
-            probe[key] = value.new_ones((utterances,))
+            probe[key] = value.new_full((utterances,), tokens)
         elif isinstance(value, torch.Tensor):
-            probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, 1)
+            probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, tokens)
     teacher = getattr(model, "teacher", None)
     training = model.training
     model.eval()
@@ -165,7 +171,8 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
 
     ESPnet writes ``checkpoint.pth`` over the old one, so a kill or a full disk in that
     moment leaves a truncated file; and :class:`CostTrainer` moves it aside while an
-    epoch runs.
+    epoch runs. The epoch's model is written after it, so that may be truncated as well,
+    and would be missed when the best epochs are averaged.
 
     Raises:
         UserError: If there are checkpoints but none can be read.
@@ -177,16 +184,29 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         if not path.is_file():
             continue
         try:
-            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            states = _read(path)
         except Exception as error:  # torch raises many kinds for a broken file
             problems.append(f"{path}: {error}")
             continue
         if path != current:
             logging.info("going on from %s", path)
             os.replace(path, current)
+        _mend_epoch(output_dir / f"{states['reporter']['epoch']}epoch.pth", states)
         return
     if problems:
         raise UserError(
             "no checkpoint can be read; delete them to train from the start:\n"
             + "\n".join(problems)
         )
+
+
+def _read(path: Path) -> dict:
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _mend_epoch(path: Path, states: dict) -> None:
+    try:
+        _read(path)
+    except Exception as error:  # torch raises many kinds for a broken file
+        logging.info("writing %s again from the checkpoint: %s", path, error)
+        save_state(states["model"], path)

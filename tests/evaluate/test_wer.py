@@ -9,16 +9,18 @@ import pytest
 
 from espnet_plugin.bin import score as score_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.bootstrap import (
+    bootstrap_interval,
+    paired_bootstrap,
+    sum_by_unit,
+)
 from espnet_plugin.evaluate.result_text import result_text, summary_table
 from espnet_plugin.evaluate.wer import (
     Counts,
-    bootstrap_interval,
     compare_scores,
     count_errors,
-    paired_bootstrap,
     score_files,
     score_texts,
-    sum_by_unit,
 )
 
 

@@ -154,7 +154,9 @@ def remove_transcript(corpus):
 
 def empty_transcript(corpus):
     path = corpus / "etc/an4_train.transcription"
-    path.write_text(path.read_text().replace("<s> GO </s> (an1-fash-b)", "(an1-fash-b)"))
+    path.write_text(
+        path.read_text().replace("<s> GO </s> (an1-fash-b)", "(an1-fash-b)")
+    )
     return "fash-an1-fash-b"
 
 

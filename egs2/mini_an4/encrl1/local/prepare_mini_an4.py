@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make Kaldi data folders from the eight AN4 utterances that ESPnet's package carries.
 
-Works offline. Five utterances to train on, one for development, two for the test: enough
-to see that a recipe runs on real speech, far too few to measure anything.
+Works offline. Five utterances to train on, one for development, two for the test:
+enough to see that a recipe runs on real speech, far too few to measure anything.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def find_archive() -> Path:
         distribution = importlib.metadata.distribution("espnet")
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
-            "the package espnet is not installed here (a checkout is none): give the "
-            "archive with --archive, in ESPnet's source egs/mini_an4/asr1/downloads.tar.gz"
+            "the package espnet is not installed here (a checkout is none): give its "
+            "egs3/mini_an4/esp2_asr/downloads.tar.gz with --archive"
         ) from error
     path = Path(str(distribution.locate_file(_ARCHIVE)))
     if not path.is_file():

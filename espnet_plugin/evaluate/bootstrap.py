@@ -1,0 +1,177 @@
+"""Intervals and comparisons of error rates by bootstrap over whole utterances.
+
+M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR
+performance evaluation", ICASSP 2004, https://doi.org/10.1109/ICASSP.2004.1326009
+"""
+
+from dataclasses import dataclass
+from typing import Iterable, Sequence
+
+import numpy as np
+
+from espnet_plugin.errors import UserError
+
+__all__ = [
+    "DEFAULT_RESAMPLES",
+    "PairedComparison",
+    "bootstrap_interval",
+    "paired_bootstrap",
+    "sum_by_unit",
+]
+
+DEFAULT_RESAMPLES = 10_000
+_CONFIDENCE_PERCENTILES = (2.5, 97.5)
+_SIGNIFICANCE = 0.05
+# Bounds the memory of a bootstrap: drawn indices held at once (8 bytes each).
+_INDICES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Two systems on the same utterances.
+
+    Attributes:
+        difference: Error rate of the second minus that of the first, in points (of a
+            percentage): below zero, the second is better.
+        ci95: 95 % interval of the difference, (low, high) in points.
+        p_value: Two-sided.
+        words: Words of the reference, all utterances.
+    """
+
+    difference: float
+    ci95: tuple[float, float]
+    p_value: float
+    words: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference is more than chance (p below 0.05)."""
+        return self.p_value < _SIGNIFICANCE
+
+    def sentence(self, first: str = "the first", second: str = "the second") -> str:
+        """What the numbers say, in words."""
+        low, high = self.ci95
+        numbers = (
+            f"{self.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
+            f"p = {self.p_value:.2g}"
+        )
+        if not self.shown:
+            return f"no difference shown at {self.words} words ({numbers})"
+        better, worse = (second, first) if self.difference < 0 else (first, second)
+        return f"{better} is better than {worse} at {self.words} words ({numbers})"
+
+
+def sum_by_unit(values: Sequence[float], units: Sequence[str]) -> np.ndarray:
+    """Sum the values of one unit (a speaker, say), units in order of appearance.
+
+    Args:
+        values: One per utterance.
+        units: The unit of each.
+
+    Returns:
+        Shape (number of units,).
+    """
+    index = {name: number for number, name in enumerate(dict.fromkeys(units))}
+    return np.bincount(
+        [index[unit] for unit in units], weights=np.asarray(values, dtype=float)
+    )
+
+
+def _resampled_sums(
+    columns: np.ndarray, resamples: int, seed: int
+) -> Iterable[np.ndarray]:
+    """Yield sums over units drawn with replacement, (draws of the chunk, columns)."""
+    count = len(columns)
+    generator = np.random.default_rng(seed)
+    chunk = max(1, _INDICES_AT_ONCE // count)
+    for start in range(0, resamples, chunk):
+        draws = min(chunk, resamples - start)
+        drawn = generator.integers(count, size=(draws, count))
+        yield np.stack([column[drawn].sum(axis=1) for column in columns.T], axis=1)
+
+
+def _check_bootstrap(words: np.ndarray, resamples: int) -> None:
+    if words.sum() <= 0:
+        raise UserError(
+            "the references hold no word at all, so there is no error rate: "
+            "check the reference text"
+        )
+    if resamples < 1:
+        raise UserError(f"resamples is {resamples}; it must be at least 1")
+
+
+def bootstrap_interval(
+    errors: Sequence[float],
+    words: Sequence[float],
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % percentile interval of an error rate (Bisani and Ney 2004, section 2).
+
+    Args:
+        errors: Errors of each unit drawn, shape (units,): a unit is an utterance or a
+            speaker.
+        words: Length of the reference of each, shape (units,).
+        resamples: How many bootstrap samples.
+        seed: Of the draws; the same seed gives the same interval.
+
+    Returns:
+        (low, high), in percent. A sample in which no reference has a word is left out.
+
+    Raises:
+        UserError: If no reference has a word, or ``resamples`` is below one.
+    """
+    columns = np.stack([np.asarray(errors, float), np.asarray(words, float)], axis=1)
+    _check_bootstrap(columns[:, 1], resamples)
+    sums = np.concatenate(list(_resampled_sums(columns, resamples, seed)))
+    sums = sums[sums[:, 1] > 0]
+    low, high = np.percentile(100.0 * sums[:, 0] / sums[:, 1], _CONFIDENCE_PERCENTILES)
+    return float(low), float(high)
+
+
+def paired_bootstrap(
+    first_errors: Sequence[float],
+    second_errors: Sequence[float],
+    words: Sequence[float],
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+) -> PairedComparison:
+    """Compare two systems on the same utterances (Bisani and Ney 2004, section 3).
+
+    Each draw takes the same utterances for both, so what makes an utterance hard for
+    both cancels. The p-value is twice the smaller share of draws on one side of zero
+    (ties count on both sides, and one draw is added so that it is never zero), at
+    most 1.
+
+    Args:
+        first_errors: Errors of each unit, shape (units,); may be means over seeds.
+        second_errors: The same of the other system.
+        words: Length of the reference of each unit.
+        resamples: How many bootstrap samples.
+        seed: Of the draws.
+
+    Raises:
+        UserError: If no reference has a word, or ``resamples`` is below one.
+        ValueError: If the three differ in length.
+    """
+    columns = np.stack(
+        [
+            np.asarray(second_errors, float) - np.asarray(first_errors, float),
+            np.asarray(words, float),
+        ],
+        axis=1,
+    )
+    _check_bootstrap(columns[:, 1], resamples)
+    sums = np.concatenate(list(_resampled_sums(columns, resamples, seed)))
+    sums = sums[sums[:, 1] > 0]
+    # Means over seeds are thirds: what is zero must not become 1e-17 by rounding.
+    sums[np.abs(sums[:, 0]) < 1e-9, 0] = 0.0
+    differences = 100.0 * sums[:, 0] / sums[:, 1]
+    low, high = np.percentile(differences, _CONFIDENCE_PERCENTILES)
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return PairedComparison(
+        difference=float(100.0 * columns[:, 0].sum() / columns[:, 1].sum()),
+        ci95=(float(low), float(high)),
+        p_value=min(1.0, 2.0 * (int(tail) + 1) / (len(differences) + 1)),
+        words=int(round(columns[:, 1].sum())),
+    )

@@ -1,0 +1,267 @@
+"""EncRL as ESPnet trains it: the teacher stays as it is, the student is plain."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from espnet2.tasks.asr import ASRTask
+
+from espnet_plugin.distill.objectives import EncoderOutputs
+from espnet_plugin.distill.teacher import encoder_outputs
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.espnet import write_plain_model
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.tasks.encrl import EncRLTask
+
+
+def _options(reference, folder, *more):
+    data = f"{reference.wav_scp},speech,sound"
+    text = f"{reference.text},text,text"
+    shape = reference.data_dir / "utt2num_samples"
+    return [
+        *("--reference_config", str(reference.config)),
+        *("--reference_model_file", str(reference.checkpoint)),
+        *("--student_num_layers", "2", "--output_dir", str(folder)),
+        *("--train_data_path_and_name_and_type", data),
+        *("--train_data_path_and_name_and_type", text),
+        *("--valid_data_path_and_name_and_type", data),
+        *("--valid_data_path_and_name_and_type", text),
+        *("--train_shape_file", str(shape), "--valid_shape_file", str(shape)),
+        *("--batch_type", "unsorted", "--batch_size", "3", "--max_epoch", "2"),
+        *("--num_workers", "0", "--optim", "adamw", "--optim_conf", "lr=0.01"),
+        *("--num_att_plot", "0", "--keep_nbest_models", "1"),
+        *("--use_matplotlib", "false", "--use_tensorboard", "false"),
+        *more,
+    ]
+
+
+def _build(reference, folder, *more):
+    args = EncRLTask.get_parser().parse_args(_options(reference, folder, *more))
+    return EncRLTask.build_model(args), args
+
+
+def _batch():
+    generator = torch.Generator().manual_seed(5)
+    speech = 0.1 * torch.randn(3, 16000, generator=generator)
+    return speech, torch.tensor([16000, 12000, 9000])
+
+
+def _digest(state):
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode() + state[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_asr_model, tmp_path_factory):
+    """A finished tiny run, with its model caught on the way out."""
+    folder = tmp_path_factory.mktemp("encrl")
+    caught = {}
+
+    class Spy(EncRLTask):
+        @classmethod
+        def build_model(cls, args):
+            model = super().build_model(args)
+            caught["model"] = model
+            caught["before"] = _digest(model.teacher.model.state_dict())
+            caught["outputs"] = model.teacher(*_batch())
+            return model
+
+        @classmethod
+        def build_optimizers(cls, args, model):
+            caught["optimizers"] = super().build_optimizers(args, model)
+            return caught["optimizers"]
+
+    # An initialisation that ESPnet applies to every parameter of the model.
+    Spy.main(cmd=_options(tiny_asr_model, folder, "--init", "xavier_uniform"))
+    return folder, caught
+
+
+def test_teacher_is_the_same_after_training(trained, tiny_asr_model):
+    _, caught = trained
+    teacher = caught["model"].teacher
+    assert _digest(teacher.model.state_dict()) == caught["before"]
+    # Still what was on disk: neither training nor `init` has touched it.
+    stored = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    kept = {k: v for k, v in stored.items() if not k.startswith("decoder.")}
+    assert _digest(teacher.model.state_dict()) == _digest(kept)
+    again = teacher(*_batch())
+    assert torch.equal(again.encoding, caught["outputs"].encoding)
+    assert torch.equal(again.log_posteriors, caught["outputs"].log_posteriors)
+
+
+def test_teacher_stays_in_evaluation_mode_and_without_gradient(trained):
+    model = trained[1]["model"].train()
+    teacher = model.teacher.model
+    assert not any(module.training for module in teacher.modules())
+    assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
+    assert not model.teacher(*_batch()).encoding.requires_grad
+
+
+def test_teacher_is_in_no_checkpoint_and_no_optimiser(trained, tiny_asr_model):
+    folder, caught = trained
+    ours = {id(p) for p in caught["model"].teacher.model.parameters()}
+    given = {
+        id(p) for o in caught["optimizers"] for g in o.param_groups for p in g["params"]
+    }
+    assert given and not ours & given
+    # The keys are exactly those of a stock ESPnet model of two layers.
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    config["encoder_conf"]["num_blocks"] = 2
+    stock = ASRTask.get_parser().parse_args([])
+    vars(stock).update(config)
+    expected = set(ASRTask.build_model(stock).state_dict())
+    for name in ("2epoch.pth", "valid.loss.ave.pth"):
+        path = folder / name
+        if path.exists():
+            assert set(torch.load(path, weights_only=True)) == expected
+    assert (folder / "2epoch.pth").exists() or (folder / "1epoch.pth").exists()
+    stored = torch.load(folder / "checkpoint.pth", weights_only=True)
+    assert set(stored["model"]) == expected
+
+
+def test_student_learns(trained):
+    folder, _ = trained
+    log = torch.load(folder / "checkpoint.pth", weights_only=True)["reporter"]["stats"]
+    assert log[2]["train"]["loss"] < log[1]["train"]["loss"]
+
+
+def test_exported_student_is_plain_and_computes_the_same(trained, tmp_path):
+    folder, caught = trained
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    newest = folder / "latest.pth"
+    path = write_plain_model(config, newest, [0, 1], tmp_path / "student", "model.pth")
+    plain, args = load_asr_model(path.parent / "config.yaml", path)
+    assert args.model == "espnet" and type(plain).__name__ == "ESPnetASRModel"
+    assert "objectives" not in args.model_conf
+    model = caught["model"].eval()
+    with torch.no_grad():
+        ours, theirs = (encoder_outputs(m, *_batch()) for m in (model, plain))
+    assert torch.equal(ours.log_posteriors, theirs.log_posteriors)
+
+
+def test_smaller_export_keeps_the_layers_it_names(trained, tmp_path):
+    folder, caught = trained
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    path = write_plain_model(config, folder / "latest.pth", [1], tmp_path, "model.pth")
+    state = torch.load(path, weights_only=True)
+    source = torch.load(folder / "latest.pth", weights_only=True)
+    name = "encoder.encoders.{}.feed_forward.w_1.weight"
+    assert torch.equal(state[name.format(0)], source[name.format(1)])
+    assert not any(re.match(r"encoder\.encoders\.1\.", key) for key in state)
+
+
+def test_narrower_student_has_a_projection_that_is_not_exported(
+    tiny_asr_model, tmp_path
+):
+    model, args = _build(
+        tiny_asr_model,
+        tmp_path,
+        *("--student_output_size", "8", "--student_init", "last"),
+    )
+    assert args.encoder_conf["output_size"] == 8
+    assert args.encoder_conf["linear_units"] == 16
+    extra = [k for k in model.state_dict() if k.startswith("objectives.")]
+    assert extra == ["objectives.terms.clip.projection.weight"]
+    loss, stats, _ = model(*_batch(), utt_id=["a", "b", "c"])
+    assert torch.isfinite(loss) and set(stats) >= {"loss_clip", "loss_mse", "loss"}
+
+
+def test_hybrid_reference_serves_and_its_decoder_is_dropped(
+    tiny_hybrid_model, tmp_path
+):
+    model, args = _build(tiny_hybrid_model, tmp_path)
+    assert model.teacher.model.decoder is None and model.decoder is None
+    assert args.model_conf["ctc_weight"] == 1.0
+    assert torch.isfinite(model(*_batch())[0])
+
+
+def test_clip_alone_leaves_the_ctc_layer_out(tiny_asr_model, tmp_path):
+    model, _ = _build(tiny_asr_model, tmp_path, "--objectives", "clip")
+    assert list(model.objectives.terms) == ["clip"]
+    assert not model.ctc.ctc_lo.weight.requires_grad
+
+
+def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
+    model, _ = _build(
+        tiny_asr_model,
+        tmp_path,
+        *("--student_num_layers", "3", "--student_init", "first"),
+    )
+    # All three layers copied: the student is the teacher.
+    model.eval()
+    ours, theirs = encoder_outputs(model, *_batch()), model.teacher(*_batch())
+    assert torch.equal(ours.encoding, theirs.encoding)
+    assert model(*_batch())[1]["loss_mse"] == 0
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--student_num_layers", "4"], "4 layers cannot be taken from 3"),
+        (["--student_layers", "0", "7"], r"--student_layers \[7\]"),
+        (["--student_output_size", "9"], "multiple of the reference's 2"),
+        (["--objectives", "nonsense"], "'nonsense' is not one of clip, mse, mae, kl"),
+        (
+            ["--specaug", "specaug", "--specaug_conf", "apply_time_warp=true"],
+            "apply_time_warp must be false",
+        ),
+    ],
+)
+def test_wrong_options_are_named(tiny_asr_model, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        _build(tiny_asr_model, tmp_path, *options)
+
+
+def test_missing_reference_is_named(tiny_asr_model, tmp_path):
+    with pytest.raises(UserError, match="no_such.pth"):
+        _build(
+            tiny_asr_model,
+            tmp_path,
+            *("--reference_model_file", str(Path(tmp_path, "no_such.pth"))),
+        )
+
+
+def test_non_finite_loss_names_the_utterances(tiny_asr_model, tmp_path):
+    model, _ = _build(tiny_asr_model, tmp_path)
+    model.teacher = lambda speech, lengths: EncoderOutputs(
+        *(
+            torch.full_like(x, float("nan"))
+            for x in (
+                encoder_outputs(model, speech, lengths).encoding,
+                encoder_outputs(model, speech, lengths).log_posteriors,
+            )
+        ),
+        encoder_outputs(model, speech, lengths).lengths,
+    )
+    with pytest.raises(UserError, match="loss is nan on .*'utt7'"):
+        model(*_batch(), utt_id=["utt7", "b", "c"])
+
+
+def test_other_frame_rates_are_refused(tiny_asr_model, tmp_path):
+    model, _ = _build(tiny_asr_model, tmp_path)
+    teacher = model.teacher
+
+    def doubled(speech, lengths):
+        out = teacher(speech, lengths)
+        return EncoderOutputs(out.encoding, out.log_posteriors, out.lengths * 2)
+
+    model.teacher = doubled
+    with pytest.raises(UserError, match="input_layer must agree"):
+        model(*_batch())
+
+
+def test_features_for_a_reference_that_takes_audio_are_refused(
+    tiny_asr_model, tmp_path
+):
+    data = f"{tmp_path}/feats.scp,speech,npy"
+    with pytest.raises(UserError, match="feats.scp holds features"):
+        _build(
+            tiny_asr_model,
+            tmp_path,
+            *("--train_data_path_and_name_and_type", data),
+        )
