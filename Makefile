@@ -25,5 +25,5 @@ test: env
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(VENV)/bin/python" -m pytest -q
 
 clean:
-	rm -rf egs2/mini_synth/encrl1/{data,dump,exp,logs} .pytest_cache build dist
+	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} .pytest_cache build dist
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Optional
 
 from espnet2.tasks.asr import ASRTask
 
@@ -40,7 +41,11 @@ class CountedASRTask(ASRTask):
         return super().build_optimizers(args, model)
 
     @classmethod
-    def main_worker(cls, args: argparse.Namespace):
-        """Train, going on from the last whole checkpoint."""
-        keep_whole_checkpoint(Path(args.output_dir))
-        return super().main_worker(args)
+    def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
+        """Train, going on from the last whole checkpoint; see ``ASRTask.main``."""
+        if args is None:
+            args = cls.get_parser().parse_args(cmd)
+        # Before ranks are spawned, because only one may move files.
+        if args.output_dir is not None:
+            keep_whole_checkpoint(Path(args.output_dir))
+        super().main(args=args)

@@ -1,6 +1,7 @@
 """Models of several sizes from one EncRL run, or from scratch."""
 
 import logging
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -64,14 +65,21 @@ def finetune_family(
     for size, layers in chosen.items():
         folder = Path(f"{output}_{size}l")
         init = folder / "init" / "model.pth"
-        if not init.is_file():
+        source = sha256(checkpoint.read_bytes()).hexdigest()
+        if not (folder / "done.json").is_file():
             write_plain_model(config, checkpoint, layers, init.parent, init.name)
+        elif read_json(folder / "meta.json").get("encrl_sha256") != source:
+            raise UserError(
+                f"{folder} was fine-tuned from another EncRL run than {checkpoint}: "
+                "choose another --tag, or delete the folder"
+            )
         meta = {
             "method": "encrl",
             "variant": run["variant"],
             "seed": seed,
             "shared": encrl_dir.name,
             "kept_layers": layers,
+            "encrl_sha256": source,
         }
         model = plain_config(config, size)
         logging.info("fine-tuning %d layers in %s", size, folder)

@@ -53,7 +53,10 @@ def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
     request = json.loads(json.dumps(request))  # as it will be read: tuples are lists
     if known.is_file():
         old = read_json(known)
-        if old != request:
+        # A folder without a checkpoint holds nothing that could be lost or mixed, such
+        # as one whose options were refused.
+        begun = (folder / _DONE).is_file() or any(folder.glob("*.pth"))
+        if old != request and begun:
             differing = sorted(
                 k for k in {**old, **request} if old.get(k) != request.get(k)
             )
@@ -65,8 +68,7 @@ def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
             logging.info("%s is finished already", folder)
             yield None
             return
-    else:
-        write_json(known, request)
+    write_json(known, request)
     handler = logging.FileHandler(folder / "train.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()

@@ -1,5 +1,6 @@
 """Training plain ESPnet models: the reference, fine-tuned students, baselines."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -35,7 +36,8 @@ def train_plain_model(
     Raises:
         UserError: If ``folder`` holds another training, or the disk is full.
     """
-    request = {"config": config, "options": list(options), "init": str(init)}
+    start = "None" if init is None else sha256(init.read_bytes()).hexdigest()
+    request = {"config": config, "options": list(options), "init": start}
     with training_job(folder, request) as todo:
         if todo is None:
             return

@@ -44,11 +44,20 @@ def test_another_request_is_refused_by_name(folder):
 def test_a_kill_is_gone_on_from(folder):
     with pytest.raises(KeyboardInterrupt):
         with training_job(folder, REQUEST):
+            (folder / "1epoch.pth").touch()
             raise KeyboardInterrupt
     assert not (folder / "done.json").exists()
     with pytest.raises(UserError, match="another options"):
         run(folder, {**REQUEST, "options": []})
     assert run(folder) == folder
+
+
+def test_refused_options_can_be_corrected(folder):
+    with pytest.raises(SystemExit):
+        with training_job(folder, {**REQUEST, "options": ["--sed", "1"]}):
+            raise SystemExit(2)
+    assert run(folder) == folder
+    assert read_json(folder / "request.json") == REQUEST
 
 
 def test_logs_to_a_file_and_stops_doing_so(folder, caplog):

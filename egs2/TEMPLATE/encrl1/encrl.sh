@@ -3,6 +3,8 @@
 # this with its options; see --help.
 set -euo pipefail
 
+{  # bash reads a group whole, so that editing this file disturbs no run of it.
+
 # General
 stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
@@ -61,7 +63,8 @@ scratch_tag=scratch
 # Decoding (stage 7), report (stage 9)
 decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow).
 remeasure_rtf=false   # Measure speed again in stage 9, on a quiet machine.
-results=RESULTS.md    # Where stage 9 puts its tables.
+results=RESULTS.md          # Where stage 9 puts its tables,
+results_json=results.json   # and the figures behind them.
 
 run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
@@ -308,10 +311,13 @@ if wanted 9; then
     # shellcheck disable=SC2086
     ${python} -m espnet_plugin.bin.results "${models[@]}" --corpus "${corpus}" \
         --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
-        --results_json results.json --markdown "${results}" --plot_dir "${expdir}/report"
+        --results_json "${results_json}" --markdown "${results}" \
+        --plot_dir "${expdir}/report"
 fi
 
 if wanted 10; then
     log "Stage 10 (export to a device) is not there yet"
 fi
 log "Done"
+exit 0
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The whole job on a small synthesised corpus, in minutes: `make demo`. See README.md.
+set -euo pipefail
+
+# Whole words as BPE units: short targets, so CTC learns from few updates.
+./encrl.sh \
+    --nj 2 \
+    --token_type bpe \
+    --nbpe 150 \
+    --reference_config conf/demo_reference.yaml \
+    --encrl_config conf/demo_encrl.yaml \
+    --finetune_config conf/demo_finetune.yaml \
+    --scratch_config conf/demo_scratch.yaml \
+    --sizes "3 2 1" \
+    --student_init spaced \
+    --results exp/RESULTS.md \
+    --results_json exp/results.json \
+    "$@"
