@@ -1,7 +1,7 @@
 """Stage 5: EncRL pre-training.
 
-Takes every option of ``espnet2.bin.asr_train`` and those of EncRL (``--reference_config``,
-``--student_num_layers``, ``--student_init``...); architecture and tokens come from the
+Takes every option of ``espnet2.bin.asr_train`` and those of EncRL
+(``--reference_config``, ``--student_num_layers``, ``--student_init``...); architecture and tokens come from the
 reference.
 """
 

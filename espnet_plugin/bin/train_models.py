@@ -29,8 +29,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--kind",
         choices=["reference", "finetune", "direct", "scratch", "untrained"],
         required=True,
-        help="reference: one model from --config; finetune: every size from --encrl_dir; "
-        "direct: the same without training; scratch: every size, CTC only; untrained: a "
+        help="reference: one model from --config; finetune: each size from --encrl_dir; "
+        "direct: the same without training; scratch: each size, CTC only; untrained: a "
         "reference with random weights, for a negative control",
     )
     add("--config", type=Path, help="training configuration")

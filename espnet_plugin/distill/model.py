@@ -66,7 +66,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
             kwargs: ``utt_id``, the names of the utterances.
 
         Returns:
-            Loss, statistics and weight (the batch size), as ESPnet's trainer wants them.
+            Loss, statistics and weight (the batch size), for ESPnet's trainer.
 
         Raises:
             UserError: If no teacher is attached, its frames are not the student's, or
@@ -78,20 +78,20 @@ class ESPnetEncRLModel(ESPnetASRModel):
                 "espnet_plugin.tasks.encrl, decode what stage 6 exports"
             )
         # SpecAugment masks the student's input only (ESPnet applies it in training
-        # mode, in which the teacher never is), so the teacher's outputs could be cached.
+        # mode, in which the teacher never is), so its outputs could be cached.
         theirs = self.teacher(speech, speech_lengths)
         ours = encoder_outputs(self, speech, speech_lengths)
         if not torch.equal(ours.lengths, theirs.lengths):
             raise UserError(
-                f"the student makes {ours.lengths.tolist()[:3]}... frames, the reference "
-                f"{theirs.lengths.tolist()[:3]}...: frontend and input_layer must agree, "
+                f"the student makes {ours.lengths.tolist()[:3]}... frames, the "
+                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer must agree, "
                 "and specaug_conf.apply_time_warp must be false"
             )
         loss, stats = self.objectives(ours, theirs)
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
-                "learning rate or look at these utterances; the last checkpoint is whole"
+                "learning rate, or look at them; the last checkpoint is whole"
             )
         if text is not None and not self.training:
             text = text[:, : text_lengths.max()]

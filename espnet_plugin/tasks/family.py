@@ -88,9 +88,7 @@ def finetune_family(
         )
 
 
-def export_direct(
-    encrl_dir: Path, sizes: Sequence[int], how: str, output: str
-) -> None:
+def export_direct(encrl_dir: Path, sizes: Sequence[int], how: str, output: str) -> None:
     """Export models as EncRL left them, without fine-tuning, to be decoded."""
     config, run, checkpoint = _encrl_run(encrl_dir)
     for size in sizes:
@@ -123,6 +121,11 @@ def train_scratch(
     config = resolve_paths(read_config(reference_config), reference_config)
     config["model_conf"] = {**config["model_conf"], "ctc_weight": 1.0}
     config = {**config, "decoder": None, "decoder_conf": {}}
+    # Intermediate losses name layers that a smaller model may lack, and the models
+    # from EncRL are trained without them too.
+    config["model_conf"].pop("interctc_weight", None)
+    for option in ("interctc_layer_idx", "interctc_use_conditioning"):
+        config["encoder_conf"].pop(option, None)
     for size in sizes:
         meta = {"method": "scratch", "variant": variant or "", "seed": seed}
         model = plain_config(config, size)

@@ -257,3 +257,84 @@ def test_prefix_search_is_that_of_stock_inference(stock, recipe, tmp_path, monke
     assert status == 0
     assert table(tmp_path / "test/text") == stock.prefix
     assert any(stock.prefix.values())
+
+
+def stock_espnet(recipe: Path, folder: Path, module: str, *options: str) -> None:
+    """Run a stock command in the recipe, where the plugin cannot be imported."""
+    hidden = folder / "hidden/espnet_plugin"
+    hidden.mkdir(parents=True, exist_ok=True)
+    (hidden / "__init__.py").write_text("raise ImportError('not installed')\n")
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", module, *options],
+        cwd=recipe,
+        env={**os.environ, "PYTHONPATH": str(hidden.parent), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+
+
+def pack(recipe: Path, folder: Path, name: str) -> Path:
+    """Pack a model with ``espnet2.bin.pack``."""
+    model = Path("exp", name)
+    checkpoint = json.loads((recipe / model / "meta.json").read_text())["checkpoint"]
+    stock_espnet(
+        *(recipe, folder, "espnet2.bin.pack", "asr"),
+        *("--asr_train_config", f"{model}/config.yaml"),
+        *("--asr_model_file", f"{model}/{checkpoint}"),
+        *("--option", "exp/asr_stats_raw_char/train/feats_stats.npz"),
+        *("--outpath", str(folder / f"{name}.zip")),
+    )
+    return folder / f"{name}.zip"
+
+
+def test_packed_model_is_a_reference_elsewhere(recipe, tmp_path):
+    packed = pack(recipe, tmp_path, "asr_reference")
+    other = copy_recipe(tmp_path)
+    options = ["--reference", str(packed), "--sizes", "1"]
+    run(other, *options, "--stop_stage", "4")
+    imported = other / "exp/asr_reference"
+    theirs = torch.load(recipe / "exp/asr_reference/valid.cer_ctc.ave.pth")
+    name = json.loads((imported / "meta.json").read_text())["checkpoint"]
+    ours = torch.load(imported / name, weights_only=True)
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+    # No token list of its own is made.
+    assert not (other / "data/token_list").exists()
+    run(other, *options, "--stage", "5", "--stop_stage", "7")
+    score = other / "exp/asr_encrl_s1_1l/decode_best_path/test/score.json"
+    assert json.loads(score.read_text())["words"] == 10
+
+
+def test_students_are_packed_and_fine_tuned_without_the_plugin(recipe, tmp_path):
+    assert pack(recipe, tmp_path, STUDENTS[1]).stat().st_size > 1000
+    student = Path("exp", STUDENTS[1])
+    data = [
+        *("--train_data_path_and_name_and_type", "dump/raw/train/wav.scp,speech,sound"),
+        *("--train_data_path_and_name_and_type", "dump/raw/train/text,text,text"),
+        *("--valid_data_path_and_name_and_type", "dump/raw/dev/wav.scp,speech,sound"),
+        *("--valid_data_path_and_name_and_type", "dump/raw/dev/text,text,text"),
+        *("--train_shape_file", "exp/asr_stats_raw_char/train/speech_shape"),
+        *("--valid_shape_file", "exp/asr_stats_raw_char/valid/speech_shape"),
+    ]
+    stock_espnet(
+        *(recipe, tmp_path, "espnet2.bin.asr_train"),
+        *("--config", f"{student}/config.yaml", "--max_epoch", "1"),
+        *("--scheduler", "none", "--resume", "false", "--ngpu", "0"),
+        *("--init_param", f"{student}/valid.cer_ctc.ave.pth"),
+        *("--output_dir", str(tmp_path / "tuned")),
+        *data,
+    )
+    before = torch.load(recipe / student / "valid.cer_ctc.ave.pth", weights_only=True)
+    after = torch.load(tmp_path / "tuned/1epoch.pth", weights_only=True)
+    assert set(before) == set(after)
+    assert any(not torch.equal(before[k], after[k]) for k in before)
+
+
+def test_features_computed_beforehand(tmp_path):
+    recipe = copy_recipe(tmp_path)
+    run(recipe, "--feats_type", "fbank", "--sizes", "1", "--stop_stage", "7")
+    config = (recipe / "exp/asr_encrl_s1_1l/config.yaml").read_text()
+    assert "frontend: null" in config
+    score = recipe / "exp/asr_encrl_s1_1l/decode_best_path/test/score.json"
+    assert json.loads(score.read_text())["words"] == 10

@@ -54,6 +54,17 @@ SPEAKERS = {
         Speaker("rpf2", "en-gb-x-rp+f2", 160),
         Speaker("gbandrea", "en+Andrea", 125),
         Speaker("usmichael", "en-us+Michael", 150),
+        # With other spectral tilts: without them a muffled voice is not understood.
+        Speaker("usm8", "en-us+m8", 150),
+        Speaker("gbanika", "en+anika", 145),
+        Speaker("usmiguel", "en-us+miguel", 155),
+        Speaker("gbquincy", "en+quincy", 150),
+        Speaker("usnguyen", "en-us+Nguyen", 145),
+        Speaker("gbbelinda", "en+belinda", 155),
+        Speaker("rpmichel", "en-gb-x-rp+michel", 150),
+        Speaker("usannie", "en-us+Annie", 150),
+        Speaker("gbpaul", "en+paul", 160),
+        Speaker("usaunty", "en-us+aunty", 140),
     ],
     "dev": [
         Speaker("usm2", "en-us+m2", 150),

@@ -1,0 +1,108 @@
+"""The smaller models of a family: where they come from and what is refused."""
+
+import pytest
+import torch
+import yaml
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_json, write_json
+from espnet_plugin.tasks import family
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Catch the trainings that would be started."""
+    caught = []
+
+    def spy(folder, config, options, meta, init=None):
+        caught.append((folder.name, config, options, meta))
+
+    monkeypatch.setattr(family, "train_plain_model", spy)
+    return caught
+
+
+def test_scratch_models_have_the_references_architecture(
+    tiny_hybrid_model, tmp_path, calls
+):
+    config = yaml.safe_load(tiny_hybrid_model.config.read_text())
+    config["encoder_conf"]["interctc_layer_idx"] = [2]
+    config["model_conf"]["interctc_weight"] = 0.3
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    training = {"max_epoch": 7}
+    family.train_scratch(path, [2, 1], training, ["--ngpu", "0"], "exp/asr_s", 3)
+    assert [name for name, *_ in calls] == ["asr_s_2l", "asr_s_1l"]
+    for size, (_, model, options, meta) in zip([2, 1], calls):
+        assert model["encoder_conf"]["num_blocks"] == size
+        assert model["encoder_conf"]["output_size"] == 16
+        assert "interctc_layer_idx" not in model["encoder_conf"]
+        assert "interctc_weight" not in model["model_conf"]
+        assert model["model_conf"]["ctc_weight"] == 1.0
+        assert model["decoder"] is None and model["max_epoch"] == 7
+        assert options == ["--ngpu", "0", "--seed", "3"]
+        assert meta["method"] == "scratch" and meta["seed"] == 3
+
+
+def _encrl_run(tiny, folder):
+    """A finished EncRL run, made of the tiny reference itself."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(tiny.config.read_text())
+    (folder / family.ENCRL_AVERAGED).write_bytes(tiny.checkpoint.read_bytes())
+    write_json(folder / "meta.json", {"variant": "v", "seed": 4})
+    write_json(folder / "done.json", {})
+    return folder
+
+
+def test_sizes_take_the_last_layers(tiny_asr_model, tmp_path, calls):
+
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    family.finetune_family(run, [3, 1], "last", {}, [], f"{tmp_path}/asr", 1)
+    init = torch.load(tmp_path / "asr_1l/init/model.pth", weights_only=True)
+    source = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    name = "encoder.encoders.{}.norm_ff.weight"
+    assert torch.equal(init[name.format(0)], source[name.format(2)])
+    assert calls[1][3]["kept_layers"] == [2] and calls[1][3]["shared"] == "encrl"
+    load_asr_model(
+        tmp_path / "asr_1l/init/config.yaml", tmp_path / "asr_1l/init/model.pth"
+    )
+
+
+def test_a_retrained_encrl_run_is_noticed(tiny_asr_model, tmp_path, calls):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
+    folder = tmp_path / "asr_1l"
+    write_json(folder / "meta.json", calls[0][3])
+    write_json(folder / "done.json", {})
+    family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
+    with open(run / family.ENCRL_AVERAGED, "ab") as stream:
+        stream.write(b"another")
+    with pytest.raises(UserError, match="another EncRL run"):
+        family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
+
+
+def test_too_many_layers_are_refused_before_any_work(tiny_asr_model, tmp_path, calls):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    with pytest.raises(UserError, match="4 layers cannot be taken from 3"):
+        family.finetune_family(run, [2, 4], "last", {}, [], f"{tmp_path}/asr", 1)
+    assert not calls and not list(tmp_path.glob("asr*"))
+
+
+def test_an_unfinished_encrl_run_is_named(tmp_path):
+    with pytest.raises(UserError, match="stage 5"):
+        family.finetune_family(tmp_path, [1], "last", {}, [], f"{tmp_path}/asr", 1)
+
+
+def test_untrained_reference_is_random_and_whole(tiny_asr_model, tmp_path):
+
+    folder = tmp_path / "asr_untrained"
+    family.write_untrained(tiny_asr_model.config, folder, seed=5)
+    load_asr_model(folder / "config.yaml", folder / "model.pth")
+    ours = torch.load(folder / "model.pth", weights_only=True)
+    theirs = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    name = "encoder.encoders.0.feed_forward.w_1.weight"
+    assert ours[name].std() > 0 and not torch.equal(ours[name], theirs[name])
+    # The statistics of normalisation are data, not training.
+    assert torch.equal(ours["normalize.mean"], theirs["normalize.mean"])
+    meta = read_json(folder / "meta.json")
+    assert meta["method"] == "untrained" and meta["checkpoint"] == "model.pth"
