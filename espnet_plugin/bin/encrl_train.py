@@ -1,8 +1,8 @@
 """Stage 5: EncRL pre-training.
 
 Takes every option of ``espnet2.bin.asr_train`` and those of EncRL
-(``--reference_config``, ``--student_num_layers``, ``--student_init``...); architecture and tokens come from the
-reference.
+(``--reference_config``, ``--student_num_layers``, ``--student_init``...); architecture
+and tokens come from the reference.
 """
 
 import argparse

@@ -29,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--kind",
         choices=["reference", "finetune", "direct", "scratch", "untrained"],
         required=True,
-        help="reference: one model from --config; finetune: each size from --encrl_dir; "
+        help="reference: one, from --config; finetune: each size from --encrl_dir; "
         "direct: the same without training; scratch: each size, CTC only; untrained: a "
         "reference with random weights, for a negative control",
     )

@@ -84,8 +84,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if not torch.equal(ours.lengths, theirs.lengths):
             raise UserError(
                 f"the student makes {ours.lengths.tolist()[:3]}... frames, the "
-                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer must agree, "
-                "and specaug_conf.apply_time_warp must be false"
+                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer "
+                "must agree, and specaug_conf.apply_time_warp must be false"
             )
         loss, stats = self.objectives(ours, theirs)
         if not torch.isfinite(loss):

@@ -251,7 +251,7 @@ def test_other_frame_rates_are_refused(tiny_asr_model, tmp_path):
         return EncoderOutputs(out.encoding, out.log_posteriors, out.lengths * 2)
 
     model.teacher = doubled
-    with pytest.raises(UserError, match="input_layer must agree"):
+    with pytest.raises(UserError, match="must agree, and specaug_conf"):
         model(*_batch())
 
 
