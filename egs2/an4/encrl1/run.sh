@@ -3,6 +3,6 @@
 set -euo pipefail
 
 ./encrl.sh \
-    --speed_perturb_factors "0.9 1.0 1.1" \
+    --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
     "$@"
