@@ -17,8 +17,9 @@ help_message=$(sed -n '2,4p' "$0")
 . ./path.sh
 first=${seeds%% *}
 
-# The reference comes first and alone, with all cores.
-eval "OMP_NUM_THREADS=$(nproc) ./run.sh --stage 1 --stop_stage 4 --nj ${jobs} ${more}"
+# The reference comes first and alone, with all cores. (nproc itself heeds the variable.)
+cores=$(env -u OMP_NUM_THREADS nproc)
+eval "OMP_NUM_THREADS=${cores} ./run.sh --stage 1 --stop_stage 4 --nj ${jobs} ${more}"
 
 tasks() {
     local seed name
