@@ -11,7 +11,6 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.files import write_json
-from espnet_plugin.tasks.encrl import EncRLTask
 from espnet_plugin.tasks.job import read_yaml, training_job
 
 
@@ -37,6 +36,10 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     }
     with training_job(args.output_dir, request) as todo:
         if todo is not None:
+            # Here, because ESPnet takes many seconds to import and a finished training
+            # needs none of it.
+            from espnet_plugin.tasks.encrl import EncRLTask
+
             EncRLTask.main(
                 cmd=[
                     *("--config", str(args.config)),
@@ -61,6 +64,8 @@ def main(cmd=None) -> int:
     """Run the command."""
     cmd = sys.argv[1:] if cmd is None else cmd
     if "--help" in cmd or "-h" in cmd:
+        from espnet_plugin.tasks.encrl import EncRLTask
+
         EncRLTask.get_parser().print_help()
         return 0
     args, options = get_parser().parse_known_args(cmd)

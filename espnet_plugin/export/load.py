@@ -4,21 +4,24 @@ ESPnet's ``build_model_from_file`` loads with ``strict=False``: a checkpoint wit
 layer loads, and the layer keeps its random values. Here every tensor is accounted for.
 """
 
+from __future__ import annotations
+
 import argparse
 import copy
 import logging
 import re
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
 import yaml
-from espnet2.asr.espnet_model import ESPnetASRModel
-from espnet2.tasks.asr import ASRTask
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
+
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
 
 __all__ = [
     "build_asr_model",
@@ -248,6 +251,9 @@ def build_asr_model(
     Raises:
         UserError: If ESPnet cannot build it.
     """
+    # Here, because it takes many seconds to import and a finished stage needs none.
+    from espnet2.tasks.asr import ASRTask
+
     args = argparse.Namespace(**copy.deepcopy(dict(config)))
     if getattr(args, "use_adapter", False):
         raise UserError(

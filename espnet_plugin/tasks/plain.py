@@ -8,7 +8,6 @@ import yaml
 
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json, write_text
-from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.job import training_job
 
 __all__ = ["AVERAGED", "train_plain_model", "write_meta"]
@@ -48,6 +47,10 @@ def train_plain_model(
         cmd += ["--resume", "true"]
         if init is not None:
             cmd += ["--init_param", str(init)]
+        # Here, because ESPnet takes many seconds to import and a finished training
+        # needs none of it.
+        from espnet_plugin.tasks.asr import CountedASRTask
+
         CountedASRTask.main(cmd=cmd)
         write_meta(folder, folder / AVERAGED, meta)
 

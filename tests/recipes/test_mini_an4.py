@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import soundfile
 import torch
+import yaml
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "egs2/mini_an4/encrl1"
@@ -317,10 +318,15 @@ def test_students_are_packed_and_fine_tuned_without_the_plugin(recipe, tmp_path)
         *("--train_shape_file", "exp/asr_stats_raw_char/train/speech_shape"),
         *("--valid_shape_file", "exp/asr_stats_raw_char/valid/speech_shape"),
     ]
+    # As a user would: the model's own part of its configuration, and a new optimiser.
+    config = yaml.safe_load((recipe / student / "config.yaml").read_text())
+    names = ("token_list", "token_type", "frontend", "normalize", "encoder", "model")
+    model = {k: v for k, v in config.items() if k.removesuffix("_conf") in names}
+    (tmp_path / "tune.yaml").write_text(yaml.safe_dump(model))
     stock_espnet(
         *(recipe, tmp_path, "espnet2.bin.asr_train"),
-        *("--config", f"{student}/config.yaml", "--max_epoch", "1"),
-        *("--scheduler", "none", "--resume", "false", "--ngpu", "0"),
+        *("--config", str(tmp_path / "tune.yaml"), "--max_epoch", "1"),
+        *("--optim_conf", "lr=0.01", "--ngpu", "0", "--batch_type", "unsorted"),
         *("--init_param", f"{student}/valid.cer_ctc.ave.pth"),
         *("--output_dir", str(tmp_path / "tuned")),
         *data,

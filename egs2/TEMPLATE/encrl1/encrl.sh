@@ -143,8 +143,8 @@ token_opts=(
 feature_opts=()
 set_feature_opts() {  # once stage 2 has written features, their width is known
     [ "${feats_type}" = fbank ] || return 0
-    feature_opts=(--frontend none --frontend_conf "{}")
-    feature_opts+=(--input_size "$(head -n 1 "${dump}/${dump_train}/feats_shape" | cut -d, -f2)")
+    # ESPnet leaves its front end out where the input's width is given.
+    feature_opts=(--input_size "$(head -n 1 "${dump}/${dump_train}/feats_shape" | cut -d, -f2)")
 }
 
 need() {  # need FILE STAGE: refuse to start a stage whose input is not there
