@@ -2,9 +2,10 @@
 
 from espnet2.tasks.asr import model_choices
 
-__all__ = ["ENCRL", "register"]
+__all__ = ["ENCRL", "PRUNED", "register"]
 
 ENCRL = "encrl"  # ESPnet's registries take lower-case names only
+PRUNED = "pruned"
 
 
 def register() -> None:
@@ -15,5 +16,7 @@ def register() -> None:
     when a spawned rank un-pickles a task.
     """
     from espnet_plugin.distill.model import ESPnetEncRLModel
+    from espnet_plugin.pruning.model import ESPnetPrunedModel
 
     model_choices.classes[ENCRL] = ESPnetEncRLModel
+    model_choices.classes[PRUNED] = ESPnetPrunedModel

@@ -1,4 +1,4 @@
-"""Stages 4, 6 and 8: train plain ESPnet models.
+"""Stages 4 and 6: train plain ESPnet models.
 
 What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
 """
@@ -12,7 +12,6 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.family import (
     export_direct,
     finetune_family,
-    train_scratch,
     write_untrained,
 )
 from espnet_plugin.tasks.job import read_yaml
@@ -27,16 +26,16 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--kind",
-        choices=["reference", "finetune", "direct", "scratch", "untrained"],
+        choices=["reference", "finetune", "direct", "untrained"],
         required=True,
         help="reference: one, from --config; finetune: each size from --encrl_dir; "
-        "direct: the same without training; scratch: each size, CTC only; untrained: a "
-        "reference with random weights, for a negative control",
+        "direct: the same without training; untrained: a reference with random "
+        "weights, for a negative control",
     )
     add("--config", type=Path, help="training configuration")
     add("--output", required=True, help="folder (reference) or prefix of the folders")
     add("--encrl_dir", type=Path)
-    add("--reference_config", type=Path, help="whose architecture scratch models have")
+    add("--reference_config", type=Path, help="whose architecture untrained has")
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--max_epoch", type=int, help="instead of the configuration's")
@@ -62,7 +61,7 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         train_plain_model(
             Path(args.output), training, options, {**meta, "shared": None}
         )
-    elif args.kind == "finetune":
+    else:
         finetune_family(
             _needed(args, "encrl_dir"),
             args.sizes,
@@ -71,16 +70,6 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
             options,
             args.output,
             args.seed,
-        )
-    else:
-        train_scratch(
-            _needed(args, "reference_config"),
-            args.sizes,
-            training,
-            options,
-            args.output,
-            args.seed,
-            args.variant,
         )
 
 

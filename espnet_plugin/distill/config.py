@@ -39,6 +39,9 @@ _SHARED = (
 # Of the reference's model_conf, what still means something without a decoder.
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
+# What a configuration of EncRL may say.
+_OWN = ("objectives", "ctc_loss_weight")
+
 # Set below, and so found in the configuration that a run leaves behind.
 _DERIVED = ("ctc_weight", "teacher_dim")
 
@@ -82,16 +85,16 @@ def derive_student(
     if args.student_linear_units is not None:
         conf["linear_units"] = args.student_linear_units
     old = reference.model_conf or {}
-    unknown = set(args.model_conf) - {"objectives", *_DERIVED, *_MODEL_CONF}
+    unknown = set(args.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
-            f"model_conf {sorted(unknown)}: EncRL takes objectives only, the rest "
-            "follows from the reference"
+            f"model_conf {sorted(unknown)}: EncRL takes {' and '.join(_OWN)} only, the "
+            "rest follows from the reference"
         )
     args.model = host.ENCRL
     args.model_conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
-        **{k: v for k, v in args.model_conf.items() if k == "objectives"},
+        **{k: v for k, v in args.model_conf.items() if k in _OWN},
         "ctc_weight": 1.0,
         "teacher_dim": teacher_dim,
     }

@@ -26,6 +26,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         objectives: See :class:`WeightedObjectives`; the paper's ``clip`` + ``mse`` by
             default.
         teacher_dim: Width of the teacher's encoding; the student's by default.
+        ctc_loss_weight: Above 0, the CTC loss is added to the objectives and every
+            utterance needs its transcript: distillation in one stage, not EncRL.
         others: Those of ``ESPnetASRModel``, with ``ctc_weight=1``.
     """
 
@@ -34,9 +36,13 @@ class ESPnetEncRLModel(ESPnetASRModel):
         *,
         objectives: Optional[Mapping[str, Any]] = None,
         teacher_dim: Optional[int] = None,
+        ctc_loss_weight: float = 0.0,
         **others,
     ):
         super().__init__(**others)
+        if not ctc_loss_weight >= 0:
+            raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must not be below 0")
+        self.ctc_loss_weight = ctc_loss_weight
         self.objectives = WeightedObjectives(
             {"clip": {}, "mse": {}} if objectives is None else objectives,
             student_dim=self.encoder.output_size(),
@@ -56,7 +62,9 @@ class ESPnetEncRLModel(ESPnetASRModel):
         text_lengths: Optional[torch.Tensor] = None,
         **kwargs,
     ):
-        """Compute the EncRL loss; transcripts serve only to watch the error rate.
+        """Compute the EncRL loss.
+
+        Without ``ctc_loss_weight`` transcripts serve only to watch the error rate.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
@@ -88,15 +96,23 @@ class ESPnetEncRLModel(ESPnetASRModel):
                 "must agree, and specaug_conf.apply_time_warp must be false"
             )
         loss, stats = self.objectives(ours, theirs)
+        if self.ctc_loss_weight and text is None:
+            raise UserError(
+                "ctc_loss_weight needs transcripts: give the training and validation "
+                "data's text, or set it to 0"
+            )
+        if text is not None and (self.ctc_loss_weight or not self.training):
+            text = text[:, : text_lengths.max()]
+            ctc, stats["cer_ctc"] = self._calc_ctc_loss(
+                ours.encoding, ours.lengths, text, text_lengths
+            )
+            stats["loss_ctc"] = ctc.detach()
+            if self.ctc_loss_weight:
+                loss = loss + self.ctc_loss_weight * ctc
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
                 "learning rate, or look at them; the last checkpoint is whole"
-            )
-        if text is not None and not self.training:
-            text = text[:, : text_lengths.max()]
-            stats["loss_ctc"], stats["cer_ctc"] = self._calc_ctc_loss(
-                ours.encoding, ours.lengths, text, text_lengths
             )
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, speech.shape[0]), loss.device)

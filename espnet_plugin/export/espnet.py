@@ -22,7 +22,7 @@ ARCHITECTURE = (
     "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
     "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
 )  # fmt: skip
-_OURS = ("objectives", "teacher_dim")
+_OURS = ("objectives", "teacher_dim", "ctc_loss_weight")
 
 
 def plain_config(config: dict, num_layers: int) -> dict:

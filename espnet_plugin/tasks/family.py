@@ -1,9 +1,9 @@
-"""Models of several sizes from one EncRL run, or from scratch."""
+"""Models of several sizes from one EncRL run, and the untrained reference."""
 
 import logging
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Sequence
 
 import torch
 import yaml
@@ -20,7 +20,6 @@ __all__ = [
     "ENCRL_AVERAGED",
     "export_direct",
     "finetune_family",
-    "train_scratch",
     "write_untrained",
 ]
 
@@ -106,35 +105,6 @@ def export_direct(encrl_dir: Path, sizes: Sequence[int], how: str, output: str) 
                 "kept_layers": layers,
             }
             write_meta(folder, path, meta)
-
-
-def train_scratch(
-    reference_config: Path,
-    sizes: Sequence[int],
-    training: dict[str, Any],
-    options: Sequence[str],
-    output: str,
-    seed: int,
-    variant: Optional[str] = None,
-) -> None:
-    """Train the same architectures with CTC alone, from random weights."""
-    config = resolve_paths(read_config(reference_config), reference_config)
-    config["model_conf"] = {**config["model_conf"], "ctc_weight": 1.0}
-    config = {**config, "decoder": None, "decoder_conf": {}}
-    # Intermediate losses name layers that a smaller model may lack, and the models
-    # from EncRL are trained without them too.
-    config["model_conf"].pop("interctc_weight", None)
-    for option in ("interctc_layer_idx", "interctc_use_conditioning"):
-        config["encoder_conf"].pop(option, None)
-    for size in sizes:
-        meta = {"method": "scratch", "variant": variant or "", "seed": seed}
-        model = plain_config(config, size)
-        train_plain_model(
-            Path(f"{output}_{size}l"),
-            {**model, **training},
-            [*options, "--seed", str(seed)],
-            {**meta, "shared": None},
-        )
 
 
 def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:

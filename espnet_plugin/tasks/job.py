@@ -89,8 +89,3 @@ def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
     finally:
         root.removeHandler(handler)
         handler.close()
-
-
-def _is_disk_trouble(error: Exception) -> bool:
-    # torch's writer says what went wrong only in its text.
-    return isinstance(error, OSError) or "PytorchStreamWriter" in str(error)

@@ -65,6 +65,7 @@ def write_meta(folder: Path, checkpoint: Path, meta: dict[str, Any]) -> None:
             "layers": args.encoder_conf["num_blocks"],
             "width": model.encoder.output_size(),
             "params": sum(p.numel() for p in model.parameters()),
+            "params_nonzero": sum(int(p.count_nonzero()) for p in model.parameters()),
             "checkpoint": checkpoint.name,
         },
     )

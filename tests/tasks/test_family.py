@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import yaml
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
@@ -20,28 +19,6 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(family, "train_plain_model", spy)
     return caught
-
-
-def test_scratch_models_have_the_references_architecture(
-    tiny_hybrid_model, tmp_path, calls
-):
-    config = yaml.safe_load(tiny_hybrid_model.config.read_text())
-    config["encoder_conf"]["interctc_layer_idx"] = [2]
-    config["model_conf"]["interctc_weight"] = 0.3
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(config))
-    training = {"max_epoch": 7}
-    family.train_scratch(path, [2, 1], training, ["--ngpu", "0"], "exp/asr_s", 3)
-    assert [name for name, *_ in calls] == ["asr_s_2l", "asr_s_1l"]
-    for size, (_, model, options, meta) in zip([2, 1], calls):
-        assert model["encoder_conf"]["num_blocks"] == size
-        assert model["encoder_conf"]["output_size"] == 16
-        assert "interctc_layer_idx" not in model["encoder_conf"]
-        assert "interctc_weight" not in model["model_conf"]
-        assert model["model_conf"]["ctc_weight"] == 1.0
-        assert model["decoder"] is None and model["max_epoch"] == 7
-        assert options == ["--ngpu", "0", "--seed", "3"]
-        assert meta["method"] == "scratch" and meta["seed"] == 3
 
 
 def _encrl_run(tiny, folder):

@@ -56,9 +56,10 @@ direct=false                          # Also decode the models before fine-tunin
 seed=1
 
 # Baselines (stage 8)
-scratch_config=conf/train_ctc.yaml
-scratch_epochs=
-scratch_tag=scratch
+baselines=scratch             # Names of files below, in quotes if several.
+baseline_dir=conf/baselines   # One configuration each.
+baseline_training=            # ESPnet configuration instead of theirs,
+baseline_epochs=              # and epochs.
 
 # Decoding (stage 7), report (stage 9)
 decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow).
@@ -70,8 +71,8 @@ run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
 
 Stages: 1 data preparation, 2 features and tokens, 3 statistics, 4 reference model,
-5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines from
-scratch, 9 report, 10 (reserved: export to a device).
+5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines (from
+scratch, pruned...), 9 report, 10 (reserved: export to a device).
   $0 --stage 5 --stop_stage 7     the heart of it, from what is there
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
@@ -112,7 +113,6 @@ bpemodel=none
 stats=${expdir}/asr_stats_${feats_type}_${token_name}
 encrl_exp=${expdir}/encrl_${tag}_s${seed}
 student_exp=${expdir}/asr_${tag}_s${seed}
-scratch_exp=${expdir}/asr_${scratch_tag}_s${seed}
 
 # An imported reference brings its own tokens, from stage 2 on.
 import_tokens=()
@@ -287,15 +287,26 @@ if wanted 7; then
 fi
 
 if wanted 8; then
-    log "Stage 8: the same sizes from scratch"
+    log "Stage 8: baselines ${baselines}"
     need "${reference_exp}/config.yaml" 4
+    # From scratch only its architecture is needed.
+    model_opts=()
+    [ ! -e "${reference_exp}/meta.json" ] || model_opts=(
+        --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")"
+    )
+    files=() lists=()
+    for name in ${baselines}; do
+        files+=("${baseline_dir}/${name}.yaml")
+        lists+=("${expdir}/asr_${name}_s${seed}.models")
+    done
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind scratch \
-        --reference_config "${reference_exp}/config.yaml" --sizes ${sizes} \
-        --config "${scratch_config}" --output "${scratch_exp}" --seed "${seed}" \
-        ${scratch_epochs:+--max_epoch ${scratch_epochs}} \
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
+        --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
+        --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
+        ${baseline_training:+--training "${baseline_training}"} \
+        ${baseline_epochs:+--max_epoch ${baseline_epochs}} \
         "${data_opts[@]}" "${shape_opts[@]}"
-    mapfile -t models < <(of_sizes "${scratch_exp}")
+    mapfile -t models < <(cat "${lists[@]}")
     evaluate "${models[@]}"
 fi
 

@@ -7,6 +7,6 @@ set -euo pipefail
     --reference_config conf/tiny_reference.yaml \
     --encrl_config conf/tiny_encrl.yaml \
     --finetune_config conf/tiny_ctc.yaml \
-    --scratch_config conf/tiny_ctc.yaml \
+    --baseline_training conf/tiny_ctc.yaml \
     --sizes "2 1" \
     "$@"

@@ -10,7 +10,7 @@ set -euo pipefail
     --reference_config conf/demo_reference.yaml \
     --encrl_config conf/demo_encrl.yaml \
     --finetune_config conf/demo_finetune.yaml \
-    --scratch_config conf/demo_scratch.yaml \
+    --baseline_training conf/demo_scratch.yaml \
     --sizes "3 2 1" \
     --student_init spaced \
     --results exp/RESULTS.md \

@@ -1,0 +1,124 @@
+"""The CTC loss of a model made of some of its layers, on the development set."""
+
+import copy
+import logging
+import time
+from collections import OrderedDict
+from typing import Sequence
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.tasks.asr import ASRTask
+from torch.utils.flop_counter import FlopCounterMode
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["DevLoss"]
+
+
+class DevLoss:
+    """Computes the mean CTC loss of an utterance for any choice of layers.
+
+    Features are computed once and kept.
+
+    Args:
+        model: In evaluation mode.
+        args: Its training arguments, for the tokens.
+        data: ``(path, name, type)`` of audio and text, as ESPnet's options give them.
+        batch_size: Utterances at a time.
+        most: Use the first so many utterances only.
+
+    Attributes:
+        evaluations: How often the loss was computed.
+        seconds: Spent on it, features included.
+        flops: Operations of it, features left out.
+        audio_seconds: Audio that was gone through.
+
+    Raises:
+        UserError: If there is no utterance.
+    """
+
+    def __init__(
+        self,
+        model: ESPnetASRModel,
+        args,
+        data: Sequence[tuple[str, str, str]],
+        seconds_per_input: float,
+        batch_size: int = 16,
+        most: int = 500,
+    ):
+        start = time.perf_counter()
+        self._model = model
+        self._layers = list(model.encoder.encoders)
+        self._batches = []
+        self._audio = 0.0
+        loader = ASRTask.build_streaming_iterator(
+            list(data),
+            dtype="float32",
+            batch_size=batch_size,
+            num_workers=0,
+            preprocess_fn=ASRTask.build_preprocess_fn(args, train=False),
+            collate_fn=ASRTask.build_collate_fn(args, train=False),
+            allow_variable_data_keys=False,
+            inference=False,
+        )
+        for _, batch in loader:
+            if len(self._batches) * batch_size >= most:
+                break
+            with torch.no_grad():
+                feats, lengths = model._extract_feats(
+                    batch["speech"], batch["speech_lengths"]
+                )
+                if model.normalize is not None:
+                    feats, lengths = model.normalize(feats, lengths)
+            self._batches.append((feats, lengths, batch["text"], batch["text_lengths"]))
+            self._audio += float(batch["speech_lengths"].sum()) * seconds_per_input
+        if not self._batches:
+            raise UserError(f"{data[0][0]} has no utterance to compute the loss on")
+        self.evaluations, self.flops, self.audio_seconds = 0, 0, 0.0
+        self.seconds = time.perf_counter() - start
+        self._flops_each = [self._count(list(range(n))) for n in (1, len(self._layers))]
+
+    @torch.no_grad()
+    def __call__(self, layers: list[int]) -> float:
+        """Return the loss with only these layers, in this order."""
+        start = time.perf_counter()
+        total, utterances = 0.0, 0
+        for feats, lengths, text, text_lengths in self._batches:
+            total += self._loss(layers, feats, lengths, text, text_lengths) * len(feats)
+            utterances += len(feats)
+        loss = total / utterances
+        self.evaluations += 1
+        self.audio_seconds += self._audio
+        one, whole = self._flops_each
+        layer = (whole - one) / max(1, len(self._layers) - 1)
+        self.flops += round(one + layer * (len(layers) - 1))
+        self.seconds += time.perf_counter() - start
+        logging.info("layers %s: dev loss %.3f", layers, loss)
+        return loss
+
+    def _loss(self, layers, feats, lengths, text, text_lengths) -> float:
+        encoder = self._model.encoder
+        whole = encoder.encoders
+        # A container of the same kind, because each encoder runs its own way.
+        part = copy.copy(whole)
+        part._modules = OrderedDict(
+            (str(i), self._layers[layer]) for i, layer in enumerate(layers)
+        )
+        encoder.encoders = part
+        try:
+            encoded, sizes, _ = encoder(feats, lengths)
+        finally:
+            encoder.encoders = whole
+        if isinstance(encoded, tuple):
+            encoded = encoded[0]
+        # Padding of the text is -1, as ESPnet's own model makes it.
+        text = text.masked_fill(text == -1, 0)
+        return float(self._model.ctc(encoded, sizes, text, text_lengths))
+
+    @torch.no_grad()
+    def _count(self, layers: list[int]) -> int:
+        with FlopCounterMode(display=False) as counter:
+            for batch in self._batches:
+                self._loss(layers, *batch)
+        return counter.get_total_flops()

@@ -1,0 +1,80 @@
+"""One model trained with intermediate CTC losses, cut at every size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_plugin.baselines.job import BaselineJob, write_start
+from espnet_plugin.distill.students import choose_layers
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.espnet import plain_config, plain_state
+from espnet_plugin.files import read_json, write_json
+from espnet_plugin.tasks.plain import AVERAGED, train_plain_model
+
+__all__ = ["Options", "train"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen.
+
+    Attributes:
+        interctc_weight: Share of the intermediate losses, 0 to 1; the others' is the
+            last layer's. By default all sizes count the same.
+        layers: ``random``, or which of the reference's layers to start from.
+    """
+
+    interctc_weight: float = -1.0
+    layers: str = "random"
+
+
+def train(job: BaselineJob, options: Options) -> list[Path]:
+    """Train the largest size once and cut the smaller ones out of it.
+
+    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
+      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
+      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+    """
+    sizes = sorted(job.sizes, reverse=True)
+    if len(sizes) < 2:
+        raise UserError("early exits need two sizes at least, e.g. --sizes '6 4 2'")
+    largest, exits = sizes[0], sorted(sizes[1:])
+    weight = options.interctc_weight
+    if weight < 0:
+        weight = len(exits) / len(sizes)
+    config = job.reference.config(largest)
+    config["encoder_conf"] = {**config["encoder_conf"], "interctc_layer_idx": exits}
+    config["model_conf"] = {**config["model_conf"], "interctc_weight": weight}
+    shared = Path(f"{job.output}_exits")
+    init = None
+    if options.layers != "random":
+        init = shared / "init" / "model.pth"
+        layers = choose_layers(job.reference.num_layers, largest, options.layers)
+        if not (shared / "done.json").is_file():
+            state = job.reference.layers_state(layers)
+            write_start(job.reference.config(largest), state, init)
+    train_plain_model(
+        shared,
+        {**config, **job.training_of(largest)},
+        job.options(),
+        {
+            "method": job.method,
+            "variant": job.variant,
+            "seed": job.seed,
+            "serves": sizes,
+        },
+        init,
+    )
+    return [_cut(job, shared, size) for size in job.sizes]
+
+
+def _cut(job: BaselineJob, shared: Path, size: int) -> Path:
+    folder = job.folder(size)
+    if not (folder / "meta.json").is_file():
+        # An exit's output is normalised by the layer norm after the last layer, too.
+        state = plain_state(shared / AVERAGED, range(size))
+        config = plain_config(job.reference.config(), size)
+        job.write_model(folder, config, state, job.meta(size, shared=shared.name))
+        none = dict.fromkeys(read_json(shared / "cost.json"), 0)
+        write_json(folder / "cost.json", {**none, "per_epoch": []})
+    job.check_reference(folder)
+    return folder

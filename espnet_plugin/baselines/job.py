@@ -1,0 +1,265 @@
+"""What a baseline is asked for, and what all of them need."""
+
+import importlib
+import logging
+import pkgutil
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import torch
+import yaml
+
+from espnet_plugin import baselines
+from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.espnet import save_state
+from espnet_plugin.export.load import build_asr_model, load_state
+from espnet_plugin.files import read_json, write_text
+from espnet_plugin.tasks.job import read_yaml
+from espnet_plugin.tasks.plain import train_plain_model, write_meta
+
+__all__ = ["BaselineJob", "baseline_names", "run_baseline"]
+
+# Modules of the package that are no baselines.
+_SHARED = ("job", "reference", "pruned", "dev_loss")
+_KEYS = ("method", "variant", "options", "training", "training_conf", "epochs")
+
+
+@dataclass(frozen=True)
+class BaselineJob:
+    """One baseline with one seed.
+
+    Attributes:
+        method: Its name in the tables.
+        variant: Of the method, in the tables; empty for the main one.
+        reference: The model to start from, or to be like.
+        sizes: Numbers of encoder layers; other methods make models with as many
+            parameters as a model of so many layers.
+        training: ESPnet's training configuration.
+        epochs: Instead of the training's, by size.
+        data_options: ESPnet's options for the data.
+        output: Prefix of the folders.
+        seed: Of the training.
+    """
+
+    method: str
+    variant: str
+    reference: Reference
+    sizes: tuple[int, ...]
+    training: dict[str, Any]
+    epochs: dict[int, int]
+    data_options: tuple[str, ...]
+    output: str
+    seed: int
+
+    def folder(self, size: int) -> Path:
+        """Return the folder of the model of one size."""
+        return Path(f"{self.output}_{size}l")
+
+    def training_of(self, size: int) -> dict[str, Any]:
+        """Return ESPnet's training configuration for one size."""
+        if size not in self.epochs:
+            return dict(self.training)
+        return {**self.training, "max_epoch": self.epochs[size]}
+
+    def meta(self, size: int, **others: Any) -> dict[str, Any]:
+        """Return what ``meta.json`` says of one size, besides what is found out."""
+        return {
+            "method": self.method,
+            "variant": self.variant,
+            "seed": self.seed,
+            "size": size,
+            "shared": None,
+            **others,
+        }
+
+    def as_size(self, size: int) -> str:
+        """Return the variant's name where all layers are kept, but made smaller."""
+        layers = "layer" if size == 1 else "layers"
+        return f"{self.variant} as {size} {layers}".strip()
+
+    def options(self) -> list[str]:
+        """Return ESPnet's options for the data and the seed."""
+        return [*self.data_options, "--seed", str(self.seed)]
+
+    def fine_tune(
+        self,
+        size: int,
+        config: Mapping[str, Any],
+        state: Mapping[str, torch.Tensor],
+        **meta: Any,
+    ) -> Path:
+        """Train a plain model from given weights with CTC; nothing is done twice.
+
+        Args:
+            size: Which of the sizes it is.
+            config: Of the plain model; see
+                :meth:`Reference.config`.
+            state: Its tensors.
+            meta: More for ``meta.json``.
+
+        Returns:
+            The model's folder.
+
+        Raises:
+            UserError: If the folder holds a model made of another reference, or the
+                tensors do not fit the configuration.
+        """
+        folder = self.folder(size)
+        init = folder / "init" / "model.pth"
+        meta = self.meta(size, reference_sha256=self.reference.sha256, **meta)
+        if not (folder / "done.json").is_file():
+            write_start(config, state, init)
+        else:
+            self.check_reference(folder)
+        logging.info("%s: training %s", self.method, folder)
+        model = {k: v for k, v in config.items() if k != "init"}
+        train_plain_model(
+            folder,
+            {**model, "init": None, **self.training_of(size)},
+            self.options(),
+            meta,
+            init,
+        )
+        return folder
+
+    def check_reference(self, folder: Path) -> None:
+        """Refuse a finished model that was made of another reference.
+
+        Raises:
+            UserError: Naming the folder.
+        """
+        meta = folder / "meta.json"
+        made_of = read_json(meta).get("reference_sha256") if meta.is_file() else None
+        if None not in (made_of, self.reference.sha256) and (
+            made_of != self.reference.sha256
+        ):
+            raise UserError(
+                f"{folder} was made of another reference than "
+                f"{self.reference.checkpoint}: delete the folder, or choose another "
+                "--expdir"
+            )
+
+    def write_model(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        state: Mapping[str, torch.Tensor],
+        meta: Mapping[str, Any],
+    ) -> Path:
+        """Write a finished plain model.
+
+        Args:
+            folder: Gets ``config.yaml``, ``model.pth``, ``meta.json``.
+            config: Of the plain model.
+            state: Its tensors.
+            meta: See :meth:`meta`.
+        """
+        write_start(config, state, folder / "model.pth")
+        meta = {**meta, "reference_sha256": self.reference.sha256}
+        write_meta(folder, folder / "model.pth", meta)
+        return folder
+
+
+def write_start(
+    config: Mapping[str, Any], state: Mapping[str, torch.Tensor], path: Path
+) -> None:
+    """Write a plain model's tensors and, beside them, its ``config.yaml``.
+
+    Raises:
+        UserError: If the tensors do not fit.
+    """
+    model, _ = build_asr_model(config, path.with_name("config.yaml"))
+    load_state(model, state, path)
+    save_state({k: v.clone() for k, v in state.items()}, path)
+    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    write_text(path.with_name("config.yaml"), text)
+
+
+def baseline_names() -> list[str]:
+    """Return the methods there are."""
+    names = (module.name for module in pkgutil.iter_modules(baselines.__path__))
+    return sorted(name for name in names if name not in _SHARED)
+
+
+def run_baseline(
+    recipe: Path,
+    reference_config: Path,
+    reference_model_file: Optional[Path],
+    sizes: Sequence[int],
+    data_options: Sequence[str],
+    output: str,
+    seed: int,
+    training: Optional[Path] = None,
+    max_epoch: Optional[int] = None,
+    variant: Optional[str] = None,
+) -> list[Path]:
+    """Do what a baseline's configuration says.
+
+    Args:
+        recipe: YAML with ``method``, and perhaps ``variant``, ``options`` (the
+            method's), ``training`` (ESPnet's configuration; relative to this file),
+            ``training_conf`` (instead of single values there), ``epochs`` (by size).
+        reference_config: ``config.yaml`` of the reference.
+        reference_model_file: Its checkpoint; methods that start from nothing need none.
+        sizes: Numbers of encoder layers.
+        data_options: ESPnet's options for the data.
+        output: Prefix of the folders.
+        seed: Of the training.
+        training: Instead of the file's.
+        max_epoch: Instead of the training's.
+        variant: Instead of the file's.
+
+    Returns:
+        The finished models' folders, also listed in ``<output>.models``.
+
+    Raises:
+        UserError: If the configuration or an option is not understood.
+    """
+    content = read_yaml(recipe, "--baseline")
+    unknown = sorted(set(content) - set(_KEYS))
+    if unknown or "method" not in content:
+        raise UserError(
+            f"{recipe}: {', '.join(unknown) or 'no method'}: it must have a method and "
+            f"may have {', '.join(_KEYS[1:])}"
+        )
+    method = content["method"]
+    if method not in baseline_names():
+        raise UserError(
+            f"{recipe}: method {method!r} is not one of {', '.join(baseline_names())}"
+        )
+    module = importlib.import_module(f"{baselines.__name__}.{method}")
+    options = _options(module.Options, content.get("options") or {}, recipe)
+    conf = {}
+    if training is None and content.get("training"):
+        training = recipe.parent / content["training"]
+    if training is not None:
+        conf = read_yaml(training, f"{recipe}: training")
+    conf.update(content.get("training_conf") or {})
+    epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
+    if max_epoch is not None:
+        conf["max_epoch"], epochs = max_epoch, {}
+    job = BaselineJob(
+        method=method,
+        variant=content.get("variant") or "" if variant is None else variant,
+        reference=Reference(reference_config, reference_model_file),
+        sizes=tuple(sizes),
+        training=conf,
+        epochs=epochs,
+        data_options=tuple(data_options),
+        output=output,
+        seed=seed,
+    )
+    folders = module.train(job, options)
+    write_text(Path(f"{output}.models"), "".join(f"{f}\n" for f in folders))
+    return folders
+
+
+def _options(kind: type, given: Mapping[str, Any], recipe: Path) -> Any:
+    known = [field.name for field in fields(kind)]
+    if not isinstance(given, Mapping) or set(given) - set(known):
+        raise UserError(
+            f"{recipe}: options {given!r}: may be {', '.join(known) or 'none'}"
+        )
+    return kind(**given)

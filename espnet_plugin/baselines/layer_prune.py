@@ -1,0 +1,110 @@
+"""The layers that the reference misses least are removed, the rest is fine-tuned."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from espnet_plugin.baselines.job import BaselineJob
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_json, write_json
+from espnet_plugin.pruning.layers import greedy_layers
+from espnet_plugin.tasks.job import training_job
+
+__all__ = ["Options", "train"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen.
+
+    Attributes:
+        max_utterances: Of the development set, to measure what a layer is worth.
+    """
+
+    max_utterances: int = 500
+
+
+def train(job: BaselineJob, options: Options) -> list[Path]:
+    """Choose layers once for all sizes, then train a model of each."""
+    shared = Path(f"{job.output}_search")
+    chosen = _search(job, shared, options)
+    return [
+        job.fine_tune(
+            size,
+            job.reference.config(size),
+            job.reference.layers_state(chosen[size]),
+            kept_layers=chosen[size],
+            shared=shared.name,
+        )
+        for size in job.sizes
+    ]
+
+
+def _search(job: BaselineJob, folder: Path, options: Options) -> dict[int, list[int]]:
+    data = _dev_data(job.data_options)
+    request = {
+        "reference": job.reference.sha256,
+        "sizes": sorted(job.sizes),
+        "data": data,
+        "options": vars(options),
+    }
+    with training_job(folder, request) as todo:
+        if todo is not None:
+            _measure(job, folder, data, options)
+    kept = read_json(folder / "layers.json")["kept"]
+    return {size: kept[str(size)] for size in job.sizes}
+
+
+def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> None:
+    # Here, because ESPnet takes many seconds to import.
+    from espnet_plugin.baselines.dev_loss import DevLoss
+    from espnet_plugin.tasks.asr import seconds_per_input
+
+    reference = job.reference
+    model, args = load_asr_model(reference.config_file, reference.checkpoint)
+    loss = DevLoss(
+        model, args, data, seconds_per_input(args), most=options.max_utterances
+    )
+    kept, history = greedy_layers(reference.num_layers, job.sizes, loss)
+    logging.info("removed, in this order: %s", [step["removed"] for step in history])
+    write_json(
+        folder / "layers.json",
+        {"kept": {str(n): k for n, k in kept.items()}, "history": history},
+    )
+    cost: dict[str, Any] = {
+        "train_seconds": loss.seconds,
+        "audio_seconds": loss.audio_seconds,
+        "flops": 0,
+        "teacher_flops": loss.flops,
+        "epochs": 0,
+        "evaluations": loss.evaluations,
+    }
+    write_json(folder / "cost.json", cost)
+    write_json(
+        folder / "meta.json",
+        {
+            "method": job.method,
+            "variant": job.variant,
+            "seed": job.seed,
+            "serves": sorted(job.sizes, reverse=True),
+        },
+    )
+
+
+def _dev_data(options: tuple[str, ...]) -> list[list[str]]:
+    """Return ESPnet's ``path, name, type`` of the development set.
+
+    Raises:
+        UserError: If the options give none.
+    """
+    name = "--valid_data_path_and_name_and_type"
+    data = [
+        value.split(",")
+        for option, value in zip(options, options[1:])
+        if option == name
+    ]
+    if not data:
+        raise UserError(f"{name} is needed: layers are chosen on the development set")
+    return data

@@ -1,0 +1,118 @@
+"""The reference as baselines start from it: a plain CTC model."""
+
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+
+from espnet_plugin.distill.students import keep_layers
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.espnet import plain_config
+from espnet_plugin.export.load import (
+    build_asr_model,
+    load_asr_model,
+    read_config,
+    resolve_paths,
+)
+
+__all__ = ["Reference", "ctc_config"]
+
+
+def ctc_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with CTC as the only loss.
+
+    Intermediate losses name layers that a smaller model may lack, and the models from
+    EncRL are trained without them too.
+
+    Args:
+        config: Of a CTC or hybrid model; it stays as it is.
+    """
+    model_conf = {**config["model_conf"], "ctc_weight": 1.0}
+    model_conf.pop("interctc_weight", None)
+    encoder_conf = dict(config["encoder_conf"])
+    for option in ("interctc_layer_idx", "interctc_use_conditioning"):
+        encoder_conf.pop(option, None)
+    return {
+        **config,
+        "model_conf": model_conf,
+        "encoder_conf": encoder_conf,
+        "decoder": None,
+        "decoder_conf": {},
+    }
+
+
+class Reference:
+    """A trained model, read when it is needed.
+
+    Args:
+        config_file: Its ``config.yaml``.
+        checkpoint: Its tensors; None where only its architecture is needed.
+
+    Raises:
+        UserError: If its encoder has no countable layers.
+    """
+
+    def __init__(self, config_file: Path, checkpoint: Optional[Path] = None):
+        self.config_file = Path(config_file)
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        raw = resolve_paths(read_config(self.config_file), self.config_file)
+        self._config = ctc_config(raw)
+        if "num_blocks" not in self._config["encoder_conf"]:
+            raise UserError(
+                f"{config_file}: encoder {raw['encoder']} has no num_blocks; "
+                "conformer, transformer, branchformer and e_branchformer do"
+            )
+
+    @property
+    def num_layers(self) -> int:
+        """Encoder layers."""
+        return self._config["encoder_conf"]["num_blocks"]
+
+    def config(self, num_layers: Optional[int] = None) -> dict[str, Any]:
+        """Return the plain configuration with so many layers, all by default."""
+        return plain_config(self._config, num_layers or self.num_layers)
+
+    @cached_property
+    def sha256(self) -> Optional[str]:
+        """Checksum of the checkpoint, if one was given."""
+        if self.checkpoint is None:
+            return None
+        return sha256(self._existing().read_bytes()).hexdigest()
+
+    @cached_property
+    def state(self) -> dict[str, torch.Tensor]:
+        """Tensors of the plain model, a decoder's left out."""
+        model, _ = load_asr_model(self.config_file, self._existing())
+        whole = model.state_dict()
+        plain, _ = build_asr_model(self.config(), self.config_file)
+        return {name: whole[name].clone() for name in plain.state_dict()}
+
+    def params(self, num_layers: int) -> int:
+        """Return the parameters of the plain model with so many layers.
+
+        Raises:
+            UserError: If it has fewer layers.
+        """
+        if not 1 <= num_layers <= self.num_layers:
+            raise UserError(
+                f"{num_layers} layers cannot be compared with a reference of "
+                f"{self.num_layers}: choose 1 to {self.num_layers}"
+            )
+        model, _ = build_asr_model(self.config(num_layers), self.config_file)
+        return sum(p.numel() for p in model.parameters())
+
+    def layers_state(self, layers: list[int]) -> dict[str, torch.Tensor]:
+        """Return the tensors of the plain model made of these layers."""
+        return keep_layers(self.state, layers)
+
+    def _existing(self) -> Path:
+        if self.checkpoint is None:
+            raise UserError(
+                "this baseline starts from the reference: --reference_model_file is "
+                "needed (run stage 4 first)"
+            )
+        if not self.checkpoint.is_file():
+            raise UserError(f"{self.checkpoint} is missing: run stage 4 first")
+        return self.checkpoint

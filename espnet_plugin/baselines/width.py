@@ -1,0 +1,108 @@
+"""All layers kept but narrower, by importance, then fine-tuned."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from espnet_plugin.baselines.job import BaselineJob
+from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import build_asr_model
+from espnet_plugin.pruning.width import narrow_conformer, narrow_feed_forward
+
+__all__ = ["Options", "choose_width", "train"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen.
+
+    Attributes:
+        model_width: Cut the width of the whole encoder, the feed-forward units in
+            proportion; false: the units alone, as far as that goes.
+    """
+
+    model_width: bool = True
+
+
+def train(job: BaselineJob, options: Options) -> list[Path]:
+    """Train a model with at most the parameters of each size."""
+    configs = {
+        size: choose_width(
+            job.reference, job.reference.params(size), options.model_width
+        )
+        for size in job.sizes
+    }
+    return [_train_one(job, size, config, options) for size, config in configs.items()]
+
+
+def _train_one(
+    job: BaselineJob, size: int, config: dict[str, Any], options: Options
+) -> Path:
+    conf = config["encoder_conf"]
+    units, width = conf["linear_units"], conf["output_size"]
+    logging.info("as %d layers: width %d, %d feed-forward units", size, width, units)
+    state = job.reference.state
+    if options.model_width:
+        state = narrow_conformer(state, conf["attention_heads"], width, units)
+    else:
+        state = narrow_feed_forward(state, units)
+    return job.fine_tune(
+        size,
+        config,
+        state,
+        variant=job.as_size(size),
+        linear_units=units,
+    )
+
+
+def choose_width(
+    reference: Reference, most: int, model_width: bool = True
+) -> dict[str, Any]:
+    """Return the configuration of the widest model with at most ``most`` parameters.
+
+    Args:
+        reference: The whole model.
+        most: Parameters.
+        model_width: Whether the width of the encoder is cut, or its feed-forward units
+            alone.
+
+    Raises:
+        UserError: If even the narrowest has more.
+    """
+    config = reference.config()
+    conf = config["encoder_conf"]
+    # ESPnet's own defaults, which a configuration need not repeat.
+    heads = conf.setdefault("attention_heads", 4)
+    full, units = conf.setdefault("output_size", 256), conf.setdefault(
+        "linear_units", 2048
+    )
+    step = heads if heads % 2 == 0 else 2 * heads
+
+    def narrowed(number: int) -> dict[str, Any]:
+        if not model_width:
+            return {**config, "encoder_conf": {**conf, "linear_units": number}}
+        width = number * step
+        new = {
+            **conf,
+            "output_size": width,
+            "linear_units": max(1, units * width // full),
+        }
+        return {**config, "encoder_conf": new}
+
+    def fits(number: int) -> bool:
+        model, _ = build_asr_model(narrowed(number), reference.config_file)
+        return sum(p.numel() for p in model.parameters()) <= most
+
+    low, high = 1, full // step if model_width else units
+    if not fits(low):
+        what = "width" if model_width else "feed-forward units"
+        raise UserError(
+            f"cutting the {what} alone cannot leave {most} parameters"
+            + ("" if model_width else " (options: {model_width: true} goes further)")
+        )
+    while low < high:  # the largest that fits, by halving
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return narrowed(low)

@@ -1,0 +1,71 @@
+"""Stage 8: other ways to small models, one configuration each.
+
+What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=f"methods: {', '.join(baseline_names())}",
+    )
+    add = parser.add_argument
+    add(
+        "--baselines",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="configurations, e.g. conf/baselines/layer_copy.yaml",
+    )
+    add("--reference_config", type=Path, required=True)
+    add("--reference_model_file", type=Path, help="not needed from scratch")
+    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--exp_dir", type=Path, default=Path("exp"))
+    add("--training", type=Path, help="instead of the configurations' own")
+    add("--max_epoch", type=int, help="instead of the training's")
+    add("--seed", type=int, default=1)
+    return parser
+
+
+def train(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the stage."""
+    names = [path.stem for path in args.baselines]
+    missing = [str(path) for path in args.baselines if not path.is_file()]
+    if missing or len(set(names)) < len(names):
+        raise UserError(
+            f"--baselines: {', '.join(missing)} is missing"
+            if missing
+            else f"--baselines {' '.join(names)}: a name stands there twice"
+        )
+    for path in args.baselines:
+        run_baseline(
+            path,
+            args.reference_config,
+            args.reference_model_file,
+            args.sizes,
+            options,
+            str(args.exp_dir / f"asr_{path.stem}_s{args.seed}"),
+            args.seed,
+            training=args.training,
+            max_epoch=args.max_epoch,
+        )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: train(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

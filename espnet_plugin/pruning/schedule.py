@@ -1,0 +1,32 @@
+"""How fast a model is pruned while it trains."""
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["cubic_sparsity"]
+
+
+def cubic_sparsity(
+    progress: float, final: float, begin: float = 0.0, end: float = 1.0
+) -> float:
+    """Return the share of weights that ought to be zero by now.
+
+    - [0] To prune, or not to prune, 2017, https://arxiv.org/abs/1710.01878, Eq. 1:
+      fast at first, when many weights do not matter, slower towards the end.
+
+    Args:
+        progress: Share of the updates made, 0 to 1.
+        final: Sparsity at ``end`` and from there on.
+        begin: Progress up to which nothing is pruned.
+        end: Progress from which on nothing more is pruned.
+
+    Raises:
+        UserError: If the numbers are out of order.
+    """
+    if not 0.0 <= begin < end <= 1.0:
+        raise UserError(
+            f"pruning from {begin} to {end} of the updates: 0 <= begin < end <= 1"
+        )
+    if not 0.0 <= final < 1.0:
+        raise UserError(f"final sparsity {final}: must be at least 0 and below 1")
+    done = min(max((progress - begin) / (end - begin), 0.0), 1.0)
+    return final * (1.0 - (1.0 - done) ** 3)

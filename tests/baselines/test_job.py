@@ -1,0 +1,235 @@
+"""What a baseline's configuration may say, and what is made of it."""
+
+import pytest
+import torch
+import yaml
+
+from espnet_plugin.baselines import job as jobs
+from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.baselines.width import choose_width
+from espnet_plugin.bin import baselines as command
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import build_asr_model, load_asr_model
+from espnet_plugin.files import write_json
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Catch the trainings that would be started."""
+    caught = {}
+
+    def spy(folder, config, options, meta, init=None):
+        caught[folder.name] = (config, options, meta, init)
+
+    monkeypatch.setattr(jobs, "train_plain_model", spy)
+    for name in ("scratch", "early_exit"):
+        module = __import__(f"espnet_plugin.baselines.{name}", fromlist=[name])
+        monkeypatch.setattr(module, "train_plain_model", spy)
+    return caught
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a baseline's configuration and a training configuration beside it."""
+    (tmp_path / "train.yaml").write_text("{max_epoch: 7, optim: adamw}")
+
+    def write(name="some", **content):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"training": "train.yaml", **content}))
+        return path
+
+    return write
+
+
+def do(recipe, tiny, tmp_path, sizes=(2, 1), **others):
+    return run_baseline(
+        recipe,
+        tiny.config,
+        tiny.checkpoint,
+        sizes,
+        ["--ngpu", "0"],
+        str(tmp_path / "exp/asr_some_s3"),
+        3,
+        **others,
+    )
+
+
+def test_every_method_has_a_configuration():
+    conf = jobs.Path(__file__).parents[2] / "conf/baselines"
+    methods = {yaml.safe_load(p.read_text())["method"] for p in conf.glob("*.yaml")}
+    assert methods == set(baseline_names())
+    for path in conf.glob("*.yaml"):
+        content = yaml.safe_load(path.read_text())
+        if "training" in content:
+            assert (conf / content["training"]).is_file(), path
+
+
+def test_scratch_has_the_references_architecture(
+    tiny_hybrid_model, tmp_path, calls, write
+):
+    config = yaml.safe_load(tiny_hybrid_model.config.read_text())
+    config["encoder_conf"]["interctc_layer_idx"] = [2]
+    config["model_conf"]["interctc_weight"] = 0.3
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    recipe = write(method="scratch", epochs={1: 9})
+    output = str(tmp_path / "exp/asr_scratch_s3")
+    run_baseline(recipe, path, None, [2, 1], ["--ngpu", "0"], output, 3)
+    for size, epochs in ((2, 7), (1, 9)):
+        model, options, meta, init = calls[f"asr_scratch_s3_{size}l"]
+        assert model["encoder_conf"]["num_blocks"] == size
+        assert model["encoder_conf"]["output_size"] == 16
+        assert "interctc_layer_idx" not in model["encoder_conf"]
+        assert "interctc_weight" not in model["model_conf"]
+        assert model["model_conf"]["ctc_weight"] == 1.0
+        assert model["decoder"] is None and model["max_epoch"] == epochs
+        assert options == ["--ngpu", "0", "--seed", "3"] and init is None
+        assert meta["method"] == "scratch" and meta["seed"] == 3
+    listed = (tmp_path / "exp/asr_scratch_s3.models").read_text().split()
+    assert [item.rsplit("_", 1)[1] for item in listed] == ["2l", "1l"]
+
+
+def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, calls, write):
+    recipe = write(method="layer_copy", options={"layers": "first"})
+    do(recipe, tiny_hybrid_model, tmp_path)
+    config, _, meta, init = calls["asr_some_s3_2l"]
+    model, _ = load_asr_model(init.with_name("config.yaml"), init)
+    source = torch.load(tiny_hybrid_model.checkpoint, weights_only=True)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, source[name]), name  # numbers as they were: the first
+    assert meta["kept_layers"] == [0, 1] and meta["size"] == 2
+    assert config["max_epoch"] == 7 and config["init"] is None
+
+
+def test_a_model_of_another_reference_is_noticed(
+    tiny_asr_model, tiny_hybrid_model, tmp_path, calls, write
+):
+    recipe = write(method="layer_copy")
+    do(recipe, tiny_asr_model, tmp_path, sizes=[1])
+    folder = tmp_path / "exp/asr_some_s3_1l"
+    write_json(folder / "meta.json", calls[folder.name][2])
+    write_json(folder / "done.json", {})
+    do(recipe, tiny_asr_model, tmp_path, sizes=[1])
+    with pytest.raises(UserError, match="another reference"):
+        do(recipe, tiny_hybrid_model, tmp_path, sizes=[1])
+
+
+def test_width_is_the_largest_that_fits(tiny_asr_model):
+    reference = Reference(tiny_asr_model.config, tiny_asr_model.checkpoint)
+
+    def params(width):
+        conf = reference.config()
+        conf["encoder_conf"] = {
+            **conf["encoder_conf"],
+            "output_size": width,
+            "linear_units": 2 * width,
+        }
+        model, _ = build_asr_model(conf, tiny_asr_model.config)
+        return sum(p.numel() for p in model.parameters())
+
+    sizes = {width: params(width) for width in range(2, 17, 2)}
+    for most in (sizes[10], sizes[10] + 1, sizes[12] - 1):
+        chosen = choose_width(reference, most)["encoder_conf"]
+        assert (chosen["output_size"], chosen["linear_units"]) == (10, 20)
+    with pytest.raises(UserError, match="the width alone cannot leave 10 parameters"):
+        choose_width(reference, 10)
+    with pytest.raises(UserError, match="model_width: true} goes further"):
+        choose_width(reference, 10, model_width=False)
+    # A unit of each of the three layers: 16 weights in, 16 out and a bias.
+    most = reference.params(3) - 10 * 3 * 33
+    units = choose_width(reference, most, model_width=False)["encoder_conf"]
+    assert (units["output_size"], units["linear_units"]) == (16, 22)
+
+
+def test_width_writes_a_smaller_stock_model(tiny_asr_model, tmp_path, calls, write):
+    do(write(method="width"), tiny_asr_model, tmp_path)
+    reference = Reference(tiny_asr_model.config)
+    for size in (2, 1):
+        config, _, meta, init = calls[f"asr_some_s3_{size}l"]
+        model, _ = load_asr_model(init.with_name("config.yaml"), init)
+        count = sum(p.numel() for p in model.parameters())
+        assert 0.5 * reference.params(size) < count <= reference.params(size)
+        assert config["encoder_conf"]["num_blocks"] == 3
+        assert meta["variant"] == {2: "as 2 layers", 1: "as 1 layer"}[size]
+
+
+def test_once_pruned_models_have_the_wanted_zeros(tiny_asr_model, tmp_path, write):
+    options = {"amounts": [0.1, 0.25], "without": ["conv_module"]}
+    recipe = write(method="magnitude", variant="one-shot", options=options)
+    folders = do(recipe, tiny_asr_model, tmp_path)
+    dense, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
+    total = sum(p.numel() for p in dense.parameters())
+    before = sum(int(p.count_nonzero()) for p in dense.parameters())
+    for folder, amount in zip(folders, (0.1, 0.25)):
+        model, _ = load_asr_model(folder / "config.yaml", folder / "model.pth")
+        left = sum(int(p.count_nonzero()) for p in model.parameters())
+        assert before - left == pytest.approx(amount * total, rel=0.02)
+        for name, value in model.state_dict().items():
+            if "conv_module" in name or "norm" in name or "embed" in name:
+                assert torch.equal(value, dense.state_dict()[name]), name
+    assert [f.name for f in folders] == ["asr_some_s3_10pc", "asr_some_s3_25pc"]
+    with pytest.raises(UserError, match="0.9 of"):
+        do(
+            write("b", method="magnitude", options={**options, "amounts": [0.9]}),
+            tiny_asr_model,
+            tmp_path,
+        )
+
+
+def test_early_exit_trains_once_with_all_exits(tiny_asr_model, tmp_path, calls, write):
+    recipe = write(method="early_exit", options={"layers": "last"})
+    exits = tmp_path / "exp/asr_some_s3_exits"
+    with pytest.raises(UserError, match="asr_some_s3_exits"):
+        do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3, 2])  # nothing was trained
+    config, _, meta, init = calls[exits.name]
+    assert config["encoder_conf"]["interctc_layer_idx"] == [1, 2]
+    assert config["encoder_conf"]["num_blocks"] == 3
+    assert config["model_conf"]["interctc_weight"] == pytest.approx(2 / 3)
+    assert meta["serves"] == [3, 2, 1] and init.is_file()
+    with pytest.raises(UserError, match="two sizes at least"):
+        do(recipe, tiny_asr_model, tmp_path, sizes=[2])
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        ({}, "no method"),
+        ({"method": "job"}, "method 'job' is not one of ctc_kd, early_exit"),
+        ({"method": "scratch", "epoch": 3}, "epoch: it must have a method and may"),
+        ({"method": "scratch", "options": {"layers": 1}}, "may be none"),
+        ({"method": "layer_copy", "options": {"how": 1}}, "may be layers"),
+        ({"method": "layer_copy", "options": {"layers": "best"}}, "layers 'best'"),
+        ({"method": "scratch", "training": "gone.yaml"}, "gone.yaml is missing"),
+        ({"method": "gates", "options": {"eta": {2: 1e-5}}}, r"no value for \[1\]"),
+        ({"method": "gates", "options": {"eta": {2: "x", 1: 1}}}, "convert string"),
+        ({"method": "ctc_kd", "options": {"student_init": "x"}}, "student_init 'x'"),
+    ],
+)
+def test_what_is_not_understood(tiny_asr_model, tmp_path, write, calls, content, says):
+    with pytest.raises(UserError, match=says):
+        do(write(**content), tiny_asr_model, tmp_path)
+    assert not calls
+
+
+def test_too_many_layers_and_no_reference(tiny_asr_model, tmp_path, calls, write):
+    recipe = write(method="layer_copy")
+    with pytest.raises(UserError, match="4 layers cannot be taken from 3"):
+        do(recipe, tiny_asr_model, tmp_path, sizes=[2, 4])
+    with pytest.raises(UserError, match="run stage 4 first"):
+        run_baseline(recipe, tiny_asr_model.config, None, [1], [], "exp/x", 1)
+    assert not calls
+
+
+def test_names_on_the_command_line(tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text("method: scratch")
+    path = str(tmp_path / "a.yaml")
+    options = ["--reference_config", "none"]
+    assert command.main(["--baselines", path, f"{path}x", *options]) != 0
+    assert command.main(["--baselines", path, path, *options]) != 0
+
+
+def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, calls, write):
+    recipe = write(method="scratch", epochs={2: 9})
+    do(recipe, tiny_asr_model, tmp_path, max_epoch=2)
+    assert {config["max_epoch"] for config, *_ in calls.values()} == {2}
