@@ -1,11 +1,13 @@
 """The student in EncRL pre-training, as an ESPnet model."""
 
-from typing import Any, Mapping, Optional
+from dataclasses import replace
+from typing import Any, Mapping, Optional, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.objectives import WeightedObjectives
 from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
 from espnet_plugin.errors import UserError
@@ -48,9 +50,9 @@ class ESPnetEncRLModel(ESPnetASRModel):
             student_dim=self.encoder.output_size(),
             teacher_dim=teacher_dim,
         )
-        self.teacher: Optional[FrozenTeacher] = None
+        self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
 
-    def attach_teacher(self, teacher: FrozenTeacher) -> None:
+    def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
         """Set the model to match."""
         self.teacher = teacher
 
@@ -87,8 +89,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
             )
         # SpecAugment masks the student's input only (ESPnet applies it in training
         # mode, in which the teacher never is), so its outputs could be cached.
-        theirs = self.teacher(speech, speech_lengths)
+        theirs = self.teacher(speech, speech_lengths, kwargs.get("utt_id"))
         ours = encoder_outputs(self, speech, speech_lengths)
+        if theirs is None:  # operations are being counted on noise
+            theirs = replace(ours, encoding=ours.encoding.detach())
         if not torch.equal(ours.lengths, theirs.lengths):
             raise UserError(
                 f"the student makes {ours.lengths.tolist()[:3]}... frames, the "

@@ -1,5 +1,7 @@
 """The frozen reference model that students learn from."""
 
+from typing import Optional, Sequence
+
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
@@ -69,7 +71,12 @@ class FrozenTeacher:
         """Width of the encoding."""
         return self.model.ctc.ctc_lo.in_features
 
-    def __call__(self, speech: torch.Tensor, lengths: torch.Tensor) -> EncoderOutputs:
+    def __call__(
+        self,
+        speech: torch.Tensor,
+        lengths: torch.Tensor,
+        utt_id: Optional[Sequence[str]] = None,
+    ) -> EncoderOutputs:
         """Return the outputs on clean input, without gradient; see encoder_outputs."""
         weight = self.model.ctc.ctc_lo.weight
         if weight.device != speech.device:

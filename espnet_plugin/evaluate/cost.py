@@ -69,6 +69,7 @@ class CostLog:
         stored = read_json(self.path) if self.path.is_file() else {}
         self._epochs = {entry["epoch"]: entry for entry in stored.get("per_epoch", [])}
         self._redone = stored.get("redone_seconds", 0.0)
+        self._once = stored.get("once", {})
 
     def add(self, epoch: int, **figures: float) -> None:
         """Add figures of an epoch and write the file.
@@ -85,12 +86,23 @@ class CostLog:
             )
             entry = {}
         self._epochs[epoch] = {**entry, "epoch": epoch, **figures}
+        self._write()
+
+    def add_once(self, name: str, **figures: float) -> None:
+        """Add what is done once before the epochs, instead of an entry of that name."""
+        self._once[name] = figures
+        self._write()
+
+    def _write(self) -> None:
         entries = [self._epochs[e] for e in sorted(self._epochs)]
+        totals = total_cost([*entries, *self._once.values()])
         write_json(
             self.path,
             {
-                **total_cost(entries),
+                **totals,
+                "epochs": len(entries),
                 "redone_seconds": self._redone,
+                "once": self._once,
                 "per_epoch": entries,
             },
         )

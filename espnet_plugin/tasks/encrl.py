@@ -8,6 +8,7 @@ from typing import Tuple
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.students import INITS, choose_layers, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
@@ -15,6 +16,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.teacher_cache import build_cache
 
 __all__ = ["EncRLTask"]
 
@@ -79,6 +81,18 @@ class EncRLTask(CountedASRTask):
             default=None,
             help="Feed-forward width; by default in the reference's proportion",
         )
+        group.add_argument(
+            "--teacher_cache",
+            type=str_or_none,
+            default=None,
+            help="Folder for the reference's outputs: computed once, then read",
+        )
+        group.add_argument(
+            "--teacher_cache_top",
+            type=int,
+            default=0,
+            help="Store only so many tokens of each frame (0: all)",
+        )
 
     @classmethod
     def required_data_names(
@@ -125,7 +139,11 @@ class EncRLTask(CountedASRTask):
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)
-        model.attach_teacher(teacher)
+        if args.teacher_cache is None:
+            model.attach_teacher(teacher)
+        else:
+            store = build_cache(cls, args, teacher, model.seconds_per_input)
+            model.attach_teacher(CachedTeacher(store))
         return model
 
     @staticmethod

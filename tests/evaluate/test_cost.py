@@ -104,9 +104,19 @@ class TestCostLog:
             "flops": 11,
             "epochs": 2,
             "redone_seconds": 0.0,
+            "once": {},
         }
         assert [e["epoch"] for e in entries] == [1, 2]
         assert total_cost(entries)["train_seconds"] == 21.0
+
+    def test_what_is_done_once_counts_but_is_no_epoch(self, tmp_path):
+        path = tmp_path / "cost.json"
+        CostLog(path).add_once("cache", train_seconds=4.0, teacher_flops=9)
+        CostLog(path).add(1, train_seconds=10.0, flops=5, teacher_flops=0)
+        CostLog(path).add_once("cache", train_seconds=3.0, teacher_flops=9)
+        cost = read_json(path)
+        assert (cost["train_seconds"], cost["epochs"]) == (13.0, 1)
+        assert (cost["flops"], cost["teacher_flops"]) == (5, 9)
 
     def test_an_epoch_done_again_replaces_its_entry(self, tmp_path):
         path = tmp_path / "cost.json"

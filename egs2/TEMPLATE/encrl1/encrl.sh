@@ -48,6 +48,8 @@ objectives=                           # e.g. "clip mae"; those of encrl_config i
 family=last                           # Layers a smaller model takes of the student.
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
+teacher_cache=                        # Folder for the reference's outputs, computed once
+                                      # and read in every epoch; empty: computed anew.
 encrl_args=                           # More options for stage 5.
 finetune_args=                        # More options for stage 6.
 encrl_epochs=                         # Instead of the configuration's.
@@ -256,6 +258,7 @@ if wanted 5; then
         --student_num_layers "${encrl_layers}" --student_init "${student_init}" \
         ${objectives:+--objectives ${objectives}} \
         ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
+        ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
         "${data_opts[@]}" "${shape_opts[@]}" ${encrl_args}
 fi
 

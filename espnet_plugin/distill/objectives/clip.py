@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from espnet_plugin.distill.objectives.outputs import EncoderOutputs, pool_frames
+from espnet_plugin.distill.objectives.outputs import EncoderOutputs
 from espnet_plugin.distill.objectives.ranks import gather_rows
 from espnet_plugin.errors import UserError
 
@@ -93,8 +93,7 @@ class ClipObjective(nn.Module):
         Raises:
             UserError: For a batch of one, with ``single="error"``.
         """
-        ours = pool_frames(student.encoding, student.lengths)
-        theirs = pool_frames(teacher.encoding, teacher.lengths)
+        ours, theirs = student.mean_encoding(), teacher.mean_encoding()
         if self.projection is not None:
             ours = self.projection(ours)
         if self.normalize:

@@ -1,6 +1,7 @@
 """What a model makes of a batch, and means over its valid frames."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 import torch
 
@@ -14,14 +15,23 @@ class EncoderOutputs:
     """The outputs of one encoder on one batch.
 
     Attributes:
-        encoding: Last encoder layer, ``(batch, frames, dim)``.
+        encoding: Last encoder layer, ``(batch, frames, dim)``; None where only its mean
+            was stored.
         log_posteriors: Log-softmax of the CTC layer, ``(batch, frames, vocabulary)``.
         lengths: Valid frames of each utterance, ``(batch,)``.
+        pooled: Stored mean of the encoding over valid frames, ``(batch, dim)``.
     """
 
-    encoding: torch.Tensor
+    encoding: Optional[torch.Tensor]
     log_posteriors: torch.Tensor
     lengths: torch.Tensor
+    pooled: Optional[torch.Tensor] = None
+
+    def mean_encoding(self) -> torch.Tensor:
+        """Return the mean encoding of each utterance, ``(batch, dim)``."""
+        if self.pooled is not None:
+            return self.pooled
+        return pool_frames(self.encoding, self.lengths)
 
 
 def frame_mask(lengths: torch.Tensor, num_frames: int) -> torch.Tensor:

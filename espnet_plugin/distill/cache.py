@@ -1,0 +1,175 @@
+"""The teacher's outputs computed once instead of in every step of every epoch."""
+
+import hashlib
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterable, Optional, Sequence
+
+import torch
+
+from espnet_plugin.distill.objectives import EncoderOutputs
+from espnet_plugin.distill.objectives.outputs import pool_frames
+from espnet_plugin.distill.store import OutputStore, StoreWriter
+from espnet_plugin.distill.teacher import FrozenTeacher
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+from espnet_plugin.progress import progress
+
+__all__ = ["CachedTeacher", "data_checksum", "file_checksum", "write_cache"]
+
+# For the read rate that is told beforehand.
+_TIMES_REAL_TIME = 100
+_SPARE = 1.1
+
+
+class CachedTeacher:
+    """Stands in for a :class:`FrozenTeacher` whose outputs lie in a store.
+
+    Args:
+        store: With every utterance that will be asked for.
+
+    Attributes:
+        counting: See :class:`FrozenTeacher`.
+        flops: Always 0: what the outputs cost is in the store's figures.
+    """
+
+    def __init__(self, store: OutputStore):
+        self.store = store
+        self.model: Optional[torch.nn.Module] = None
+        self.counting = False
+        self.flops = 0
+
+    @property
+    def dim(self) -> int:
+        """Width of the encoding."""
+        return self.store.width
+
+    def __call__(
+        self,
+        speech: torch.Tensor,
+        lengths: torch.Tensor,
+        utt_id: Optional[Sequence[str]] = None,
+    ) -> Optional[EncoderOutputs]:
+        """Return the outputs stored for a batch; None for a batch without names.
+
+        Args:
+            speech: For its device.
+            lengths: Not looked at.
+            utt_id: Names of the utterances.
+        """
+        if utt_id is None:
+            return None
+        posteriors, pooled, frames = self.store.read(utt_id)
+        device = speech.device
+        return EncoderOutputs(
+            None, posteriors.to(device), frames.to(device), pooled=pooled.to(device)
+        )
+
+
+def write_cache(
+    folder: Path,
+    made_of: dict[str, Any],
+    teacher: FrozenTeacher,
+    batches: Iterable[tuple[Sequence[str], dict[str, torch.Tensor]]],
+    total_batches: int,
+    total_seconds: float,
+    seconds_per_input: float,
+    count_flops: Callable[[int, float], int],
+    top: int = 0,
+) -> OutputStore:
+    """Compute the teacher's outputs for all batches, or for those not yet written.
+
+    Args:
+        folder: Of the store.
+        made_of: What the outputs depend on, by name.
+        teacher: The reference.
+        batches: Names, and ``speech`` with ``speech_lengths``.
+        total_batches: How many there are.
+        total_seconds: Audio in all of them.
+        seconds_per_input: See ``espnet_plugin.tasks.asr``.
+        count_flops: Operations of the teacher for (utterances, seconds of the longest).
+        top: Keep only so many tokens of a frame; 0: all.
+
+    Raises:
+        UserError: If the folder holds another store or a damaged one, or the disk has
+            no room for it.
+    """
+    writer = StoreWriter(
+        folder, made_of, len(teacher.model.token_list), teacher.dim, top
+    )
+    checked, resumed = False, bool(writer.entries)
+    start, seconds, flops = time.perf_counter(), 0.0, 0
+    for names, batch in progress(batches, total_batches, "batches of the reference"):
+        lengths = batch["speech_lengths"] * seconds_per_input
+        seconds += float(lengths.sum())
+        flops += count_flops(len(names), float(lengths.max()))
+        if all(name in writer.entries for name in names):
+            continue
+        outputs = teacher(batch["speech"], batch["speech_lengths"])
+        pooled = pool_frames(outputs.encoding, outputs.lengths)
+        if not checked:
+            tokens = top or outputs.log_posteriors.shape[-1]
+            bytes_each = tokens * (6 if top else 2)
+            total = float(outputs.lengths.sum()) / float(lengths.sum()) * bytes_each
+            _check_room(folder, total, total_seconds)
+            checked = True
+        for row, name in enumerate(names):
+            if name not in writer.entries:
+                valid = outputs.log_posteriors[row, : outputs.lengths[row]]
+                writer.add(name, valid, pooled[row])
+    writer.finish(
+        train_seconds=time.perf_counter() - start,
+        audio_seconds=seconds,
+        teacher_flops=flops,
+        resumed=resumed,  # then the seconds are those of the last run only
+    )
+    return OutputStore(folder, made_of)
+
+
+def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> None:
+    need = bytes_per_second * total_seconds
+    free = shutil.disk_usage(folder).free
+    logging.info(
+        "%s will take %.1f MB; training at %d times real time reads %.2f MB a second",
+        folder,
+        need / 1e6,
+        _TIMES_REAL_TIME,
+        bytes_per_second * _TIMES_REAL_TIME / 1e6,
+    )
+    if need * _SPARE > free:
+        raise UserError(
+            f"{folder} would take {need / 1e6:.0f} MB and there are {free / 1e6:.0f} "
+            "MB free: free some space, choose another folder for --teacher_cache, or "
+            "keep fewer tokens of a frame with --teacher_cache_top"
+        )
+
+
+def file_checksum(path: Path) -> str:
+    """Return the checksum of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def data_checksum(tables: Sequence[Path]) -> str:
+    """Return a checksum of what Kaldi tables list.
+
+    Of the files in them size and time of change count, not their bytes: reading all
+    audio would take as long as half of what the cache saves.
+
+    Args:
+        tables: ``wav.scp`` or ``feats.scp`` files.
+    """
+    digest = hashlib.sha256()
+    for table in tables:
+        for name, value in read_pairs(table).items():
+            digest.update(f"{name} {value}\n".encode())
+            if os.path.isfile(value):
+                stat = os.stat(value)
+                digest.update(f"{stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

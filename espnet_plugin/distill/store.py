@@ -1,0 +1,297 @@
+"""A folder of model outputs by utterance, written once and read by training.
+
+``index.tsv`` has a line for each utterance: name, frames, number of the first frame and
+a checksum. The outputs themselves lie one after the other in ``posteriors.bin`` (half
+precision), ``tokens.bin`` (if not the whole vocabulary is kept) and ``pooled.bin``.
+A line of the index is written after its data, so an interrupted writing goes on after
+the last whole utterance.
+"""
+
+import logging
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+import torch
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json
+
+__all__ = ["OutputStore", "StoreWriter", "expand_top"]
+
+_META, _DONE, _INDEX = "meta.json", "done.json", "index.tsv"
+_POSTERIORS, _TOKENS, _POOLED = "posteriors.bin", "tokens.bin", "pooled.bin"
+_HALF, _TOKEN, _FLOAT = np.dtype("<f2"), np.dtype("<i4"), np.dtype("<f4")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    frames: int
+    start: int
+    row: int
+    checksum: int
+
+
+class StoreWriter:
+    """Writes a store, or goes on with an interrupted one.
+
+    Args:
+        folder: Made if it is not there.
+        made_of: What the outputs depend on, by name; see :class:`OutputStore`.
+        vocabulary: Number of tokens.
+        width: Of the pooled encoding.
+        top: Keep only so many of the most probable tokens of a frame; 0: all.
+
+    Raises:
+        UserError: If the folder holds another store.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        made_of: Mapping[str, Any],
+        vocabulary: int,
+        width: int,
+        top: int = 0,
+    ):
+        if top < 0 or top > vocabulary:
+            raise UserError(f"top {top}: must be 0 (all) to {vocabulary} tokens")
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._top = top
+        self._kept = top or vocabulary
+        self._width = width
+        meta = {
+            "made_of": dict(made_of),
+            "vocabulary": vocabulary,
+            "width": width,
+            "top": top,
+        }
+        path = self.folder / _META
+        if path.is_file():
+            _check_made_of(self.folder, read_json(path), meta)
+        else:
+            write_json(path, meta)
+        self.entries = _read_index(self.folder)
+        self._frames = sum(entry.frames for entry in self.entries.values())
+        self._streams = {}
+        for name, size in self._sizes().items():
+            stream = open(self.folder / name, "ab")
+            # What was written of an utterance that is not in the index.
+            stream.truncate(size)
+            stream.seek(0, os.SEEK_END)
+            self._streams[name] = stream
+        self._index = open(self.folder / _INDEX, "a", encoding="utf-8")
+
+    def add(
+        self, name: str, log_posteriors: torch.Tensor, pooled: torch.Tensor
+    ) -> None:
+        """Write one utterance.
+
+        Args:
+            name: Of the utterance.
+            log_posteriors: ``(frames, vocabulary)``.
+            pooled: ``(width,)``.
+
+        Raises:
+            UserError: If the disk is full or a value is not finite.
+        """
+        if not (torch.isfinite(pooled).all() and torch.isfinite(log_posteriors).all()):
+            raise UserError(f"the reference's outputs for {name} are not finite")
+        parts = {}
+        values = log_posteriors.float()
+        if self._top:
+            values, tokens = values.topk(self._top, dim=-1)
+            parts[_TOKENS] = tokens.cpu().numpy().astype(_TOKEN).tobytes()
+        # Half precision ends at 65504; a log-posterior of -1000 is as good as any.
+        parts[_POSTERIORS] = (
+            values.clamp(min=-1e3).cpu().numpy().astype(_HALF).tobytes()
+        )
+        parts[_POOLED] = pooled.float().cpu().numpy().astype(_FLOAT).tobytes()
+        checksum = 0
+        try:
+            for part in sorted(parts):
+                self._streams[part].write(parts[part])
+                self._streams[part].flush()
+                checksum = zlib.crc32(parts[part], checksum)
+            frames = len(log_posteriors)
+            self._index.write(f"{name}\t{frames}\t{self._frames}\t{checksum}\n")
+            self._index.flush()
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.folder}: {error.strerror or error}. Free some "
+                "space and run again: what is written stays"
+            ) from error
+        entry = _Entry(frames, self._frames, len(self.entries), checksum)
+        self.entries[name] = entry
+        self._frames += frames
+
+    def finish(self, **figures: Any) -> None:
+        """Mark the store as whole.
+
+        Args:
+            figures: More to remember, e.g. what it cost.
+        """
+        for stream in (*self._streams.values(), self._index):
+            stream.close()
+        write_json(
+            self.folder / _DONE,
+            {"utterances": len(self.entries), "files": self._sizes(), **figures},
+        )
+
+    def _sizes(self) -> dict[str, int]:
+        sizes = {
+            _POSTERIORS: self._frames * self._kept * _HALF.itemsize,
+            _POOLED: len(self.entries) * self._width * _FLOAT.itemsize,
+        }
+        if self._top:
+            sizes[_TOKENS] = self._frames * self._kept * _TOKEN.itemsize
+        return sizes
+
+
+class OutputStore:
+    """Reads a finished store; its files are mapped into memory.
+
+    Args:
+        folder: Of a finished store.
+        made_of: What the outputs must have been computed from, by name.
+
+    Raises:
+        UserError: If the store is unfinished, was made of something else, or a file
+            has another size than it was written with.
+    """
+
+    def __init__(self, folder: Path, made_of: Optional[Mapping[str, Any]] = None):
+        self.folder = Path(folder)
+        done = read_json(self.folder / _DONE)
+        meta = read_json(self.folder / _META)
+        if made_of is not None:
+            _check_made_of(self.folder, meta, {**meta, "made_of": dict(made_of)})
+        for name, size in done["files"].items():
+            path = self.folder / name
+            actual = path.stat().st_size if path.is_file() else None
+            if actual != size:
+                raise UserError(
+                    f"{path} is damaged: {actual} bytes, not {size}; delete "
+                    f"{self.folder} and run again"
+                )
+        self.figures = done
+        self.vocabulary, self.width = meta["vocabulary"], meta["width"]
+        self._top = meta["top"]
+        self._entries = _read_index(self.folder)
+        kept = self._top or self.vocabulary
+        self._posteriors = _map(self.folder / _POSTERIORS, _HALF, kept)
+        self._pooled = _map(self.folder / _POOLED, _FLOAT, self.width)
+        self._tokens = _map(self.folder / _TOKENS, _TOKEN, kept) if self._top else None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def read(
+        self, names: Sequence[str]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the outputs of a batch.
+
+        Args:
+            names: Of the utterances.
+
+        Returns:
+            Log-posteriors ``(batch, frames, vocabulary)`` with zeros on the padding,
+            pooled encodings ``(batch, width)`` and valid frames ``(batch,)``.
+
+        Raises:
+            UserError: If an utterance is missing or its data damaged.
+        """
+        rows = [self._read_one(name) for name in names]
+        lengths = torch.tensor([len(posteriors) for posteriors, _ in rows])
+        posteriors = torch.nn.utils.rnn.pad_sequence(
+            [posteriors for posteriors, _ in rows], batch_first=True
+        )
+        return posteriors, torch.stack([pooled for _, pooled in rows]), lengths
+
+    def _read_one(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise UserError(
+                f"{self.folder} does not hold {name}: delete it and run again"
+            )
+        frames = slice(entry.start, entry.start + entry.frames)
+        posteriors, pooled = self._posteriors[frames], self._pooled[entry.row]
+        checksum = zlib.crc32(pooled.tobytes(), 0)
+        checksum = zlib.crc32(posteriors.tobytes(), checksum)
+        if self._tokens is not None:
+            checksum = zlib.crc32(self._tokens[frames].tobytes(), checksum)
+        if checksum != entry.checksum:
+            raise UserError(
+                f"{self.folder}: the data of {name} is damaged; delete the folder and "
+                "run again"
+            )
+        values = torch.from_numpy(posteriors.astype(np.float32))
+        if self._tokens is not None:
+            tokens = torch.from_numpy(self._tokens[frames].astype(np.int64))
+            values = expand_top(values, tokens, self.vocabulary)
+        return values, torch.from_numpy(np.array(pooled))
+
+
+def expand_top(
+    values: torch.Tensor, tokens: torch.Tensor, vocabulary: int
+) -> torch.Tensor:
+    """Return whole log-posteriors; what is left over is shared by the other tokens.
+
+    Args:
+        values: Log-posteriors of the most probable tokens, ``(frames, top)``.
+        tokens: Which they are, ``(frames, top)``.
+        vocabulary: Number of all tokens.
+
+    Returns:
+        ``(frames, vocabulary)``.
+    """
+    others = vocabulary - values.shape[1]
+    if others == 0:
+        return torch.empty(len(values), vocabulary).scatter_(1, tokens, values)
+    # Rounding may leave nothing or less.
+    left = (1.0 - values.exp().sum(-1, keepdim=True)).clamp(min=1e-6)
+    whole = (left / others).log().expand(-1, vocabulary).clone()
+    return whole.scatter_(1, tokens, values)
+
+
+def _map(path: Path, kind: np.dtype, width: int) -> np.ndarray:
+    if path.stat().st_size == 0:
+        return np.zeros((0, width), dtype=kind)
+    return np.memmap(path, dtype=kind, mode="r").reshape(-1, width)
+
+
+def _read_index(folder: Path) -> dict[str, _Entry]:
+    path = folder / _INDEX
+    if not path.is_file():
+        return {}
+    entries: dict[str, _Entry] = {}
+    content = path.read_text(encoding="utf-8")
+    whole, _, rest = content.rpartition("\n")
+    if rest:  # a line cut off by a kill
+        logging.info("%s: leaving out its unfinished last line", path)
+        path.write_text(whole + "\n" if whole else "", encoding="utf-8")
+    for line in filter(None, whole.split("\n")):
+        name, frames, start, checksum = line.split("\t")
+        entries[name] = _Entry(int(frames), int(start), len(entries), int(checksum))
+    return entries
+
+
+def _check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
+    differing = sorted(
+        key
+        for key in {**old["made_of"], **new["made_of"]}
+        if old["made_of"].get(key) != new["made_of"].get(key)
+    )
+    differing += [k for k in ("vocabulary", "width", "top") if old[k] != new[k]]
+    if differing:
+        raise UserError(
+            f"{folder} was made with another {', '.join(differing)}: delete it, or "
+            "choose another folder"
+        )

@@ -1,0 +1,149 @@
+"""The store of outputs: what is read is what was written, or an error."""
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_plugin.distill.store import OutputStore, StoreWriter, expand_top
+from espnet_plugin.errors import UserError
+
+MADE_OF = {"reference": "abc", "data": "def"}
+VOCABULARY, WIDTH = 7, 3
+LENGTHS = {"a": 4, "b": 1, "c": 6}
+
+
+def outputs(name):
+    generator = torch.Generator().manual_seed(ord(name))
+    logits = 3 * torch.randn(LENGTHS[name], VOCABULARY, generator=generator)
+    return logits.log_softmax(-1), torch.randn(WIDTH, generator=generator)
+
+
+def write(folder, names="abc", top=0, finish=True):
+    writer = StoreWriter(folder, MADE_OF, VOCABULARY, WIDTH, top)
+    for name in names:
+        writer.add(name, *outputs(name))
+    if finish:
+        writer.finish(seconds=1.5)
+    return writer
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    write(tmp_path)
+    store = OutputStore(tmp_path, MADE_OF)
+    assert len(store) == 3 and "b" in store and "x" not in store
+    assert store.figures["seconds"] == 1.5 and store.width == WIDTH
+    posteriors, pooled, lengths = store.read(["c", "a"])
+    assert posteriors.shape == (2, 6, VOCABULARY) and lengths.tolist() == [6, 4]
+    for row, name in enumerate("ca"):
+        expected, mean = outputs(name)
+        # Half precision has eleven bits.
+        assert torch.allclose(posteriors[row, : LENGTHS[name]], expected, rtol=2**-10)
+        assert torch.equal(pooled[row], mean)
+    assert not posteriors[1, 4:].any()
+
+
+def test_all_sizes_are_as_small_as_said(tmp_path):
+    write(tmp_path)
+    assert (tmp_path / "posteriors.bin").stat().st_size == 11 * VOCABULARY * 2
+    assert (tmp_path / "pooled.bin").stat().st_size == 3 * WIDTH * 4
+
+
+def test_the_most_probable_tokens_and_an_even_rest(tmp_path):
+    write(tmp_path, top=3)
+    posteriors, _, _ = OutputStore(tmp_path, MADE_OF).read(["c"])
+    expected, _ = outputs("c")
+    values, tokens = expected.topk(3)
+    assert torch.allclose(posteriors[0].gather(1, tokens), values, rtol=2**-10)
+    assert torch.allclose(posteriors[0].exp().sum(-1), torch.ones(6), atol=1e-2)
+    rest = posteriors[0].clone().scatter_(1, tokens, float("nan"))
+    for row in rest:
+        others = row[~row.isnan()]
+        assert len(others) == 4 and others.max() == others.min()
+
+
+def test_expanding_everything_is_the_identity():
+    expected, _ = outputs("c")
+    values, tokens = expected.topk(VOCABULARY)
+    assert torch.equal(expand_top(values, tokens, VOCABULARY), expected)
+
+
+@pytest.mark.parametrize("cut", ["posteriors.bin", "index.tsv", None])
+def test_an_interrupted_writing_goes_on(tmp_path, cut):
+    write(tmp_path / "whole")
+    write(tmp_path / "half", "ab", finish=False)
+    if cut is not None:  # a kill in the middle of the next utterance
+        with open(tmp_path / "half" / cut, "ab") as stream:
+            stream.write(b"c\t6")
+    writer = StoreWriter(tmp_path / "half", MADE_OF, VOCABULARY, WIDTH)
+    assert list(writer.entries) == ["a", "b"]
+    writer.add("c", *outputs("c"))
+    writer.finish(seconds=1.5)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "half" / path.name).read_bytes()
+
+
+def test_an_unfinished_store_is_not_read(tmp_path):
+    write(tmp_path, finish=False)
+    with pytest.raises(UserError, match="done.json is missing"):
+        OutputStore(tmp_path, MADE_OF)
+
+
+def test_a_stale_store_is_noticed(tmp_path):
+    write(tmp_path)
+    other = {**MADE_OF, "data": "new"}
+    with pytest.raises(UserError, match="made with another data: delete it"):
+        OutputStore(tmp_path, other)
+    with pytest.raises(UserError, match="made with another data"):
+        StoreWriter(tmp_path, other, VOCABULARY, WIDTH)
+    with pytest.raises(UserError, match="made with another top"):
+        StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH, top=2)
+
+
+def test_damage_is_noticed(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "posteriors.bin"
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1  # a bit of the first utterance
+    path.write_bytes(content)
+    store = OutputStore(tmp_path, MADE_OF)
+    with pytest.raises(UserError, match="the data of a is damaged"):
+        store.read(["b", "a"])
+    store.read(["b", "c"])
+    path.write_bytes(content[:-1])
+    with pytest.raises(UserError, match="153 bytes, not 154"):
+        OutputStore(tmp_path, MADE_OF)
+
+
+def test_utterances_that_are_not_there(tmp_path):
+    write(tmp_path, "ab")
+    with pytest.raises(UserError, match="does not hold c"):
+        OutputStore(tmp_path, MADE_OF).read(["a", "c"])
+
+
+def test_outputs_that_are_no_numbers_are_refused(tmp_path):
+    writer = StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH)
+    posteriors, pooled = outputs("a")
+    posteriors[0, 0] = float("nan")
+    with pytest.raises(UserError, match="outputs for a are not finite"):
+        writer.add("a", posteriors, pooled)
+    # Impossible tokens are as good as very improbable ones.
+    with pytest.raises(UserError, match="top 9"):
+        StoreWriter(tmp_path / "b", MADE_OF, VOCABULARY, WIDTH, top=9)
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    writer = StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH)
+
+    class Full:
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    writer._streams["pooled.bin"] = Full()
+    with pytest.raises(UserError, match="No space left on device.*Free some"):
+        writer.add("a", *outputs("a"))
+
+
+def test_values_are_little_endian_half_precision(tmp_path):
+    write(tmp_path, "a")
+    raw = np.frombuffer((tmp_path / "posteriors.bin").read_bytes(), dtype="<f2")
+    assert np.array_equal(raw, outputs("a")[0].numpy().astype("<f2").ravel())

@@ -1,0 +1,134 @@
+"""Training from stored outputs of the teacher is training with the teacher."""
+
+import pytest
+import torch
+from test_encrl import _build, _options
+
+from espnet_plugin.distill import cache, store
+from espnet_plugin.distill.teacher import encoder_outputs
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_json
+from espnet_plugin.tasks.encrl import EncRLTask
+
+
+def stats(folder):
+    state = torch.load(folder / "checkpoint.pth", weights_only=True)
+    return state["reporter"]["stats"], state["model"]
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_asr_model, tmp_path_factory):
+    """The same training twice: with the teacher itself, and with its outputs."""
+    root = tmp_path_factory.mktemp("cached")
+    patch = pytest.MonkeyPatch()
+    # Single precision, so that nothing but the detour through the files is compared.
+    patch.setattr(store, "_HALF", store._FLOAT)
+    common = ("--num_workers", "0")
+    EncRLTask.main(cmd=_options(tiny_asr_model, root / "live", *common))
+    more = ("--teacher_cache", str(root / "cache"), *common)
+    EncRLTask.main(cmd=_options(tiny_asr_model, root / "cached", *more))
+    patch.undo()
+    return root
+
+
+def test_training_ends_with_the_same_weights(runs):
+    (live, ours), (cached, theirs) = (stats(runs / n) for n in ("live", "cached"))
+    for epoch in (1, 2):
+        for part in ("train", "valid"):
+            for name in ("loss", "loss_clip", "loss_mse"):
+                expected = live[epoch][part][name]
+                assert cached[epoch][part][name] == pytest.approx(expected, rel=1e-5)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        # Adam turns rounding of a near-zero gradient into whole steps of 0.01.
+        if value.is_floating_point():
+            assert (value - theirs[name]).abs().median() < 1e-6, name
+
+
+def test_its_cost_is_counted_once_and_in_full(runs):
+    live = read_json(runs / "live/cost.json")
+    cached = read_json(runs / "cached/cost.json")
+    assert cached["flops"] == live["flops"] and cached["epochs"] == 2
+    once = cached["once"]["teacher_cache"]
+    # Training and development data once; live, the training data in both epochs.
+    assert cached["teacher_flops"] == once["teacher_flops"]
+    assert once["teacher_flops"] == pytest.approx(live["teacher_flops"], rel=0.01)
+    assert once["audio_seconds"] == pytest.approx(live["audio_seconds"], rel=0.01)
+    assert cached["train_seconds"] > once["train_seconds"] > 0
+
+
+def test_a_second_run_computes_nothing_and_pays_all_the_same(
+    runs, tiny_asr_model, tmp_path, monkeypatch
+):
+    def never(*args, **others):
+        raise AssertionError("the reference is computed again")
+
+    monkeypatch.setattr(cache, "pool_frames", never)
+    monkeypatch.setattr(store, "_HALF", store._FLOAT)
+    more = ("--teacher_cache", str(runs / "cache"))
+    _build(tiny_asr_model, tmp_path, *more)
+    paid = read_json(tmp_path / "cost.json")["once"]
+    assert paid == read_json(runs / "cached/cost.json")["once"]
+
+
+def test_half_precision_changes_the_loss_by_a_hair(tiny_asr_model, tmp_path):
+    live, _ = _build(tiny_asr_model, tmp_path / "live")
+    cached, _ = _build(
+        tiny_asr_model, tmp_path / "c", "--teacher_cache", str(tmp_path / "cache")
+    )
+    cached.load_state_dict(live.state_dict())
+    names = list(cached.teacher.store._entries)[:3]
+    audio = [load_speech(tiny_asr_model, name) for name in names]
+    lengths = torch.tensor([len(item) for item in audio])
+    speech = torch.nn.utils.rnn.pad_sequence(audio, batch_first=True)
+    with torch.no_grad():
+        expected = live.eval()(speech, lengths, utt_id=names)[1]
+        actual = cached.eval()(speech, lengths, utt_id=names)[1]
+    for name in ("loss", "loss_clip", "loss_mse"):
+        # Batches differ, so the last frames of an utterance do, a little.
+        assert actual[name] == pytest.approx(expected[name].item(), rel=1e-2)
+
+
+def load_speech(tiny, name):
+    import soundfile
+
+    return torch.from_numpy(soundfile.read(tiny.data_dir / f"{name}.wav")[0]).float()
+
+
+def test_stored_outputs_are_the_references(runs, tiny_asr_model, monkeypatch):
+    monkeypatch.setattr(store, "_HALF", store._FLOAT)
+    model, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
+    stored = store.OutputStore(runs / "cache")
+    assert len(stored) == 6
+    longest = "spk0-utt2"  # the only one without padding in its batch
+    speech = load_speech(tiny_asr_model, longest)[None]
+    with torch.no_grad():
+        outputs = encoder_outputs(model, speech, torch.tensor([speech.shape[1]]))
+    posteriors, pooled, lengths = stored.read([longest])
+    assert lengths[0] == outputs.lengths[0]
+    assert torch.allclose(posteriors, outputs.log_posteriors, atol=1e-4)
+    assert torch.allclose(pooled, outputs.mean_encoding(), atol=1e-4)
+
+
+def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
+    more = ("--teacher_cache", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match="--teacher_cache and --noise_scp"):
+        _build(tiny_asr_model, tmp_path, *more, "--noise_scp", "noise.scp")
+    usage = cache.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        cache.shutil, "disk_usage", lambda path: usage._replace(free=100)
+    )
+    with pytest.raises(UserError, match="--teacher_cache_top"):
+        _build(tiny_asr_model, tmp_path, *more)
+
+
+def test_changed_audio_makes_a_cache_stale(tmp_path):
+    audio = tmp_path / "a.wav"
+    audio.write_bytes(b"x" * 10)
+    table = tmp_path / "wav.scp"
+    table.write_text(f"a {audio}\nb cat nothing |\n")
+    before = cache.data_checksum([table])
+    assert cache.data_checksum([table]) == before
+    audio.write_bytes(b"x" * 11)
+    assert cache.data_checksum([table]) != before
