@@ -38,6 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--reference_config", type=Path, help="whose architecture untrained has")
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--family", choices=["last", "first", "spaced"], default="last")
+    add("--method", default="encrl_direct", help="name of direct models in the tables")
     add("--max_epoch", type=int, help="instead of the configuration's")
     add("--variant", default="", help="name of this variant in the tables")
     add("--seed", type=int, default=1)
@@ -47,7 +48,8 @@ def get_parser() -> argparse.ArgumentParser:
 def train_models(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     if args.kind == "direct":
-        export_direct(_needed(args, "encrl_dir"), args.sizes, args.family, args.output)
+        run = _needed(args, "encrl_dir")
+        export_direct(run, args.sizes, args.family, args.output, args.method)
         return
     if args.kind == "untrained":
         write_untrained(_needed(args, "reference_config"), Path(args.output), args.seed)

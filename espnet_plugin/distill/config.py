@@ -3,7 +3,8 @@
 import argparse
 import copy
 import logging
-from inspect import signature
+from inspect import Parameter, signature
+from typing import Mapping
 
 from espnet2.tasks.asr import encoder_choices
 
@@ -68,6 +69,18 @@ def derive_student(
     conf["num_blocks"] = args.student_num_layers
     for option in ("interctc_layer_idx", "interctc_use_conditioning"):
         conf.pop(option, None)
+    if args.student_exits:
+        exits = sorted(set(args.student_exits))
+        if exits[0] < 1 or exits[-1] >= args.student_num_layers:
+            raise UserError(
+                f"--student_exits {exits}: must be 1 to {args.student_num_layers - 1}, "
+                f"below the student's {args.student_num_layers} layers"
+            )
+        if "interctc_layer_idx" not in _parameters(args.encoder):
+            raise UserError(
+                f"--student_exits: encoder {args.encoder} has no interctc_layer_idx"
+            )
+        conf["interctc_layer_idx"] = exits
     if args.student_output_size is not None:
         heads = conf.get("attention_heads", 4)
         if args.student_output_size < 1 or args.student_output_size % heads:
@@ -76,7 +89,7 @@ def derive_student(
                 f"multiple of the reference's {heads} attention heads"
             )
         # Feed-forward width follows, as in the reference.
-        defaults = signature(encoder_choices.get_class(args.encoder)).parameters
+        defaults = _parameters(args.encoder)
         for name in ("linear_units", "cgmlp_linear_units"):
             if name in defaults:
                 width = conf.get(name, defaults[name].default)
@@ -99,6 +112,11 @@ def derive_student(
         "teacher_dim": teacher_dim,
     }
     args.decoder, args.decoder_conf = None, {}
+
+
+def _parameters(encoder: str) -> Mapping[str, Parameter]:
+    """Return the parameters of an encoder's constructor, by name."""
+    return signature(encoder_choices.get_class(encoder)).parameters
 
 
 def _forbid_time_warp(args: argparse.Namespace, given: bool) -> None:

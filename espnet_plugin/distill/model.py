@@ -8,8 +8,8 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.distill.cache import CachedTeacher
-from espnet_plugin.distill.objectives import WeightedObjectives
-from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
+from espnet_plugin.distill.objectives import EncoderOutputs, WeightedObjectives
+from espnet_plugin.distill.teacher import FrozenTeacher, exit_outputs
 from espnet_plugin.errors import UserError
 
 __all__ = ["ESPnetEncRLModel"]
@@ -17,6 +17,10 @@ __all__ = ["ESPnetEncRLModel"]
 
 class ESPnetEncRLModel(ESPnetASRModel):
     """A stock ESPnet ASR model whose loss is the distance to a frozen teacher.
+
+    With exits (``encoder_conf.interctc_layer_idx``) every exit and the last layer match
+    the teacher in the same step, so that one pass of the teacher and of the student's
+    layers serves models of several sizes, which are cut out afterwards.
 
     Its parameters have the stock names; what the objectives add (a projection) stands
     under ``objectives.``.
@@ -87,32 +91,37 @@ class ESPnetEncRLModel(ESPnetASRModel):
                 "an EncRL model cannot run without its reference: train it through "
                 "espnet_plugin.tasks.encrl, decode what stage 6 exports"
             )
-        # SpecAugment masks the student's input only (ESPnet applies it in training
-        # mode, in which the teacher never is), so its outputs could be cached.
-        theirs = self.teacher(speech, speech_lengths, kwargs.get("utt_id"))
-        ours = encoder_outputs(self, speech, speech_lengths)
-        if theirs is None:  # operations are being counted on noise
-            theirs = replace(ours, encoding=ours.encoding.detach())
-        if not torch.equal(ours.lengths, theirs.lengths):
-            raise UserError(
-                f"the student makes {ours.lengths.tolist()[:3]}... frames, the "
-                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer "
-                "must agree, and specaug_conf.apply_time_warp must be false"
-            )
-        loss, stats = self.objectives(ours, theirs)
         if self.ctc_loss_weight and text is None:
             raise UserError(
                 "ctc_loss_weight needs transcripts: give the training and validation "
                 "data's text, or set it to 0"
             )
+        # SpecAugment masks the student's input only (ESPnet applies it in training
+        # mode, in which the teacher never is), so its outputs can be cached.
+        theirs = self.teacher(speech, speech_lengths, kwargs.get("utt_id"))
+        exits = exit_outputs(self, speech, speech_lengths)
+        last = exits[-1]
+        if theirs is None:  # operations are being counted on noise
+            theirs = replace(last, encoding=last.encoding.detach())
+        if not torch.equal(last.lengths, theirs.lengths):
+            raise UserError(
+                f"the student makes {last.lengths.tolist()[:3]}... frames, the "
+                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer "
+                "must agree, and specaug_conf.apply_time_warp must be false"
+            )
         if text is not None and (self.ctc_loss_weight or not self.training):
             text = text[:, : text_lengths.max()]
-            ctc, stats["cer_ctc"] = self._calc_ctc_loss(
-                ours.encoding, ours.lengths, text, text_lengths
-            )
-            stats["loss_ctc"] = ctc.detach()
-            if self.ctc_loss_weight:
-                loss = loss + self.ctc_loss_weight * ctc
+        else:
+            text = None
+        loss, stats = self._loss(last, theirs, text, text_lengths)
+        for layer, ours in zip(
+            getattr(self.encoder, "interctc_layer_idx", None) or (), exits
+        ):
+            one, values = self._loss(ours, theirs, text, text_lengths)
+            loss = loss + one
+            stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
+        # The mean, so that the learning rate need not know how many exits there are.
+        loss = loss / len(exits)
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
@@ -120,3 +129,21 @@ class ESPnetEncRLModel(ESPnetASRModel):
             )
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, speech.shape[0]), loss.device)
+
+    def _loss(
+        self,
+        ours: EncoderOutputs,
+        theirs: EncoderOutputs,
+        text: Optional[torch.Tensor],
+        text_lengths: Optional[torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Return the loss of one exit and its parts."""
+        loss, stats = self.objectives(ours, theirs)
+        if text is not None:
+            ctc, stats["cer_ctc"] = self._calc_ctc_loss(
+                ours.encoding, ours.lengths, text, text_lengths
+            )
+            stats["loss_ctc"] = ctc.detach()
+            if self.ctc_loss_weight:
+                loss = loss + self.ctc_loss_weight * ctc
+        return loss, stats

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.errors import UserError
 
-__all__ = ["FrozenTeacher", "encoder_outputs"]
+__all__ = ["FrozenTeacher", "encoder_outputs", "exit_outputs"]
 
 
 def encoder_outputs(
@@ -25,10 +25,29 @@ def encoder_outputs(
         The encoder's output before the CTC layer (``e`` of the EncRL paper) and the
         log-softmax of the CTC layer (``b``).
     """
+    return exit_outputs(model, speech, lengths)[-1]
+
+
+def exit_outputs(
+    model: ESPnetASRModel, speech: torch.Tensor, lengths: torch.Tensor
+) -> list[EncoderOutputs]:
+    """Return the outputs after each layer of ``interctc_layer_idx`` and after the last.
+
+    Every exit has the last layer's normalisation and CTC layer, as a model has that
+    ends there.
+
+    Args:
+        speech: ``(batch, samples)`` or ``(batch, frames, features)``.
+        lengths: ``(batch,)``.
+    """
     encoding, frames = model.encode(speech, lengths)
+    exits = []
     if isinstance(encoding, tuple):  # with intermediate CTC
-        encoding = encoding[0]
-    return EncoderOutputs(encoding, model.ctc.log_softmax(encoding), frames)
+        encoding, exits = encoding
+    return [
+        EncoderOutputs(item, model.ctc.log_softmax(item), frames)
+        for item in (*(output for _, output in exits), encoding)
+    ]
 
 
 class FrozenTeacher:

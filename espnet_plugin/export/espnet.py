@@ -38,6 +38,8 @@ def plain_config(config: dict, num_layers: int) -> dict:
         k: v for k, v in (config.get("model_conf") or {}).items() if k not in _OURS
     }
     plain["encoder_conf"] = {**config["encoder_conf"], "num_blocks": num_layers}
+    # Exits were for training; a model that keeps them only computes more.
+    plain["encoder_conf"].pop("interctc_layer_idx", None)
     # Nothing is left to initialise, and stock loading would do it for nothing.
     plain["init"] = None
     return plain

@@ -70,6 +70,14 @@ class EncRLTask(CountedASRTask):
             help="Copy exactly these layers of the reference, counted from 0",
         )
         group.add_argument(
+            "--student_exits",
+            type=int,
+            nargs="*",
+            default=[],
+            help="Layers after which the student matches the reference as well, so "
+            "that smaller models can be cut out",
+        )
+        group.add_argument(
             "--student_output_size",
             type=int_or_none,
             default=None,

@@ -12,7 +12,7 @@ from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.espnet import plain_config, save_state, write_plain_model
 from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
-from espnet_plugin.files import read_json, write_text
+from espnet_plugin.files import read_json, write_json, write_text
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.plain import train_plain_model, write_meta
 
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 ENCRL_AVERAGED = "valid.loss.ave.pth"
+_COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "flops", "teacher_flops")
 
 
 def _encrl_run(encrl_dir: Path) -> tuple[dict, dict, Path]:
@@ -87,8 +88,22 @@ def finetune_family(
         )
 
 
-def export_direct(encrl_dir: Path, sizes: Sequence[int], how: str, output: str) -> None:
-    """Export models as EncRL left them, without fine-tuning, to be decoded."""
+def export_direct(
+    encrl_dir: Path,
+    sizes: Sequence[int],
+    how: str,
+    output: str,
+    method: str = "encrl_direct",
+) -> None:
+    """Export models as EncRL left them, without fine-tuning, to be decoded.
+
+    Args:
+        encrl_dir: A finished EncRL run.
+        sizes: Numbers of encoder layers.
+        how: Which layers a smaller model takes of the EncRL student.
+        output: Prefix of the folders; ``_<n>l`` is put behind.
+        method: Their name in the tables.
+    """
     config, run, checkpoint = _encrl_run(encrl_dir)
     for size in sizes:
         layers = choose_layers(config["encoder_conf"]["num_blocks"], size, how)
@@ -98,12 +113,14 @@ def export_direct(encrl_dir: Path, sizes: Sequence[int], how: str, output: str) 
                 continue
             path = write_plain_model(config, checkpoint, layers, folder, "model.pth")
             meta = {
-                "method": "encrl_direct",
+                "method": method,
                 "variant": run["variant"],
                 "seed": run["seed"],
                 "shared": encrl_dir.name,
                 "kept_layers": layers,
             }
+            # All they cost is the run they are cut from.
+            write_json(folder / "cost.json", {**dict.fromkeys(_COSTS, 0), "epochs": 0})
             write_meta(folder, path, meta)
 
 

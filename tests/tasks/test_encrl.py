@@ -265,3 +265,60 @@ def test_features_for_a_reference_that_takes_audio_are_refused(
             tmp_path,
             *("--train_data_path_and_name_and_type", data),
         )
+
+
+def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
+    model, args = _build(
+        tiny_asr_model, tmp_path, "--student_num_layers", "3", "--student_exits", "1"
+    )
+    assert args.encoder_conf["interctc_layer_idx"] == [1]
+    speech, lengths = _batch()
+    model.eval()
+    with torch.no_grad():
+        loss, stats, _ = model(speech, lengths)
+        theirs = model.teacher(speech, lengths)
+        # By hand: a stock model that ends after the first layer, and the whole one.
+        whole = encoder_outputs(model, speech, lengths)
+        state = {k: v for k, v in model.state_dict().items()}
+        config = yaml.safe_load(yaml.safe_dump(vars(args)))
+        torch.save(state, tmp_path / "all.pth")
+        path = write_plain_model(
+            config, tmp_path / "all.pth", [0], tmp_path / "one", "model.pth"
+        )
+        first, _ = load_asr_model(path.parent / "config.yaml", path)
+        cut = encoder_outputs(first, speech, lengths)
+        expected = [model.objectives(ours, theirs)[0] for ours in (cut, whole)]
+    assert loss.item() == pytest.approx(sum(expected).item() / 2, rel=1e-5)
+    assert stats["loss_mse_layer1"] != stats["loss_mse"]
+
+
+@pytest.mark.parametrize("exits", [["2"], ["0", "1"]])
+def test_exits_out_of_range(tiny_asr_model, tmp_path, exits):
+    with pytest.raises(UserError, match="--student_exits .* must be 1 to 1"):
+        _build(tiny_asr_model, tmp_path, "--student_exits", *exits)
+
+
+def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
+    conf = ("--model_conf", "ctc_loss_weight=0.5")
+    model, _ = _build(tiny_asr_model, tmp_path, *conf)
+    speech, lengths = _batch()
+    text, text_lengths = torch.full((3, 4), 5), torch.tensor([4, 3, 2])
+    text[:, 1::2] = 7
+    model.eval()
+    with torch.no_grad():
+        loss, stats, _ = model(speech, lengths, text, text_lengths)
+        ours = encoder_outputs(model, speech, lengths)
+        ctc = torch.nn.functional.ctc_loss(
+            ours.log_posteriors.transpose(0, 1),
+            text,
+            ours.lengths,
+            text_lengths,
+            reduction="sum",
+        )
+        matched, _ = model.objectives(ours, model.teacher(speech, lengths))
+    # ESPnet's CTC is the mean over the batch.
+    assert loss.item() == pytest.approx((matched + 0.5 * ctc / 3).item(), rel=1e-5)
+    with pytest.raises(UserError, match="ctc_loss_weight needs transcripts"):
+        model(speech, lengths)
+    with pytest.raises(UserError, match="ctc_loss_weight -1"):
+        _build(tiny_asr_model, tmp_path, "--model_conf", "ctc_loss_weight=-1")

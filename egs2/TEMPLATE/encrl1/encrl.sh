@@ -45,7 +45,9 @@ sizes="6 4 2"                         # Encoder layers of the small models.
 encrl_layers=                         # Those of the EncRL student; the largest size.
 student_init=random                   # random, first, last or spaced reference layers.
 objectives=                           # e.g. "clip mae"; those of encrl_config if empty.
-family=last                           # Layers a smaller model takes of the student.
+family=last                           # Layers a smaller model takes of the student:
+                                      # last, first or spaced. nested: the first, and
+                                      # stage 5 trains all sizes in the same step.
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
 teacher_cache=                        # Folder for the reference's outputs, computed once
@@ -53,7 +55,7 @@ teacher_cache=                        # Folder for the reference's outputs, comp
 encrl_args=                           # More options for stage 5.
 finetune_args=                        # More options for stage 6.
 encrl_epochs=                         # Instead of the configuration's.
-finetune_epochs=
+finetune_epochs=                      # 0: the models are what stage 5 made of them.
 direct=false                          # Also decode the models before fine-tuning.
 seed=1
 
@@ -102,6 +104,12 @@ reference_exp=${reference_exp:-${expdir}/asr_reference}
 for n in ${sizes}; do
     [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
 done
+
+exits=() cut=${family}
+if [ "${family}" = nested ]; then
+    cut=first
+    for n in ${sizes}; do [ "${n}" -ge "${encrl_layers}" ] || exits+=("${n}"); done
+fi
 
 dump=${dumpdir}/${feats_type}
 dump_train=${train_set}
@@ -256,7 +264,7 @@ if wanted 5; then
         --reference_config "${reference_exp}/config.yaml" \
         --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")" \
         --student_num_layers "${encrl_layers}" --student_init "${student_init}" \
-        ${objectives:+--objectives ${objectives}} \
+        ${objectives:+--objectives ${objectives}} ${exits:+--student_exits "${exits[@]}"} \
         ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
         ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
         "${data_opts[@]}" "${shape_opts[@]}" ${encrl_args}
@@ -265,17 +273,24 @@ fi
 if wanted 6; then
     log "Stage 6: CTC fine-tuning of ${sizes} layers"
     need "${encrl_exp}/done.json" 5
-    # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind finetune \
-        --encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${family}" \
-        --config "${finetune_config}" --output "${student_exp}" --seed "${seed}" \
-        ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
-        "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+    # shellcheck disable=SC2206
+    family_opts=(--encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${cut}")
+    if [ "${finetune_epochs}" = 0 ]; then
+        # shellcheck disable=SC2086
+        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+            "${family_opts[@]}" --output "${student_exp}" --method encrl
+    else
+        # shellcheck disable=SC2086
+        ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind finetune \
+            "${family_opts[@]}" --output "${student_exp}" --seed "${seed}" \
+            --config "${finetune_config}" \
+            ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
+            "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+    fi
     if ${direct}; then
         # shellcheck disable=SC2086
         ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
-            --encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${family}" \
-            --output "${student_exp}_direct"
+            "${family_opts[@]}" --output "${student_exp}_direct"
     fi
 fi
 
