@@ -1,14 +1,18 @@
 """Small files, written whole or not at all."""
 
+import fcntl
 import json
+import logging
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Union
+from typing import Any, Iterable, Iterator, Union
 
 from espnet_plugin.errors import UserError
 
 __all__ = [
+    "locked",
     "read_json",
     "read_pairs",
     "write_bytes",
@@ -18,6 +22,23 @@ __all__ = [
 ]
 
 PathLike = Union[str, Path]
+
+
+@contextmanager
+def locked(folder: PathLike) -> Iterator[None]:
+    """Keep a folder to this process; another one that wants it waits.
+
+    The lock goes with the process that holds it, so a kill leaves none behind.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.info("waiting for another process that works in %s", folder)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def write_bytes(path: PathLike, content: bytes) -> None:

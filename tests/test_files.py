@@ -2,7 +2,10 @@
 
 import errno
 import os
+import select
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -99,3 +102,23 @@ def test_read_pairs(tmp_path):
     path.write_bytes(b"a \xff\n")
     with pytest.raises(UserError, match="is not UTF-8"):
         read_pairs(path)
+
+
+def test_a_second_process_waits_for_the_first(tmp_path):
+    code = (
+        "import sys, time\n"
+        "from espnet_plugin.files import locked\n"
+        f"with locked({str(tmp_path)!r}):\n"
+        "    print('in', flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    options = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen([sys.executable, "-c", code], **options)
+    assert first.stdout.readline() == "in\n"
+    second = subprocess.Popen([sys.executable, "-c", code], **options)
+    readable, _, _ = select.select([second.stdout], [], [], 1.0)
+    assert not readable  # it waits
+    first.kill()  # and a kill leaves no lock behind
+    assert second.stdout.readline() == "in\n"
+    second.communicate("\n", timeout=10)
+    first.communicate(timeout=10)

@@ -20,6 +20,7 @@ from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel
+from espnet_plugin.files import locked
 
 __all__ = ["build_cache"]
 
@@ -70,7 +71,8 @@ def build_cache(
     }
     # One rank computes, the others read what it wrote.
     if not is_distributed() or dist.get_rank() == 0:
-        with _same_random_numbers():
+        # Several trainings of a table may want it at the same time.
+        with locked(folder), _same_random_numbers():
             _fill(folder, made_of, task, args, teacher, seconds_per_input)
     if is_distributed():
         dist.barrier()

@@ -75,6 +75,10 @@ def test_every_row_is_asked_for(recipe):
     assert len(set(tags)) == len(tags) == 9
     (control,) = [job for job in jobs if "--reference_exp" in job]
     assert control["--reference_exp"] == "exp/asr_untrained"
+    # What the reference says is computed once; the untrained one says other things.
+    caches = {job.get("--teacher_cache") for job in jobs if job["--stage"] == "5"}
+    assert caches == {"exp/teacher_cache", control["--teacher_cache"]}
+    assert control["--teacher_cache"] == "exp/teacher_cache_untrained"
 
 
 def test_a_failed_job_is_named_and_the_others_run(recipe):

@@ -22,25 +22,26 @@ cores=$(env -u OMP_NUM_THREADS nproc)
 eval "OMP_NUM_THREADS=${cores} ./run.sh --stage 1 --stop_stage 4 --nj ${jobs} ${more}"
 
 tasks() {
-    local seed name
+    local seed name cached="--teacher_cache exp/teacher_cache"
     for seed in ${seeds}; do
-        echo "--stage 5 --stop_stage 7 --direct true --seed ${seed}"
+        echo "--stage 5 --stop_stage 7 --direct true --seed ${seed} ${cached}"
         echo "--stage 8 --stop_stage 8 --seed ${seed}"
     done
     ${ablations} || return 0
     # What to match.
     for name in clip mse mae kl "clip mae"; do
-        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --objectives '${name}'" \
+        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} ${cached} --objectives '${name}'" \
             "--tag encrl_${name// /_} --variant 'objectives ${name// /+}'"
     done
     # Where to start from.
     for name in first last spaced; do
-        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --student_init ${name}" \
+        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} ${cached} --student_init ${name}" \
             "--tag encrl_init_${name} --variant 'init ${name}'"
     done
     # Negative control: a teacher that knows nothing must not help.
     echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --tag encrl_untrained" \
-        "--variant 'untrained reference' --reference_exp exp/asr_untrained"
+        "--variant 'untrained reference' --reference_exp exp/asr_untrained" \
+        "--teacher_cache exp/teacher_cache_untrained"
 }
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
