@@ -7,8 +7,10 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.objectives import EncoderOutputs, WeightedObjectives
+from espnet_plugin.distill.objectives.posteriors import divergence_by_utterance
 from espnet_plugin.distill.teacher import FrozenTeacher, exit_outputs
 from espnet_plugin.errors import UserError
 
@@ -54,6 +56,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
             student_dim=self.encoder.output_size(),
             teacher_dim=teacher_dim,
         )
+        self.score_book: Optional[ScoreBook] = None
         self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
 
     def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
@@ -113,6 +116,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
             text = text[:, : text_lengths.max()]
         else:
             text = None
+        names = kwargs.get("utt_id")
+        if self.score_book is not None and self.training and names is not None:
+            scores = divergence_by_utterance(last, theirs)
+            self.score_book.update(names, scores.tolist())
         loss, stats = self._loss(last, theirs, text, text_lengths)
         for layer, ours in zip(
             getattr(self.encoder, "interctc_layer_idx", None) or (), exits

@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import Optional
 
 from espnet2.tasks.asr import ASRTask
+from espnet2.utils.nested_dict_action import NestedDictAction
 
+from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.tasks.schedule import fill_schedule
+from espnet_plugin.tasks.selection import (
+    SelectedBatches,
+    note_ctc_scores,
+    read_selection,
+    rebuild_batches,
+)
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
 
 __all__ = ["CountedASRTask", "seconds_per_input"]
@@ -28,11 +36,51 @@ class CountedASRTask(ASRTask):
     trainer = CostTrainer
 
     @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Add the choice of data to ESPnet's options."""
+        super().add_task_arguments(parser)
+        parser.add_argument(
+            "--data_selection_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="Train on some utterances only, chosen anew each epoch by their loss: "
+            "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1",
+        )
+
+    @classmethod
     def build_model(cls, args: argparse.Namespace):
         """Build the stock model; see ``ASRTask.build_model``."""
+        read_selection(args)  # refuses bad options before anything takes time
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
+        # ESPnet builds the batches without the model, and once in a process.
+        cls.score_book = ScoreBook()
+        if args.data_selection_conf:
+            cls.note_scores(model)
         return model
+
+    @classmethod
+    def note_scores(cls, model) -> None:
+        """Let the model's training note the losses that data may be chosen by."""
+        note_ctc_scores(model, cls.score_book)
+
+    @classmethod
+    def build_sequence_iter_factory(cls, args, iter_options, mode):
+        """Build ESPnet's iterator; for training, of the utterances chosen."""
+        factory = super().build_sequence_iter_factory(args, iter_options, mode)
+        selection = read_selection(args)
+        if mode == "train" and selection is not None:
+            folder = Path(args.output_dir) / "selection"
+            factory.sampler = SelectedBatches(
+                factory.sampler.batches,
+                selection,
+                cls.score_book,
+                rebuild_batches(args, folder),
+                folder,
+                args.seed,
+                args.max_epoch,
+            )
+        return factory
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):

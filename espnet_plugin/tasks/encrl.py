@@ -154,6 +154,11 @@ class EncRLTask(CountedASRTask):
             model.attach_teacher(CachedTeacher(store))
         return model
 
+    @classmethod
+    def note_scores(cls, model) -> None:
+        """Note how far each utterance is from the reference, where data is chosen."""
+        model.score_book = cls.score_book
+
     @staticmethod
     def _layers(args: argparse.Namespace, reference_args: argparse.Namespace):
         """Return the reference's layer for each of the student's; None for random."""

@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence
 
 import yaml
 
-from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.tasks.job import training_job
 
@@ -52,7 +52,15 @@ def train_plain_model(
         from espnet_plugin.tasks.asr import CountedASRTask
 
         CountedASRTask.main(cmd=cmd)
+        _leave_stock_keys(folder / "config.yaml")
         write_meta(folder, folder / AVERAGED, meta)
+
+
+def _leave_stock_keys(path: Path) -> None:
+    """Take our options out of a finished model's configuration: it is a stock model."""
+    config = read_config(path)
+    if config.pop("data_selection_conf", None) is not None:
+        write_text(path, yaml.safe_dump(config, sort_keys=True, allow_unicode=True))
 
 
 def write_meta(folder: Path, checkpoint: Path, meta: dict[str, Any]) -> None:

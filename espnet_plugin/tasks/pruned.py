@@ -10,7 +10,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
 from espnet_plugin.export.load import load_state
 from espnet_plugin.tasks.asr import CountedASRTask
-from espnet_plugin.tasks.schedule import updates_per_epoch
+from espnet_plugin.tasks.schedule import total_updates
 
 __all__ = ["PrunedASRTask"]
 
@@ -54,12 +54,11 @@ class PrunedASRTask(CountedASRTask):
             {k: v for k, v in model.state_dict().items() if k.startswith("pruning_")}
         )
         load_state(model, state, args.dense_model_file)
-        batches = updates_per_epoch(args) * args.accum_grad
         model.attach_pruner(
             args.pruner,
             args.pruner_conf,
             args.pruner_nonzero,
-            args.max_epoch * batches,
+            total_updates(args) * args.accum_grad,
             tuple(args.pruner_without),
         )
         return model

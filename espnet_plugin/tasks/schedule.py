@@ -7,12 +7,23 @@ from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
 from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.selection import read_selection
 
-__all__ = ["fill_schedule", "updates_per_epoch"]
+__all__ = ["fill_schedule", "total_updates", "updates_per_epoch"]
 
 
 def updates_per_epoch(args: argparse.Namespace) -> int:
     """Return how often the weights are updated in one epoch of ESPnet's training.
+
+    Raises:
+        UserError: If the batch type does not fix it.
+    """
+    # Batches left over at the end of an epoch update nothing (Trainer.train_one_epoch).
+    return batches_per_epoch(args) // args.accum_grad
+
+
+def batches_per_epoch(args: argparse.Namespace) -> int:
+    """Return the batches of one epoch over all data.
 
     Raises:
         UserError: If the batch type does not fix it.
@@ -41,8 +52,7 @@ def updates_per_epoch(args: argparse.Namespace) -> int:
                 ),
             )
         )
-    # Batches left over at the end of an epoch update nothing (Trainer.train_one_epoch).
-    return batches // args.accum_grad
+    return batches
 
 
 def fill_schedule(args: argparse.Namespace) -> None:
@@ -53,4 +63,17 @@ def fill_schedule(args: argparse.Namespace) -> None:
     conf = args.scheduler_conf
     open_end = "total_steps" not in conf and "steps_per_epoch" not in conf
     if args.scheduler == "onecyclelr" and open_end:
-        conf["total_steps"] = args.max_epoch * updates_per_epoch(args) + 1
+        conf["total_steps"] = total_updates(args) + 1
+
+
+def total_updates(args: argparse.Namespace) -> int:
+    """Return the updates of the whole training, where data is chosen the fewer."""
+    selection = read_selection(args)
+    whole = updates_per_epoch(args)
+    if selection is None:
+        return args.max_epoch * whole
+    batches = batches_per_epoch(args)
+    return sum(
+        selection.batches_of(batches, epoch) // args.accum_grad
+        for epoch in range(1, args.max_epoch + 1)
+    )

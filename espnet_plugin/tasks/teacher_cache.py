@@ -104,6 +104,8 @@ def _fill(
 ) -> None:
     if (folder / "done.json").is_file():
         return
+    # Everything, whatever the first epoch would choose.
+    args = argparse.Namespace(**{**vars(args), "data_selection_conf": {}})
     device = "cuda" if args.ngpu > 0 else "cpu"
     # The batches of the training itself: what an utterance's last frames are depends,
     # by a hair, on the padding behind it.

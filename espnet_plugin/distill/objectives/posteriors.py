@@ -8,10 +8,16 @@ from espnet_plugin.distill.objectives.outputs import (
     EncoderOutputs,
     frame_mask,
     mean_over_frames,
+    pool_frames,
 )
 from espnet_plugin.errors import UserError
 
-__all__ = ["KLObjective", "MAEObjective", "MSEObjective"]
+__all__ = [
+    "KLObjective",
+    "MAEObjective",
+    "MSEObjective",
+    "divergence_by_utterance",
+]
 
 _SCALES = ("log_posteriors", "posteriors")
 
@@ -125,3 +131,21 @@ class KLObjective(_FrameObjective):
         theirs = F.log_softmax(teacher / self.temperature, -1)
         divergence = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
         return divergence * self.temperature**2
+
+
+def divergence_by_utterance(
+    student: EncoderOutputs, teacher: EncoderOutputs
+) -> torch.Tensor:
+    """Return how far each utterance's posteriors are from the teacher's.
+
+    Args:
+        student: Log-posteriors ``(batch, frames, vocabulary)``.
+        teacher: The same shape.
+
+    Returns:
+        Kullback-Leibler divergence a frame, ``(batch,)``, in nats, without gradient.
+    """
+    with torch.no_grad():
+        ours, theirs = student.log_posteriors, teacher.log_posteriors
+        each = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
+        return pool_frames(each[..., None], student.lengths)[:, 0]

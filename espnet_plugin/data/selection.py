@@ -1,0 +1,129 @@
+"""Dynamic data pruning: which utterances an epoch trains on, by their last losses.
+
+- [0] Dynamic Data Pruning for Automatic Speech Recognition, 2024,
+  https://arxiv.org/abs/2406.18373: a share of the utterances is kept, chosen anew every
+  cycle, and none is lost for good. What an utterance's score is and how long a cycle
+  lasts is not in the abstract; the answers here are ours.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Mapping, Sequence, Union
+
+import numpy as np
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json
+
+__all__ = ["CRITERIA", "ScoreBook", "Selection"]
+
+CRITERIA = ("easy", "hard", "easy2hard", "random")
+
+
+class ScoreBook:
+    """The last loss of each utterance."""
+
+    def __init__(self):
+        self._scores: dict[str, float] = {}
+
+    def update(self, names: Iterable[str], values: Iterable[float]) -> None:
+        """Note the loss of utterances, per frame or token; not finite ones are hard."""
+        for name, value in zip(names, values):
+            value = float(value)
+            self._scores[name] = value if math.isfinite(value) else math.inf
+
+    def scores(self) -> dict[str, float]:
+        """Return them all."""
+        return dict(self._scores)
+
+    def save(self, path: Union[str, Path]) -> None:
+        """Write them; an infinite one is null."""
+        finite = {k: v if v < math.inf else None for k, v in self._scores.items()}
+        write_json(path, finite)
+
+    def load(self, path: Union[str, Path]) -> None:
+        """Read what :meth:`save` wrote, in place of all scores."""
+        stored = read_json(path)
+        self._scores = {k: math.inf if v is None else v for k, v in stored.items()}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How utterances are chosen.
+
+    Attributes:
+        keep: Share of the utterances an epoch trains on.
+        criterion: ``easy``: those with the lowest loss; ``hard``: the highest;
+            ``easy2hard``: from the lowest in the first epoch that chooses to the
+            highest in the last; ``random``: a negative control.
+        warmup: Epochs on everything before the first choice.
+
+    Raises:
+        UserError: If a value is out of range.
+    """
+
+    keep: float = 0.7
+    criterion: str = "easy2hard"
+    warmup: int = 1
+
+    def __post_init__(self):
+        if not 0.0 < self.keep <= 1.0:
+            raise UserError(f"data_selection_conf.keep {self.keep}: above 0, at most 1")
+        if self.criterion not in CRITERIA:
+            raise UserError(
+                f"data_selection_conf.criterion {self.criterion!r}: must be one of "
+                f"{', '.join(CRITERIA)}"
+            )
+        if self.warmup < 1 and self.criterion != "random":
+            raise UserError(
+                f"data_selection_conf.warmup {self.warmup}: losses are known only "
+                "after an epoch on everything, so 1 at least"
+            )
+
+    def choose(
+        self,
+        names: Sequence[str],
+        scores: Mapping[str, float],
+        epoch: int,
+        max_epoch: int,
+        seed: int,
+    ) -> list[str]:
+        """Return the utterances of an epoch, in the order of ``names``.
+
+        Args:
+            names: All of them.
+            scores: Their losses; one that has none counts as the hardest.
+            epoch: From 1.
+            max_epoch: The last one.
+            seed: Of the training.
+        """
+        if epoch <= self.warmup or self.keep == 1.0:
+            return list(names)
+        count = max(1, round(self.keep * len(names)))
+        random = np.random.default_rng([seed, epoch])
+        if self.criterion == "random":
+            chosen = random.permutation(len(names))[:count]
+        else:
+            values = np.array([scores.get(name, math.inf) for name in names])
+            # Ties, which all unknown ones are, in an order of their own each epoch.
+            order = np.lexsort((random.permutation(len(names)), values))
+            chosen = order[self._first(len(names) - count, epoch, max_epoch) :][:count]
+        kept = set(chosen.tolist())
+        return [name for index, name in enumerate(names) if index in kept]
+
+    def _first(self, left_out: int, epoch: int, max_epoch: int) -> int:
+        """How many of the easiest are passed over."""
+        if self.criterion == "easy":
+            return 0
+        if self.criterion == "hard":
+            return left_out
+        steps = max_epoch - self.warmup - 1
+        done = (epoch - self.warmup - 1) / steps if steps > 0 else 1.0
+        return round(done * left_out)
+
+    def batches_of(self, batches: int, epoch: int) -> int:
+        """Return how many batches an epoch has, of ``batches`` with everything."""
+        if epoch <= self.warmup:
+            return batches
+        return max(1, round(self.keep * batches))
