@@ -1,9 +1,9 @@
-"""Two pictures of a results.json: error rate against size, and against cost."""
+"""Pictures of a results.json: error rate against size, training cost and speed."""
 
 import logging
 import math
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import matplotlib
 
@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import (  # noqa: E402
     FuncFormatter,
     LogLocator,
@@ -20,8 +21,9 @@ from matplotlib.ticker import (  # noqa: E402
 
 from espnet_plugin.errors import UserError  # noqa: E402
 from espnet_plugin.evaluate.aggregate import Group, group_rows  # noqa: E402
+from espnet_plugin.evaluate.pareto import pareto_front  # noqa: E402
 
-__all__ = ["plot_results"]
+__all__ = ["method_styles", "plot_results", "save_figure"]
 
 PathLike = Union[str, Path]
 
@@ -37,21 +39,24 @@ _DODGE = 0.011
 # A smaller spread is easier to read on a linear axis.
 _LOG_FROM_RATIO = 8.0
 
+_LONG_LEGEND = 18
+
 _FLOPS_PER_PFLOP = 1e15
 _SECONDS_PER_HOUR = 3600.0
 
 
 def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
-    """Draw WER against parameters and against training cost.
+    """Draw WER against parameters, training cost and real-time factor.
 
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
     the number of layers, and a line joins the sizes of one method and variant. A hollow
     point is a variant of one size. Models of the same size are set side by side. The
-    cost of a model built on a shared EncRL run includes that run in full.
+    cost of a model built on a shared EncRL run includes that run in full. A grey line
+    of steps is the Pareto front: below and left of it there is no model.
 
     Args:
         results: Content of results.json.
-        folder: Where wer_params.{png,svg} and wer_cost.{png,svg} go.
+        folder: Where wer_params, wer_cost and wer_rtf go, as .png and as .svg.
 
     Returns:
         The PNG files.
@@ -71,7 +76,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    styles = _styles(groups)
+    styles = method_styles((group.method, group.variant) for group in groups)
     corpus = results.get("corpus", "")
     written = [
         _draw(
@@ -99,6 +104,13 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
                 ("training (wall-clock hours)", _hours),
             ],
         ),
+        _draw(
+            folder / "wer_rtf",
+            groups,
+            styles,
+            f"{corpus}: word error rate and speed",
+            [("encoder real-time factor, less is faster", lambda g: g.encoder_rtf)],
+        ),
     ]
     return [path for path in written if path is not None]
 
@@ -119,15 +131,22 @@ def _scale(value: Optional[float], unit: float) -> Optional[float]:
     return value / unit if value else None
 
 
-def _styles(groups: Sequence[Group]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Colour by method, marker by variant within it."""
+def method_styles(
+    names: Iterable[tuple[str, str]],
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Choose a colour for each method, a marker for each variant within it.
+
+    Args:
+        names: (method, variant), in the order of a legend.
+    """
     styles: dict[tuple[str, str], tuple[str, str]] = {}
-    others = [m for m in dict.fromkeys(g.method for g in groups) if m not in _COLOURS]
-    for method in dict.fromkeys(group.method for group in groups):
+    listed = list(dict.fromkeys(names))
+    others = [m for m in dict.fromkeys(m for m, _ in listed) if m not in _COLOURS]
+    for method in dict.fromkeys(method for method, _ in listed):
         colour = _COLOURS.get(method)
         if colour is None:
             colour = _MORE_COLOURS[others.index(method) % len(_MORE_COLOURS)]
-        variants = dict.fromkeys(g.variant for g in groups if g.method == method)
+        variants = [variant for one, variant in listed if one == method]
         for number, variant in enumerate(variants):
             styles[method, variant] = (colour, _MARKERS[number % len(_MARKERS)])
     return styles
@@ -152,7 +171,8 @@ def _draw(
     figure, panels = plt.subplots(
         1,
         len(drawable),
-        figsize=(3.0 + 4.8 * len(drawable), 4.6),
+        # A legend of many lines needs the height.
+        figsize=(3.6 + 4.8 * len(drawable), max(4.6, 1.0 + 0.21 * len(styles))),
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -163,8 +183,18 @@ def _draw(
         panel.set_xlabel(label)
     panels[0][0].set_ylabel("test WER (%), mean of seeds, 95 % interval")
     panels[0][0].set_ylim(0, limit)
-    handles = {}
-    for panel in panels[0]:
+    figure.suptitle(title, fontsize=11)
+    return save_figure(figure, panels[0], stem)
+
+
+def save_figure(figure: Figure, panels: Iterable[Axes], stem: Path) -> Path:
+    """Put one legend for all panels beside them, and write ``stem`` .png and .svg.
+
+    Returns:
+        The PNG file.
+    """
+    handles: dict[str, Any] = {}
+    for panel in panels:
         for handle, name in zip(*panel.get_legend_handles_labels()):
             handles.setdefault(name, handle)
     figure.legend(
@@ -172,13 +202,35 @@ def _draw(
         handles.keys(),
         loc="outside right upper",
         frameon=False,
-        fontsize=9,
+        fontsize=9 if len(handles) <= _LONG_LEGEND else 7.5,
     )
-    figure.suptitle(title, fontsize=11)
     for suffix in (".png", ".svg"):
-        figure.savefig(stem.with_suffix(suffix), dpi=150)
+        # No date in it: the same results give the same file.
+        metadata = {"Date": None} if suffix == ".svg" else None
+        figure.savefig(stem.with_suffix(suffix), dpi=150, metadata=metadata)
     plt.close(figure)
     return stem.with_suffix(".png")
+
+
+def _front(panel: Axes, points: Sequence[tuple[float, float]], limit: float) -> None:
+    """Draw the front as steps, to the edges: what is beaten lies above and right."""
+    chosen = [points[index] for index in pareto_front(points)]
+    chosen = [(x, y) for x, y in chosen if y <= limit]
+    if not chosen:
+        return
+    right = max(x for x, _ in points)
+    xs = [chosen[0][0], *(x for x, _ in chosen), right]
+    ys = [limit, *(y for _, y in chosen), chosen[-1][1]]
+    panel.step(
+        xs,
+        ys,
+        where="post",
+        color="#888888",
+        linewidth=1.0,
+        linestyle=(0, (4, 2)),
+        label="Pareto front",
+        zorder=1,
+    )
 
 
 def _panel(
@@ -194,6 +246,7 @@ def _panel(
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
     xs = dict(zip(map(id, known), places))
+    _front(panel, [(x, g.test_wer) for x, g in zip(exact, known)], limit)
     for key, (colour, marker) in styles.items():
         series = [group for group in known if (group.method, group.variant) == key]
         if not series:
