@@ -5,6 +5,7 @@ be checked from that file alone.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
@@ -252,6 +253,12 @@ def _interval(
         return tuple(given) if given else None
     if errors is None or lengths is None:
         return None
+    return _bootstrap_once(tuple(errors), tuple(lengths))
+
+
+@lru_cache(maxsize=1024)
+def _bootstrap_once(errors: tuple, lengths: tuple) -> Interval:
+    """Every table and picture groups the same rows, and drawing takes a while."""
     return bootstrap_interval(errors, lengths)
 
 

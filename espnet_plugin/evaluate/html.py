@@ -93,7 +93,8 @@ def write_html(path: Union[str, Path], *args: Any) -> Path:
 
 def _table(table: Table, heading: str = "h2") -> list[str]:
     parts = [f"<{heading}>{escape(table.title)}</{heading}>"] if table.title else []
-    parts += ['<div class="wide"><table>', f"<thead>{_line(table.header, 'th')}</thead>"]
+    parts.append('<div class="wide"><table>')
+    parts.append(f"<thead>{_line(table.header, 'th')}</thead>")
     parts += ["<tbody>", *(_line(line, "td") for line in table.lines)]
     parts.append("</tbody></table></div>")
     if table.notes:

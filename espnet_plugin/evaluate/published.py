@@ -14,8 +14,8 @@ PUBLISHED_SOURCE = (
     "https://doi.org/10.21437/Interspeech.2025-1704. "
     "LibriSpeech and TED-LIUM 3, one run each and no intervals; another recipe, other "
     "data and other decoding than above, so no figure here compares with one there. "
-    "The epochs of its own models count fine-tuning alone. †: other authors' models, as "
-    "the paper cites them. n/r: not reported."
+    "The epochs of its own models count fine-tuning alone. †: other authors' models, "
+    "as the paper cites them. n/r: not reported."
 )
 
 _LIBRISPEECH = (

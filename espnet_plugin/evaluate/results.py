@@ -238,8 +238,8 @@ def update_results(
         raise
     except ValueError as error:
         raise UserError(
-            f"{results_json} holds NaN or Infinity: mend that by hand, or delete it and "
-            "gather again"
+            f"{results_json} holds NaN or Infinity: mend that by hand, or delete it "
+            "and gather again"
         ) from error
     return content
 

@@ -23,7 +23,8 @@ def test_front_is_all_that_nothing_beats(seed):
     chance = random.Random(seed)
     # Few values, so that there are ties in one number and in both.
     points = [
-        (chance.randint(0, 6), chance.randint(0, 6)) for _ in range(chance.randint(0, 25))
+        (chance.randint(0, 6), chance.randint(0, 6))
+        for _ in range(chance.randint(0, 25))
     ]
     front = pareto_front(points)
     assert len(set(front)) == len(front)

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,9 @@ def test_peak_memory_is_not_known_where_the_process_fails(tmp_path, caplog):
     assert "peak memory is not known" in caplog.text
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
+)
 def test_peak_memory_grows_with_the_length(tiny_asr_model):
     name = tiny_asr_model.checkpoint.name
     short, long = (

@@ -181,8 +181,8 @@ def test_comparison_with_scratch(results):
 
 
 def test_unknown_figures_are_question_marks_not_numbers(results):
-    for key in ("test_wer", "wer_ci95", "test_cer", "cer_ci95", "encoder_rtf", "params"):
-        results["rows"][0][key] = None
+    unknown = ("test_wer", "wer_ci95", "test_cer", "cer_ci95", "encoder_rtf", "params")
+    results["rows"][0].update(dict.fromkeys(unknown))
     results["rows"][1]["test_wer"] = None
     results["rows"][1]["wer_ci95"] = None
     results["shared"][1]["teacher_flops"] = None
