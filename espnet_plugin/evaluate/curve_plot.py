@@ -5,12 +5,15 @@ import math
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-# It also chooses the backend, before anything is drawn.
-from espnet_plugin.evaluate.plots import method_styles, save_figure
+from espnet_plugin.evaluate.plot_style import (
+    add_legend,
+    method_styles,
+    plt,
+    save_figure,
+)
 
 __all__ = ["plot_curves"]
 
@@ -72,7 +75,8 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
     for panel in panels[-1]:
         panel.set_xlabel("epoch")
     figure.suptitle(f"{results.get('corpus', '')}: learning curves", fontsize=11)
-    return save_figure(figure, panels.flat, folder / "learning_curves")
+    add_legend(figure, panels.flat)
+    return save_figure(figure, folder / "learning_curves")
 
 
 def _panel(

@@ -3,34 +3,26 @@
 import logging
 import math
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import (  # noqa: E402
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.aggregate import Group, group_rows
+from espnet_plugin.evaluate.pareto import pareto_front
+from espnet_plugin.evaluate.plot_labels import Label, place_labels
+from espnet_plugin.evaluate.plot_style import (
+    add_legend,
+    method_styles,
+    plt,
+    save_figure,
 )
 
-from espnet_plugin.errors import UserError  # noqa: E402
-from espnet_plugin.evaluate.aggregate import Group, group_rows  # noqa: E402
-from espnet_plugin.evaluate.pareto import pareto_front  # noqa: E402
-
-__all__ = ["method_styles", "plot_results", "save_figure"]
+__all__ = ["plot_results"]
 
 PathLike = Union[str, Path]
 
-# Okabe and Ito's colours: told apart under every common colour blindness.
-_COLOURS = {"reference": "#000000", "encrl": "#0072B2", "scratch": "#D55E00"}
-_MORE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 # A failed control near 100 % must not flatten all the rest: higher points stand at the
 # upper edge with their number.
 _LIMIT_IN_MEDIANS = 3.0
@@ -38,8 +30,6 @@ _LIMIT_IN_MEDIANS = 3.0
 _DODGE = 0.011
 # A smaller spread is easier to read on a linear axis.
 _LOG_FROM_RATIO = 8.0
-
-_LONG_LEGEND = 18
 
 _FLOPS_PER_PFLOP = 1e15
 _SECONDS_PER_HOUR = 3600.0
@@ -131,27 +121,6 @@ def _scale(value: Optional[float], unit: float) -> Optional[float]:
     return value / unit if value else None
 
 
-def method_styles(
-    names: Iterable[tuple[str, str]],
-) -> dict[tuple[str, str], tuple[str, str]]:
-    """Choose a colour for each method, a marker for each variant within it.
-
-    Args:
-        names: (method, variant), in the order of a legend.
-    """
-    styles: dict[tuple[str, str], tuple[str, str]] = {}
-    listed = list(dict.fromkeys(names))
-    others = [m for m in dict.fromkeys(m for m, _ in listed) if m not in _COLOURS]
-    for method in dict.fromkeys(method for method, _ in listed):
-        colour = _COLOURS.get(method)
-        if colour is None:
-            colour = _MORE_COLOURS[others.index(method) % len(_MORE_COLOURS)]
-        variants = [variant for one, variant in listed if one == method]
-        for number, variant in enumerate(variants):
-            styles[method, variant] = (colour, _MARKERS[number % len(_MARKERS)])
-    return styles
-
-
 def _draw(
     stem: Path,
     groups: Sequence[Group],
@@ -178,52 +147,42 @@ def _draw(
         layout="constrained",
     )
     limit = _upper_limit(groups)
+    texts = []
     for panel, (label, x_of) in zip(panels[0], drawable):
-        _panel(panel, groups, styles, x_of, limit, side_by_side)
+        texts.append(_panel(panel, groups, styles, x_of, limit, side_by_side))
         panel.set_xlabel(label)
     panels[0][0].set_ylabel("test WER (%), mean of seeds, 95 % interval")
     panels[0][0].set_ylim(0, limit)
     figure.suptitle(title, fontsize=11)
-    return save_figure(figure, panels[0], stem)
+    add_legend(figure, panels[0])
+    # Where there is room shows only when all else has its place.
+    figure.draw_without_rendering()
+    for panel, (labels, points) in zip(panels[0], texts):
+        place_labels(panel, labels, points)
+    return save_figure(figure, stem)
 
 
-def save_figure(figure: Figure, panels: Iterable[Axes], stem: Path) -> Path:
-    """Put one legend for all panels beside them, and write ``stem`` .png and .svg.
+def _front(
+    panel: Axes,
+    points: Sequence[tuple[float, float]],
+    places: Sequence[float],
+    limit: float,
+) -> None:
+    """Draw the front as steps, to the edges: what is beaten lies above and right.
 
-    Returns:
-        The PNG file.
+    Args:
+        panel: Where.
+        points: ``(x, WER)``, which decide what is on the front.
+        places: Where the points stand, if they are set side by side.
+        limit: Upper edge.
     """
-    handles: dict[str, Any] = {}
-    for panel in panels:
-        for handle, name in zip(*panel.get_legend_handles_labels()):
-            handles.setdefault(name, handle)
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside right upper",
-        frameon=False,
-        fontsize=9 if len(handles) <= _LONG_LEGEND else 7.5,
-    )
-    for suffix in (".png", ".svg"):
-        # No date in it: the same results give the same file.
-        metadata = {"Date": None} if suffix == ".svg" else None
-        figure.savefig(stem.with_suffix(suffix), dpi=150, metadata=metadata)
-    plt.close(figure)
-    return stem.with_suffix(".png")
-
-
-def _front(panel: Axes, points: Sequence[tuple[float, float]], limit: float) -> None:
-    """Draw the front as steps, to the edges: what is beaten lies above and right."""
-    chosen = [points[index] for index in pareto_front(points)]
-    chosen = [(x, y) for x, y in chosen if y <= limit]
-    if not chosen:
+    front = [index for index in pareto_front(points) if points[index][1] <= limit]
+    if not front:
         return
-    right = max(x for x, _ in points)
-    xs = [chosen[0][0], *(x for x, _ in chosen), right]
-    ys = [limit, *(y for _, y in chosen), chosen[-1][1]]
+    xs, ys = [places[index] for index in front], [points[index][1] for index in front]
     panel.step(
-        xs,
-        ys,
+        [xs[0], *xs, max(places)],
+        [limit, *ys, ys[-1]],
         where="post",
         color="#888888",
         linewidth=1.0,
@@ -240,13 +199,15 @@ def _panel(
     x_of: Callable[[Group], Optional[float]],
     limit: float,
     side_by_side: bool,
-) -> None:
+) -> tuple[list[Label], list[tuple[float, float]]]:
+    """Draw one panel; return the labels that are still to be placed, and all points."""
     known = [group for group in groups if x_of(group)]
     exact = [x_of(group) for group in known]
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
     xs = dict(zip(map(id, known), places))
-    _front(panel, [(x, g.test_wer) for x, g in zip(exact, known)], limit)
+    _front(panel, [(x, g.test_wer) for x, g in zip(exact, known)], places, limit)
+    labels = []
     for key, (colour, marker) in styles.items():
         series = [group for group in known if (group.method, group.variant) == key]
         if not series:
@@ -266,7 +227,11 @@ def _panel(
             zorder=3,
         )
         for group in series:
-            _bar_and_label(panel, xs[id(group)], group, colour, limit, family)
+            _bar(panel, xs[id(group)], group, colour, limit)
+            text = _label_text(group, limit, family)
+            if text:
+                place = xs[id(group)], min(group.test_wer, limit)
+                labels.append(Label(*place, text, colour))
     if logarithmic:
         panel.set_xscale("log")
         _log_ticks(panel, math.log10(max(exact) / min(exact)))
@@ -275,6 +240,7 @@ def _panel(
     panel.grid(True, color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+    return labels, [(xs[id(g)], min(g.test_wer, limit)) for g in known]
 
 
 def _set_side_by_side(exact: Sequence[float], logarithmic: bool) -> list[float]:
@@ -310,29 +276,19 @@ def _legend_name(groups: Sequence[Group], key: tuple[str, str]) -> str:
     return f"{series[0].name} ({sizes} layers)"
 
 
-def _bar_and_label(
-    panel: Axes, x: float, group: Group, colour: str, limit: float, family: bool
-) -> None:
-    over = group.test_wer > limit
-    if group.wer_ci95 is not None and not over:
-        low, high = group.wer_ci95[0], min(group.wer_ci95[1], limit)
-        panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
-        panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
-    if over:
-        text = f"{group.test_wer:.0f} % \u2191"
-    elif family:
-        text = str(group.layers)
-    else:
-        # The legend says it: numbers of many ablations would hide one another.
+def _bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
+    if group.wer_ci95 is None or group.test_wer > limit:
         return
-    panel.annotate(
-        text,
-        (x, min(group.test_wer, limit)),
-        xytext=(7, -12 if over else 4),
-        textcoords="offset points",
-        fontsize=9,
-        color=colour,
-    )
+    low, high = group.wer_ci95[0], min(group.wer_ci95[1], limit)
+    panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
+    panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
+
+
+def _label_text(group: Group, limit: float, family: bool) -> str:
+    if group.test_wer > limit:
+        return f"{group.test_wer:.0f} % \u2191"
+    # Of a single one the legend says it: many numbers would hide one another.
+    return str(group.layers) if family else ""
 
 
 def _upper_limit(groups: Sequence[Group]) -> float:
