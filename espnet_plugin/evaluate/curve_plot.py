@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from espnet_plugin.evaluate.plot_style import (
     add_legend,
@@ -24,8 +24,6 @@ _KINDS = (
 # More sizes than that would make panels too small; the rest is in results.json.
 _MOST_SIZES = 5
 _MARKS_A_CURVE = 7
-# A first epoch far above all others would flatten them.
-_LIMIT_IN_LAST_MEDIANS = 4.0
 
 
 def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optional[Path]:
@@ -59,7 +57,7 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
     figure, panels = plt.subplots(
         len(kinds),
         len(sizes),
-        figsize=(2.8 + 2.9 * len(sizes), max(2.7 * len(kinds), 1 + 0.21 * len(styles))),
+        figsize=(2.8 + 2.9 * len(sizes), max(3.2 * len(kinds), 1 + 0.21 * len(styles))),
         sharex="col",
         sharey="row",
         squeeze=False,
@@ -69,7 +67,7 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
         for panel, size in zip(line, sizes):
             _panel(panel, [row for row in rows if row["layers"] == size], key, styles)
         line[0].set_ylabel(label)
-        line[0].set_ylim(0, _upper_limit(rows, key))
+        _scale(line[0], rows, key)
     for panel, size in zip(panels[0], sizes):
         panel.set_title(f"{size or '?'} layers", fontsize=10)
     for panel in panels[-1]:
@@ -109,12 +107,18 @@ def _panel(
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _upper_limit(rows: Iterable[Mapping], key: str) -> float:
+def _scale(panel: Axes, rows: Iterable[Mapping], key: str) -> None:
+    """Logarithmic, so that the end, where models differ, is not flat at the bottom."""
     curves = [_finite(_numbers(row.get(key))) for row in rows]
-    last = sorted(curve[-1] for curve in curves if curve)
-    highest = max(max(curve) for curve in curves if curve)
-    cut = _LIMIT_IN_LAST_MEDIANS * last[len(last) // 2]
-    return min(1.05 * highest, max(cut, 1.1 * last[-1])) or 1.0
+    values = [value for curve in curves for value in curve]
+    if min(values) <= 0:
+        panel.set_ylim(0, 1.05 * max(values) or 1.0)
+        return
+    panel.set_yscale("log")
+    panel.set_ylim(min(values) / 1.1, max(values) * 1.1)
+    panel.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=20))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _numbers(text: Optional[str]) -> list[float]:
