@@ -56,7 +56,7 @@ def place_labels(
         costs = [_overlap(box, taken) + _outside(box, edges) for box in boxes]
         best = boxes[int(np.argmin(costs))]
         taken.append(best)
-        panel.annotate(
+        text = panel.annotate(
             label.text,
             (label.x, label.y),
             xytext=(best[0] - x, best[1] - y),
@@ -70,6 +70,8 @@ def place_labels(
             zorder=5,
             annotation_clip=False,
         )
+        # Or the panel would shrink for it, and the places no longer be right.
+        text.set_in_layout(False)
 
 
 def _overlap(box: tuple, others: Sequence[tuple]) -> float:
