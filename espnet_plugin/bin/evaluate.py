@@ -8,6 +8,7 @@ from pathlib import Path
 from espnet2.utils.types import str2bool
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.models import evaluate_model, measure_speed
 
 
@@ -17,8 +18,13 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("model_dirs", nargs="+", type=Path, help="folders with meta.json")
-    add("--dump_dir", type=Path, required=True)
+    add(
+        "model_dirs",
+        nargs="+",
+        type=Path,
+        help="folders with meta.json; for speed alone any of ESPnet's will do",
+    )
+    add("--dump_dir", type=Path, help="of stage 2; not needed for speed alone")
     add("--sets", nargs="*", default=["dev", "test"])
     add("--decoding", choices=["best_path", "prefix"], default="best_path")
     add("--num_threads", type=int, default=1)
@@ -29,6 +35,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Do the stage."""
+    if args.dump_dir is None and not args.only_rtf:
+        raise UserError("--dump_dir is not given: where stage 2 put the sets")
     for folder in args.model_dirs:
         if args.only_rtf:
             measure_speed(folder, overwrite=True)

@@ -5,21 +5,17 @@ be checked from that file alone.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from espnet_plugin.evaluate.bootstrap import (
-    PairedComparison,
-    bootstrap_interval,
-    paired_bootstrap,
-)
+from espnet_plugin.evaluate.bootstrap import bootstrap_interval
 
 __all__ = [
     "COST_KEYS",
     "Family",
     "Group",
-    "compare_groups",
     "family_costs",
     "group_rows",
 ]
@@ -33,6 +29,7 @@ COST_KEYS = (
 )
 
 Cost = dict[str, Optional[float]]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,19 +43,28 @@ class Group:
         seeds: All of them.
         scored: How many have a test score.
         params: Parameters of one model.
+        params_nonzero: Those of them that are not exactly zero.
+        file_bytes: Size of the checkpoint.
         test_wer: Mean over seeds, percent.
         wer_range: Lowest and highest seed, percent.
         wer_ci95: 95 % interval of the mean, see `group_rows`; None where not known.
+        wer_ci95_speakers: The same over speakers; None where there are not several.
         test_words: Words of the test set.
         test_cer: Mean over seeds, percent.
+        cer_ci95: 95 % interval of the mean, as of the WER.
         dev_wer: Mean over seeds, percent.
         encoder_rtf: Mean over seeds.
+        rtf_load: The highest load of the machine under which one was measured.
+        macs: Multiply-adds per second of audio.
+        peak_memory_mb: Of a forward pass, mean over seeds.
         own: Mean cost of one model, without the shared EncRL run; None as soon as it is
             not known of one seed.
         shared: Mean cost of the shared run, each in full; zeros where there is none,
             None where it is not known.
         unit_errors: Mean errors over seeds by bootstrap unit, shape (units,).
         unit_words: Words by bootstrap unit, shape (units,).
+        test_sets: Keys of the test sets of the rows, None among them if not known.
+        dirs: Folders of the rows.
     """
 
     method: str
@@ -67,23 +73,37 @@ class Group:
     seeds: tuple[int, ...]
     scored: int
     params: Optional[float]
+    params_nonzero: Optional[float]
+    file_bytes: Optional[float]
     test_wer: Optional[float]
-    wer_range: Optional[tuple[float, float]]
-    wer_ci95: Optional[tuple[float, float]]
+    wer_range: Optional[Interval]
+    wer_ci95: Optional[Interval]
+    wer_ci95_speakers: Optional[Interval]
     test_words: Optional[int]
     test_cer: Optional[float]
+    cer_ci95: Optional[Interval]
     dev_wer: Optional[float]
     encoder_rtf: Optional[float]
+    rtf_load: Optional[float]
+    macs: Optional[float]
+    peak_memory_mb: Optional[float]
     own: Cost
     shared: Cost
     has_shared: bool
     unit_errors: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
     unit_words: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
+    test_sets: frozenset = frozenset()
+    dirs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Method and variant, for a legend."""
         return f"{self.method} {self.variant}".strip()
+
+    @property
+    def label(self) -> str:
+        """Method, variant and number of layers: what a row is called in a sentence."""
+        return f"{self.name} {self.layers or '?'}"
 
     @property
     def whole(self) -> Cost:
@@ -100,9 +120,12 @@ class Group:
             "test_wer_mean": self.test_wer,
             "test_wer_min": self.wer_range[0] if self.wer_range else None,
             "test_wer_max": self.wer_range[1] if self.wer_range else None,
-            "wer_ci95": list(self.wer_ci95) if self.wer_ci95 else None,
+            "wer_ci95": _listed(self.wer_ci95),
+            "wer_ci95_speakers": _listed(self.wer_ci95_speakers),
             "test_cer_mean": self.test_cer,
+            "cer_ci95": _listed(self.cer_ci95),
             "dev_wer_mean": self.dev_wer,
+            "encoder_rtf_mean": self.encoder_rtf,
             "own_cost_mean": self.own,
             "whole_cost_mean": self.whole,
         }
@@ -167,7 +190,10 @@ def group_rows(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Group
 def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Group:
     scored = [row for row in rows if row.get("test_wer") is not None]
     rates = [row["test_wer"] for row in scored]
-    errors, words = _pool(scored)
+    errors, words = _pool(scored, "test_errors_by_unit", "test_words_by_unit")
+    chars = _pool(scored, "test_char_errors_by_unit", "test_chars_by_unit")
+    speakers = _pool(scored, "test_errors_by_speaker", "test_words_by_speaker")
+    loads = [row["rtf_load"] for row in rows if row.get("rtf_load") is not None]
     return Group(
         method=key[0],
         variant=key[1],
@@ -175,13 +201,20 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         seeds=tuple(row["seed"] for row in rows),
         scored=len(scored),
         params=_mean(rows, "params"),
+        params_nonzero=_mean(rows, "params_nonzero"),
+        file_bytes=_mean(rows, "file_bytes"),
         test_wer=_mean(rows, "test_wer"),
         wer_range=(min(rates), max(rates)) if rates else None,
-        wer_ci95=_interval(scored, errors, words),
+        wer_ci95=_interval(scored, "wer_ci95", errors, words),
+        wer_ci95_speakers=_interval(scored, "wer_ci95_speakers", *speakers),
         test_words=scored[0].get("test_words") if scored else None,
         test_cer=_mean(rows, "test_cer"),
+        cer_ci95=_interval(scored, "cer_ci95", *chars),
         dev_wer=_mean(rows, "dev_wer"),
         encoder_rtf=_mean(rows, "encoder_rtf"),
+        rtf_load=max(loads, default=None),
+        macs=_mean(rows, "macs_per_audio_second"),
+        peak_memory_mb=_mean(rows, "peak_memory_mb"),
         own={cost: _mean_of([row.get(cost) for row in rows]) for cost in COST_KEYS},
         shared={
             cost: _mean_of([_shared_cost(row, runs, cost) for row in rows])
@@ -190,39 +223,47 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         has_shared=any(row.get("shared") for row in rows),
         unit_errors=errors,
         unit_words=words,
+        test_sets=frozenset(row.get("test_set") for row in scored),
+        dirs=tuple(row.get("dir", "") for row in rows),
     )
 
 
-def _pool(scored: list[Mapping]) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
-    """Mean errors over seeds and words, by unit; None if the seeds cannot be pooled."""
-    texts = {row.get("test_words_by_unit") for row in scored}
+def _pool(
+    scored: list[Mapping], errors_key: str, lengths_key: str
+) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
+    """Mean errors over seeds and lengths, by unit; None if seeds cannot be pooled."""
+    texts = {row.get(lengths_key) for row in scored}
     if len(texts) != 1 or None in texts:
         return None, None
-    words = np.array(texts.pop().split(), dtype=float)
-    errors = [
-        np.array(row["test_errors_by_unit"].split(), dtype=float) for row in scored
-    ]
-    return np.mean(errors, axis=0), words
+    if len({row.get("test_set") for row in scored}) > 1:
+        return None, None
+    lengths = np.array(texts.pop().split(), dtype=float)
+    errors = [np.array(row[errors_key].split(), dtype=float) for row in scored]
+    return np.mean(errors, axis=0), lengths
 
 
 def _interval(
-    scored: list[Mapping], errors: Optional[np.ndarray], words: Optional[np.ndarray]
-) -> Optional[tuple[float, float]]:
+    scored: list[Mapping],
+    key: str,
+    errors: Optional[np.ndarray],
+    lengths: Optional[np.ndarray],
+) -> Optional[Interval]:
     if len(scored) == 1:
-        given = scored[0].get("wer_ci95")
+        given = scored[0].get(key)
         return tuple(given) if given else None
-    if errors is None or words is None:
+    if errors is None or lengths is None:
         return None
-    return bootstrap_interval(errors, words)
+    return _bootstrap_once(tuple(errors), tuple(lengths))
 
 
-def compare_groups(first: Group, second: Group) -> Optional[PairedComparison]:
-    """Paired bootstrap of two groups' mean errors; None if their units differ."""
-    if first.unit_words is None or second.unit_words is None:
-        return None
-    if not np.array_equal(first.unit_words, second.unit_words):
-        return None
-    return paired_bootstrap(first.unit_errors, second.unit_errors, first.unit_words)
+@lru_cache(maxsize=1024)
+def _bootstrap_once(errors: tuple, lengths: tuple) -> Interval:
+    """Every table and picture groups the same rows, and drawing takes a while."""
+    return bootstrap_interval(errors, lengths)
+
+
+def _listed(interval: Optional[Interval]) -> Optional[list[float]]:
+    return list(interval) if interval else None
 
 
 def family_costs(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Family]:

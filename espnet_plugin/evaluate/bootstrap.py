@@ -51,14 +51,18 @@ class PairedComparison:
     def sentence(self, first: str = "the first", second: str = "the second") -> str:
         """What the numbers say, in words."""
         low, high = self.ci95
-        numbers = (
-            f"{self.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-            f"p = {self.p_value:.2g}"
-        )
+        numbers = f"{self.difference:+.1f} points, p = {self.p_value:.2g}"
         if not self.shown:
-            return f"no difference shown at {self.words} words ({numbers})"
+            return (
+                f"no difference shown between {first} and {second} at {self.words} "
+                f"words ({numbers}, 95 % interval {low:+.1f} to {high:+.1f})"
+            )
         better, worse = (second, first) if self.difference < 0 else (first, second)
-        return f"{better} is better than {worse} at {self.words} words ({numbers})"
+        least, most = sorted((abs(low), abs(high)))
+        return (
+            f"{better} makes {least:.1f} to {most:.1f} points fewer errors than "
+            f"{worse} at {self.words} words ({numbers})"
+        )
 
 
 def sum_by_unit(values: Sequence[float], units: Sequence[str]) -> np.ndarray:

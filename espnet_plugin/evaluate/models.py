@@ -61,8 +61,15 @@ def evaluate_model(
 
 
 def measure_speed(folder: Path, overwrite: bool = False) -> None:
-    """Write ``rtf.json`` of a model where it is not there yet."""
-    write_rtf(folder, _checkpoint(folder).name, overwrite=overwrite)
+    """Write ``rtf.json`` of a model where it is not there yet.
+
+    Args:
+        folder: Of any ESPnet ASR experiment; without meta.json the best checkpoint is
+            taken.
+        overwrite: Measure again.
+    """
+    ours = (folder / "meta.json").is_file()
+    write_rtf(folder, _checkpoint(folder).name if ours else None, overwrite=overwrite)
 
 
 def _checkpoint(folder: Path) -> Path:

@@ -1,34 +1,28 @@
-"""Two pictures of a results.json: error rate against size, and against cost."""
+"""Pictures of a results.json: error rate against size, training cost and speed."""
 
 import logging
 import math
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.ticker import (  # noqa: E402
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.aggregate import Group, group_rows
+from espnet_plugin.evaluate.pareto import pareto_front
+from espnet_plugin.evaluate.plot_labels import Label, place_labels
+from espnet_plugin.evaluate.plot_style import (
+    add_legend,
+    method_styles,
+    plt,
+    save_figure,
 )
-
-from espnet_plugin.errors import UserError  # noqa: E402
-from espnet_plugin.evaluate.aggregate import Group, group_rows  # noqa: E402
 
 __all__ = ["plot_results"]
 
 PathLike = Union[str, Path]
 
-# Okabe and Ito's colours: told apart under every common colour blindness.
-_COLOURS = {"reference": "#000000", "encrl": "#0072B2", "scratch": "#D55E00"}
-_MORE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 # A failed control near 100 % must not flatten all the rest: higher points stand at the
 # upper edge with their number.
 _LIMIT_IN_MEDIANS = 3.0
@@ -42,16 +36,17 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
-    """Draw WER against parameters and against training cost.
+    """Draw WER against parameters, training cost and real-time factor.
 
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
     the number of layers, and a line joins the sizes of one method and variant. A hollow
     point is a variant of one size. Models of the same size are set side by side. The
-    cost of a model built on a shared EncRL run includes that run in full.
+    cost of a model built on a shared EncRL run includes that run in full. A grey line
+    of steps is the Pareto front: below and left of it there is no model.
 
     Args:
         results: Content of results.json.
-        folder: Where wer_params.{png,svg} and wer_cost.{png,svg} go.
+        folder: Where wer_params, wer_cost and wer_rtf go, as .png and as .svg.
 
     Returns:
         The PNG files.
@@ -71,7 +66,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    styles = _styles(groups)
+    styles = method_styles((group.method, group.variant) for group in groups)
     corpus = results.get("corpus", "")
     written = [
         _draw(
@@ -99,6 +94,19 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
                 ("training (wall-clock hours)", _hours),
             ],
         ),
+        _draw(
+            folder / "wer_rtf",
+            groups,
+            styles,
+            f"{corpus}: word error rate and speed",
+            [
+                (
+                    "encoder real-time factor (nearly equal ones set side by side)",
+                    lambda group: group.encoder_rtf,
+                )
+            ],
+            side_by_side=True,
+        ),
     ]
     return [path for path in written if path is not None]
 
@@ -117,20 +125,6 @@ def _hours(group: Group) -> Optional[float]:
 def _scale(value: Optional[float], unit: float) -> Optional[float]:
     """In a unit; what is not known or is nothing has no place on a logarithmic axis."""
     return value / unit if value else None
-
-
-def _styles(groups: Sequence[Group]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Colour by method, marker by variant within it."""
-    styles: dict[tuple[str, str], tuple[str, str]] = {}
-    others = [m for m in dict.fromkeys(g.method for g in groups) if m not in _COLOURS]
-    for method in dict.fromkeys(group.method for group in groups):
-        colour = _COLOURS.get(method)
-        if colour is None:
-            colour = _MORE_COLOURS[others.index(method) % len(_MORE_COLOURS)]
-        variants = dict.fromkeys(g.variant for g in groups if g.method == method)
-        for number, variant in enumerate(variants):
-            styles[method, variant] = (colour, _MARKERS[number % len(_MARKERS)])
-    return styles
 
 
 def _draw(
@@ -152,33 +146,56 @@ def _draw(
     figure, panels = plt.subplots(
         1,
         len(drawable),
-        figsize=(3.0 + 4.8 * len(drawable), 4.6),
+        # A legend of many lines needs the height.
+        figsize=(3.6 + 4.8 * len(drawable), max(4.6, 1.0 + 0.21 * len(styles))),
         sharey=True,
         squeeze=False,
         layout="constrained",
     )
     limit = _upper_limit(groups)
+    texts = []
     for panel, (label, x_of) in zip(panels[0], drawable):
-        _panel(panel, groups, styles, x_of, limit, side_by_side)
+        texts.append(_panel(panel, groups, styles, x_of, limit, side_by_side))
         panel.set_xlabel(label)
     panels[0][0].set_ylabel("test WER (%), mean of seeds, 95 % interval")
     panels[0][0].set_ylim(0, limit)
-    handles = {}
-    for panel in panels[0]:
-        for handle, name in zip(*panel.get_legend_handles_labels()):
-            handles.setdefault(name, handle)
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside right upper",
-        frameon=False,
-        fontsize=9,
-    )
     figure.suptitle(title, fontsize=11)
-    for suffix in (".png", ".svg"):
-        figure.savefig(stem.with_suffix(suffix), dpi=150)
-    plt.close(figure)
-    return stem.with_suffix(".png")
+    add_legend(figure, panels[0])
+    # Where there is room shows only when all else has its place.
+    figure.draw_without_rendering()
+    for panel, (labels, points) in zip(panels[0], texts):
+        place_labels(panel, labels, points)
+    return save_figure(figure, stem)
+
+
+def _front(
+    panel: Axes,
+    points: Sequence[tuple[float, float]],
+    places: Sequence[float],
+    limit: float,
+) -> None:
+    """Draw the front as steps, to the edges: what is beaten lies above and right.
+
+    Args:
+        panel: Where.
+        points: ``(x, WER)``, which decide what is on the front.
+        places: Where the points stand, if they are set side by side.
+        limit: Upper edge.
+    """
+    front = [index for index in pareto_front(points) if points[index][1] <= limit]
+    if not front:
+        return
+    xs, ys = [places[index] for index in front], [points[index][1] for index in front]
+    panel.step(
+        [xs[0], *xs, max(places)],
+        [limit, *ys, ys[-1]],
+        where="post",
+        color="#888888",
+        linewidth=1.0,
+        linestyle=(0, (4, 2)),
+        label="Pareto front",
+        zorder=1,
+    )
 
 
 def _panel(
@@ -188,12 +205,15 @@ def _panel(
     x_of: Callable[[Group], Optional[float]],
     limit: float,
     side_by_side: bool,
-) -> None:
+) -> tuple[list[Label], list[tuple[float, float]]]:
+    """Draw one panel; return the labels that are still to be placed, and all points."""
     known = [group for group in groups if x_of(group)]
     exact = [x_of(group) for group in known]
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
     xs = dict(zip(map(id, known), places))
+    _front(panel, [(x, g.test_wer) for x, g in zip(exact, known)], places, limit)
+    labels = []
     for key, (colour, marker) in styles.items():
         series = [group for group in known if (group.method, group.variant) == key]
         if not series:
@@ -213,7 +233,11 @@ def _panel(
             zorder=3,
         )
         for group in series:
-            _bar_and_label(panel, xs[id(group)], group, colour, limit, family)
+            _bar(panel, xs[id(group)], group, colour, limit)
+            text = _label_text(group, limit, family)
+            if text:
+                place = xs[id(group)], min(group.test_wer, limit)
+                labels.append(Label(*place, text, colour))
     if logarithmic:
         panel.set_xscale("log")
         _log_ticks(panel, math.log10(max(exact) / min(exact)))
@@ -222,6 +246,7 @@ def _panel(
     panel.grid(True, color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+    return labels, [(xs[id(g)], min(g.test_wer, limit)) for g in known]
 
 
 def _set_side_by_side(exact: Sequence[float], logarithmic: bool) -> list[float]:
@@ -257,29 +282,19 @@ def _legend_name(groups: Sequence[Group], key: tuple[str, str]) -> str:
     return f"{series[0].name} ({sizes} layers)"
 
 
-def _bar_and_label(
-    panel: Axes, x: float, group: Group, colour: str, limit: float, family: bool
-) -> None:
-    over = group.test_wer > limit
-    if group.wer_ci95 is not None and not over:
-        low, high = group.wer_ci95[0], min(group.wer_ci95[1], limit)
-        panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
-        panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
-    if over:
-        text = f"{group.test_wer:.0f} % \u2191"
-    elif family:
-        text = str(group.layers)
-    else:
-        # The legend says it: numbers of many ablations would hide one another.
+def _bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
+    if group.wer_ci95 is None or group.test_wer > limit:
         return
-    panel.annotate(
-        text,
-        (x, min(group.test_wer, limit)),
-        xytext=(7, -12 if over else 4),
-        textcoords="offset points",
-        fontsize=9,
-        color=colour,
-    )
+    low, high = group.wer_ci95[0], min(group.wer_ci95[1], limit)
+    panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
+    panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
+
+
+def _label_text(group: Group, limit: float, family: bool) -> str:
+    if group.test_wer > limit:
+        return f"{group.test_wer:.0f} % \u2191"
+    # Of a single one the legend says it: many numbers would hide one another.
+    return str(group.layers) if family else ""
 
 
 def _upper_limit(groups: Sequence[Group]) -> float:

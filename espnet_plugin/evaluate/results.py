@@ -1,148 +1,83 @@
 """Gather what the finished folders of an experiment say into one ``results.json``.
 
 Nothing is guessed: a figure whose file is not there yet is ``null`` in its row, and the
-row says under "missing" which file that is.
+row says under "missing" which file that is. So is what is not a finite number.
+
+The file holds
+
+* ``corpus``: its name.
+* ``rows``: one for each model, that is method, variant, layers and seed.
+
+  * ``method``, ``variant``, ``layers`` (0: not known), ``seed``, ``dir`` (its folder's
+    name), ``checkpoint``, ``shared`` (the EncRL run it is built on, or null).
+  * Size: ``params``, ``params_nonzero`` (values that are not exactly zero),
+    ``file_bytes`` of the checkpoint.
+  * Quality: ``decoding``, ``test_wer``, ``test_cer``, ``dev_wer`` in percent,
+    ``test_words``; 95 % intervals ``wer_ci95`` and ``cer_ci95`` over
+    ``bootstrap_unit`` (utterances as a rule), ``wer_ci95_speakers`` over speakers where
+    the set has several. ``test_{errors,words,char_errors,chars}_by_unit`` and
+    ``test_{errors,words}_by_speaker``: sums, as one string of numbers each, so that
+    systems can be compared from this file alone; ``test_set`` is a key of
+    ``test_sets``.
+  * Training: ``train_seconds``, ``valid_seconds``, ``cpu_seconds``, ``train_flops``
+    (of the model itself), ``teacher_flops``, ``audio_seconds`` (shown, all epochs),
+    ``epochs``; ``curve_epochs``, ``dev_cer_by_epoch`` (percent), ``dev_loss_by_epoch``.
+  * Running: ``encoder_rtf`` on ``rtf_threads`` threads with ``rtf_load`` (one-minute
+    load of the machine just before), ``macs_per_audio_second`` of an utterance of
+    ``macs_audio_seconds``, ``peak_memory_mb`` (see ``speed.write_rtf`` and ``memory``).
+  * ``missing``: what there was no file or no number for.
+
+* ``shared``: runs that serve several models (EncRL, a search for layers), with the keys
+  of training above, ``name`` and ``serves``.
+* ``test_sets``: by a digest of names and numbers of words, ``utterances`` (how many),
+  ``names`` and ``words`` (one string each).
+* ``aggregates`` (over seeds), ``families`` (cost of all sizes together),
+  ``comparisons`` (paired, of two rows; made by ``bin/report.py``), ``skipped``.
 """
 
+import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Iterable, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import family_costs, group_rows
-from espnet_plugin.evaluate.bootstrap import sum_by_unit
+from espnet_plugin.evaluate.rows import (
+    read_espnet_folder,
+    read_model_folder,
+    read_shared_folder,
+)
 from espnet_plugin.files import read_json, write_json
 
-__all__ = [
-    "ENCRL_METHOD",
-    "gather",
-    "merge",
-    "read_model_folder",
-    "read_shared_folder",
-    "update_results",
-]
+__all__ = ["gather", "merge", "update_results"]
 
 PathLike = Union[str, Path]
 
-ENCRL_METHOD = "encrl_pretrain"
+_ENCRL = "encrl_pretrain"
 _FIRST_METHODS = ("reference", "encrl", "scratch")
-_REQUIRED_META = ("method", "layers", "seed")
-# Name in a row: name in cost.json.
-_COST = {
-    "train_seconds": "train_seconds",
-    "valid_seconds": "valid_seconds",
-    "cpu_seconds": "cpu_seconds",
-    "train_flops": "flops",
-    "teacher_flops": "teacher_flops",
-    "audio_seconds": "audio_seconds",
-    "epochs": "epochs",
-}
-# Not every stage measures these; their absence is no gap in a table.
-_OPTIONAL_COST = ("valid_seconds", "cpu_seconds")
 _RUN_NOTE = "cost of the shared run"
-
-
-def read_model_folder(
-    folder: PathLike,
-    decoding: str = "best_path",
-    test_set: str = "test",
-    dev_set: str = "dev",
-) -> dict[str, Any]:
-    """One row of ``results.json``, from a finished model's folder.
-
-    The row keeps the test errors summed by bootstrap unit (an utterance, or a speaker
-    where score.json was made so), as one string of numbers, so that systems can be
-    compared from results.json alone.
-
-    Args:
-        folder: With meta.json and, as far as they exist, cost.json, rtf.json and
-            ``decode_<decoding>/<set>/score.json``.
-        decoding: Which decoding counts.
-        test_set: Name of the test set's folder.
-        dev_set: The same of the development set.
-
-    Raises:
-        UserError: If meta.json is missing or lacks what identifies a row, or a file
-            is not JSON.
-    """
-    folder = Path(folder)
-    meta = read_json(folder / "meta.json")
-    lacking = [key for key in _REQUIRED_META if meta.get(key) is None]
-    if lacking:
-        raise UserError(
-            f"{folder / 'meta.json'} lacks {', '.join(lacking)}: "
-            "train the model again, or add them by hand"
-        )
-    missing: list[str] = []
-    scores = folder / f"decode_{decoding}"
-    test = _read_or_note(scores / test_set / "score.json", folder, missing)
-    dev = _read_or_note(scores / dev_set / "score.json", folder, missing)
-    rtf = _read_or_note(folder / "rtf.json", folder, missing)
-    row: dict[str, Any] = {
-        "method": meta["method"],
-        "variant": meta.get("variant") or "",
-        "layers": int(meta["layers"]),
-        "seed": int(meta["seed"]),
-        "params": meta.get("params"),
-        "test_wer": test.get("wer"),
-        "test_words": test.get("words"),
-        "wer_ci95": test.get("wer_ci95"),
-        "test_cer": test.get("cer"),
-        "cer_ci95": test.get("cer_ci95"),
-        "dev_wer": dev.get("wer"),
-        **_read_cost(folder, missing),
-        "encoder_rtf": rtf.get("encoder_rtf"),
-        "shared": meta.get("shared"),
-        "decoding": decoding,
-        "dir": folder.resolve().name,
-    }
-    if row["params"] is None:
-        missing.append("meta.json: params")
-    if test.get("per_utterance"):
-        row.update(_errors_by_unit(test))
-    row["missing"] = missing
-    return row
-
-
-def read_shared_folder(folder: PathLike) -> dict[str, Any]:
-    """One entry of ``shared``: an EncRL run that serves models of several sizes.
-
-    Raises:
-        UserError: If meta.json is missing or does not say whom the run serves.
-    """
-    folder = Path(folder)
-    meta = read_json(folder / "meta.json")
-    if not meta.get("serves"):
-        raise UserError(
-            f"{folder / 'meta.json'} does not say under 'serves' which numbers of "
-            "layers this EncRL run is for, e.g. [6, 4, 2]"
-        )
-    missing: list[str] = []
-    entry = {
-        "name": meta.get("name") or folder.resolve().name,
-        "serves": list(meta["serves"]),
-        "seed": meta.get("seed"),
-        "variant": meta.get("variant") or "",
-        **_read_cost(folder, missing),
-        "dir": folder.resolve().name,
-    }
-    entry["missing"] = missing
-    return entry
 
 
 def gather(
     folders: Iterable[PathLike],
-    decoding: str = "best_path",
-    test_set: str = "test",
+    decoding: Optional[str] = None,
+    test_set: Optional[str] = None,
     dev_set: str = "dev",
-) -> dict[str, list]:
+) -> dict[str, Any]:
     """Read model folders and EncRL folders, in any order.
 
-    A folder without meta.json (a training that has not ended) is left out, logged, and
-    named under "skipped"; ESPnet's asr_stats* folders are passed over.
+    A folder of this plugin without meta.json (a training that has not ended) and one
+    without config.yaml are left out, logged, and named under "skipped"; ESPnet's
+    asr_stats* folders are passed over, and a folder named twice counts once.
+
+    Args:
+        folders: Of experiments.
+        decoding: See `read_model_folder` and `read_espnet_folder`.
+        test_set: See there.
+        dev_set: See there.
 
     Returns:
-        "rows", "shared" and "skipped" (names of folders), unsorted.
+        "rows", "shared" and "skipped" (names of folders), unsorted, and "test_sets".
 
     Raises:
         UserError: If a folder does not exist, or two hold the same model.
@@ -150,28 +85,54 @@ def gather(
     rows: list[dict] = []
     shared: list[dict] = []
     skipped: list[str] = []
-    for folder in map(Path, folders):
+    test_sets: dict[str, dict] = {}
+    paths: dict[int, Path] = {}
+    for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder: name existing exp/ folders")
         if folder.name.startswith("asr_stats"):
             # ESPnet keeps the statistics beside the models, where exp/asr_* finds them.
             continue
-        if not (folder / "meta.json").exists():
-            logging.warning("%s has no meta.json: left out of the results", folder)
-            skipped.append(folder.resolve().name)
-        elif read_json(folder / "meta.json").get("method") == ENCRL_METHOD:
-            shared.append(read_shared_folder(folder))
+        options = (folder, decoding, test_set, dev_set)
+        if (folder / "meta.json").exists():
+            meta = read_json(folder / "meta.json")
+            # What serves several models is no model.
+            if meta.get("serves") or meta.get("method") == _ENCRL:
+                shared.append(read_shared_folder(folder))
+                paths[id(shared[-1])] = folder
+                continue
+            rows.append(read_model_folder(*options))
+        # A request is what this plugin begins a training with.
+        elif (folder / "config.yaml").exists() and not (
+            folder / "request.json"
+        ).exists():
+            rows.append(read_espnet_folder(*options))
         else:
-            rows.append(read_model_folder(folder, decoding, test_set, dev_set))
+            what = "meta.json" if (folder / "config.yaml").exists() else "config.yaml"
+            logging.warning("%s has no %s: left out of the results", folder, what)
+            skipped.append(folder.resolve().name)
+            continue
+        paths[id(rows[-1])] = folder
+        _name_test_set(rows[-1], test_sets)
     for entry in rows + shared:
         if entry["missing"]:
             logging.warning("%s lacks %s", entry["dir"], ", ".join(entry["missing"]))
-    _refuse_twins(rows, _row_key)
-    _refuse_twins(shared, _shared_key)
-    return {"rows": rows, "shared": shared, "skipped": skipped}
+    _refuse_twins(rows, _row_key, paths)
+    _refuse_twins(shared, _shared_key, paths)
+    return {
+        "rows": rows,
+        "shared": shared,
+        "skipped": skipped,
+        "test_sets": test_sets,
+    }
 
 
-def merge(old: Optional[dict], new: dict[str, list], corpus: str) -> dict[str, Any]:
+def merge(
+    old: Optional[dict],
+    new: Mapping[str, Any],
+    corpus: str,
+    intersection: bool = False,
+) -> dict[str, Any]:
     """Put what was gathered into an existing results.json's content.
 
     A row is the same row if method, variant, layers and seed are; an EncRL run, if its
@@ -182,9 +143,12 @@ def merge(old: Optional[dict], new: dict[str, list], corpus: str) -> dict[str, A
         old: Content of results.json, or None.
         new: From `gather`.
         corpus: Name of the corpus.
+        intersection: Rows may be scored on different test sets; they are compared on
+            the utterances that they share.
 
     Raises:
-        UserError: If ``old`` is of another corpus or has not the form of results.json.
+        UserError: If ``old`` is of another corpus or has not the form of results.json,
+            or rows are scored on different test sets and ``intersection`` is not set.
     """
     old = old if old is not None else {"corpus": corpus, "rows": [], "shared": []}
     if not isinstance(old, dict) or not isinstance(old.get("rows"), list):
@@ -208,6 +172,11 @@ def merge(old: Optional[dict], new: dict[str, list], corpus: str) -> dict[str, A
         "rows": sorted(rows.values(), key=_row_order),
         "shared": sorted(shared.values(), key=lambda entry: entry["name"]),
     }
+    test_sets = {**old.get("test_sets", {}), **new.get("test_sets", {})}
+    used = {row.get("test_set") for row in content["rows"]}
+    content["test_sets"] = {key: test_sets[key] for key in test_sets if key in used}
+    if not intersection:
+        _refuse_other_test_sets(content["rows"], content["test_sets"])
     content["aggregates"] = [
         group.to_dict() for group in group_rows(content["rows"], content["shared"])
     ]
@@ -222,9 +191,10 @@ def update_results(
     results_json: PathLike,
     folders: Iterable[PathLike],
     corpus: Optional[str] = None,
-    decoding: str = "best_path",
-    test_set: str = "test",
+    decoding: Optional[str] = None,
+    test_set: Optional[str] = None,
     dev_set: str = "dev",
+    intersection: bool = False,
 ) -> dict[str, Any]:
     """Gather ``folders`` into the file ``results_json``, which need not exist yet.
 
@@ -235,12 +205,14 @@ def update_results(
         decoding: See `read_model_folder`.
         test_set: See there.
         dev_set: See there.
+        intersection: See `merge`.
 
     Returns:
         The file's new content.
 
     Raises:
-        UserError: If neither a folder nor the file exists, or no corpus is named.
+        UserError: If neither a folder nor the file exists, no corpus is named, or the
+            folders hold no model.
     """
     results_json = Path(results_json)
     folders = list(folders)
@@ -254,45 +226,55 @@ def update_results(
         if old is None:
             raise UserError(f"{results_json} is new: name its corpus with --corpus")
         corpus = old.get("corpus")
-    content = merge(old, gather(folders, decoding, test_set, dev_set), corpus)
-    write_json(results_json, content)
+    new = gather(folders, decoding, test_set, dev_set)
+    content = merge(old, new, corpus, intersection)
+    if not content["rows"] and not content["shared"]:
+        raise UserError(
+            f"none of the folders is a finished experiment "
+            f"({', '.join(new['skipped']) or 'statistics only'}): name folders with "
+            "config.yaml, and with scores"
+        )
+    try:
+        write_json(results_json, content)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(
+            f"{results_json} holds NaN or Infinity: mend that by hand, or delete it "
+            "and gather again"
+        ) from error
     return content
 
 
-def _read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]:
-    if path.exists():
-        return read_json(path)
-    missing.append(str(path.relative_to(folder)))
-    return {}
+def _name_test_set(row: dict[str, Any], test_sets: dict[str, dict]) -> None:
+    """Put the names of the row's test utterances where all rows of the set share them.
+
+    Names and numbers of words tell whether two sets are the same; the texts themselves
+    are in no score.json.
+    """
+    names, words = row.pop("test_names", None), row.pop("test_lengths", None)
+    row["test_set"] = None
+    if not names:
+        return
+    joined = {"names": " ".join(names), "words": " ".join(map(str, words))}
+    text = f"{joined['names']}\n{joined['words']}"
+    row["test_set"] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    test_sets[row["test_set"]] = {"utterances": len(names), **joined}
 
 
-def _read_cost(folder: Path, missing: list[str]) -> dict[str, Any]:
-    cost = _read_or_note(folder / "cost.json", folder, missing)
-    row = {ours: cost.get(theirs) for ours, theirs in _COST.items()}
-    if cost:
-        missing += [
-            f"cost.json: {_COST[key]}"
-            for key, value in row.items()
-            if value is None and key not in _OPTIONAL_COST
-        ]
-    return row
-
-
-def _errors_by_unit(score: dict[str, Any]) -> dict[str, str]:
-    unit = score.get("bootstrap", {}).get("unit", "utterance")
-    entries = sorted(score["per_utterance"], key=lambda entry: entry["utt"])
-    names = [entry["spk" if unit == "speaker" else "utt"] for entry in entries]
-    return {
-        "bootstrap_unit": unit,
-        "test_errors_by_unit": _join(
-            sum_by_unit([e["errors"] for e in entries], names)
-        ),
-        "test_words_by_unit": _join(sum_by_unit([e["words"] for e in entries], names)),
-    }
-
-
-def _join(numbers: Iterable[float]) -> str:
-    return " ".join(f"{number:.0f}" for number in numbers)
+def _refuse_other_test_sets(rows: list[dict], test_sets: Mapping[str, dict]) -> None:
+    scored = [row for row in rows if row.get("test_set") in test_sets]
+    other = [row for row in scored if row["test_set"] != scored[0]["test_set"]]
+    if not other:
+        return
+    first, second = (test_sets[row["test_set"]] for row in (scored[0], other[0]))
+    common = set(first["names"].split()) & set(second["names"].split())
+    raise UserError(
+        f"{scored[0]['dir']} and {other[0]['dir']} are scored on different test sets "
+        f"({first['utterances']} and {second['utterances']} utterances, {len(common)} "
+        "names in common): choose with --test_set, score both on one set and text, or "
+        "compare what they share with --intersection"
+    )
 
 
 def _row_key(row: dict[str, Any]) -> tuple:
@@ -309,16 +291,17 @@ def _shared_key(entry: dict[str, Any]) -> str:
     return entry["name"]
 
 
-def _refuse_twins(entries: list[dict], key) -> None:
-    seen: dict[Any, str] = {}
+def _refuse_twins(entries: list[dict], key, paths: Mapping[int, Path]) -> None:
+    seen: dict[Any, Path] = {}
     for entry in entries:
+        path = paths[id(entry)]
         if key(entry) in seen:
             raise UserError(
-                f"{seen[key(entry)]} and {entry['dir']} both say they are "
-                f"{key(entry)}: give one another variant or seed in its meta.json, or "
-                "name only one"
+                f"{seen[key(entry)]} and {path} both say they are {key(entry)}: give "
+                "one another variant or seed in its meta.json (or, without that, "
+                "another folder's name), or name only one"
             )
-        seen[key(entry)] = entry["dir"]
+        seen[key(entry)] = path
 
 
 def _name_shared_runs(rows: Iterable[dict], shared: dict[str, dict]) -> None:

@@ -1,4 +1,4 @@
-"""How fast an encoder is: its real-time factor on one thread, and its size."""
+"""How fast an encoder is on one thread, how much it computes, and how large it is."""
 
 import logging
 import os
@@ -12,13 +12,25 @@ import humanfriendly
 import numpy as np
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
+from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.memory import peak_memory_mb
 from espnet_plugin.export.checkpoint import choose_checkpoint
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 
-__all__ = ["count_parameters", "encoder_rtf", "speech_like_noise", "write_rtf"]
+__all__ = [
+    "count_macs",
+    "count_nonzero",
+    "count_parameters",
+    "encoder_rtf",
+    "load_with_rate",
+    "recognise",
+    "speech_like_noise",
+    "test_input",
+    "write_rtf",
+]
 
 # Of features computed beforehand: Kaldi's shift of 10 ms.
 _FRAMES_PER_SECOND = 100
@@ -37,6 +49,81 @@ def count_parameters(model: torch.nn.Module) -> dict[str, int]:
         if size:
             counts[name] = size
     return counts
+
+
+def count_nonzero(model: torch.nn.Module) -> int:
+    """Count the values of the parameters that are not exactly zero."""
+    return sum(int(torch.count_nonzero(item)) for item in model.parameters())
+
+
+def test_input(
+    model: ESPnetASRModel, sample_rate: int, audio_seconds: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make one utterance for a model, on its device.
+
+    Returns:
+        ``(1, samples)``, or ``(1, frames, width)`` of random features for a model that
+        has no front end, and its length ``(1,)``.
+    """
+    device = next(model.parameters()).device
+    if model.frontend is not None:
+        speech = speech_like_noise(sample_rate, audio_seconds)
+    else:
+        frames = int(round(audio_seconds * _FRAMES_PER_SECOND))
+        generator = torch.Generator().manual_seed(0)
+        speech = torch.randn(frames, _input_size(model), generator=generator)
+    speech = speech[None].to(device)
+    return speech, torch.tensor([speech.size(1)], device=device)
+
+
+# Pytest must not take it for a test where it is imported.
+test_input.__test__ = False
+
+
+def recognise(
+    model: ESPnetASRModel, speech: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    """Run front end, normalisation, encoder and CTC arg max: what is measured here.
+
+    Args:
+        model: In evaluation mode, with a CTC layer.
+        speech: ``(batch, samples)`` or ``(batch, frames, width)``.
+        lengths: ``(batch,)``.
+
+    Returns:
+        The best token of each frame, ``(batch, frames)``, on the CPU: reading the
+        result waits for a GPU.
+    """
+    encoded, _ = model.encode(speech, lengths)
+    if isinstance(encoded, tuple):
+        encoded = encoded[0]
+    return model.ctc.argmax(encoded).cpu()
+
+
+def count_macs(
+    model: ESPnetASRModel, sample_rate: int, audio_seconds: float = 10.0
+) -> float:
+    """Count the multiply-adds of a forward pass for one second of audio.
+
+    Half of what torch's counter says for one utterance: matrix products, convolutions
+    and attention from front end to CTC arg max. Element-wise work and the Fourier
+    transform are not in it. Attention grows with the length, so the length belongs to
+    the figure. A product with a weight of zero counts as any other.
+
+    Args:
+        model: Its mode is left as it was.
+        sample_rate: In Hz.
+        audio_seconds: Length of the utterance.
+    """
+    speech, lengths = test_input(model, sample_rate, audio_seconds)
+    training = model.training
+    model.eval()
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            recognise(model, speech, lengths)
+    finally:
+        model.train(training)
+    return counter.get_total_flops() / 2 / audio_seconds
 
 
 def speech_like_noise(sample_rate: int, seconds: float, seed: int = 0) -> torch.Tensor:
@@ -98,15 +185,7 @@ def encoder_rtf(
             raise UserError(f"{name} {value}: must be more than 0")
     if model.ctc is None:
         raise UserError("the model has no CTC layer: ctc_weight must be more than 0")
-    device = next(model.parameters()).device
-    if model.frontend is not None:
-        speech = speech_like_noise(sample_rate, audio_seconds)
-    else:
-        frames = int(round(audio_seconds * _FRAMES_PER_SECOND))
-        generator = torch.Generator().manual_seed(0)
-        speech = torch.randn(frames, _input_size(model), generator=generator)
-    speech = speech[None].to(device)
-    lengths = torch.tensor([speech.size(1)], device=device)
+    speech, lengths = test_input(model, sample_rate, audio_seconds)
     load = [round(value, 2) for value in os.getloadavg()]
     before, training = torch.get_num_threads(), model.training
     factors = []
@@ -116,11 +195,7 @@ def encoder_rtf(
         with torch.inference_mode():
             for run in range(runs + 1):
                 start = time.perf_counter()
-                encoded, _ = model.encode(speech, lengths)
-                if isinstance(encoded, tuple):
-                    encoded = encoded[0]
-                # Reading the result waits for a GPU.
-                model.ctc.argmax(encoded).cpu()
+                recognise(model, speech, lengths)
                 if run:  # the first is the warm-up
                     factors.append((time.perf_counter() - start) / audio_seconds)
     finally:
@@ -133,7 +208,7 @@ def encoder_rtf(
         "audio_seconds": audio_seconds,
         "load_average": load,
         "cpu": cpu_name(),
-        "device": str(device),
+        "device": str(speech.device),
     }
 
 
@@ -144,6 +219,12 @@ def write_rtf(
     **options: Any,
 ) -> Path:
     """Measure the model of an experiment folder and write its ``rtf.json``.
+
+    Besides what :func:`encoder_rtf` returns it holds ``parameters`` (see
+    :func:`count_parameters`), ``params_nonzero``, ``macs_per_audio_second`` (see
+    :func:`count_macs`; of ``audio_seconds``), ``peak_memory_mb`` (see
+    :func:`~espnet_plugin.evaluate.memory.peak_memory_mb`; null where not known),
+    ``checkpoint`` and ``file_bytes``, the size of that file.
 
     Args:
         model_dir: With ``config.yaml`` and a checkpoint.
@@ -161,12 +242,17 @@ def write_rtf(
     if not overwrite and output.is_file() and output.stat().st_mtime >= newest:
         logging.info("%s is there already", output)
         return output
-    model, args = load_asr_model(model_dir / "config.yaml", checkpoint)
-    rate = (getattr(args, "frontend_conf", None) or {}).get("fs", 16000)
-    if isinstance(rate, str):
-        rate = humanfriendly.parse_size(rate)
+    model, rate = load_with_rate(model_dir, checkpoint)
     result = encoder_rtf(model, rate, **options)
+    seconds = result["audio_seconds"]
     result["parameters"] = count_parameters(model)
+    result["params_nonzero"] = count_nonzero(model)
+    result["macs_per_audio_second"] = count_macs(model, rate, seconds)
+    result["peak_memory_mb"] = peak_memory_mb(
+        model_dir, checkpoint.name, seconds, result["threads"]
+    )
+    result["checkpoint"] = checkpoint.name
+    result["file_bytes"] = checkpoint.stat().st_size
     write_json(output, result)
     logging.info(
         "%s: real-time factor %.4f on %d thread(s), %.2f million parameters",
@@ -176,6 +262,13 @@ def write_rtf(
         result["parameters"]["total"] / 1e6,
     )
     return output
+
+
+def load_with_rate(model_dir: Path, checkpoint: Path) -> tuple[ESPnetASRModel, int]:
+    """Load a model, and find the sample rate its front end expects, in Hz."""
+    model, args = load_asr_model(model_dir / "config.yaml", checkpoint)
+    rate = (getattr(args, "frontend_conf", None) or {}).get("fs", 16000)
+    return model, humanfriendly.parse_size(rate) if isinstance(rate, str) else rate
 
 
 def cpu_name() -> str:

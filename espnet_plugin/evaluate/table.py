@@ -1,83 +1,137 @@
-"""Markdown tables, written from nothing but the content of ``results.json``."""
+"""The tables of a report, written from nothing but the content of ``results.json``."""
 
-from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.aggregate import (
-    Family,
-    Group,
-    compare_groups,
-    family_costs,
-    group_rows,
+from espnet_plugin.evaluate.aggregate import Family, Group, family_costs, group_rows
+from espnet_plugin.evaluate.cells import (
+    NOT_KNOWN,
+    Table,
+    cost,
+    fill,
+    interval,
+    number,
+    scaled,
+    with_interval,
 )
-from espnet_plugin.files import write_text
+from espnet_plugin.evaluate.comparison import Comparison
 
 __all__ = [
-    "BEGIN_MARK",
-    "END_MARK",
     "comparison_table",
+    "cost_table",
     "family_table",
-    "insert_block",
-    "main_table",
-    "markdown_block",
     "missing_notes",
-    "write_markdown",
+    "quality_table",
 ]
 
-BEGIN_MARK = "<!-- results:begin -->"
-END_MARK = "<!-- results:end -->"
-_NOT_KNOWN = "?"
 _SECONDS_PER_MINUTE = 60.0
 _SECONDS_PER_HOUR = 3600.0
 _FLOPS_PER_PFLOP = 1e15
+# A bias that starts at zero and stays there is no pruning.
+_PRUNED_BELOW = 0.99
 
-_MAIN_HEADER = (
+_QUALITY_HEADER = (
     "method",
     "variant",
     "layers",
     "params (M)",
+    "non-zero (M)",
+    "file (MB)",
     "test WER % [95 %]",
+    "[95 % by speaker]",
     "seeds (WER range)",
-    "test CER %",
+    "test CER % [95 %]",
     "dev WER %",
+)
+_COST_HEADER = (
+    "method",
+    "variant",
+    "layers",
     "training min",
     "audio-hours",
     "PFLOP (teacher)",
-    "encoder RTF",
+    "encoder RTF (load)",
+    "GMAC/s",
+    "memory (MB)",
 )
-_MAIN_NOTES = """\
+# Columns that older measurements or other corpora leave empty.
+_LEFT_OUT_IF_EMPTY = (
+    "non-zero (M)",
+    "file (MB)",
+    "[95 % by speaker]",
+    "GMAC/s",
+    "memory (MB)",
+)
+_QUALITY_NOTES = """\
+WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the test set
+({words} words), the errors of all seeds pooled; it does not cover the luck of the seed,
+for which the range over seeds stands beside it. By speaker: whole speakers are drawn,
+for what other speakers would give; with few speakers it is rough. File: the checkpoint
+as it is. `?`: not measured yet."""
+_COST_NOTES = """\
 A cost is that of one model, mean over seeds. Where a model is built on an EncRL run
 that serves several sizes, it is written *own + shared = whole*, the shared run counted
 in full for that one model. Minutes are wall-clock time of the training steps;
 audio-hours are what the model was shown, all epochs together; PFLOP are 10^15
 floating-point operations of training, the frozen teacher's share of them in brackets.
-Training the reference is not part of a student's cost. WER [95 %]: mean over seeds and
-the bootstrap interval over whole {unit} of the test set ({words} words), the errors of
-all seeds pooled; it does not cover the luck of the seed, for which the range over seeds
-stands beside it. RTF: encoder seconds per second of audio. `?`: not measured yet."""
+Training the reference is not part of a student's cost. RTF: encoder seconds per second
+of audio, median of the runs; load: of the whole machine just before (one minute's
+average, the highest of the seeds). GMAC/s: 10^9 multiply-adds per second of audio.
+Memory: 10^6 bytes that a forward pass takes on top of the loaded model."""
 _FAMILY_NOTES = """\
 All sizes of a method made together, the shared EncRL run counted once; mean over the
 complete sets of sizes. Last column: PFLOP of the same sizes from scratch (variant
 {baseline}) divided by this family's."""
 _COMPARISON_NOTES = """\
-Against the models of the same size from scratch (variant {baseline}): paired bootstrap
-on the test set, mean errors over seeds. Points below zero: better than from scratch.
-The p-values are not corrected for the number of comparisons and do not cover the luck
-of the seed."""
+Paired bootstrap on the test set, mean errors over seeds; points are of the error rate,
+below zero: fewer errors than the one it is compared with. The p-values are not
+corrected for the number of comparisons and do not cover the luck of the seed."""
 
 
-def main_table(results: Mapping[str, Any]) -> str:
-    """One line for each method, variant and size, seeds joined.
+def quality_table(results: Mapping[str, Any]) -> Table:
+    """Error rates and sizes: one line a method, variant and size, seeds joined.
 
     Raises:
         UserError: If there is no row.
     """
-    return _render(_MAIN_HEADER, [_main_cells(group) for group in _groups(results)])
+    groups = _groups(results)
+    words = sorted({g.test_words for g in groups if g.test_words is not None})
+    units = {row.get("bootstrap_unit", "utterance") for row in results["rows"]}
+    notes = _QUALITY_NOTES.format(
+        words=" or ".join(map(str, words)) or NOT_KNOWN,
+        unit=" or ".join(f"{unit}s" for unit in sorted(units)),
+    )
+    if len({row["test_set"] for row in results["rows"] if row.get("test_set")}) > 1:
+        notes += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."
+    reference = next((g for g in groups if g.method == "reference"), None)
+    pruned = [_pruning_note(group, reference) for group in groups if _is_pruned(group)]
+    if pruned:
+        notes += f" † smaller file, same speed: {'; '.join(pruned)}."
+    lines = [_quality_cells(group) for group in groups]
+    return _table("Quality and size", _QUALITY_HEADER, lines, notes)
 
 
-def family_table(results: Mapping[str, Any]) -> str:
-    """What all sizes of a method cost together; empty if none has two sizes."""
+def cost_table(results: Mapping[str, Any]) -> Table:
+    """What training and running take, in the lines of `quality_table`.
+
+    Raises:
+        UserError: If there is no row.
+    """
+    lines = [
+        [
+            *_name_cells(group),
+            *_cost_cells(group.own, group.shared, group.has_shared),
+            _rtf_cell(group),
+            scaled(group.macs, 1e9),
+            number(group.peak_memory_mb, 0),
+        ]
+        for group in _groups(results)
+    ]
+    return _table("Cost", _COST_HEADER, lines, _COST_NOTES)
+
+
+def family_table(results: Mapping[str, Any]) -> Optional[Table]:
+    """What all sizes of a method cost together; None if none has two sizes."""
     families = family_costs(results["rows"], results.get("shared", []))
     scratch = [family for family in families if family.method == "scratch"]
     header = (
@@ -101,134 +155,60 @@ def family_table(results: Mapping[str, Any]) -> str:
             _ratio(scratch, family),
         ]
         lines.append(cells)
-    return _render(header, lines) if lines else ""
+    if not lines:
+        return None
+    baseline = (scratch[0].variant if scratch else "") or "-"
+    notes = _FAMILY_NOTES.format(baseline=baseline)
+    return Table("The whole family", header, lines, fill(notes))
 
 
-def comparison_table(results: Mapping[str, Any]) -> str:
-    """Every trained student against the same size from scratch; may be empty."""
-    groups = _groups(results)
-    # The first variant in the rows' order is the plain one.
-    baseline: dict[int, Group] = {}
-    for group in groups:
-        if group.method == "scratch":
-            baseline.setdefault(group.layers, group)
+def comparison_table(comparisons: Sequence[Comparison]) -> Optional[Table]:
+    """What was compared and what came out; None if nothing was."""
+    header = ("model", "against", "points [95 %]", "p", "in words")
     lines = []
-    for group in groups:
-        other = baseline.get(group.layers)
-        if group.method in ("scratch", "reference") or other is None:
-            continue
-        compared = compare_groups(other, group)
-        if compared is None:
-            continue
-        low, high = compared.ci95
-        verdict = "no difference shown"
-        if compared.shown:
-            verdict = "better" if compared.difference < 0 else "worse"
+    for one in comparisons:
+        low, high = one.result.ci95
         lines.append(
             [
-                group.method,
-                group.variant or "-",
-                str(group.layers),
-                f"{compared.difference:+.1f} [{low:+.1f}, {high:+.1f}]",
-                f"{compared.p_value:.2g}",
-                f"{verdict} at {compared.words} words",
+                one.second.label,
+                one.first.label,
+                f"{one.result.difference:+.1f} [{low:+.1f}, {high:+.1f}]",
+                f"{one.result.p_value:.2g}",
+                _verdict(one),
             ]
         )
-    header = ("method", "variant", "layers", "points [95 %]", "p", "against scratch")
-    return _render(header, lines) if lines else ""
+    notes = fill(_COMPARISON_NOTES)
+    return Table("Paired comparisons", header, lines, notes) if lines else None
+
+
+def _verdict(one: Comparison) -> str:
+    words = f"at {one.result.words} words"
+    if one.common is not None:
+        words += f" ({one.common} common utterances)"
+    if not one.result.shown:
+        return f"no difference shown {words}"
+    least, most = sorted(map(abs, one.result.ci95))
+    less = "fewer" if one.result.difference < 0 else "more"
+    return f"{least:.1f} to {most:.1f} points {less} errors {words}"
 
 
 def missing_notes(results: Mapping[str, Any]) -> str:
-    """What is not there yet, one line for each row or run; empty if all is."""
-    lines = []
+    """What is not there yet, a line for all that lack the same; empty if all is."""
+    names: dict[str, list[str]] = {}
     for row in results["rows"]:
         if row.get("missing"):
             name = row.get("dir") or (
                 f"{row['method']} {row.get('variant') or ''} {row['layers']} layers, "
                 f"seed {row['seed']}"
             )
-            lines.append(f"* {name}: {', '.join(row['missing'])}")
+            names.setdefault(", ".join(row["missing"]), []).append(name)
     for entry in results.get("shared", []):
         if entry.get("missing"):
-            lines.append(f"* {entry['name']}: {', '.join(entry['missing'])}")
+            names.setdefault(", ".join(entry["missing"]), []).append(entry["name"])
     for folder in results.get("skipped", []):
-        lines.append(f"* {folder}: no meta.json, so it is in no table")
-    return "\n".join(lines)
-
-
-def markdown_block(
-    results: Mapping[str, Any], plots: Sequence[tuple[str, str]] = ()
-) -> str:
-    """All tables with what has to be known to read them.
-
-    Args:
-        results: Content of results.json.
-        plots: (caption, address relative to the markdown file) of each picture.
-
-    Raises:
-        UserError: If there is no row.
-    """
-    groups = _groups(results)
-    words = sorted({g.test_words for g in groups if g.test_words is not None})
-    units = {row.get("bootstrap_unit", "utterance") for row in results["rows"]}
-    notes = _MAIN_NOTES.format(
-        words=", ".join(map(str, words)) or _NOT_KNOWN,
-        unit=" or ".join(f"{unit}s" for unit in sorted(units)),
-    )
-    variants = [group.variant for group in groups if group.method == "scratch"]
-    baseline = (variants[0] if variants else "") or "-"
-    parts = [f"### {results['corpus']}", main_table(results), _fill(notes)]
-    families = family_table(results)
-    if families:
-        parts += [
-            "#### The whole family",
-            families,
-            _fill(_FAMILY_NOTES.format(baseline=baseline)),
-        ]
-    comparisons = comparison_table(results)
-    if comparisons:
-        parts += [
-            "#### Against training from scratch",
-            comparisons,
-            _fill(_COMPARISON_NOTES.format(baseline=baseline)),
-        ]
-    parts += [f"![{caption}]({address})" for caption, address in plots]
-    missing = missing_notes(results)
-    if missing:
-        parts += ["#### Not there yet", missing]
-    return "\n\n".join(parts)
-
-
-def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
-    """Replace what stands between the marks by ``block``, and leave the rest alone.
-
-    Raises:
-        UserError: If the marks do not stand there once each and in order.
-    """
-    if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
-        raise UserError(
-            f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, where the "
-            "tables shall stand; it was left as it is"
-        )
-    before, rest = text.split(BEGIN_MARK)
-    if END_MARK not in rest:
-        raise UserError(f"{name}: {END_MARK} stands before {BEGIN_MARK}; swap them")
-    after = rest.split(END_MARK)[1]
-    return f"{before}{BEGIN_MARK}\n\n{block}\n\n{END_MARK}{after}"
-
-
-def write_markdown(path: Union[str, Path], block: str) -> None:
-    """Put the tables between the marks of ``path``, or make a file that has them.
-
-    Raises:
-        UserError: If the file exists without the marks.
-    """
-    path = Path(path)
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-    else:
-        text = f"# RESULTS\n\n{BEGIN_MARK}\n{END_MARK}\n"
-    write_text(path, insert_block(text, block, str(path)))
+        what = "a finished training (meta.json, config.yaml), so it is in no table"
+        names.setdefault(what, []).append(folder)
+    return "\n".join(f"* {', '.join(who)}: {what}" for what, who in names.items())
 
 
 def _groups(results: Mapping[str, Any]) -> list[Group]:
@@ -239,28 +219,65 @@ def _groups(results: Mapping[str, Any]) -> list[Group]:
     return group_rows(results["rows"], results.get("shared", []))
 
 
-def _main_cells(group: Group) -> list[str]:
-    wer = _number(group.test_wer, 1)
-    if group.wer_ci95 is not None:
-        wer += f" [{group.wer_ci95[0]:.1f}, {group.wer_ci95[1]:.1f}]"
+def _table(
+    title: str, header: Sequence[str], lines: Sequence[Sequence[str]], notes: str
+) -> Table:
+    kept = [
+        index
+        for index, name in enumerate(header)
+        if name not in _LEFT_OUT_IF_EMPTY
+        or any(line[index] != NOT_KNOWN for line in lines)
+    ]
+    cells = [[line[index] for index in kept] for line in lines]
+    return Table(title, [header[index] for index in kept], cells, fill(notes))
+
+
+def _name_cells(group: Group) -> list[str]:
+    return [group.method, group.variant or "-", str(group.layers or NOT_KNOWN)]
+
+
+def _quality_cells(group: Group) -> list[str]:
     seeds = str(len(group.seeds))
     if group.scored < len(group.seeds):
         seeds = f"{group.scored} of {seeds}"
     if group.scored > 1:
         seeds += f" ({group.wer_range[0]:.1f} to {group.wer_range[1]:.1f})"
-    params = _NOT_KNOWN if group.params is None else f"{group.params / 1e6:.2f}"
+    speakers = group.wer_ci95_speakers
     return [
-        group.method,
-        group.variant or "-",
-        str(group.layers),
-        params,
-        wer,
+        *_name_cells(group),
+        scaled(group.params, 1e6),
+        scaled(group.params_nonzero, 1e6) + (" †" if _is_pruned(group) else ""),
+        scaled(group.file_bytes, 1e6),
+        with_interval(group.test_wer, group.wer_ci95),
+        interval(speakers) if speakers else NOT_KNOWN,
         seeds,
-        _number(group.test_cer, 1),
-        _number(group.dev_wer, 1),
-        *_cost_cells(group.own, group.shared, group.has_shared),
-        _NOT_KNOWN if group.encoder_rtf is None else f"{group.encoder_rtf:.3g}",
+        with_interval(group.test_cer, group.cer_ci95),
+        number(group.dev_wer, 1),
     ]
+
+
+def _is_pruned(group: Group) -> bool:
+    """Zeros that are multiplied like any number make nothing faster."""
+    if not group.params or group.params_nonzero is None:
+        return False
+    return group.params_nonzero < _PRUNED_BELOW * group.params
+
+
+def _pruning_note(group: Group, reference: Optional[Group]) -> str:
+    factors = f"RTF {_rtf(group)}"
+    if reference is not None and reference is not group:
+        factors += f", reference {_rtf(reference)}"
+    return f"{group.label} ({factors})"
+
+
+def _rtf(group: Group) -> str:
+    return NOT_KNOWN if group.encoder_rtf is None else f"{group.encoder_rtf:.3g}"
+
+
+def _rtf_cell(group: Group) -> str:
+    if group.encoder_rtf is None or group.rtf_load is None:
+        return _rtf(group)
+    return f"{_rtf(group)} ({group.rtf_load:.1f})"
 
 
 def _cost_cells(
@@ -291,9 +308,9 @@ def _sum_cell(
     own: Optional[float], shared: Optional[float], unit: float, has_shared: bool
 ) -> str:
     if not has_shared:
-        return _cost(own, unit)
-    whole = _cost(_plus(own, shared), unit)
-    return f"{_cost(own, unit)} + {_cost(shared, unit)} = {whole}"
+        return cost(own, unit)
+    whole = cost(_plus(own, shared), unit)
+    return f"{cost(own, unit)} + {cost(shared, unit)} = {whole}"
 
 
 def _plus(first: Optional[float], second: Optional[float]) -> Optional[float]:
@@ -303,40 +320,6 @@ def _plus(first: Optional[float], second: Optional[float]) -> Optional[float]:
 def _ratio(scratch: Sequence[Family], family: Family) -> str:
     same = [one for one in scratch if one.layers == family.layers]
     if not same:
-        return _NOT_KNOWN
+        return NOT_KNOWN
     ours, theirs = _with_teacher(family.whole), _with_teacher(same[0].whole)
-    return f"{theirs / ours:.2f}" if ours and theirs else _NOT_KNOWN
-
-
-def _number(value: Optional[float], digits: int) -> str:
-    return _NOT_KNOWN if value is None else f"{value:.{digits}f}"
-
-
-def _cost(value: Optional[float], unit: float) -> str:
-    """Three digits that count, never in powers of ten for what people read."""
-    if value is None:
-        return _NOT_KNOWN
-    value /= unit
-    if value == 0 or value >= 99.95:
-        return f"{value:.0f}"
-    if value >= 9.995:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 0.0995 else f"{value:.2g}"
-
-
-def _fill(text: str) -> str:
-    """One line a paragraph: markdown shows it the same, and edits stay small."""
-    return " ".join(text.split())
-
-
-def _render(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A markdown table with padded cells, so that a terminal shows it well too."""
-    table = [list(header), *map(list, lines)]
-    table = [[cell.replace("|", "\\|") for cell in line] for line in table]
-    widths = [max(len(line[i]) for line in table) for i in range(len(header))]
-    drawn = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
-        for line in table
-    ]
-    drawn.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(drawn)
+    return f"{theirs / ours:.2f}" if ours and theirs else NOT_KNOWN

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.curve_plot import plot_curves
 from espnet_plugin.evaluate.plots import plot_results
 
 
@@ -22,6 +23,7 @@ def make_row(method, layers, wer, variant="", **more):
         "train_flops": 1e14 * layers,
         "teacher_flops": 0.0,
         "epochs": 3,
+        "encoder_rtf": 0.002 * layers,
         **more,
     }
 
@@ -41,7 +43,11 @@ def test_both_plots_in_both_forms_with_each_methods_colour(tmp_path):
     rows += [make_row("encrl", n, 20.0 - n) for n in (6, 4, 2)]
     rows += [make_row("scratch", n, 25.0 - n) for n in (6, 4, 2)]
     written = plot_results(results_of(rows), tmp_path / "plots")
-    assert [path.name for path in written] == ["wer_params.png", "wer_cost.png"]
+    assert [path.name for path in written] == [
+        "wer_params.png",
+        "wer_cost.png",
+        "wer_rtf.png",
+    ]
     for path in written:
         assert {0x000000, 0x0072B2, 0xD55E00} <= colours_in(path)
         drawing = path.with_suffix(".svg").read_text()
@@ -55,22 +61,22 @@ def test_a_single_row_is_drawn(tmp_path):
 
 def test_rows_of_the_same_size_and_cost_are_drawn(tmp_path):
     rows = [make_row("encrl", 6, 9.0 + i, variant=f"v{i}") for i in range(12)]
-    assert len(plot_results(results_of(rows), tmp_path)) == 2
+    assert len(plot_results(results_of(rows), tmp_path)) == 3
 
 
 def test_no_errors_and_all_errors_are_drawn(tmp_path):
     rows = [make_row("encrl", 6, 0.0), make_row("scratch", 6, 0.0)]
-    assert len(plot_results(results_of(rows), tmp_path)) == 2
+    assert len(plot_results(results_of(rows), tmp_path)) == 3
     rows = [make_row("encrl", n, 10.0) for n in (2, 4, 6)]
     rows.append(make_row("untrained", 6, 100.0))
-    assert len(plot_results(results_of(rows), tmp_path)) == 2
+    assert len(plot_results(results_of(rows), tmp_path)) == 3
 
 
 def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):
     unknown = {"train_seconds": None, "train_flops": None, "teacher_flops": None}
     rows = [make_row("reference", 12, 8.0, **unknown)]
     written = plot_results(results_of(rows), tmp_path)
-    assert [path.name for path in written] == ["wer_params.png"]
+    assert [path.name for path in written] == ["wer_params.png", "wer_rtf.png"]
     assert "wer_cost.png is not drawn" in caplog.text
 
 
@@ -81,3 +87,32 @@ def test_nothing_to_draw_is_refused(tmp_path, rows):
     with pytest.raises(UserError, match="nothing to plot"):
         plot_results(results_of(rows), tmp_path / "plots")
     assert not (tmp_path / "plots").exists()
+
+
+def curve(*values):
+    return " ".join(str(value) for value in values)
+
+
+def test_curves_have_a_panel_a_size(tmp_path):
+    rows = [
+        make_row(
+            method,
+            layers,
+            9.0,
+            curve_epochs=curve(1, 2, 3),
+            dev_cer_by_epoch=curve(99.0, "nan", 20.0),
+            dev_loss_by_epoch=curve(50.0, 30.0, 12.0),
+        )
+        for method in ("encrl", "scratch")
+        for layers in (6, 4)
+    ]
+    rows.append(make_row("reference", 12, 9.0))  # has no curve, and no panel
+    written = plot_curves(results_of(rows), tmp_path / "plots")
+    assert written.name == "learning_curves.png"
+    drawn = written.with_suffix(".svg").read_text()
+    assert "stroke: #0072b2" in drawn and "stroke: #d55e00" in drawn
+
+
+def test_without_a_curve_nothing_is_drawn(tmp_path, caplog):
+    assert plot_curves(results_of([make_row("encrl", 6, 9.0)]), tmp_path) is None
+    assert "no folder has a train.log" in caplog.text

@@ -4,13 +4,22 @@ import json
 
 import pytest
 
-from espnet_plugin.bin import results as results_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.results import gather, merge, update_results
 from espnet_plugin.evaluate.wer import score_texts
 from espnet_plugin.files import write_json
 
 REFERENCES = {f"u{i}": "a b c d" for i in range(5)}
+RTF = {
+    "encoder_rtf": 0.01,
+    "threads": 1,
+    "audio_seconds": 10.0,
+    "load_average": [0.25, 0.5, 1.0],
+    "params_nonzero": 6000,
+    "file_bytes": 4321,
+    "macs_per_audio_second": 1e8,
+    "peak_memory_mb": 12.5,
+}
 
 
 def make_model(
@@ -35,7 +44,7 @@ def make_model(
         train_seconds=60.0, audio_seconds=3600.0, flops=2e15, teacher_flops=0, epochs=5
     )
     write_json(folder / "cost.json", {**costs, **cost})
-    write_json(folder / "rtf.json", {"encoder_rtf": 0.01})
+    write_json(folder / "rtf.json", {**RTF, "params_nonzero": 1000 * layers})
     for name in sets:
         hypotheses = {
             utt: "a b c" if i < wrong else "a b c d" for i, utt in enumerate(REFERENCES)
@@ -73,11 +82,22 @@ def test_row_holds_what_the_files_say(tmp_path):
         "epochs": 5,
         "valid_seconds": 7,
         "encoder_rtf": 0.01,
+        "rtf_load": 0.25,
+        "rtf_threads": 1,
+        "params_nonzero": 6000,
+        "file_bytes": 4321,
+        "macs_per_audio_second": 1e8,
+        "macs_audio_seconds": 10.0,
+        "peak_memory_mb": 12.5,
+        "wer_ci95_speakers": None,
         "shared": None,
         "decoding": "best_path",
         "dir": "asr_s6",
         "test_errors_by_unit": "1 1 0 0 0",
         "test_words_by_unit": "4 4 4 4 4",
+        "test_char_errors_by_unit": "2 2 0 0 0",
+        "test_chars_by_unit": "7 7 7 7 7",
+        "curve_epochs": None,
         "missing": [],
     }
     assert {key: row[key] for key in expected} == expected
@@ -121,8 +141,60 @@ def test_folder_without_meta_is_left_out_and_named(tmp_path, caplog):
     (tmp_path / "asr_running").mkdir()
     (tmp_path / "asr_stats_raw").mkdir()
     found = gather([tmp_path / "asr_running", tmp_path / "asr_stats_raw"])
-    assert found == {"rows": [], "shared": [], "skipped": ["asr_running"]}
+    assert not found["rows"] and not found["shared"]
+    assert found["skipped"] == ["asr_running"]
+    assert "asr_running has no config.yaml" in caplog.text
+    # Begun by this plugin and not finished: no experiment of somebody else.
+    (tmp_path / "asr_running" / "config.yaml").touch()
+    write_json(tmp_path / "asr_running" / "request.json", {})
+    assert gather([tmp_path / "asr_running"])["skipped"] == ["asr_running"]
     assert "asr_running has no meta.json" in caplog.text
+    with pytest.raises(UserError, match="none of the folders is a finished exp"):
+        update_results(tmp_path / "r.json", [tmp_path / "asr_running"], "mini")
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_rtf_json_of_an_earlier_version_gives_a_row(tmp_path):
+    folder = make_model(tmp_path, "old")
+    write_json(folder / "rtf.json", {"encoder_rtf": 0.01})
+    row = gather([folder])["rows"][0]
+    assert row["encoder_rtf"] == 0.01 and row["params_nonzero"] is None
+    assert row["rtf_load"] is None and row["params"] == 6000
+    assert row["missing"] == [
+        "rtf.json: params_nonzero, file_bytes, macs_per_audio_second, peak_memory_mb"
+    ]
+
+
+def test_what_is_no_number_is_null_and_named(tmp_path):
+    folder = make_model(tmp_path, "nan")
+    score = json.loads((folder / "decode_best_path/test/score.json").read_text())
+    score.update(cer=float("nan"), cer_ci95=[float("nan"), 1.0])
+    (folder / "decode_best_path/test/score.json").write_text(json.dumps(score))
+    (folder / "rtf.json").write_text(json.dumps({**RTF, "encoder_rtf": float("inf")}))
+    (folder / "cost.json").write_text('{"flops": NaN, "epochs": 3}')
+    content = update_results(tmp_path / "results.json", [folder], "mini")
+    row = content["rows"][0]
+    assert row["test_wer"] == pytest.approx(5.0)
+    assert row["test_cer"] is row["cer_ci95"] is row["encoder_rtf"] is None
+    assert row["train_flops"] is None and row["epochs"] == 3
+    assert row["missing"] == [
+        "decode_best_path/test/score.json: a finite number under cer, cer_ci95",
+        "rtf.json: a finite number under encoder_rtf",
+        "cost.json: a finite number under flops",
+        "cost.json: train_seconds",
+        "cost.json: teacher_flops",
+        "cost.json: audio_seconds",
+    ]
+    assert "NaN" not in (tmp_path / "results.json").read_text()
+
+
+def test_an_empty_test_set_is_no_score(tmp_path):
+    folder = make_model(tmp_path, "empty")
+    path = folder / "decode_best_path/test/score.json"
+    write_json(path, {"utterances": 0, "words": 0, "wer": 0.0, "per_utterance": []})
+    row = gather([folder])["rows"][0]
+    assert row["test_wer"] is None and row["test_set"] is None
+    assert row["missing"] == ["a word in the set 'test': it is empty"]
 
 
 def test_bad_folders_are_refused(tmp_path):
@@ -135,8 +207,10 @@ def test_bad_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="serves"):
         gather([tmp_path / "encrl_a"])
     twins = [make_model(tmp_path, "one"), make_model(tmp_path, "two")]
-    with pytest.raises(UserError, match="asr_one and asr_two both say"):
+    with pytest.raises(UserError, match="asr_one and .*asr_two both say"):
         gather(twins)
+    # The same folder twice is no mistake.
+    assert len(gather([twins[0], f"{twins[0]}/"])["rows"]) == 1
 
 
 def test_table_grows_job_by_job(tmp_path):
@@ -214,20 +288,32 @@ def test_speakers_of_the_score_stay_the_unit(tmp_path):
     assert row["test_words_by_unit"] == "12 8"
 
 
-def test_command_prints_table_and_plots(tmp_path, capsys):
-    folders = [make_shared(tmp_path), make_model(tmp_path, "a", "encrl", shared="main")]
-    options = ["--results_json", str(tmp_path / "results.json"), "--corpus", "mini"]
-    options += ["--markdown", str(tmp_path / "doc" / "RESULTS.md")]
-    options += ["--plot_dir", str(tmp_path / "doc" / "plots")]
-    assert results_command.main([*map(str, folders), *options]) == 0
-    printed = capsys.readouterr().out
-    assert "| encrl" in printed
-    assert str(tmp_path / "doc" / "plots" / "wer_params.png") in printed
-    text = (tmp_path / "doc" / "RESULTS.md").read_text()
-    assert "](plots/wer_cost.png)" in text
-    assert str(tmp_path) not in text
-    assert str(tmp_path) not in (tmp_path / "results.json").read_text()
-    # Again without a folder: drawn from results.json, the file's marks reused.
-    assert results_command.main(options) == 0
-    assert (tmp_path / "doc" / "RESULTS.md").read_text() == text
-    assert results_command.main([str(tmp_path / "none"), *options]) == 2
+def test_interval_over_speakers_where_there_are_several(tmp_path):
+    folder = make_model(tmp_path, "s")
+    speakers = {utt: "xy"[i % 2] for i, utt in enumerate(REFERENCES)}
+    wrong = {utt: "a b" if s == "x" else "a b c d" for utt, s in speakers.items()}
+    score = score_texts(REFERENCES, wrong, speakers, resamples=50)
+    write_json(folder / "decode_best_path" / "test" / "score.json", score.to_dict())
+    row = gather([folder])["rows"][0]
+    assert row["bootstrap_unit"] == "utterance"
+    assert row["test_errors_by_speaker"] == "6 0"
+    assert row["test_words_by_speaker"] == "12 8"
+    # Two speakers, one all right and one half wrong: both extremes are drawn.
+    assert row["wer_ci95_speakers"] == [0.0, 50.0]
+    one = merge(None, gather([folder]), "mini")["aggregates"][0]
+    assert one["wer_ci95_speakers"] == [0.0, 50.0]
+
+
+def test_other_test_sets_are_refused_unless_allowed(tmp_path):
+    folders = [make_model(tmp_path, "a"), make_model(tmp_path, "b", layers=4)]
+    fewer = {utt: REFERENCES[utt] for utt in list(REFERENCES)[:3]}
+    score = score_texts(fewer, fewer, resamples=50)
+    write_json(folders[1] / "decode_best_path/test/score.json", score.to_dict())
+    found = gather(folders)
+    with pytest.raises(UserError, match="5 and 3 utterances, 3 names in common"):
+        merge(None, found, "mini")
+    content = merge(None, found, "mini", intersection=True)
+    assert sorted(s["utterances"] for s in content["test_sets"].values()) == [3, 5]
+    # A replaced row takes its test set with it.
+    content = merge(content, gather([make_model(tmp_path, "b", layers=4)]), "mini")
+    assert [s["utterances"] for s in content["test_sets"].values()] == [5]

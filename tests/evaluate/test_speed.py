@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ import yaml
 from tiny_asr import build_tiny_asr
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate import memory
+from espnet_plugin.evaluate import speed as speed_module
 from espnet_plugin.evaluate.speed import (
+    count_macs,
+    count_nonzero,
     count_parameters,
     encoder_rtf,
     speech_like_noise,
@@ -88,7 +93,72 @@ def test_counts_parameters(model):
     assert counts["total"] == sum(v for k, v in counts.items() if k != "total")
 
 
-def test_writes_rtf_json(tmp_path):
+def test_counts_what_is_not_zero(model):
+    total = count_parameters(model)["total"]
+    weight = model.ctc.ctc_lo.weight
+    kept = weight.detach().clone()
+    before = count_nonzero(model)
+    assert 0.9 * total < before <= total
+    try:
+        with torch.no_grad():
+            weight[:5] = 0.0
+        assert count_nonzero(model) == before - 5 * 16
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
+
+
+def test_macs_are_those_of_the_layers(model, monkeypatch):
+    """Replaced by one linear layer, whose products can be counted by hand."""
+    layer = torch.nn.Linear(40, 16)
+    monkeypatch.setattr(
+        model, "encode", lambda speech, lengths: (layer(speech.view(1, -1, 40)), None)
+    )
+    # 2 s of 16 kHz: 800 frames of 40 samples, and the CTC layer's 16 x 30.
+    expected = 800 * (40 * 16 + 16 * 30) / 2.0
+    assert count_macs(model, 16000, 2.0) == expected
+    assert not model.training
+
+
+def test_macs_of_a_real_encoder_grow_with_it(model, tmp_path):
+    small = count_macs(model, 16000, 2.0)
+    # Attention makes the second of a longer utterance dearer.
+    assert small < count_macs(model, 16000, 4.0) < 2 * small
+    tiny = build_tiny_asr(tmp_path, num_blocks=6)
+    large, _ = load_asr_model(tiny.config, tiny.checkpoint)
+    assert small < count_macs(large, 16000, 2.0) < 2 * small
+
+
+def test_peak_memory_is_not_known_where_the_process_fails(tmp_path, caplog):
+    assert memory.peak_memory_mb(tmp_path, "model.pth") is None
+    assert "peak memory is not known" in caplog.text
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
+)
+def test_peak_memory_grows_with_the_length(tiny_asr_model):
+    name = tiny_asr_model.checkpoint.name
+    short, long = (
+        memory.peak_memory_mb(tiny_asr_model.dir, name, seconds) for seconds in (5, 60)
+    )
+    assert 0 < short < long < 2000
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Without a process of its own, which imports ESPnet for many seconds."""
+    calls = []
+
+    def pretend(*args):
+        calls.append(args)
+        return 12.5
+
+    monkeypatch.setattr(speed_module, "peak_memory_mb", pretend)
+    return calls
+
+
+def test_writes_rtf_json(tmp_path, no_process):
     tiny = build_tiny_asr(tmp_path)
     path = write_rtf(tiny.dir, audio_seconds=0.5, runs=3)
     result = read_json(path)
@@ -108,13 +178,19 @@ def test_writes_rtf_json(tmp_path):
         v.numel() for k, v in state.items() if not any(b in k for b in buffers)
     )
     assert result["parameters"]["total"] == expected
+    assert 0.9 * expected < result["params_nonzero"] <= expected
+    assert result["file_bytes"] == tiny.checkpoint.stat().st_size
+    assert result["checkpoint"] == tiny.checkpoint.name
+    assert result["macs_per_audio_second"] > expected
+    assert result["peak_memory_mb"] == 12.5
+    assert no_process == [(tiny.dir, tiny.checkpoint.name, 0.5, 1)]
     write_rtf(tiny.dir, audio_seconds=0.25)  # finished
     assert read_json(path) == result
     write_rtf(tiny.dir, audio_seconds=0.25, runs=2, overwrite=True)
     assert read_json(path)["audio_seconds"] == 0.25
 
 
-def test_a_model_of_features_is_given_features(tiny_asr_model, tmp_path):
+def test_a_model_of_features_is_given_features(tiny_asr_model, tmp_path, no_process):
     """As after ``--feats_type fbank``: no front end, ``input_size`` set."""
     config = yaml.safe_load(tiny_asr_model.config.read_text())
     config.update(input_size=20, frontend=None, frontend_conf={})

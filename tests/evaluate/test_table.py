@@ -3,14 +3,19 @@
 import pytest
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.comparison import compare_all
+from espnet_plugin.evaluate.markdown import (
+    insert_block,
+    markdown_block,
+    write_markdown,
+)
+from espnet_plugin.evaluate.published import PUBLISHED_HEADING
 from espnet_plugin.evaluate.table import (
     comparison_table,
+    cost_table,
     family_table,
-    insert_block,
-    main_table,
-    markdown_block,
     missing_notes,
-    write_markdown,
+    quality_table,
 )
 
 
@@ -20,11 +25,12 @@ def make_row(method, layers, seed, wer, errors, shared=None, variant="", **more)
         "variant": variant,
         "layers": layers,
         "seed": seed,
-        "params": 1_234_567,
+        "params": layers * 205_761,
         "test_wer": wer,
         "test_words": 200,
         "wer_ci95": [wer - 1, wer + 1],
         "test_cer": wer / 2,
+        "cer_ci95": [wer / 2 - 1, wer / 2 + 1],
         "dev_wer": wer + 3,
         "train_seconds": 600.0,
         "audio_seconds": 7200.0,
@@ -68,39 +74,85 @@ def results():
 
 
 def cells(table):
-    """Cells by column name, one dictionary a line."""
+    """Cells by column name, one dictionary a line, as they stand in markdown."""
     lines = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in table.splitlines()
+        for line in table.markdown().splitlines()
     ]
     return [dict(zip(lines[0], line)) for line in lines[2:]]
 
 
-def test_main_table(results):
-    table = cells(main_table(results))
-    assert [(c["method"], c["layers"]) for c in table] == [
+def test_quality_and_cost(results):
+    quality, cost = cells(quality_table(results)), cells(cost_table(results))
+    names = [
         ("reference", "12"),
         ("encrl", "6"),
         ("encrl", "4"),
         ("scratch", "6"),
         ("scratch", "4"),
     ]
-    reference, six = table[0], table[1]
+    for table in (quality, cost):
+        assert [(c["method"], c["layers"]) for c in table] == names
+    reference, six = quality[:2]
     assert reference["test WER % [95 %]"] == "5.0 [4.0, 6.0]"
+    assert reference["test CER % [95 %]"] == "2.5 [1.5, 3.5]"
     assert reference["seeds (WER range)"] == "1"
-    assert reference["PFLOP (teacher)"] == "9.00 (0 %)"
-    assert reference["training min"] == "10.0"
     # Every utterance has the same rate, 7 %, so the pooled interval has no width.
     assert six["test WER % [95 %]"] == "7.0 [7.0, 7.0]"
     assert six["seeds (WER range)"] == "2 (6.0 to 8.0)"
     assert six["params (M)"] == "1.23"
-    assert six["test CER %"] == "3.5"
+    # Of two seeds without characters by utterance there is no interval of the mean.
+    assert six["test CER % [95 %]"] == "3.5"
     assert six["dev WER %"] == "10.0"
+    # What no row has is no column.
+    assert not {"non-zero (M)", "file (MB)", "[95 % by speaker]"} & set(six)
+    reference, six = cost[:2]
+    assert reference["PFLOP (teacher)"] == "9.00 (0 %)"
+    assert reference["training min"] == "10.0"
     assert six["training min"] == "10.0 + 20.0 = 30.0"
     assert six["audio-hours"] == "2.00 + 1.00 = 3.00"
     # 1 of its own, 2 + 1 (teacher) of the shared run: 4, a quarter the teacher's.
     assert six["PFLOP (teacher)"] == "1.00 + 3.00 = 4.00 (25 %)"
-    assert six["encoder RTF"] == "0.0123"
+    assert six["encoder RTF (load)"] == "0.0123"
+
+
+def test_tables_fit_a_terminal(results):
+    for row in results["rows"]:
+        row.update(MEASURED)
+    for table in (quality_table(results), cost_table(results)):
+        assert max(map(len, table.markdown().splitlines())) <= 170
+
+
+MEASURED = {
+    "params_nonzero": 1_200_000,
+    "file_bytes": 5_000_000,
+    "macs_per_audio_second": 123e6,
+    "peak_memory_mb": 45.6,
+    "rtf_load": 1.25,
+    "wer_ci95_speakers": [3.0, 12.0],
+}
+
+
+def test_what_speed_measures_is_shown(results):
+    results["rows"][0].update(MEASURED, params_nonzero=12 * 205_761)
+    reference, six = cells(quality_table(results))[:2]
+    assert reference["non-zero (M)"] == "2.47" and six["non-zero (M)"] == "?"
+    assert reference["file (MB)"] == "5.00"
+    assert reference["[95 % by speaker]"] == "[3.0, 12.0]"
+    reference = cells(cost_table(results))[0]
+    assert reference["encoder RTF (load)"] == "0.0123 (1.2)"
+    assert reference["GMAC/s"] == "0.12" and reference["memory (MB)"] == "46"
+
+
+def test_pruning_without_structure_is_marked(results):
+    results["rows"][0].update(params_nonzero=12 * 205_761, encoder_rtf=0.0119)
+    pruned = make_row("magnitude", 12, 1, 9.0, "9 4 5", params_nonzero=1_000_000)
+    results["rows"].append(pruned)
+    table = quality_table(results)
+    assert [c["non-zero (M)"][-1] for c in cells(table)] == [*"7????", "†"]
+    assert table.notes.endswith(
+        "† smaller file, same speed: magnitude 12 (RTF 0.0123, reference 0.0119)."
+    )
 
 
 def test_family_table_counts_the_shared_run_once(results):
@@ -117,46 +169,57 @@ def test_an_incomplete_family_is_not_counted(results):
     results["rows"] = [r for r in results["rows"] if (r["layers"], r["seed"]) != (4, 2)]
     assert cells(family_table(results))[0]["sets"] == "1"
     results["rows"] = [r for r in results["rows"] if r["layers"] != 4]
-    assert family_table(results) == ""
+    assert family_table(results) is None
 
 
 def test_comparison_with_scratch(results):
-    six, four = cells(comparison_table(results))
+    six, four = cells(comparison_table(compare_all(results)))
+    assert (six["model"], six["against"]) == ("encrl 6", "scratch 6")
     assert six["points [95 %]"] == "-23.0 [-23.0, -23.0]"
-    assert six["against scratch"] == "better at 200 words"
+    assert six["in words"] == "23.0 to 23.0 points fewer errors at 200 words"
     assert four["points [95 %]"] == "-30.0 [-30.0, -30.0]"
 
 
 def test_unknown_figures_are_question_marks_not_numbers(results):
-    for key in ("test_wer", "wer_ci95", "test_cer", "encoder_rtf", "params"):
-        results["rows"][0][key] = None
+    unknown = ("test_wer", "wer_ci95", "test_cer", "cer_ci95", "encoder_rtf", "params")
+    results["rows"][0].update(dict.fromkeys(unknown))
     results["rows"][1]["test_wer"] = None
     results["rows"][1]["wer_ci95"] = None
     results["shared"][1]["teacher_flops"] = None
     results["rows"][0]["missing"] = ["rtf.json"]
-    reference, six = cells(main_table(results))[:2]
+    reference, six = cells(quality_table(results))[:2]
     assert reference["test WER % [95 %]"] == "?"
     assert reference["seeds (WER range)"] == "0 of 1"
-    assert reference["params (M)"] == reference["encoder RTF"] == "?"
+    assert reference["params (M)"] == "?"
     assert six["seeds (WER range)"] == "1 of 2"
     assert six["test WER % [95 %]"] == "8.0 [7.0, 9.0]"
+    reference, six = cells(cost_table(results))[:2]
+    assert reference["encoder RTF (load)"] == "?"
     assert six["PFLOP (teacher)"] == "1.00 + ? = ?"
     assert missing_notes(results) == "* reference  12 layers, seed 1: rtf.json"
+    results["rows"][0]["dir"] = "a"
+    results["rows"][1].update(dir="b", missing=["rtf.json"])
+    assert missing_notes(results) == "* a, b: rtf.json"
 
 
 def test_rows_with_only_the_agreed_keys_are_enough(results):
     for row in results["rows"]:
         del row["test_errors_by_unit"], row["test_words_by_unit"]
-    six = cells(main_table(results))[1]
+    six = cells(quality_table(results))[1]
     # Without errors by utterance there is no interval of the mean of two seeds.
     assert six["test WER % [95 %]"] == "7.0"
-    assert comparison_table(results) == ""
+    assert compare_all(results) == [] and comparison_table([]) is None
 
 
 def test_block_has_every_part_and_the_plots(results):
-    block = markdown_block(results, [("size", "plots/a.png")])
-    for part in (main_table(results), family_table(results), comparison_table(results)):
-        assert part in block
+    comparisons = compare_all(results)
+    block = markdown_block(results, comparisons, [("size", "plots/a.png")])
+    tables = [quality_table(results), cost_table(results), family_table(results)]
+    for table in [*tables, comparison_table(comparisons)]:
+        assert table.markdown() in block
+    measured, published = block.split(f"### {PUBLISHED_HEADING}")
+    assert "10.21437/Interspeech.2025-1704" in published and "15.57" in published
+    assert "15.57" not in measured
     assert "![size](plots/a.png)" in block
     assert "200 words" in block
     assert "Not there yet" not in block
@@ -164,7 +227,7 @@ def test_block_has_every_part_and_the_plots(results):
 
 def test_empty_results_are_refused():
     with pytest.raises(UserError, match="no row yet"):
-        main_table({"corpus": "mini", "rows": [], "shared": []})
+        quality_table({"corpus": "mini", "rows": [], "shared": []})
 
 
 def test_block_replaces_only_what_stands_between_the_marks(tmp_path):

@@ -61,6 +61,38 @@ def test_counts_agree_with_slow_edit_distance(seed):
     assert in_chars.reference == len(" ".join(reference))
 
 
+def test_counts_agree_with_kaldialign():
+    """Another library; where it is not installed, the slow distance above has to do."""
+    kaldialign = pytest.importorskip("kaldialign")
+    chance = random.Random(1)
+    for _ in range(300):
+        reference = [chance.choice("abcd") for _ in range(chance.randint(1, 12))]
+        hypothesis = [chance.choice("abcd") for _ in range(chance.randint(0, 12))]
+        theirs = kaldialign.edit_distance(reference, hypothesis)
+        ours = count_errors(" ".join(reference), " ".join(hypothesis))[0]
+        assert ours.errors == theirs["total"]
+        assert ours.insertions - ours.deletions == theirs["ins"] - theirs["del"]
+
+
+def test_interval_agrees_with_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    generator = np.random.default_rng(11)
+    words = generator.integers(2, 15, size=130)
+    errors = generator.binomial(words, 0.15)
+    theirs = stats.bootstrap(
+        (errors, words),
+        lambda e, w, axis=-1: 100 * e.sum(axis=axis) / w.sum(axis=axis),
+        paired=True,
+        n_resamples=4000,
+        method="percentile",
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    low, high = bootstrap_interval(errors, words, 4000)
+    assert low == pytest.approx(theirs.low, abs=0.35)
+    assert high == pytest.approx(theirs.high, abs=0.35)
+    assert high - low > 4
+
+
 @pytest.mark.parametrize(
     "reference, hypothesis, words",
     [
@@ -146,7 +178,9 @@ def test_paired_bootstrap_of_identical_systems():
     assert compared.difference == 0.0
     assert compared.ci95 == (0.0, 0.0)
     assert compared.p_value == 1.0
-    assert compared.sentence().startswith("no difference shown at 20 words")
+    assert compared.sentence("A", "B").startswith(
+        "no difference shown between A and B at 20 words"
+    )
 
 
 def test_paired_bootstrap_is_symmetric():
@@ -179,7 +213,11 @@ def test_paired_bootstrap_sees_a_difference_that_unpaired_intervals_hide():
     assert bootstrap_interval(first, words)[0] < bootstrap_interval(second, words)[1]
     compared = paired_bootstrap(first, second, words)
     assert compared.p_value < 0.001
-    assert compared.sentence("A", "B").startswith("B is better than A at 600 words")
+    assert compared.sentence("A", "B").startswith(
+        "B makes 10.0 to 10.0 points fewer errors than A at 600 words"
+    )
+    back = paired_bootstrap(second, first, words)
+    assert back.sentence("A", "B").startswith("A makes 10.0 to 10.0 points fewer")
 
 
 def test_compare_scores_reads_score_json_in_any_order():

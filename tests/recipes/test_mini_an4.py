@@ -129,6 +129,12 @@ def test_report(recipe):
     assert rows["encrl", 1]["shared"] == rows["encrl", 2]["shared"] == shared["name"]
     assert rows["encrl", 2]["teacher_flops"] == 0
     assert "| encrl" in (recipe / "RESULTS.md").read_text()
+    for row in results["rows"]:
+        assert row["macs_per_audio_second"] > row["params"]
+        assert 0.9 * row["params"] < row["params_nonzero"] <= row["params"]
+        assert len(row["dev_loss_by_epoch"].split()) == 2
+    for name in ("report.html", "wer_rtf.png", "learning_curves.png"):
+        assert (recipe / "exp/report" / name).is_file()
 
 
 def test_again_is_quick_and_changes_nothing(recipe):

@@ -338,10 +338,10 @@ if wanted 9; then
             --dump_dir "${dump}" --sets --only_rtf true
     fi
     # shellcheck disable=SC2086
-    ${python} -m espnet_plugin.bin.results "${models[@]}" --corpus "${corpus}" \
+    ${python} -m espnet_plugin.bin.report "${models[@]}" --corpus "${corpus}" \
         --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
         --results_json "${results_json}" --markdown "${results}" \
-        --plot_dir "${expdir}/report"
+        --plot_dir "${expdir}/report" --html "${expdir}/report/report.html"
 fi
 
 if wanted 10; then

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Compare finished experiments honestly: tables, intervals, plots, one HTML page."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.evaluate.comparison import Comparison, compare_all
+from espnet_plugin.evaluate.html import write_html
+from espnet_plugin.evaluate.markdown import markdown_block, write_markdown
+from espnet_plugin.evaluate.results import update_results
+from espnet_plugin.evaluate.table import cost_table, quality_table
+from espnet_plugin.files import write_json
+
+_DEFAULT_DIR = "report"
+_IN_DIR = {
+    "results_json": "results.json",
+    "markdown": "RESULTS.md",
+    "html": "report.html",
+    "plot_dir": "plots",
+}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Compare finished experiments: tables with intervals, plots, "
+        "paired comparisons. Any ESPnet ASR experiment folders will do; the more of "
+        "this plugin's cost.json and rtf.json they hold, the more is in the tables.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "exp_dir",
+        nargs="*",
+        metavar="EXP_DIR",
+        help="folders of models and EncRL runs, e.g. exp/asr_* exp/encrl_*; none: "
+        "draw again what results.json holds",
+    )
+    add(
+        "--output_dir",
+        help="where results.json, RESULTS.md, report.html and plots/ go unless named "
+        f"by the next four options; {_DEFAULT_DIR} if none of these is given either",
+    )
+    add(
+        "--results_json",
+        help="made, or extended: a row of the same method, variant, layers and seed is "
+        "replaced",
+    )
+    add(
+        "--markdown",
+        help="where the tables go, between <!-- results:begin --> and "
+        "<!-- results:end -->; made if it does not exist",
+    )
+    add("--html", help="the whole report in one file")
+    add("--plot_dir", help="where the plots go; they need matplotlib")
+    add("--corpus", help="its name; of a new results.json, that of the recipe's folder")
+    add(
+        "--decoding",
+        help="the scores are those of decode_<decoding>/; best_path for this plugin's "
+        "folders, the only one there is for others",
+    )
+    add(
+        "--test_set",
+        help="name of the test set; test for this plugin's folders, the only one there "
+        "is for others",
+    )
+    add("--dev_set", default="dev", help="name of the development set")
+    add(
+        "--compare",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A", "B"),
+        help="compare row B with row A, named as in the tables, e.g. 'scratch 6' "
+        "'encrl 6', or by a model's folder; may be given several times, besides the "
+        "comparisons that are always made",
+    )
+    add(
+        "--intersection",
+        action="store_true",
+        help="allow rows scored on different test sets, and compare them on the "
+        "utterances they share",
+    )
+    return parser
+
+
+def make_report(args: argparse.Namespace) -> None:
+    """Write all that is asked for; print tables, comparisons and the files' paths."""
+    where = _places(args)
+    corpus = args.corpus
+    if corpus is None and args.exp_dir and not Path(where["results_json"]).exists():
+        corpus = _recipe_name(Path(args.exp_dir[0]))
+    results = update_results(
+        where["results_json"],
+        args.exp_dir,
+        corpus,
+        args.decoding,
+        args.test_set,
+        args.dev_set,
+        args.intersection,
+    )
+    comparisons = compare_all(results, args.compare, args.intersection)
+    results["comparisons"] = [one.to_dict() for one in comparisons]
+    write_json(where["results_json"], results)
+    tables = [quality_table(results), cost_table(results)]
+    written = [Path(where["results_json"])]
+    plots = _draw(results, where["plot_dir"]) if where["plot_dir"] else []
+    if where["markdown"]:
+        written.append(_write_markdown(where["markdown"], results, comparisons, plots))
+    if where["html"]:
+        written.append(write_html(where["html"], results, comparisons, plots))
+    print("\n\n".join(table.markdown() for table in tables) + "\n")
+    for one in comparisons:
+        print(one.sentence)
+    for path in [*written, *plots]:
+        print(path)
+
+
+def _places(args: argparse.Namespace) -> dict[str, Optional[str]]:
+    """Where each output goes; None for what is not wanted."""
+    given = {name: getattr(args, name) for name in _IN_DIR}
+    folder = args.output_dir
+    if folder is None and not any(given.values()):
+        folder = _DEFAULT_DIR
+    if folder is not None:
+        for name, file in _IN_DIR.items():
+            given[name] = given[name] or str(Path(folder) / file)
+    # The figures are always kept: all else can be drawn from them again.
+    first = next(Path(path).parent for path in given.values() if path)
+    given["results_json"] = given["results_json"] or str(first / "results.json")
+    return given
+
+
+def _recipe_name(folder: Path) -> str:
+    """The corpus of egs2/<corpus>/asr1/exp/<experiment>, or the folder's parent."""
+    parents = [path.name for path in folder.resolve().parents]
+    if parents[0] == "exp" and len(parents) > 2 and parents[2]:
+        return parents[2]
+    return parents[0] or "corpus"
+
+
+def _draw(results: dict[str, Any], folder: str) -> list[Path]:
+    try:
+        from espnet_plugin.evaluate.curve_plot import plot_curves
+        from espnet_plugin.evaluate.plots import plot_results
+    except ImportError as error:
+        logging.warning(
+            "no plots are drawn: %s; pip install matplotlib, then run again", error
+        )
+        return []
+    if all(row.get("test_wer") is None for row in results["rows"]):
+        logging.warning("no plots are drawn: no row has a test score yet")
+        return []
+    curves = plot_curves(results, folder)
+    return [*plot_results(results, folder), *([curves] if curves else [])]
+
+
+def _write_markdown(
+    path: str,
+    results: dict[str, Any],
+    comparisons: Sequence[Comparison],
+    plots: Sequence[Path],
+) -> Path:
+    home = Path(path).resolve().parent
+    addresses = [
+        (plot.stem, Path(os.path.relpath(plot.resolve(), home)).as_posix())
+        for plot in plots
+    ]
+    write_markdown(path, markdown_block(results, comparisons, addresses))
+    return Path(path)
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: make_report(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

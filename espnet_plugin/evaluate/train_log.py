@@ -1,0 +1,91 @@
+"""Learning curves from ``train.log``, as ESPnet's trainer writes it."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+__all__ = ["Epoch", "read_train_log"]
+
+_RESULTS = re.compile(r"\b(\d+)epoch results: (.*)")
+# "[train] a=1, b=2, time=4 minutes and 5.1 seconds, total_count=7, [valid] ..."
+_SECTION = re.compile(r"\[(\w+)\] (.*?)(?=, \[\w+\] |$)")
+_FIGURE = re.compile(r"(?:^|, )(\w+)=([-+.\w]+)")
+_TIME = re.compile(r"(?:^|, )time=(.*?)(?=, \w+=|$)")
+_PART_OF_TIME = re.compile(r"([\d.]+) (second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one "epoch results" line says; None where it does not, or says nan.
+
+    Attributes:
+        number: From 1.
+        dev_loss: On the development set.
+        dev_cer: In percent: of the CTC output, of the attention decoder without one.
+        train_seconds: Wall-clock time of the training steps.
+    """
+
+    number: int
+    dev_loss: Optional[float]
+    dev_cer: Optional[float]
+    train_seconds: Optional[float]
+
+
+def read_train_log(folder: Union[str, Path]) -> list[Epoch]:
+    """Read the epochs of a training, also of an interrupted one or one still running.
+
+    ESPnet renames the log of an earlier start to ``train.1.log``, and that to
+    ``train.2.log``; they are read too, and of an epoch that ran twice the later counts.
+
+    Args:
+        folder: An experiment folder.
+
+    Returns:
+        By number; empty if there is no log or no epoch has ended.
+    """
+    folder = Path(folder)
+    logs = [path for path in (folder / "train.log",) if path.is_file()]
+    older = [
+        (int(path.name.split(".")[1]), path)
+        for path in folder.glob("train.*.log")
+        if path.name.split(".")[1].isdigit() and path.name.count(".") == 2
+    ]
+    epochs: dict[int, Epoch] = {}
+    for path in [path for _, path in sorted(older, reverse=True)] + logs:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                match = _RESULTS.search(line)
+                if match:
+                    epochs[int(match[1])] = _epoch(int(match[1]), match[2])
+    return [epochs[number] for number in sorted(epochs)]
+
+
+def _epoch(number: int, text: str) -> Epoch:
+    sections = dict(_SECTION.findall(text.strip()))
+    valid = dict(_FIGURE.findall(sections.get("valid", "")))
+    cer = _number(valid.get("cer_ctc"))
+    if cer is None:
+        cer = _number(valid.get("cer"))
+    time = _TIME.search(sections.get("train", ""))
+    return Epoch(
+        number,
+        _number(valid.get("loss")),
+        None if cer is None else 100.0 * cer,
+        _seconds(time[1]) if time else None,
+    )
+
+
+def _number(text: Optional[str]) -> Optional[float]:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _seconds(text: str) -> Optional[float]:
+    parts = _PART_OF_TIME.findall(text)
+    return sum(float(n) * _SECONDS[unit] for n, unit in parts) if parts else None
