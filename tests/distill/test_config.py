@@ -25,6 +25,7 @@ def options(**given):
         student_num_layers=2,
         student_output_size=None,
         student_linear_units=None,
+        student_exits=[],
         specaug=None,
         specaug_conf={},
         model="espnet",
