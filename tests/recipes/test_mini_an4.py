@@ -12,40 +12,13 @@ import pytest
 import soundfile
 import torch
 import yaml
+from mini_recipe import copy_recipe, run, table
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "egs2/mini_an4/encrl1"
 STUDENTS = {2: "asr_encrl_s1_2l", 1: "asr_encrl_s1_1l"}
 MODELS = ["asr_reference", *STUDENTS.values()]
 SETS = {"dev": 1, "test": 2}  # utterances
 
 pytestmark = pytest.mark.slow
-
-
-def copy_recipe(folder: Path) -> Path:
-    """Make a recipe folder whose scripts are the repository's; results stay in it."""
-    recipe = folder / "mini_an4/encrl1"
-    recipe.mkdir(parents=True)
-    for name in ("run.sh", "encrl.sh", "path.sh", "cmd.sh", "db.sh", "conf", "local"):
-        (recipe / name).symlink_to((RECIPE / name).resolve())
-    return recipe
-
-
-def run(recipe: Path, *options: str, check: bool = True) -> subprocess.CompletedProcess:
-    result = subprocess.run(
-        ["./run.sh", *options],
-        cwd=recipe,
-        env={
-            **os.environ,
-            "VENV": sys.prefix,
-            "ESPNET_PLUGIN_ROOT": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert not check or result.returncode == 0, result.stderr[-4000:]
-    return result
 
 
 def children_seconds() -> float:
@@ -62,21 +35,6 @@ def contents(recipe: Path) -> dict[str, str]:
         for path in sorted((recipe / top).rglob("*"))
         if path.is_file()
     }
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    """Stages 1 to 4, and then 5 to 7 from what is there."""
-    folder = copy_recipe(tmp_path_factory.mktemp("recipe"))
-    run(folder, "--stop_stage", "4")
-    assert not list(folder.glob("exp/*encrl*"))
-    run(folder, "--stage", "5", "--stop_stage", "7")
-    return folder
-
-
-def table(path: Path) -> dict[str, str]:
-    lines = path.read_text().splitlines()
-    return {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
 
 
 def test_eight_real_utterances(recipe):

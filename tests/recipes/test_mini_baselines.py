@@ -1,0 +1,74 @@
+"""Stage 8 and the cheaper ways through stage 5, in the recipe itself."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from mini_recipe import run, table
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def copy(recipe, tmp_path):
+    """The finished recipe, to go on in."""
+    shutil.copytree(recipe, tmp_path / "mini_an4/encrl1", symlinks=True)
+    return tmp_path / "mini_an4/encrl1"
+
+
+def test_baselines_are_trained_scored_and_compared(copy):
+    names = "scratch layer_prune magnitude_once"
+    options = ["--stage", "8", "--stop_stage", "9", "--baselines", names]
+    run(copy, *options)
+    results = json.loads((copy / "results.json").read_text())
+    rows = {
+        (row["method"], row["variant"], row["layers"]): row for row in results["rows"]
+    }
+    for key in (
+        *(("scratch", "", 2), ("scratch", "", 1)),
+        *(("layer_prune", "", 2), ("layer_prune", "", 1)),
+        *(("magnitude", "one-shot 10 %", 3), ("magnitude", "one-shot 22.5 %", 3)),
+    ):
+        assert rows[key]["test_words"] == 10 and not rows[key]["missing"], key
+        assert rows[key]["encoder_rtf"] > 0
+    dense = rows["reference", "", 3]
+    pruned = rows["magnitude", "one-shot 10 %", 3]
+    assert pruned["params"] == dense["params"]
+    removed = dense["params_nonzero"] - pruned["params_nonzero"]
+    assert removed == pytest.approx(0.1 * dense["params"], rel=0.02)
+    # The search for layers is paid for by the sizes it serves.
+    runs = {entry["name"]: entry for entry in results["shared"]}
+    assert runs[rows["layer_prune", "", 1]["shared"]]["teacher_flops"] > 0
+    report = (copy / "exp/report/report.html").read_text()
+    assert "one-shot 22.5 %" in report and "layer_prune" in report
+    # Again: nothing is trained.
+    assert "epoch started" not in run(copy, *options).stderr
+
+
+def test_all_sizes_in_one_step_from_stored_outputs(copy):
+    options = ["--stage", "5", "--stop_stage", "7", "--tag", "nested"]
+    options += ["--family", "nested", "--teacher_cache", "exp/teacher_cache"]
+    options += [
+        "--finetune_epochs",
+        "0",
+        "--encrl_args",
+        "--model_conf ctc_loss_weight=1",
+    ]
+    run(copy, *options)
+    encrl = torch.load(
+        copy / "exp/encrl_nested_s1/valid.loss.ave.pth", weights_only=True
+    )
+    for size in (2, 1):
+        folder = copy / f"exp/asr_nested_s1_{size}l"
+        state = torch.load(folder / "model.pth", weights_only=True)
+        name = "encoder.encoders.0.norm_ff.weight"
+        assert torch.equal(state[name], encrl[name])  # the first layers
+        meta = json.loads((folder / "meta.json").read_text())
+        assert (meta["method"], meta["layers"]) == ("encrl", size)
+        assert json.loads((folder / "cost.json").read_text())["flops"] == 0
+        decoded = folder / "decode_best_path/test"
+        assert len(table(decoded / "text")) == 2
+    cost = json.loads((copy / "exp/encrl_nested_s1/cost.json").read_text())
+    assert cost["once"]["teacher_cache"]["teacher_flops"] == cost["teacher_flops"] > 0
+    assert (copy / "exp/teacher_cache/done.json").is_file()
