@@ -1,0 +1,1 @@
+"""One set of weights, two recognisers: dense full-context, and sparse streaming."""
