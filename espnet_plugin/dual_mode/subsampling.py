@@ -1,0 +1,145 @@
+"""The convolutions at the input: fewer frames, each of a stated span of features."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from espnet_plugin.data.frames import encoder_frames
+from espnet_plugin.errors import UserError
+
+__all__ = ["INPUT_LAYERS", "Latency", "Subsampling", "too_short"]
+
+# (kernel, stride) of each convolution, in time and in frequency: ESPnet's.
+INPUT_LAYERS = {
+    "conv2d": ((3, 2), (3, 2)),
+    "conv2d6": ((3, 2), (5, 3)),
+    "conv2d8": ((3, 2), (3, 2), (3, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds that the streaming mode waits, by what it waits for.
+
+    Attributes:
+        chunk_ms: The frames of a chunk; its first frame waits for all of them.
+        look_ahead_ms: The frames ahead of the chunk.
+        front_end_ms: Feature frames that the last encoder frame reads beyond its own.
+        window_ms: The second half of the last feature frame's window.
+    """
+
+    chunk_ms: float
+    look_ahead_ms: float
+    front_end_ms: float
+    window_ms: float
+
+    @property
+    def total_ms(self) -> float:
+        """From a sound to the first encoder frame that may contain it, at worst.
+
+        The last sound of a chunk waits ``chunk_ms`` less. Computing comes on top.
+        """
+        return self.chunk_ms + self.look_ahead_ms + self.front_end_ms + self.window_ms
+
+
+class Subsampling(nn.Module):
+    """Two or three convolutions and a linear layer; names as ESPnet's.
+
+    Nothing is padded, so encoder frame ``t`` is computed from the feature frames
+    ``t * stride`` to ``t * stride + span - 1`` and no others, in both modes.
+
+    Args:
+        input_size: Features a frame.
+        width: Of the encoder, and channels of the convolutions.
+        input_layer: Of ``INPUT_LAYERS``.
+
+    Attributes:
+        stride: Feature frames from one encoder frame to the next.
+        span: Feature frames that one encoder frame is computed from.
+
+    Raises:
+        UserError: If the layer is unknown or there are too few features.
+    """
+
+    def __init__(self, input_size: int, width: int, input_layer: str):
+        super().__init__()
+        if input_layer not in INPUT_LAYERS:
+            raise UserError(
+                f"input_layer {input_layer!r}: must be one of {', '.join(INPUT_LAYERS)}"
+            )
+        bins = encoder_frames(input_size, input_layer)
+        if bins < 1:
+            raise UserError(
+                f"input_size {input_size}: too few features for {input_layer}; use "
+                "more mel bins"
+            )
+        self.input_layer = input_layer
+        self.stride, self.span, parts = 1, 1, []
+        for kernel, stride in INPUT_LAYERS[input_layer]:
+            parts += [
+                nn.Conv2d(width if parts else 1, width, kernel, stride),
+                nn.ReLU(),
+            ]
+            self.span += (kernel - 1) * self.stride
+            self.stride *= stride
+        self.conv = nn.Sequential(*parts)
+        self.out = nn.Linear(width * bins, width)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Sub-sample.
+
+        Args:
+            features: ``(batch, frames, input_size)``; at least ``span`` frames.
+
+        Returns:
+            ``(batch, self.frames(frames), width)``.
+        """
+        x = self.conv(features[:, None])
+        return self.out(x.transpose(1, 2).flatten(2))
+
+    def frames(self, num_frames):
+        """Return the encoder frames of so many feature frames (int or tensor)."""
+        if isinstance(num_frames, torch.Tensor):
+            whole = torch.div(
+                num_frames - self.span, self.stride, rounding_mode="floor"
+            )
+            return (whole + 1).clamp(min=0)
+        return max((num_frames - self.span) // self.stride + 1, 0)
+
+    def latency(
+        self, chunk: int, look_ahead: int, hop_ms: float, window_ms: float
+    ) -> Latency:
+        """Return what the streaming mode waits for.
+
+        Args:
+            chunk: Encoder frames.
+            look_ahead: Encoder frames.
+            hop_ms: From one feature frame to the next.
+            window_ms: That one feature frame is computed from, centred.
+        """
+        return Latency(
+            chunk_ms=chunk * self.stride * hop_ms,
+            look_ahead_ms=look_ahead * self.stride * hop_ms,
+            front_end_ms=(self.span - 1 - self.stride) * hop_ms,
+            window_ms=window_ms / 2,
+        )
+
+
+def too_short(frames: int, needed: int) -> Exception:
+    """Return the exception that ESPnet's inference answers with an empty text.
+
+    Args:
+        frames: Feature frames that there are.
+        needed: Feature frames that there would have to be.
+    """
+    from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
+        TooShortUttError,
+    )
+
+    return TooShortUttError(
+        f"has {frames} frames and is too short for subsampling (it needs at least "
+        f"{needed} frames), return empty results",
+        frames,
+        needed,
+    )
