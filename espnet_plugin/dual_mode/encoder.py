@@ -258,7 +258,7 @@ class DualModeConformerEncoder(AbsEncoder):
     def latency_ms(
         self,
         hop_ms: float = 10.0,
-        window_ms: float = 25.0,
+        window_ms: float = 32.0,
         chunk_frames: Optional[int] = None,
         look_ahead_frames: Optional[int] = None,
     ) -> Latency:
@@ -266,13 +266,14 @@ class DualModeConformerEncoder(AbsEncoder):
 
         With hop h, stride s and span n of the sub-sampling (4 and 7 feature frames for
         ``conv2d``): chunk ``c * s * h``, look-ahead ``r * s * h``, front end
-        ``(n - 1 - s) * h``, and half a window, since ESPnet's frames are centred. Their
+        ``(n - 1 - s) * h``, and half a window, since frames are centred. Their
         sum is the time from the middle of the first feature frame of a chunk to the
         last sample that the chunk needs.
 
         Args:
             hop_ms: From one feature frame to the next.
-            window_ms: Of the STFT.
+            window_ms: Of the STFT: ``n_fft``, whose samples outside a shorter
+                ``win_length`` count nothing but are waited for as well.
             chunk_frames: The first of the options if None.
             look_ahead_frames: That of the options if None.
 

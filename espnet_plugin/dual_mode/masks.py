@@ -121,7 +121,12 @@ class SelfPruner(nn.Module):
 
         Args:
             updates: Updates of the training in all.
+
+        Raises:
+            UserError: If there are none.
         """
+        if updates < 1:
+            raise UserError(f"updates {updates}: must be at least 1")
         update = int(self.update)
         self.update.add_(1)
         if self.frozen:

@@ -26,7 +26,7 @@ class Latency:
         chunk_ms: The frames of a chunk; its first frame waits for all of them.
         look_ahead_ms: The frames ahead of the chunk.
         front_end_ms: Feature frames that the last encoder frame reads beyond its own.
-        window_ms: The second half of the last feature frame's window.
+        window_ms: The second half of the last feature frame, ``n_fft / 2`` samples.
     """
 
     chunk_ms: float
@@ -36,9 +36,10 @@ class Latency:
 
     @property
     def total_ms(self) -> float:
-        """From a sound to the first encoder frame that may contain it, at worst.
+        """What a chunk's first frame waits; its last waits nearly ``chunk_ms`` less.
 
-        The last sound of a chunk waits ``chunk_ms`` less. Computing comes on top.
+        From the middle of the first feature frame of a chunk to the last sample that
+        the chunk needs. Computing comes on top.
         """
         return self.chunk_ms + self.look_ahead_ms + self.front_end_ms + self.window_ms
 
@@ -116,7 +117,7 @@ class Subsampling(nn.Module):
             chunk: Encoder frames.
             look_ahead: Encoder frames.
             hop_ms: From one feature frame to the next.
-            window_ms: That one feature frame is computed from, centred.
+            window_ms: That one feature frame is computed from, centred (``n_fft``).
         """
         return Latency(
             chunk_ms=chunk * self.stride * hop_ms,

@@ -181,6 +181,22 @@ def test_masks_follow_the_schedule_and_freeze():
     assert torch.equal(next(pruner.masks())[2], mask)
 
 
+def test_a_resumed_schedule_goes_on_where_it_was():
+    root = network(layers=1)
+    first = SelfPruner(root, "units", 0.8, every=2)
+    for _ in range(5):
+        first.step(20)
+    resumed = SelfPruner(root, "units", 0.8, every=2)
+    resumed.load_state_dict(first.state_dict())
+    for _ in range(15):
+        assert resumed.counts() == first.counts()
+        first.step(20)
+        resumed.step(20)
+    assert bool(resumed.frozen) and resumed.counts() == {"units": [(2, 10), (2, 10)]}
+    with pytest.raises(UserError, match="updates 0"):
+        first.step(0)
+
+
 def test_fixed_masks_never_move():
     root = network(layers=1)
     pruner = SelfPruner(root, "units", 0.5, fixed=True)

@@ -99,6 +99,26 @@ def test_the_features_are_espnets(model, size):
     assert torch.allclose(together, expected, atol=1e-4)
 
 
+def test_a_chunk_is_there_after_the_stated_latency(model):
+    latency = model.encoder.latency_ms(hop_ms=5, window_ms=16)
+    needed = round(latency.total_ms * 8)  # samples at 8 kHz
+    x = signal(needed)
+    seen = []
+    recogniser = StreamingRecogniser(model)
+    stream = model.encoder.stream
+
+    def counting(*arguments):
+        frames, state = stream(*arguments)
+        seen.append(frames.shape[1])
+        return frames, state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.encoder, "stream", counting)
+        recogniser.accept(x[:-1])
+        recogniser.accept(x[-1:])
+    assert seen == [0, 4]
+
+
 @pytest.mark.parametrize("samples", [0, 1, 64, 65, 200, 300])
 def test_abrupt_ends_and_silence(model, samples):
     recogniser = StreamingRecogniser(model)
