@@ -100,7 +100,7 @@ class RelativeAttention(nn.Module):
         nn.init.xavier_uniform_(self.pos_bias_v)
         self.dropout = nn.Dropout(dropout_rate)
 
-    def pruning_groups(self) -> StructuredGroups:
+    def pruning_groups(self) -> list[StructuredGroups]:
         """Return the heads."""
         rows = [f"linear_{part}" for part in ("q", "k", "v")]
         members = [Member(f"{name}.weight", dim=0) for name in rows]
@@ -109,7 +109,7 @@ class RelativeAttention(nn.Module):
         members.append(Member("linear_out.weight", dim=1))
         for bias in ("pos_bias_u", "pos_bias_v"):
             members.append(Member(bias, dim=0, scored=False))
-        return StructuredGroups(self, "heads", self.num_heads, members)
+        return [StructuredGroups(self, "heads", self.num_heads, members)]
 
     def forward(
         self, x: torch.Tensor, codes: torch.Tensor, valid: torch.Tensor

@@ -66,7 +66,7 @@ class ConvolutionModule(nn.Module):
         self.activation = activation
         self.pointwise_conv2 = nn.Conv1d(channels, width, 1)
 
-    def pruning_groups(self) -> StructuredGroups:
+    def pruning_groups(self) -> list[StructuredGroups]:
         """Return the channels of the depth-wise convolution."""
         members = [
             Member("pointwise_conv1.weight", dim=0, parts=2),
@@ -77,7 +77,7 @@ class ConvolutionModule(nn.Module):
             Member("norm.bias", dim=0, scored=False),
             Member("pointwise_conv2.weight", dim=1),
         ]
-        return StructuredGroups(self, "channels", self.channels, members)
+        return [StructuredGroups(self, "channels", self.channels, members)]
 
     def forward(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Convolve with the whole kernel.

@@ -69,6 +69,7 @@ class DualModeConformerEncoder(AbsEncoder):
         conv_channels: Of the convolution modules; the width if None.
         macaron_units: Of the first feed-forward modules; ``linear_units`` if None.
         head_width: The width over the heads if None.
+        front_channels: Of each convolution of ``input_layer``; the width if None.
         streaming_only: Keep the causal part of the kernels alone; ``full`` is refused.
 
     Attributes:
@@ -103,6 +104,7 @@ class DualModeConformerEncoder(AbsEncoder):
         conv_channels: Optional[Sizes] = None,
         macaron_units: Optional[Sizes] = None,
         head_width: Optional[int] = None,
+        front_channels: Optional[Sequence[int]] = None,
         streaming_only: bool = False,
     ):
         options = {
@@ -136,7 +138,7 @@ class DualModeConformerEncoder(AbsEncoder):
             conv_channels,
         )
         self._output_size, self._streaming_only = output_size, streaming_only
-        self.embed = Subsampling(input_size, output_size, input_layer)
+        self.embed = Subsampling(input_size, output_size, input_layer, front_channels)
         self.position_dropout = nn.Dropout(positional_dropout_rate)
         self.encoders = nn.ModuleList(
             ConformerLayer(
@@ -159,7 +161,7 @@ class DualModeConformerEncoder(AbsEncoder):
         self.pruner: Optional[SelfPruner] = None
         if pruning is not None:
             try:
-                self.pruner = SelfPruner(self.encoders, **pruning)
+                self.pruner = SelfPruner(self, **pruning)
             except TypeError as error:
                 raise UserError(f"pruning {dict(pruning)}: {error}") from error
 
@@ -226,9 +228,9 @@ class DualModeConformerEncoder(AbsEncoder):
         if xs_pad.shape[1] < self.embed.span:
             raise too_short(xs_pad.shape[1], self.embed.span)
         lengths = self.embed.frames(ilens.to(xs_pad.device))
-        x = self.position_dropout(self.embed(xs_pad) * self._output_size**0.5)
-        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         with self.weights(mode):
+            x = self.position_dropout(self.embed(xs_pad) * self._output_size**0.5)
+            valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
             if mode == "full":
                 x = self._full(x, valid)
             else:
@@ -252,6 +254,7 @@ class DualModeConformerEncoder(AbsEncoder):
         sparse = mode == "streaming" if self.sparse is None else self.sparse
         with ExitStack() as stack:
             if sparse and self.pruner is not None:
+                self.pruner.check_owner(self)
                 stack.enter_context(self.pruner.applied())
             yield
 

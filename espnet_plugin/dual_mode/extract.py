@@ -48,9 +48,12 @@ def extracted_options(
     }
     if encoder.options["macaron_style"]:
         sizes["macaron_units"] = [la.feed_forward_macaron.units for la in layers]
+    front = list(encoder.embed.channels)
     for groups, mask in _structured(encoder):
+        left = int(mask.sum())
+        if groups.module is encoder.embed:
+            front[int(groups.part.rpartition(".")[2]) // 2] = left
         for index, layer in enumerate(layers):
-            left = int(mask.sum())
             if groups.module is layer.self_attn:
                 sizes["attention_heads"][index] = left
             elif groups.module is layer.feed_forward:
@@ -60,6 +63,7 @@ def extracted_options(
             elif groups.module is layer.conv_module:
                 sizes["conv_channels"][index] = left
     options = {**encoder.options, **sizes, "pruning": None, "mode": "streaming"}
+    options["front_channels"] = front
     options["head_width"] = layers[0].self_attn.head_width
     options["streaming_only"] = streaming_only or encoder.options["streaming_only"]
     return options
@@ -85,8 +89,8 @@ def extracted_state(
     if encoder.pruner is not None:
         for kind, groups, mask in encoder.pruner.masks():
             if kind == "blocks":
-                for owner, name, product in groups.masked(mask):
-                    state[f"{names[owner]}.{name}"] = product.detach().clone()
+                for owner, name, spread in groups.spread(mask):
+                    state[f"{names[owner]}.{name}"] *= spread
     for groups, mask in _structured(encoder):
         for member in groups.members:
             name = f"{names[groups.module]}.{member.parameter}"

@@ -1,8 +1,11 @@
 """What a mask may switch off: heads, units, channels, or blocks of a matrix.
 
+Heads, units, channels and ``front_end`` (channels of the sub-sampling, which does most
+of a narrow model's work) are structured: they can be cut out.
+
 Plain torch. A module whose weights fall into groups says so itself: it has a method
-``pruning_groups()`` that returns a :class:`StructuredGroups`. Blocks need nothing of
-the kind: they are found in every linear layer and point-wise convolution.
+``pruning_groups()`` that returns a list of :class:`StructuredGroups`. Blocks need
+nothing of the kind: they are found in every linear layer and point-wise convolution.
 """
 
 from dataclasses import dataclass
@@ -53,15 +56,21 @@ class StructuredGroups:
         module: The owner. If it has an attribute ``kept``, that is set to the mask
             while the mask is applied, for what multiplication alone does not do (the
             mean and the variance of a normalisation run over the channels kept).
-        kind: ``heads``, ``units`` or ``channels``.
+        kind: ``heads``, ``units``, ``channels`` or ``front_end``.
         count: Number of groups.
         members: Their parameters.
+        part: Tells apart several sets of groups of one module.
     """
 
     def __init__(
-        self, module: nn.Module, kind: str, count: int, members: Sequence[Member]
+        self,
+        module: nn.Module,
+        kind: str,
+        count: int,
+        members: Sequence[Member],
+        part: str = "",
     ):
-        self.module, self.kind, self.count = module, kind, count
+        self.module, self.kind, self.count, self.part = module, kind, count, part
         self.members = tuple(members)
 
     def scores(self, criterion: str) -> torch.Tensor:
@@ -79,28 +88,26 @@ class StructuredGroups:
                 total = total + _measure(self._grouped(member), criterion).sum(0)
         return _finish(total, self._scored_weights(), criterion)
 
-    @property
-    def weights(self) -> torch.Tensor:
-        """Number of parameters in each group, ``(count,)``: what a cut saves."""
-        share = sum(_owned(self.module, m.parameter).numel() for m in self.members)
-        return torch.full((self.count,), share // self.count)
-
-    def masked(
+    def spread(
         self, mask: torch.Tensor
-    ) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-        """Yield ``(owner, name, parameter * mask)`` for every parameter concerned.
+    ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
+        """Yield owner, name and mask of every parameter concerned.
 
         Args:
             mask: ``(count,)`` of zeros and ones.
+
+        Returns:
+            The parameter's mask has as many dimensions as the parameter, all but one of
+            size 1. A parameter may come twice: both masks hold.
         """
         for member in self.members:
             owner, name = _split(self.module, member.parameter)
-            weight = getattr(owner, name)
-            shape = [1] * weight.dim()
-            shape[member.dim] = weight.shape[member.dim]
-            run = weight.shape[member.dim] // (member.parts * self.count)
+            parameter = getattr(owner, name)
+            shape = [1] * parameter.dim()
+            shape[member.dim] = parameter.shape[member.dim]
+            run = parameter.shape[member.dim] // (member.parts * self.count)
             along = mask.repeat_interleave(run).repeat(member.parts)
-            yield owner, name, weight * along.view(shape).to(weight.dtype)
+            yield owner, name, along.view(shape)
 
     def indices(self, mask: torch.Tensor, member: Member) -> torch.Tensor:
         """Return the places along ``member.dim`` that kept groups own, ascending."""
@@ -159,22 +166,17 @@ class BlockGroups:
             ``(count,)``, row of blocks after row of blocks.
         """
         weight = self.module.weight.detach().flatten(1)
-        return _finish(self._sum(_measure(weight, criterion)), self.weights, criterion)
+        number = self._sum(torch.ones_like(weight))
+        return _finish(self._sum(_measure(weight, criterion)), number, criterion)
 
-    @property
-    def weights(self) -> torch.Tensor:
-        """Number of weights in each block, ``(count,)``."""
-        return self._sum(torch.ones_like(self.module.weight).flatten(1)).long()
-
-    def masked(
+    def spread(
         self, mask: torch.Tensor
-    ) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-        """Yield ``(owner, "weight", weight * mask)``."""
-        weight = self.module.weight
-        outputs, inputs = weight.shape[:2]
-        full = mask.view(self.grid).repeat_interleave(self.rows, 0)[:outputs]
-        full = full.repeat_interleave(self.columns, 1)[:, :inputs]
-        yield self.module, "weight", weight * full.view(weight.shape).to(weight.dtype)
+    ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
+        """Yield the module, ``"weight"`` and the weight's mask, as large as it."""
+        shape = self.module.weight.shape
+        full = mask.view(self.grid).repeat_interleave(self.rows, 0)[: shape[0]]
+        full = full.repeat_interleave(self.columns, 1)[:, : shape[1]]
+        yield self.module, "weight", full.reshape(shape)
 
     def _sum(self, values: torch.Tensor) -> torch.Tensor:
         outputs, inputs = values.shape
@@ -189,9 +191,9 @@ def _structured(kind: str) -> Callable:
     def find(root: nn.Module, block: Sequence[int]) -> Iterator[tuple]:
         for name, module in root.named_modules():
             if hasattr(module, "pruning_groups"):
-                groups = module.pruning_groups()
-                if groups.kind == kind:
-                    yield name, groups
+                for groups in module.pruning_groups():
+                    if groups.kind == kind:
+                        yield f"{name}.{groups.part}".strip("."), groups
 
     return find
 
@@ -199,10 +201,10 @@ def _structured(kind: str) -> Callable:
 def _blocks(root: nn.Module, block: Sequence[int]) -> Iterator[tuple]:
     for name, module in root.named_modules():
         pointwise = isinstance(module, nn.Conv1d) and module.kernel_size == (1,)
-        # Position codes are no activations: their projection is left alone.
-        if isinstance(module, nn.Linear) or pointwise:
-            if not name.endswith("linear_pos"):
-                yield name, BlockGroups(module, block)
+        # Neither the front end nor the projection of the position codes.
+        other = {"embed", "linear_pos"} & set(name.split("."))
+        if (isinstance(module, nn.Linear) or pointwise) and not other:
+            yield name, BlockGroups(module, block)
 
 
 # Each finds ``(name of the module, groups)`` below a root.
@@ -210,6 +212,7 @@ GRANULARITIES: dict[str, Callable] = {
     "heads": _structured("heads"),
     "units": _structured("units"),
     "channels": _structured("channels"),
+    "front_end": _structured("front_end"),
     "blocks": _blocks,
 }
 

@@ -48,14 +48,14 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout_rate)
         self.activation = activation
 
-    def pruning_groups(self) -> StructuredGroups:
+    def pruning_groups(self) -> list[StructuredGroups]:
         """Return the units."""
         members = [
             Member("w_1.weight", dim=0),
             Member("w_1.bias", dim=0, scored=False),
             Member("w_2.weight", dim=1),
         ]
-        return StructuredGroups(self, "units", self.units, members)
+        return [StructuredGroups(self, "units", self.units, members)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(..., width)`` to ``(..., width)``."""

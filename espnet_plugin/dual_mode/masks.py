@@ -55,8 +55,8 @@ class SelfPruner(nn.Module):
 
     Args:
         root: The network; it is not registered here. Names are relative to it.
-        granularity: ``heads``, ``units``, ``channels`` (any of them together), or
-            ``blocks`` alone.
+        granularity: ``heads``, ``units``, ``channels``, ``front_end`` (any of them
+            together), or ``blocks`` alone.
         sparsity: Share of the groups that is masked in the end, at least 0 and below 1;
             one number, or one by granularity.
         criterion: ``mean_abs`` or ``l2``, per weight; or ``random``: drawn once.
@@ -172,21 +172,36 @@ class SelfPruner(nn.Module):
         The network must not be changed, moved or saved inside; the backward pass may
         come after.
         """
-        dense = []
+        dense, kept = [], []
         try:
             for _, groups, mask in self.masks():
-                for owner, name, product in groups.masked(mask):
-                    dense.append((owner, name, owner._parameters[name]))
-                    owner._parameters[name] = product
+                for owner, name, spread in groups.spread(mask):
+                    parameter = owner._parameters[name]
+                    dense.append((owner, name, parameter))
+                    owner._parameters[name] = parameter * spread.to(parameter.dtype)
                 if hasattr(groups.module, "kept"):
+                    kept.append((groups.module, groups.module.kept))
                     groups.module.kept = mask
             yield
         finally:
             for owner, name, parameter in reversed(dense):
                 owner._parameters[name] = parameter
-            for _, groups, _ in self.masks():
-                if hasattr(groups.module, "kept"):
-                    groups.module.kept = None
+            for module, before in reversed(kept):
+                module.kept = before
+
+    def check_owner(self, network: nn.Module) -> None:
+        """Refuse a network that these masks would leave dense without a word.
+
+        Raises:
+            UserError: If the masked modules are not the network's.
+        """
+        owners = {groups.module for _, groups, _ in self.masks()}
+        if not owners.issubset(network.modules()):
+            raise UserError(
+                "the masks belong to another copy of the network, as under "
+                "torch.nn.DataParallel: train on one GPU, or with "
+                "--multiprocessing_distributed true"
+            )
 
     def masks(self) -> Iterator[tuple[str, object, torch.Tensor]]:
         """Yield granularity, groups and mask ``(count,)`` of every layer."""
@@ -201,14 +216,21 @@ class SelfPruner(nn.Module):
             counts[kind].append((int(mask.sum()), groups.count))
         return counts
 
+    def masked_weights(self) -> tuple[int, int]:
+        """Return how many parameters are masked now, and how many could be."""
+        together: dict[tuple, torch.Tensor] = {}
+        for _, groups, mask in self.masks():
+            for owner, name, spread in groups.spread(mask):
+                like = getattr(owner, name)
+                before = together.get((owner, name), torch.ones_like(like))
+                together[owner, name] = before * spread.to(like.dtype)
+        masked = sum(int((mask == 0).sum()) for mask in together.values())
+        return masked, sum(mask.numel() for mask in together.values())
+
     @property
     def sparsity(self) -> float:
         """Share of the weights within reach of the masks that is masked now."""
-        masked = total = 0
-        for _, groups, mask in self.masks():
-            weights = groups.weights.to(mask.device)
-            total += int(weights.sum())
-            masked += int(weights[mask == 0].sum())
+        masked, total = self.masked_weights()
         return masked / total
 
     def check_binary(self) -> None:
@@ -234,7 +256,7 @@ def _final_sparsities(
     if "blocks" in kinds and len(kinds) > 1:
         raise UserError(
             f"granularity {kinds}: blocks overlap with everything else; take blocks "
-            "alone, or heads, units and channels"
+            "alone, or any of the others"
         )
     if isinstance(sparsity, Mapping):
         if set(sparsity) != set(kinds):

@@ -124,10 +124,10 @@ def stream(
             f"features of {len(features)} utterances: the state is one of "
             f"{len(state.features)}; begin new ones with state None"
         )
-    state = _subsample(encoder, features, state)
     chunk, _, ahead = state.chunking
     out = []
     with encoder.weights("streaming"):
+        state = _subsample(encoder, features, state)
         while state.frames.shape[1] >= chunk + ahead:
             frames, state = _step(encoder, state)
             out.append(frames)

@@ -1,11 +1,13 @@
 """The convolutions at the input: fewer frames, each of a stated span of features."""
 
 from dataclasses import dataclass
+from typing import Optional, Sequence
 
 import torch
 from torch import nn
 
 from espnet_plugin.data.frames import encoder_frames
+from espnet_plugin.dual_mode.groups import Member, StructuredGroups
 from espnet_plugin.errors import UserError
 
 __all__ = ["INPUT_LAYERS", "Latency", "Subsampling", "too_short"]
@@ -54,16 +56,24 @@ class Subsampling(nn.Module):
         input_size: Features a frame.
         width: Of the encoder, and channels of the convolutions.
         input_layer: Of ``INPUT_LAYERS``.
+        channels: Of each convolution; the width if None.
 
     Attributes:
         stride: Feature frames from one encoder frame to the next.
         span: Feature frames that one encoder frame is computed from.
 
     Raises:
-        UserError: If the layer is unknown or there are too few features.
+        UserError: If the layer is unknown, there are too few features, or the channels
+            do not fit.
     """
 
-    def __init__(self, input_size: int, width: int, input_layer: str):
+    def __init__(
+        self,
+        input_size: int,
+        width: int,
+        input_layer: str,
+        channels: Optional[Sequence[int]] = None,
+    ):
         super().__init__()
         if input_layer not in INPUT_LAYERS:
             raise UserError(
@@ -76,16 +86,36 @@ class Subsampling(nn.Module):
                 "more mel bins"
             )
         self.input_layer = input_layer
-        self.stride, self.span, parts = 1, 1, []
-        for kernel, stride in INPUT_LAYERS[input_layer]:
-            parts += [
-                nn.Conv2d(width if parts else 1, width, kernel, stride),
-                nn.ReLU(),
-            ]
+        layers = INPUT_LAYERS[input_layer]
+        self.channels = [width] * len(layers) if channels is None else list(channels)
+        if len(self.channels) != len(layers) or min(self.channels) < 1:
+            raise UserError(
+                f"front_channels {channels!r}: give {len(layers)} numbers, at least 1, "
+                f"one for each convolution of {input_layer}"
+            )
+        self.stride, self.span, parts, before = 1, 1, [], 1
+        for (kernel, stride), count in zip(layers, self.channels):
+            parts += [nn.Conv2d(before, count, kernel, stride), nn.ReLU()]
+            before = count
             self.span += (kernel - 1) * self.stride
             self.stride *= stride
         self.conv = nn.Sequential(*parts)
-        self.out = nn.Linear(width * bins, width)
+        self.out = nn.Linear(before * bins, width)
+
+    def pruning_groups(self) -> list[StructuredGroups]:
+        """Return the channels, convolution by convolution."""
+        sets = []
+        for number, count in enumerate(self.channels):
+            last = number + 1 == len(self.channels)
+            reader = "out" if last else f"conv.{2 * number + 2}"
+            members = [
+                Member(f"conv.{2 * number}.weight", dim=0),
+                Member(f"conv.{2 * number}.bias", dim=0, scored=False),
+                Member(f"{reader}.weight", dim=1),
+            ]
+            part = f"conv.{2 * number}"
+            sets.append(StructuredGroups(self, "front_end", count, members, part))
+        return sets
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Sub-sample.

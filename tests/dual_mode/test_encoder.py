@@ -59,6 +59,23 @@ def test_zero_sparsity_changes_nothing_and_masks_only_stream():
         assert not torch.allclose(encode(half, x, None), encode(dense, x, "full"))
 
 
+def test_masks_may_be_applied_within_and_belong_to_one_encoder():
+    encoder = small_encoder(pruning={"sparsity": 0.5})
+    encoder.pruner.set_sparsity(1.0)
+    x = features(40)
+    streaming = encode(encoder, x, "streaming")
+    with encoder.using("full", sparse=True):
+        full = encode(encoder, x, None)
+    with encoder.pruner.applied():
+        assert torch.equal(encode(encoder, x, "streaming"), streaming)
+        assert torch.equal(encode(encoder, x, "full"), full)
+    other = small_encoder()
+    other.pruner = encoder.pruner
+    encode(other, x, "full")
+    with pytest.raises(UserError, match="DataParallel"):
+        encode(other, x, "streaming")
+
+
 def test_masked_channels_are_no_part_of_the_normalisation():
     encoder = small_encoder(pruning={"granularity": "channels", "sparsity": 0.5})
     encoder.pruner.set_sparsity(1.0)
@@ -221,6 +238,7 @@ def test_too_short_is_espnets_own_exception():
         ({"input_layer": "linear"}, "'linear'.*conv2d6"),
         ({"input_size": 4}, "input_size 4"),
         ({"activation_type": "tanh"}, "'tanh'.*swish"),
+        ({"front_channels": [4]}, r"front_channels \[4\]: give 2 numbers"),
         ({"mode": "offline"}, "'offline'.*streaming"),
         ({"pruning": {"sparsity": 1.0}}, "sparsity 1.0"),
         ({"pruning": {"sparsty": 0.5}}, "sparsty"),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from dual_slow import slow_encode
 from dual_small import encode, features, small_encoder
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
@@ -12,11 +13,13 @@ from espnet_plugin.dual_mode.extract import (
 )
 from espnet_plugin.errors import UserError
 
+SHARES = {"heads": 0.5, "units": 0.6, "channels": 0.3, "front_end": 0.4}
+
 
 def pruned(**pruning):
     encoder = small_encoder(
         attention_heads=4,
-        pruning={"sparsity": {"heads": 0.5, "units": 0.6, "channels": 0.3}, **pruning},
+        pruning={"granularity": list(SHARES), "sparsity": SHARES, **pruning},
     )
     encoder.pruner.set_sparsity(1.0)
     return encoder
@@ -42,13 +45,18 @@ def test_extraction_is_masking(scope, streaming_only):
         assert torch.allclose(encode(small, x, "full"), masked, atol=1e-9)
 
 
+def test_what_is_extracted_is_the_slow_encoder():
+    small = extract_streaming(pruned(), streaming_only=False)
+    assert small.embed.channels == [5, 5] and small.encoders[1].feed_forward.units == 4
+    x = features(43)
+    expected = slow_encode(small.state_dict(), x[0], 2, 2, 4, 5, 2)
+    assert torch.allclose(encode(small, x, None)[0], expected, atol=3e-6, rtol=1e-5)
+
+
 def test_the_parameters_gone_are_the_masked_ones():
     encoder = pruned()
     small = extract_streaming(encoder, streaming_only=False)
-    gone = sum(
-        int(groups.weights[mask == 0].sum())
-        for _, groups, mask in encoder.pruner.masks()
-    )
+    gone, _ = encoder.pruner.masked_weights()
     assert gone > 0 and count(small) == count(encoder) - gone
     halves = sum(layer.conv_module.channels * 2 for layer in small.encoders)
     assert count(extract_streaming(encoder)) == count(small) - halves

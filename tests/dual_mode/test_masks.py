@@ -106,8 +106,8 @@ def test_blocks_against_brute_force(block):
         expected = torch.zeros_like(weight)
         for _, r, c in sorted(scores, reverse=True)[:keep]:
             expected[r : r + rows, c : c + columns] = 1
-        (_, _, product), *_ = groups.masked(mask)
-        assert torch.equal(product.flatten(1), weight * expected)
+        ((_, _, spread),) = groups.spread(mask)
+        assert torch.equal(spread.flatten(1), expected)
 
 
 def test_gradients_reach_masked_weights_through_the_dense_pass_only():
