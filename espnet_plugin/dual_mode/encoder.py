@@ -163,7 +163,7 @@ class DualModeConformerEncoder(AbsEncoder):
             try:
                 self.pruner = SelfPruner(self, **pruning)
             except TypeError as error:
-                raise UserError(f"pruning {dict(pruning)}: {error}") from error
+                raise UserError(f"pruning {pruning!r}: {error}") from error
 
     def output_size(self) -> int:
         """Width of the encoding."""

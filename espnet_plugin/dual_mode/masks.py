@@ -89,7 +89,8 @@ class SelfPruner(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        kinds = [granularity] if isinstance(granularity, str) else list(granularity)
+        kinds = [granularity] if isinstance(granularity, str) else granularity
+        kinds = list(dict.fromkeys(kinds))
         self._sparsity = _final_sparsities(kinds, sparsity)
         for share in self._sparsity.values():
             cubic_sparsity(0.0, share, begin, end)  # refuses bad numbers now

@@ -242,6 +242,7 @@ def test_too_short_is_espnets_own_exception():
         ({"mode": "offline"}, "'offline'.*streaming"),
         ({"pruning": {"sparsity": 1.0}}, "sparsity 1.0"),
         ({"pruning": {"sparsty": 0.5}}, "sparsty"),
+        ({"pruning": 0.5}, "pruning 0.5"),
         ({"streaming_only": True}, "mode 'full'"),
     ],
 )

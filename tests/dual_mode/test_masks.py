@@ -9,6 +9,7 @@ from torch import nn
 from espnet_plugin.dual_mode.convolution import ConvolutionModule
 from espnet_plugin.dual_mode.layer import ConformerLayer, LayerSize
 from espnet_plugin.dual_mode.masks import SelfPruner, keep_count, top_mask
+from espnet_plugin.dual_mode.subsampling import Subsampling
 from espnet_plugin.errors import UserError
 
 STRUCTURED = ("heads", "units", "channels")
@@ -71,6 +72,36 @@ def test_structured_masks_are_the_best_groups_of_each_layer(kind, sparsity):
         assert mask.nonzero()[:, 0].tolist() == sorted(best)
     layers = 4 if kind == "units" else 2  # two feed-forward modules a layer
     assert len(pruner.counts()[kind]) == layers
+
+
+def test_the_front_ends_channels_are_scored_by_what_they_write_and_feed():
+    torch.manual_seed(0)
+    front = Subsampling(9, 5, "conv2d")
+    pruner = SelfPruner(nn.ModuleDict({"embed": front}), "front_end", 0.4, "l2")
+    pruner.set_sparsity(1.0)
+    (_, first, first_mask), (_, second, second_mask) = pruner.masks()
+    one, two, out = front.conv[0].weight, front.conv[2].weight, front.out.weight
+    for channel in range(5):
+        bins = out[:, channel : channel + 1]  # one frequency bin is left of nine
+        for groups, parts in (
+            (first, (one[channel], two[:, channel])),
+            (second, (two[channel], bins)),
+        ):
+            weights = torch.cat([part.flatten() for part in parts])
+            score = weights.square().mean().sqrt()
+            assert torch.allclose(groups.scores("l2")[channel], score)
+    assert first_mask.sum() == second_mask.sum() == 3
+    # 3 of 5 channels: 9 weights and a bias each, 3 x 3 x 9 and a bias, 3 columns.
+    kept = 3 * 10 + 3 * (3 * 9 + 1) + 3 * 5
+    assert pruner.masked_weights() == (5 * 10 + 5 * 46 + 25 - kept, 305)
+    x = torch.randn(2, 15, 9)
+    with torch.no_grad(), pruner.applied():
+        masked = front(x)
+    with torch.no_grad():
+        hidden = front.conv[1](front.conv[0](x[:, None])) * first_mask[:, None, None]
+        hidden = front.conv[3](front.conv[2](hidden)) * second_mask[:, None, None]
+        expected = front.out(hidden.transpose(1, 2).flatten(2))
+    assert torch.allclose(masked, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", STRUCTURED)
