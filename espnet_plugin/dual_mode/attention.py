@@ -1,0 +1,229 @@
+"""Self-attention with relative positions, over everything or chunk by chunk."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from espnet_plugin.dual_mode.groups import Member, StructuredGroups
+
+__all__ = ["RelativeAttention", "position_codes", "with_left"]
+
+
+def position_codes(
+    num_queries: int, left: int, num_keys: int, width: int, like: torch.Tensor
+) -> torch.Tensor:
+    """Return sines and cosines of all distances from a query back to a key.
+
+    The first key stands ``left`` frames before the first query. Nothing here depends on
+    where in the utterance a chunk is, so one table serves every chunk.
+
+    - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, appendix B; the order
+      is that of ESPnet's ``RelPositionalEncoding``.
+
+    Args:
+        num_queries: Frames that attend.
+        left: Frames before the first query that can be keys.
+        num_keys: Frames that can be attended to, the ``left`` ones included.
+        width: Of the codes.
+        like: Gives device and type.
+
+    Returns:
+        ``(num_queries + num_keys - 1, width)``, the largest distance first.
+    """
+    largest = num_queries - 1 + left
+    distance = largest - torch.arange(
+        num_queries + num_keys - 1, device=like.device, dtype=torch.float32
+    )
+    rates = torch.exp(
+        torch.arange(0, width, 2, device=like.device, dtype=torch.float32)
+        * -(math.log(10000.0) / width)
+    )
+    angles = distance[:, None] * rates
+    codes = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return codes[:, :width].to(like.dtype)
+
+
+def with_left(cache: torch.Tensor, frames: torch.Tensor, chunk: int) -> torch.Tensor:
+    """Give every chunk the frames before it.
+
+    Args:
+        cache: ``(batch, left, dim)``, before the first chunk.
+        frames: ``(batch, chunks, chunk + ahead, dim)``; only the first ``chunk`` of
+            each can be left of another chunk: those ahead of it are copies.
+        chunk: Frames in a chunk.
+
+    Returns:
+        ``(batch, chunks, left + chunk + ahead, dim)``.
+    """
+    left = cache.shape[1]
+    own = frames[:, :, :chunk].flatten(1, 2)
+    before = torch.cat([cache, own], dim=1).unfold(1, left + chunk, chunk)
+    return torch.cat([before.transpose(2, 3), frames[:, :, chunk:]], dim=2)
+
+
+class Cache(NamedTuple):
+    """Keys and values of the frames left of a chunk, ``(batch, left, heads * dim)``."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+class RelativeAttention(nn.Module):
+    """Multi-head self-attention; the tensors have the names of ESPnet's.
+
+    - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, section 3.3
+
+    Args:
+        width: Of the encoder.
+        num_heads: Attention heads.
+        head_width: Of each head; the width over the heads of the network before any
+            head was cut out.
+        dropout_rate: On the attention weights.
+    """
+
+    def __init__(
+        self, width: int, num_heads: int, head_width: int, dropout_rate: float
+    ):
+        super().__init__()
+        self.num_heads, self.head_width = num_heads, head_width
+        inner = num_heads * head_width
+        self.linear_q = nn.Linear(width, inner)
+        self.linear_k = nn.Linear(width, inner)
+        self.linear_v = nn.Linear(width, inner)
+        self.linear_out = nn.Linear(inner, width)
+        self.linear_pos = nn.Linear(width, inner, bias=False)
+        self.pos_bias_u = nn.Parameter(torch.empty(num_heads, head_width))
+        self.pos_bias_v = nn.Parameter(torch.empty(num_heads, head_width))
+        nn.init.xavier_uniform_(self.pos_bias_u)
+        nn.init.xavier_uniform_(self.pos_bias_v)
+        self.dropout = nn.Dropout(dropout_rate)
+
+    def pruning_groups(self) -> list[StructuredGroups]:
+        """Return the heads."""
+        rows = [f"linear_{part}" for part in ("q", "k", "v")]
+        members = [Member(f"{name}.weight", dim=0) for name in rows]
+        members += [Member(f"{name}.bias", dim=0, scored=False) for name in rows]
+        members.append(Member("linear_pos.weight", dim=0))
+        members.append(Member("linear_out.weight", dim=1))
+        for bias in ("pos_bias_u", "pos_bias_v"):
+            members.append(Member(bias, dim=0, scored=False))
+        return [StructuredGroups(self, "heads", self.num_heads, members)]
+
+    def forward(
+        self, x: torch.Tensor, codes: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:
+        """Attend to every valid frame.
+
+        Args:
+            x: ``(batch, frames, width)``.
+            codes: ``(2 * frames - 1, width)``, see :func:`position_codes`.
+            valid: ``(batch, frames)``, False where there is padding.
+
+        Returns:
+            ``(batch, frames, width)``.
+        """
+        return self._attend(
+            self.linear_q(x),
+            self.linear_k(x),
+            self.linear_v(x),
+            self.project_codes(codes),
+            valid,
+        )
+
+    def forward_chunks(
+        self,
+        x: torch.Tensor,
+        positions: torch.Tensor,
+        valid: torch.Tensor,
+        cache: Cache,
+        chunk: int,
+    ) -> tuple[torch.Tensor, Cache]:
+        """Attend, in each chunk, to the chunk, what is ahead of and left of it.
+
+        Args:
+            x: ``(batch, chunks, chunk + ahead, width)``.
+            positions: ``(2 * (chunk + ahead) + left - 1, heads * head_width)``, see
+                :meth:`project_codes`.
+            valid: ``(batch, chunks, left + chunk + ahead)``.
+            cache: Of the frames before the first chunk.
+            chunk: Frames in a chunk.
+
+        Returns:
+            ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
+            chunk.
+        """
+        keys, values = self.linear_k(x), self.linear_v(x)
+        out = self._attend(
+            self.linear_q(x),
+            with_left(cache.keys, keys, chunk),
+            with_left(cache.values, values, chunk),
+            positions,
+            valid,
+        )
+        after = Cache(
+            slide(cache.keys, keys, chunk), slide(cache.values, values, chunk)
+        )
+        return out, after
+
+    def project_codes(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the codes as keys, ``(distances, heads * head_width)``."""
+        return self.linear_pos(codes)
+
+    def empty_cache(self, batch: int, left: int, like: torch.Tensor) -> Cache:
+        """Return the cache before the first frame."""
+        zeros = like.new_zeros(batch, left, self.num_heads * self.head_width)
+        return Cache(zeros, zeros)
+
+    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn ``(..., frames, heads * dim)`` into ``(..., heads, frames, dim)``."""
+        return x.unflatten(-1, (self.num_heads, self.head_width)).transpose(-3, -2)
+
+    def _attend(self, queries, keys, values, positions, valid) -> torch.Tensor:
+        queries = queries.unflatten(-1, (self.num_heads, self.head_width))
+        by_content = (queries + self.pos_bias_u).transpose(-3, -2)
+        by_position = (queries + self.pos_bias_v).transpose(-3, -2)
+        scores = by_content @ self._heads(keys).transpose(-2, -1)
+        distances = torch.einsum(
+            "...hqd,hpd->...hqp", by_position, self._heads(positions)
+        )
+        scores = scores + _shift(distances, scores.shape[-1])
+        scores = scores / math.sqrt(self.head_width)
+        hidden = ~valid[..., None, None, :]
+        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
+        # The second filling is for rows without any valid key (chunks of padding).
+        weights = self.dropout(scores.softmax(-1).masked_fill(hidden, 0.0))
+        return self.linear_out(
+            (weights @ self._heads(values)).transpose(-3, -2).flatten(-2)
+        )
+
+
+def slide(cache: torch.Tensor, frames: torch.Tensor, chunk: int) -> torch.Tensor:
+    """Return the last ``left`` frames of a cache and the chunks after it.
+
+    Args:
+        cache: ``(batch, left, dim)``.
+        frames: ``(batch, chunks, chunk + ahead, dim)``.
+        chunk: Frames in a chunk.
+    """
+    left = cache.shape[1]
+    together = torch.cat([cache, frames[:, :, :chunk].flatten(1, 2)], dim=1)
+    return together[:, together.shape[1] - left :]
+
+
+def _shift(scores: torch.Tensor, num_keys: int) -> torch.Tensor:
+    """Turn scores by distance into scores by key.
+
+    Query ``a`` and key ``b`` are at place ``num_queries - 1 - a + b`` of the distances.
+    A zero put before each row makes a reshape move row after row by one.
+
+    Args:
+        scores: ``(..., queries, queries + keys - 1)``.
+
+    Returns:
+        ``(..., queries, keys)``.
+    """
+    *lead, queries, distances = scores.shape
+    padded = nn.functional.pad(scores, (1, 0)).reshape(*lead, distances + 1, queries)
+    return padded[..., 1:, :].reshape(*lead, queries, distances)[..., :num_keys]

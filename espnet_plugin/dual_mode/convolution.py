@@ -1,0 +1,139 @@
+"""The Conformer's convolution module: symmetric in one mode, causal in the other."""
+
+from typing import Optional
+
+import torch
+from torch import nn
+
+from espnet_plugin.dual_mode.attention import slide, with_left
+from espnet_plugin.dual_mode.groups import Member, StructuredGroups
+
+__all__ = ["ConvolutionModule", "norm_of_kept"]
+
+
+def norm_of_kept(
+    x: torch.Tensor, norm: nn.LayerNorm, kept: Optional[torch.Tensor]
+) -> torch.Tensor:
+    """Normalise over the kept channels only, as the network without the others would.
+
+    Args:
+        x: ``(..., channels)``.
+        norm: Gains, biases and epsilon.
+        kept: ``(channels,)`` of zeros and ones; all of them if None.
+    """
+    if kept is None:
+        return norm(x)
+    kept = kept.to(x.dtype)
+    count = kept.sum()
+    centred = (x - (x * kept).sum(-1, keepdim=True) / count) * kept
+    variance = centred.square().sum(-1, keepdim=True) / count
+    return centred * torch.rsqrt(variance + norm.eps) * norm.weight + norm.bias
+
+
+class ConvolutionModule(nn.Module):
+    """Gated point-wise, depth-wise and point-wise convolution; names as ESPnet's.
+
+    The normalisation is a LayerNorm: statistics of batches, which differ between the
+    two modes, would have to be kept for each.
+
+    - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100, section 2.2
+
+    Args:
+        width: Of the encoder.
+        channels: Of the depth-wise convolution.
+        kernel_size: Odd; the streaming mode uses its left half and its centre.
+        activation: After the normalisation.
+        causal_only: Keep only that part of the kernel: there is no full mode then.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        channels: int,
+        kernel_size: int,
+        activation: nn.Module,
+        causal_only: bool = False,
+    ):
+        super().__init__()
+        self.reach = (kernel_size - 1) // 2
+        self.channels, self.causal_only = channels, causal_only
+        # Channels kept by a mask, while one is applied; see masks.py.
+        self.kept: Optional[torch.Tensor] = None
+        self.pointwise_conv1 = nn.Conv1d(width, 2 * channels, 1)
+        taps = self.reach + 1 if causal_only else kernel_size
+        self.depthwise_conv = nn.Conv1d(channels, channels, taps, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.activation = activation
+        self.pointwise_conv2 = nn.Conv1d(channels, width, 1)
+
+    def pruning_groups(self) -> list[StructuredGroups]:
+        """Return the channels of the depth-wise convolution."""
+        members = [
+            Member("pointwise_conv1.weight", dim=0, parts=2),
+            Member("pointwise_conv1.bias", dim=0, parts=2, scored=False),
+            Member("depthwise_conv.weight", dim=0),
+            Member("depthwise_conv.bias", dim=0, scored=False),
+            Member("norm.weight", dim=0, scored=False),
+            Member("norm.bias", dim=0, scored=False),
+            Member("pointwise_conv2.weight", dim=1),
+        ]
+        return [StructuredGroups(self, "channels", self.channels, members)]
+
+    def forward(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Convolve with the whole kernel.
+
+        Args:
+            x: ``(batch, frames, width)``.
+            valid: ``(batch, frames)``, False where there is padding.
+
+        Returns:
+            ``(batch, frames, width)``.
+        """
+        gated = self._gate(x, valid).transpose(1, 2)
+        conv = self.depthwise_conv
+        mixed = nn.functional.conv1d(
+            gated, conv.weight, conv.bias, padding=self.reach, groups=self.channels
+        )
+        return self._finish(mixed.transpose(1, 2))
+
+    def forward_chunks(
+        self, x: torch.Tensor, valid: torch.Tensor, cache: torch.Tensor, chunk: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Convolve with the left half of the kernel and its centre.
+
+        Args:
+            x: ``(batch, chunks, chunk + ahead, width)``.
+            valid: ``(batch, chunks, chunk + ahead)``.
+            cache: ``(batch, reach, channels)``, gated frames before the first chunk.
+            chunk: Frames in a chunk.
+
+        Returns:
+            ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
+            chunk.
+        """
+        gated = self._gate(x, valid)
+        inputs = with_left(cache, gated, chunk).flatten(0, 1).transpose(1, 2)
+        conv = self.depthwise_conv
+        mixed = nn.functional.conv1d(
+            inputs,
+            conv.weight[:, :, : self.reach + 1],
+            conv.bias,
+            groups=self.channels,
+        )
+        mixed = mixed.transpose(1, 2).unflatten(0, x.shape[:2])
+        return self._finish(mixed), slide(cache, gated, chunk)
+
+    def empty_cache(self, batch: int, like: torch.Tensor) -> torch.Tensor:
+        """Return the cache before the first frame."""
+        return like.new_zeros(batch, self.reach, self.channels)
+
+    def _gate(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        first = self.pointwise_conv1
+        x = nn.functional.linear(x, first.weight[:, :, 0], first.bias)
+        # Padded frames are not zero any more: the biases are in them.
+        return nn.functional.glu(x, dim=-1).masked_fill(~valid[..., None], 0.0)
+
+    def _finish(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.activation(norm_of_kept(x, self.norm, self.kept))
+        last = self.pointwise_conv2
+        return nn.functional.linear(x, last.weight[:, :, 0], last.bias)

@@ -1,0 +1,346 @@
+"""A Conformer that hears everything, or chunk by chunk, with the same weights."""
+
+from contextlib import ExitStack, contextmanager
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+
+import torch
+from espnet2.asr.encoder.abs_encoder import AbsEncoder
+from torch import nn
+
+from espnet_plugin.dual_mode.attention import position_codes
+from espnet_plugin.dual_mode.layer import ConformerLayer
+from espnet_plugin.dual_mode.masks import SelfPruner
+from espnet_plugin.dual_mode.options import (
+    ACTIVATIONS,
+    MODES,
+    Chunking,
+    check_chunks,
+    layer_sizes,
+)
+from espnet_plugin.dual_mode.subsampling import Latency, Subsampling, too_short
+from espnet_plugin.errors import UserError
+
+__all__ = ["DualModeConformerEncoder"]
+
+Sizes = Union[int, Sequence[int]]
+
+
+class DualModeConformerEncoder(AbsEncoder):
+    """One Conformer, two modes.
+
+    ``full``: attention over the whole utterance, symmetric convolution, dense weights.
+    ``streaming``: attention within a chunk, to a limited left context and to a stated
+    look-ahead; causal convolution with the left half and the centre of the same kernel;
+    the masked weights, if there is a pruner.
+
+    The look-ahead holds for the whole encoder, however many layers there are: the
+    frames ahead of a chunk are computed anew for this chunk, in every layer from the
+    chunk's own view, and thrown away after the last; no frame of a chunk ever reads
+    what a later chunk has made of them. That is the right context of [2]. It costs
+    ``(chunk + look_ahead) / chunk`` times the computation of no look-ahead. To the
+    left, the context does add up over the layers, as caches make it free.
+
+    - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100
+    - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030: full and streaming mode
+      with shared weights.
+    - [2] Emformer, 2021, https://arxiv.org/abs/2010.10759: right context.
+
+    Args:
+        input_size: Features a frame.
+        output_size: Width.
+        attention_heads: One number, or one a layer; so are the next three.
+        linear_units: Of the feed-forward modules.
+        num_blocks: Layers.
+        dropout_rate: After every module and on the units.
+        positional_dropout_rate: On the input of the first layer and on positions.
+        attention_dropout_rate: On attention weights.
+        input_layer: ``conv2d``, ``conv2d6`` or ``conv2d8``: a frame out for 4, 6 or 8.
+        macaron_style: Two feed-forward modules a layer that count half each.
+        activation_type: ``swish``, ``relu`` or ``gelu``.
+        cnn_module_kernel: Odd.
+        chunk_frames: Encoder frames in a chunk. Of several, training draws one at each
+            call; otherwise the first counts.
+        left_context_frames: Encoder frames before a chunk that it attends to.
+        look_ahead_frames: Encoder frames after a chunk that it attends to; at most the
+            smallest chunk.
+        mode: Where nothing else is said: ``full`` or ``streaming``.
+        pruning: Options of :class:`~espnet_plugin.dual_mode.masks.SelfPruner`; no masks
+            if None.
+        conv_channels: Of the convolution modules; the width if None.
+        macaron_units: Of the first feed-forward modules; ``linear_units`` if None.
+        head_width: The width over the heads if None.
+        front_channels: Of each convolution of ``input_layer``; the width if None.
+        streaming_only: Keep the causal part of the kernels alone; ``full`` is refused.
+
+    Attributes:
+        mode: May be set; see also :meth:`using`.
+        sparse: Whether masked weights are used; in streaming mode only, if None.
+        pruner: The masks, or None.
+        options: The arguments above, as given: ``encoder_conf`` and ``input_size``.
+
+    Raises:
+        UserError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int = 256,
+        attention_heads: Sizes = 4,
+        linear_units: Sizes = 2048,
+        num_blocks: int = 6,
+        dropout_rate: float = 0.1,
+        positional_dropout_rate: float = 0.1,
+        attention_dropout_rate: float = 0.0,
+        input_layer: str = "conv2d",
+        macaron_style: bool = False,
+        activation_type: str = "swish",
+        cnn_module_kernel: int = 31,
+        chunk_frames: Sizes = 16,
+        left_context_frames: int = 64,
+        look_ahead_frames: int = 0,
+        mode: str = "full",
+        pruning: Optional[Mapping[str, Any]] = None,
+        conv_channels: Optional[Sizes] = None,
+        macaron_units: Optional[Sizes] = None,
+        head_width: Optional[int] = None,
+        front_channels: Optional[Sequence[int]] = None,
+        streaming_only: bool = False,
+    ):
+        options = {
+            name: value
+            for name, value in locals().items()
+            if name not in ("self", "__class__")
+        }
+        super().__init__()
+        self.options = options
+        self._chunks = check_chunks(
+            chunk_frames, left_context_frames, look_ahead_frames
+        )
+        self._left, self._ahead = left_context_frames, look_ahead_frames
+        if cnn_module_kernel < 1 or cnn_module_kernel % 2 == 0:
+            raise UserError(
+                f"cnn_module_kernel {cnn_module_kernel}: must be odd, so that it has a "
+                "centre"
+            )
+        if activation_type not in ACTIVATIONS:
+            raise UserError(
+                f"activation_type {activation_type!r}: must be one of "
+                f"{', '.join(ACTIVATIONS)}"
+            )
+        sizes, head_width = layer_sizes(
+            num_blocks,
+            output_size,
+            attention_heads,
+            head_width,
+            linear_units,
+            macaron_units,
+            conv_channels,
+        )
+        self._output_size, self._streaming_only = output_size, streaming_only
+        self.embed = Subsampling(input_size, output_size, input_layer, front_channels)
+        self.position_dropout = nn.Dropout(positional_dropout_rate)
+        self.encoders = nn.ModuleList(
+            ConformerLayer(
+                output_size,
+                size,
+                head_width,
+                cnn_module_kernel,
+                dropout_rate,
+                attention_dropout_rate,
+                ACTIVATIONS[activation_type](),
+                macaron_style,
+                streaming_only,
+            )
+            for size in sizes
+        )
+        self.after_norm = nn.LayerNorm(output_size, eps=1e-12)
+        self.mode = self._check_mode(mode)
+        self.sparse: Optional[bool] = None
+        self._chosen: Optional[int] = None
+        self.pruner: Optional[SelfPruner] = None
+        if pruning is not None:
+            try:
+                self.pruner = SelfPruner(self, **pruning)
+            except TypeError as error:
+                raise UserError(f"pruning {pruning!r}: {error}") from error
+
+    def output_size(self) -> int:
+        """Width of the encoding."""
+        return self._output_size
+
+    @contextmanager
+    def using(
+        self,
+        mode: str,
+        sparse: Optional[bool] = None,
+        chunk_frames: Optional[int] = None,
+    ) -> Iterator["DualModeConformerEncoder"]:
+        """Choose how every call inside works, for callers that cannot pass it on.
+
+        ESPnet's models call ``encoder(features, lengths)``, so this is how a training
+        step asks for both modes.
+
+        Args:
+            mode: ``full`` or ``streaming``.
+            sparse: Whether masked weights are used; in streaming mode only, if None.
+            chunk_frames: Instead of those of the options.
+
+        Raises:
+            UserError: If the mode or the chunk is impossible, or ``sparse`` is wanted
+                where there are no masks.
+        """
+        before = self.mode, self.sparse, self._chosen
+        if chunk_frames is not None:
+            check_chunks(chunk_frames, self._left, self._ahead)
+        if sparse and self.pruner is None:
+            raise UserError("sparse: this encoder has no masks; give it `pruning`")
+        self.mode = self._check_mode(mode)
+        self.sparse, self._chosen = sparse, chunk_frames
+        try:
+            yield self
+        finally:
+            self.mode, self.sparse, self._chosen = before
+
+    def forward(
+        self,
+        xs_pad: torch.Tensor,
+        ilens: torch.Tensor,
+        prev_states: Optional[torch.Tensor] = None,
+        mode: Optional[str] = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
+        """Encode whole utterances.
+
+        Args:
+            xs_pad: ``(batch, frames, input_size)``.
+            ilens: ``(batch,)``, feature frames of each.
+            prev_states: Not used; ESPnet's signature.
+            mode: ``full`` or ``streaming``; that of the attribute if None.
+
+        Returns:
+            ``(batch, encoder frames, output_size)``, valid frames ``(batch,)``, None.
+
+        Raises:
+            UserError: If the mode is impossible.
+            TooShortUttError: ESPnet's, if no utterance makes a frame.
+        """
+        mode = self.mode if mode is None else self._check_mode(mode)
+        if xs_pad.shape[1] < self.embed.span:
+            raise too_short(xs_pad.shape[1], self.embed.span)
+        lengths = self.embed.frames(ilens.to(xs_pad.device))
+        with self.weights(mode):
+            x = self.position_dropout(self.embed(xs_pad) * self._output_size**0.5)
+            valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+            if mode == "full":
+                x = self._full(x, valid)
+            else:
+                x = self._streaming(x, valid)
+        return self.after_norm(x), lengths, None
+
+    def chunking(self) -> Chunking:
+        """Return the chunk for the next call; in training one of several is drawn."""
+        if self._chosen is not None:
+            chunk = self._chosen
+        elif self.training and len(self._chunks) > 1:
+            # By torch's generator: ESPnet seeds it, and keeps its state.
+            chunk = self._chunks[int(torch.randint(len(self._chunks), ()))]
+        else:
+            chunk = self._chunks[0]
+        return Chunking(chunk, self._left, self._ahead)
+
+    @contextmanager
+    def weights(self, mode: str) -> Iterator[None]:
+        """Mask the weights for a while, if this mode works with masks."""
+        sparse = mode == "streaming" if self.sparse is None else self.sparse
+        with ExitStack() as stack:
+            if sparse and self.pruner is not None:
+                self.pruner.check_owner(self)
+                stack.enter_context(self.pruner.applied())
+            yield
+
+    def latency_ms(
+        self,
+        hop_ms: float = 10.0,
+        window_ms: float = 32.0,
+        chunk_frames: Optional[int] = None,
+        look_ahead_frames: Optional[int] = None,
+    ) -> Latency:
+        """Return what the streaming mode waits for, in milliseconds.
+
+        With hop h, stride s and span n of the sub-sampling (4 and 7 feature frames for
+        ``conv2d``): chunk ``c * s * h``, look-ahead ``r * s * h``, front end
+        ``(n - 1 - s) * h``, and half a window, since frames are centred. Their
+        sum is the time from the middle of the first feature frame of a chunk to the
+        last sample that the chunk needs.
+
+        Args:
+            hop_ms: From one feature frame to the next.
+            window_ms: Of the STFT: ``n_fft``, whose samples outside a shorter
+                ``win_length`` count nothing but are waited for as well.
+            chunk_frames: The first of the options if None.
+            look_ahead_frames: That of the options if None.
+
+        Raises:
+            UserError: If the frames are impossible.
+        """
+        chunk = self._chunks[0] if chunk_frames is None else chunk_frames
+        ahead = self._ahead if look_ahead_frames is None else look_ahead_frames
+        check_chunks(chunk, self._left, ahead)
+        return self.embed.latency(chunk, ahead, hop_ms, window_ms)
+
+    def stream(self, features: torch.Tensor, state=None, last: bool = False):
+        """Encode an utterance as it comes; see streaming.py.
+
+        Args:
+            features: ``(batch, frames, input_size)``: any number of frames, also none.
+            state: What the last call returned; None at the beginning.
+            last: Whether the utterance ends here: the rest comes out.
+
+        Returns:
+            New encoder frames, ``(batch, frames, output_size)``, and the next state.
+        """
+        from espnet_plugin.dual_mode.streaming import stream
+
+        return stream(self, features, state, last)
+
+    def chunk_codes(self, chunking: Chunking, like: torch.Tensor) -> torch.Tensor:
+        """Return the position codes of every chunk; see ``position_codes``."""
+        chunk, left, ahead = chunking
+        own = chunk + ahead
+        return position_codes(own, left, left + own, self._output_size, like)
+
+    def _full(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        frames = x.shape[1]
+        codes = position_codes(frames, 0, frames, self._output_size, x)
+        codes = self.position_dropout(codes)
+        for layer in self.encoders:
+            x = layer(x, codes, valid)
+        return x
+
+    def _streaming(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Compute all chunks at once, each with its own copy of what is ahead of it."""
+        chunking = self.chunking()
+        chunk, left, ahead = chunking
+        batch, frames, _ = x.shape
+        chunks = -(-frames // chunk)
+        fill = chunks * chunk + ahead - frames
+        x = nn.functional.pad(x, (0, 0, 0, fill))
+        x = x.unfold(1, chunk + ahead, chunk).transpose(2, 3)
+        valid = nn.functional.pad(valid, (left, fill))
+        valid = valid.unfold(1, left + chunk + ahead, chunk)
+        codes = self.position_dropout(self.chunk_codes(chunking, x))
+        for layer in self.encoders:
+            positions = layer.self_attn.project_codes(codes)
+            cache = layer.empty_cache(batch, left, x)
+            x, _ = layer.forward_chunks(x, positions, valid, cache, chunk)
+        return x[:, :, :chunk].flatten(1, 2)[:, :frames]
+
+    def _check_mode(self, mode: str) -> str:
+        if mode not in MODES:
+            raise UserError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
+        if mode == "full" and self._streaming_only:
+            raise UserError(
+                "mode 'full': this encoder was cut out for streaming only; set mode: "
+                "streaming, or use the encoder it was cut from"
+            )
+        return mode

@@ -1,0 +1,146 @@
+"""A recogniser that is fed samples as they come."""
+
+from typing import Callable, NamedTuple, Optional, Sequence
+
+import torch
+
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.features import StreamingFeatures
+from espnet_plugin.dual_mode.streaming import StreamingState, initial_state
+from espnet_plugin.errors import UserError
+
+__all__ = ["Recognised", "StreamingRecogniser"]
+
+
+class Recognised(NamedTuple):
+    """What has been recognised of an utterance by now.
+
+    Attributes:
+        text: All of it, from the beginning.
+        tokens: Symbols.
+        token_ids: Their numbers.
+        final: Whether the utterance has ended.
+    """
+
+    text: str
+    tokens: Sequence[str]
+    token_ids: Sequence[int]
+    final: bool
+
+
+class StreamingRecogniser:
+    """Samples in, text out: best-path CTC over the streaming mode.
+
+    What has come out does not change any more, it only grows: every frame is decoded
+    once, when its chunk is complete. The final text is that of best-path decoding of
+    the whole utterance in streaming mode, token by token.
+
+    - [0] Connectionist Temporal Classification, 2006, section 3.2: best path.
+
+    Args:
+        model: An ``ESPnetASRModel`` with CTC, a :class:`DualModeConformerEncoder` and
+            ESPnet's default front end; put in eval mode.
+        to_text: Makes a text of tokens, e.g. ``tokens2text`` of ESPnet's tokenizer;
+            tokens with spaces between if None.
+        chunk_frames: The first of the encoder's options if None.
+
+    Raises:
+        UserError: If a part of the model cannot stream.
+    """
+
+    def __init__(
+        self,
+        model,
+        to_text: Optional[Callable[[list[str]], str]] = None,
+        chunk_frames: Optional[int] = None,
+    ):
+        if not isinstance(model.encoder, DualModeConformerEncoder):
+            raise UserError(
+                f"encoder {type(model.encoder).__name__}: cannot stream; train with "
+                "`encoder: dual_mode_conformer`"
+            )
+        for part in ("preencoder", "postencoder"):
+            if getattr(model, part, None) is not None:
+                raise UserError(f"{part}: has no streaming form; train without it")
+        if getattr(model, "ctc", None) is None:
+            raise UserError(
+                "the model has no CTC layer; train with model_conf.ctc_weight above 0"
+            )
+        self._model = model.eval()
+        self._features = StreamingFeatures(
+            model.frontend, getattr(model, "normalize", None)
+        )
+        self._to_text = to_text or " ".join
+        self._chunk_frames = chunk_frames
+        self._blank = int(getattr(model, "blank_id", 0))
+        self._drop = {self._blank, int(getattr(model, "eos", self._blank))}
+        self.reset()
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz, what the model was trained on."""
+        return self._features.sample_rate
+
+    def reset(self) -> None:
+        """Begin the next utterance; what was recognised is forgotten."""
+        self._features.reset()
+        self._state: StreamingState = initial_state(
+            self._model.encoder, chunk_frames=self._chunk_frames
+        )
+        self._tokens: list[int] = []
+        self._previous = self._blank
+
+    @torch.no_grad()
+    def accept(
+        self, samples, sample_rate: Optional[int] = None, last: bool = False
+    ) -> Recognised:
+        """Take samples, return what is recognised by now.
+
+        Args:
+            samples: ``(samples,)``, one channel, floating point in [-1, 1]: a tensor,
+                an array or a list; any number, also none.
+            sample_rate: Theirs, in Hz, to be checked; taken on trust if None.
+            last: Whether the utterance ends here. :meth:`reset` begins the next.
+
+        Raises:
+            UserError: If the sampling rate is another, or the samples are not one
+                channel of finite floating-point numbers, or the utterance has ended.
+        """
+        if self._state.ended:
+            raise UserError("the utterance has ended: call reset() before the next")
+        if sample_rate is not None and sample_rate != self.sample_rate:
+            raise UserError(
+                f"sample_rate {sample_rate}: the model was trained on "
+                f"{self.sample_rate} Hz; resample before"
+            )
+        encoder = self._model.encoder
+        features = self._features.accept(_checked(samples), last)
+        features = features.to(self._state.features)
+        frames, self._state = encoder.stream(features, self._state, last)
+        if frames.shape[1]:
+            for token in self._model.ctc.argmax(frames)[0].tolist():
+                if token != self._previous and token not in self._drop:
+                    self._tokens.append(token)
+                self._previous = token
+        tokens = [self._model.token_list[token] for token in self._tokens]
+        return Recognised(self._to_text(tokens), tokens, list(self._tokens), last)
+
+
+def _checked(samples) -> torch.Tensor:
+    samples = torch.as_tensor(samples)
+    if samples.numel() == 0:
+        return samples.flatten().float()
+    if samples.dim() != 1:
+        raise UserError(
+            f"samples of shape {tuple(samples.shape)}: must be one channel, (samples,)"
+        )
+    if not samples.is_floating_point():
+        raise UserError(
+            f"samples of type {samples.dtype}: must be floating point in [-1, 1]; "
+            "divide 16-bit numbers by 32768"
+        )
+    if not torch.isfinite(samples).all():
+        raise UserError(
+            "samples: some are not finite (NaN or infinite); mend the source"
+        )
+    return samples

@@ -1,0 +1,175 @@
+"""Encoding an utterance while it comes in."""
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+import torch
+
+from espnet_plugin.dual_mode.layer import LayerCache
+from espnet_plugin.dual_mode.options import Chunking
+from espnet_plugin.errors import UserError
+
+__all__ = ["StreamingState", "initial_state", "stream"]
+
+
+@dataclass(frozen=True)
+class StreamingState:
+    """What is remembered between two calls. A call returns a new one.
+
+    Its size does not grow with the utterance.
+
+    Attributes:
+        chunking: Chunk, left context and look-ahead, in encoder frames.
+        features: ``(batch, frames, input_size)``, not yet sub-sampled for good: the
+            windows of the coming encoder frames begin with them.
+        frames: ``(batch, frames, width)``, sub-sampled, waiting for a whole chunk and
+            what is ahead of it.
+        caches: Keys and values, and convolution inputs, of every layer.
+        positions: Projected position codes of every layer; the same for every chunk.
+        past: ``(batch, left)``: which frames of the left context exist.
+        ended: Whether the utterance has ended.
+    """
+
+    chunking: Chunking
+    features: torch.Tensor
+    frames: torch.Tensor
+    caches: tuple[LayerCache, ...]
+    positions: tuple[torch.Tensor, ...]
+    past: torch.Tensor
+    ended: bool = False
+
+
+def initial_state(
+    encoder,
+    batch: int = 1,
+    chunk_frames: Optional[int] = None,
+    like: Optional[torch.Tensor] = None,
+) -> StreamingState:
+    """Return the state before the first frame.
+
+    Args:
+        encoder: A ``DualModeConformerEncoder``.
+        batch: Utterances that come in side by side, frame by frame.
+        chunk_frames: The first of the encoder's options if None.
+        like: Gives device and type; the encoder's if None.
+
+    Raises:
+        UserError: If the chunk is impossible, or the encoder is in training mode.
+    """
+    _check_eval(encoder)
+    like = encoder.after_norm.weight if like is None else like
+    using = encoder.using("streaming", encoder.sparse, chunk_frames)
+    with torch.no_grad(), using:
+        chunking = encoder.chunking()
+        codes = encoder.chunk_codes(chunking, like)
+        with encoder.weights("streaming"):
+            positions = [
+                layer.self_attn.project_codes(codes) for layer in encoder.encoders
+            ]
+        caches = [
+            layer.empty_cache(batch, chunking.left, like) for layer in encoder.encoders
+        ]
+    return StreamingState(
+        chunking,
+        like.new_zeros(batch, 0, encoder.options["input_size"]),
+        like.new_zeros(batch, 0, encoder.output_size()),
+        tuple(caches),
+        tuple(positions),
+        torch.zeros(batch, chunking.left, dtype=torch.bool, device=like.device),
+    )
+
+
+@torch.no_grad()
+def stream(
+    encoder,
+    features: torch.Tensor,
+    state: Optional[StreamingState] = None,
+    last: bool = False,
+) -> tuple[torch.Tensor, StreamingState]:
+    """Encode what can be encoded by now.
+
+    A chunk comes out as soon as it and its look-ahead are there. The frames are those
+    of ``encoder(features, lengths, mode="streaming")`` on the whole utterance, to
+    rounding, however it is split; the last chunk and its look-ahead may be shorter.
+
+    With masks, every call multiplies them in. A model for the device is cut out first;
+    see extract.py.
+
+    Args:
+        encoder: A ``DualModeConformerEncoder`` in eval mode.
+        features: ``(batch, frames, input_size)``: any number of frames, also none.
+        state: What the last call returned; None at the beginning.
+        last: Whether the utterance ends here: the rest comes out.
+
+    Returns:
+        New frames, ``(batch, frames, width)``, and the next state.
+
+    Raises:
+        UserError: If the utterance had ended, the features do not fit, or the encoder
+            is in training mode.
+    """
+    _check_eval(encoder)
+    wanted = encoder.options["input_size"]
+    if features.dim() != 3 or features.shape[2] != wanted:
+        raise UserError(
+            f"features of shape {tuple(features.shape)}: must be (batch, frames, "
+            f"{wanted})"
+        )
+    if state is None:
+        state = initial_state(encoder, len(features), like=features)
+    if state.ended:
+        raise UserError("the utterance has ended: begin the next with state None")
+    if len(features) != len(state.features):
+        raise UserError(
+            f"features of {len(features)} utterances: the state is one of "
+            f"{len(state.features)}; begin new ones with state None"
+        )
+    chunk, _, ahead = state.chunking
+    out = []
+    with encoder.weights("streaming"):
+        state = _subsample(encoder, features, state)
+        while state.frames.shape[1] >= chunk + ahead:
+            frames, state = _step(encoder, state)
+            out.append(frames)
+        while last and state.frames.shape[1] > 0:
+            frames, state = _step(encoder, state)
+            out.append(frames)
+    if not out:
+        out.append(state.frames[:, :0])
+    return torch.cat(out, dim=1), replace(state, ended=last)
+
+
+def _subsample(encoder, features: torch.Tensor, state: StreamingState):
+    features = torch.cat([state.features, features], dim=1)
+    count = encoder.embed.frames(features.shape[1])
+    if count == 0:
+        return replace(state, features=features)
+    new = encoder.embed(features) * encoder.output_size() ** 0.5
+    return replace(
+        state,
+        features=features[:, count * encoder.embed.stride :],
+        frames=torch.cat([state.frames, new], dim=1),
+    )
+
+
+def _step(encoder, state: StreamingState) -> tuple[torch.Tensor, StreamingState]:
+    """Encode one chunk: a whole one, or what is left at the end of the utterance."""
+    chunk, left, ahead = state.chunking
+    x = state.frames[:, : chunk + ahead]
+    present = x.shape[1]
+    x = torch.nn.functional.pad(x, (0, 0, 0, chunk + ahead - present))
+    own = torch.arange(chunk + ahead, device=x.device) < present
+    valid = torch.cat([state.past, own.expand(len(x), -1)], dim=1)
+    x, caches = x[:, None], []
+    for layer, positions, cache in zip(encoder.encoders, state.positions, state.caches):
+        x, cache = layer.forward_chunks(x, positions, valid[:, None], cache, chunk)
+        caches.append(cache)
+    out = encoder.after_norm(x[:, 0, : min(chunk, present)])
+    past = valid[:, chunk : chunk + left]
+    frames = state.frames[:, chunk:]
+    return out, replace(state, frames=frames, caches=tuple(caches), past=past)
+
+
+def _check_eval(encoder) -> None:
+    if encoder.training:
+        raise UserError("the encoder is in training mode: call its eval() first")
