@@ -6,8 +6,8 @@ from pathlib import Path
 from espnet_plugin.baselines.job import BaselineJob, write_start
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.espnet import plain_config, plain_state
-from espnet_plugin.files import read_json, write_json
 from espnet_plugin.tasks.plain import AVERAGED, train_plain_model
 
 __all__ = ["Options", "train"]
@@ -73,8 +73,7 @@ def _cut(job: BaselineJob, shared: Path, size: int) -> Path:
         # An exit's output is normalised by the layer norm after the last layer, too.
         state = plain_state(shared / AVERAGED, range(size))
         config = plain_config(job.reference.config(), size)
+        write_no_cost(folder)  # the shared training's is all there is
         job.write_model(folder, config, state, job.meta(size, shared=shared.name))
-        none = dict.fromkeys(read_json(shared / "cost.json"), 0)
-        write_json(folder / "cost.json", {**none, "per_epoch": []})
     job.check_reference(folder)
     return folder

@@ -7,6 +7,7 @@ from typing import Optional, Sequence
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.baselines.pruned import train_pruned
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.load import build_asr_model, load_state
 
 __all__ = ["Options", "train"]
@@ -72,4 +73,5 @@ def _prune_once(job: BaselineJob, options: Options, amount: float) -> Path:
         job.reference.num_layers,
         variant=f"{job.variant} {amount * 100:g} %".strip(),
     )
+    write_no_cost(folder)
     return job.write_model(folder, config, model.state_dict(), meta)

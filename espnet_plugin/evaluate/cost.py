@@ -12,7 +12,7 @@ import numpy as np
 
 from espnet_plugin.files import read_json, write_json
 
-__all__ = ["CostLog", "FlopModel", "Stopwatch", "total_cost"]
+__all__ = ["CostLog", "FlopModel", "Stopwatch", "total_cost", "write_no_cost"]
 
 
 class FlopModel:
@@ -115,6 +115,12 @@ def total_cost(entries: list[dict]) -> dict:
         **{key: sum(entry.get(key, 0) for entry in entries) for key in keys},
         "epochs": len(entries),
     }
+
+
+def write_no_cost(folder: Path) -> None:
+    """Write ``cost.json`` of a model that no training was needed for."""
+    keys = ("train_seconds", "cpu_seconds", "audio_seconds", "flops", "teacher_flops")
+    write_json(folder / "cost.json", {**dict.fromkeys(keys, 0), "epochs": 0})
 
 
 class Stopwatch:

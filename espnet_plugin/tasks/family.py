@@ -10,9 +10,10 @@ import yaml
 
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.espnet import plain_config, save_state, write_plain_model
 from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
-from espnet_plugin.files import read_json, write_json, write_text
+from espnet_plugin.files import read_json, write_text
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.plain import train_plain_model, write_meta
 
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 ENCRL_AVERAGED = "valid.loss.ave.pth"
-_COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "flops", "teacher_flops")
 
 
 def _encrl_run(encrl_dir: Path) -> tuple[dict, dict, Path]:
@@ -120,7 +120,7 @@ def export_direct(
                 "kept_layers": layers,
             }
             # All they cost is the run they are cut from.
-            write_json(folder / "cost.json", {**dict.fromkeys(_COSTS, 0), "epochs": 0})
+            write_no_cost(folder)
             write_meta(folder, path, meta)
 
 

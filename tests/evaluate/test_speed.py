@@ -137,6 +137,19 @@ def test_peak_memory_is_not_known_where_the_process_fails(tmp_path, caplog):
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
 )
+def test_one_process_measures_all_models(tiny_asr_model):
+    name = tiny_asr_model.checkpoint.name
+    memory.peak_memory_mb(tiny_asr_model.dir, name, 1)
+    process = memory._server._process
+    memory.peak_memory_mb(tiny_asr_model.dir, name, 1)
+    assert memory._server._process is process and process.poll() is None
+    # A dead one is replaced.
+    process.kill()
+    process.wait()
+    assert memory.peak_memory_mb(tiny_asr_model.dir, name, 1) is not None
+    assert memory._server._process is not process
+
+
 def test_peak_memory_grows_with_the_length(tiny_asr_model):
     name = tiny_asr_model.checkpoint.name
     short, long = (
