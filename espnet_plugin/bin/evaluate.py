@@ -8,6 +8,7 @@ from pathlib import Path
 from espnet2.utils.types import str2bool
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.decode.run import METHODS
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.models import evaluate_model, measure_speed
 
@@ -26,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--dump_dir", type=Path, help="of stage 2; not needed for speed alone")
     add("--sets", nargs="*", default=["dev", "test"])
-    add("--decoding", choices=["best_path", "prefix"], default="best_path")
+    add("--decoding", choices=METHODS, default="best_path")
     add("--num_threads", type=int, default=1)
     add("--ngpu", type=int, default=0)
     add("--only_rtf", type=str2bool, default=False, help="measure speed anew, only")

@@ -1,4 +1,4 @@
-"""CTC posteriors of a batch that do not depend on who else is in it."""
+"""Encodings and CTC posteriors that do not depend on who else is in the batch."""
 
 from typing import Optional, Sequence
 
@@ -17,7 +17,9 @@ except ImportError:  # before ESPnet 202609
     from espnet.nets.pytorch_backend.conformer import convolution
     from espnet.nets.pytorch_backend.transformer.subsampling import check_short_utt
 
-__all__ = ["log_posteriors", "masks_padding"]
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+
+__all__ = ["encode_alone", "log_posteriors", "masks_padding"]
 
 
 def masks_padding(model: ESPnetASRModel) -> bool:
@@ -28,6 +30,8 @@ def masks_padding(model: ESPnetASRModel) -> bool:
     from the end of the padded batch.
     """
     encoder = model.encoder
+    if isinstance(encoder, DualModeConformerEncoder):
+        return model.preencoder is None and model.postencoder is None
     known = (ConformerEncoder, EBranchformerEncoder, TransformerEncoder)
     legacy = any(
         type(module).__name__.startswith("Legacy") for module in encoder.modules()
@@ -48,6 +52,28 @@ def log_posteriors(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute the log-softmax of the CTC layer as if each utterance were alone.
 
+    Args:
+        model: In evaluation mode.
+        speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
+
+    Returns:
+        ``(batch, frames, vocab)`` and the valid frames ``(batch,)``; an utterance too
+        short for the sub-sampling has none.
+    """
+    encodings = encode_alone(model, speech)
+    lengths = torch.tensor([len(item) for item in encodings])
+    padded = torch.nn.utils.rnn.pad_sequence(encodings, batch_first=True)
+    if padded.shape[1] == 0:
+        return padded.new_zeros(len(speech), 0, len(model.token_list)), lengths
+    return model.ctc.log_softmax(padded), lengths.to(padded.device)
+
+
+@torch.inference_mode()
+def encode_alone(
+    model: ESPnetASRModel, speech: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Encode utterances as if each were alone.
+
     The front end runs utterance by utterance, because its last windows reach into the
     padding; the encoder runs once for the batch where it masks properly, and
     utterance by utterance otherwise.
@@ -57,30 +83,29 @@ def log_posteriors(
         speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
 
     Returns:
-        ``(batch, frames, vocab)`` and the valid frames ``(batch,)``; an utterance too
-        short for the sub-sampling has none.
+        ``(frames, dim)`` of each, its valid frames alone; none of an utterance too
+        short for the sub-sampling.
     """
     device = next(model.parameters()).device
     feats = [_features(model, item.to(device)) for item in speech]
     usable = [index for index, item in enumerate(feats) if item is not None]
     groups = [usable] if masks_padding(model) else [[index] for index in usable]
-    lengths = torch.zeros(len(speech), dtype=torch.long, device=device)
-    parts = {}
+    width = _width(model)
+    encodings = [torch.zeros(0, width, device=device) for _ in speech]
     for group in filter(None, groups):
         sizes = torch.tensor([len(feats[index]) for index in group], device=device)
         padded = torch.nn.utils.rnn.pad_sequence(
             [feats[index] for index in group], batch_first=True
         )
         encoded, frames = _encode(model, padded, sizes)
-        log_probs = model.ctc.log_softmax(encoded)
         for row, index in enumerate(group):
-            lengths[index] = frames[row]
-            parts[index] = log_probs[row, : frames[row]]
-    empty = torch.zeros(0, len(model.token_list), device=device)
-    output = torch.nn.utils.rnn.pad_sequence(
-        [parts.get(index, empty) for index in range(len(speech))], batch_first=True
-    )
-    return output, lengths
+            encodings[index] = encoded[row, : frames[row]]
+    return encodings
+
+
+def _width(model: ESPnetASRModel) -> int:
+    last = model.encoder if model.postencoder is None else model.postencoder
+    return last.output_size()
 
 
 def _features(model: ESPnetASRModel, speech: torch.Tensor) -> Optional[torch.Tensor]:
@@ -94,7 +119,11 @@ def _features(model: ESPnetASRModel, speech: torch.Tensor) -> Optional[torch.Ten
     if model.normalize is not None:
         feats, sizes = model.normalize(feats, sizes)
     embed = getattr(model.encoder, "embed", None)
-    if embed is not None and check_short_utt(embed, feats.size(1))[0]:
+    if isinstance(model.encoder, DualModeConformerEncoder):
+        too_short = feats.size(1) < embed.span
+    else:
+        too_short = embed is not None and check_short_utt(embed, feats.size(1))[0]
+    if too_short:
         return None
     return feats[0]
 

@@ -2,8 +2,9 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Sequence, Union
+from typing import Callable, Iterator, NamedTuple, Optional, Sequence, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
@@ -19,8 +20,9 @@ from espnet_plugin.decode.best_path import (
     is_finished,
     write_hypotheses,
 )
-from espnet_plugin.decode.posteriors import log_posteriors
+from espnet_plugin.decode.posteriors import encode_alone, log_posteriors
 from espnet_plugin.decode.prefix import prefix_search
+from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_pairs
@@ -28,7 +30,7 @@ from espnet_plugin.progress import progress
 
 __all__ = ["METHODS", "DecodeSet", "decode_model"]
 
-METHODS = ("best_path", "prefix")
+METHODS = ("best_path", "prefix", "transducer")
 
 _SOUND_TYPES = ("sound", "kaldi_ark", "npy")
 
@@ -69,7 +71,8 @@ def decode_model(
         checkpoint: Its checkpoint.
         sets: :class:`DecodeSet`, or tuples of its fields.
         method: ``best_path``, or ``prefix`` for ESPnet's own prefix search with beam 1
-            (slow: one step of the search per token).
+            (slow: one step of the search per token), or ``transducer`` for the greedy
+            search of a model that has one.
         batch_size: Utterances per batch in best-path decoding; their texts do not
             depend on it.
         num_threads: Threads of torch on the CPU; as they are when not given.
@@ -109,7 +112,9 @@ def decode_model(
         if num_threads is not None:
             torch.set_num_threads(num_threads)
         model, train_args = load_asr_model(config, checkpoint, device)
-        if model.ctc is None:
+        if method == "transducer" and not model.use_transducer_decoder:
+            raise UserError(f"{config}: the model has no transducer; use best_path")
+        if method != "transducer" and model.ctc is None:
             raise UserError(
                 f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
             )
@@ -121,8 +126,14 @@ def decode_model(
                     data[0], keys, train_args, checkpoint, item.output_dir, ngpu
                 )
             else:
-                utts = _decode_best_path(
-                    item.name, data, keys, model, train_args, batch_size
+                # As ESPnet does for its intermediate outputs: not part of any text.
+                drop = sorted({model.sos, model.eos} - {0})
+                if method == "transducer":
+                    search = partial(_search_batch, model)
+                else:
+                    search = partial(_best_path_batch, model, drop)
+                utts = _decode_set(
+                    item.name, data, keys, search, model, train_args, batch_size
                 )
                 write_hypotheses(item.output_dir, utts)
             logging.info("%s: decoded into %s", item.name, item.output_dir)
@@ -131,10 +142,24 @@ def decode_model(
     return [Path(item.output_dir) for item in sets]
 
 
-def _decode_best_path(
+def _best_path_batch(model, drop, speech) -> list[tuple[int, list[int], float]]:
+    """Return frames, tokens and score of each utterance."""
+    log_probs, lengths = log_posteriors(model, speech)
+    found = best_path(log_probs, lengths, drop=drop)
+    return [(frames, *one) for frames, one in zip(lengths.tolist(), found)]
+
+
+def _search_batch(model, speech) -> list[tuple[int, list[int], float]]:
+    search = GreedySearch(model.decoder, model.joint_network, model.blank_id)
+    encodings = encode_alone(model, speech)
+    return [(len(one), *search.advance(one)[:2]) for one in encodings]
+
+
+def _decode_set(
     name: str,
     data: Sequence[tuple[str, str, str]],
     keys: Sequence[str],
+    search: Callable,
     model: ESPnetASRModel,
     train_args: argparse.Namespace,
     batch_size: int,
@@ -144,15 +169,13 @@ def _decode_best_path(
     )
     convert = TokenIDConverter(token_list=model.token_list)
     tokenizer = _tokenizer(train_args)
-    # As ESPnet does for its intermediate CTC outputs: not part of any text.
-    drop = sorted({model.sos, model.eos} - {0})
     order = _by_length(data, keys, dataset)
     done: dict[str, Hypothesis] = {}
     batches = [
         order[start : start + batch_size] for start in range(0, len(order), batch_size)
     ]
     for key in progress(
-        _decode_batches(batches, dataset, model, convert, tokenizer, drop, done),
+        _decode_batches(batches, dataset, search, convert, tokenizer, done),
         len(keys),
         f"utterances of {name}",
     ):
@@ -162,17 +185,13 @@ def _decode_best_path(
 
 
 def _decode_batches(
-    batches, dataset, model, convert, tokenizer, drop, done
+    batches, dataset, search, convert, tokenizer, done
 ) -> Iterator[str]:
     for batch in batches:
         speech = [_read(dataset, key) for key in batch]
-        log_probs, lengths = log_posteriors(model, speech)
-        for key, frames in zip(batch, lengths.tolist()):
+        for key, (frames, token_ids, score) in zip(batch, search(speech)):
             if frames == 0:
                 logging.warning("%s: too short for the model; its text is empty", key)
-        for key, (token_ids, score) in zip(
-            batch, best_path(log_probs, lengths, drop=drop)
-        ):
             tokens = convert.ids2tokens(token_ids)
             text = tokenizer.tokens2text(tokens) if tokenizer else " ".join(tokens)
             done[key] = Hypothesis(key, text, tokens, token_ids, score)

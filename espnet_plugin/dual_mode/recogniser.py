@@ -7,6 +7,7 @@ import torch
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.streaming import StreamingState, initial_state
+from espnet_plugin.dual_mode.transducer import GreedySearch, SearchState
 from espnet_plugin.errors import UserError
 
 __all__ = ["Recognised", "StreamingRecogniser"]
@@ -29,7 +30,7 @@ class Recognised(NamedTuple):
 
 
 class StreamingRecogniser:
-    """Samples in, text out: best-path CTC over the streaming mode.
+    """Samples in, text out: best-path CTC, or a transducer's greedy search.
 
     What has come out does not change any more, it only grows: every frame is decoded
     once, when its chunk is complete. The final text is that of best-path decoding of
@@ -38,8 +39,9 @@ class StreamingRecogniser:
     - [0] Connectionist Temporal Classification, 2006, section 3.2: best path.
 
     Args:
-        model: An ``ESPnetASRModel`` with CTC, a :class:`DualModeConformerEncoder` and
-            ESPnet's default front end; put in eval mode.
+        model: An ``ESPnetASRModel`` with a transducer or CTC, a
+            :class:`DualModeConformerEncoder` and ESPnet's default front end; put in
+            eval mode.
         to_text: Makes a text of tokens, e.g. ``tokens2text`` of ESPnet's tokenizer;
             tokens with spaces between if None.
         chunk_frames: The first of the encoder's options if None.
@@ -62,7 +64,12 @@ class StreamingRecogniser:
         for part in ("preencoder", "postencoder"):
             if getattr(model, part, None) is not None:
                 raise UserError(f"{part}: has no streaming form; train without it")
-        if getattr(model, "ctc", None) is None:
+        self._search: Optional[GreedySearch] = None
+        if getattr(model, "use_transducer_decoder", False):
+            self._search = GreedySearch(
+                model.decoder, model.joint_network, int(model.blank_id)
+            )
+        elif getattr(model, "ctc", None) is None:
             raise UserError(
                 "the model has no CTC layer; train with model_conf.ctc_weight above 0"
             )
@@ -89,6 +96,7 @@ class StreamingRecogniser:
         )
         self._tokens: list[int] = []
         self._previous = self._blank
+        self._node: Optional[SearchState] = None
 
     @torch.no_grad()
     def accept(
@@ -118,12 +126,19 @@ class StreamingRecogniser:
         features = features.to(self._state.features)
         frames, self._state = encoder.stream(features, self._state, last)
         if frames.shape[1]:
-            for token in self._model.ctc.argmax(frames)[0].tolist():
-                if token != self._previous and token not in self._drop:
-                    self._tokens.append(token)
-                self._previous = token
+            self._decode(frames)
         tokens = [self._model.token_list[token] for token in self._tokens]
         return Recognised(self._to_text(tokens), tokens, list(self._tokens), last)
+
+    def _decode(self, frames: torch.Tensor) -> None:
+        if self._search is not None:
+            tokens, _, self._node = self._search.advance(frames[0], self._node)
+            self._tokens += tokens
+            return
+        for token in self._model.ctc.argmax(frames)[0].tolist():
+            if token != self._previous and token not in self._drop:
+                self._tokens.append(token)
+            self._previous = token
 
 
 def _checked(samples) -> torch.Tensor:

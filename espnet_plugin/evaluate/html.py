@@ -7,6 +7,7 @@ from typing import Any, Mapping, Sequence, Union
 
 from espnet_plugin.evaluate.cells import Table
 from espnet_plugin.evaluate.comparison import Comparison
+from espnet_plugin.evaluate.dual_table import dual_mode_table
 from espnet_plugin.evaluate.published import (
     PUBLISHED_HEADING,
     PUBLISHED_SOURCE,
@@ -57,7 +58,12 @@ def report_html(
     """
     title = escape(f"{results['corpus']}: report")
     parts = [f"<h1>{title}</h1>"]
-    for table in (quality_table(results), cost_table(results), family_table(results)):
+    for table in (
+        dual_mode_table(results),
+        quality_table(results),
+        cost_table(results),
+        family_table(results),
+    ):
         parts += _table(table) if table else []
     if plots:
         parts.append("<h2>Pictures</h2>")

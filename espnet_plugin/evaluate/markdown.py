@@ -6,6 +6,7 @@ from typing import Any, Mapping, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cells import Table
 from espnet_plugin.evaluate.comparison import Comparison
+from espnet_plugin.evaluate.dual_table import dual_mode_table
 from espnet_plugin.evaluate.published import (
     PUBLISHED_HEADING,
     PUBLISHED_SOURCE,
@@ -43,6 +44,7 @@ def markdown_block(
     """
     tables = [quality_table(results), cost_table(results), family_table(results)]
     parts = [f"### {results['corpus']}"]
+    tables.insert(0, dual_mode_table(results))
     for table in [*tables, comparison_table(comparisons)]:
         if table is not None:
             parts += _parts(table)

@@ -25,6 +25,9 @@ The file holds
   * Running: ``encoder_rtf`` on ``rtf_threads`` threads with ``rtf_load`` (one-minute
     load of the machine just before), ``macs_per_audio_second`` of an utterance of
     ``macs_audio_seconds``, ``peak_memory_mb`` (see ``speed.write_rtf`` and ``memory``).
+  * Of dual-mode recognisers: ``mode`` (full or streaming), ``sparsity`` (share of the
+    weights within reach of the masks that is masked), ``latency_ms`` (algorithmic; null
+    in full mode), ``chunk_rtf``, ``chunk_ms``, ``chunk_audio_ms`` (``chunk_speed``).
   * ``missing``: what there was no file or no number for.
 
 * ``shared``: runs that serve several models (EncRL, a search for layers), with the keys

@@ -46,6 +46,9 @@ _COST = {
 _OPTIONAL_COST = ("valid_seconds", "cpu_seconds")
 # Of rtf.json. Files of earlier versions lack them.
 _RTF_KEYS = ("params_nonzero", "file_bytes", "macs_per_audio_second", "peak_memory_mb")
+# Of a recogniser with two modes; other rows do not have them.
+_DUAL_MODE_META = ("mode", "sparsity", "latency_ms")
+_STREAMING_RTF = ("chunk_rtf", "chunk_ms", "chunk_audio_ms")
 
 
 def read_model_folder(
@@ -95,6 +98,7 @@ def read_model_folder(
         "checkpoint": meta.get("checkpoint"),
         "shared": meta.get("shared"),
         "decoding": decoding,
+        **{key: meta[key] for key in _DUAL_MODE_META if key in meta},
     }
     rtf = _read_or_note(folder / "rtf.json", folder, missing)
     cost = _read_cost(folder, missing)
@@ -209,6 +213,7 @@ def _row(
         "dev_wer": dev.get("wer"),
         **cost,
         **{key: rtf.get(key) for key in _RTF_KEYS},
+        **{key: rtf[key] for key in _STREAMING_RTF if key in rtf},
         "encoder_rtf": rtf.get("encoder_rtf"),
         "rtf_load": load[0] if isinstance(load, list) and load else load,
         "rtf_threads": rtf.get("threads"),

@@ -14,7 +14,10 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
 
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.chunk_speed import chunk_rtf
 from espnet_plugin.evaluate.memory import peak_memory_mb
 from espnet_plugin.export.checkpoint import choose_checkpoint
 from espnet_plugin.export.load import load_asr_model
@@ -85,18 +88,23 @@ def recognise(
 ) -> torch.Tensor:
     """Run front end, normalisation, encoder and CTC arg max: what is measured here.
 
+    With a transducer its greedy search takes the place of the arg max.
+
     Args:
-        model: In evaluation mode, with a CTC layer.
+        model: In evaluation mode, with a CTC layer or a transducer.
         speech: ``(batch, samples)`` or ``(batch, frames, width)``.
         lengths: ``(batch,)``.
 
     Returns:
         The best token of each frame, ``(batch, frames)``, on the CPU: reading the
-        result waits for a GPU.
+        result waits for a GPU. Of a transducer, the tokens of the first utterance.
     """
     encoded, _ = model.encode(speech, lengths)
     if isinstance(encoded, tuple):
         encoded = encoded[0]
+    if getattr(model, "use_transducer_decoder", False):
+        search = GreedySearch(model.decoder, model.joint_network, model.blank_id)
+        return torch.tensor([search.advance(encoded[0])[0]])
     return model.ctc.argmax(encoded).cpu()
 
 
@@ -183,7 +191,7 @@ def encoder_rtf(
     ):
         if not value > 0:
             raise UserError(f"{name} {value}: must be more than 0")
-    if model.ctc is None:
+    if model.ctc is None and not getattr(model, "use_transducer_decoder", False):
         raise UserError("the model has no CTC layer: ctc_weight must be more than 0")
     speech, lengths = test_input(model, sample_rate, audio_seconds)
     load = [round(value, 2) for value in os.getloadavg()]
@@ -224,7 +232,8 @@ def write_rtf(
     :func:`count_parameters`), ``params_nonzero``, ``macs_per_audio_second`` (see
     :func:`count_macs`; of ``audio_seconds``), ``peak_memory_mb`` (see
     :func:`~espnet_plugin.evaluate.memory.peak_memory_mb`; null where not known),
-    ``checkpoint`` and ``file_bytes``, the size of that file.
+    ``checkpoint`` and ``file_bytes``, the size of that file; of a streaming encoder
+    also what :func:`~espnet_plugin.evaluate.chunk_speed.chunk_rtf` returns.
 
     Args:
         model_dir: With ``config.yaml`` and a checkpoint.
@@ -251,6 +260,9 @@ def write_rtf(
     result["peak_memory_mb"] = peak_memory_mb(
         model_dir, checkpoint.name, seconds, result["threads"]
     )
+    if isinstance(model.encoder, DualModeConformerEncoder):
+        if model.encoder.mode == "streaming":
+            result.update(chunk_rtf(model.encoder, threads=result["threads"]))
     result["checkpoint"] = checkpoint.name
     result["file_bytes"] = checkpoint.stat().st_size
     write_json(output, result)

@@ -254,6 +254,9 @@ def build_asr_model(
     # Here, because it takes many seconds to import and a finished stage needs none.
     from espnet2.tasks.asr import ASRTask
 
+    from espnet_plugin import host
+
+    host.register()  # the configuration may name our encoder
     args = argparse.Namespace(**copy.deepcopy(dict(config)))
     if getattr(args, "use_adapter", False):
         raise UserError(

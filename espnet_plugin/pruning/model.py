@@ -6,6 +6,7 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.average import average_states
 from espnet_plugin.pruning.gates import GatePruner
 from espnet_plugin.pruning.magnitude import MagnitudePruner
 from espnet_plugin.pruning.select import final_sparsity, prunable_modules
@@ -134,10 +135,4 @@ def average_final(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.T
             "the wanted sparsity was not reached in any epoch that was kept: train "
             "for more epochs, end the schedule earlier, or raise eta"
         )
-    average = dict(final[-1])
-    for name, value in average.items():
-        if value.is_floating_point():
-            average[name] = (
-                torch.stack([s[name].double() for s in final]).mean(0).to(value)
-            )
-    return average
+    return average_states(final)

@@ -7,6 +7,7 @@ from typing import Optional
 from espnet2.tasks.asr import ASRTask
 from espnet2.utils.nested_dict_action import NestedDictAction
 
+from espnet_plugin import host
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.tasks.schedule import fill_schedule
 from espnet_plugin.tasks.selection import (
@@ -18,6 +19,9 @@ from espnet_plugin.tasks.selection import (
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
 
 __all__ = ["CountedASRTask", "seconds_per_input"]
+
+# At import, because a spawned rank imports this module to find the task.
+host.register()
 
 
 def seconds_per_input(args: argparse.Namespace) -> float:

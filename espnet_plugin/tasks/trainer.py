@@ -64,21 +64,31 @@ def count_step(
         elif isinstance(value, torch.Tensor):
             probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, tokens)
     teacher = getattr(model, "teacher", None)
+    # A model whose steps differ says which kinds there are, and how often each comes.
+    kinds = getattr(model, "step_kinds", [(1.0, None)])
     training = model.training
     model.eval()
+    ours = theirs = 0.0
     try:
-        if teacher is not None:
-            teacher.counting, teacher.flops = True, 0
-        with FlopCounterMode(display=False) as counter, torch.enable_grad():
-            loss = model(**probe)[0]
-            parameters = [p for p in model.parameters() if p.requires_grad]
-            torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+        for share, kind in kinds:
+            if kind is not None:
+                model.probed = kind
+            if teacher is not None:
+                teacher.counting, teacher.flops = True, 0
+            with FlopCounterMode(display=False) as counter, torch.enable_grad():
+                loss = model(**probe)[0]
+                parameters = [p for p in model.parameters() if p.requires_grad]
+                torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+            taught = teacher.flops if teacher is not None else 0
+            ours += share * (counter.get_total_flops() - taught)
+            theirs += share * taught
     finally:
         model.train(training)
+        if hasattr(model, "probed"):
+            model.probed = None
         if teacher is not None:
             teacher.counting = False
-    theirs = teacher.flops if teacher is not None else 0
-    return counter.get_total_flops() - theirs, theirs
+    return round(ours), round(theirs)
 
 
 class CostTrainer(Trainer):

@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "egs2/mini_an4/encrl1"
 
 
-def copy_recipe(folder: Path) -> Path:
+def copy_recipe(folder: Path, kind: str = "encrl1") -> Path:
     """Make a recipe folder whose scripts are the repository's; results stay in it."""
-    recipe = folder / "mini_an4/encrl1"
+    recipe = folder / "mini_an4" / kind
     recipe.mkdir(parents=True)
-    for name in ("run.sh", "encrl.sh", "path.sh", "cmd.sh", "db.sh", "conf", "local"):
-        (recipe / name).symlink_to((RECIPE / name).resolve())
+    stages = {"encrl1": "encrl.sh", "dualmode1": "dualmode.sh"}[kind]
+    for name in ("run.sh", stages, "path.sh", "cmd.sh", "db.sh", "conf", "local"):
+        (recipe / name).symlink_to((ROOT / "egs2/mini_an4" / kind / name).resolve())
     return recipe
 
 

@@ -23,7 +23,7 @@ def recipe(tmp_path):
         path.write_text(
             "#!/usr/bin/env bash\n"
             # One write: jobs side by side must not share a line.
-            "printf -v call '%s\\037' \"$(basename \"$0\")\" \"$OMP_NUM_THREADS\" \"$@\"\n"
+            'printf -v call \'%s\\037\' "$(basename "$0")" "$OMP_NUM_THREADS" "$@"\n'
             "printf '%s\\n' \"$call\" >> calls\n" + extra + "\n"
         )
         path.chmod(0o755)

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# One set of weights, two recognisers: dense full-context, and sparse streaming. A
+# recipe's run.sh calls this with its options; see --help.
+set -euo pipefail
+
+{  # bash reads a group whole, so that editing this file disturbs no run of it.
+
+# General
+stage=1          # First stage to run.
+stop_stage=9     # Last stage to run.
+nj=2             # Worker processes of stage 2.
+ngpu=0           # GPUs for training and decoding.
+num_threads=1    # Threads of decoding.
+python=python3   # May be several words.
+datadir=data     # Kaldi data folders.
+dumpdir=dump     # Formatted audio or features.
+expdir=exp       # Models.
+corpus=          # Its name in the tables; the recipe's folder by default.
+
+# Data
+train_set=train
+valid_set=dev
+test_sets=test          # Several in quotes; the tables show the first.
+local_data_opts=        # For local/data.sh, e.g. "--an4 /corpora/an4".
+speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
+bad_utterances=error    # error, or drop to leave them out.
+token_type=char         # char or bpe.
+nbpe=100                # Size of the BPE vocabulary.
+
+# Training (stages 4 and 5)
+train_config=conf/dualmode/train_an4.yaml  # Supervised.
+row_dir=conf/dualmode/rows  # What a row changes in it, a file each.
+rows=self_pruned_50         # Names of files there, in quotes if several.
+epochs=                     # Instead of the configuration's.
+pretrained=                 # Checkpoint of a pre-training, for rows that want one.
+train_args=                 # More options for stage 5.
+seed=1
+
+# Rivals (stage 8)
+rivals="full_alone streaming_alone pruned_after_50 dense_dense"
+
+# Decoding (stage 7), report (stage 9)
+decoding=best_path          # best_path, or transducer where there is one.
+remeasure_rtf=false         # Measure speed again in stage 9, on a quiet machine.
+results=RESULTS.md          # Where stage 9 puts its tables,
+results_json=results.json   # and the figures behind them.
+
+run_args=$(printf '%q ' "$@")
+help_message="Usage: $0 [--option value]...
+
+Stages: 1 data preparation, 2 features and tokens, 3 statistics (all three as in the
+EncRL recipe), 4 pre-training without transcripts (by --pretrained so far), 5 dual-mode
+training, 6 a folder for each mode, the streaming one cut out, 7 decoding and scoring of
+both, 8 the same three stages for --rivals, 9 report.
+
+$(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
+
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+template=${here}/../encrl1
+. "${template}/parse_options.sh"
+. ./path.sh
+. ./cmd.sh
+
+log() { echo "$(date '+%H:%M:%S') $*" >&2; }
+die() { log "ERROR $*"; exit 2; }
+log "$0 ${run_args}"
+
+[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
+    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 9"
+[[ ${token_type} == char || ${token_type} == bpe ]] \
+    || die "--token_type ${token_type}: must be char or bpe"
+for row in ${rows} ${rivals}; do
+    [ -e "${row_dir}/${row}.yaml" ] || die "row ${row}: ${row_dir}/${row}.yaml is missing;" \
+        "there are $(cd "${row_dir}" && echo *.yaml | sed 's/\.yaml//g')"
+done
+corpus=${corpus:-$(basename "$(dirname "${PWD}")")}
+
+dump=${dumpdir}/raw
+dump_train=${train_set}
+[ -z "${speed_perturb_factors}" ] || dump_train=${train_set}_sp
+token_name=${token_type}
+[ "${token_type}" = char ] || token_name=bpe${nbpe}
+token_dir=${datadir}/token_list/${token_name}
+stats=${expdir}/asr_stats_raw_${token_name}
+bpemodel=none
+[ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
+
+data_opts=(
+    --train_data_path_and_name_and_type "${dump}/${dump_train}/wav.scp,speech,sound"
+    --train_data_path_and_name_and_type "${dump}/${dump_train}/text,text,text"
+    --valid_data_path_and_name_and_type "${dump}/${valid_set}/wav.scp,speech,sound"
+    --valid_data_path_and_name_and_type "${dump}/${valid_set}/text,text,text"
+    --train_shape_file "${stats}/train/speech_shape"
+    --valid_shape_file "${stats}/valid/speech_shape"
+    --ngpu "${ngpu}" --num_att_plot 0
+    --use_preprocessor true --token_type "${token_type}"
+    --token_list "${token_dir}/tokens.txt" --bpemodel "${bpemodel}"
+    --non_linguistic_symbols none --cleaner none --g2p none
+    --normalize global_mvn --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+)
+
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+need() {  # need FILE STAGE: refuse to start a stage whose input is not there
+    [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
+}
+training() { echo "${expdir}/dual_$1_s${seed}"; }
+train_rows() {  # train_rows ROW...
+    need "${stats}/.done" 3
+    for row in "$@"; do
+        # shellcheck disable=SC2086
+        ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_train \
+            --config "${train_config}" --row "${row_dir}/${row}.yaml" \
+            --output "$(training "${row}")" --seed "${seed}" \
+            ${epochs:+--max_epoch ${epochs}} ${pretrained:+--pretrained "${pretrained}"} \
+            "${data_opts[@]}" ${train_args}
+    done
+}
+split_rows() {  # split_rows ROW...
+    for row in "$@"; do
+        need "$(training "${row}")/done.json" 5
+        # shellcheck disable=SC2086
+        ${train_cmd} ${python} -m espnet_plugin.bin.dual_mode_split \
+            "$(training "${row}")" --output "${expdir}/asr_${row}_s${seed}"
+    done
+}
+evaluate_rows() {  # evaluate_rows ROW...
+    local models=()
+    for row in "$@"; do
+        need "${expdir}/asr_${row}_s${seed}.models" 6
+        mapfile -t -O "${#models[@]}" models < "${expdir}/asr_${row}_s${seed}.models"
+    done
+    # shellcheck disable=SC2086
+    ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
+        --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
+        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
+}
+
+if wanted 1 || wanted 2 || wanted 3; then
+    # The EncRL recipe's own stages, on the same folders.
+    "${template}/encrl.sh" --stage "${stage}" \
+        --stop_stage $(( stop_stage < 3 ? stop_stage : 3 )) \
+        --nj "${nj}" --python "${python}" --datadir "${datadir}" --dumpdir "${dumpdir}" \
+        --expdir "${expdir}" --train_set "${train_set}" --valid_set "${valid_set}" \
+        --test_sets "${test_sets}" --local_data_opts "${local_data_opts}" \
+        --speed_perturb_factors "${speed_perturb_factors}" \
+        --bad_utterances "${bad_utterances}" --token_type "${token_type}" \
+        --nbpe "${nbpe}" --reference_config "${train_config}"
+fi
+
+if wanted 5; then
+    log "Stage 5: dual-mode training of ${rows}"
+    # shellcheck disable=SC2086
+    train_rows ${rows}
+fi
+
+if wanted 6; then
+    log "Stage 6: a folder for each mode of ${rows}"
+    # shellcheck disable=SC2086
+    split_rows ${rows}
+fi
+
+if wanted 7; then
+    log "Stage 7: decoding and scoring"
+    # shellcheck disable=SC2086
+    evaluate_rows ${rows}
+fi
+
+if wanted 8; then
+    log "Stage 8: rivals ${rivals}"
+    for row in ${rivals}; do
+        train_rows "${row}"
+        split_rows "${row}"
+        evaluate_rows "${row}"
+    done
+fi
+
+if wanted 9; then
+    log "Stage 9: report"
+    mapfile -t models < <(find "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' | sort)
+    [ "${#models[@]}" -gt 0 ] || die "${expdir} has no finished model: run stages 5 to 8"
+    if ${remeasure_rtf}; then
+        mapfile -t recognisers < <(cat "${expdir}"/asr_*_s*.models)
+        # shellcheck disable=SC2086
+        ${python} -m espnet_plugin.bin.evaluate "${recognisers[@]}" \
+            --dump_dir "${dump}" --sets --only_rtf true
+    fi
+    # shellcheck disable=SC2086
+    ${python} -m espnet_plugin.bin.report "${models[@]}" --corpus "${corpus}" \
+        --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
+        --results_json "${results_json}" --markdown "${results}" \
+        --plot_dir "${expdir}/report" --html "${expdir}/report/report.html"
+fi
+log "Done"
+exit 0
+}

@@ -1,0 +1,1 @@
+../../TEMPLATE/dualmode1/dualmode.sh

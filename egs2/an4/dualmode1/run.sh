@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# CMU AN4: a full-context and a streaming recogniser of one set of weights. See README.md.
+set -euo pipefail
+
+./dualmode.sh \
+    --speed_perturb_factors "0.9 1.0 1.1" \
+    --token_type char \
+    "$@"

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Every row of RESULTS.md, from nothing. What is finished is not done again, so run it
+# again after an interruption.
+#   ./table.sh [--jobs 2] [--seeds "1 2 3"] [-- options of run.sh, e.g. --local_data_opts ...]
+set -euo pipefail
+
+jobs=2           # Trainings side by side, one thread each.
+seeds="1 2 3"    # Of the main rows; the others have the first one.
+others=true      # Ablations and single-seed rows.
+own=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
+[ $# -eq 0 ] || shift
+more=$(printf '%q ' "$@")
+set -- "${own[@]}"
+help_message=$(sed -n '2,4p' "$0")
+. "$(dirname "$(readlink -f ./dualmode.sh)")/../encrl1/parse_options.sh"
+. ./path.sh
+first=${seeds%% *}
+
+eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
+
+tasks() {
+    local seed row
+    for seed in ${seeds}; do
+        for row in self_pruned_50 self_pruned_30 self_pruned_70; do
+            echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${seed}"
+        done
+        # In this order: the second goes on from the first.
+        echo "--stage 8 --stop_stage 8 --rivals 'streaming_alone pruned_after_50'" \
+            "--seed ${seed}"
+    done
+    ${others} || return 0
+    echo "--stage 8 --stop_stage 8 --rivals full_alone --seed ${first}"
+    for row in dense_dense no_distillation_50 random_masks_50 fixed_masks_50 blocks_50; do
+        echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${first}"
+    done
+}
+
+mkdir -p exp/log
+# Each line is one job; its log is named after what it does.
+tasks | while read -r line; do
+    name=$(echo "${line}" | tr -cs 'a-z0-9' '_' | cut -c1-120)
+    printf './run.sh %s %s > exp/log/%s.log 2>&1 || { echo "failed: exp/log/%s.log" >&2; false; }\0' \
+        "${line}" "${more}" "${name}" "${name}"
+done | xargs -0 -P "${jobs}" -I{} bash -c '{}'
+
+# Speed is measured at the end, when nothing else runs.
+eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"

@@ -1,0 +1,300 @@
+"""The dual-mode supernet in supervised training, as an ESPnet model."""
+
+from typing import Any, Mapping, Optional
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.asr_transducer.utils import get_transducer_task_io
+from espnet2.torch_utils.device_funcs import force_gatherable
+
+from espnet_plugin.distill.objectives.outputs import frame_mask
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.in_place import divergence_by_frame, lattice_divergence
+from espnet_plugin.dual_mode.options import MODES
+from espnet_plugin.dual_mode.step import DualModeStep
+from espnet_plugin.dual_mode.transducer import GreedySearch, TransducerLoss
+from espnet_plugin.errors import UserError
+
+__all__ = ["ESPnetDualModeModel"]
+
+# Put on the error rate of an epoch whose masks still move, so that it is not chosen.
+_NOT_FINAL = 10.0
+_DRAWS = "dual_mode_draws"
+
+# Mode, weight and whether it learns, in the order to compute.
+Plan = list[tuple[str, float, bool]]
+
+
+class ESPnetDualModeModel(ESPnetASRModel):
+    """One encoder, trained as a full-context and as a (sparse) streaming recogniser.
+
+    Every utterance is augmented once and goes through both passes. The loss is the
+    weighted sum of theirs and of the distance of the streaming pass to the full one.
+
+    With ``decoder: transducer`` a pass's loss is the transducer's, torchaudio's (stock
+    ESPnet wants another package), plus ``ctc_weight`` times that of CTC; otherwise it
+    is that of CTC.
+
+    - [0] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
+      https://arxiv.org/abs/2207.11906. Only its abstract was at hand: weights,
+      schedule and distillation are our design.
+    - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030.
+
+    Args:
+        dual_mode: Options of :class:`DualModeStep`.
+        encoder: A :class:`DualModeConformerEncoder`.
+        decoder: ESPnet's transducer decoder, or None.
+        joint_network: Likewise.
+        ctc_weight: 1 without a transducer; with one, 0 leaves CTC out.
+        report_cer: Whether validation counts character errors.
+        others: Those of ``ESPnetASRModel``.
+
+    Attributes:
+        updates: Batches of the training in all, which the masks' schedule needs; set by
+            the task.
+        probed: The passes to compute while operations are counted, else None.
+
+    Raises:
+        UserError: If parts do not go together.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder,
+        dual_mode: Optional[Mapping[str, Any]] = None,
+        decoder=None,
+        joint_network=None,
+        ctc_weight: float = 1.0,
+        report_cer: bool = True,
+        **others,
+    ):
+        if not isinstance(encoder, DualModeConformerEncoder):
+            raise UserError(
+                f"encoder {type(encoder).__name__}: dual-mode training needs "
+                "encoder: dual_mode_conformer"
+            )
+        for part in ("preencoder", "postencoder"):
+            if others.get(part) is not None:
+                raise UserError(f"{part}: has no streaming form; train without it")
+        if joint_network is None and ctc_weight != 1.0:
+            raise UserError(
+                f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer; an "
+                "attention decoder cannot stream"
+            )
+        try:
+            step = DualModeStep(**(dual_mode or {}))
+        except TypeError as error:
+            raise UserError(f"dual_mode {dict(dual_mode)!r}: {error}") from error
+        # ESPnet's own transducer branch needs a package that it does not install.
+        super().__init__(
+            encoder=encoder,
+            decoder=None if joint_network is None else decoder,
+            joint_network=None,
+            ctc_weight=ctc_weight,
+            report_cer=report_cer,
+            **others,
+        )
+        self.step = step
+        self.updates = 1
+        self.probed: Optional[Plan] = None
+        # Which pass a step draws: it travels with the checkpoint, and all ranks agree.
+        self.register_buffer(_DRAWS, torch.zeros((), dtype=torch.long))
+        self.use_transducer_decoder = joint_network is not None
+        if joint_network is not None:
+            self.decoder, self.joint_network = decoder, joint_network
+            self.criterion_transducer = TransducerLoss(self.blank_id)
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        **kwargs,
+    ):
+        """Compute the loss of both modes.
+
+        In validation both modes are always computed, and ``cer`` is the mean of the
+        trained modes' character error rates; ``cer_final`` is the same plus 10 while
+        masks still move, so that no such epoch is chosen for averaging.
+
+        Args:
+            speech: ``(batch, samples)`` or ``(batch, frames, features)``.
+            speech_lengths: ``(batch,)``.
+            text: Token ids ``(batch, tokens)``, padded with -1.
+            text_lengths: ``(batch,)``.
+            kwargs: ``utt_id``, the names of the utterances.
+
+        Returns:
+            Loss, statistics and weight (the batch size), for ESPnet's trainer.
+
+        Raises:
+            UserError: If the loss is not finite.
+        """
+        pruner = self.encoder.pruner
+        if self.training and pruner is not None:
+            pruner.step(self.updates)
+        text = text[:, : text_lengths.max()]
+        # Once, so that both modes hear the same masks of SpecAugment.
+        features, lengths = self._features(speech, speech_lengths)
+        passes = {}
+        loss, stats = features.new_zeros(()), {}
+        for mode, scale, learns in self._plan():
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+                passes[mode] = one = self._pass(
+                    mode, features, lengths, text, text_lengths
+                )
+            loss = loss + scale * one.pop("loss")
+            stats.update({f"{k}_{mode}": v for k, v in one.pop("stats").items()})
+        if self.step.distillation_weight and len(passes) == 2:
+            distance = self._distance(passes, text, text_lengths)
+            loss = loss + self._distillation_scale() * distance
+            stats["loss_distillation"] = distance.detach()
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
+                "learning rate, or look at them; the last checkpoint is whole"
+            )
+        stats["loss"] = loss.detach()
+        if not self.training:
+            stats.update(self._errors(stats))
+            if pruner is not None:
+                stats["sparsity"] = torch.tensor(pruner.sparsity)
+        return force_gatherable((loss, stats, speech.shape[0]), loss.device)
+
+    def _plan(self) -> Plan:
+        if self.probed is not None:
+            return self.probed
+        if not self.training:
+            return [(mode, self.step.weight(mode), True) for mode in MODES]
+        kinds = self.step_kinds
+        if len(kinds) == 1:
+            return kinds[0][1]
+        draws = getattr(self, _DRAWS)
+        generator = torch.Generator().manual_seed(int(draws))
+        draws.add_(1)
+        drawn = float(torch.rand((), generator=generator))
+        return kinds[0][1] if drawn < kinds[0][0] else kinds[1][1]
+
+    @property
+    def step_kinds(self) -> list[tuple[float, Plan]]:
+        """Probability of each kind of training step, and its passes."""
+        step = self.step
+        if step.sampling == "both" or len(step.modes) == 1:
+            return [(1.0, [(mode, step.weight(mode), True) for mode in step.modes])]
+        total = step.full_weight + step.streaming_weight
+        full, streaming = ("full", total, True), ("streaming", total, True)
+        # Where there is something to be learnt from the other pass, it is computed.
+        others = [("full", 0.0, False)] if step.distillation_weight else []
+        return [
+            (step.full_share, [full]),
+            (1.0 - step.full_share, [*others, streaming]),
+        ]
+
+    def _distillation_scale(self) -> float:
+        step = self.step
+        if self.training and step.sampling == "one":
+            return step.distillation_weight / (1.0 - step.full_share)
+        return step.distillation_weight
+
+    def _features(self, speech, speech_lengths):
+        """As ``ESPnetASRModel.encode`` up to the encoder."""
+        features, lengths = self._extract_feats(speech, speech_lengths)
+        if self.specaug is not None and self.training:
+            features, lengths = self.specaug(features, lengths)
+        if self.normalize is not None:
+            features, lengths = self.normalize(features, lengths)
+        return features, lengths
+
+    def _pass(self, mode, features, lengths, text, text_lengths) -> dict[str, Any]:
+        """Return a mode's loss, statistics, and what distillation compares."""
+        with self.encoder.using(mode):
+            encoding, frames, _ = self.encoder(features, lengths)
+        stats: dict[str, Any] = {}
+        loss = encoding.new_zeros(())
+        made: dict[str, Any] = {"lengths": frames}
+        if self.ctc is not None:
+            loss = self.ctc(encoding, frames, text, text_lengths)
+            stats["loss_ctc"] = loss.detach()
+            if not self.training and self.error_calculator is not None:
+                stats["cer_ctc"] = self._ctc_cer(encoding, frames, text)
+            if self.step.distillation_weight:
+                made["log_posteriors"] = self.ctc.log_softmax(encoding)
+        if self.use_transducer_decoder:
+            logits, transducer, cer = self._transducer(encoding, frames, text)
+            stats["loss_transducer"] = transducer.detach()
+            if cer is not None:
+                stats["cer_transducer"] = cer
+            loss = transducer + self.ctc_weight * loss
+            made["logits"] = logits
+        return {"loss": loss, "stats": stats, **made}
+
+    def _ctc_cer(self, encoding, frames, text) -> float:
+        said = self.ctc.argmax(encoding)
+        # ESPnet's own count also reads what was recognised in the padding.
+        said = said.masked_fill(~frame_mask(frames, said.shape[1]), self.blank_id)
+        return self.error_calculator(said.cpu(), text.cpu(), is_ctc=True)
+
+    def _transducer(self, encoding, frames, text):
+        decoder_in, target, t_len, u_len = get_transducer_task_io(
+            text, frames, ignore_id=self.ignore_id, blank_id=self.blank_id
+        )
+        encoding = encoding[:, : int(t_len.max())]
+        self.decoder.set_device(encoding.device)
+        predicted = self.decoder(decoder_in)
+        logits = self.joint_network(encoding.unsqueeze(2), predicted.unsqueeze(1))
+        loss = self.criterion_transducer(logits, target, t_len, u_len)
+        cer = None
+        if not self.training and self.error_calculator is not None:
+            cer = self._transducer_cer(encoding, t_len, target, u_len)
+        return logits, loss, cer
+
+    def _transducer_cer(self, encoding, t_len, target, u_len) -> float:
+        search = GreedySearch(self.decoder, self.joint_network, self.blank_id)
+        said = [
+            search.advance(frames[:length])[0]
+            for frames, length in zip(encoding, t_len.tolist())
+        ]
+        meant = [row[:count].tolist() for row, count in zip(target, u_len.tolist())]
+        pairs = zip(map(self._characters, said), map(self._characters, meant))
+        return self.error_calculator.calculate_cer(*map(list, zip(*pairs)))
+
+    def _characters(self, tokens) -> str:
+        space = self.error_calculator.space
+        return "".join(self.token_list[token] for token in tokens).replace(space, " ")
+
+    def _distance(self, passes, text, text_lengths) -> torch.Tensor:
+        full, streaming = passes["full"], passes["streaming"]
+        distance = full["lengths"].new_zeros((), dtype=torch.float)
+        if self.ctc is not None:
+            by_frame = divergence_by_frame(
+                streaming["log_posteriors"],
+                full["log_posteriors"],
+                full["lengths"],
+                self.step.delay_frames,
+                self.step.temperature,
+            )
+            distance = by_frame * (
+                self.ctc_weight if self.use_transducer_decoder else 1.0
+            )
+        if self.use_transducer_decoder:
+            distance = distance + lattice_divergence(
+                streaming["logits"],
+                full["logits"],
+                text,
+                full["lengths"],
+                text_lengths,
+                self.blank_id,
+            )
+        return distance
+
+    def _errors(self, stats: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        head = "transducer" if self.use_transducer_decoder else "ctc"
+        rates = [stats.get(f"cer_{head}_{mode}") for mode in self.step.modes]
+        if None in rates:
+            return {}
+        mean = torch.as_tensor(sum(rates) / len(rates), dtype=torch.float)
+        pruner = self.encoder.pruner
+        moving = pruner is not None and not bool(pruner.frozen)
+        return {"cer": mean, "cer_final": mean + (_NOT_FINAL if moving else 0.0)}

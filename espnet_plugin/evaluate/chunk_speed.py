@@ -1,0 +1,72 @@
+"""How fast a streaming encoder is, chunk by chunk."""
+
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.streaming import initial_state
+from espnet_plugin.errors import UserError
+
+__all__ = ["chunk_rtf"]
+
+
+def chunk_rtf(
+    encoder: DualModeConformerEncoder,
+    hop_ms: float = 10.0,
+    chunks: int = 60,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Measure one chunk against the time that it stands for.
+
+    Features come in as many as make one chunk, and each call returns one chunk: what
+    a device does between two chunks, without the features themselves. The left context
+    is full before the clock starts.
+
+    Args:
+        encoder: Its mode is left as it was.
+        hop_ms: From one feature frame to the next.
+        chunks: How many are timed.
+        threads: Threads of torch while measuring; restored afterwards.
+
+    Returns:
+        ``chunk_rtf`` (seconds of computing per second of speech, the median),
+        ``chunk_ms`` of computing (median), ``chunk_ms_p95``, ``chunk_frames`` and
+        ``chunk_audio_ms``.
+
+    Raises:
+        UserError: If ``chunks`` or ``threads`` is below 1.
+    """
+    if chunks < 1 or threads < 1:
+        raise UserError(f"chunks {chunks}, threads {threads}: must be at least 1")
+    training, before = encoder.training, torch.get_num_threads()
+    encoder.eval()
+    try:
+        torch.set_num_threads(threads)
+        state = initial_state(encoder)
+        chunk, left, _ = state.chunking
+        frames = chunk * encoder.embed.stride
+        width = encoder.options["input_size"]
+        generator = torch.Generator().manual_seed(0)
+        warm = 2 + -(-left // chunk)
+        taken = []
+        for number in range(warm + chunks):
+            features = torch.randn(1, frames, width, generator=generator)
+            features = features.to(encoder.after_norm.weight)
+            start = time.perf_counter()
+            _, state = encoder.stream(features, state)
+            if number >= warm:
+                taken.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)
+        encoder.train(training)
+    audio = frames * hop_ms / 1000.0
+    return {
+        "chunk_rtf": statistics.median(taken) / audio,
+        "chunk_ms": 1000.0 * statistics.median(taken),
+        "chunk_ms_p95": 1000.0 * sorted(taken)[int(0.95 * (len(taken) - 1))],
+        "chunk_frames": chunk,
+        "chunk_audio_ms": 1000.0 * audio,
+    }

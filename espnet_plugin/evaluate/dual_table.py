@@ -1,0 +1,99 @@
+"""The table of recognisers with two modes: one line for both of a training."""
+
+from statistics import mean
+from typing import Any, Mapping, Optional, Sequence
+
+from espnet_plugin.evaluate.aggregate import Group, group_rows
+from espnet_plugin.evaluate.cells import (
+    NOT_KNOWN,
+    Table,
+    cost,
+    fill,
+    number,
+    scaled,
+    with_interval,
+)
+
+__all__ = ["dual_mode_table"]
+
+_HEADER = (
+    "training",
+    "full-context WER % [95 %]",
+    "streaming WER % [95 %]",
+    "seeds",
+    "streaming params (M)",
+    "masked",
+    "RTF of one chunk",
+    "latency ms",
+    "training min",
+    "PFLOP",
+)
+_NOTES = """\
+A line is one training, mean over seeds, and the two recognisers that came out of it.
+Masked: share of the weights within reach of the masks. RTF of one chunk: median
+seconds of computing a chunk on one thread, per second of audio in it, of the model as
+it is decoded (the sub-network cut out). Latency: algorithmic, from the middle of a
+chunk's first feature frame to the last sample that the chunk needs. Training: of both
+modes together, without what it started from."""
+_NONE = "-"
+
+
+def dual_mode_table(results: Mapping[str, Any]) -> Optional[Table]:
+    """Return the table, or None if no row has a mode.
+
+    Args:
+        results: Content of results.json.
+    """
+    rows = [row for row in results["rows"] if row.get("mode")]
+    if not rows:
+        return None
+    groups = {
+        (group.method, group.variant): group
+        for group in group_rows(rows, results.get("shared", []))
+    }
+    trainings: dict[tuple[str, str], dict[str, Group]] = {}
+    of_group: dict[int, list[Mapping]] = {}
+    for row in rows:
+        group = groups[row["method"], row.get("variant") or ""]
+        name = group.variant.removesuffix(row["mode"]).strip()
+        trainings.setdefault((group.method, name), {})[row["mode"]] = group
+        of_group.setdefault(id(group), []).append(row)
+    lines = [
+        _line(f"{method} {name}".strip(), modes, of_group)
+        for (method, name), modes in trainings.items()
+    ]
+    return Table("Two modes", _HEADER, lines, fill(_NOTES))
+
+
+def _line(
+    name: str, modes: Mapping[str, Group], of_group: Mapping[int, Sequence[Mapping]]
+) -> list[str]:
+    full, streaming = modes.get("full"), modes.get("streaming")
+    one = streaming or full
+    rows = of_group[id(streaming)] if streaming else []
+    sparsity = _mean(rows, "sparsity")
+    return [
+        name,
+        _wer(full),
+        _wer(streaming),
+        " ".join(map(str, one.seeds)),
+        scaled(streaming.params_nonzero, 1e6) if streaming else _NONE,
+        f"{100 * sparsity:.0f} %" if sparsity else _NONE,
+        number(_mean(rows, "chunk_rtf"), 3) if streaming else _NONE,
+        number(_mean(rows, "latency_ms"), 0) if streaming else _NONE,
+        cost(one.shared["train_seconds"], 60.0),
+        cost(one.shared["train_flops"], 1e15),
+    ]
+
+
+def _wer(group: Optional[Group]) -> str:
+    if group is None:
+        return _NONE
+    if group.test_wer is None:
+        return NOT_KNOWN
+    return with_interval(group.test_wer, group.wer_ci95)
+
+
+def _mean(rows: Sequence[Mapping], key: str) -> Optional[float]:
+    known = [row[key] for row in rows if row.get(key) is not None]
+    return mean(known) if known else None

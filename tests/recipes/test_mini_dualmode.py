@@ -1,0 +1,157 @@
+"""The dual-mode recipe on the eight real utterances, and the recogniser it leaves."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from mini_recipe import ROOT, copy_recipe, run, table
+
+from espnet_plugin.bin import recognise
+from espnet_plugin.dual_mode.load import load_recogniser
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.load import load_asr_model, read_config
+from espnet_plugin.files import read_json
+from espnet_plugin.tasks.dual_models import AVERAGED
+
+pytestmark = pytest.mark.slow
+ROW = "self_pruned_50_s1"
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Stages 1 to 7 of one row, and one rival that goes on from another."""
+    folder = copy_recipe(tmp_path_factory.mktemp("dual"), "dualmode1")
+    run(folder, "--stop_stage", "7")
+    rivals = "streaming_alone pruned_after_50"
+    run(folder, "--stage", "8", "--rivals", rivals, "--epochs", "2")
+    return folder
+
+
+def test_both_modes_are_models_of_their_own(recipe):
+    results = json.loads((recipe / "results.json").read_text())
+    rows = {(row["method"], row["mode"]): row for row in results["rows"]}
+    full = rows["dual_mode", "full"]
+    streaming = rows["dual_mode", "streaming"]
+    for row in rows.values():
+        assert row["test_words"] == 10 and not row["missing"]
+    assert streaming["params"] < 0.75 * full["params"]
+    assert full["latency_ms"] is None and "chunk_rtf" not in full
+    # 8 frames of 40 ms, one ahead, two feature frames of the front end, half a window.
+    assert streaming["latency_ms"] == pytest.approx(320 + 40 + 20 + 16)
+    assert streaming["chunk_rtf"] > 0
+    assert streaming["sparsity"] == pytest.approx(0.5, abs=0.05)
+    assert set(rows) == {
+        ("dual_mode", "full"),
+        ("dual_mode", "streaming"),
+        ("streaming_alone", "streaming"),
+        ("pruned_after", "streaming"),
+    }
+    runs = {entry["name"]: entry for entry in results["shared"]}
+    dual, alone = runs[f"dual_{ROW}"], runs["dual_streaming_alone_s1"]
+    per_epoch = [entry["train_flops"] / entry["epochs"] for entry in (dual, alone)]
+    # Two passes cost about two; the look-ahead makes the streaming one the dearer.
+    assert 1.5 < per_epoch[0] / per_epoch[1] < 2.0
+    page = (recipe / "RESULTS.md").read_text()
+    assert "Two modes" in page and "pruned_after 50 %" in page
+
+
+def test_masked_and_cut_out_say_the_same(recipe):
+    exp = recipe / "exp"
+    whole, _ = load_asr_model(
+        exp / f"dual_{ROW}/config.yaml", exp / f"dual_{ROW}/{AVERAGED}"
+    )
+    small, _ = load_asr_model(
+        exp / f"asr_{ROW}_streaming/config.yaml", exp / f"asr_{ROW}_streaming/model.pth"
+    )
+    dense, _ = load_asr_model(
+        exp / f"asr_{ROW}_full/config.yaml", exp / f"asr_{ROW}_full/model.pth"
+    )
+    assert bool(whole.encoder.pruner.frozen)
+    speech = 0.1 * torch.randn(1, 20000, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([20000])
+    for one in (whole, small, dense):
+        one.eval()
+    with torch.no_grad():
+        for mode, other in (("streaming", small), ("full", dense)):
+            with whole.encoder.using(mode):
+                expected = whole.encode(speech, lengths)[0]
+            assert torch.allclose(other.encode(speech, lengths)[0], expected, atol=1e-5)
+    assert read_config(exp / f"asr_{ROW}_streaming/config.yaml")["model"] == "espnet"
+
+
+def test_fed_sample_by_sample_the_text_is_that_of_the_file(recipe, capsys):
+    exp = recipe / f"exp/asr_{ROW}_streaming"
+    tokens = table(exp / "decode_best_path/test/token_int")
+    texts = table(exp / "decode_best_path/test/text")
+    waves = table(recipe / "dump/raw/test/wav.scp")
+    recogniser = load_recogniser(exp)
+    for name, path in waves.items():
+        samples, rate = soundfile.read(path, dtype="float32")
+        recogniser.reset()
+        for start in range(0, len(samples), 777):
+            recogniser.accept(samples[start : start + 777], rate)
+        said = recogniser.accept([], last=True)
+        assert " ".join(map(str, said.token_ids)) == tokens[name]
+        assert said.text.split() == texts[name].split()
+    # The command, on the same files; then 16-bit samples through a pipe.
+    assert recognise.main([str(exp), *waves.values(), "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [t.split() for t in texts.values()]
+    samples, _ = soundfile.read(path, dtype="int16")
+    piped = subprocess.run(
+        [sys.executable, "-m", "espnet_plugin.bin.recognise", str(exp), "-"],
+        input=samples.tobytes(),
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert piped.returncode == 0, piped.stderr.decode()
+    assert piped.stdout.decode().splitlines()[-1].split() == texts[name].split()
+
+
+def test_finished_stages_are_passed_over(recipe):
+    again = run(recipe, "--stage", "5", "--stop_stage", "7")
+    assert "epoch started" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--rows", "nothing"], "nothing.yaml is missing"),
+        (["--stage", "5", "--rows", "pretrained_50"], "give --pretrained FILE"),
+        (
+            ["--stage", "5", "--rows", "pruned_after_50", "--seed", "7"],
+            "train the row streaming_alone with seed 7 first",
+        ),
+        (["--stage", "6", "--rows", "full_alone"], "run stage 5 first"),
+    ],
+)
+def test_bad_options(recipe, options, message):
+    result = run(recipe, *options, "--stop_stage", "7", check=False)
+    assert result.returncode == 2 and message in result.stderr
+
+
+def test_what_cannot_be_recognised(recipe, tmp_path, capsys, monkeypatch):
+    exp = str(recipe / f"exp/asr_{ROW}_streaming")
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.zeros((100, 2)), 8000)
+    assert recognise.main([exp, str(stereo)]) == 2
+    assert recognise.main([exp, str(tmp_path / "none.wav")]) == 2
+    assert recognise.main([exp, str(stereo), "--block_ms", "0"]) == 2
+    with pytest.raises(UserError, match="cut out for streaming only"):
+        model, _ = load_asr_model(f"{exp}/config.yaml", f"{exp}/model.pth")
+        with model.encoder.using("full"):
+            pass
+    # Nothing comes: no text, no complaint.
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert recognise.main([exp, "-"]) == 0
+    assert capsys.readouterr().out == "\n"
+
+
+def test_the_cost_is_counted(recipe):
+    cost = read_json(recipe / f"exp/dual_{ROW}/cost.json")
+    assert cost["epochs"] == 3 and cost["flops"] > 0 and cost["teacher_flops"] == 0
