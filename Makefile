@@ -20,9 +20,13 @@ env:
 demo: env
 	cd egs2/mini_synth/encrl1 && ./run.sh
 
-# One thread: the models in the tests are so small that more threads only wait.
+# Processes of the tests.
+JOBS ?= $(shell n=$$(nproc); echo $$(( n < 4 ? n : 4 )))
+
+# One thread each: the models in the tests are so small that more threads only wait.
 test: env
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(VENV)/bin/python" -m pytest -q
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(VENV)/bin/python" -m pytest -q \
+	    -n $(JOBS) --dist loadgroup
 
 clean:
 	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} .pytest_cache build dist
