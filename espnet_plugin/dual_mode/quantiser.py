@@ -48,8 +48,13 @@ class GumbelQuantiser(nn.Module):
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 2, Eq. 1
     - [1] vq-wav2vec, 2020, https://arxiv.org/abs/1910.05453: the product of codebooks.
 
+    Frames are standardised by mean and variance of each of their dimensions over
+    the batch (in evaluation: over batches past). The paper normalises each frame by
+    itself, but what sub-sampling makes of log-mel features differs far less between
+    frames than between dimensions, so all would be quantised alike.
+
     Args:
-        input_size: Of the frames, which are normalised first.
+        input_size: Of the frames.
         output_size: Of the vectors.
         codebooks: Choices side by side.
         entries: Of each codebook.
@@ -83,7 +88,7 @@ class GumbelQuantiser(nn.Module):
             )
         self.codebooks, self.entries = codebooks, entries
         self.temperature = 1.0
-        self.norm = nn.LayerNorm(input_size)
+        self.norm = nn.BatchNorm1d(input_size, affine=False)
         self.logits = nn.Linear(input_size, codebooks * entries)
         self.codes = nn.Parameter(
             torch.empty(codebooks, entries, code_size // codebooks)
@@ -99,9 +104,10 @@ class GumbelQuantiser(nn.Module):
         """Quantise.
 
         Args:
-            frames: ``(..., input_size)``.
+            frames: ``(..., input_size)``, without padding.
         """
-        logits = self.logits(self.norm(frames)).float()
+        flat = self.norm(frames.flatten(0, -2)).view(frames.shape)
+        logits = self.logits(flat).float()
         logits = logits.unflatten(-1, (self.codebooks, self.entries))
         noisy = logits + _gumbel_noise(logits) if self.training else logits
         choices = noisy.argmax(-1)

@@ -168,18 +168,18 @@ class Wav2Vec2Objective(nn.Module):
         if not usable.any():
             raise UserError(
                 f"utterances of {valid.sum(1).tolist()} encoder frames: none has two "
-                "masked frames, so there is nothing to tell apart; leave out such short "
-                "utterances, or take a smaller span_frames"
+                "masked frames, so there is nothing to tell apart; leave out such "
+                "short utterances, or take a smaller span_frames"
             )
-        quantised = self.quantiser(features)
-        vectors = slots.take(quantised.vectors)
-        choices = slots.take(quantised.choices.flatten(2))
+        quantised = self.quantiser(features[valid])
+        vectors = slots.take(_spread(quantised.vectors, valid))
+        choices = slots.take(_spread(quantised.choices, valid))
         distractors = draw_distractors(
             slots.counts, usable.shape[1], self.num_distractors, generator
         )
         equal = (choices[:, :, None] == choices[:, None]).all(-1)
         with torch.no_grad():
-            one_hot = F.one_hot(quantised.choices[valid], self.quantiser.entries)
+            one_hot = F.one_hot(quantised.choices, self.quantiser.entries)
             used = perplexity(one_hot.float().mean(0))
         return Targets(
             slots=slots,
@@ -187,7 +187,7 @@ class Wav2Vec2Objective(nn.Module):
             vectors=vectors,
             distractors=distractors,
             same=equal.gather(2, distractors),
-            diversity=diversity_loss(quantised.probabilities[valid].mean(0)),
+            diversity=diversity_loss(quantised.probabilities.mean(0)),
             stats={
                 "chance": chance_accuracy(distractors, usable),
                 "perplexity": used.mean(),
@@ -226,3 +226,9 @@ class Wav2Vec2Objective(nn.Module):
         student = sparse.logits.log_softmax(2)
         divergence = F.kl_div(student, teacher, reduction="none", log_target=True)
         return divergence.sum(2)[targets.usable].mean()
+
+
+def _spread(flat: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Put valid frames, ``(number, dim)``, back in their places; zeros elsewhere."""
+    out = flat.new_zeros(*valid.shape, flat.shape[1])
+    return out.index_put((valid,), flat)
