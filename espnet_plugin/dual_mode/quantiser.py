@@ -48,10 +48,11 @@ class GumbelQuantiser(nn.Module):
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 2, Eq. 1
     - [1] vq-wav2vec, 2020, https://arxiv.org/abs/1910.05453: the product of codebooks.
 
-    Frames are standardised by mean and variance of each of their dimensions over
-    the batch (in evaluation: over batches past). The paper normalises each frame by
-    itself, but what sub-sampling makes of log-mel features differs far less between
-    frames than between dimensions, so all would be quantised alike.
+    Frames are standardised by mean and variance of each of their dimensions over the
+    batch (in evaluation: over batches past). The paper normalises each frame by itself,
+    which suits its convolutions over samples. A fresh sub-sampling of log-mels adds to
+    every frame much the same vector: on LibriSpeech, frames normalised by themselves
+    began with 4 and 13 entries of 64 in use, standardised ones with 43 and 46.
 
     Args:
         input_size: Of the frames.

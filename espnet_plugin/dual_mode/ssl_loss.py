@@ -17,8 +17,10 @@ class Wav2Vec2Loss(AbsSSLLoss):
     With ESPnet's own SSL model, what is quantised is what its front end returns (with
     ``wav2vec_cnn`` the paper's local features), since that model masks what comes after
     it in place. Front end and encoder must have the same frame rate: no sub-sampling in
-    the encoder. The dual-mode model quantises its sub-sampled features instead, see
-    ssl_model.py.
+    the encoder. Give ``normalize: null`` there: ESPnet normalises in place as well, but
+    not while gradients are wanted, so validation would have other targets.
+
+    The dual-mode model quantises its sub-sampled features instead, see ssl_model.py.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
 

@@ -107,6 +107,8 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         self.mask_vector = nn.Parameter(
             torch.empty(self.encoder.output_size()).uniform_()
         )
+        pruner = self.encoder.pruner
+        self._front_end_masked = pruner is not None and "front_end" in pruner.counts()
         self._plan: Optional[Plan] = None
 
     def plan(self, plan: Plan) -> None:
@@ -204,7 +206,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         passes = {}
         for mode in modes:
             own = frames
-            if mode == "streaming" and self._front_end_masked():
+            if mode == "streaming" and self._front_end_masked:
                 own, _ = self.encoder.subsample(features, lengths, mode)
             own = torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
             encodings = self.encoder.encode_frames(own, frame_lengths, mode)
@@ -266,7 +268,3 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         generator = torch.Generator().manual_seed(batch)
         share = float(torch.rand((), generator=generator)) * total
         return {"full" if share < modes["full"] else "streaming": total}
-
-    def _front_end_masked(self) -> bool:
-        pruner = self.encoder.pruner
-        return pruner is not None and "front_end" in pruner.counts()
