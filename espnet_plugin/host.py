@@ -2,12 +2,23 @@
 
 from espnet2.tasks.asr import encoder_choices, model_choices
 
-__all__ = ["DUAL_MODE", "DUAL_MODE_MODEL", "ENCRL", "PRUNED", "register"]
+__all__ = [
+    "DUAL_MODE",
+    "DUAL_MODE_MODEL",
+    "DUAL_MODE_SSL",
+    "ENCRL",
+    "PRUNED",
+    "WAV2VEC2",
+    "register",
+    "register_ssl",
+]
 
 ENCRL = "encrl"  # ESPnet's registries take lower-case names only
 PRUNED = "pruned"
 DUAL_MODE = "dual_mode_conformer"  # an encoder
-DUAL_MODE_MODEL = "dual_mode"
+DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
+DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
+WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
 
 
 def register() -> None:
@@ -26,3 +37,21 @@ def register() -> None:
     model_choices.classes[ENCRL] = ESPnetEncRLModel
     model_choices.classes[PRUNED] = ESPnetPrunedModel
     model_choices.classes[DUAL_MODE_MODEL] = ESPnetDualModeModel
+
+
+def register_ssl() -> None:
+    """Do the same for ESPnet's SSL task, which others need not import.
+
+    The loss also serves ESPnet's own SSL model and encoders.
+    """
+    from espnet2.tasks import ssl
+
+    from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+    from espnet_plugin.dual_mode.masking import SpanMask
+    from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
+    from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, ESPnetDualModeSSLModel
+
+    ssl.encoder_choices.classes[DUAL_MODE] = DualModeConformerEncoder
+    ssl.loss_choices.classes[WAV2VEC2] = Wav2Vec2Loss
+    ssl.util_choices.classes[SPAN_MASK] = SpanMask
+    ssl.model_choices.classes[DUAL_MODE_SSL] = ESPnetDualModeSSLModel

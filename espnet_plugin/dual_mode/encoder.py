@@ -225,17 +225,65 @@ class DualModeConformerEncoder(AbsEncoder):
             TooShortUttError: ESPnet's, if no utterance makes a frame.
         """
         mode = self.mode if mode is None else self._check_mode(mode)
+        with self.weights(mode):
+            frames, lengths = self._sub_sample(xs_pad, ilens)
+            return self._encode(frames, lengths, mode), lengths, None
+
+    def subsample(
+        self, xs_pad: torch.Tensor, ilens: torch.Tensor, mode: Optional[str] = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what goes into the layers, for callers that change it on the way.
+
+        ``encode_frames(*subsample(x, lengths))`` is ``forward(x, lengths)``.
+
+        Args:
+            xs_pad: ``(batch, frames, input_size)``.
+            ilens: ``(batch,)``, feature frames of each.
+            mode: The masks may concern the sub-sampling too; as in :meth:`forward`.
+
+        Returns:
+            ``(batch, encoder frames, output_size)`` and valid frames ``(batch,)``.
+
+        Raises:
+            UserError: If the mode is impossible.
+            TooShortUttError: ESPnet's, if no utterance makes a frame.
+        """
+        mode = self.mode if mode is None else self._check_mode(mode)
+        with self.weights(mode):
+            return self._sub_sample(xs_pad, ilens)
+
+    def encode_frames(
+        self, frames: torch.Tensor, lengths: torch.Tensor, mode: Optional[str] = None
+    ) -> torch.Tensor:
+        """Run the layers on sub-sampled frames.
+
+        Args:
+            frames: ``(batch, encoder frames, output_size)``.
+            lengths: ``(batch,)``, valid frames.
+            mode: As in :meth:`forward`.
+
+        Returns:
+            ``(batch, encoder frames, output_size)``.
+
+        Raises:
+            UserError: If the mode is impossible.
+        """
+        mode = self.mode if mode is None else self._check_mode(mode)
+        with self.weights(mode):
+            return self._encode(frames, lengths, mode)
+
+    def _sub_sample(self, xs_pad: torch.Tensor, ilens: torch.Tensor):
         if xs_pad.shape[1] < self.embed.span:
             raise too_short(xs_pad.shape[1], self.embed.span)
-        lengths = self.embed.frames(ilens.to(xs_pad.device))
-        with self.weights(mode):
-            x = self.position_dropout(self.embed(xs_pad) * self._output_size**0.5)
-            valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-            if mode == "full":
-                x = self._full(x, valid)
-            else:
-                x = self._streaming(x, valid)
-        return self.after_norm(x), lengths, None
+        return self.embed(xs_pad), self.embed.frames(ilens.to(xs_pad.device))
+
+    def _encode(
+        self, frames: torch.Tensor, lengths: torch.Tensor, mode: str
+    ) -> torch.Tensor:
+        x = self.position_dropout(frames * self._output_size**0.5)
+        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        x = self._full(x, valid) if mode == "full" else self._streaming(x, valid)
+        return self.after_norm(x)
 
     def chunking(self) -> Chunking:
         """Return the chunk for the next call; in training one of several is drawn."""

@@ -9,7 +9,12 @@ from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.selection import read_selection
 
-__all__ = ["fill_schedule", "total_updates", "updates_per_epoch"]
+__all__ = [
+    "batches_per_epoch",
+    "fill_schedule",
+    "total_updates",
+    "updates_per_epoch",
+]
 
 
 def updates_per_epoch(args: argparse.Namespace) -> int:

@@ -268,3 +268,15 @@ def test_bad_calls_are_named():
         with encoder.using("streaming", chunk_frames=1):
             pass
     assert encoder.mode == "full"
+
+
+@pytest.mark.parametrize("mode", ["full", "streaming"])
+def test_sub_sampling_and_layers_can_be_called_apart(mode):
+    encoder = small_encoder(pruning={"granularity": ["front_end", "heads"]})
+    encoder.pruner.set_sparsity(1.0)
+    lengths = torch.tensor([50, 33])
+    with torch.no_grad():
+        whole, expected, _ = encoder(features(50, batch=2), lengths, mode=mode)
+        frames, count = encoder.subsample(features(50, batch=2), lengths, mode)
+        apart = encoder.encode_frames(frames, count, mode)
+    assert torch.equal(apart, whole) and torch.equal(count, expected)

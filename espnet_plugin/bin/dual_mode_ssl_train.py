@@ -1,0 +1,80 @@
+"""Dual-mode wav2vec 2.0 pre-training: no transcripts needed.
+
+Takes every option of ``espnet2.bin.ssl_train``. ``meta.json`` says how the fine-tuning
+starts from what comes out.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.files import write_json
+from espnet_plugin.tasks.job import read_yaml, training_job
+
+# Its masks are final, which those of the best epoch need not be.
+CHECKPOINT = "latest.pth"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the options that this command needs itself."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def train(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the pre-training, or go on with it."""
+    request = {
+        "config": read_yaml(args.config),
+        "options": options,
+        "seed": args.seed,
+    }
+    with training_job(args.output_dir, request) as todo:
+        if todo is None:
+            return
+        # Here, because ESPnet takes many seconds to import and a finished training
+        # needs none of it.
+        from espnet_plugin.dual_mode.pretrained import MASKS, init_param
+        from espnet_plugin.tasks.dual_mode_ssl import DualModeSSLTask
+
+        checkpoint = args.output_dir / CHECKPOINT
+        starts = {masks: init_param(checkpoint, masks) for masks in MASKS}
+        DualModeSSLTask.main(
+            cmd=[
+                *("--config", str(args.config)),
+                *("--output_dir", str(args.output_dir)),
+                *("--seed", str(args.seed)),
+                *("--resume", "true"),
+                *options,
+            ]
+        )
+        write_json(
+            args.output_dir / "meta.json",
+            {
+                "method": "dual_mode_wav2vec2",
+                "seed": args.seed,
+                "checkpoint": CHECKPOINT,
+                "init_param": starts,
+            },
+        )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    cmd = sys.argv[1:] if cmd is None else cmd
+    if "--help" in cmd or "-h" in cmd:
+        from espnet_plugin.tasks.dual_mode_ssl import DualModeSSLTask
+
+        DualModeSSLTask.get_parser().print_help()
+        return 0
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: train(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""wav2vec 2.0's loss in the form of ESPnet's SSL task."""
+
+from typing import Any, Optional
+
+import torch
+from espnet2.ssl.loss.abs_loss import AbsSSLLoss
+
+from espnet_plugin.dual_mode.wav2vec2 import Wav2Vec2Objective
+from espnet_plugin.errors import UserError
+
+__all__ = ["Wav2Vec2Loss"]
+
+
+class Wav2Vec2Loss(AbsSSLLoss):
+    """The contrastive loss, for any encoder that ESPnet's SSL task can build.
+
+    With ESPnet's own SSL model, what is quantised is what its front end returns (with
+    ``wav2vec_cnn`` the paper's local features), since that model masks what comes after
+    it in place. Front end and encoder must have the same frame rate: no sub-sampling in
+    the encoder. Give ``normalize: null`` there: ESPnet normalises in place as well, but
+    not while gradients are wanted, so validation would have other targets.
+
+    The dual-mode model quantises its sub-sampled features instead, see ssl_model.py.
+
+    - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
+
+    Args:
+        encoder_output_size: Of the encodings; ESPnet's task gives it.
+        target_size: Of the local features, e.g. 512 with ``wav2vec_cnn``.
+        mask_util: Which of the task's ``util`` masks.
+        options: Of :class:`~espnet_plugin.dual_mode.wav2vec2.Wav2Vec2Objective`.
+
+    Raises:
+        UserError: If an option is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        encoder_output_size: int,
+        target_size: Optional[int] = None,
+        mask_util: str = "mask",
+        **options: Any,
+    ):
+        super().__init__()
+        self.util_attributes = [mask_util]
+        self.required_inputs = [
+            "encoder_output",
+            "encoder_output_lengths",
+            "frontend",
+            "frontend_lengths",
+            "mask_info",
+        ]
+        try:
+            self.objective = Wav2Vec2Objective(
+                encoder_output_size, target_size, **options
+            )
+        except TypeError as error:
+            raise UserError(f"loss wav2vec2, conf {options}: {error}") from error
+
+    def step(self, update: int, updates: Optional[int] = None) -> None:
+        """Set the temperature for an update; ESPnet's SSL model calls this.
+
+        Args:
+            update: Updates made so far.
+            updates: Of the training in all, if known.
+        """
+        self.objective.set_update(int(update), updates)
+
+    def forward(
+        self,
+        encoder_output: list[torch.Tensor],
+        encoder_output_lengths: torch.Tensor,
+        frontend: torch.Tensor,
+        frontend_lengths: torch.Tensor,
+        mask_info: dict[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Compute the loss of one pass.
+
+        Args:
+            encoder_output: ``(batch, frames, encoder_output_size)`` of every layer.
+            encoder_output_lengths: ``(batch,)``.
+            frontend: ``(batch, frames, target_size)``, not masked.
+            frontend_lengths: ``(batch,)``.
+            mask_info: ``mask_m``: ``(batch, frames)``, True where masked.
+
+        Returns:
+            The loss, and statistics.
+
+        Raises:
+            UserError: If the frame rates differ, or nothing is masked.
+        """
+        encodings, mask = encoder_output[-1], mask_info["mask_m"]
+        if encodings.shape[1] != frontend.shape[1]:
+            raise UserError(
+                f"loss wav2vec2: {frontend.shape[1]} frames from the front end, "
+                f"{encodings.shape[1]} from the encoder: give the encoder an "
+                "input_layer that does not sub-sample (null or linear)"
+            )
+        lengths = encoder_output_lengths.to(encodings.device)
+        along = torch.arange(encodings.shape[1], device=encodings.device)
+        valid = along < lengths[:, None]
+        objective = self.objective
+        targets = objective.targets(frontend, valid, mask.to(valid.device))
+        contrast = objective.compare(encodings, targets)
+        loss = contrast.loss + objective.diversity_weight * targets.diversity
+        stats = {
+            "loss_contrastive": contrast.loss.item(),
+            "acc": contrast.accuracy.item(),
+            "loss_diversity": targets.diversity.item(),
+            **{name: value.item() for name, value in targets.stats.items()},
+            # ESPnet's name for how much a batch counts.
+            "sample_size": int(targets.usable.sum()),
+        }
+        return loss, stats

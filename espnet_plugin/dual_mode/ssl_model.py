@@ -1,0 +1,270 @@
+"""ESPnet's SSL model with a dual-mode encoder: both modes find the same targets."""
+
+from typing import NamedTuple, Optional
+
+import torch
+from espnet2.ssl.espnet_model import ESPnetSSLModel
+from espnet2.torch_utils.device_funcs import force_gatherable
+from torch import nn
+
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
+from espnet_plugin.errors import UserError
+
+__all__ = ["SPAN_MASK", "ESPnetDualModeSSLModel", "Plan"]
+
+SPAN_MASK = "span_mask"  # its name among the task's `util`
+_STEPS = ("both", "sampled")
+
+
+class Plan(NamedTuple):
+    """How long a training is.
+
+    Attributes:
+        epochs: In all.
+        batches: Of an epoch.
+        accumulated: Batches of one update.
+    """
+
+    epochs: int
+    batches: int
+    accumulated: int = 1
+
+    @property
+    def updates(self) -> int:
+        """Updates in all. Batches left over at an epoch's end make none."""
+        return self.epochs * (self.batches // self.accumulated)
+
+    def update(self, batch: int) -> Optional[int]:
+        """Return the number of the update that a batch is the first of, if it is."""
+        whole = self.batches // self.accumulated
+        epoch, within = divmod(batch, self.batches)
+        update, rest = divmod(within, self.accumulated)
+        return epoch * whole + update if rest == 0 and update < whole else None
+
+
+class ESPnetDualModeSSLModel(ESPnetSSLModel):
+    """wav2vec 2.0 for a dense full-context and a sparse streaming pass at once.
+
+    The features (the front end's, normalised) are sub-sampled, densely. These local
+    features are quantised: the targets of both passes. Then the same frames are masked
+    for both, and each pass has to tell the targets from distractors.
+
+    With unlabelled audio, the streaming network prunes itself as it does with labelled.
+
+    - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
+    - [1] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
+      https://arxiv.org/abs/2207.11906: the contrastive loss for both passes. Only its
+      abstract was at hand: weights, masks and schedule are our design.
+
+    Args:
+        full_weight: Of the full pass's loss; 0 leaves the pass out.
+        streaming_weight: Of the streaming pass's.
+        distillation_weight: Of the divergence of the streaming pass's choice among the
+            candidates from that of the full pass, which gets no gradient from it.
+        step: ``both`` passes at each step, or one ``sampled`` in the proportion of the
+            weights.
+        others: Those of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.
+
+    Raises:
+        UserError: If an option is out of range, or a part is of another kind.
+    """
+
+    def __init__(
+        self,
+        full_weight: float = 0.5,
+        streaming_weight: float = 0.5,
+        distillation_weight: float = 0.0,
+        step: str = "both",
+        **others,
+    ):
+        super().__init__(**others)
+        weights = dict(full=full_weight, streaming=streaming_weight)
+        for name, weight in {**weights, "distillation": distillation_weight}.items():
+            if not 0.0 <= weight < float("inf"):
+                raise UserError(f"{name}_weight {weight}: must be 0 or more")
+        self._weights = {mode: w for mode, w in weights.items() if w > 0.0}
+        if not self._weights:
+            raise UserError("full_weight and streaming_weight are 0: nothing to learn")
+        if step not in _STEPS:
+            raise UserError(f"step {step!r}: must be one of {', '.join(_STEPS)}")
+        if distillation_weight and (step != "both" or len(self._weights) < 2):
+            raise UserError(
+                f"distillation_weight {distillation_weight}: needs step: both, and "
+                "neither full_weight nor streaming_weight 0"
+            )
+        self._distillation, self._step = distillation_weight, step
+        if not isinstance(self.encoder, DualModeConformerEncoder):
+            raise UserError(
+                f"encoder {type(self.encoder).__name__}: this model is for "
+                "dual_mode_conformer; others train with model: espnet"
+            )
+        if len(self.losses) != 1 or not isinstance(self.losses[0], Wav2Vec2Loss):
+            raise UserError("loss: give one, `- name: wav2vec2`")
+        if SPAN_MASK not in self.util_modules:
+            raise UserError(f"util: give `- name: {SPAN_MASK}`, and the loss its name")
+        # Takes the place of masked frames.
+        self.mask_vector = nn.Parameter(
+            torch.empty(self.encoder.output_size()).uniform_()
+        )
+        pruner = self.encoder.pruner
+        self._front_end_masked = pruner is not None and "front_end" in pruner.counts()
+        self._plan: Optional[Plan] = None
+
+    def plan(self, plan: Plan) -> None:
+        """Say how long the training is: the schedules depend on it.
+
+        Raises:
+            UserError: If it makes no update.
+        """
+        if plan.updates < 1:
+            raise UserError(
+                f"accum_grad {plan.accumulated}: an epoch has {plan.batches} batches "
+                "only, so there is no update; lower accum_grad or the batch size"
+            )
+        self._plan = plan
+
+    def collect_feats(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        text: Optional[torch.Tensor] = None,
+        text_lengths: Optional[torch.Tensor] = None,
+        **others,
+    ) -> dict[str, torch.Tensor]:
+        """Return the features whose statistics are wanted; no text is needed."""
+        feats, lengths = self._extract_feats(speech, speech_lengths)
+        return {"feats": feats, "feats_lengths": lengths}
+
+    def inference_encode(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        use_mask: bool = False,
+        use_final_output: bool = True,
+    ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
+        """Encode without masks, in the encoder's mode; of the layers the last only.
+
+        Raises:
+            UserError: If masks are wanted.
+        """
+        if use_mask:
+            raise UserError("use_mask: the dual-mode model masks in training only")
+        encodings, lengths, _ = self.encoder(*self._features(speech, speech_lengths))
+        return encodings, [encodings], lengths
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        text: Optional[torch.Tensor] = None,
+        text_lengths: Optional[torch.Tensor] = None,
+        **others,
+    ):
+        """Compute the loss of a batch; in training, move the schedules first.
+
+        In evaluation, masks and distractors are drawn from the same seed each time, so
+        that epochs can be compared.
+
+        Args:
+            speech: ``(batch, samples)`` or ``(batch, frames, features)``.
+            speech_lengths: ``(batch,)``.
+            text: Not used.
+            text_lengths: Not used.
+            others: ``utt_id``.
+
+        Returns:
+            Loss, statistics and weight (masked frames), for ESPnet's trainer.
+
+        Raises:
+            UserError: If samples or loss are not finite, or no frame can be masked.
+        """
+        names = others.get("utt_id", "a batch")
+        modes, generator = dict(self._weights), None
+        if self.training:
+            modes = self._begin_step(modes)
+        else:
+            generator = torch.Generator().manual_seed(0)
+        features, lengths = self._features(speech, speech_lengths)
+        if not torch.isfinite(features).all():
+            raise UserError(
+                f"{names}: some samples are not finite (NaN or infinite), or the "
+                "feature statistics are not; mend the source"
+            )
+        if features.shape[1] < self.encoder.embed.span:
+            raise UserError(f"{names}: too short for one encoder frame; leave them out")
+        frames, frame_lengths = self.encoder.subsample(features, lengths, "full")
+        along = torch.arange(frames.shape[1], device=frames.device)
+        valid = along < frame_lengths[:, None]
+        span_mask = self.util_modules[SPAN_MASK]
+        mask = span_mask(frame_lengths, frames.shape[1], generator)
+        objective = self.losses[0].objective
+        try:
+            targets = objective.targets(frames, valid, mask, generator)
+        except UserError as error:
+            raise UserError(f"{names}: {error}") from error
+        passes = {}
+        for mode in modes:
+            own = frames
+            if mode == "streaming" and self._front_end_masked:
+                own, _ = self.encoder.subsample(features, lengths, mode)
+            own = torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
+            encodings = self.encoder.encode_frames(own, frame_lengths, mode)
+            passes[mode] = objective.compare(encodings, targets)
+        loss = sum(modes[mode] * passes[mode].loss for mode in modes)
+        loss = loss + objective.diversity_weight * targets.diversity
+        stats = {"loss_diversity": targets.diversity.detach(), **targets.stats}
+        if self._distillation:
+            extra = objective.distil(passes["full"], passes["streaming"], targets)
+            loss = loss + self._distillation * extra
+            stats["loss_distillation"] = extra.detach()
+        for mode, contrast in passes.items():
+            stats[f"loss_{mode}"] = contrast.loss.detach()
+            stats[f"acc_{mode}"] = contrast.accuracy
+        if self.training:
+            stats["temperature"] = torch.tensor(objective.quantiser.temperature)
+        elif self.encoder.pruner is not None:
+            stats["sparsity"] = torch.tensor(self.encoder.pruner.sparsity)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss.item()} on {names}: lower the learning rate; the "
+                "last checkpoint is whole"
+            )
+        stats["loss"] = loss.detach()
+        weight = targets.usable.sum()
+        return force_gatherable((loss, stats, weight), loss.device)
+
+    def _features(self, speech: torch.Tensor, speech_lengths: torch.Tensor):
+        """Do as ESPnet's ``encode`` up to the encoder."""
+        with torch.autocast(speech.device.type, enabled=False):
+            features, lengths = self._extract_feats(speech, speech_lengths)
+            if self.specaug is not None and self.training:
+                features, lengths = self.specaug(features, lengths)
+            if self.normalize is not None:
+                features, lengths = self.normalize(features, lengths)
+        if self.preencoder is not None:
+            features, lengths = self.preencoder(features, lengths)
+        return features, lengths
+
+    def _begin_step(self, modes: dict[str, float]) -> dict[str, float]:
+        """Move the schedules if an update begins; return this step's weights."""
+        if self._plan is None:
+            raise UserError(
+                "this model is trained through tasks/dual_mode_ssl.py, which knows the "
+                "number of updates"
+            )
+        # ESPnet's own counter, in every checkpoint: a resumed training goes on here.
+        batch = int(self.global_step)
+        self.global_step.add_(1)
+        update = self._plan.update(batch)
+        if update is not None:
+            self.losses[0].step(update, self._plan.updates)
+            if self.encoder.pruner is not None:
+                self.encoder.pruner.step(self._plan.updates)
+        if self._step == "both" or len(modes) < 2:
+            return modes
+        # Of the batch's number: every rank draws the same, and so does a resumed run.
+        total = sum(modes.values())
+        generator = torch.Generator().manual_seed(batch)
+        share = float(torch.rand((), generator=generator)) * total
+        return {"full" if share < modes["full"] else "streaming": total}

@@ -1,0 +1,99 @@
+"""Dual-mode wav2vec 2.0 pre-training as an ESPnet task."""
+
+import argparse
+from pathlib import Path
+from typing import Optional
+
+from espnet2.tasks.ssl import SSLTask
+from espnet2.train.collate_fn import CommonCollateFn
+
+from espnet_plugin import host
+from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, Plan
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.schedule import batches_per_epoch, fill_schedule
+from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
+
+__all__ = ["DualModeSSLTask"]
+
+# At import, because a spawned rank imports this module to find the task.
+host.register()
+host.register_ssl()
+
+
+class DualModeSSLTask(SSLTask):
+    """ESPnet's SSL task for the dual-mode encoder, on whole utterances.
+
+    What is left out of ESPnet's: tokens and labels, which wav2vec 2.0 has none of, and
+    cutting all utterances of a batch to its shortest.
+    """
+
+    trainer = CostTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Add the options of ESPnet's SSL task, with what fits here as default."""
+        super().add_task_arguments(parser)
+        parser.set_defaults(
+            required=["output_dir"],
+            use_preprocessor=False,
+            frontend="default",
+            normalize="global_mvn",
+            preencoder=None,
+            encoder=host.DUAL_MODE,
+            model=host.DUAL_MODE_SSL,
+            loss=[{"name": host.WAV2VEC2, "conf": {}}],
+            util=[{"name": SPAN_MASK, "conf": {}}],
+        )
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool):
+        """Return what pads utterances; features may be given instead of samples."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=-1)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace):
+        """Build the model and tell it how long the training is.
+
+        Raises:
+            UserError: If an option is unknown or out of range.
+        """
+        for option, wanted in (
+            ("encoder", host.DUAL_MODE),
+            ("model", host.DUAL_MODE_SSL),
+        ):
+            if getattr(args, option) != wanted:
+                raise UserError(
+                    f"--{option} {getattr(args, option)}: must be {wanted} here; for "
+                    "others there is espnet2.tasks.ssl"
+                )
+        args.token_list = []  # ESPnet's task wants one
+        for option in ("loss", "util"):
+            for part in getattr(args, option):
+                # An empty `conf:` in a YAML file is None.
+                part["conf"] = dict(part.get("conf") or {})
+        for loss in args.loss:
+            if loss["name"] == host.WAV2VEC2:
+                loss["conf"]["mask_util"] = SPAN_MASK
+        model = super().build_model(args)
+        model.seconds_per_input = seconds_per_input(args)
+        if not args.collect_stats and args.train_shape_file:
+            batches = batches_per_epoch(args)
+            model.plan(Plan(args.max_epoch, batches, args.accum_grad))
+        return model
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model):
+        """Build the optimisers, once the schedule's length is known."""
+        fill_schedule(args)
+        return super().build_optimizers(args, model)
+
+    @classmethod
+    def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
+        """Train, going on from the last whole checkpoint; see ``SSLTask.main``."""
+        if args is None:
+            args = cls.get_parser().parse_args(cmd)
+        # Before ranks are spawned, because only one may move files.
+        if args.output_dir is not None:
+            keep_whole_checkpoint(Path(args.output_dir))
+        super().main(args=args)

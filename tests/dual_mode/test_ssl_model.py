@@ -1,0 +1,271 @@
+"""Both passes of the SSL model: same targets, their gradients, schedules, resuming."""
+
+import copy
+import io
+import math
+
+import pytest
+import torch
+from dual_small import BINS
+
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.masking import SpanMask
+from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
+from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, ESPnetDualModeSSLModel, Plan
+from espnet_plugin.errors import UserError
+
+STRUCTURED = ["heads", "units", "channels"]
+LENGTHS = torch.tensor([90, 61, 75])
+
+
+def build(pruning=None, loss=None, dropout=0.0, encoder=None, **conf):
+    torch.manual_seed(0)
+    if encoder is None:
+        encoder = DualModeConformerEncoder(
+            input_size=BINS,
+            output_size=8,
+            attention_heads=2,
+            linear_units=10,
+            num_blocks=2,
+            macaron_style=True,
+            cnn_module_kernel=5,
+            dropout_rate=dropout,
+            positional_dropout_rate=dropout,
+            chunk_frames=[4, 3],
+            left_context_frames=5,
+            look_ahead_frames=2,
+            pruning={"granularity": STRUCTURED, **(pruning or {"sparsity": 0.5})},
+        )
+    sizes = dict(project_size=6, entries=4, code_size=6, distractors=5)
+    objective = Wav2Vec2Loss(8, mask_util=SPAN_MASK, **{**sizes, **(loss or {})})
+    norm, stem = objective.objective.quantiser.norm, getattr(encoder, "embed", None)
+    if stem is not None:  # as after some training
+        frames = stem(batch()[0]).detach().flatten(0, 1)
+        norm.running_mean, norm.running_var = frames.mean(0), frames.var(0)
+    return ESPnetDualModeSSLModel(
+        frontend=None,
+        specaug=None,
+        normalize=None,
+        preencoder=None,
+        encoder=encoder,
+        losses=[objective],
+        util_attributes={SPAN_MASK},
+        required_inputs=set(),
+        util_modules=torch.nn.ModuleDict({SPAN_MASK: SpanMask(0.1, 3)}),
+        token_list=[],
+        **conf,
+    )
+
+
+def batch(seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(3, 90, BINS, generator=generator), LENGTHS
+
+
+@pytest.mark.parametrize("granularity", [STRUCTURED, ["front_end", "units"]])
+def test_both_passes_find_the_same_targets_behind_the_same_mask(granularity):
+    model = build(
+        dict(granularity=granularity, sparsity=0.5),
+        full_weight=0.7,
+        streaming_weight=0.4,
+        distillation_weight=0.2,
+    ).eval()
+    encoder, objective = model.encoder, model.losses[0].objective
+    encoder.pruner.set_sparsity(1.0)
+    features, lengths = batch()
+    loss, stats, weight = model(features, lengths)
+    generator = torch.Generator().manual_seed(0)
+    frames, count = encoder.embed(features), encoder.embed.frames(lengths)
+    valid = torch.arange(frames.shape[1]) < count[:, None]
+    mask = model.util_modules[SPAN_MASK](count, frames.shape[1], generator)
+    targets = objective.targets(frames, valid, mask, generator)
+    expected = objective.diversity_weight * targets.diversity
+    found = {}
+    for mode, share in (("full", 0.7), ("streaming", 0.4)):
+        # In the encoder's own forward, with the masked frames put in behind `embed`.
+        hook = encoder.embed.register_forward_hook(
+            lambda module, given, out: torch.where(
+                mask[..., None], model.mask_vector, out
+            )
+        )
+        encodings = encoder(features, lengths, mode=mode)[0]
+        hook.remove()
+        found[mode] = objective.compare(encodings, targets)
+        expected = expected + share * found[mode].loss
+        assert torch.allclose(stats[f"loss_{mode}"], found[mode].loss, atol=1e-5)
+        assert torch.allclose(stats[f"acc_{mode}"], found[mode].accuracy)
+    extra = objective.distil(found["full"], found["streaming"], targets)
+    assert torch.allclose(loss, expected + 0.2 * extra, atol=1e-5)
+    assert int(weight) == int(targets.usable.sum()) == int(mask.sum())
+    assert not torch.allclose(found["full"].loss, found["streaming"].loss)
+
+
+def kept_and_masked(model):
+    """Gradients of every parameter within reach of the masks, in two parts."""
+    kept, masked = [], []
+    for _, groups, mask in model.encoder.pruner.masks():
+        for owner, name, spread in groups.spread(mask):
+            gradient = getattr(owner, name).grad
+            spread = spread.expand_as(gradient).bool()
+            kept.append(gradient[spread])
+            masked.append(gradient[~spread])
+    return torch.cat(kept), torch.cat(masked)
+
+
+def test_the_streaming_pass_teaches_kept_weights_only():
+    for full, expected in ((0.0, False), (0.5, True)):
+        model = build(full_weight=full).train()
+        model.plan(Plan(epochs=1, batches=100))
+        model.encoder.pruner.set_sparsity(1.0)
+        model.encoder.pruner.frozen.fill_(1)
+        model(*batch())[0].backward()
+        kept, masked = kept_and_masked(model)
+        assert kept.abs().sum() > 0
+        assert bool(masked.abs().sum() > 0) == expected
+
+
+def test_targets_teach_the_front_end_and_the_quantiser():
+    model = build(streaming_weight=0.0).train()
+    model.plan(Plan(1, 10))
+    model(*batch())[0].backward()
+    quantiser = model.losses[0].objective.quantiser
+    for parameter in (quantiser.logits.weight, quantiser.codes, model.mask_vector):
+        assert parameter.grad.abs().sum() > 0
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_updates_are_counted_once_where_batches_accumulate():
+    plan = Plan(epochs=3, batches=7, accumulated=3)
+    assert plan.updates == 6
+    # The seventh batch of an epoch is left over.
+    expected = [0, None, None, 1, None, None, None, 2, None, None, 3, None, None, None]
+    assert [plan.update(batch) for batch in range(14)] == expected
+    model = build().train()
+    model.plan(plan)
+    seen = []
+    for _ in range(14):
+        model(*batch())
+        seen.append(int(model.encoder.pruner.update))
+    assert seen == [1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4]
+    with pytest.raises(UserError, match="accum_grad 8"):
+        model.plan(Plan(2, 7, 8))
+
+
+def train(model, optim, steps):
+    for number in steps:
+        torch.manual_seed(number)  # ESPnet's trainer seeds every epoch
+        optim.zero_grad()
+        model(*batch(number))[0].backward()
+        optim.step()
+
+
+@pytest.mark.parametrize("step", ["both", "sampled"])
+def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(step):
+    def begin():
+        model = build(dict(sparsity=0.5, every=1, end=0.9), dropout=0.1, step=step)
+        model.plan(Plan(epochs=5, batches=2))
+        return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
+
+    whole, optim = begin()
+    train(whole, optim, range(10))
+    half, optim = begin()
+    train(half, optim, range(4))
+    file = io.BytesIO()
+    torch.save(half.state_dict(), file)
+    middle = half.losses[0].objective.quantiser.temperature
+    file.seek(0)
+    again, optim = begin()
+    again.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    train(again, optim, range(4, 10))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert int(again.global_step) == 10 and again.encoder.pruner.frozen
+    one, two = (m.losses[0].objective.quantiser.temperature for m in (whole, again))
+    assert one == two == 0.5 < middle < 2.0
+    assert again.encoder.pruner.sparsity == 0.5
+
+
+def test_one_sampled_pass_a_step_weighs_as_much_as_both():
+    model = build(full_weight=0.9, streaming_weight=0.3, step="sampled").train()
+    model.plan(Plan(1, 200))
+    counts = {"full": 0, "streaming": 0}
+    for _ in range(200):
+        (mode, weight), *others = model._begin_step(dict(model._weights)).items()
+        counts[mode] += 1
+        assert not others and weight == pytest.approx(1.2)
+    assert 120 < counts["full"] < 175  # three quarters: 150, standard deviation 6
+    stats = model.eval()(*batch())[1]
+    assert "acc_full" in stats and "acc_streaming" in stats
+
+
+def test_evaluation_draws_the_same_each_time_and_moves_nothing():
+    model = build().eval()
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(0)
+    one = model(*batch())[0]
+    model(*batch(2))
+    assert torch.equal(model(*batch())[0], one)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    model(*batch())
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in model.state_dict().items():
+        assert torch.equal(before[name], value)
+
+
+def test_an_utterance_too_short_is_passed_over():
+    model = build().eval()
+    features, _ = batch()
+    _, stats, weight = model(features, torch.tensor([90, 12, 3]))
+    assert torch.isfinite(stats["loss"]) and 0 < int(weight) <= 21
+
+
+@pytest.mark.parametrize(
+    "frames, lengths, named",
+    [
+        (90, [12, 12, 3], "three.*encoder frames.*leave out"),
+        (5, [5, 5, 3], "three.*too short"),
+    ],
+)
+def test_a_batch_without_a_masked_frame_is_refused(frames, lengths, named):
+    features, _ = batch()
+    with pytest.raises(UserError, match=named):
+        model = build().eval()
+        lengths = torch.tensor(lengths)
+        model(features[:, :frames], lengths, utt_id=["one", "two", "three"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_samples_that_are_not_finite_are_refused(value):
+    features, lengths = batch()
+    features[1, 3, 2] = value
+    with pytest.raises(UserError, match="one.*not finite"):
+        build().eval()(features, lengths, utt_id=["one"])
+
+
+@pytest.mark.parametrize(
+    "conf, named",
+    [
+        (dict(full_weight=-1.0), "full_weight -1.0"),
+        (dict(full_weight=0.0, streaming_weight=0.0), "nothing to learn"),
+        (dict(step="either"), "step 'either'"),
+        (dict(distillation_weight=0.1, step="sampled"), "distillation_weight 0.1"),
+        (dict(distillation_weight=0.1, full_weight=0.0), "distillation_weight 0.1"),
+        (dict(loss=dict(entry=3)), "wav2vec2.*entry"),
+    ],
+)
+def test_impossible_options_are_refused(conf, named):
+    with pytest.raises(UserError, match=named):
+        build(**conf)
+
+
+def test_it_is_not_trained_without_knowing_how_long():
+    with pytest.raises(UserError, match="tasks/dual_mode_ssl.py"):
+        build().train()(*batch())
+
+
+def test_another_encoder_is_refused():
+    from espnet2.asr.encoder.rnn_encoder import RNNEncoder
+
+    with pytest.raises(UserError, match="RNNEncoder"):
+        build(encoder=RNNEncoder(BINS, hidden_size=8, output_size=8, num_layers=1))
