@@ -5,12 +5,20 @@ import logging
 from pathlib import Path
 from typing import Tuple
 
+from espnet2.tasks.asr import encoder_choices
+from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
-from espnet_plugin.distill.students import INITS, choose_layers, copy_weights
+from espnet_plugin.distill.students import (
+    INITS,
+    CopyReport,
+    choose_layers,
+    copy_weights,
+    is_layer,
+)
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
@@ -78,6 +86,20 @@ class EncRLTask(CountedASRTask):
             "that smaller models can be cut out",
         )
         group.add_argument(
+            "--student_encoder",
+            type=str_or_none,
+            choices=encoder_choices.choices(),
+            default=None,
+            help="Another encoder than the reference's, e.g. e_branchformer",
+        )
+        group.add_argument(
+            "--student_encoder_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="What differs from the reference's, e.g. input_layer=conv2d6 for a "
+            "student with fewer frames",
+        )
+        group.add_argument(
             "--student_output_size",
             type=int_or_none,
             default=None,
@@ -135,13 +157,13 @@ class EncRLTask(CountedASRTask):
         if args.objectives:
             given = args.model_conf.get("objectives") or {}
             args.model_conf["objectives"] = {n: given.get(n) for n in args.objectives}
-        derive_student(args, reference_args, teacher.dim)
+        derive_student(args, reference_args, teacher.dim, layers)
         # ESPnet's own initialisation would go over what is copied below, not over the
         # teacher, which is no part of the model.
         model = super().build_model(args)
-        state = teacher.model.state_dict()
         if layers is not None:
-            report = copy_weights(state, model, layers)
+            report = copy_weights(teacher.model.state_dict(), model, layers)
+            _refuse_half_layers(args, report)
             logging.info("layers %s of the reference: %s", layers, report.summary())
             write_json(Path(args.output_dir) / "copied.json", vars(report))
         if not model.objectives.use_posteriors:
@@ -162,11 +184,26 @@ class EncRLTask(CountedASRTask):
     @staticmethod
     def _layers(args: argparse.Namespace, reference_args: argparse.Namespace):
         """Return the reference's layer for each of the student's; None for random."""
+        copies = args.student_layers or args.student_init != "random"
+        other = args.student_encoder not in (None, reference_args.encoder)
+        if other and copies:
+            raise UserError(
+                f"--student_encoder {args.student_encoder} cannot copy the layers of "
+                f"the reference's {reference_args.encoder}: leave --student_layers "
+                "out, with --student_init random"
+            )
+        if other:
+            if args.student_num_layers < 1:
+                raise UserError(
+                    f"--student_num_layers {args.student_num_layers}: must be 1 or more"
+                )
+            return None
         there = reference_args.encoder_conf.get("num_blocks")
         if there is None:
             raise UserError(
-                f"{args.reference_config}: encoder {reference_args.encoder} has no "
-                "num_blocks; conformer, transformer, branchformer and e_branchformer do"
+                f"{args.reference_config}: the layers of encoder "
+                f"{reference_args.encoder} cannot be counted: name the student's with "
+                "--student_encoder, e.g. conformer"
             )
         if args.student_layers:
             wrong = [i for i in args.student_layers if not 0 <= i < there]
@@ -179,6 +216,31 @@ class EncRLTask(CountedASRTask):
         how = "first" if args.student_init == "random" else args.student_init
         chosen = choose_layers(there, args.student_num_layers, how)
         return None if args.student_init == "random" else chosen
+
+
+def _refuse_half_layers(args: argparse.Namespace, report: CopyReport) -> None:
+    """Refuse layers of which only a part fits: they would compute nothing sensible.
+
+    Raises:
+        UserError: Naming the first tensor and the way out.
+    """
+    wrong = [
+        f"{name} is {list(ours)}, not {list(theirs)}"
+        for name, theirs, ours in report.mismatched
+        if is_layer(name)
+    ]
+    wrong += [f"it lacks {name}" for name in report.fresh if is_layer(name)]
+    if wrong:
+        asked = (
+            f"--student_layers {args.student_layers}"
+            if args.student_layers
+            else f"--student_init {args.student_init}"
+        )
+        raise UserError(
+            f"{asked}: the student's layers are not the reference's ({wrong[0]}; "
+            f"{len(wrong)} tensors in all): use --student_init random, or leave the "
+            "layers' options as they are"
+        )
 
 
 def _check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:

@@ -81,7 +81,7 @@ def finetune_family(
             "kept_layers": layers,
             "encrl_sha256": source,
         }
-        model = plain_config(config, size)
+        model = plain_config(config, layers)
         logging.info("fine-tuning %d layers in %s", size, folder)
         train_plain_model(
             folder, {**model, **training}, [*options, "--seed", str(seed)], meta, init
