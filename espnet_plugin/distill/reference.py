@@ -19,6 +19,7 @@ from espnet_plugin.export.archive import extract_zip
 from espnet_plugin.export.checkpoint import choose_checkpoint, read_checkpoint
 from espnet_plugin.export.load import (
     build_asr_model,
+    count_layers,
     file_settings,
     find_file,
     get_setting,
@@ -152,16 +153,16 @@ def _import(
         set_setting(config, dotted, _from_here(output_dir / name))
     config["token_list"] = tokens
     config["output_dir"] = _from_here(output_dir)
+    blocks = count_layers(model)
+    if blocks:
+        # ESPnet writes down only what was given, and later stages count layers.
+        config["encoder_conf"].setdefault("num_blocks", blocks)
     # It says from where the training started, which is not here.
     config["init_param"] = []
     write_lines(folder / "tokens.txt", tokens)
     write_text(
         folder / "config.yaml",
         yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
-    )
-    encoder_conf = config["encoder_conf"]
-    blocks = encoder_conf.get("num_blocks") or len(
-        getattr(model.encoder, "encoders", ())
     )
     write_json(
         folder / "meta.json",

@@ -28,6 +28,7 @@ __all__ = [
     "build_asr_model",
     "check_config",
     "check_stats",
+    "count_layers",
     "find_file",
     "load_asr_model",
     "load_state",
@@ -292,11 +293,17 @@ def build_asr_model(
     finally:
         args.init = init
     model.only_ctc = reduced
-    layers = getattr(model.encoder, "encoders", None)
-    if layers is not None:
+    if count_layers(model):
         # ESPnet writes down only what was given, and our callers count layers.
-        args.encoder_conf.setdefault("num_blocks", len(layers))
+        args.encoder_conf.setdefault("num_blocks", count_layers(model))
     return model, args
+
+
+def count_layers(model: ESPnetASRModel) -> int:
+    """Return the encoder's layers, 0 where they are not in a row."""
+    layers = getattr(model.encoder, "encoders", None)
+    row = (torch.nn.Sequential, torch.nn.ModuleList)
+    return len(layers) if isinstance(layers, row) else 0
 
 
 def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bool:
