@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Tuple
 
+import torch.distributed as dist
 from espnet2.tasks.asr import encoder_choices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
@@ -12,6 +13,7 @@ from espnet2.utils.types import int_or_none, str_or_none
 from espnet_plugin import host
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
+from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.distill.students import (
     INITS,
     CopyReport,
@@ -165,7 +167,8 @@ class EncRLTask(CountedASRTask):
             report = copy_weights(teacher.model.state_dict(), model, layers)
             _refuse_half_layers(args, report)
             logging.info("layers %s of the reference: %s", layers, report.summary())
-            write_json(Path(args.output_dir) / "copied.json", vars(report))
+            if not is_distributed() or dist.get_rank() == 0:
+                write_json(Path(args.output_dir) / "copied.json", vars(report))
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)
@@ -244,11 +247,18 @@ def _refuse_half_layers(args: argparse.Namespace, report: CopyReport) -> None:
 
 
 def _check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:
-    """Refuse features where the reference wants audio, and the other way round.
+    """Refuse data without transcripts that are needed, or of the wrong kind.
 
     Raises:
         UserError: Naming the data file.
     """
+    if args.model_conf.get("ctc_loss_weight") and "text" not in {
+        name for _, name, _ in args.train_data_path_and_name_and_type
+    }:
+        raise UserError(
+            "model_conf.ctc_loss_weight needs transcripts, which the training data has "
+            "not: leave it out, or --unlabelled_sets"
+        )
     wants_audio = reference.frontend is not None
     for path, name, kind in args.train_data_path_and_name_and_type:
         if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):

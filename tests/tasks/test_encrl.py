@@ -203,7 +203,7 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
         (["--student_output_size", "9"], "multiple of the student's 2"),
         (
             ["--student_output_size", "8", "--student_init", "last"],
-            "--student_init last: the student's layers are not .* --student_init random",
+            "--student_init last: the student.s layers are not .*--student_init random",
         ),
         (
             ["--student_linear_units", "8", "--student_layers", "0"],
@@ -348,3 +348,19 @@ def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
         model(speech, lengths)
     with pytest.raises(UserError, match="ctc_loss_weight -1"):
         _build(tiny_asr_model, tmp_path, "--model_conf", "ctc_loss_weight=-1")
+
+
+def test_audio_without_transcripts_is_trained_on(tiny_asr_model, tmp_path):
+    options = _options(tiny_asr_model, tmp_path / "encrl", "--max_epoch", "1")
+    index = options.index(f"{tiny_asr_model.text},text,text")
+    unlabelled = options[: index - 1] + options[index + 1 :]
+    EncRLTask.main(cmd=unlabelled)
+    state = torch.load(tmp_path / "encrl/checkpoint.pth", weights_only=True)
+    stats = state["reporter"]["stats"][1]
+    assert stats["train"]["loss"] > 0
+    assert "cer_ctc" in stats["valid"]  # the validation data has its transcripts
+    args = EncRLTask.get_parser().parse_args(
+        [*unlabelled, "--model_conf", "ctc_loss_weight=0.5"]
+    )
+    with pytest.raises(UserError, match="ctc_loss_weight needs transcripts, which"):
+        EncRLTask.build_model(args)
