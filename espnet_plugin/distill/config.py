@@ -38,6 +38,15 @@ _SHARED = (
     "preprocessor",
     "preprocessor_conf",
 )
+# Of these, what a student with a front end of its own does not share.
+_FRONT_END = (
+    "frontend",
+    "frontend_conf",
+    "normalize",
+    "normalize_conf",
+    "preencoder",
+    "preencoder_conf",
+)
 # Of the reference's model_conf, what still means something without a decoder.
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
@@ -92,9 +101,22 @@ def derive_student(
             time warping is on.
     """
     specaug_given = args.specaug is not None
+    own_front_end = args.student_frontend is not None
+    if own_front_end and reference.frontend is None:
+        raise UserError(
+            f"--student_frontend {args.student_frontend}: the reference takes "
+            "features, and so does the student; leave it out"
+        )
     for name in _SHARED + (() if specaug_given else ("specaug", "specaug_conf")):
+        if own_front_end and name in _FRONT_END:
+            continue
         if hasattr(reference, name):
             setattr(args, name, copy.deepcopy(getattr(reference, name)))
+    if own_front_end:
+        args.frontend = args.student_frontend
+        args.frontend_conf = dict(args.student_frontend_conf)
+    elif args.student_frontend_conf:
+        raise UserError("student_frontend_conf: name its --student_frontend as well")
     _forbid_time_warp(args, specaug_given)
     args.encoder_conf = _encoder_conf(args, reference, teacher_dim, layers)
     args.encoder = args.student_encoder or reference.encoder
@@ -114,12 +136,13 @@ def derive_student(
     }
     theirs = _frame_rate(reference.encoder, reference.encoder_conf)
     ours = _frame_rate(args.encoder, args.encoder_conf)
-    if ours != theirs:
+    if own_front_end or ours != theirs:
         args.model_conf["resample_targets"] = True
         logging.info(
-            "the student's input layer is %s, the reference's %s: the reference's "
-            "outputs are resampled. Fewer frames must still hold every transcript: "
-            "CTC passes over an utterance with more tokens than frames",
+            "the student has a front end of its own, or other frames (input layer %s) "
+            "than the reference (%s): the reference's outputs are resampled. Fewer "
+            "frames must still hold every transcript: CTC passes over an utterance "
+            "with more tokens than frames",
             ours,
             theirs,
         )

@@ -135,7 +135,7 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
 
 def _import(
     reference: Path,
-    name: str,
+    called: str,
     output_dir: Path,
     model_file: Optional[str],
     scratch: Path,
@@ -189,7 +189,7 @@ def _import(
             "seed": config.get("seed", 0),
             "shared": None,
             "params": sum(item.numel() for item in model.parameters()),
-            "source": name,
+            "source": called,
             "source_sha256": checksum,
             "checkpoint": source.checkpoint.name,
         },

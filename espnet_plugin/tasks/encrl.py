@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Tuple
 
 import torch.distributed as dist
-from espnet2.tasks.asr import encoder_choices
+from espnet2.tasks.asr import encoder_choices, frontend_choices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
@@ -14,18 +14,17 @@ from espnet_plugin import host
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.objectives.ranks import is_distributed
-from espnet_plugin.distill.students import (
-    INITS,
-    CopyReport,
-    choose_layers,
-    copy_weights,
-    is_layer,
-)
+from espnet_plugin.distill.students import INITS, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.encrl_checks import (
+    check_inputs,
+    layers_to_copy,
+    refuse_half_layers,
+)
 from espnet_plugin.tasks.teacher_cache import build_cache
 
 __all__ = ["EncRLTask"]
@@ -102,6 +101,21 @@ class EncRLTask(CountedASRTask):
             "student with fewer frames",
         )
         group.add_argument(
+            "--student_frontend",
+            type=str_or_none,
+            choices=frontend_choices.choices(),
+            default=None,
+            help="A front end of the student's own, e.g. default where the reference's "
+            "is a large pre-trained model; --normalize and --preencoder are then the "
+            "student's as well",
+        )
+        group.add_argument(
+            "--student_frontend_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="Its options",
+        )
+        group.add_argument(
             "--student_output_size",
             type=int_or_none,
             default=None,
@@ -153,9 +167,9 @@ class EncRLTask(CountedASRTask):
         reference, reference_args = load_asr_model(
             args.reference_config, args.reference_model_file, "cpu"
         )
-        _check_inputs(args, reference_args)
+        check_inputs(args, reference_args)
         teacher = FrozenTeacher(reference)
-        layers = cls._layers(args, reference_args)
+        layers = layers_to_copy(args, reference_args)
         if args.objectives:
             given = args.model_conf.get("objectives") or {}
             args.model_conf["objectives"] = {n: given.get(n) for n in args.objectives}
@@ -165,7 +179,7 @@ class EncRLTask(CountedASRTask):
         model = super().build_model(args)
         if layers is not None:
             report = copy_weights(teacher.model.state_dict(), model, layers)
-            _refuse_half_layers(args, report)
+            refuse_half_layers(args, report)
             logging.info("layers %s of the reference: %s", layers, report.summary())
             if not is_distributed() or dist.get_rank() == 0:
                 write_json(Path(args.output_dir) / "copied.json", vars(report))
@@ -183,91 +197,3 @@ class EncRLTask(CountedASRTask):
     def note_scores(cls, model) -> None:
         """Note how far each utterance is from the reference, where data is chosen."""
         model.score_book = cls.score_book
-
-    @staticmethod
-    def _layers(args: argparse.Namespace, reference_args: argparse.Namespace):
-        """Return the reference's layer for each of the student's; None for random."""
-        copies = args.student_layers or args.student_init != "random"
-        other = args.student_encoder not in (None, reference_args.encoder)
-        if other and copies:
-            raise UserError(
-                f"--student_encoder {args.student_encoder} cannot copy the layers of "
-                f"the reference's {reference_args.encoder}: leave --student_layers "
-                "out, with --student_init random"
-            )
-        if other:
-            if args.student_num_layers < 1:
-                raise UserError(
-                    f"--student_num_layers {args.student_num_layers}: must be 1 or more"
-                )
-            return None
-        there = reference_args.encoder_conf.get("num_blocks")
-        if there is None:
-            raise UserError(
-                f"{args.reference_config}: the layers of encoder "
-                f"{reference_args.encoder} cannot be counted: name the student's with "
-                "--student_encoder, e.g. conformer"
-            )
-        if args.student_layers:
-            wrong = [i for i in args.student_layers if not 0 <= i < there]
-            if wrong:
-                raise UserError(
-                    f"--student_layers {wrong}: the reference's are 0 to {there - 1}"
-                )
-            args.student_num_layers = len(args.student_layers)
-            return list(args.student_layers)
-        how = "first" if args.student_init == "random" else args.student_init
-        chosen = choose_layers(there, args.student_num_layers, how)
-        return None if args.student_init == "random" else chosen
-
-
-def _refuse_half_layers(args: argparse.Namespace, report: CopyReport) -> None:
-    """Refuse layers of which only a part fits: they would compute nothing sensible.
-
-    Raises:
-        UserError: Naming the first tensor and the way out.
-    """
-    wrong = [
-        f"{name} is {list(ours)}, not {list(theirs)}"
-        for name, theirs, ours in report.mismatched
-        if is_layer(name)
-    ]
-    wrong += [f"it lacks {name}" for name in report.fresh if is_layer(name)]
-    if wrong:
-        asked = (
-            f"--student_layers {args.student_layers}"
-            if args.student_layers
-            else f"--student_init {args.student_init}"
-        )
-        raise UserError(
-            f"{asked}: the student's layers are not the reference's ({wrong[0]}; "
-            f"{len(wrong)} tensors in all): use --student_init random, or leave the "
-            "layers' options as they are"
-        )
-
-
-def _check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:
-    """Refuse data without transcripts that are needed, or of the wrong kind.
-
-    Raises:
-        UserError: Naming the data file.
-    """
-    if args.model_conf.get("ctc_loss_weight") and "text" not in {
-        name for _, name, _ in args.train_data_path_and_name_and_type
-    }:
-        raise UserError(
-            "model_conf.ctc_loss_weight needs transcripts, which the training data has "
-            "not: leave it out, or --unlabelled_sets"
-        )
-    wants_audio = reference.frontend is not None
-    for path, name, kind in args.train_data_path_and_name_and_type:
-        if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):
-            continue
-        is_audio = kind == "sound" or path.endswith("wav.scp")
-        if is_audio != wants_audio:
-            has = "audio" if is_audio else "features"
-            wants = "audio, --feats_type raw" if wants_audio else "features, fbank"
-            raise UserError(
-                f"{path} holds {has}, but the reference takes {wants} "
-                f"({args.reference_config}: frontend {reference.frontend})"
-            )

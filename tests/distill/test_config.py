@@ -23,6 +23,8 @@ def options(**given):
     """Return what the parser gives when nothing but ``given`` is asked for."""
     defaults = dict(
         student_num_layers=2,
+        student_frontend=None,
+        student_frontend_conf={},
         student_encoder=None,
         student_encoder_conf={},
         student_output_size=None,
@@ -165,6 +167,39 @@ class TestEncoder:
         reference.encoder, reference.encoder_conf = None, {}
         with pytest.raises(UserError, match="name the student's with"):
             derive_student(options(), reference, teacher_dim=16)
+
+
+class TestFrontEnd:
+    """A student need not carry a large front end along."""
+
+    def test_its_own(self, reference):
+        reference.preencoder, reference.preencoder_conf = "linear", {"output_size": 80}
+        own = {"hop_length": 256, "n_mels": 12}
+        args = options(
+            student_frontend="default",
+            student_frontend_conf=own,
+            normalize="utterance_mvn",
+            normalize_conf={},
+            preencoder=None,
+            preencoder_conf={},
+        )
+        derive_student(args, reference, teacher_dim=16)
+        assert (args.frontend, args.frontend_conf) == ("default", own)
+        assert (args.normalize, args.normalize_conf) == ("utterance_mvn", {})
+        assert args.preencoder is None
+        assert args.model_conf["resample_targets"] is True
+        assert args.token_list == reference.token_list
+
+    def test_options_without_it(self, reference):
+        args = options(student_frontend_conf={"n_mels": 12})
+        with pytest.raises(UserError, match="name its --student_frontend"):
+            derive_student(args, reference, teacher_dim=16)
+
+    def test_not_where_features_are_given(self, reference):
+        reference.frontend = None
+        args = options(student_frontend="default")
+        with pytest.raises(UserError, match="takes features, and so does the student"):
+            derive_student(args, reference, teacher_dim=16)
 
 
 class TestTimeWarp:

@@ -20,7 +20,8 @@ import tiny_asr  # noqa: E402
 from test_encrl import _build  # noqa: E402
 from tiny_asr import build_tiny_asr  # noqa: E402
 
-from espnet_plugin.bin import encrl_train  # noqa: E402
+from espnet_plugin.bin import encrl_train, train_models  # noqa: E402
+from espnet_plugin.export.load import load_asr_model  # noqa: E402
 from espnet_plugin.files import read_json  # noqa: E402
 from espnet_plugin.tasks.trainer import CostTrainer  # noqa: E402
 
@@ -45,7 +46,7 @@ TRAINING = {
 }
 
 
-def train(cmd, rank, port, log):
+def train(main, cmd, rank, port, log):
     """Train as one rank, with everything it says in a file."""
     os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
@@ -54,14 +55,14 @@ def train(cmd, rank, port, log):
         *("--dist_rank", f"{rank}", "--dist_master_addr", "localhost"),
         *("--dist_master_port", f"{port}"),
     ]
-    sys.exit(encrl_train.main([*cmd, *ranks]))
+    sys.exit(main([*cmd, *ranks]))
 
 
-def start(cmd, folder):
+def start(cmd, folder, main=encrl_train.main):
     port = free_port()
     logs = [folder / f"log.{rank}" for rank in (0, 1)]
     started = [
-        RANKS.Process(target=train, args=(cmd, rank, port, logs[rank]))
+        RANKS.Process(target=train, args=(main, cmd, rank, port, logs[rank]))
         for rank in (0, 1)
     ]
     for process in started:
@@ -103,12 +104,17 @@ def command(reference, output, *more):
         *("--reference_model_file", f"{reference.checkpoint}"),
         *("--student_num_layers", "2", "--student_init", "last"),
     ]
+    return [*cmd, *data_options(reference), *more]
+
+
+def data_options(reference):
+    cmd = []
     for part in ("train", "valid"):
         cmd += [f"--{part}_shape_file", f"{reference.data_dir / 'utt2num_samples'}"]
         for entry in ("wav.scp,speech,sound", "text,text,text"):
             path = f"{reference.data_dir / entry}"
             cmd += [f"--{part}_data_path_and_name_and_type", path]
-    return [*cmd, *more]
+    return cmd
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +179,24 @@ def test_a_finished_training_and_another_one_end_at_once(runs, tmp_path):
     started, logs = start(cmd("two", "--grad_clip", "1"), tmp_path)
     assert exit_codes(started, logs) == [2, 2]
     assert all("training with another options" in log.read_text() for log in logs)
+
+
+def test_two_sizes_are_fine_tuned_one_after_the_other(runs, reference, tmp_path):
+    root, _ = runs
+    training = {k: v for k, v in TRAINING.items() if k != "model_conf"}
+    training["best_model_criterion"] = [["valid", "cer_ctc", "min"]]
+    (tmp_path / "conf.yaml").write_text(yaml.safe_dump({**training, "max_epoch": 1}))
+    cmd = ["--kind", "finetune", "--encrl_dir", f"{root}/two", "--sizes", "2", "1"]
+    cmd += ["--output", f"{tmp_path}/asr", "--config", f"{tmp_path}/conf.yaml"]
+    cmd += [*data_options(reference), "--ngpu", "0"]
+    assert exit_codes(*start(cmd, tmp_path, train_models.main)) == [0, 0]
+    for layers in (2, 1):
+        folder = tmp_path / f"asr_{layers}l"
+        meta = read_json(folder / "meta.json")
+        assert meta["layers"] == layers and (folder / "done.json").is_file()
+        load_asr_model(folder / "config.yaml", folder / meta["checkpoint"])
+        cost = read_json(folder / "cost.json")
+        assert cost["audio_seconds"] == pytest.approx(6 * 0.9, rel=1e-3)
 
 
 @pytest.mark.parametrize("killed", [0, 1])

@@ -102,6 +102,14 @@ STUDENTS = {
         "conformer",
         ["--student_encoder_conf", "input_layer=conv2d8", "--student_init", "spaced"],
     ),
+    "a front end of its own": (
+        "branchformer",
+        [
+            *("--student_frontend", "default", "--student_init", "last"),
+            *("--student_frontend_conf", "hop_length=256"),
+            *("--student_frontend_conf", "n_mels=12"),
+        ],
+    ),
     "more frames": ("conformer", ["--student_encoder_conf", "input_layer=conv2d2"]),
 }
 
