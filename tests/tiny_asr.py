@@ -62,6 +62,8 @@ def build_tiny_asr(
     num_blocks: int = 3,
     encoder: str = "conformer",
     encoder_conf: Optional[dict] = None,
+    decoder: str = "transformer",
+    model_conf: Optional[dict] = None,
     seed: int = 0,
 ) -> SimpleNamespace:
     """Write ``root/exp/<name>`` and ``root/dump/raw/test``.
@@ -96,23 +98,29 @@ def build_tiny_asr(
         "normalize": "global_mvn",
         "normalize_conf": dict(stats_file=str(stats)),
         "encoder": encoder,
-        "encoder_conf": dict(
-            output_size=16,
-            attention_heads=2,
-            linear_units=32,
-            num_blocks=num_blocks,
-            dropout_rate=0.1,
-            input_layer="conv2d",
+        "encoder_conf": {
+            "output_size": 16,
+            "attention_heads": 2,
+            "num_blocks": num_blocks,
+            "dropout_rate": 0.1,
+            "input_layer": "conv2d",
+            **({} if encoder == "branchformer" else {"linear_units": 32}),
             **encoder_conf,
-        ),
-        "model_conf": dict(ctc_weight=ctc_weight, lsm_weight=0.1),
+        },
+        "model_conf": dict(ctc_weight=ctc_weight, lsm_weight=0.1, **(model_conf or {})),
         "output_dir": str(folder),
         "ngpu": 0,
         "seed": seed,
     }
     if ctc_weight < 1.0:
-        options["decoder"] = "transformer"
-        options["decoder_conf"] = dict(attention_heads=2, linear_units=32, num_blocks=1)
+        options["decoder"] = decoder
+        options["decoder_conf"] = (
+            dict(hidden_size=8)
+            if decoder == "transducer"
+            else dict(attention_heads=2, linear_units=32, num_blocks=1)
+        )
+        if decoder == "transducer":
+            options["joint_net_conf"] = dict(joint_space_size=8)
     train_config = folder / "train.yaml"
     train_config.write_text(yaml.safe_dump(options))
     args = ASRTask.get_parser().parse_args(["--config", str(train_config)])

@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.job import read_yaml, training_job
+from espnet_plugin.tasks.ranks import is_first, without_ranks
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,12 +30,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
+    first = is_first(options)
     request = {
         "config": read_yaml(args.config),
-        "options": options,
+        "options": without_ranks(options),
         "seed": args.seed,
     }
-    with training_job(args.output_dir, request) as todo:
+    with training_job(args.output_dir, request, first) as todo:
         if todo is not None:
             # Here, because ESPnet takes many seconds to import and a finished training
             # needs none of it.
@@ -49,6 +51,8 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
                     *options,
                 ]
             )
+    if not first:
+        return
     write_json(
         args.output_dir / "meta.json",
         {

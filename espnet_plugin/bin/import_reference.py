@@ -17,7 +17,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--reference",
         type=Path,
         required=True,
-        help="ESPnet ASR experiment folder, or .zip as espnet2.bin.pack writes it",
+        help="ESPnet ASR experiment folder, .zip as espnet2.bin.pack writes it, or a "
+        "name in ESPnet's model zoo",
     )
     add("--output_dir", type=Path, default=Path("exp/asr_reference"))
     add(

@@ -8,7 +8,7 @@ import yaml
 from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.kaldi import read_data_dir
+from espnet_plugin.data.kaldi import join_sets, read_data_dir
 from espnet_plugin.data.prepare import FormatOptions, format_set
 from espnet_plugin.data.tokens import build_token_list, read_token_list
 from espnet_plugin.errors import UserError
@@ -30,6 +30,13 @@ def get_parser() -> argparse.ArgumentParser:
         default=["dev", "test"],
         help="the validation set first; only its transcripts are checked",
     )
+    add(
+        "--unlabelled_sets",
+        nargs="*",
+        default=[],
+        help="audio without transcripts, for EncRL; treated as training data",
+    )
+    add("--joined_set", help="the set to write of the training data and those")
     add("--feats_type", choices=["raw", "fbank"], default="raw")
     add("--fs", type=int, default=16000, help="sampling rate in Hz")
     add("--speed_perturb_factors", type=float, nargs="*", default=[])
@@ -69,6 +76,10 @@ def prepare(args: argparse.Namespace) -> None:
         drop_bad=args.bad_utterances == "drop",
         nj=args.nj,
     )
+    if args.unlabelled_sets and not args.joined_set:
+        raise UserError("--unlabelled_sets needs --joined_set: name what is written")
+    for name in args.unlabelled_sets:
+        read_data_dir(args.data_dir / name, labelled=False)
     sets = [args.train_set, *args.other_sets]
     folders = {name: read_data_dir(args.data_dir / name) for name in sets}
     token_list, bpemodel = args.token_list, args.bpemodel
@@ -97,6 +108,25 @@ def prepare(args: argparse.Namespace) -> None:
             # of the recogniser, not of the corpus.
             known_tokens=None if name not in sets[:2] else known,
             training=training,
+        )
+    for name in args.unlabelled_sets:
+        format_set(
+            args.data_dir / name,
+            args.dump_dir / name,
+            options,
+            tokenizer.text2tokens,
+            training=True,
+            labelled=False,
+        )
+    if args.unlabelled_sets:
+        join_sets(
+            [args.dump_dir / n for n in (args.dump_train_set, *args.unlabelled_sets)],
+            args.dump_dir / args.joined_set,
+            (
+                ("wav.scp", "utt2num_samples")
+                if args.feats_type == "raw"
+                else ("feats.scp", "feats_shape")
+            ),
         )
 
 

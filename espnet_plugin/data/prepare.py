@@ -105,6 +105,7 @@ def format_set(
     tokenize: Callable[[str], list[str]],
     known_tokens: Optional[set[str]] = None,
     training: bool = False,
+    labelled: bool = True,
 ) -> None:
     """Check every utterance of ``source`` and write it to ``target``.
 
@@ -117,17 +118,18 @@ def format_set(
         tokenize: Transcript to tokens.
         known_tokens: If given, transcripts with other tokens are an error.
         training: Apply speed factors, the length filter and the CTC length check.
+        labelled: The set has transcripts.
 
     Raises:
         UserError: If an utterance is unusable (unless ``options.drop_bad``) or none is
             left.
     """
-    data = read_data_dir(source)
+    data = read_data_dir(source, labelled)
     problems = check_text(data.text, tokenize, known_tokens) if known_tokens else {}
     # What nobody trains on may be too fast for CTC, but must give a frame.
     needed = {
-        utt: ctc_frames_needed(tokenize(text)) if training else 1
-        for utt, text in data.text.items()
+        utt: ctc_frames_needed(tokenize(data.text[utt])) if training and labelled else 1
+        for utt in (data.text if labelled else data.audio)
     }
     stamp = {"digest": _digest(data, options, training, needed, problems)}
     done = target / "done.json"
@@ -162,7 +164,8 @@ def format_set(
                 continue
             else:
                 out.audio[name], lengths[name] = path, length
-                out.text[name] = data.text[utt]
+                if labelled:
+                    out.text[name] = data.text[utt]
                 # As Kaldi and ESPnet do: a perturbed voice is another speaker.
                 prefix = "" if speed == 1.0 else f"sp{speed:g}-"
                 out.utt2spk[name] = prefix + data.utt2spk[utt]

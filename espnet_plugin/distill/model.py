@@ -9,7 +9,11 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.distill.cache import CachedTeacher
-from espnet_plugin.distill.objectives import EncoderOutputs, WeightedObjectives
+from espnet_plugin.distill.objectives import (
+    EncoderOutputs,
+    WeightedObjectives,
+    resample_outputs,
+)
 from espnet_plugin.distill.objectives.posteriors import divergence_by_utterance
 from espnet_plugin.distill.teacher import FrozenTeacher, exit_outputs
 from espnet_plugin.errors import UserError
@@ -36,6 +40,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         teacher_dim: Width of the teacher's encoding; the student's by default.
         ctc_loss_weight: Above 0, the CTC loss is added to the objectives and every
             utterance needs its transcript: distillation in one stage, not EncRL.
+        resample_targets: Bring the teacher's outputs to the student's frames, of which
+            there may be more or fewer; otherwise other frames are an error.
         others: Those of ``ESPnetASRModel``, with ``ctc_weight=1``.
     """
 
@@ -45,15 +51,17 @@ class ESPnetEncRLModel(ESPnetASRModel):
         objectives: Optional[Mapping[str, Any]] = None,
         teacher_dim: Optional[int] = None,
         ctc_loss_weight: float = 0.0,
+        resample_targets: bool = False,
         **others,
     ):
         super().__init__(**others)
         if not ctc_loss_weight >= 0:
             raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must not be below 0")
         self.ctc_loss_weight = ctc_loss_weight
+        self.resample_targets = resample_targets
         self.objectives = WeightedObjectives(
             {"clip": {}, "mse": {}} if objectives is None else objectives,
-            student_dim=self.encoder.output_size(),
+            student_dim=self.ctc.ctc_lo.in_features,
             teacher_dim=teacher_dim,
         )
         self.score_book: Optional[ScoreBook] = None
@@ -106,7 +114,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
         last = exits[-1]
         if theirs is None:  # operations are being counted on noise
             theirs = replace(last, encoding=last.encoding.detach())
-        if not torch.equal(last.lengths, theirs.lengths):
+        if self.resample_targets:
+            # Shorter ones are not cut: the teacher's last frame is the student's last.
+            theirs = resample_outputs(theirs, last.lengths, last.encoding.size(1))
+        elif not torch.equal(last.lengths, theirs.lengths):
             raise UserError(
                 f"the student makes {last.lengths.tolist()[:3]}... frames, the "
                 f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer "

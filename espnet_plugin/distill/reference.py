@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Optional, Union
 
 import yaml
 
+from espnet_plugin.distill.model_zoo import download_model, is_model_name
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.archive import extract_zip
 from espnet_plugin.export.checkpoint import choose_checkpoint, read_checkpoint
 from espnet_plugin.export.load import (
     build_asr_model,
+    count_layers,
     file_settings,
     find_file,
     get_setting,
@@ -62,8 +64,9 @@ def import_reference(
     or not at all. A decoder is kept; who needs none may drop it.
 
     Args:
-        reference: An experiment folder of ESPnet's ASR training, or a zip file as
-            ``espnet2.bin.pack`` writes it.
+        reference: An experiment folder of ESPnet's ASR training, a zip file as
+            ``espnet2.bin.pack`` writes it or the folder of an unpacked one, or a name
+            in ESPnet's model zoo.
         output_dir: The folder to make.
         model_file: Name of the checkpoint in the folder; by default the average by CTC
             character error rate, then other averages, the best epoch, the latest.
@@ -75,7 +78,14 @@ def import_reference(
         UserError: If the reference is incomplete, damaged, has no CTC layer with the
             blank as token 0, or ``output_dir`` holds something else.
     """
-    reference, output_dir = Path(reference), Path(output_dir)
+    name, output_dir = str(reference), Path(output_dir)
+    reference = Path(reference)
+    if is_model_name(name):
+        if _has(output_dir, "source", name, model_file):
+            return output_dir  # which needs no network
+        reference = download_model(name)
+    else:
+        name = reference.name
     if not reference.exists():
         raise UserError(
             f"--reference {reference} does not exist: give an ESPnet ASR experiment "
@@ -87,7 +97,7 @@ def import_reference(
         with tempfile.TemporaryDirectory(
             dir=output_dir.parent, prefix=f".{output_dir.name}."
         ) as scratch:
-            _import(reference, output_dir, model_file, Path(scratch).resolve())
+            _import(reference, name, output_dir, model_file, Path(scratch).resolve())
     except OSError as error:
         raise UserError(
             f"cannot import {reference} into {output_dir}: {error.strerror or error}; "
@@ -124,18 +134,25 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
 
 
 def _import(
-    reference: Path, output_dir: Path, model_file: Optional[str], scratch: Path
+    reference: Path,
+    called: str,
+    output_dir: Path,
+    model_file: Optional[str],
+    scratch: Path,
 ) -> None:
     archive = not reference.is_dir()
     checksum = _checksum([reference]) if archive else None
-    if archive and _is_imported(output_dir, checksum, model_file):
+    if archive and _has(output_dir, "source_sha256", checksum, model_file):
         return
     if archive:
         source = _from_zip(reference, scratch / "unpacked", model_file)
     else:
-        source = _from_dir(reference, model_file)
+        packed = (reference / "meta.yaml").is_file()
+        whole = (reference / "config.yaml").is_file()
+        read = _from_unpacked if packed and not whole else _from_dir
+        source = read(reference, model_file)
         checksum = _checksum(source.files())
-        if _is_imported(output_dir, checksum, model_file):
+        if _has(output_dir, "source_sha256", checksum, model_file):
             return
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(
@@ -152,16 +169,16 @@ def _import(
         set_setting(config, dotted, _from_here(output_dir / name))
     config["token_list"] = tokens
     config["output_dir"] = _from_here(output_dir)
+    blocks = count_layers(model)
+    if blocks:
+        # ESPnet writes down only what was given, and later stages count layers.
+        config["encoder_conf"].setdefault("num_blocks", blocks)
     # It says from where the training started, which is not here.
     config["init_param"] = []
     write_lines(folder / "tokens.txt", tokens)
     write_text(
         folder / "config.yaml",
         yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
-    )
-    encoder_conf = config["encoder_conf"]
-    blocks = encoder_conf.get("num_blocks") or len(
-        getattr(model.encoder, "encoders", ())
     )
     write_json(
         folder / "meta.json",
@@ -172,7 +189,7 @@ def _import(
             "seed": config.get("seed", 0),
             "shared": None,
             "params": sum(item.numel() for item in model.parameters()),
-            "source": reference.name,
+            "source": called,
             "source_sha256": checksum,
             "checkpoint": source.checkpoint.name,
         },
@@ -248,7 +265,22 @@ def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
             f"--reference {archive} is neither a folder nor a .zip: pack it by "
             "python -m espnet2.bin.pack asr ... --outpath model.zip"
         )
-    names = extract_zip(archive, root)
+    extract_zip(archive, root)
+    return _from_unpacked(root, model_file, archive)
+
+
+def _from_unpacked(
+    root: Path, model_file: Optional[str], archive: Optional[Path] = None
+) -> _Source:
+    """Find the parts of a packed model.
+
+    Args:
+        root: Where it was unpacked.
+        model_file: The checkpoint asked for.
+        archive: For messages; ``root`` if there is none.
+    """
+    archive = archive or root
+    names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
     meta = _pack_meta(archive, root, names)
     config_name = _member(meta.get("asr_train_config"), names)
     if config_name is None:
@@ -285,9 +317,13 @@ def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
         found, _ = find_file(inside, config_file, [root, *above])
         set_setting(config, dotted, str(found) if found else inside)
     resolved = resolve_paths(config, config_file, [root, *above])
+    allowed = [root.resolve()]
+    if root.parent.name == "snapshots":
+        # The hub's own cache: a model's files are links to its blobs.
+        allowed.append((root.parents[1] / "blobs").resolve())
     for dotted, _ in file_settings(resolved):
         path = Path(get_setting(resolved, dotted)).resolve()
-        if not path.is_relative_to(root.resolve()):
+        if not any(path.is_relative_to(folder) for folder in allowed):
             raise UserError(f"{archive}: {dotted}: {path} is not in the archive")
     return _Source(config_file, resolved, checkpoint)
 
@@ -317,11 +353,12 @@ def _is_ctc_only(config: dict[str, Any]) -> bool:
     return config["model_conf"].get("ctc_weight", 0.5) == 1.0
 
 
-def _is_imported(output_dir: Path, checksum: str, model_file: Optional[str]) -> bool:
+def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
+    """Return whether the folder holds this reference, by an entry of its meta.json."""
     if not (output_dir / "meta.json").is_file():
         return False
     meta = read_json(output_dir / "meta.json")
-    same = meta.get("source_sha256") == checksum
+    same = meta.get(key) == value
     if not same or (model_file or meta.get("checkpoint")) != meta.get("checkpoint"):
         return False
     logging.info("%s holds this reference already", output_dir)

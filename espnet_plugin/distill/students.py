@@ -2,18 +2,28 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 import torch
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["INITS", "CopyReport", "choose_layers", "copy_weights", "keep_layers"]
+__all__ = [
+    "INITS",
+    "CopyReport",
+    "choose_layers",
+    "copy_weights",
+    "is_layer",
+    "keep_layer_settings",
+    "keep_layers",
+]
 
 INITS = ("random", "first", "last", "spaced")
 
 # espnet2 conformer, transformer, branchformer and e_branchformer alike.
 _LAYER = re.compile(r"^(encoder\.encoders\.)(\d+)(\..*)$")
+# Of their options, those that may be lists with a value a layer.
+_BY_LAYER = ("stochastic_depth_rate", "cgmlp_weight", "attn_branch_drop_rate")
 
 
 def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
@@ -54,6 +64,27 @@ def keep_layers(
 ) -> dict[str, torch.Tensor]:
     """Return a state dict with only ``layers``, numbered from 0; the rest as it is."""
     return {new: state[old] for new, old in _origins(state, layers).items()}
+
+
+def keep_layer_settings(
+    encoder_conf: Mapping[str, Any], layers: Sequence[int]
+) -> dict[str, Any]:
+    """Return an encoder's options for a model of only ``layers``.
+
+    Args:
+        encoder_conf: Of the whole model.
+        layers: Which of its layers are kept, counted from 0.
+    """
+    kept = {**encoder_conf, "num_blocks": len(layers)}
+    for name in _BY_LAYER:
+        if isinstance(kept.get(name), (list, tuple)):
+            kept[name] = [kept[name][layer] for layer in layers]
+    return kept
+
+
+def is_layer(name: str) -> bool:
+    """Return whether a tensor belongs to an encoder layer."""
+    return _LAYER.match(name) is not None
 
 
 def _origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]:

@@ -11,6 +11,14 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["FrozenTeacher", "encoder_outputs", "exit_outputs"]
 
+_UNUSED = (
+    "decoder",
+    "joint_network",
+    "criterion_att",
+    "criterion_transducer",
+    "error_calculator_trans",
+)
+
 
 def encoder_outputs(
     model: ESPnetASRModel, speech: torch.Tensor, lengths: torch.Tensor
@@ -25,7 +33,10 @@ def encoder_outputs(
         The encoder's output before the CTC layer (``e`` of the EncRL paper) and the
         log-softmax of the CTC layer (``b``).
     """
-    return exit_outputs(model, speech, lengths)[-1]
+    encoding, frames = model.encode(speech, lengths)
+    if isinstance(encoding, tuple):  # with intermediate CTC
+        encoding = encoding[0]
+    return EncoderOutputs(encoding, model.ctc.log_softmax(encoding), frames)
 
 
 def exit_outputs(
@@ -78,9 +89,12 @@ class FrozenTeacher:
             )
         # Not needed; and ESPnet's models share the module inside criterion_att (it is a
         # default argument), so a student's train() would reach into the teacher.
-        for part in ("decoder", "joint_network", "criterion_att"):
+        for part in _UNUSED:
             if getattr(model, part, None) is not None:
                 setattr(model, part, None)
+        if getattr(model.encoder, "ctc_trim", False):
+            # It leaves out frames that look blank, which the student's would miss.
+            model.encoder.ctc_trim = False
         self.model = model.requires_grad_(False).eval()
         self.counting = False
         self.flops = 0

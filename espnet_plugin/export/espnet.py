@@ -2,12 +2,12 @@
 
 import logging
 from pathlib import Path
-from typing import Sequence
+from typing import Sequence, Union
 
 import torch
 import yaml
 
-from espnet_plugin.distill.students import keep_layers
+from espnet_plugin.distill.students import keep_layer_settings, keep_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_text
@@ -22,22 +22,24 @@ ARCHITECTURE = (
     "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
     "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
 )  # fmt: skip
-_OURS = ("objectives", "teacher_dim", "ctc_loss_weight")
+_OURS = ("objectives", "teacher_dim", "ctc_loss_weight", "resample_targets")
 
 
-def plain_config(config: dict, num_layers: int) -> dict:
+def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
     """Return the part of an EncRL configuration that stock ESPnet understands.
 
     Args:
         config: ``config.yaml`` of an EncRL run (or of a plain CTC model).
-        num_layers: Encoder layers of the model to be.
+        layers: Encoder layers that are kept, from 0; a number is that of the first.
     """
+    if isinstance(layers, int):
+        layers = range(layers)
     plain = {name: config[name] for name in ARCHITECTURE if name in config}
     plain["model"] = "espnet"
     plain["model_conf"] = {
         k: v for k, v in (config.get("model_conf") or {}).items() if k not in _OURS
     }
-    plain["encoder_conf"] = {**config["encoder_conf"], "num_blocks": num_layers}
+    plain["encoder_conf"] = keep_layer_settings(config["encoder_conf"], layers)
     # Exits were for training; a model that keeps them only computes more.
     plain["encoder_conf"].pop("interctc_layer_idx", None)
     # Nothing is left to initialise, and stock loading would do it for nothing.
@@ -103,7 +105,7 @@ def write_plain_model(
         UserError: If the file cannot be read or written, or the keys are not exactly
             those of the stock model.
     """
-    plain = plain_config(config, len(layers))
+    plain = plain_config(config, layers)
     save_state(plain_state(checkpoint, layers), folder / name)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     write_text(folder / "config.yaml", text)

@@ -10,6 +10,7 @@ import argparse
 import copy
 import logging
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
@@ -27,6 +28,7 @@ __all__ = [
     "build_asr_model",
     "check_config",
     "check_stats",
+    "count_layers",
     "find_file",
     "load_asr_model",
     "load_state",
@@ -270,6 +272,7 @@ def build_asr_model(
     stats = (getattr(args, "normalize_conf", None) or {}).get("stats_file")
     if args.normalize is not None and stats:
         check_stats(stats)
+    reduced = _leave_out_transducer(args, config_file)
     # Every value is loaded afterwards, so initialising them is work for nothing, and
     # an old model's ``init`` may be one that ESPnet no longer has.
     init, args.init = args.init, None
@@ -280,13 +283,50 @@ def build_asr_model(
             f"{config_file}: ESPnet cannot build this model: {error}. Is it of an ASR "
             "task, and made by an ESPnet not newer than this one?"
         ) from error
-    except (ImportError, AssertionError, OSError) as error:
+    except ImportError as error:
+        raise UserError(
+            f"{config_file}: this model (frontend {args.frontend}, encoder "
+            f"{args.encoder}) needs a package that is not installed here: {error}. "
+            "Install it as ESPnet's documentation of that part says"
+        ) from error
+    except (AssertionError, OSError) as error:
         raise UserError(
             f"{config_file}: this model cannot be built: {error}"
         ) from error
     finally:
         args.init = init
+    model.only_ctc = reduced
+    if count_layers(model):
+        # ESPnet writes down only what was given, and our callers count layers.
+        args.encoder_conf.setdefault("num_blocks", count_layers(model))
     return model, args
+
+
+def count_layers(model: ESPnetASRModel) -> int:
+    """Return the encoder's layers, 0 where they are not in a row."""
+    layers = getattr(model.encoder, "encoders", None)
+    row = (torch.nn.Sequential, torch.nn.ModuleList)
+    return len(layers) if isinstance(layers, row) else 0
+
+
+def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bool:
+    """Reduce a transducer to its CTC part where its loss cannot be had.
+
+    ESPnet cannot build a transducer without ``warprnnt_pytorch``, not even to decode;
+    its encoder and CTC layer, which is all that is used here, need no such thing.
+    """
+    if getattr(args, "decoder", None) != "transducer":
+        return False
+    if find_spec("warprnnt_pytorch") is not None:
+        return False
+    logging.warning(
+        "%s: warprnnt_pytorch is not installed, so only the encoder and the CTC layer "
+        "of this transducer are loaded",
+        config_file,
+    )
+    args.decoder, args.decoder_conf = None, {}
+    args.model_conf = {**args.model_conf, "ctc_weight": 1.0}
+    return True
 
 
 def load_state(
@@ -297,6 +337,9 @@ def load_state(
     Raises:
         UserError: Naming the first missing, surplus and mis-shaped tensors.
     """
+    if getattr(model, "only_ctc", False):
+        parts = ("decoder.", "joint_network.")
+        state = {k: v for k, v in state.items() if not k.startswith(parts)}
     problems = []
     try:
         # Not compared by name beforehand: ESPnet's layers rename what older releases

@@ -9,6 +9,13 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_plugin import host
 from espnet_plugin.data.selection import ScoreBook
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.ranks import (
+    end_together,
+    end_with_message,
+    is_first,
+    named_failures,
+)
 from espnet_plugin.tasks.schedule import fill_schedule
 from espnet_plugin.tasks.selection import (
     SelectedBatches,
@@ -97,7 +104,21 @@ class CountedASRTask(ASRTask):
         """Train, going on from the last whole checkpoint; see ``ASRTask.main``."""
         if args is None:
             args = cls.get_parser().parse_args(cmd)
-        # Before ranks are spawned, because only one may move files.
-        if args.output_dir is not None:
+        # Before ranks are spawned, because only one may move files. Those that are
+        # started otherwise read them only after they have met the first.
+        given = ("dist_rank", "dist_launcher")
+        values = ((n, getattr(args, n)) for n in given)
+        ranks = [f"--{name}={value}" for name, value in values if value is not None]
+        if args.output_dir is not None and is_first(ranks):
             keep_whole_checkpoint(Path(args.output_dir))
-        super().main(args=args)
+        with named_failures(args.output_dir):
+            super().main(args=args)
+            end_together()
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace):
+        """Train as one of perhaps several ranks; see ``ASRTask.main_worker``."""
+        try:
+            super().main_worker(args)
+        except UserError as error:
+            end_with_message(error)

@@ -5,17 +5,26 @@ import logging
 from pathlib import Path
 from typing import Tuple
 
+import torch.distributed as dist
+from espnet2.tasks.asr import encoder_choices, frontend_choices
+from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
-from espnet_plugin.distill.students import INITS, choose_layers, copy_weights
+from espnet_plugin.distill.objectives.ranks import is_distributed
+from espnet_plugin.distill.students import INITS, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.encrl_checks import (
+    check_inputs,
+    layers_to_copy,
+    refuse_half_layers,
+)
 from espnet_plugin.tasks.teacher_cache import build_cache
 
 __all__ = ["EncRLTask"]
@@ -78,6 +87,35 @@ class EncRLTask(CountedASRTask):
             "that smaller models can be cut out",
         )
         group.add_argument(
+            "--student_encoder",
+            type=str_or_none,
+            choices=encoder_choices.choices(),
+            default=None,
+            help="Another encoder than the reference's, e.g. e_branchformer",
+        )
+        group.add_argument(
+            "--student_encoder_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="What differs from the reference's, e.g. input_layer=conv2d6 for a "
+            "student with fewer frames",
+        )
+        group.add_argument(
+            "--student_frontend",
+            type=str_or_none,
+            choices=frontend_choices.choices(),
+            default=None,
+            help="A front end of the student's own, e.g. default where the reference's "
+            "is a large pre-trained model; --normalize and --preencoder are then the "
+            "student's as well",
+        )
+        group.add_argument(
+            "--student_frontend_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="Its options",
+        )
+        group.add_argument(
             "--student_output_size",
             type=int_or_none,
             default=None,
@@ -129,21 +167,22 @@ class EncRLTask(CountedASRTask):
         reference, reference_args = load_asr_model(
             args.reference_config, args.reference_model_file, "cpu"
         )
-        _check_inputs(args, reference_args)
+        check_inputs(args, reference_args)
         teacher = FrozenTeacher(reference)
-        layers = cls._layers(args, reference_args)
+        layers = layers_to_copy(args, reference_args)
         if args.objectives:
             given = args.model_conf.get("objectives") or {}
             args.model_conf["objectives"] = {n: given.get(n) for n in args.objectives}
-        derive_student(args, reference_args, teacher.dim)
+        derive_student(args, reference_args, teacher.dim, layers)
         # ESPnet's own initialisation would go over what is copied below, not over the
         # teacher, which is no part of the model.
         model = super().build_model(args)
-        state = teacher.model.state_dict()
         if layers is not None:
-            report = copy_weights(state, model, layers)
+            report = copy_weights(teacher.model.state_dict(), model, layers)
+            refuse_half_layers(args, report)
             logging.info("layers %s of the reference: %s", layers, report.summary())
-            write_json(Path(args.output_dir) / "copied.json", vars(report))
+            if not is_distributed() or dist.get_rank() == 0:
+                write_json(Path(args.output_dir) / "copied.json", vars(report))
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)
@@ -158,44 +197,3 @@ class EncRLTask(CountedASRTask):
     def note_scores(cls, model) -> None:
         """Note how far each utterance is from the reference, where data is chosen."""
         model.score_book = cls.score_book
-
-    @staticmethod
-    def _layers(args: argparse.Namespace, reference_args: argparse.Namespace):
-        """Return the reference's layer for each of the student's; None for random."""
-        there = reference_args.encoder_conf.get("num_blocks")
-        if there is None:
-            raise UserError(
-                f"{args.reference_config}: encoder {reference_args.encoder} has no "
-                "num_blocks; conformer, transformer, branchformer and e_branchformer do"
-            )
-        if args.student_layers:
-            wrong = [i for i in args.student_layers if not 0 <= i < there]
-            if wrong:
-                raise UserError(
-                    f"--student_layers {wrong}: the reference's are 0 to {there - 1}"
-                )
-            args.student_num_layers = len(args.student_layers)
-            return list(args.student_layers)
-        how = "first" if args.student_init == "random" else args.student_init
-        chosen = choose_layers(there, args.student_num_layers, how)
-        return None if args.student_init == "random" else chosen
-
-
-def _check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:
-    """Refuse features where the reference wants audio, and the other way round.
-
-    Raises:
-        UserError: Naming the data file.
-    """
-    wants_audio = reference.frontend is not None
-    for path, name, kind in args.train_data_path_and_name_and_type:
-        if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):
-            continue
-        is_audio = kind == "sound" or path.endswith("wav.scp")
-        if is_audio != wants_audio:
-            has = "audio" if is_audio else "features"
-            wants = "audio, --feats_type raw" if wants_audio else "features, fbank"
-            raise UserError(
-                f"{path} holds {has}, but the reference takes {wants} "
-                f"({args.reference_config}: frontend {reference.frontend})"
-            )

@@ -16,6 +16,7 @@ from espnet_plugin.export.load import build_asr_model, read_config, resolve_path
 from espnet_plugin.files import read_json, write_text
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.plain import train_plain_model, write_meta
+from espnet_plugin.tasks.ranks import is_first
 
 __all__ = [
     "ENCRL_AVERAGED",
@@ -66,7 +67,9 @@ def finetune_family(
         folder = Path(f"{output}_{size}l")
         init = folder / "init" / "model.pth"
         source = sha256(checkpoint.read_bytes()).hexdigest()
-        if not (folder / "done.json").is_file():
+        if not is_first(options):
+            pass  # the first process writes it
+        elif not (folder / "done.json").is_file():
             write_plain_model(config, checkpoint, layers, init.parent, init.name)
         elif read_json(folder / "meta.json").get("encrl_sha256") != source:
             raise UserError(
@@ -81,7 +84,7 @@ def finetune_family(
             "kept_layers": layers,
             "encrl_sha256": source,
         }
-        model = plain_config(config, size)
+        model = plain_config(config, layers)
         logging.info("fine-tuning %d layers in %s", size, folder)
         train_plain_model(
             folder, {**model, **training}, [*options, "--seed", str(seed)], meta, init

@@ -34,7 +34,9 @@ def read_yaml(path: Path, option: str = "--config") -> dict:
 
 
 @contextmanager
-def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
+def training_job(
+    folder: Path, request: dict, first: bool = True
+) -> Iterator[Optional[Path]]:
     """Run a training in ``folder`` unless the same one is finished there.
 
     What happens inside is also logged to ``train.log``.
@@ -42,6 +44,7 @@ def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
     Args:
         folder: The experiment folder.
         request: Everything that decides what comes out, as plain data.
+        first: Whether this process writes; of several that train together one does.
 
     Yields:
         The folder, or None if there is nothing to do.
@@ -68,6 +71,9 @@ def training_job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
             logging.info("%s is finished already", folder)
             yield None
             return
+    if not first:
+        yield folder
+        return
     write_json(known, request)
     handler = logging.FileHandler(folder / "train.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

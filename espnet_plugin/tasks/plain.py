@@ -9,6 +9,7 @@ import yaml
 from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.tasks.job import training_job
+from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 
 __all__ = ["AVERAGED", "train_plain_model", "write_meta"]
 
@@ -35,13 +36,19 @@ def train_plain_model(
     Raises:
         UserError: If ``folder`` holds another training, or the disk is full.
     """
+    first = is_first(options)
+    path = folder / "train_config.yaml"
+    if not first:
+        # By then everything that the first process prepares is there.
+        wait_for(path)
     start = "None" if init is None else sha256(init.read_bytes()).hexdigest()
-    request = {"config": config, "options": list(options), "init": start}
-    with training_job(folder, request) as todo:
+    request = {"config": config, "options": without_ranks(options), "init": start}
+    with training_job(folder, request, first) as todo:
         if todo is None:
             return
-        path = folder / "train_config.yaml"
-        write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        if first:
+            write_text(path, text)
         cmd = ["--config", str(path), "--output_dir", str(folder), *options]
         # What an interrupted run left is gone on from, as asr.sh does.
         cmd += ["--resume", "true"]
@@ -52,6 +59,8 @@ def train_plain_model(
         from espnet_plugin.tasks.asr import CountedASRTask
 
         CountedASRTask.main(cmd=cmd)
+        if not first:
+            return
         _leave_stock_keys(folder / "config.yaml")
         write_meta(folder, folder / AVERAGED, meta)
 

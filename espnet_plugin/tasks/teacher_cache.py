@@ -3,6 +3,7 @@
 import argparse
 import random
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Iterator, Type
@@ -24,6 +25,7 @@ from espnet_plugin.files import locked
 
 __all__ = ["build_cache"]
 
+_PATIENCE = timedelta(days=30)
 _COSTS = ("train_seconds", "audio_seconds", "teacher_flops")
 
 
@@ -69,13 +71,16 @@ def build_cache(
             ]
         ),
     }
-    # One rank computes, the others read what it wrote.
+    # One rank computes, the others read what it wrote. That may take days, and a
+    # group's own patience ends after minutes; a lost rank is noticed at once here too.
+    if is_distributed():
+        patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
     if not is_distributed() or dist.get_rank() == 0:
         # Several trainings of a table may want it at the same time.
         with locked(folder), _same_random_numbers():
             _fill(folder, made_of, task, args, teacher, seconds_per_input)
     if is_distributed():
-        dist.barrier()
+        dist.barrier(patient)
     store = OutputStore(folder, made_of)
     if not is_distributed() or dist.get_rank() == 0:
         CostLog(Path(args.output_dir) / "cost.json").add_once(

@@ -10,6 +10,7 @@ from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.trainer import Trainer
 from torch.utils.flop_counter import FlopCounterMode
 
+from espnet_plugin.distill.objectives.ranks import sum_over_ranks
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch
 from espnet_plugin.export.espnet import save_state
@@ -116,11 +117,13 @@ class CostTrainer(Trainer):
                     count = partial(count_step, plain, to_device(batch, _device(plain)))
                     # Past nn.Module's bookkeeping: this is no part of the model.
                     object.__setattr__(plain, _FLOPS, FlopModel(count))
+                yield utts, batch
+                # Afterwards: where another rank has no batch left, this one's last is
+                # not trained on.
                 lengths = batch["speech_lengths"] * plain.seconds_per_input
                 seconds += float(lengths.sum())
                 step = getattr(plain, _FLOPS)(len(lengths), float(lengths.max()))
                 flops, teacher_flops = flops + step[0], teacher_flops + step[1]
-                yield utts, batch
 
         watch = Stopwatch()
         invalid = super().train_one_epoch(
@@ -137,14 +140,23 @@ class CostTrainer(Trainer):
                 "checkpoint of the epoch before"
             )
         wall, cpu = watch.read()
-        cls._log(options, others).add(
-            reporter.epoch,
-            train_seconds=wall,
-            cpu_seconds=cpu,
-            audio_seconds=seconds,
-            flops=flops,
-            teacher_flops=teacher_flops,
+        figures = {
+            "cpu_seconds": cpu,
+            "audio_seconds": seconds,
+            "flops": flops,
+            "teacher_flops": teacher_flops,
+        }
+        # Of all ranks; the clock on the wall is the same for all.
+        whole = sum_over_ranks(
+            torch.tensor(
+                list(figures.values()), dtype=torch.float64, device=_device(plain)
+            )
         )
+        figures = {
+            name: value if isinstance(figures[name], float) else round(value)
+            for name, value in zip(figures, whole.tolist())
+        }
+        cls._note(options, others, reporter.epoch, train_seconds=wall, **figures)
         return invalid
 
     @classmethod
@@ -154,13 +166,13 @@ class CostTrainer(Trainer):
         super().validate_one_epoch(
             model=model, iterator=iterator, reporter=reporter, options=options, **others
         )
-        cls._log(options, others).add(reporter.epoch, valid_seconds=watch.read()[0])
+        seconds = watch.read()[0]
+        cls._note(options, others, reporter.epoch, valid_seconds=seconds)
 
     @classmethod
-    def _log(cls, options, others) -> CostLog:
-        rank = others["distributed_option"].dist_rank
-        name = "cost.json" if rank in (None, 0) else f".cost.{rank}.json"
-        return CostLog(Path(options.output_dir) / name)
+    def _note(cls, options, others, epoch: int, **figures: float) -> None:
+        if others["distributed_option"].dist_rank in (None, 0):
+            CostLog(Path(options.output_dir) / "cost.json").add(epoch, **figures)
 
 
 class _Sized:

@@ -349,3 +349,34 @@ class TestCommand:
         assert "--asr_config nowhere.yaml is missing" in caplog.text
         assert call("--other_sets", "dev", "eval") == 2
         assert "eval is missing: run stage 1" in caplog.text
+
+    def test_audio_without_transcripts_joins_the_training_data(
+        self, call, corpus, tmp_path, caplog
+    ):
+        extra = corpus.parent / "extra"
+        extra.mkdir()
+        long = tmp_path / "long.wav"
+        soundfile.write(long, noise(2.0), RATE)
+        audio = read_pairs(corpus / "wav.scp")
+        lines = [f"x-1 {audio['a-1']}", f"x-2 {audio['b-1']}", f"x-3 {long}"]
+        (extra / "wav.scp").write_text("".join(f"{line}\n" for line in lines))
+        more = ("--unlabelled_sets", "extra", "--joined_set", "train+extra")
+        assert call(*more, "--max_wav_duration", "1.5") == 0
+        dump = tmp_path / "dump"
+        assert not (dump / "extra/text").exists()
+        names = {"a-1", "a-2", "b-1", "x-1", "x-2"}  # x-3 is too long
+        assert read_pairs(dump / "train+extra/wav.scp").keys() == names
+        samples = read_pairs(dump / "train+extra/utt2num_samples")
+        assert samples == {
+            **{n: str(round(RATE * s)) for n, s in SECONDS.items()},
+            "x-1": "8000",
+            "x-2": "17600",
+        }
+        assert read_pairs(dump / "train/wav.scp").keys() == TEXT.keys()
+        (extra / "wav.scp").write_text(f"a-1 {audio['a-1']}\n")
+        assert call(*more) == 2
+        assert "a-1 and 0 more stand in another of the sets" in caplog.text
+        assert call("--unlabelled_sets", "nowhere", "--joined_set", "x") == 2
+        assert "nowhere is missing" in caplog.text
+        assert call("--unlabelled_sets", "extra") == 2
+        assert "needs --joined_set" in caplog.text

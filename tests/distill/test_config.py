@@ -23,6 +23,10 @@ def options(**given):
     """Return what the parser gives when nothing but ``given`` is asked for."""
     defaults = dict(
         student_num_layers=2,
+        student_frontend=None,
+        student_frontend_conf={},
+        student_encoder=None,
+        student_encoder_conf={},
         student_output_size=None,
         student_linear_units=None,
         student_exits=[],
@@ -91,6 +95,111 @@ def test_intermediate_ctc_is_left_out(reference):
     args = options()
     derive_student(args, reference, teacher_dim=16)
     assert "interctc_layer_idx" not in args.encoder_conf
+
+
+class TestEncoder:
+    """What differs from the reference is what was asked for."""
+
+    def test_options_of_the_same_encoder(self, reference):
+        args = options(student_encoder_conf={"cnn_module_kernel": 5})
+        derive_student(args, reference, teacher_dim=16)
+        expected = {**reference.encoder_conf, "num_blocks": 2, "cnn_module_kernel": 5}
+        assert args.encoder_conf == expected
+        assert "resample_targets" not in args.model_conf
+
+    def test_a_given_width_of_feed_forward_modules_stays(self, reference):
+        given = {"linear_units": 12}
+        args = options(student_output_size=8, student_encoder_conf=given)
+        derive_student(args, reference, teacher_dim=16)
+        assert args.encoder_conf["linear_units"] == 12
+
+    def test_another_encoder_has_what_means_the_same(self, reference):
+        args = options(student_encoder="e_branchformer", student_num_layers=7)
+        derive_student(args, reference, teacher_dim=16)
+        assert args.encoder == "e_branchformer"
+        assert args.encoder_conf == {
+            "output_size": 16,
+            "attention_heads": 2,
+            "linear_units": 32,
+            "num_blocks": 7,
+            "dropout_rate": 0.1,
+            "positional_dropout_rate": 0.1,  # Conformer's default
+            "attention_dropout_rate": 0.0,
+            "input_layer": "conv2d",
+            "rel_pos_type": "latest",
+        }
+        assert "resample_targets" not in args.model_conf
+
+    @pytest.mark.parametrize("encoder", [None, "transformer"])
+    def test_another_input_layer_resamples(self, reference, encoder):
+        conf = {"input_layer": "conv2d8"}
+        args = options(student_encoder=encoder, student_encoder_conf=conf)
+        derive_student(args, reference, teacher_dim=16)
+        assert args.model_conf["resample_targets"] is True
+        again = options(**vars(args))  # as a resumed run reads it
+        derive_student(again, reference, teacher_dim=16)
+        assert vars(again) == vars(args)
+
+    def test_a_reference_whose_frames_are_counted_otherwise_is_resampled(
+        self, reference
+    ):
+        reference.encoder, reference.encoder_conf = "vgg_rnn", {"output_size": 16}
+        args = options(student_encoder="transformer")
+        derive_student(args, reference, teacher_dim=16)
+        assert args.model_conf["resample_targets"] is True
+
+    def test_options_of_each_layer_follow_the_layers(self, reference):
+        reference.encoder_conf["stochastic_depth_rate"] = [0.0, 0.1, 0.2]
+        args = options()
+        derive_student(args, reference, teacher_dim=16, layers=[1, 2])
+        assert args.encoder_conf["stochastic_depth_rate"] == [0.1, 0.2]
+        args = options(student_num_layers=1)
+        derive_student(args, reference, teacher_dim=16)
+        assert args.encoder_conf["stochastic_depth_rate"] == [0.2]
+
+    def test_frames_are_not_trimmed(self, reference):
+        reference.encoder_conf["ctc_trim"] = True
+        args = options()
+        derive_student(args, reference, teacher_dim=16)
+        assert "ctc_trim" not in args.encoder_conf
+
+    def test_a_reference_that_is_a_front_end_only_needs_an_encoder(self, reference):
+        reference.encoder, reference.encoder_conf = None, {}
+        with pytest.raises(UserError, match="name the student's with"):
+            derive_student(options(), reference, teacher_dim=16)
+
+
+class TestFrontEnd:
+    """A student need not carry a large front end along."""
+
+    def test_its_own(self, reference):
+        reference.preencoder, reference.preencoder_conf = "linear", {"output_size": 80}
+        own = {"hop_length": 256, "n_mels": 12}
+        args = options(
+            student_frontend="default",
+            student_frontend_conf=own,
+            normalize="utterance_mvn",
+            normalize_conf={},
+            preencoder=None,
+            preencoder_conf={},
+        )
+        derive_student(args, reference, teacher_dim=16)
+        assert (args.frontend, args.frontend_conf) == ("default", own)
+        assert (args.normalize, args.normalize_conf) == ("utterance_mvn", {})
+        assert args.preencoder is None
+        assert args.model_conf["resample_targets"] is True
+        assert args.token_list == reference.token_list
+
+    def test_options_without_it(self, reference):
+        args = options(student_frontend_conf={"n_mels": 12})
+        with pytest.raises(UserError, match="name its --student_frontend"):
+            derive_student(args, reference, teacher_dim=16)
+
+    def test_not_where_features_are_given(self, reference):
+        reference.frontend = None
+        args = options(student_frontend="default")
+        with pytest.raises(UserError, match="takes features, and so does the student"):
+            derive_student(args, reference, teacher_dim=16)
 
 
 class TestTimeWarp:

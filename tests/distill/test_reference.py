@@ -243,7 +243,8 @@ def test_refuses_what_is_wrong(experiment, change, message):
 
 
 def test_refuses_what_is_not_there():
-    assert_refused("no/where", "no/where does not exist", "no_exp/asr_reference")
+    missing = "no/such/where"  # no/where might be a name in the model zoo
+    assert_refused(missing, f"{missing} does not exist", "no_exp/asr_reference")
 
 
 def test_never_runs_code_of_a_reference(experiment, monkeypatch, tmp_path):
@@ -351,5 +352,5 @@ def test_the_command(experiment, caplog):
     options = ["--reference", str(experiment), "--output_dir", "exp/asr_x"]
     assert command.main(options) == 0
     assert Path("exp/asr_x/meta.json").is_file()
-    assert command.main(["--reference", "no/where"]) == 2
-    assert "no/where does not exist" in caplog.text
+    assert command.main(["--reference", "no/such/where"]) == 2
+    assert "no/such/where does not exist" in caplog.text

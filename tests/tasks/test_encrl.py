@@ -158,11 +158,7 @@ def test_smaller_export_keeps_the_layers_it_names(trained, tmp_path):
 def test_narrower_student_has_a_projection_that_is_not_exported(
     tiny_asr_model, tmp_path
 ):
-    model, args = _build(
-        tiny_asr_model,
-        tmp_path,
-        *("--student_output_size", "8", "--student_init", "last"),
-    )
+    model, args = _build(tiny_asr_model, tmp_path, "--student_output_size", "8")
     assert args.encoder_conf["output_size"] == 8
     assert args.encoder_conf["linear_units"] == 16
     extra = [k for k in model.state_dict() if k.startswith("objectives.")]
@@ -204,7 +200,37 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
     [
         (["--student_num_layers", "4"], "4 layers cannot be taken from 3"),
         (["--student_layers", "0", "7"], r"--student_layers \[7\]"),
-        (["--student_output_size", "9"], "multiple of the reference's 2"),
+        (["--student_output_size", "9"], "multiple of the student's 2"),
+        (
+            ["--student_output_size", "8", "--student_init", "last"],
+            "--student_init last: the student.s layers are not .*--student_init random",
+        ),
+        (
+            ["--student_linear_units", "8", "--student_layers", "0"],
+            r"--student_layers \[0\]: .*w_1.weight is \[8, 16\], not \[32, 16\]",
+        ),
+        (
+            ["--student_init", "first"]
+            + ["--student_encoder_conf", "macaron_style=true"],
+            "it lacks encoder.encoders.0.feed_forward_macaron",
+        ),
+        (
+            ["--student_encoder", "transformer", "--student_init", "last"],
+            "--student_encoder transformer cannot copy the layers .* conformer",
+        ),
+        (
+            ["--student_encoder", "transformer", "--student_num_layers", "0"],
+            "--student_num_layers 0",
+        ),
+        (["--student_encoder", "rnn"], "its layers cannot be counted"),
+        (
+            ["--student_encoder_conf", "num_blocks=2"],
+            "student_encoder_conf num_blocks: give --student_num_layers",
+        ),
+        (
+            ["--student_encoder_conf", "cnn_kernel=3"],
+            "cnn_kernel: encoder conformer has no such option; .*cnn_module_kernel",
+        ),
         (["--objectives", "nonsense"], "'nonsense' is not one of clip, mse, mae, kl"),
         (
             ["--specaug", "specaug", "--specaug_conf", "apply_time_warp=true"],
@@ -322,3 +348,19 @@ def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
         model(speech, lengths)
     with pytest.raises(UserError, match="ctc_loss_weight -1"):
         _build(tiny_asr_model, tmp_path, "--model_conf", "ctc_loss_weight=-1")
+
+
+def test_audio_without_transcripts_is_trained_on(tiny_asr_model, tmp_path):
+    options = _options(tiny_asr_model, tmp_path / "encrl", "--max_epoch", "1")
+    index = options.index(f"{tiny_asr_model.text},text,text")
+    unlabelled = options[: index - 1] + options[index + 1 :]
+    EncRLTask.main(cmd=unlabelled)
+    state = torch.load(tmp_path / "encrl/checkpoint.pth", weights_only=True)
+    stats = state["reporter"]["stats"][1]
+    assert stats["train"]["loss"] > 0
+    assert "cer_ctc" in stats["valid"]  # the validation data has its transcripts
+    args = EncRLTask.get_parser().parse_args(
+        [*unlabelled, "--model_conf", "ctc_loss_weight=0.5"]
+    )
+    with pytest.raises(UserError, match="ctc_loss_weight needs transcripts, which"):
+        EncRLTask.build_model(args)

@@ -20,6 +20,7 @@ corpus=          # Its name in the tables; the recipe's folder by default.
 # Data
 train_set=train
 valid_set=dev
+unlabelled_sets=        # Audio without transcripts that stage 5 trains on as well.
 test_sets=test          # Several in quotes; the tables show the first.
 local_data_opts=        # For local/data.sh, e.g. "--an4 /corpora/an4".
 feats_type=raw          # raw: features on the fly by ESPnet's front end. fbank: stage 2.
@@ -32,8 +33,9 @@ token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
 
 # Reference model (stages 3 and 4)
-reference=                                  # ESPnet experiment folder or packed zip to
-                                            # import; empty: train one.
+reference=                                  # ESPnet experiment folder, packed zip or
+                                            # name in the model zoo to import; empty:
+                                            # train one.
 reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
 reference_exp=                              # Its folder; ${expdir}/asr_reference.
@@ -114,6 +116,8 @@ fi
 dump=${dumpdir}/${feats_type}
 dump_train=${train_set}
 [ -z "${speed_perturb_factors}" ] || dump_train=${train_set}_sp
+encrl_set=${dump_train}  # what stage 5 trains on
+for name in ${unlabelled_sets}; do encrl_set+=+${name}; done
 token_name=${token_type}
 [ "${token_type}" = char ] || token_name=bpe${nbpe}
 token_dir=${datadir}/token_list/${token_name}
@@ -207,7 +211,8 @@ if wanted 2; then
         --max_wav_duration "${max_wav_duration}" \
         --bad_utterances "${bad_utterances}" --asr_config "${reference_config}" \
         --token_type "${token_type}" --nbpe "${nbpe}" --token_dir "${token_dir}" \
-        "${import_tokens[@]}" --nj "${nj}"
+        "${import_tokens[@]}" --nj "${nj}" \
+        ${unlabelled_sets:+--unlabelled_sets ${unlabelled_sets} --joined_set "${encrl_set}"}
 fi
 
 if wanted 3; then
@@ -257,6 +262,15 @@ if wanted 5; then
     log "Stage 5: EncRL pre-training of ${encrl_layers} layers"
     need "${stats}/.done" 3
     need "${reference_exp}/meta.json" 4
+    encrl_data=("${data_opts[@]}" "${shape_opts[@]}")
+    if [ -n "${unlabelled_sets}" ]; then
+        need "${dump}/${encrl_set}/${lengths}" 2
+        encrl_data=(
+            --train_data_path_and_name_and_type "${dump}/${encrl_set}/${scp},speech,${type}"
+            --train_shape_file "${dump}/${encrl_set}/${lengths}"
+            "${data_opts[@]:4}" "${shape_opts[@]:2}"
+        )
+    fi
     # shellcheck disable=SC2086
     ${cuda_cmd} ${python} -m espnet_plugin.bin.encrl_train \
         --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
@@ -267,7 +281,7 @@ if wanted 5; then
         ${objectives:+--objectives ${objectives}} ${exits:+--student_exits "${exits[@]}"} \
         ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
         ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
-        "${data_opts[@]}" "${shape_opts[@]}" ${encrl_args}
+        "${encrl_data[@]}" ${encrl_args}
 fi
 
 if wanted 6; then

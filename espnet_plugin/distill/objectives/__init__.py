@@ -7,6 +7,7 @@ from espnet_plugin.distill.objectives.posteriors import (
     MAEObjective,
     MSEObjective,
 )
+from espnet_plugin.distill.objectives.resample import resample_outputs
 from espnet_plugin.distill.objectives.total import OBJECTIVES, WeightedObjectives
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "MAEObjective",
     "MSEObjective",
     "WeightedObjectives",
+    "resample_outputs",
 ]

@@ -1,0 +1,142 @@
+"""Several processes that train together: which one writes, and how they end.
+
+ESPnet starts one process a GPU itself (``--ngpu``), or is started once a node or once a
+process by something else (``espnet2.bin.launch``, ``torchrun``, ``srun``). On CPUs the
+latter works with ``--ngpu 0 --dist_backend gloo``.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import os
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from espnet_plugin.errors import UserError
+
+__all__ = [
+    "end_together",
+    "end_with_message",
+    "is_first",
+    "named_failures",
+    "wait_for",
+    "without_ranks",
+]
+
+_OPTION = re.compile(r"^--(dist_\w+|local_rank|multiprocessing_distributed)(=.*)?$")
+# What gloo, NCCL and the rendezvous say when another process is no longer there.
+_LOST = re.compile(
+    r"closed by peer|reset by peer|broken pipe|refused|timed? ?out|nccl|gloo|"
+    r"connection was|failed to (recv|send)",
+    re.IGNORECASE,
+)
+
+
+def is_first(options: Sequence[str] = ()) -> bool:
+    """Return whether this process writes for all; true where it trains alone.
+
+    Known before ``torch.distributed`` is, by the same signs as ESPnet's
+    (``espnet2.train.distributed_utils.get_node_rank``).
+
+    Args:
+        options: ESPnet's options of the training.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--dist_rank", type=int)
+    parser.add_argument("--dist_launcher")
+    given, _ = parser.parse_known_args(list(options))
+    if given.dist_rank is not None:
+        return given.dist_rank == 0
+    if given.dist_launcher == "slurm":
+        names = ("SLURM_PROCID",)
+    elif given.dist_launcher == "mpi":
+        names = ("OMPI_COMM_WORLD_RANK", "PMI_RANK")
+    else:
+        names = ("RANK",)
+    return int(next((os.environ[n] for n in names if n in os.environ), 0)) == 0
+
+
+def without_ranks(options: Sequence[str]) -> list[str]:
+    """Leave out what differs between processes, or from one start to the next."""
+    kept, skip = [], False
+    for option in options:
+        match = _OPTION.match(option)
+        if match:
+            skip = match[2] is None
+        elif skip:
+            skip = False
+        else:
+            kept.append(option)
+    return kept
+
+
+def wait_for(path: Path, seconds: float = 1800.0) -> None:
+    """Wait until the first process has written a file.
+
+    Raises:
+        UserError: If it does not come in that time.
+    """
+    end = time.monotonic() + seconds
+    while not path.is_file():
+        if time.monotonic() > end:
+            raise UserError(
+                f"{path} has not been written by the first process in {seconds:g} s: "
+                "see its message; all processes need the same file system"
+            )
+        time.sleep(0.5)
+
+
+@contextmanager
+def named_failures(output_dir: str) -> Iterator[None]:
+    """Say in one line that another process of the training is gone.
+
+    Raises:
+        UserError: Instead of what torch raises then.
+    """
+    import torch.distributed as dist
+    from torch.multiprocessing.spawn import ProcessExitedException
+
+    again = (
+        "run the same command again: it goes on from the last whole checkpoint in "
+        f"{output_dir}"
+    )
+    try:
+        yield
+    except ProcessExitedException as error:  # of those that ESPnet started
+        raise UserError(
+            f"rank {error.error_index} of the training is gone ({error.msg}), the "
+            f"others were ended; see its message above, then {again}"
+        ) from error
+    except RuntimeError as error:
+        together = dist.is_available() and dist.is_initialized()
+        lost = isinstance(error, dist.DistError) or (
+            together and _LOST.search(str(error))
+        )
+        if not lost:
+            raise
+        rank = f"rank {dist.get_rank()} " if together else ""
+        first_line = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{rank}has lost the other processes of the training ({first_line}): one "
+            f"of them was ended or cannot be reached; see its log, then {again}"
+        ) from error
+
+
+def end_together() -> None:
+    """Wait for all ranks and part, so that the same process may train again."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def end_with_message(error: UserError) -> None:
+    """End a process that ESPnet started, whose exceptions nobody else would print."""
+    if multiprocessing.parent_process() is None:
+        raise error
+    logging.error("%s", error)
+    raise SystemExit(2)
