@@ -1,7 +1,7 @@
 """TED-LIUM's STM transcripts, to what Kaldi's and ESPnet's recipes make of them.
 
-A line is ``<talk> <channel> <speaker> <start> <end> <label> <words>``. The real files hold
-more than that: lines to be left out, marks of noise, of pronunciation variants and
+A line is ``<talk> <channel> <speaker> <start> <end> <label> <words>``. The real files
+hold more than that: lines to be left out, marks of noise, of pronunciation variants and
 of silence, utterance names at the end, and suffixes apart from their words.
 
 The transcripts are those of ESPnet's tedlium2 and tedlium3, word by word, so that error

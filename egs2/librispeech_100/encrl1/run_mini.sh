@@ -22,6 +22,6 @@ exec ./run.sh \
     --reference_config conf/mini_librispeech_reference.yaml \
     --encrl_config conf/mini_librispeech_encrl.yaml \
     --finetune_config conf/mini_librispeech_finetune.yaml \
-    --sizes 3 \
+    --sizes 2 \
     --student_init spaced \
     "${@:3}"
