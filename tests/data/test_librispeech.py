@@ -225,7 +225,9 @@ def test_only_what_is_missing_is_downloaded(server, tmp_path):
 
 
 def test_a_part_that_is_not_served_is_named(server, tmp_path):
-    with pytest.raises(UserError, match="test-clean was not downloaded.*File not found"):
+    with pytest.raises(
+        UserError, match="test-clean was not downloaded.*File not found"
+    ):
         librispeech.find_parts(None, ["dev-clean", "test-clean"], tmp_path / "down")
     # What came before stays.
     assert (tmp_path / "down/LibriSpeech/dev-clean/84").is_dir()
