@@ -1,10 +1,12 @@
 """Reading audio files and saying what is wrong with them."""
 
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import soundfile
 
+from espnet_plugin.data.sphere import sphere_problem
 from espnet_plugin.errors import UserError
 
 __all__ = ["SILENCE_PEAK", "read_audio"]
@@ -13,12 +15,16 @@ __all__ = ["SILENCE_PEAK", "read_audio"]
 SILENCE_PEAK = 2.0 / 32768.0
 
 
-def read_audio(path: str, sample_rate: int) -> np.ndarray:
+def read_audio(
+    path: str, sample_rate: int, start: float = 0.0, end: Optional[float] = None
+) -> np.ndarray:
     """Read a one-channel file (anything libsndfile reads: WAV, FLAC, SPHERE, Opus...).
 
     Args:
         path: The file, or a Kaldi pipe (refused).
         sample_rate: The rate it must have, in Hz.
+        start: Second from which on it is read.
+        end: Second up to which; None, or past its end: all of it.
 
     Returns:
         ``(samples,)`` float32 in [-1, 1).
@@ -34,9 +40,17 @@ def read_audio(path: str, sample_rate: int) -> np.ndarray:
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        # Cut as ESPnet's format_wav_scp.py does, downwards to whole samples.
+        samples, rate = soundfile.read(
+            path,
+            start=int(start * sample_rate),
+            stop=None if end is None else int(end * sample_rate),
+            dtype="float32",
+            always_2d=True,
+        )
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be read as audio: {error}") from error
+        why = sphere_problem(Path(path)) or error
+        raise UserError(f"{path} cannot be read as audio: {why}") from error
     if rate != sample_rate:
         raise UserError(
             f"{path} has {rate} Hz, not {sample_rate}: resample it, or give --fs {rate}"
@@ -47,7 +61,8 @@ def read_audio(path: str, sample_rate: int) -> np.ndarray:
         )
     samples = samples[:, 0]
     if not len(samples):
-        raise UserError(f"{path} has no sample")
+        part = f" from second {start:g} on" if start else ""
+        raise UserError(f"{path} has no sample{part}")
     if not np.isfinite(samples).all():
         raise UserError(f"{path} holds NaN or infinite samples")
     if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:

@@ -1,25 +1,52 @@
-"""Kaldi data folders: wav.scp, text, utt2spk, read and checked as a whole."""
+"""Kaldi data folders: wav.scp, segments, text, utt2spk, read and checked as a whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["DataDir", "complain", "join_sets", "read_data_dir", "write_data_dir"]
+__all__ = [
+    "DataDir",
+    "Segment",
+    "complain",
+    "join_sets",
+    "read_data_dir",
+    "write_data_dir",
+]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Where an utterance lies in a longer recording.
+
+    Attributes:
+        recording: Its name.
+        start: Seconds.
+        end: Seconds; -1: to the end of the file.
+    """
+
+    recording: str
+    start: float
+    end: float
 
 
 @dataclass
 class DataDir:
     """One set of a corpus: tables by utterance name, in one order.
 
-    Audio without transcripts has an empty ``text``.
+    Attributes:
+        audio: The file, of a whole recording where there is a segment.
+        text: The transcript; empty for audio without transcripts.
+        utt2spk: The speaker.
+        segments: Empty where every utterance is a whole file.
     """
 
     audio: dict[str, str]
     text: dict[str, str]
     utt2spk: dict[str, str]
+    segments: dict[str, Segment] = field(default_factory=dict)
 
 
 def complain(where: str, problems: dict[str, str], way_out: str) -> UserError:
@@ -41,7 +68,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
 
     Raises:
         UserError: If the folder or a table is missing or empty, a transcript is empty,
-            or the tables name different utterances.
+            a segment is none, or the tables name different utterances.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -56,6 +83,16 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     if not data.audio:
         raise UserError(f"{folder}/wav.scp is empty: the corpus has no utterance")
     problems = {}
+    if (folder / "segments").is_file():
+        files, data.audio = data.audio, {}
+        for utt, line in read_pairs(folder / "segments").items():
+            try:
+                segment = _read_segment(line)
+                data.audio[utt] = files[segment.recording]
+                data.segments[utt] = segment
+            except (ValueError, KeyError) as error:
+                data.audio[utt] = "?"
+                problems[utt] = f"has {line!r} in segments: {error}"
     for utt in {**data.audio, **data.text, **data.utt2spk}:
         for name, table in _tables(data, labelled):
             if utt not in table:
@@ -99,10 +136,34 @@ def join_sets(parts: Sequence[Path], target: Path, tables: Sequence[str]) -> Non
         write_lines(target / name, (f"{utt} {joined[utt]}" for utt in sorted(joined)))
 
 
+def _read_segment(line: str) -> Segment:
+    fields = line.split()
+    if len(fields) != 3:
+        raise ValueError("recording, start and end are wanted")
+    segment = Segment(fields[0], float(fields[1]), float(fields[2]))
+    if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
+        raise ValueError("it ends before it begins")
+    return segment
+
+
 def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
     """Write the tables and ``spk2utt``, sorted by utterance as Kaldi wants them."""
     folder = Path(folder)
-    for name, table in _tables(data, labelled=bool(data.text)):
+    audio = data.audio
+    if data.segments:
+        audio = {data.segments[utt].recording: path for utt, path in audio.items()}
+        write_lines(
+            folder / "segments",
+            (
+                f"{utt} {s.recording} {_seconds(s.start)} {_seconds(s.end)}"
+                for utt, s in sorted(data.segments.items())
+            ),
+        )
+    else:
+        # What an earlier preparation left would cut the files of this one.
+        (folder / "segments").unlink(missing_ok=True)
+    others = _tables(data, labelled=bool(data.text))[1:]
+    for name, table in [("wav.scp", audio), *others]:
         write_lines(folder / name, (f"{utt} {table[utt]}" for utt in sorted(table)))
     speakers: dict[str, list[str]] = {}
     for utt in sorted(data.utt2spk):
@@ -110,3 +171,7 @@ def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
     write_lines(
         folder / "spk2utt", (f"{s} {' '.join(speakers[s])}" for s in sorted(speakers))
     )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")

@@ -143,7 +143,15 @@ def format_set(
     else:
         limits = (0.0, float("inf"))
     jobs = [
-        (utt, data.audio[utt], speed, str(target), options, limits, needed[utt])
+        (
+            utt,
+            (data.audio[utt], data.segments.get(utt)),
+            speed,
+            str(target),
+            options,
+            limits,
+            needed[utt],
+        )
         for utt in sorted(data.audio)
         if utt not in problems
         for speed in speeds
@@ -213,6 +221,8 @@ def _digest(data: DataDir, options: FormatOptions, *others) -> str:
     }
     settings = {k: v for k, v in vars(options).items() if k != "nj"}
     content = [data.audio, sizes, data.text, data.utt2spk, settings, others]
+    if data.segments:
+        content.append({utt: vars(segment) for utt, segment in data.segments.items()})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -222,9 +232,10 @@ def _one_thread() -> None:
 
 def _format_one(job) -> tuple[str, int, Optional[str]]:
     """Return (path or ark position, samples or frames, what is wrong)."""
-    utt, path, speed, target, options, (shortest, longest), needed = job
+    utt, (path, segment), speed, target, options, (shortest, longest), needed = job
+    start, end = (0.0, -1) if segment is None else (segment.start, segment.end)
     try:
-        samples = read_audio(path, options.fs)
+        samples = read_audio(path, options.fs, start, None if end == -1 else end)
     except UserError as error:
         return "", 0, str(error)
     if speed != 1.0:
@@ -249,7 +260,7 @@ def _format_one(job) -> tuple[str, int, Optional[str]]:
                 f"{options.input_layer}, CTC needs {needed} for its transcript"
             ),
         )
-    if features is None and speed == 1.0:
+    if features is None and speed == 1.0 and segment is None:
         return path, len(samples), None
     name = utt if speed == 1.0 else f"sp{speed:g}-{utt}"
     # In memory first, so that a full disk leaves no half file that looks whole.

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.trainer import Trainer
-from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.distill.objectives.ranks import sum_over_ranks
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch
+from espnet_plugin.evaluate.flop_counter import flop_counter
 from espnet_plugin.export.espnet import save_state
 
 __all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
@@ -76,7 +76,7 @@ def count_step(
                 model.probed = kind
             if teacher is not None:
                 teacher.counting, teacher.flops = True, 0
-            with FlopCounterMode(display=False) as counter, torch.enable_grad():
+            with flop_counter() as counter, torch.enable_grad():
                 loss = model(**probe)[0]
                 parameters = [p for p in model.parameters() if p.requires_grad]
                 torch.autograd.grad(loss.sum(), parameters, allow_unused=True)

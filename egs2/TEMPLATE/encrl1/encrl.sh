@@ -16,6 +16,9 @@ datadir=data     # Kaldi data folders.
 dumpdir=dump     # Formatted audio or features.
 expdir=exp       # Models.
 corpus=          # Its name in the tables; the recipe's folder by default.
+dry_run=false    # Only say which stages would run, and what they would take.
+corpus_hours=    # Training audio, for that; found out where stage 2 is finished.
+estimate_opts=   # More for it: python -m espnet_plugin.bin.estimate --help
 
 # Data
 train_set=train
@@ -80,6 +83,7 @@ Stages: 1 data preparation, 2 features and tokens, 3 statistics, 4 reference mod
 5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines (from
 scratch, pruned...), 9 report, 10 (reserved: export to a device).
   $0 --stage 5 --stop_stage 7     the heart of it, from what is there
+  $0 --dry_run true               what it would take: hours and disk
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
@@ -106,6 +110,22 @@ reference_exp=${reference_exp:-${expdir}/asr_reference}
 for n in ${sizes}; do
     [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
 done
+
+if ${dry_run}; then
+    # shellcheck disable=SC2086
+    exec ${python} -m espnet_plugin.bin.estimate --stage "${stage}" --stop_stage "${stop_stage}" \
+        --ngpu "${ngpu}" --nj "${nj}" ${corpus_hours:+--corpus_hours ${corpus_hours}} \
+        --lengths "${dumpdir}/raw/${train_set}${speed_perturb_factors:+_sp}/utt2num_samples" \
+        --segments "${datadir}/${train_set}/segments" --fs "${fs}" \
+        --speed_perturb_factors ${speed_perturb_factors} \
+        --token_type "${token_type}" --nbpe "${nbpe}" --sizes ${sizes} \
+        --reference "${reference}" --reference_config "${reference_config}" \
+        --encrl_config "${encrl_config}" --encrl_epochs "${encrl_epochs}" \
+        --finetune_config "${finetune_config}" --finetune_epochs "${finetune_epochs}" \
+        --baselines ${baselines} --baseline_dir "${baseline_dir}" \
+        --baseline_training "${baseline_training}" --baseline_epochs "${baseline_epochs}" \
+        --teacher_cache "${teacher_cache}" ${estimate_opts}
+fi
 
 exits=() cut=${family}
 if [ "${family}" = nested ]; then

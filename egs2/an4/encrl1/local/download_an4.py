@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 from typing import Sequence
 
-from archive import DamagedArchive, fetch, unpack
-
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.archive import DamagedArchive, fetch, unpack
 from espnet_plugin.errors import UserError
 
 __all__ = ["URLS", "download", "get_parser", "main"]

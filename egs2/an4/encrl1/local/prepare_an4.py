@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.kaldi import DataDir, complain, write_data_dir
+from espnet_plugin.data.corpus import write_sets
+from espnet_plugin.data.kaldi import DataDir, complain
 from espnet_plugin.errors import UserError
 
 __all__ = [
@@ -117,19 +118,6 @@ def subset(data: DataDir, utterances: set[str]) -> DataDir:
             for table in (data.audio, data.text, data.utt2spk)
         )
     )
-
-
-def write_sets(folder: Path, sets: dict[str, DataDir]) -> None:
-    """Write data folders by name and log what is in each."""
-    for name, data in sets.items():
-        write_data_dir(folder / name, data)
-        logging.info(
-            "%s: %d utterances, %d speakers, %d words",
-            folder / name,
-            len(data.text),
-            len(set(data.utt2spk.values())),
-            sum(len(text.split()) for text in data.text.values()),
-        )
 
 
 def prepare(root: Path, folder: Path, dev_speakers: int) -> None:

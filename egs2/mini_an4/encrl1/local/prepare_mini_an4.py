@@ -11,12 +11,11 @@ import logging
 import sys
 from pathlib import Path
 
-from archive import unpack
-from prepare_an4 import read_part, subset, write_sets
-
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.archive import unpack
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
+from prepare_an4 import read_part, subset, write_sets
 
 __all__ = ["find_archive", "get_parser", "main", "prepare"]
 

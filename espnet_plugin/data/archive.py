@@ -115,7 +115,9 @@ def unpack(
             dir=folder.parent, prefix=f".{folder.name}."
         ) as temporary:
             with tarfile.open(archive, "r:gz") as tar:
-                members = [m for m in tar.getmembers() if wanted(m.name)]
+                # One pass: a list of the members first would be a second one, and
+                # archives of 30 GB exist.
+                members = (member for member in tar if wanted(member.name))
                 tar.extractall(temporary, members, filter="data")
             source = Path(temporary, inside)
             if not source.is_dir():

@@ -1,0 +1,1 @@
+../../librispeech/encrl1/run_paper.sh

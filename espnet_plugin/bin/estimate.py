@@ -1,0 +1,251 @@
+"""What the stages would take, before anything is started: `./run.sh --dry_run true`.
+
+Operations are counted on the configured models. Hours follow from how fast the devices
+are: on the CPU that is measured here and now; for GPUs it is assumed, unless
+--flops_per_second or --speed_from says what was measured.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional
+
+from espnet2.utils.types import str_or_none
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.estimate import estimate
+from espnet_plugin.evaluate.estimate_text import estimate_lines
+from espnet_plugin.evaluate.plan import Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.files import read_json
+from espnet_plugin.tasks.job import read_yaml
+
+__all__ = ["get_parser", "main"]
+
+# ESPnet says of its librispeech recipe's conf/tuning/train_asr_e_branchformer.yaml:
+# "Trained with A100 (40 GB) x 8 GPUs. It takes 40 minutes per epoch." With the
+# operations counted for it, that is so many a second and GPU (docs/scaling.md).
+A100_FLOPS = 3.0e13
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--stage", type=int, default=1)
+    add("--stop_stage", type=int, default=9)
+    group = parser.add_argument_group("what is trained on")
+    add = group.add_argument
+    add("--corpus_hours", type=float, help="of training audio, without copies")
+    add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
+    add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
+    add("--fs", type=int, default=16000)
+    add("--speed_perturb_factors", type=float, nargs="*", default=[])
+    add("--utterance_seconds", type=float, default=12.3, help="mean length")
+    add("--eval_hours", type=float, default=20.0, help="of the sets that are decoded")
+    group = parser.add_argument_group("what is trained")
+    add = group.add_argument
+    add("--token_type", choices=["char", "bpe"], default="bpe")
+    add("--nbpe", type=int, default=500)
+    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--reference", type=str_or_none, help="imported: its folder")
+    add("--reference_config", type=Path, required=True)
+    for stage in ("encrl", "finetune"):
+        add(f"--{stage}_config", type=Path, required=True)
+        add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
+    add("--baselines", nargs="*", default=[])
+    add("--baseline_dir", type=Path, default=Path("conf/baselines"))
+    add("--baseline_training", type=str_or_none)
+    add("--baseline_epochs", type=_number)
+    add("--teacher_cache", type=str_or_none)
+    add("--teacher_cache_top", type=int, default=0)
+    group = parser.add_argument_group("with what")
+    add = group.add_argument
+    add("--ngpu", type=int, default=0)
+    add("--nj", type=int, default=2, help="processes of stage 2")
+    add("--flops_per_second", type=float, help="of one device, really reached")
+    add("--speed_from", type=Path, help="cost.json of a finished training: its speed")
+    defaults = Hardware(1.0)
+    for name in ("read_rate", "write_rate", "stats_rate", "load_rate"):
+        add(
+            f"--{name}",
+            type=float,
+            default=getattr(defaults, name),
+            help="hours of audio per hour of a core",
+        )
+    return parser
+
+
+def _number(value: str) -> Optional[float]:
+    return float(value) if value else None
+
+
+def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
+    speeds = tuple(sorted({1.0, *args.speed_perturb_factors}))
+    seconds = args.utterance_seconds
+    if args.lengths is not None and args.lengths.is_file():
+        lines = args.lengths.read_text(encoding="utf-8").split("\n")
+        samples = [int(line.split()[1]) for line in lines if line]
+        hours = sum(samples) / args.fs / 3600 / sum(1 / speed for speed in speeds)
+        seconds, where = sum(samples) / len(samples) / args.fs, str(args.lengths)
+    elif args.corpus_hours is not None:
+        hours, where = args.corpus_hours, "--corpus_hours"
+    else:
+        raise UserError(
+            "how much audio there is, is not known before stage 2: say --corpus_hours "
+            "HOURS (training audio, without copies of other speeds)"
+        )
+    segmented = args.segments is not None and args.segments.is_file()
+    return Corpus(hours, speeds, seconds, segmented, args.eval_hours), where
+
+
+def _epochs(given: Optional[float], config: dict, what: str) -> float:
+    epochs = config.get("max_epoch") if given is None else given
+    if epochs is None:
+        raise UserError(f"{what} says no max_epoch")
+    return epochs
+
+
+def _baseline_epochs(args: argparse.Namespace) -> float:
+    """Return the epochs of all baselines together."""
+    total = 0.0
+    for name in args.baselines:
+        path = args.baseline_dir / f"{name}.yaml"
+        config = read_yaml(path, "--baselines")
+        training = config.get("training")
+        training = path.parent / training if training else None
+        if args.baseline_training:
+            training = Path(args.baseline_training)
+        own = {**(read_yaml(training) if training else {}), **config}
+        own.update(config.get("training_conf") or {})
+        if args.baseline_training:
+            own = read_yaml(training)
+        total += args.baseline_epochs or own.get("max_epoch") or 0
+    return total
+
+
+def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
+    """Return what would be done with what, and the assumptions in words."""
+    corpus, where = _corpus(args)
+    # Before torch, which takes many seconds to import, everything is checked.
+    reference_config = args.reference_config
+    if args.reference is not None:
+        reference_config = Path(args.reference) / "config.yaml"
+        if not reference_config.is_file():
+            raise UserError(
+                f"--reference {args.reference}: no config.yaml in it; of a packed "
+                "model, run stage 2 first and name --reference exp/asr_reference"
+            )
+    configs = [read_yaml(reference_config, "--reference_config")]
+    for name in ("encrl_config", "finetune_config"):
+        configs.append(read_yaml(getattr(args, name), f"--{name}"))
+    reference, encrl, finetune = configs
+    # About as many letters and marks as English transcripts have.
+    vocabulary = 32 if args.token_type == "char" else args.nbpe
+    if isinstance(reference.get("token_list"), list):
+        vocabulary = len(reference["token_list"])
+    layers = max(args.sizes)
+    baseline_epochs = _baseline_epochs(args)
+
+    from espnet_plugin.tasks.count import (
+        count_model,
+        measure_flops_per_second,
+        student_config,
+    )
+
+    seconds = corpus.utterance_seconds
+    student = student_config(reference, encrl, layers)
+    big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
+    depth = (reference.get("encoder_conf") or {})["num_blocks"]
+
+    def of(cost, n: int) -> ModelFlops:
+        hour = 3600 / seconds
+        return ModelFlops(
+            cost.train_flops(n, seconds) * hour,
+            cost.forward_flops(n, seconds) * hour,
+            cost.num_params(n),
+        )
+
+    bins = encrl.get("batch_bins")
+    a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
+    made = Plan(
+        reference=of(big, depth),
+        student=of(small, layers),
+        models={f"{n} layers": of(small, n) for n in args.sizes},
+        vocabulary=vocabulary,
+        frames_per_second=big.frames_per_second,
+        width=big.width,
+        reference_epochs=(
+            0 if args.reference else _epochs(None, reference, str(reference_config))
+        ),
+        encrl_epochs=_epochs(args.encrl_epochs, encrl, str(args.encrl_config)),
+        finetune_epochs=_epochs(
+            args.finetune_epochs, finetune, str(args.finetune_config)
+        ),
+        baseline_epochs=baseline_epochs / max(1, len(args.baselines)),
+        num_baselines=len(args.baselines),
+        nbest=encrl.get("keep_nbest_models", 5),
+        updates_per_hour=1 / a_batch / encrl.get("accum_grad", 1),
+        cache=args.teacher_cache is not None,
+        cache_top=args.teacher_cache_top,
+    )
+    if args.flops_per_second is not None:
+        speed, source = args.flops_per_second, "--flops_per_second"
+    elif args.speed_from is not None:
+        cost = read_json(args.speed_from)
+        speed = (cost["flops"] + cost.get("teacher_flops", 0)) / cost["train_seconds"]
+        source = f"{args.speed_from}"
+    elif args.ngpu:
+        speed, source = A100_FLOPS, "assumed: an A100, see docs/scaling.md"
+    else:
+        speed = measure_flops_per_second(student, vocabulary, min(seconds, 10.0))
+        source = "measured now, on this machine's CPU as busy as it is"
+    hardware = Hardware(
+        speed,
+        max(1, args.ngpu),
+        args.nj,
+        args.read_rate,
+        args.write_rate,
+        args.stats_rate,
+        args.load_rate,
+        encrl.get("num_workers", 1),
+    )
+    words = [
+        f"{corpus.hours:.1f} h of training audio ({where}), {corpus.epoch_hours:.1f} h "
+        f"with speeds {' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
+        f"{seconds:.1f} s",
+        f"{hardware.devices} {'GPU(s)' if args.ngpu else 'CPU process'} of "
+        f"{speed / 1e12:.3g} TFLOP/s reached ({source})",
+        f"{args.nj} process(es) of stage 2: {args.read_rate:g} h of audio an hour "
+        f"checked, {args.write_rate:g} h written; stage 3 {args.stats_rate:g} h; "
+        f"{hardware.loaders} loading process(es) a device, {args.load_rate:g} h each",
+        f"{args.eval_hours:g} h decoded; each baseline taken to train like scratch",
+    ]
+    return made, corpus, hardware, words
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the estimate."""
+    if not 1 <= args.stage <= args.stop_stage:
+        raise UserError(f"--stage {args.stage} --stop_stage {args.stop_stage}")
+    made, corpus, hardware, words = plan(args)
+    stages = range(args.stage, args.stop_stage + 1)
+    costs = estimate(corpus, hardware, made, stages)
+    if 5 in stages and not made.cache:
+        cached = estimate(corpus, hardware, replace(made, cache=True), range(5, 6))
+    else:
+        cached = []
+    print("\n".join(estimate_lines(costs, made, corpus, words, cached)))
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Stage 1 of the LibriSpeech recipes: Kaldi data folders from the corpus's own tree."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.librispeech import parse_sets, prepare_librispeech
+
+__all__ = ["get_parser", "main"]
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--librispeech",
+        type=_folder,
+        help="the unpacked corpus; parts that it lacks are downloaded, and all of it "
+        "if none is named",
+    )
+    add(
+        "--sets",
+        nargs="+",
+        required=True,
+        help="what to make of which parts, e.g. dev=dev-clean+dev-other",
+    )
+    add("--output_dir", type=Path, default=Path("data"))
+    add("--download_dir", type=Path, default=Path("downloads"))
+    add(
+        "--allow_incomplete",
+        choices=["true", "false"],
+        default="false",
+        help="take a public part that lacks utterances",
+    )
+    return parser
+
+
+def _folder(value: str):
+    return Path(value) if value else None
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(
+        lambda: prepare_librispeech(
+            args.librispeech,
+            args.output_dir,
+            parse_sets(args.sets),
+            args.download_dir,
+            args.allow_incomplete == "true",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Stage 1 of the TED-LIUM recipes: Kaldi data folders from the corpus's own tree."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.tedlium import RELEASES, prepare_tedlium
+
+__all__ = ["get_parser", "main"]
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--release", type=int, choices=sorted(RELEASES), required=True)
+    add(
+        "--tedlium",
+        type=lambda value: Path(value) if value else None,
+        help="the unpacked corpus; downloaded if none is named",
+    )
+    add(
+        "--data_type",
+        choices=["legacy", "speaker-adaptation"],
+        default="legacy",
+        help="which sets of release 3",
+    )
+    add("--output_dir", type=Path, default=Path("data"))
+    add("--download_dir", type=Path, default=Path("downloads"))
+    add(
+        "--allow_incomplete",
+        choices=["true", "false"],
+        default="false",
+        help="take a corpus that lacks talks",
+    )
+    return parser
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(
+        lambda: prepare_tedlium(
+            args.tedlium,
+            args.output_dir,
+            args.release,
+            args.download_dir,
+            args.data_type,
+            args.allow_incomplete == "true",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

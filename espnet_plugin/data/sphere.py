@@ -1,0 +1,67 @@
+"""NIST SPHERE headers: what a file holds, and why it may not be readable."""
+
+from pathlib import Path
+from typing import Optional, Union
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["read_sphere_header", "sphere_problem"]
+
+_MAGIC = b"NIST_1A\n"
+_SHORTEN = (
+    "it is compressed with shorten, which libsndfile does not read: write it anew once "
+    "with 'sph2pipe -p -f sph OLD NEW'"
+)
+
+
+def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
+    """Return the fields of a SPHERE file's header.
+
+    ``header_bytes`` is its length. The other names are the file's own, of which
+    ``sample_rate``, ``sample_count``, ``channel_count``, ``sample_n_bytes`` and
+    ``sample_coding`` are usual.
+
+    Raises:
+        UserError: If it is no SPHERE file or its header is cut off.
+    """
+    try:
+        with path.open("rb") as stream:
+            magic, length = stream.read(8), stream.read(8)
+            if magic != _MAGIC or not length.strip().isdigit():
+                raise UserError(f"{path} is no NIST SPHERE file")
+            fields = {"header_bytes": int(length)}
+            text = stream.read(int(length) - 16).decode("ascii", "replace")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    head, found, _ = text.partition("end_head")
+    if not found:
+        raise UserError(f"{path}: its SPHERE header is cut off")
+    for line in head.splitlines():
+        name, _, rest = line.partition(" ")
+        kind, _, value = rest.partition(" ")
+        if kind == "-i":
+            fields[name] = int(value)
+        elif kind == "-r":
+            fields[name] = float(value)
+        elif kind.startswith("-s"):
+            fields[name] = value.strip()
+    return fields
+
+
+def sphere_problem(path: Path) -> Optional[str]:
+    """Say why a SPHERE file cannot be read; None if nothing is wrong with its header.
+
+    A file of another kind has no problem that this could name.
+    """
+    try:
+        header = read_sphere_header(path)
+    except UserError as error:
+        return None if "no NIST SPHERE" in str(error) else str(error)
+    if "shorten" in str(header.get("sample_coding", "")):
+        return _SHORTEN
+    wanted = header.get("sample_count", 0) * header.get("channel_count", 1)
+    wanted = header["header_bytes"] + wanted * header.get("sample_n_bytes", 2)
+    size = path.stat().st_size
+    if size < wanted:
+        return f"it has {size} bytes, its header says {wanted}: copy it again"
+    return None

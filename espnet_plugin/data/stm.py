@@ -1,0 +1,209 @@
+"""TED-LIUM's STM transcripts, to what Kaldi's and ESPnet's recipes make of them.
+
+A line is ``<talk> <channel> <speaker> <start> <end> <label> <words>``. The real files
+hold more than that: lines to be left out, marks of noise, of pronunciation variants and
+of silence, utterance names at the end, and suffixes apart from their words.
+
+The transcripts are those of ESPnet's tedlium2 and tedlium3, word by word, so that error
+rates compare. That includes one loss of theirs: a first word that begins with an
+apostrophe ('cause) goes, because their join of suffixes takes it for a part of the
+label before it.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Iterable, Sequence
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["StmLine", "extend_times", "join_suffixes", "read_stm", "split_speakers"]
+
+_IGNORED = "ignore_time_segment_in_scoring"
+_VARIANT = re.compile(r"\([0-9]\)")
+_NAME_AT_THE_END = re.compile(r"\([^ ]*\)$")
+
+
+@dataclass(frozen=True)
+class StmLine:
+    """One utterance.
+
+    Attributes:
+        name: ``<talk>-<start>-<end>`` in hundredths of a second, as in ESPnet.
+        talk: The recording.
+        start: Seconds.
+        end: Seconds.
+        words: What was said.
+    """
+
+    name: str
+    talk: str
+    start: float
+    end: float
+    words: str
+
+
+def read_stm(
+    sources: Iterable[tuple[str, str]], brackets: Sequence[tuple[str, str]] = ()
+) -> list[StmLine]:
+    """Read the STM files of a set.
+
+    Args:
+        sources: Name (for errors) and content of each file.
+        brackets: Characters of the words to exchange, e.g. ``("<", "[")``; ``{}``
+            always become ``[]``.
+
+    Returns:
+        The utterances that have words, by name.
+
+    Raises:
+        UserError: If a line has too few fields, times that are none, or a name twice
+            with different words.
+    """
+    rows = []
+    for source, content in sources:
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.strip() and ";;" not in line:
+                rows.append(_sort_key(line, f"{source}:{number}"))
+    found: dict[str, StmLine] = {}
+    previous = ""
+    for *_, line, where in sorted(rows):
+        fields = _mapped(line).split()
+        if len(fields) < 5:
+            raise UserError(
+                f"{where}: {line!r} is no <talk> <channel> <speaker> <start> <end> "
+                "<label> <words>"
+            )
+        fields[1] = "A"
+        line = " ".join(fields)
+        if line == previous:
+            continue
+        previous = line
+        if _IGNORED in line:
+            continue
+        fields = join_suffixes(fields)
+        words = " ".join(fields[6:])
+        for old, new in (("{", "["), ("}", "]"), *brackets):
+            words = words.replace(old, new)
+        utterance = _utterance(fields, words, where)
+        if not words:
+            continue
+        if found.setdefault(utterance.name, utterance) != utterance:
+            raise UserError(f"{where}: {utterance.name} stands there twice")
+    return [found[name] for name in sorted(found)]
+
+
+def _sort_key(line: str, where: str) -> tuple:
+    fields = line.split()
+    if len(fields) < 5:
+        raise UserError(
+            f"{where}: {line!r} is no <talk> <channel> <speaker> <start> <end> <label> "
+            "<words>"
+        )
+    return fields[0], fields[1], _number(fields[3], where), line, where
+
+
+def _number(field: str, where: str) -> float:
+    try:
+        return float(field)
+    except ValueError:
+        raise UserError(f"{where}: {field!r} is no time in seconds") from None
+
+
+def _mapped(line: str) -> str:
+    line = line.replace("<F0_M>", "<o,f0,male>", 1)
+    line = line.replace("<F0_F>", "<o,f0,female>", 1)
+    line = _VARIANT.sub("", line).replace("<sil>", "")
+    return _NAME_AT_THE_END.sub("", line)
+
+
+def _utterance(fields: Sequence[str], words: str, where: str) -> StmLine:
+    start, end = (_number(field, where) for field in fields[3:5])
+    # Hundredths, cut off as awk's %d does; ESPnet's segments have these times.
+    first, last = int(start * 100), int(end * 100)
+    if not 0 <= first < last:
+        raise UserError(f"{where}: from {start:g} to {end:g} s is no stretch of time")
+    name = f"{fields[0]}-{first:07d}-{last:07d}"
+    return StmLine(name, fields[0], first / 100.0, last / 100.0, words)
+
+
+def join_suffixes(words: Sequence[str]) -> list[str]:
+    """Join each word that begins with an apostrophe to the one before, in pairs.
+
+    ``i 'd 've`` gives ``i'd 've``: a joined word takes no second suffix.
+    """
+    joined, index = [], 0
+    while index < len(words):
+        if index + 1 < len(words) and words[index + 1].startswith("'"):
+            joined.append(words[index] + words[index + 1])
+            index += 2
+        else:
+            joined.append(words[index])
+            index += 1
+    return joined
+
+
+def extend_times(
+    lines: Sequence[StmLine], before: float, after: float, at_the_end: float = 0.1
+) -> list[StmLine]:
+    """Extend segments into the pauses around them (Kaldi's extend_segment_times.py).
+
+    Segments that overlap then, or did before, meet in the middle.
+
+    Args:
+        lines: Of any talks.
+        before: Seconds.
+        after: Seconds.
+        at_the_end: Seconds that a talk's last segment may grow.
+
+    Returns:
+        In the same order; a segment of which nothing is left is left out.
+    """
+    times = {line.name: [line.start, line.end] for line in lines}
+    talks: dict[str, list[list[float]]] = {}
+    for line in lines:
+        talks.setdefault(line.talk, []).append(times[line.name])
+    for segments in talks.values():
+        segments.sort(key=lambda t: 0.5 * (t[0] + t[1]))
+        last = max(end for _, end in segments) + at_the_end
+        for segment in segments:
+            segment[0] = max(0, segment[0] - before)
+            segment[1] = min(last, segment[1] + after)
+        for this, following in zip(segments, segments[1:]):
+            if this[1] > following[0]:
+                this[1] = following[0] = 0.5 * (this[1] + following[0])
+    return [
+        replace(line, start=times[line.name][0], end=times[line.name][1])
+        for line in lines
+        if times[line.name][0] < times[line.name][1]
+    ]
+
+
+def split_speakers(lines: Sequence[StmLine], max_seconds: float) -> dict[str, str]:
+    """Cut each talk into speakers of a few minutes, ``<talk>-1``, ``<talk>-2``...
+
+    As Kaldi's modify_speaker_info.sh does.
+
+    Args:
+        lines: Sorted by name.
+        max_seconds: Of speech that one speaker gets at most.
+
+    Returns:
+        The speaker by utterance.
+    """
+    groups: dict[str, list[list[str]]] = {}
+    seconds: dict[str, float] = {}
+    for line in lines:
+        # Six digits, as awk prints the durations that Kaldi adds up.
+        length = float(f"{line.end - line.start:.6g}")
+        talk = groups.setdefault(line.talk, [])
+        if not talk or seconds[line.talk] + length > max_seconds:
+            talk.append([])
+            seconds[line.talk] = 0.0
+        talk[-1].append(line.name)
+        seconds[line.talk] += length
+    return {
+        name: f"{talk}-{number:0{len(str(len(parts)))}d}"
+        for talk, parts in groups.items()
+        for number, names in enumerate(parts, 1)
+        for name in names
+    }
