@@ -7,7 +7,7 @@ from typing import Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["DataDir", "complain", "read_data_dir", "write_data_dir"]
+__all__ = ["DataDir", "complain", "read_data_dir", "speech_input", "write_data_dir"]
 
 
 @dataclass
@@ -72,3 +72,28 @@ def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
     write_lines(
         folder / "spk2utt", (f"{s} {' '.join(speakers[s])}" for s in sorted(speakers))
     )
+
+
+def speech_input(folder: Union[str, Path]) -> tuple[str, str]:
+    """Return which table of a dump lists the inputs, and as what ESPnet reads it.
+
+    Stage 2 of this plugin and stages 3 and 4 of ``asr.sh`` say it in ``feats_type`` and
+    ``audio_format``: ``raw`` audio is ``kaldi_ark`` where the format has "ark" in it,
+    ``fbank`` are this plugin's ``.npy`` files, other features are Kaldi's.
+
+    Raises:
+        UserError: If the folder is no dump.
+    """
+    folder = Path(folder)
+    texts = {}
+    for name in ("feats_type", "audio_format"):
+        path = folder / name
+        texts[name] = path.read_text().strip() if path.is_file() else ""
+    if not texts["feats_type"]:
+        raise UserError(
+            f"{folder}/feats_type is not there: run stage 2 for the set {folder.name!r}"
+        )
+    if texts["feats_type"] == "raw":
+        return "wav.scp", "kaldi_ark" if "ark" in texts["audio_format"] else "sound"
+    own = texts["feats_type"] == "fbank" or texts["audio_format"] == "npy"
+    return "feats.scp", "npy" if own else "kaldi_ark"

@@ -38,6 +38,17 @@ reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
 reference_exp=                              # Its folder; ${expdir}/asr_reference.
 
+# Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
+asr_recipe=         # Its folder. Data, statistics and reference are found in it, stages 1
+                    # to 3 fall away; what was found is printed. Instead of that:
+recipe_exp=         # an experiment there (default: the best by CER on dev),
+recipe_train_set=   # names in its dump,
+recipe_valid_set=
+recipe_test_sets=   # (default: all others)
+recipe_dump=        # the folder of the sets, e.g. dump/raw,
+recipe_stats=       # the folder that stage 10 wrote,
+recipe_token_list=  # the list that the model was trained with.
+
 # EncRL (stage 5), fine-tuning (stage 6)
 tag=encrl                             # Names the folders of this variant.
 variant=                              # Its name in the tables; the tag if not encrl.
@@ -87,6 +98,8 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
+# bash runs this when the command that Ctrl-C stopped as well has ended.
+trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
@@ -98,7 +111,7 @@ log "$0 ${run_args}"
 [[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
     || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
 
-corpus=${corpus:-$(basename "$(dirname "${PWD}")")}
+corpus=${corpus:-$(basename "$(dirname "$(readlink -f "${asr_recipe:-.}")")")}
 reference_exp=${reference_exp:-${expdir}/asr_reference}
 [ -n "${variant}" ] || { [ "${tag}" = encrl ] || variant=${tag}; }
 for n in ${sizes}; do
@@ -124,17 +137,38 @@ stats=${expdir}/asr_stats_${feats_type}_${token_name}
 encrl_exp=${expdir}/encrl_${tag}_s${seed}
 student_exp=${expdir}/asr_${tag}_s${seed}
 
+if [ "${feats_type}" = raw ]; then
+    scp=wav.scp type=sound lengths=utt2num_samples
+else
+    scp=feats.scp type=npy lengths=feats_shape
+fi
+if [ -n "${asr_recipe}" ]; then
+    [ -z "${reference}" ] || die "--asr_recipe brings its reference; choose with --recipe_exp"
+    # shellcheck disable=SC2086
+    ${train_cmd} ${python} -m espnet_plugin.bin.asr_recipe --asr_recipe "${asr_recipe}" \
+        --output_dir "${expdir}/asr_recipe" \
+        ${recipe_exp:+--recipe_exp "${recipe_exp}"} \
+        ${reference_model_file:+--reference_model_file "${reference_model_file}"} \
+        ${recipe_train_set:+--recipe_train_set "${recipe_train_set}"} \
+        ${recipe_valid_set:+--recipe_valid_set "${recipe_valid_set}"} \
+        ${recipe_test_sets:+--recipe_test_sets ${recipe_test_sets}} \
+        ${recipe_dump:+--recipe_dump "${recipe_dump}"} \
+        ${recipe_stats:+--recipe_stats "${recipe_stats}"} \
+        ${recipe_token_list:+--recipe_token_list "${recipe_token_list}"}
+    # Sets reference, reference_model_file, dump, stats, the names of the sets, scp, type.
+    . "${expdir}/asr_recipe/found.sh"
+    if [ "${stage}" -le 3 ]; then
+        log "Stages 1 to 3 are those of ${asr_recipe}"
+        stage=4
+    fi
+fi
+
 # An imported reference brings its own tokens, from stage 2 on.
 import_tokens=()
 if [ -n "${reference}" ]; then
     token_list=${reference_exp}/tokens.txt
 fi
 
-if [ "${feats_type}" = raw ]; then
-    scp=wav.scp type=sound lengths=utt2num_samples
-else
-    scp=feats.scp type=npy lengths=feats_shape
-fi
 data_opts=(
     --train_data_path_and_name_and_type "${dump}/${dump_train}/${scp},speech,${type}"
     --train_data_path_and_name_and_type "${dump}/${dump_train}/text,text,text"
@@ -168,6 +202,7 @@ evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
 }
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+wanted_up_to() { [ "${stage}" -le "$1" ]; }
 
 if wanted 1; then
     log "Stage 1: data preparation"
@@ -175,7 +210,7 @@ if wanted 1; then
     local/data.sh --output_dir "${datadir}" ${local_data_opts}
 fi
 
-if wanted 2 || wanted 4; then
+if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && wanted_up_to 8; }; then
     if [ -n "${reference}" ]; then
         log "Importing the reference model ${reference}"
         # shellcheck disable=SC2086

@@ -1,0 +1,330 @@
+"""A finished recipe of ESPnet: what it is made of, found and checked.
+
+What ``asr.sh`` does where is read off its stages 3 to 5, 10 and 11
+(https://github.com/espnet/espnet, egs2/TEMPLATE/asr1/asr.sh, release 202511). The
+experiment's ``config.yaml`` says the most: which sets, how they are read, which
+statistics. All paths in it are relative to the recipe's folder.
+"""
+
+import logging
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import locked, read_json, read_pairs, write_json, write_lines
+from espnet_plugin.recipe.checks import (
+    check_bpe,
+    check_statistics,
+    compare_tokens,
+    find_token_list,
+)
+from espnet_plugin.recipe.experiment import Experiment, find_experiment
+from espnet_plugin.recipe.tables import DumpSet, link_set
+
+__all__ = ["Overrides", "StockRecipe", "find_recipe", "take_over"]
+
+_KINDS = ("sound", "kaldi_ark", "npy")
+_PARTS = ("train", "valid")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What a user names instead of having it found.
+
+    Attributes:
+        experiment: Name below ``exp``, or path.
+        model_file: Name of the checkpoint.
+        train_set: Name of the training set in the dump.
+        valid_set: Of the development set.
+        test_sets: Of the others.
+        dump: Folder of the sets.
+        stats: Folder with ``train`` and ``valid`` of stage 10.
+        token_list: The list the model was trained with.
+    """
+
+    experiment: Optional[str] = None
+    model_file: Optional[str] = None
+    train_set: Optional[str] = None
+    valid_set: Optional[str] = None
+    test_sets: Optional[Sequence[str]] = None
+    dump: Optional[Path] = None
+    stats: Optional[Path] = None
+    token_list: Optional[Path] = None
+
+
+@dataclass(frozen=True)
+class StockRecipe:
+    """What was found.
+
+    Attributes:
+        folder: The recipe's, absolute.
+        experiment: The reference to be.
+        train: Training set.
+        valid: Development set.
+        tests: The others, at least one.
+        left_out: Names in the dump that look like other versions of the training set.
+        stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
+        token_list: Of the recipe; None if only ``config.yaml`` has the tokens.
+    """
+
+    folder: Path
+    experiment: Experiment
+    train: DumpSet
+    valid: DumpSet
+    tests: tuple[DumpSet, ...]
+    left_out: tuple[str, ...]
+    stats: Path
+    token_list: Optional[Path]
+
+    def describe(self) -> list[str]:
+        """Return what was found, a line each, with the option that overrides it."""
+        rate = self.experiment.dev_cer
+        best = "" if rate is None else f" ({rate:.1f} % CER on dev)"
+        tokens = self.token_list or "config.yaml"
+        config = self.experiment.config
+        lines = [
+            ("experiment", f"{self.experiment.folder}{best}", "--recipe_exp"),
+            ("checkpoint", self.experiment.checkpoint.name, "--reference_model_file"),
+            ("sets", self.train.scp.parent.parent, "--recipe_dump"),
+            ("training", _shown(self.train), "--recipe_train_set"),
+            ("development", _shown(self.valid), "--recipe_valid_set"),
+            ("test", ", ".join(map(_shown, self.tests)), "--recipe_test_sets"),
+            ("statistics", self.stats, "--recipe_stats"),
+            (f"{config.get('token_type')} tokens", tokens, "--recipe_token_list"),
+        ]
+        if self.left_out:
+            lines.append(("left out", ", ".join(self.left_out), "--recipe_test_sets"))
+        return [f"{what:12} {value}  [{option}]" for what, value, option in lines]
+
+
+def _shown(item: DumpSet) -> str:
+    return f"{item.name} ({item.scp.name}, {item.kind})"
+
+
+def find_recipe(folder: Path, wanted: Overrides = Overrides()) -> StockRecipe:
+    """Find what a recipe is made of; its files are only read.
+
+    Raises:
+        UserError: If it was not trained, or a part cannot be found.
+    """
+    root = folder.resolve()
+    experiment = find_experiment(root, wanted.experiment, wanted.model_file)
+    config = experiment.config
+    dump = None if wanted.dump is None else _existing(root, wanted.dump, "recipe_dump")
+    stats = _find_stats(root, config, wanted.stats)
+    names = {"train": wanted.train_set, "valid": wanted.valid_set}
+    sets = {}
+    for part in _PARTS:
+        scp, text, kind = _data_of(experiment, part)
+        scp, text = root / scp, root / text
+        if any(p.name.startswith("splits") for p in scp.parents):
+            scp = _unsplit(root, scp, stats / part / "speech_shape", dump)
+            text = scp.parent / "text"
+        if dump is not None:
+            scp = dump / scp.parent.name / scp.name
+            text = scp.parent / text.name
+        if names[part] is not None:
+            scp = scp.parent.parent / names[part] / scp.name
+            text = scp.parent / text.name
+        sets[part] = DumpSet(scp.parent.name, scp, text, kind)
+    tests, left_out = _find_tests(sets["train"], sets["valid"], wanted.test_sets)
+    token_list = wanted.token_list
+    if token_list is not None:
+        token_list = _existing(root, token_list, "recipe_token_list")
+    else:
+        token_list = find_token_list(root, config)
+    return StockRecipe(
+        root,
+        experiment,
+        sets["train"],
+        sets["valid"],
+        tests,
+        left_out,
+        stats,
+        token_list,
+    )
+
+
+def take_over(recipe: StockRecipe, output_dir: Path) -> None:
+    """Check the parts against each other and make them usable from here.
+
+    Nothing is done when that was done for the same files.
+
+    Args:
+        recipe: From :func:`find_recipe`.
+        output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
+            ``encrl.sh`` reads.
+
+    Raises:
+        UserError: If files are gone, or tokens or statistics are not the model's.
+    """
+    with locked(output_dir):  # jobs that run side by side need it only once
+        stamp, done = _stamp(recipe), output_dir / "done.json"
+        if done.is_file() and read_json(done) == stamp:
+            logging.info("%s holds this already", output_dir)
+            return
+        done.unlink(missing_ok=True)
+        _take_over(recipe, output_dir)
+        write_json(done, stamp)
+
+
+def _stamp(recipe: StockRecipe) -> dict[str, Any]:
+    """Return what tells whether anything changed, without reading every file."""
+    experiment = recipe.experiment
+    sets = (recipe.train, recipe.valid, *recipe.tests)
+    files = [experiment.folder / "config.yaml", experiment.checkpoint]
+    files += [recipe.stats / part / "speech_shape" for part in _PARTS]
+    files += [path for item in sets for path in (item.scp, item.text)]
+    files += [recipe.token_list] if recipe.token_list else []
+    states = [path.stat() for path in files if path.is_file()]
+    return {
+        "files": [str(path) for path in files],
+        "states": [[state.st_size, state.st_mtime_ns] for state in states],
+        "found": recipe.describe(),
+    }
+
+
+def _take_over(recipe: StockRecipe, output_dir: Path) -> None:
+    _check_model(recipe)
+    for part, item in zip(_PARTS, (recipe.train, recipe.valid)):
+        shapes = recipe.stats / part / "speech_shape"
+        count = link_set(
+            item,
+            recipe.folder,
+            output_dir / "dump" / item.name,
+            read_pairs(shapes),
+        )
+        logging.info("%s: %d utterances", item.name, count)
+        link = output_dir / "stats" / part / "speech_shape"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(shapes)
+    for item in recipe.tests:
+        count = link_set(item, recipe.folder, output_dir / "dump" / item.name)
+        logging.info("%s: %d utterances", item.name, count)
+    write_lines(output_dir / "stats" / ".done", [])
+    values = {
+        "reference": recipe.experiment.folder,
+        "reference_model_file": recipe.experiment.checkpoint.name,
+        "dump": output_dir / "dump",
+        "stats": output_dir / "stats",
+        "train_set": recipe.train.name,
+        "dump_train": recipe.train.name,
+        "valid_set": recipe.valid.name,
+        "test_sets": " ".join(item.name for item in recipe.tests),
+        "scp": recipe.train.scp.name,
+        "type": recipe.train.kind,
+    }
+    lines = (f"{name}={shlex.quote(str(value))}" for name, value in values.items())
+    write_lines(output_dir / "found.sh", lines)
+
+
+def _check_model(recipe: StockRecipe) -> None:
+    config, folder = recipe.experiment.config, recipe.experiment.folder
+    tokens = config["token_list"]
+    if recipe.token_list is not None and isinstance(tokens, list):
+        compare_tokens(tokens, recipe.token_list, folder)
+    bpemodel = config.get("bpemodel")
+    if config.get("token_type") == "bpe" and isinstance(tokens, list):
+        path = recipe.folder / str(bpemodel)
+        if not path.is_file():
+            raise UserError(
+                f"{folder}/config.yaml: bpemodel: {path} is gone: bring it back (stage "
+                "5 of that recipe would make it again from the same transcripts)"
+            )
+        check_bpe(tokens, path)
+    stats = (config.get("normalize_conf") or {}).get("stats_file")
+    if stats:
+        check_statistics(config, recipe.folder / stats, recipe.experiment.checkpoint)
+
+
+def _existing(root: Path, path: Path, option: str) -> Path:
+    for choice in (root / path, path):
+        if choice.exists():
+            return choice.resolve()
+    raise UserError(f"--{option} {path}: neither {root / path} nor {path} is there")
+
+
+def _data_of(experiment: Experiment, part: str) -> tuple[str, str, str]:
+    """Return the list of inputs, the transcripts and how ESPnet reads the inputs."""
+    key = f"{part}_data_path_and_name_and_type"
+    config_file = experiment.folder / "config.yaml"
+    data = {name: (path, kind) for path, name, kind in experiment.config.get(key) or ()}
+    if "speech" not in data or "text" not in data:
+        raise UserError(
+            f"{config_file}: {key} does not name speech and text, so it is not known "
+            "what the model was trained on (a packed model, or one of an old ESPnet): "
+            "name another experiment with --recipe_exp, or make data folders and give "
+            "this one by --reference instead of --asr_recipe"
+        )
+    path, kind = data["speech"]
+    if kind not in _KINDS:
+        raise UserError(
+            f"{config_file}: speech is read as {kind}; only {', '.join(_KINDS)} of one "
+            "channel can be"
+        )
+    return path, data["text"][0], kind
+
+
+def _find_stats(root: Path, config: dict[str, Any], wanted: Optional[Path]) -> Path:
+    if wanted is not None:
+        stats = _existing(root, wanted, "recipe_stats")
+    else:
+        # <stats>/train/speech_shape, or <stats>/splits8/speech_shape
+        files = config.get("train_shape_file") or ["exp/asr_stats/train/speech_shape"]
+        stats = (root / files[0]).parent.parent
+    for part in _PARTS:
+        if not (stats / part / "speech_shape").is_file():
+            raise UserError(
+                f"{stats}/{part}/speech_shape is missing: run stage 10 of that recipe, "
+                "or name the folder of its statistics with --recipe_stats"
+            )
+    return stats
+
+
+def _unsplit(root: Path, scp: Path, shapes: Path, dump: Optional[Path]) -> Path:
+    """Find the set that ``--num_splits_asr`` made parts of: it has its utterances."""
+    utterances = read_pairs(shapes).keys()
+    lists = dump.glob(f"*/{scp.name}") if dump else root.glob(f"dump/*/*/{scp.name}")
+    for path in sorted(lists):
+        if read_pairs(path).keys() == utterances:
+            return path
+    raise UserError(
+        f"{scp} is one of several parts, and no set in dump has the utterances of "
+        f"{shapes}: name the folder of the sets with --recipe_dump"
+    )
+
+
+def _find_tests(
+    train: DumpSet, valid: DumpSet, wanted: Optional[Sequence[str]]
+) -> tuple[tuple[DumpSet, ...], tuple[str, ...]]:
+    """Return all sets but those for training, and the names that were left out."""
+    dump, scp = train.scp.parent.parent, train.scp.name
+    names = sorted(
+        path.parent.name
+        for path in dump.glob(f"*/{scp}")
+        if (path.parent / "text").is_file()
+    )
+    if wanted is not None:
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            raise UserError(
+                f"--recipe_test_sets {' '.join(missing)}: {dump} has {', '.join(names)}"
+            )
+        chosen, left_out = list(wanted), []
+    else:
+        # asr.sh adds _sp to the set that it perturbs; both versions may lie there.
+        base = train.name.removesuffix("_sp")
+        used = {train.name, valid.name}
+        left_out = [n for n in names if n.startswith(base) and n not in used]
+        chosen = [n for n in names if n not in used and n not in left_out]
+    if not chosen:
+        raise UserError(
+            f"{dump} has no test set besides {train.name} and {valid.name}: run stage 3 "
+            "of that recipe with --test_sets, or name one with --recipe_test_sets "
+            f"(there are: {', '.join(names) or 'none'})"
+        )
+    sets = (DumpSet(n, dump / n / scp, dump / n / "text", train.kind) for n in chosen)
+    return tuple(sets), tuple(left_out)
