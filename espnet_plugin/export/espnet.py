@@ -22,7 +22,15 @@ ARCHITECTURE = (
     "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
     "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
 )  # fmt: skip
-_OURS = ("objectives", "teacher_dim", "ctc_loss_weight")
+_OURS = (
+    "objectives",
+    "teacher_dim",
+    "ctc_loss_weight",
+    "reference_config",
+    "reference_model_file",
+    "student_init",
+    "student_layers",
+)
 
 
 def plain_config(config: dict, num_layers: int) -> dict:
