@@ -78,6 +78,7 @@ def test_usage(cmd, status, registered, capsys):
     assert "usage: python3 -m espnet_plugin.launch -m module" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_spawned_ranks_know_the_models(tmp_path):
     """As espnet2.tasks.abs_task starts ranks: spawn, and a target it unpickles."""
     (tmp_path / "rank_work.py").write_text(

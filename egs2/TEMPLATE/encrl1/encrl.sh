@@ -98,6 +98,19 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
+submit() {  # submit COMMANDS NAME command...: run it, where cmd.sh says
+    local how=$1 file=${expdir}/log/$2_${tag}_s${seed}.log
+    shift 2
+    if [[ ${how%% *} != *.pl ]]; then
+        # shellcheck disable=SC2086
+        ${how} "$@"
+        return
+    fi
+    mkdir -p "${expdir}/log"
+    log "Submitted by ${how}, log: ${file}"
+    # shellcheck disable=SC2086
+    ${how} "${file}" "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
+}
 # bash runs this when the command that Ctrl-C stopped as well has ended.
 trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
@@ -145,8 +158,8 @@ fi
 if [ -n "${asr_recipe}" ]; then
     [ -z "${reference}" ] || die "--asr_recipe brings its reference; choose with --recipe_exp"
     # shellcheck disable=SC2086
-    ${train_cmd} ${python} -m espnet_plugin.bin.asr_recipe --asr_recipe "${asr_recipe}" \
-        --output_dir "${expdir}/asr_recipe" \
+    submit "${train_cmd}" asr_recipe ${python} -m espnet_plugin.bin.asr_recipe \
+        --asr_recipe "${asr_recipe}" --output_dir "${expdir}/asr_recipe" \
         ${recipe_exp:+--recipe_exp "${recipe_exp}"} \
         ${reference_model_file:+--reference_model_file "${reference_model_file}"} \
         ${recipe_train_set:+--recipe_train_set "${recipe_train_set}"} \
@@ -196,7 +209,7 @@ need() {  # need FILE STAGE: refuse to start a stage whose input is not there
 }
 evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
     # shellcheck disable=SC2086
-    ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "$@" \
+    submit "${decode_cmd}" evaluate ${python} -m espnet_plugin.bin.evaluate "$@" \
         --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
         --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
 }
@@ -214,7 +227,7 @@ if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && wanted_up_to 8; }; then
     if [ -n "${reference}" ]; then
         log "Importing the reference model ${reference}"
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.import_reference \
+        submit "${train_cmd}" import ${python} -m espnet_plugin.bin.import_reference \
             --reference "${reference}" --output_dir "${reference_exp}" \
             ${reference_model_file:+--reference_model_file "${reference_model_file}"}
     fi
@@ -232,7 +245,7 @@ if wanted 2; then
     log "Stage 2: features and tokens"
     need "${datadir}/${train_set}" 1
     # shellcheck disable=SC2086
-    ${train_cmd} ${python} -m espnet_plugin.bin.prepare \
+    submit "${train_cmd}" prepare ${python} -m espnet_plugin.bin.prepare \
         --data_dir "${datadir}" --dump_dir "${dump}" \
         --train_set "${train_set}" --dump_train_set "${dump_train}" \
         --other_sets "${valid_set}" ${test_sets} \
@@ -260,7 +273,7 @@ if wanted 3; then
             done
         else
             # shellcheck disable=SC2086
-            ${train_cmd} ${python} -m espnet_plugin.bin.asr_train --collect_stats true \
+            submit "${train_cmd}" stats ${python} -m espnet_plugin.bin.asr_train --collect_stats true \
                 --config "${reference_config}" "${data_opts[@]}" "${token_opts[@]}" \
                 "${feature_opts[@]}" \
                 --train_shape_file "${dump}/${dump_train}/${lengths}" \
@@ -276,7 +289,7 @@ if wanted 4 && [ -z "${reference}" ]; then
     need "${stats}/.done" 3
     set_feature_opts
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind reference \
+    submit "${cuda_cmd}" reference ${python} -m espnet_plugin.bin.train_models --kind reference \
         --config "${reference_config}" --output "${reference_exp}" --seed 1 \
         "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
         --normalize global_mvn \
@@ -293,7 +306,7 @@ if wanted 5; then
     need "${stats}/.done" 3
     need "${reference_exp}/meta.json" 4
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.encrl_train \
+    submit "${cuda_cmd}" encrl ${python} -m espnet_plugin.bin.encrl_train \
         --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
         --variant "${variant}" --serves ${sizes} \
         --reference_config "${reference_exp}/config.yaml" \
@@ -312,11 +325,11 @@ if wanted 6; then
     family_opts=(--encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${cut}")
     if [ "${finetune_epochs}" = 0 ]; then
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
             "${family_opts[@]}" --output "${student_exp}" --method encrl
     else
         # shellcheck disable=SC2086
-        ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind finetune \
+        submit "${cuda_cmd}" finetune ${python} -m espnet_plugin.bin.train_models --kind finetune \
             "${family_opts[@]}" --output "${student_exp}" --seed "${seed}" \
             --config "${finetune_config}" \
             ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
@@ -324,7 +337,7 @@ if wanted 6; then
     fi
     if ${direct}; then
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
             "${family_opts[@]}" --output "${student_exp}_direct"
     fi
 fi
@@ -353,7 +366,7 @@ if wanted 8; then
         lists+=("${expdir}/asr_${name}_s${seed}.models")
     done
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
+    submit "${cuda_cmd}" baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
         --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
         --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
         ${baseline_training:+--training "${baseline_training}"} \

@@ -17,7 +17,7 @@ fi
 
 mkdir -p "$1/local"
 cp "${template}/cmd.sh" "${template}/db.sh" "$1"
-ln -s "${template}/encrl.sh" "$1/encrl.sh"
+ln -s "${template}/encrl.sh" "${template}/jobs.sh" "$1"
 ln -s "${root}/conf" "$1/conf"
 cat > "$1/path.sh" << END
 export ESPNET_PLUGIN_ROOT=\${ESPNET_PLUGIN_ROOT:-$(printf '%q' "${root}")}
