@@ -45,8 +45,8 @@ def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
         except BlockingIOError as error:
             if not wait:
                 raise UserError(
-                    f"another run works in {folder}: wait until it has ended, or choose "
-                    "another --tag, --seed or --expdir"
+                    f"another run works in {folder}: wait until it has ended, or "
+                    "choose another --tag, --seed or --expdir"
                 ) from error
             logging.info("waiting for another process that works in %s", folder)
             fcntl.flock(stream, fcntl.LOCK_EX)

@@ -4,13 +4,13 @@ An unmodified ``asr.sh`` trains and decodes models of this plugin with
 
     ./run.sh --python "python3 -m espnet_plugin.launch" --asr_config conf/my_encrl.yaml
 
-because it calls ``${python} -m espnet2.bin.asr_train`` and the like. What follows is run
-as ``python3`` would run it: ``-m module options`` or ``script options``.
+because it calls ``${python} -m espnet2.bin.asr_train`` and the like. What follows is
+run as ``python3`` would run it: ``-m module options`` or ``script options``.
 
-ESPnet has no entry points, so something has to register in every process that builds a
-model. Spawned ranks (several GPUs) are such processes: before one unpickles its work,
-Python imports the parent's main module again, by the name ``__mp_main__``. That module is
-this one, not the module that it runs, and so every rank registers too.
+ESPnet has no entry points, so something has to register in every process that builds
+a model. Spawned ranks (several GPUs) are such processes: before one unpickles its work,
+Python imports the parent's main module again, by the name ``__mp_main__``. That module
+is this one, not the module that it runs, and so every rank registers too.
 """
 
 import importlib.util
@@ -61,7 +61,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
                 _register()
             spec = importlib.util.find_spec(name)
             sys.argv[0] = (spec and spec.origin) or name
-            # Not with alter_sys: the main module that ranks import has to stay this one.
+            # Not with alter_sys: the main module, which ranks import, stays this one.
             runpy.run_module(name, run_name="__main__")
     except UserError as error:
         logging.getLogger().error("%s", error)

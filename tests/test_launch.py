@@ -1,4 +1,4 @@
-"""The launcher: a module run as Python would run it, registered in spawned ranks too."""
+"""The launcher: a module run as Python would run it, spawned ranks registered too."""
 
 import os
 import subprocess

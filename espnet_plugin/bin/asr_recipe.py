@@ -32,12 +32,14 @@ def get_parser() -> argparse.ArgumentParser:
 
 def take_recipe(args: argparse.Namespace) -> None:
     """Do the work."""
-    from espnet_plugin.recipe.stock import Overrides, find_recipe, take_over
+    from espnet_plugin.recipe.stock import Overrides, find_recipe
+    from espnet_plugin.recipe.takeover import earlier_choice, take_over
 
     recipe = find_recipe(
         args.asr_recipe,
         Overrides(
-            experiment=args.recipe_exp,
+            experiment=args.recipe_exp
+            or earlier_choice(args.asr_recipe, args.output_dir),
             model_file=args.reference_model_file,
             train_set=args.recipe_train_set,
             valid_set=args.recipe_valid_set,

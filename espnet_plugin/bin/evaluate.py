@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from espnet2.utils.types import str2bool
@@ -43,7 +44,7 @@ def evaluate(args: argparse.Namespace) -> None:
             measure_speed(folder, overwrite=True)
             continue
         # Jobs side by side share the reference; the second finds what the first did.
-        with locked(folder):
+        with locked(folder) if folder.is_dir() else nullcontext():
             evaluate_model(
                 folder,
                 args.dump_dir,

@@ -202,6 +202,6 @@ class _CopyLast(torch.nn.Module):
 def _forbid_time_warp(specaug: Optional[torch.nn.Module]) -> None:
     if getattr(specaug, "apply_time_warp", False):
         raise UserError(
-            "specaug_conf.apply_time_warp must be false for EncRL: a warped frame of the "
-            "student has no frame of the teacher to be compared with"
+            "specaug_conf.apply_time_warp must be false for EncRL: a warped frame of "
+            "the student has no frame of the teacher to be compared with"
         )

@@ -47,8 +47,8 @@ class NamedReference:
     ):
         if config is None or model_file is None:
             raise UserError(
-                "model_conf: reference_config and reference_model_file belong together: "
-                "name the reference's config.yaml and its checkpoint"
+                "model_conf: reference_config and reference_model_file belong "
+                "together: name the reference's config.yaml and its checkpoint"
             )
         if init not in INITS:
             raise UserError(

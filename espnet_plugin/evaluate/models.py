@@ -12,6 +12,7 @@ from espnet_plugin.files import read_json
 
 __all__ = ["evaluate_model", "measure_speed"]
 
+
 def evaluate_model(
     folder: Path,
     dump_dir: Path,

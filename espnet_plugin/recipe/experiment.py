@@ -13,6 +13,10 @@ from espnet_plugin.export.load import read_config
 __all__ = ["Experiment", "find_experiment"]
 
 
+# host.DUAL_MODE, which cannot be asked without the many seconds of importing ESPnet.
+_DUAL_MODE = "dual_mode_conformer"
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A finished training.
@@ -77,7 +81,8 @@ def find_experiment(
         reasons = "".join(f"\n  {problem}" for problem in problems)
         raise UserError(
             f"--asr_recipe {recipe} was not trained: {_what_there_is(root)}. Run its "
-            f"asr.sh to the end of stage 11, or name a folder with --recipe_exp{reasons}"
+            "asr.sh to the end of stage 11, or name a folder with --recipe_exp"
+            f"{reasons}"
         )
     for problem in problems:
         logging.info("left out: %s", problem)
@@ -112,6 +117,8 @@ def _read(folder: Path, model_file: Optional[str]) -> Experiment:
             f"{folder}: model: {kind} cannot be a reference, espnet can (CTC or hybrid "
             "CTC/attention)"
         )
+    if config["encoder"] == _DUAL_MODE:
+        raise UserError(f"{folder}: a dual-mode model cannot be a reference")
     # ESPnet averages at the very end of a training.
     if model_file is None and not any(folder.glob("*.ave*.pth")):
         epochs = len(list(folder.glob("*epoch.pth")))

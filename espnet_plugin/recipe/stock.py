@@ -6,27 +6,20 @@ experiment's ``config.yaml`` says the most: which sets, how they are read, which
 statistics. All paths in it are relative to the recipe's folder.
 """
 
-import logging
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import locked, read_json, read_pairs, write_json, write_lines
-from espnet_plugin.recipe.checks import (
-    check_bpe,
-    check_statistics,
-    compare_tokens,
-    find_token_list,
-)
+from espnet_plugin.files import read_pairs
+from espnet_plugin.recipe.checks import find_token_list
 from espnet_plugin.recipe.experiment import Experiment, find_experiment
-from espnet_plugin.recipe.tables import DumpSet, link_set
+from espnet_plugin.recipe.tables import DumpSet
 
-__all__ = ["Overrides", "StockRecipe", "find_recipe", "take_over"]
+__all__ = ["PARTS", "Overrides", "StockRecipe", "find_recipe"]
 
 _KINDS = ("sound", "kaldi_ark", "npy")
-_PARTS = ("train", "valid")
+PARTS = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ def find_recipe(folder: Path, wanted: Overrides = Overrides()) -> StockRecipe:
     stats = _find_stats(root, config, wanted.stats)
     names = {"train": wanted.train_set, "valid": wanted.valid_set}
     sets = {}
-    for part in _PARTS:
+    for part in PARTS:
         scp, text, kind = _data_of(experiment, part)
         scp, text = root / scp, root / text
         if any(p.name.startswith("splits") for p in scp.parents):
@@ -145,99 +138,6 @@ def find_recipe(folder: Path, wanted: Overrides = Overrides()) -> StockRecipe:
         stats,
         token_list,
     )
-
-
-def take_over(recipe: StockRecipe, output_dir: Path) -> None:
-    """Check the parts against each other and make them usable from here.
-
-    Nothing is done when that was done for the same files.
-
-    Args:
-        recipe: From :func:`find_recipe`.
-        output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
-            ``encrl.sh`` reads.
-
-    Raises:
-        UserError: If files are gone, or tokens or statistics are not the model's.
-    """
-    with locked(output_dir):  # jobs that run side by side need it only once
-        stamp, done = _stamp(recipe), output_dir / "done.json"
-        if done.is_file() and read_json(done) == stamp:
-            logging.info("%s holds this already", output_dir)
-            return
-        done.unlink(missing_ok=True)
-        _take_over(recipe, output_dir)
-        write_json(done, stamp)
-
-
-def _stamp(recipe: StockRecipe) -> dict[str, Any]:
-    """Return what tells whether anything changed, without reading every file."""
-    experiment = recipe.experiment
-    sets = (recipe.train, recipe.valid, *recipe.tests)
-    files = [experiment.folder / "config.yaml", experiment.checkpoint]
-    files += [recipe.stats / part / "speech_shape" for part in _PARTS]
-    files += [path for item in sets for path in (item.scp, item.text)]
-    files += [recipe.token_list] if recipe.token_list else []
-    states = [path.stat() for path in files if path.is_file()]
-    return {
-        "files": [str(path) for path in files],
-        "states": [[state.st_size, state.st_mtime_ns] for state in states],
-        "found": recipe.describe(),
-    }
-
-
-def _take_over(recipe: StockRecipe, output_dir: Path) -> None:
-    _check_model(recipe)
-    for part, item in zip(_PARTS, (recipe.train, recipe.valid)):
-        shapes = recipe.stats / part / "speech_shape"
-        count = link_set(
-            item,
-            recipe.folder,
-            output_dir / "dump" / item.name,
-            read_pairs(shapes),
-        )
-        logging.info("%s: %d utterances", item.name, count)
-        link = output_dir / "stats" / part / "speech_shape"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(shapes)
-    for item in recipe.tests:
-        count = link_set(item, recipe.folder, output_dir / "dump" / item.name)
-        logging.info("%s: %d utterances", item.name, count)
-    write_lines(output_dir / "stats" / ".done", [])
-    values = {
-        "reference": recipe.experiment.folder,
-        "reference_model_file": recipe.experiment.checkpoint.name,
-        "dump": output_dir / "dump",
-        "stats": output_dir / "stats",
-        "train_set": recipe.train.name,
-        "dump_train": recipe.train.name,
-        "valid_set": recipe.valid.name,
-        "test_sets": " ".join(item.name for item in recipe.tests),
-        "scp": recipe.train.scp.name,
-        "type": recipe.train.kind,
-    }
-    lines = (f"{name}={shlex.quote(str(value))}" for name, value in values.items())
-    write_lines(output_dir / "found.sh", lines)
-
-
-def _check_model(recipe: StockRecipe) -> None:
-    config, folder = recipe.experiment.config, recipe.experiment.folder
-    tokens = config["token_list"]
-    if recipe.token_list is not None and isinstance(tokens, list):
-        compare_tokens(tokens, recipe.token_list, folder)
-    bpemodel = config.get("bpemodel")
-    if config.get("token_type") == "bpe" and isinstance(tokens, list):
-        path = recipe.folder / str(bpemodel)
-        if not path.is_file():
-            raise UserError(
-                f"{folder}/config.yaml: bpemodel: {path} is gone: bring it back (stage "
-                "5 of that recipe would make it again from the same transcripts)"
-            )
-        check_bpe(tokens, path)
-    stats = (config.get("normalize_conf") or {}).get("stats_file")
-    if stats:
-        check_statistics(config, recipe.folder / stats, recipe.experiment.checkpoint)
 
 
 def _existing(root: Path, path: Path, option: str) -> Path:
@@ -275,7 +175,7 @@ def _find_stats(root: Path, config: dict[str, Any], wanted: Optional[Path]) -> P
         # <stats>/train/speech_shape, or <stats>/splits8/speech_shape
         files = config.get("train_shape_file") or ["exp/asr_stats/train/speech_shape"]
         stats = (root / files[0]).parent.parent
-    for part in _PARTS:
+    for part in PARTS:
         if not (stats / part / "speech_shape").is_file():
             raise UserError(
                 f"{stats}/{part}/speech_shape is missing: run stage 10 of that recipe, "
@@ -322,8 +222,8 @@ def _find_tests(
         chosen = [n for n in names if n not in used and n not in left_out]
     if not chosen:
         raise UserError(
-            f"{dump} has no test set besides {train.name} and {valid.name}: run stage 3 "
-            "of that recipe with --test_sets, or name one with --recipe_test_sets "
+            f"{dump} has no test set besides {train.name} and {valid.name}: run stage "
+            "3 of that recipe with --test_sets, or name one with --recipe_test_sets "
             f"(there are: {', '.join(names) or 'none'})"
         )
     sets = (DumpSet(n, dump / n / scp, dump / n / "text", train.kind) for n in chosen)

@@ -1,4 +1,4 @@
-"""An EncRL model that ESPnet's stock task builds: the reference is named in model_conf."""
+"""An EncRL model that ESPnet's stock task builds, its reference in model_conf."""
 
 import argparse
 import copy
@@ -81,7 +81,7 @@ def test_it_trains_against_the_reference_and_leaves_a_plain_model(
     assert torch.equal(torch.rand(1), expected)
     loss, stats, _ = student(*_batch(), utt_id=["a", "b", "c"])
     loss.backward()
-    assert float(loss) > 0 and {"loss_clip", "loss_mse"} <= set(stats)
+    assert loss.item() > 0 and {"loss_clip", "loss_mse"} <= set(stats)
     assert set(student.state_dict()) == stock
     # The same teacher by the plugin's own way gives the same outputs.
     teacher, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
@@ -124,7 +124,9 @@ def test_what_does_not_fit_is_refused(build):
     with pytest.raises(UserError, match="student_init 'middle'"):
         build(model_conf={"student_init": "middle"})
     with pytest.raises(UserError, match="apply_time_warp must be false"):
-        build(specaug_conf={"apply_time_warp": True})
+        build(
+            specaug_conf={"apply_time_warp": True, "time_mask_width_range": [0, 10]},
+        )
     names = ["<blank>", "<unk>", "x", "<sos/eos>"]
     with pytest.raises(UserError, match="the student 4, or others"):
         build(token_list=names)

@@ -2,9 +2,9 @@
 
     ESPNET_ROOT=/espnet pytest -m slow tests/integration/test_espnet_root.py
 
-``ESPNET_ROOT`` is a tree of ESPnet with ``egs2`` (only read; the recipe is copied). Skipped,
-saying why, without it or without what its scripts import. sox is used where it is there
-(speed perturbation). Half an hour on a busy core, most of it to start Python.
+``ESPNET_ROOT`` is a tree of ESPnet with ``egs2`` (only read; the recipe is copied).
+Skipped, saying why, without it or without what its scripts import. sox is used where it
+is there (speed perturbation). Half an hour on a busy core, most of it to start Python.
 """
 
 import importlib.util
@@ -25,7 +25,13 @@ TREE = os.environ.get("ESPNET_ROOT")
 def why_not() -> str:
     if not TREE:
         return "ESPNET_ROOT is not set: it names the ESPnet tree whose asr.sh is run"
-    needed = ("egs2/TEMPLATE/asr1/asr.sh", "egs2/mini_an4/asr1/run.sh", "tools", "egs")
+    needed = (
+        "egs2/TEMPLATE/asr1/asr.sh",
+        "egs2/mini_an4/asr1/run.sh",
+        "tools",
+        "egs",
+        "utils",
+    )
     missing = [name for name in needed if not Path(TREE, name).exists()]
     if missing:
         return f"ESPNET_ROOT={TREE} lacks {', '.join(missing)}"

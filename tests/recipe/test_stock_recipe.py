@@ -1,4 +1,4 @@
-"""A finished recipe of ESPnet, in the layout that asr.sh leaves (stages 3, 5, 10, 11)."""
+"""A finished recipe of ESPnet, in the layout that asr.sh leaves (stages 3 to 11)."""
 
 import os
 import subprocess
@@ -14,8 +14,9 @@ import yaml
 from espnet_plugin.bin.asr_recipe import main
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.stock import Overrides, find_recipe, take_over
+from espnet_plugin.recipe.stock import Overrides, find_recipe
 from espnet_plugin.recipe.tables import absolute_entry, file_of_entry
+from espnet_plugin.recipe.takeover import take_over
 
 CHARS = ["<blank>", "<unk>", "A", "B", "<space>", "<sos/eos>"]
 SETS = {"train_sp": ["sp0.9-u1", "u1", "u2"], "dev": ["u3"], "test": ["u4", "u5"]}
@@ -57,7 +58,10 @@ def write_experiment(root, name, cers=(40.0,), finished=True, **changes):
         "normalize_conf": {"stats_file": f"{stats}/train/feats_stats.npz"},
         "train_data_path_and_name_and_type": data["train"],
         "valid_data_path_and_name_and_type": data["valid"],
-        "train_shape_file": [f"{stats}/train/speech_shape", f"{stats}/train/text_shape"],
+        "train_shape_file": [
+            f"{stats}/train/speech_shape",
+            f"{stats}/train/text_shape",
+        ],
         **changes,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -112,7 +116,9 @@ def snapshot(root):
 
 def shell_values(stock, *names):
     """What encrl.sh sees after sourcing the file."""
-    script = f". {stock.out}/found.sh; for n in {' '.join(names)}; do echo ${{!n}}; done"
+    script = (
+        f". {stock.out}/found.sh; for n in {' '.join(names)}; do echo ${{!n}}; done"
+    )
     return subprocess.run(
         ["bash", "-ec", script], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -167,6 +173,7 @@ def test_the_best_of_several_experiments_is_taken_unless_named(stock):
     write_experiment(stock.root, "asr_better", (90.0, 12.0, 15.0))
     write_experiment(stock.root, "asr_unfinished", (1.0,), finished=False)
     write_experiment(stock.root, "asr_transducer", (1.0,), model="other")
+    write_experiment(stock.root, "asr_dual", (1.0,), encoder="dual_mode_conformer")
     assert find_recipe(stock.root).experiment.folder.name == "asr_better"
     wanted = Overrides(experiment=stock.exp.name)
     assert find_recipe(stock.root, wanted).experiment.folder == stock.exp
@@ -176,6 +183,16 @@ def test_the_best_of_several_experiments_is_taken_unless_named(stock):
         find_recipe(stock.root, Overrides(experiment="asr_unfinished"))
     with pytest.raises(UserError, match="has .*asr_better.*asr_transducer"):
         find_recipe(stock.root, Overrides(experiment="asr_nothing"))
+
+
+def test_a_choice_stays_when_a_better_one_is_trained_meanwhile(stock):
+    cmd = ["--asr_recipe", str(stock.root), "--output_dir", str(stock.out)]
+    assert main(cmd) == 0
+    write_experiment(stock.root, "asr_better", (1.0,))
+    assert main(cmd) == 0
+    assert shell_values(stock, "reference") == [str(stock.exp)]
+    assert main([*cmd, "--recipe_exp", "asr_better"]) == 0
+    assert shell_values(stock, "reference")[0].endswith("asr_better")
 
 
 def test_without_perturbation_left_beside_it_is_no_test_set(stock):
