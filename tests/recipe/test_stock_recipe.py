@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -183,6 +184,21 @@ def test_the_best_of_several_experiments_is_taken_unless_named(stock):
         find_recipe(stock.root, Overrides(experiment="asr_unfinished"))
     with pytest.raises(UserError, match="has .*asr_better.*asr_transducer"):
         find_recipe(stock.root, Overrides(experiment="asr_nothing"))
+
+
+def test_a_read_only_recipe_is_enough(stock):
+    """Mounted read-only: permissions would not keep root out."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    script = (
+        'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && ! touch "$1/x" && '
+        '"$2" -m espnet_plugin.bin.asr_recipe --asr_recipe "$1" --output_dir "$3"'
+    )
+    command = ["unshare", "-m", "bash", "-c", script, "-", stock.root, sys.executable]
+    result = subprocess.run([*command, stock.out], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "Read-only file system" in result.stderr
+    assert shell_values(stock, "reference") == [str(stock.exp)]
 
 
 def test_a_choice_stays_when_a_better_one_is_trained_meanwhile(stock):

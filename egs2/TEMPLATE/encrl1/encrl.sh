@@ -189,6 +189,8 @@ data_opts=(
     --valid_data_path_and_name_and_type "${dump}/${valid_set}/text,text,text"
     --ngpu "${ngpu}" --num_att_plot 0
 )
+# Otherwise ESPnet takes several GPUs by threads of one process.
+[ "${ngpu}" -le 1 ] || data_opts+=(--multiprocessing_distributed true)
 shape_opts=(
     --train_shape_file "${stats}/train/speech_shape"
     --valid_shape_file "${stats}/valid/speech_shape"
