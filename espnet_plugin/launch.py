@@ -15,8 +15,10 @@ is this one, not the module that it runs, and so every rank registers too.
 
 import importlib.util
 import logging
+import os
 import runpy
 import sys
+import warnings
 from typing import Optional, Sequence
 
 from espnet_plugin.errors import UserError
@@ -55,12 +57,15 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
     try:
         if not is_module:
             _register()
+            sys.path[0] = os.path.dirname(os.path.abspath(name))
             runpy.run_path(name, run_name="__main__")
         else:
             if name not in _LIGHT:
                 _register()
             spec = importlib.util.find_spec(name)
             sys.argv[0] = (spec and spec.origin) or name
+            # What typeguard says of functions in a main module that it cannot look up.
+            warnings.filterwarnings("ignore", "instrumentor did not find the target")
             # Not with alter_sys: the main module, which ranks import, stays this one.
             runpy.run_module(name, run_name="__main__")
     except UserError as error:

@@ -41,13 +41,15 @@ def test_a_module_runs_as_main_with_its_own_options(modules, registered, capsys)
     assert registered == [1]
 
 
-def test_a_script_runs_as_main(modules, registered, capsys):
-    path = modules / "shown_script.py"
-    path.write_text(SHOW)
+def test_a_script_runs_as_main(modules, registered, capsys, monkeypatch):
+    folder = modules / "scripts"
+    folder.mkdir()
+    (folder / "its_neighbour.py").write_text("")
+    path = folder / "shown_script.py"
+    path.write_text(f"import its_neighbour{SHOW}")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert launch.main([str(path), "1"]) == 0
-    assert (
-        capsys.readouterr().out.strip() == f"__main__ {[str(path), '1']} {str(path)!s}"
-    )
+    assert capsys.readouterr().out.strip() == f"__main__ {[str(path), '1']} {path}"
     assert registered == [1]
 
 

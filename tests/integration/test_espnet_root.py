@@ -154,10 +154,11 @@ def test_encrl_inside_it(stock):
     log = (folder / "train.log").read_text()
     assert "layers [0, 2] of the reference" in log and "loss_clip=" in log
     assert list(folder.glob("decode_ctc_*/test/text"))
-    if shutil.which("sclite"):
-        stock.run("--stage", "13", "--stop_stage", "13", *config)
-        assert list(folder.glob("decode_ctc_*/test/score_wer/result.txt"))
-    stock.run("--stage", "14", "--stop_stage", "14", "--skip_packing", "false", *config)
+    if shutil.which("sclite") is None:
+        return  # stage 13 needs it, and stage 14 what stage 13 leaves
+    config += ["--skip_packing", "false"]
+    stock.run("--stage", "13", "--stop_stage", "14", *config)
+    assert list(folder.glob("decode_ctc_*/test/score_wer/result.txt"))
     assert list(folder.glob("*.zip"))
 
 

@@ -157,8 +157,9 @@ else
 fi
 if [ -n "${asr_recipe}" ]; then
     [ -z "${reference}" ] || die "--asr_recipe brings its reference; choose with --recipe_exp"
+    # Here, not where train_cmd says: it takes seconds, and its output is to be seen.
     # shellcheck disable=SC2086
-    submit "${train_cmd}" asr_recipe ${python} -m espnet_plugin.bin.asr_recipe \
+    ${python} -m espnet_plugin.bin.asr_recipe \
         --asr_recipe "${asr_recipe}" --output_dir "${expdir}/asr_recipe" \
         ${recipe_exp:+--recipe_exp "${recipe_exp}"} \
         ${reference_model_file:+--reference_model_file "${reference_model_file}"} \
