@@ -1,5 +1,6 @@
 """Finished model folders, decoded, scored and timed."""
 
+import logging
 from pathlib import Path
 from typing import Sequence
 
@@ -61,8 +62,13 @@ def measure_speed(folder: Path, overwrite: bool = False) -> None:
         folder: Of any ESPnet ASR experiment; without meta.json the best checkpoint is
             taken.
         overwrite: Measure again.
+
+    An EncRL run, from which models are cut, is passed over.
     """
     ours = (folder / "meta.json").is_file()
+    if ours and "checkpoint" not in read_json(folder / "meta.json"):
+        logging.info("%s is not timed: models come from it, it is none", folder)
+        return
     write_rtf(folder, _checkpoint(folder).name if ours else None, overwrite=overwrite)
 
 
