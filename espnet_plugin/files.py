@@ -25,17 +25,29 @@ PathLike = Union[str, Path]
 
 
 @contextmanager
-def locked(folder: PathLike) -> Iterator[None]:
-    """Keep a folder to this process; another one that wants it waits.
+def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
+    """Keep a folder to this process.
 
     The lock goes with the process that holds it, so a kill leaves none behind.
+
+    Args:
+        folder: Made if it is not there.
+        wait: Whether to wait for another process that holds it, or to refuse.
+
+    Raises:
+        UserError: If another process holds it and ``wait`` is off.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
+            if not wait:
+                raise UserError(
+                    f"another run works in {folder}: wait until it has ended, or "
+                    "choose another --tag, --seed or --expdir"
+                ) from error
             logging.info("waiting for another process that works in %s", folder)
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -1,1 +1,14 @@
 """One thin command-line module a stage; no logic lives here."""
+
+import sys
+
+
+def _quiet_interrupt(kind, error, trace, otherwise=sys.excepthook) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+    else:
+        otherwise(kind, error, trace)
+
+
+# For the seconds in which ESPnet is imported, before ``run_command`` can catch it.
+sys.excepthook = _quiet_interrupt

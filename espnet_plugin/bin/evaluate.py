@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from espnet2.utils.types import str2bool
@@ -11,6 +12,7 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.decode.run import METHODS
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.models import evaluate_model, measure_speed
+from espnet_plugin.files import locked
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,15 +44,17 @@ def evaluate(args: argparse.Namespace) -> None:
         if args.only_rtf:
             measure_speed(folder, overwrite=True)
             continue
-        evaluate_model(
-            folder,
-            args.dump_dir,
-            args.sets,
-            args.decoding,
-            args.num_threads,
-            args.ngpu,
-        )
-        measure_speed(folder)
+        # Jobs side by side share the reference; the second finds what the first did.
+        with locked(folder) if folder.is_dir() else nullcontext():
+            evaluate_model(
+                folder,
+                args.dump_dir,
+                args.sets,
+                args.decoding,
+                args.num_threads,
+                args.ngpu,
+            )
+            measure_speed(folder)
         logging.info("%s is evaluated", folder)
 
 

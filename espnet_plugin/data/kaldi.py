@@ -13,6 +13,7 @@ __all__ = [
     "complain",
     "join_sets",
     "read_data_dir",
+    "speech_input",
     "write_data_dir",
 ]
 
@@ -175,3 +176,28 @@ def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
 
 def _seconds(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def speech_input(folder: Union[str, Path]) -> tuple[str, str]:
+    """Return which table of a dump lists the inputs, and as what ESPnet reads it.
+
+    Stage 2 of this plugin and stages 3 and 4 of ``asr.sh`` say it in ``feats_type`` and
+    ``audio_format``: ``raw`` audio is ``kaldi_ark`` where the format has "ark" in it,
+    ``fbank`` are this plugin's ``.npy`` files, other features are Kaldi's.
+
+    Raises:
+        UserError: If the folder is no dump.
+    """
+    folder = Path(folder)
+    texts = {}
+    for name in ("feats_type", "audio_format"):
+        path = folder / name
+        texts[name] = path.read_text().strip() if path.is_file() else ""
+    if not texts["feats_type"]:
+        raise UserError(
+            f"{folder}/feats_type is not there: run stage 2 for the set {folder.name!r}"
+        )
+    if texts["feats_type"] == "raw":
+        return "wav.scp", "kaldi_ark" if "ark" in texts["audio_format"] else "sound"
+    own = texts["feats_type"] == "fbank" or texts["audio_format"] == "npy"
+    return "feats.scp", "npy" if own else "kaldi_ark"

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,6 +229,8 @@ def _digest(data: DataDir, options: FormatOptions, *others) -> str:
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
+    # Ctrl-C reaches every process; the parent's word on it is enough.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _format_one(job) -> tuple[str, int, Optional[str]]:

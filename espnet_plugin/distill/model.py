@@ -1,7 +1,7 @@
 """The student in EncRL pre-training, as an ESPnet model."""
 
 from dataclasses import replace
-from typing import Any, Mapping, Optional, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
@@ -9,6 +9,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.distill.cache import CachedTeacher
+from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.objectives import (
     EncoderOutputs,
     WeightedObjectives,
@@ -42,6 +43,12 @@ class ESPnetEncRLModel(ESPnetASRModel):
             utterance needs its transcript: distillation in one stage, not EncRL.
         resample_targets: Bring the teacher's outputs to the student's frames, of which
             there may be more or fewer; otherwise other frames are an error.
+        reference_config: ``config.yaml`` of the reference. Only where ESPnet's stock
+            task builds this model (see ``espnet_plugin.launch``); the EncRL task
+            attaches the teacher itself.
+        reference_model_file: Its checkpoint.
+        student_init: Which of its layers to start from; see :class:`NamedReference`.
+        student_layers: Exactly these layers instead.
         others: Those of ``ESPnetASRModel``, with ``ctc_weight=1``.
     """
 
@@ -52,9 +59,19 @@ class ESPnetEncRLModel(ESPnetASRModel):
         teacher_dim: Optional[int] = None,
         ctc_loss_weight: float = 0.0,
         resample_targets: bool = False,
+        reference_config: Optional[str] = None,
+        reference_model_file: Optional[str] = None,
+        student_init: str = "random",
+        student_layers: Optional[Sequence[int]] = None,
         **others,
     ):
         super().__init__(**others)
+        self.named: Optional[NamedReference] = None
+        if reference_config is not None or reference_model_file is not None:
+            self.named = NamedReference(
+                reference_config, reference_model_file, student_init, student_layers
+            )
+            teacher_dim = self.named.width() if teacher_dim is None else teacher_dim
         if not ctc_loss_weight >= 0:
             raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must not be below 0")
         self.ctc_loss_weight = ctc_loss_weight
@@ -66,6 +83,14 @@ class ESPnetEncRLModel(ESPnetASRModel):
         )
         self.score_book: Optional[ScoreBook] = None
         self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
+        if self.named is not None:
+            _forbid_time_warp(self.specaug)
+            if not (self.objectives.use_posteriors or ctc_loss_weight):
+                # Nothing would train it, and ranks wait for every gradient.
+                self.ctc.requires_grad_(False)
+            self.named.prepare(self)
+            # ESPnet initialises everything anew afterwards, module by module.
+            self.copy_last = _CopyLast(self)
 
     def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
         """Set the model to match."""
@@ -97,10 +122,13 @@ class ESPnetEncRLModel(ESPnetASRModel):
             UserError: If no teacher is attached, its frames are not the student's, or
                 the loss is not finite.
         """
+        if self.teacher is None and self.named is not None:
+            self.attach_teacher(self.named.load())
         if self.teacher is None:
             raise UserError(
                 "an EncRL model cannot run without its reference: train it through "
-                "espnet_plugin.tasks.encrl, decode what stage 6 exports"
+                "espnet_plugin.tasks.encrl or name it in model_conf.reference_config, "
+                "decode what stage 6 exports"
             )
         if self.ctc_loss_weight and text is None:
             raise UserError(
@@ -165,3 +193,26 @@ class ESPnetEncRLModel(ESPnetASRModel):
             if self.ctc_loss_weight:
                 loss = loss + self.ctc_loss_weight * ctc
         return loss, stats
+
+
+class _CopyLast(torch.nn.Module):
+    """The last module of a model, which ESPnet's initialisation comes to at the end.
+
+    It holds no tensor, and the model in a list, so that neither is the other's child.
+    """
+
+    def __init__(self, model: ESPnetEncRLModel):
+        super().__init__()
+        self._model = [model]
+
+    def espnet_initialization_fn(self) -> None:
+        """Copy the reference's layers once more."""
+        self._model[0].named.prepare(self._model[0])
+
+
+def _forbid_time_warp(specaug: Optional[torch.nn.Module]) -> None:
+    if getattr(specaug, "apply_time_warp", False):
+        raise UserError(
+            "specaug_conf.apply_time_warp must be false for EncRL: a warped frame of "
+            "the student has no frame of the teacher to be compared with"
+        )

@@ -1,19 +1,17 @@
 """Finished model folders, decoded, scored and timed."""
 
+import logging
 from pathlib import Path
 from typing import Sequence
 
+from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.decode.run import decode_model
-from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.result_text import write_score
 from espnet_plugin.evaluate.speed import write_rtf
 from espnet_plugin.evaluate.wer import score_files
 from espnet_plugin.files import read_json
 
 __all__ = ["evaluate_model", "measure_speed"]
-
-# Of feats_type, what lists the inputs, and as what ESPnet reads them.
-_INPUTS = {"raw": ("wav.scp", "sound"), "fbank": ("feats.scp", "npy")}
 
 
 def evaluate_model(
@@ -40,10 +38,7 @@ def evaluate_model(
     wanted = []
     for name in sets:
         source = dump_dir / name
-        kind = source / "feats_type"
-        if not kind.is_file():
-            raise UserError(f"{source} is not there: run stage 2 for the set {name!r}")
-        scp, how = _INPUTS[kind.read_text().strip()]
+        scp, how = speech_input(source)
         output = folder / f"decode_{decoding}" / name
         wanted.append((name, [f"{source / scp},speech,{how}"], output))
     decode_model(
@@ -67,8 +62,13 @@ def measure_speed(folder: Path, overwrite: bool = False) -> None:
         folder: Of any ESPnet ASR experiment; without meta.json the best checkpoint is
             taken.
         overwrite: Measure again.
+
+    An EncRL run, from which models are cut, is passed over.
     """
     ours = (folder / "meta.json").is_file()
+    if ours and "checkpoint" not in read_json(folder / "meta.json"):
+        logging.info("%s is not timed: models come from it, it is none", folder)
+        return
     write_rtf(folder, _checkpoint(folder).name if ours else None, overwrite=overwrite)
 
 

@@ -22,7 +22,16 @@ ARCHITECTURE = (
     "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
     "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
 )  # fmt: skip
-_OURS = ("objectives", "teacher_dim", "ctc_loss_weight", "resample_targets")
+_OURS = (
+    "objectives",
+    "teacher_dim",
+    "ctc_loss_weight",
+    "resample_targets",
+    "reference_config",
+    "reference_model_file",
+    "student_init",
+    "student_layers",
+)
 
 
 def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:

@@ -2,14 +2,15 @@
 
 import json
 import logging
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Iterator, Optional
 
 import yaml
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import locked, read_json, write_json
 
 __all__ = ["read_yaml", "training_job"]
 
@@ -50,8 +51,22 @@ def training_job(
         The folder, or None if there is nothing to do.
 
     Raises:
-        UserError: If something else was begun or finished there.
+        UserError: If something else was begun or finished there, or another run is at
+            work there.
     """
+    # Ranks on other machines share the folder; the first one keeps other runs out.
+    with locked(folder, wait=False) if _is_first_rank() else nullcontext():
+        with _job(folder, request) as todo:
+            yield todo
+
+
+def _is_first_rank() -> bool:
+    names = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+    return all(os.environ.get(name, "0") == "0" for name in names)
+
+
+@contextmanager
+def _job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
     known = folder / _REQUEST
     request = json.loads(json.dumps(request))  # as it will be read: tuples are lists
     if known.is_file():

@@ -13,6 +13,7 @@ from tiny_asr import build_tiny_asr
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate import memory
 from espnet_plugin.evaluate import speed as speed_module
+from espnet_plugin.evaluate.models import measure_speed
 from espnet_plugin.evaluate.speed import (
     count_macs,
     count_nonzero,
@@ -213,3 +214,10 @@ def test_a_model_of_features_is_given_features(tiny_asr_model, tmp_path, no_proc
     torch.save(state, tmp_path / "valid.cer_ctc.ave.pth")
     result = read_json(write_rtf(tmp_path, audio_seconds=1.0, runs=2))
     assert result["encoder_rtf"] > 0
+
+
+def test_an_encrl_run_is_passed_over(tmp_path):
+    """Stage 9 names every folder with meta.json to be timed again."""
+    (tmp_path / "meta.json").write_text('{"method": "encrl_pretrain"}')
+    measure_speed(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["meta.json"]

@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,36 @@ def test_read_yaml(tmp_path):
             read_yaml(path, "--train_config")
     with pytest.raises(UserError, match="--config nowhere.yaml is missing"):
         read_yaml(Path("nowhere.yaml"))
+
+
+def test_a_second_run_is_refused_while_the_first_is_at_work(folder):
+    with training_job(folder, REQUEST):
+        with pytest.raises(UserError, match="another run works in .*: wait"):
+            run(folder)
+    assert run(folder) is None
+
+
+def test_ranks_on_other_machines_are_let_in(folder, monkeypatch):
+    with training_job(folder, REQUEST):
+        monkeypatch.setenv("SLURM_PROCID", "1")
+        assert run(folder) == folder
+        monkeypatch.setenv("SLURM_PROCID", "0")
+        with pytest.raises(UserError, match="another run"):
+            run(folder)
+
+
+def test_a_killed_run_keeps_nobody_out(folder):
+    code = (
+        "from pathlib import Path\n"
+        "from espnet_plugin.tasks.job import training_job\n"
+        f"with training_job(Path({str(folder)!r}), {REQUEST!r}):\n"
+        "    print('in', flush=True)\n"
+        "    input()\n"
+    )
+    options = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", code], **options) as first:
+        assert first.stdout.readline() == "in\n"
+        with pytest.raises(UserError, match="another run"):
+            run(folder)
+        first.kill()
+    assert run(folder) == folder

@@ -43,6 +43,17 @@ reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
 reference_exp=                              # Its folder; ${expdir}/asr_reference.
 
+# Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
+asr_recipe=         # Its folder. Data, statistics and reference are found in it, stages 1
+                    # to 3 fall away; what was found is printed. Instead of that:
+recipe_exp=         # an experiment there (default: the best by CER on dev),
+recipe_train_set=   # names in its dump,
+recipe_valid_set=
+recipe_test_sets=   # (default: all others)
+recipe_dump=        # the folder of the sets, e.g. dump/raw,
+recipe_stats=       # the folder that stage 10 wrote,
+recipe_token_list=  # the list that the model was trained with.
+
 # EncRL (stage 5), fine-tuning (stage 6)
 tag=encrl                             # Names the folders of this variant.
 variant=                              # Its name in the tables; the tag if not encrl.
@@ -93,6 +104,21 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
+submit() {  # submit COMMANDS NAME command...: run it, where cmd.sh says
+    local how=$1 file=${expdir}/log/$2_${tag}_s${seed}.log
+    shift 2
+    if [[ ${how%% *} != *.pl ]]; then
+        # shellcheck disable=SC2086
+        ${how} "$@"
+        return
+    fi
+    mkdir -p "${expdir}/log"
+    log "Submitted by ${how}, log: ${file}"
+    # shellcheck disable=SC2086
+    ${how} "${file}" "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
+}
+# bash runs this when the command that Ctrl-C stopped as well has ended.
+trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
@@ -104,7 +130,7 @@ log "$0 ${run_args}"
 [[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
     || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
 
-corpus=${corpus:-$(basename "$(dirname "${PWD}")")}
+corpus=${corpus:-$(basename "$(dirname "$(readlink -f "${asr_recipe:-.}")")")}
 reference_exp=${reference_exp:-${expdir}/asr_reference}
 [ -n "${variant}" ] || { [ "${tag}" = encrl ] || variant=${tag}; }
 for n in ${sizes}; do
@@ -148,17 +174,39 @@ stats=${expdir}/asr_stats_${feats_type}_${token_name}
 encrl_exp=${expdir}/encrl_${tag}_s${seed}
 student_exp=${expdir}/asr_${tag}_s${seed}
 
+if [ "${feats_type}" = raw ]; then
+    scp=wav.scp type=sound lengths=utt2num_samples
+else
+    scp=feats.scp type=npy lengths=feats_shape
+fi
+if [ -n "${asr_recipe}" ]; then
+    [ -z "${reference}" ] || die "--asr_recipe brings its reference; choose with --recipe_exp"
+    # Here, not where train_cmd says: it takes seconds, and its output is to be seen.
+    # shellcheck disable=SC2086
+    ${python} -m espnet_plugin.bin.asr_recipe \
+        --asr_recipe "${asr_recipe}" --output_dir "${expdir}/asr_recipe" \
+        ${recipe_exp:+--recipe_exp "${recipe_exp}"} \
+        ${reference_model_file:+--reference_model_file "${reference_model_file}"} \
+        ${recipe_train_set:+--recipe_train_set "${recipe_train_set}"} \
+        ${recipe_valid_set:+--recipe_valid_set "${recipe_valid_set}"} \
+        ${recipe_test_sets:+--recipe_test_sets ${recipe_test_sets}} \
+        ${recipe_dump:+--recipe_dump "${recipe_dump}"} \
+        ${recipe_stats:+--recipe_stats "${recipe_stats}"} \
+        ${recipe_token_list:+--recipe_token_list "${recipe_token_list}"}
+    # Sets reference, reference_model_file, dump, stats, the names of the sets, scp, type.
+    . "${expdir}/asr_recipe/found.sh"
+    if [ "${stage}" -le 3 ]; then
+        log "Stages 1 to 3 are those of ${asr_recipe}"
+        stage=4
+    fi
+fi
+
 # An imported reference brings its own tokens, from stage 2 on.
 import_tokens=()
 if [ -n "${reference}" ]; then
     token_list=${reference_exp}/tokens.txt
 fi
 
-if [ "${feats_type}" = raw ]; then
-    scp=wav.scp type=sound lengths=utt2num_samples
-else
-    scp=feats.scp type=npy lengths=feats_shape
-fi
 data_opts=(
     --train_data_path_and_name_and_type "${dump}/${dump_train}/${scp},speech,${type}"
     --train_data_path_and_name_and_type "${dump}/${dump_train}/text,text,text"
@@ -166,6 +214,8 @@ data_opts=(
     --valid_data_path_and_name_and_type "${dump}/${valid_set}/text,text,text"
     --ngpu "${ngpu}" --num_att_plot 0
 )
+# Otherwise ESPnet takes several GPUs by threads of one process.
+[ "${ngpu}" -le 1 ] || data_opts+=(--multiprocessing_distributed true)
 shape_opts=(
     --train_shape_file "${stats}/train/speech_shape"
     --valid_shape_file "${stats}/valid/speech_shape"
@@ -186,12 +236,13 @@ need() {  # need FILE STAGE: refuse to start a stage whose input is not there
 }
 evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
     # shellcheck disable=SC2086
-    ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "$@" \
+    submit "${decode_cmd}" evaluate ${python} -m espnet_plugin.bin.evaluate "$@" \
         --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
         --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
 }
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+wanted_up_to() { [ "${stage}" -le "$1" ]; }
 
 if wanted 1; then
     log "Stage 1: data preparation"
@@ -199,11 +250,11 @@ if wanted 1; then
     local/data.sh --output_dir "${datadir}" ${local_data_opts}
 fi
 
-if wanted 2 || wanted 4; then
+if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && wanted_up_to 8; }; then
     if [ -n "${reference}" ]; then
         log "Importing the reference model ${reference}"
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.import_reference \
+        submit "${train_cmd}" import ${python} -m espnet_plugin.bin.import_reference \
             --reference "${reference}" --output_dir "${reference_exp}" \
             ${reference_model_file:+--reference_model_file "${reference_model_file}"}
     fi
@@ -221,7 +272,7 @@ if wanted 2; then
     log "Stage 2: features and tokens"
     need "${datadir}/${train_set}" 1
     # shellcheck disable=SC2086
-    ${train_cmd} ${python} -m espnet_plugin.bin.prepare \
+    submit "${train_cmd}" prepare ${python} -m espnet_plugin.bin.prepare \
         --data_dir "${datadir}" --dump_dir "${dump}" \
         --train_set "${train_set}" --dump_train_set "${dump_train}" \
         --other_sets "${valid_set}" ${test_sets} \
@@ -250,7 +301,7 @@ if wanted 3; then
             done
         else
             # shellcheck disable=SC2086
-            ${train_cmd} ${python} -m espnet_plugin.bin.asr_train --collect_stats true \
+            submit "${train_cmd}" stats ${python} -m espnet_plugin.bin.asr_train --collect_stats true \
                 --config "${reference_config}" "${data_opts[@]}" "${token_opts[@]}" \
                 "${feature_opts[@]}" \
                 --train_shape_file "${dump}/${dump_train}/${lengths}" \
@@ -266,7 +317,7 @@ if wanted 4 && [ -z "${reference}" ]; then
     need "${stats}/.done" 3
     set_feature_opts
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind reference \
+    submit "${cuda_cmd}" reference ${python} -m espnet_plugin.bin.train_models --kind reference \
         --config "${reference_config}" --output "${reference_exp}" --seed 1 \
         "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
         --normalize global_mvn \
@@ -292,7 +343,7 @@ if wanted 5; then
         )
     fi
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.encrl_train \
+    submit "${cuda_cmd}" encrl ${python} -m espnet_plugin.bin.encrl_train \
         --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
         --variant "${variant}" --serves ${sizes} \
         --reference_config "${reference_exp}/config.yaml" \
@@ -311,11 +362,11 @@ if wanted 6; then
     family_opts=(--encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${cut}")
     if [ "${finetune_epochs}" = 0 ]; then
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
             "${family_opts[@]}" --output "${student_exp}" --method encrl
     else
         # shellcheck disable=SC2086
-        ${cuda_cmd} ${python} -m espnet_plugin.bin.train_models --kind finetune \
+        submit "${cuda_cmd}" finetune ${python} -m espnet_plugin.bin.train_models --kind finetune \
             "${family_opts[@]}" --output "${student_exp}" --seed "${seed}" \
             --config "${finetune_config}" \
             ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
@@ -323,7 +374,7 @@ if wanted 6; then
     fi
     if ${direct}; then
         # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.train_models --kind direct \
+        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
             "${family_opts[@]}" --output "${student_exp}_direct"
     fi
 fi
@@ -352,7 +403,7 @@ if wanted 8; then
         lists+=("${expdir}/asr_${name}_s${seed}.models")
     done
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
+    submit "${cuda_cmd}" baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
         --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
         --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
         ${baseline_training:+--training "${baseline_training}"} \

@@ -1,0 +1,65 @@
+"""Beside a finished recipe of ESPnet: find its data, statistics and best experiment.
+
+The recipe is only read. ``encrl.sh --asr_recipe`` runs this before its stages.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--asr_recipe", type=Path, required=True, help="e.g. egs2/tedlium2/asr1")
+    add("--output_dir", type=Path, default=Path("exp/asr_recipe"))
+    add("--recipe_exp", help="experiment, instead of the best by CER on dev")
+    add("--reference_model_file", help="its checkpoint, e.g. valid.acc.ave.pth")
+    add("--recipe_train_set", help="name in the dump, instead of config.yaml's")
+    add("--recipe_valid_set", help="name in the dump, instead of config.yaml's")
+    add("--recipe_test_sets", nargs="+", help="instead of all others in the dump")
+    add("--recipe_dump", type=Path, help="folder of the sets, e.g. dump/raw")
+    add("--recipe_stats", type=Path, help="folder that stage 10 wrote")
+    add("--recipe_token_list", type=Path, help="the list the model was trained with")
+    return parser
+
+
+def take_recipe(args: argparse.Namespace) -> None:
+    """Do the work."""
+    from espnet_plugin.recipe.stock import Overrides, find_recipe
+    from espnet_plugin.recipe.takeover import earlier_choice, take_over
+
+    recipe = find_recipe(
+        args.asr_recipe,
+        Overrides(
+            experiment=args.recipe_exp
+            or earlier_choice(args.asr_recipe, args.output_dir),
+            model_file=args.reference_model_file,
+            train_set=args.recipe_train_set,
+            valid_set=args.recipe_valid_set,
+            test_sets=args.recipe_test_sets,
+            dump=args.recipe_dump,
+            stats=args.recipe_stats,
+            token_list=args.recipe_token_list,
+        ),
+    )
+    logging.info("found in %s:", recipe.folder)
+    for line in recipe.describe():
+        logging.info("  %s", line)
+    take_over(recipe, args.output_dir)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: take_recipe(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

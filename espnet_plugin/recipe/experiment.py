@@ -1,0 +1,133 @@
+"""Which experiment of a recipe to learn from."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.train_log import read_train_log
+from espnet_plugin.export.checkpoint import choose_checkpoint
+from espnet_plugin.export.load import read_config
+
+__all__ = ["Experiment", "find_experiment"]
+
+
+# host.DUAL_MODE, which cannot be asked without the many seconds of importing ESPnet.
+_DUAL_MODE = "dual_mode_conformer"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finished training.
+
+    Attributes:
+        folder: Of the experiment.
+        config: Its ``config.yaml``.
+        checkpoint: What to take of it.
+        dev_cer: Lowest character error rate on the development set, in percent; None
+            where ``train.log`` does not say it.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    checkpoint: Path
+    dev_cer: Optional[float]
+
+
+def find_experiment(
+    recipe: Path,
+    name: Optional[str] = None,
+    model_file: Optional[str] = None,
+    expdir: str = "exp",
+) -> Experiment:
+    """Return the experiment named, or the best of ``exp/asr_*``.
+
+    The best has the lowest character error rate on the development set that its
+    ``train.log`` knows (of the CTC output where there is one); without any, the newest
+    is taken.
+
+    Args:
+        recipe: The recipe's folder.
+        name: Name below ``exp``, or path, of the experiment.
+        model_file: Name of its checkpoint.
+        expdir: The recipe's folder of experiments.
+
+    Raises:
+        UserError: If there is no finished training.
+    """
+    if not recipe.is_dir():
+        raise UserError(
+            f"--asr_recipe {recipe} is no folder: give the one that has asr.sh, data, "
+            "dump and exp, e.g. egs2/librispeech_100/asr1"
+        )
+    root = recipe / expdir
+    if name is not None:
+        choices = [root / name, recipe / name, Path(name)]
+        folder = next((p for p in choices if (p / "config.yaml").is_file()), None)
+        if folder is None:
+            raise UserError(
+                f"--recipe_exp {name}: no config.yaml in "
+                f"{', '.join(map(str, choices))}; {_what_there_is(root)}"
+            )
+        return _read(folder, model_file)
+    found, problems = [], []
+    for folder in _candidates(root):
+        try:
+            found.append(_read(folder, model_file))
+        except UserError as error:
+            problems.append(str(error))
+    if not found:
+        reasons = "".join(f"\n  {problem}" for problem in problems)
+        raise UserError(
+            f"--asr_recipe {recipe} was not trained: {_what_there_is(root)}. Run its "
+            "asr.sh to the end of stage 11, or name a folder with --recipe_exp"
+            f"{reasons}"
+        )
+    for problem in problems:
+        logging.info("left out: %s", problem)
+    best = min(found, key=_rank)
+    others = [item.folder.name for item in found if item is not best]
+    if others:
+        logging.info("not chosen: %s (see --recipe_exp)", ", ".join(others))
+    return best
+
+
+def _rank(item: Experiment) -> tuple[float, float]:
+    rate = float("inf") if item.dev_cer is None else item.dev_cer
+    return rate, -item.checkpoint.stat().st_mtime
+
+
+def _candidates(root: Path) -> list[Path]:
+    folders = {path.parent for path in root.glob("asr_*/config.yaml")}
+    return sorted(f for f in folders if not f.name.startswith("asr_stats_"))
+
+
+def _what_there_is(root: Path) -> str:
+    names = ", ".join(folder.name for folder in _candidates(root))
+    return f"{root} has {names or 'no asr_*/config.yaml'}"
+
+
+def _read(folder: Path, model_file: Optional[str]) -> Experiment:
+    """Read an experiment; refuse one that is not finished or of another kind."""
+    config = read_config(folder / "config.yaml")
+    kind = config.get("model") or "espnet"
+    if kind != "espnet":
+        raise UserError(
+            f"{folder}: model: {kind} cannot be a reference, espnet can (CTC or hybrid "
+            "CTC/attention)"
+        )
+    if config["encoder"] == _DUAL_MODE:
+        raise UserError(f"{folder}: a dual-mode model cannot be a reference")
+    # ESPnet averages at the very end of a training.
+    if model_file is None and not any(folder.glob("*.ave*.pth")):
+        epochs = len(list(folder.glob("*epoch.pth")))
+        raise UserError(
+            f"{folder} is not finished: it has no averaged checkpoint (*.ave*.pth), "
+            f"{epochs} of single epochs; name one with --reference_model_file to take "
+            "it as it is"
+        )
+    ctc_only = config["model_conf"].get("ctc_weight", 0.5) == 1.0
+    checkpoint = choose_checkpoint(folder, model_file, ctc_only)
+    rates = [e.dev_cer for e in read_train_log(folder) if e.dev_cer is not None]
+    return Experiment(folder, config, checkpoint, min(rates, default=None))

@@ -1,0 +1,133 @@
+"""Take over what was found in a recipe: checked, and readable from here."""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import locked, read_json, read_pairs, write_json, write_lines
+from espnet_plugin.recipe.checks import check_bpe, check_statistics, compare_tokens
+from espnet_plugin.recipe.stock import PARTS, StockRecipe
+from espnet_plugin.recipe.tables import link_set
+
+__all__ = ["earlier_choice", "take_over"]
+
+_DONE = "done.json"
+
+
+def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
+    """Return the experiment that was taken before, so that the choice stays.
+
+    A recipe may train another, better one meanwhile, and models that are half made from
+    one reference cannot go on with the other.
+
+    Args:
+        folder: The recipe's.
+        output_dir: As of :func:`take_over`.
+
+    Returns:
+        Its path; None if there is none.
+    """
+    done = output_dir / _DONE
+    chosen = read_json(done) if done.is_file() else {}
+    if chosen.get("folder") != str(folder.resolve()):
+        return None
+    if not Path(chosen["experiment"], "config.yaml").is_file():
+        return None
+    return chosen["experiment"]
+
+
+def take_over(recipe: StockRecipe, output_dir: Path) -> None:
+    """Check the parts against each other and make them usable from here.
+
+    Nothing is done when that was done for the same files.
+
+    Args:
+        recipe: From :func:`find_recipe`.
+        output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
+            ``encrl.sh`` reads.
+
+    Raises:
+        UserError: If files are gone, or tokens or statistics are not the model's.
+    """
+    with locked(output_dir):  # jobs that run side by side need it only once
+        stamp, done = _stamp(recipe), output_dir / _DONE
+        if done.is_file() and read_json(done) == stamp:
+            logging.info("%s holds this already", output_dir)
+            return
+        done.unlink(missing_ok=True)
+        _take_over(recipe, output_dir)
+        write_json(done, stamp)
+
+
+def _stamp(recipe: StockRecipe) -> dict[str, Any]:
+    """Return what tells whether anything changed, without reading every file."""
+    experiment = recipe.experiment
+    sets = (recipe.train, recipe.valid, *recipe.tests)
+    files = [experiment.folder / "config.yaml", experiment.checkpoint]
+    files += [recipe.stats / part / "speech_shape" for part in PARTS]
+    files += [path for item in sets for path in (item.scp, item.text)]
+    files += [recipe.token_list] if recipe.token_list else []
+    states = [path.stat() for path in files if path.is_file()]
+    return {
+        "folder": str(recipe.folder),
+        "experiment": str(experiment.folder),
+        "files": [str(path) for path in files],
+        "states": [[state.st_size, state.st_mtime_ns] for state in states],
+        "found": recipe.describe(),
+    }
+
+
+def _take_over(recipe: StockRecipe, output_dir: Path) -> None:
+    _check_model(recipe)
+    for part, item in zip(PARTS, (recipe.train, recipe.valid)):
+        shapes = recipe.stats / part / "speech_shape"
+        count = link_set(
+            item,
+            recipe.folder,
+            output_dir / "dump" / item.name,
+            read_pairs(shapes),
+        )
+        logging.info("%s: %d utterances", item.name, count)
+        link = output_dir / "stats" / part / "speech_shape"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(shapes)
+    for item in recipe.tests:
+        count = link_set(item, recipe.folder, output_dir / "dump" / item.name)
+        logging.info("%s: %d utterances", item.name, count)
+    write_lines(output_dir / "stats" / ".done", [])
+    values = {
+        "reference": recipe.experiment.folder,
+        "reference_model_file": recipe.experiment.checkpoint.name,
+        "dump": output_dir / "dump",
+        "stats": output_dir / "stats",
+        "train_set": recipe.train.name,
+        "dump_train": recipe.train.name,
+        "valid_set": recipe.valid.name,
+        "test_sets": " ".join(item.name for item in recipe.tests),
+        "scp": recipe.train.scp.name,
+        "type": recipe.train.kind,
+    }
+    lines = (f"{name}={shlex.quote(str(value))}" for name, value in values.items())
+    write_lines(output_dir / "found.sh", lines)
+
+
+def _check_model(recipe: StockRecipe) -> None:
+    config, folder = recipe.experiment.config, recipe.experiment.folder
+    tokens = config["token_list"]
+    if recipe.token_list is not None and isinstance(tokens, list):
+        compare_tokens(tokens, recipe.token_list, folder)
+    bpemodel = config.get("bpemodel")
+    if config.get("token_type") == "bpe" and isinstance(tokens, list):
+        path = recipe.folder / str(bpemodel)
+        if not path.is_file():
+            raise UserError(
+                f"{folder}/config.yaml: bpemodel: {path} is gone: bring it back (stage "
+                "5 of that recipe would make it again from the same transcripts)"
+            )
+        check_bpe(tokens, path)
+    stats = (config.get("normalize_conf") or {}).get("stats_file")
+    if stats:
+        check_statistics(config, recipe.folder / stats, recipe.experiment.checkpoint)

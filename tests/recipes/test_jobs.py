@@ -1,0 +1,180 @@
+"""Commands of cmd.sh, independent jobs and Ctrl-C, with commands that take no time."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "egs2/TEMPLATE/encrl1"
+
+# The interface of Kaldi's scripts: options, an array of jobs, a log, a command.
+RUN_PL = """#!/usr/bin/env bash
+echo "$*" >> submitted.txt
+jobs=1
+while [ "${1#--}" != "$1" ]; do shift 2; done
+if [ "${1#JOB=1:}" != "$1" ]; then jobs=${1#JOB=1:}; shift; fi
+for n in $(seq "${jobs}"); do
+    log=${1//JOB/${n}}
+    "${@:2}" > /dev/null 2>&1 < /dev/null || true
+done
+"""
+# What jobs.sh calls: it notes its options, and fails where it is told to.
+RUN_SH = """#!/usr/bin/env bash
+echo "${cmd_backend:-} $*" >> called.txt
+[[ "$*" != *"${FAIL:-nothing fails}"* ]] || { echo "the reason"; exit 1; }
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    folder = tmp_path / "corpus/encrl1"
+    subprocess.run([TEMPLATE / "setup.sh", folder], check=True, capture_output=True)
+    (folder / "path.sh").write_text("")
+    (folder / "run.sh").write_text(RUN_SH)
+    return folder
+
+
+def jobs(recipe, *options, check=True, **environment):
+    result = subprocess.run(
+        ["./jobs.sh", *options],
+        cwd=recipe,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert not check or result.returncode == 0, result.stderr
+    return result
+
+
+def called(recipe):
+    return (recipe / "called.txt").read_text().splitlines()
+
+
+def test_each_seed_size_and_baseline_is_a_job_of_its_own(recipe):
+    options = ["--seeds", "1 2", "--sizes", "2 4", "--baselines", "scratch width"]
+    jobs(recipe, *options, "--", "--asr_recipe", "/a b/asr1")
+    lines = called(recipe)
+    assert all("--asr_recipe /a b/asr1 --ngpu 0 --expdir exp" in x for x in lines)
+    stages = [line.split("--stage ")[1][0] for line in lines]
+    # The reference before all, fine-tuning after all of stage 5, the report at the end.
+    assert stages[0] == "4" and stages[-1] == "9"
+    assert sorted(stages[1:7]) == ["5", "5", "8", "8", "8", "8"]
+    assert stages[7:-1] == ["6"] * 4
+    for seed in (1, 2):
+        first = [x for x in lines if f"--seed {seed} " in x]
+        assert sum("--baselines" in x for x in first) == 2
+        assert [x for x in first if "--stage 5" in x and "--encrl_layers 4" in x]
+        for size in (2, 4):
+            tuned = [x for x in first if "--stage 6" in x]
+            assert len([x for x in tuned if f"--sizes {size} " in x]) == 1
+
+
+def test_a_job_that_fails_is_named_and_the_others_run(recipe):
+    options = ["--seeds", "1 2 3"]
+    result = jobs(
+        recipe, *options, check=False, FAIL="--stage 5 --stop_stage 5 --seed 2"
+    )
+    assert result.returncode != 0
+    assert "failed: the reason (exp/jobs/first.2.log)" in result.stderr
+    assert "first.1.log" not in result.stderr
+    assert sum("--stage 5" in line for line in called(recipe)) == 3
+    assert not any("--stage 6" in line for line in called(recipe))
+
+
+def kaldi(tmp_path, recipe, text=RUN_PL):
+    folder = tmp_path / "utils"
+    folder.mkdir()
+    (folder / "run.pl").write_text(text)
+    (folder / "run.pl").chmod(0o755)
+    return {"cmd_backend": "run.pl", "KALDI_UTILS": str(folder)}
+
+
+def test_jobs_go_through_kaldis_scripts(tmp_path, recipe):
+    text = RUN_PL.replace(
+        '"${@:2}" > /dev/null',
+        'bash "${3//JOB/${n}}" > "${log}"',
+    )
+    environment = kaldi(tmp_path, recipe, text)
+    jobs(recipe, "--seeds", "1 2", "--sizes", "2", "--ngpu", "1", **environment)
+    submitted = (recipe / "submitted.txt").read_text().splitlines()
+    assert submitted == [
+        f"--gpu 1 --max-jobs-run 4 JOB=1:2 exp/jobs/{name}.JOB.log "
+        f"bash exp/jobs/{name}.JOB.sh"
+        for name in ("first", "second")
+    ]
+    # On its node a job runs its stages itself.
+    inside = [x for x in called(recipe) if "--stage 5" in x or "--stage 6" in x]
+    assert len(inside) == 4 and all(x.startswith("local ") for x in inside)
+
+
+def test_unknown_backends(recipe):
+    result = jobs(recipe, check=False, cmd_backend="queue.pl", KALDI_UTILS="/nowhere")
+    assert "queue.pl is not on PATH: set KALDI_UTILS" in result.stderr
+    result = jobs(recipe, check=False, cmd_backend="grid")
+    assert "cmd_backend=grid is unknown" in result.stderr
+
+
+def encrl(recipe, *options, **environment):
+    return subprocess.Popen(
+        ["./encrl.sh", *options],
+        cwd=recipe,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_a_stage_goes_through_kaldis_scripts(tmp_path, recipe):
+    process = encrl(
+        recipe,
+        *("--stage", "4", "--stop_stage", "4", "--reference", "/r", "--ngpu", "2"),
+        **kaldi(tmp_path, recipe),
+        python="echo",
+    )
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    submitted = (recipe / "submitted.txt").read_text().split()
+    assert submitted[0] == "exp/log/import_encrl_s1.log"
+    assert "espnet_plugin.bin.import_reference" in submitted
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, 4, 5, 6, 7, 8, 9])
+def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
+    """As from a terminal: the whole foreground group gets the signal."""
+    (recipe / "local/data.sh").write_text("#!/bin/sh\necho waiting\nexec sleep 60\n")
+    waits = recipe / "waits"
+    answer = '[ "$1" != -c ] || exec echo x.pth'  # asked for a checkpoint's name
+    waits.write_text(f"#!/bin/sh\n{answer}\necho waiting\nexec sleep 60\n")
+    for script in (waits, recipe / "local/data.sh"):
+        script.chmod(0o755)
+    # What the stages before would have left.
+    for name in (
+        "data/train/text",
+        "dump/raw/train/done.json",
+        "exp/asr_stats_raw_char/.done",
+        "exp/asr_reference/meta.json",
+        "exp/asr_reference/config.yaml",
+        "exp/encrl_encrl_s1/done.json",
+        "exp/asr_encrl_s1_6l/meta.json",
+    ):
+        (recipe / name).parent.mkdir(parents=True, exist_ok=True)
+        (recipe / name).write_text("{}")
+    os.utime(recipe / "exp/asr_stats_raw_char/.done", (1, 1))
+    numbers = ("--stage", str(stage), "--stop_stage", str(stage))
+    process = encrl(recipe, *numbers, "--python", str(waits))
+    printed = ""
+    while "waiting" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Interrupted. The same command goes on from here." in rest
