@@ -40,6 +40,8 @@ PathLike = Union[str, Path]
 
 _PARENTS = 3
 _SHOWN_KEYS = 4
+# host.DUAL_MODE_MODEL (which takes long to import): its loss is torchaudio's.
+_OWN_TRANSDUCER = "dual_mode"
 
 
 def load_asr_model(
@@ -316,6 +318,8 @@ def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bo
     its encoder and CTC layer, which is all that is used here, need no such thing.
     """
     if getattr(args, "decoder", None) != "transducer":
+        return False
+    if getattr(args, "model", None) == _OWN_TRANSDUCER:
         return False
     if find_spec("warprnnt_pytorch") is not None:
         return False

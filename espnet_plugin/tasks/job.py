@@ -55,8 +55,9 @@ def training_job(
             work there.
     """
     # Ranks on other machines share the folder; the first one keeps other runs out.
-    with locked(folder, wait=False) if _is_first_rank() else nullcontext():
-        with _job(folder, request) as todo:
+    first = first and _is_first_rank()
+    with locked(folder, wait=False) if first else nullcontext():
+        with _job(folder, request, first) as todo:
             yield todo
 
 
@@ -66,7 +67,7 @@ def _is_first_rank() -> bool:
 
 
 @contextmanager
-def _job(folder: Path, request: dict) -> Iterator[Optional[Path]]:
+def _job(folder: Path, request: dict, first: bool) -> Iterator[Optional[Path]]:
     known = folder / _REQUEST
     request = json.loads(json.dumps(request))  # as it will be read: tuples are lists
     if known.is_file():

@@ -12,7 +12,7 @@ def resample_outputs(
 ) -> EncoderOutputs:
     """Bring posteriors to other frames of the same audio.
 
-    New frame ``j`` of ``S`` covers the old frames from ``j T / S`` to ``(j + 1) T / S``,
+    New frame ``j`` of ``S`` covers the old ones from ``j T / S`` to ``(j + 1) T / S``,
     and gets the mean of their posteriors, each weighted by how much of it is covered.
     The mean over the whole utterance stays the same, and so does that of the encoding,
     which is therefore kept as it is, pooled.
