@@ -58,6 +58,8 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             {
                 "method": "dual_mode_wav2vec2",
                 "seed": args.seed,
+                # Of the report: a run that recognisers stand on.
+                "serves": [read_yaml(args.config)["encoder_conf"]["num_blocks"]],
                 "checkpoint": CHECKPOINT,
                 "init_param": starts,
             },

@@ -1,21 +1,22 @@
 """Supervised dual-mode training as an ESPnet task."""
 
 import argparse
-from typing import Mapping
 
 import torch
 from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
+from espnet_plugin.export.load import load_state
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.schedule import total_updates
 
-__all__ = ["START_MASKS", "DualModeASRTask"]
+__all__ = ["DualModeASRTask", "start"]
 
-START_MASKS = ("new", "kept")
-_ENCODER, _PRUNER = "encoder.", "encoder.pruner."
+# What a model that goes on from another does not take from it.
+_OWN = ("encoder.", "normalize.", "dual_mode_")
 
 # At import, because a spawned rank imports this module to find the task.
 host.register()
@@ -37,9 +38,9 @@ class DualModeASRTask(CountedASRTask):
         )
         group.add_argument(
             "--start_masks",
-            choices=START_MASKS,
-            default="new",
-            help="new: the masks' schedule begins again; kept: those of the "
+            choices=MASKS,
+            default="restart",
+            help="restart: the masks' schedule begins again; keep: those of the "
             "checkpoint, where they were",
         )
         group.add_argument(
@@ -69,7 +70,7 @@ class DualModeASRTask(CountedASRTask):
 
 
 def start(
-    model: torch.nn.Module, path: str, masks: str = "new", whole: bool = False
+    model: torch.nn.Module, path: str, masks: str = "restart", whole: bool = False
 ) -> None:
     """Fill the encoder from a checkpoint, or the whole model.
 
@@ -77,49 +78,21 @@ def start(
         model: The supernet.
         path: Of a pre-training or of another dual-mode training; its encoder must
             have the same tensors, masks aside.
-        masks: Of ``START_MASKS``.
-        whole: Not the encoder alone.
+        masks: See :func:`load_pretrained_encoder`.
+        whole: The output layers as well; tokens must be the same.
 
     Raises:
         UserError: If tensors are missing, surplus or of another shape.
     """
+    load_pretrained_encoder(model.encoder, path, masks)
+    if not whole:
+        return
     state = read_checkpoint(path)
-    theirs = _parts(state, whole, masks == "kept")
-    ours = _parts(model.state_dict(), whole, masks == "kept")
-    problems = []
-    for what, names in (
-        ("lacks", sorted(set(ours) - set(theirs))),
-        ("has besides", sorted(set(theirs) - set(ours))),
-        (
-            "has of another shape",
-            sorted(
-                name
-                for name in set(ours) & set(theirs)
-                if ours[name].shape != theirs[name].shape
-            ),
-        ),
-    ):
-        if names:
-            some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            problems.append(f"{what} {len(names)} tensors ({some})")
-    if problems:
-        raise UserError(
-            f"--start_from {path} {'; '.join(problems)}: encoder_conf must be that of "
-            "the training it comes from"
-            + ("" if masks == "new" else ", pruning included, or --start_masks new")
-        )
-    model.load_state_dict({**model.state_dict(), **theirs})
-
-
-def _parts(
-    state: Mapping[str, torch.Tensor], whole: bool, masks: bool
-) -> dict[str, torch.Tensor]:
-    return {
+    # Its encoder is in place; statistics are the corpus's own, and counters new.
+    own = {
         name: value
-        for name, value in state.items()
-        if (whole or name.startswith(_ENCODER))
-        and (masks or not name.startswith(_PRUNER))
-        and name != "dual_mode_draws"
-        # Statistics are the corpus's own.
-        and not name.startswith("normalize.")
+        for name, value in model.state_dict().items()
+        if name.startswith(_OWN)
     }
+    others = {k: v for k, v in state.items() if not k.startswith(_OWN)}
+    load_state(model, {**others, **own}, path)

@@ -37,7 +37,7 @@ def train_dual_mode(
     options: Sequence[str],
     meta: dict[str, Any],
     start_from: Optional[Path] = None,
-    start_masks: str = "new",
+    start_masks: str = "restart",
     start_whole: bool = False,
 ) -> None:
     """Train a supernet; nothing is done twice.

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -24,19 +25,32 @@ ROW = "self_pruned_50_s1"
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Stages 1 to 7 of one row, and one rival that goes on from another."""
+    """Stages 1 to 7 of one row, a pre-training, a rival that goes on from another."""
     folder = copy_recipe(tmp_path_factory.mktemp("dual"), "dualmode1")
-    run(folder, "--stop_stage", "7")
-    rivals = "streaming_alone pruned_after_50"
-    run(folder, "--stage", "8", "--rivals", rivals, "--epochs", "2")
+    run(folder, "--stop_stage", "1")
+    extra = folder / "data/audio"
+    extra.mkdir()
+    for line in (folder / "data/train/wav.scp").read_text().splitlines():
+        with open(extra / "wav.scp", "a") as stream:
+            stream.write(f"audio-{line}\n")
+    options = ["--pretrain_set", "audio"]
+    run(folder, *options, "--stage", "2", "--stop_stage", "7")
+    rivals = "streaming_alone pruned_after_50 pretrained_50"
+    options += ["--rivals", rivals, "--epochs", "2"]
+    run(folder, *options, "--stage", "8")
     return folder
 
 
 def test_both_modes_are_models_of_their_own(recipe):
     results = json.loads((recipe / "results.json").read_text())
-    rows = {(row["method"], row["mode"]): row for row in results["rows"]}
-    full = rows["dual_mode", "full"]
-    streaming = rows["dual_mode", "streaming"]
+    rows = {
+        (row["method"], row["variant"]): row
+        for row in results["rows"]
+        if "pre-trained" not in row["variant"]
+    }
+    assert len(results["rows"]) == len(rows) + 2
+    full = rows["dual_mode", "self-pruned 50 % full"]
+    streaming = rows["dual_mode", "self-pruned 50 % streaming"]
     for row in rows.values():
         assert row["test_words"] == 10 and not row["missing"]
     assert streaming["params"] < 0.75 * full["params"]
@@ -46,10 +60,10 @@ def test_both_modes_are_models_of_their_own(recipe):
     assert streaming["chunk_rtf"] > 0
     assert streaming["sparsity"] == pytest.approx(0.5, abs=0.05)
     assert set(rows) == {
-        ("dual_mode", "full"),
-        ("dual_mode", "streaming"),
+        ("dual_mode", "self-pruned 50 % full"),
+        ("dual_mode", "self-pruned 50 % streaming"),
         ("streaming_alone", "streaming"),
-        ("pruned_after", "streaming"),
+        ("pruned_after", "50 % streaming"),
     }
     runs = {entry["name"]: entry for entry in results["shared"]}
     dual, alone = runs[f"dual_{ROW}"], runs["dual_streaming_alone_s1"]
@@ -58,6 +72,17 @@ def test_both_modes_are_models_of_their_own(recipe):
     assert 1.5 < per_epoch[0] / per_epoch[1] < 2.0
     page = (recipe / "RESULTS.md").read_text()
     assert "Two modes" in page and "pruned_after 50 %" in page
+
+
+def test_the_pretraining_is_where_a_row_starts(recipe):
+    exp = recipe / "exp"
+    before = torch.load(exp / "dual_pretrain/latest.pth", weights_only=True)
+    request = read_json(exp / "dual_pretrained_50_s1/request.json")
+    digest = sha256((exp / "dual_pretrain/latest.pth").read_bytes()).hexdigest()
+    assert request["start"][0] == digest and "encoder.after_norm.weight" in before
+    results = json.loads((recipe / "results.json").read_text())
+    (entry,) = [e for e in results["shared"] if e["name"] == "dual_pretrain"]
+    assert entry["train_flops"] > 0 and entry["epochs"] == 2
 
 
 def test_masked_and_cut_out_say_the_same(recipe):

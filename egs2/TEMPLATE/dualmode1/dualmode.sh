@@ -22,17 +22,21 @@ train_set=train
 valid_set=dev
 test_sets=test          # Several in quotes; the tables show the first.
 local_data_opts=        # For local/data.sh, e.g. "--an4 /corpora/an4".
+pretrain_set=           # Folder in data: audio to pre-train on, without transcripts.
 speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
 bad_utterances=error    # error, or drop to leave them out.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
 
 # Training (stages 4 and 5)
+pretrain_config=conf/dualmode/pretrain_wav2vec2.yaml
+pretrain_epochs=            # Instead of the configuration's.
 train_config=conf/dualmode/train_an4.yaml  # Supervised.
 row_dir=conf/dualmode/rows  # What a row changes in it, a file each.
 rows=self_pruned_50         # Names of files there, in quotes if several.
 epochs=                     # Instead of the configuration's.
-pretrained=                 # Checkpoint of a pre-training, for rows that want one.
+pretrained=                 # Checkpoint of a pre-training, for rows that want one; that
+                            # of stage 4 if there is a pretrain_set.
 train_args=                 # More options for stage 5.
 seed=1
 
@@ -49,9 +53,9 @@ run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
 
 Stages: 1 data preparation, 2 features and tokens, 3 statistics (all three as in the
-EncRL recipe), 4 pre-training without transcripts (by --pretrained so far), 5 dual-mode
-training, 6 a folder for each mode, the streaming one cut out, 7 decoding and scoring of
-both, 8 the same three stages for --rivals, 9 report.
+EncRL recipe), 4 wav2vec 2.0 pre-training in both modes, if there is a --pretrain_set, 5
+dual-mode training, 6 a folder for each mode, the streaming one cut out, 7 decoding and
+scoring of both, 8 the same three stages for --rivals, 9 report.
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
@@ -82,6 +86,8 @@ token_name=${token_type}
 [ "${token_type}" = char ] || token_name=bpe${nbpe}
 token_dir=${datadir}/token_list/${token_name}
 stats=${expdir}/asr_stats_raw_${token_name}
+pretrain_exp=${expdir}/dual_pretrain
+if [ -n "${pretrain_set}" ]; then pretrained=${pretrained:-${pretrain_exp}/latest.pth}; fi
 bpemodel=none
 [ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
 
@@ -141,10 +147,29 @@ if wanted 1 || wanted 2 || wanted 3; then
         --stop_stage $(( stop_stage < 3 ? stop_stage : 3 )) \
         --nj "${nj}" --python "${python}" --datadir "${datadir}" --dumpdir "${dumpdir}" \
         --expdir "${expdir}" --train_set "${train_set}" --valid_set "${valid_set}" \
-        --test_sets "${test_sets}" --local_data_opts "${local_data_opts}" \
+        --test_sets "${test_sets}" --unlabelled_sets "${pretrain_set}" --local_data_opts "${local_data_opts}" \
         --speed_perturb_factors "${speed_perturb_factors}" \
         --bad_utterances "${bad_utterances}" --token_type "${token_type}" \
         --nbpe "${nbpe}" --reference_config "${train_config}"
+fi
+
+if wanted 4; then
+    if [ -z "${pretrain_set}" ]; then
+        log "Stage 4: no --pretrain_set, no pre-training"
+    else
+        log "Stage 4: pre-training on ${pretrain_set}"
+        need "${stats}/.done" 3
+        need "${dump}/${pretrain_set}/utt2num_samples" 2
+        # shellcheck disable=SC2086
+        ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_ssl_train \
+            --config "${pretrain_config}" --output_dir "${pretrain_exp}" --seed 1 \
+            ${pretrain_epochs:+--max_epoch ${pretrain_epochs}} \
+            --train_data_path_and_name_and_type "${dump}/${pretrain_set}/wav.scp,speech,sound" \
+            --valid_data_path_and_name_and_type "${dump}/${valid_set}/wav.scp,speech,sound" \
+            --train_shape_file "${dump}/${pretrain_set}/utt2num_samples" \
+            --valid_shape_file "${stats}/valid/speech_shape" \
+            --normalize_conf "stats_file=${stats}/train/feats_stats.npz" --ngpu "${ngpu}"
+    fi
 fi
 
 if wanted 5; then

@@ -5,4 +5,5 @@ set -euo pipefail
 ./dualmode.sh \
     --nj 1 \
     --train_config conf/dualmode/tiny.yaml \
+    --pretrain_config conf/dualmode/tiny_pretrain.yaml \
     "$@"
