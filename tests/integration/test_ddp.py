@@ -46,8 +46,12 @@ TRAINING = {
 }
 
 
-def train(main, cmd, rank, port, log):
-    """Train as one rank, with everything it says in a file."""
+def train(main, cmd, rank, port, log, by_options):
+    """Train as one rank, with everything it says in a file.
+
+    Ranks are told who they are by options, as ``espnet2.bin.launch`` does, or by the
+    environment, as ``torchrun`` does.
+    """
     os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     ranks = [
@@ -55,14 +59,22 @@ def train(main, cmd, rank, port, log):
         *("--dist_rank", f"{rank}", "--dist_master_addr", "localhost"),
         *("--dist_master_port", f"{port}"),
     ]
+    if not by_options:
+        ranks = ["--dist_backend", "gloo"]
+        os.environ.update(
+            RANK=f"{rank}", LOCAL_RANK=f"{rank}", WORLD_SIZE="2", MASTER_PORT=f"{port}"
+        )
+        os.environ["MASTER_ADDR"] = "localhost"
     sys.exit(main([*cmd, *ranks]))
 
 
-def start(cmd, folder, main=encrl_train.main):
+def start(cmd, folder, main=encrl_train.main, by_options=True):
     port = free_port()
     logs = [folder / f"log.{rank}" for rank in (0, 1)]
     started = [
-        RANKS.Process(target=train, args=(main, cmd, rank, port, logs[rank]))
+        RANKS.Process(
+            target=train, args=(main, cmd, rank, port, logs[rank], by_options)
+        )
         for rank in (0, 1)
     ]
     for process in started:
@@ -189,7 +201,8 @@ def test_two_sizes_are_fine_tuned_one_after_the_other(runs, reference, tmp_path)
     cmd = ["--kind", "finetune", "--encrl_dir", f"{root}/two", "--sizes", "2", "1"]
     cmd += ["--output", f"{tmp_path}/asr", "--config", f"{tmp_path}/conf.yaml"]
     cmd += [*data_options(reference), "--ngpu", "0"]
-    assert exit_codes(*start(cmd, tmp_path, train_models.main)) == [0, 0]
+    started = start(cmd, tmp_path, train_models.main, by_options=False)
+    assert exit_codes(*started) == [0, 0]
     for layers in (2, 1):
         folder = tmp_path / f"asr_{layers}l"
         meta = read_json(folder / "meta.json")

@@ -84,7 +84,7 @@ def test_the_teacher_is_left_as_it_was(whole, tiny_asr_model):
     assert digest(tiny_asr_model.checkpoint) == whole.file
     before, after = vars(whole.before), vars(whole.after)
     assert before.pop("pooled") is None and after.pop("pooled") is None  # no cache
-    assert set(before) == {"encoding", "log_probs", "lengths"}
+    assert set(before) == {"encoding", "log_posteriors", "lengths"}
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not whole.model.teacher.model.training
 
