@@ -128,6 +128,8 @@ def encrl(recipe, *options, **environment):
         stdin=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # Tests that run in the background inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
