@@ -35,7 +35,9 @@ def test_while_espnet_is_imported(tmp_path):
     """As "python -m espnet_plugin.bin.x": the package first, then heavy imports."""
     process, complaint = interrupted(
         tmp_path,
-        "import espnet_plugin.bin, time\nprint('waiting', flush=True)\ntime.sleep(60)\n",
+        "import espnet_plugin.bin, time\n"
+        "print('waiting', flush=True)\n"
+        "time.sleep(60)\n",
     )
     assert process.returncode in (-signal.SIGINT, 130)
     assert complaint == "interrupted; run the same command again to go on\n"
