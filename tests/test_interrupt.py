@@ -22,6 +22,8 @@ def interrupted(tmp_path, code):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests that run in the background inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "waiting\n"
     os.killpg(process.pid, signal.SIGINT)
@@ -34,7 +36,8 @@ def test_while_espnet_is_imported(tmp_path):
     process, complaint = interrupted(
         tmp_path,
         "import espnet_plugin.bin, time\n"
-        "print('waiting', flush=True)\ntime.sleep(60)\n",
+        "print('waiting', flush=True)\n"
+        "time.sleep(60)\n",
     )
     assert process.returncode in (-signal.SIGINT, 130)
     assert complaint == "interrupted; run the same command again to go on\n"

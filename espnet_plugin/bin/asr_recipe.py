@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--recipe_valid_set", help="name in the dump, instead of config.yaml's")
     add("--recipe_test_sets", nargs="+", help="instead of all others in the dump")
     add("--recipe_dump", type=Path, help="folder of the sets, e.g. dump/raw")
-    add("--recipe_stats", type=Path, help="folder that stage 10 wrote")
+    add("--recipe_stats", type=Path, help="folder of stage 10, for the lengths")
     add("--recipe_token_list", type=Path, help="the list the model was trained with")
     return parser
 

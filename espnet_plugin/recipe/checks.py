@@ -101,15 +101,15 @@ def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> N
             square = content["sum_square"]
     except Exception as error:  # zip, header and pickle errors are of many types
         raise UserError(
-            f"statistics {stats} cannot be read ({str(error).splitlines()[0]}): name "
-            "the folder with train/feats_stats.npz by --recipe_stats"
+            f"statistics {stats} cannot be read ({str(error).splitlines()[0]}): bring "
+            "the feats_stats.npz of the training back"
         ) from error
     mean = torch.from_numpy(np.asarray(total / count, dtype=np.float32)).reshape(-1)
     spread = np.sqrt(np.maximum(square / count - (total / count) ** 2, _EPS))
     used = used.reshape(-1).float()
     advice = (
-        "run stages 10 and 11 of that recipe again, or name the right ones with "
-        "--recipe_stats"
+        "bring the feats_stats.npz of the training back, or run stages 10 and 11 of "
+        "that recipe again"
     )
     if mean.shape != used.shape:
         raise UserError(

@@ -33,7 +33,7 @@ class Overrides:
         valid_set: Of the development set.
         test_sets: Of the others.
         dump: Folder of the sets.
-        stats: Folder with ``train`` and ``valid`` of stage 10.
+        stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
         token_list: The list the model was trained with.
     """
 

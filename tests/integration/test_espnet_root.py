@@ -154,6 +154,15 @@ def test_encrl_inside_it(stock):
     log = (folder / "train.log").read_text()
     assert "layers [0, 2] of the reference" in log and "loss_clip=" in log
     assert list(folder.glob("decode_ctc_*/test/text"))
+    # Step 2 needs nothing of this plugin.
+    stock.run(
+        *("--stage", "11", "--stop_stage", "11"),
+        *("--asr_config", "conf/train_finetune.yaml"),
+        *("--pretrained_model", str(folder / "valid.cer_ctc.ave.pth")),
+    )
+    tuned = stock.recipe / f"exp/asr_train_finetune_{TAG}"
+    assert "Loading pretrained params" in (tuned / "train.log").read_text()
+    assert (tuned / "valid.cer_ctc.ave.pth").is_file()
     if shutil.which("sclite") is None:
         return  # stage 13 needs it, and stage 14 what stage 13 leaves
     config += ["--skip_packing", "false"]

@@ -23,6 +23,7 @@ done
 """
 # What jobs.sh calls: it notes its options, and fails where it is told to.
 RUN_SH = """#!/usr/bin/env bash
+for option in "$@"; do [ -n "${option}" ] || { echo "an empty option"; exit 1; }; done
 echo "${cmd_backend:-} $*" >> called.txt
 [[ "$*" != *"${FAIL:-nothing fails}"* ]] || { echo "the reason"; exit 1; }
 """
@@ -128,6 +129,8 @@ def encrl(recipe, *options, **environment):
         stdin=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # Tests that run in the background inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

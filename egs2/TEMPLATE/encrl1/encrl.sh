@@ -51,7 +51,7 @@ recipe_train_set=   # names in its dump,
 recipe_valid_set=
 recipe_test_sets=   # (default: all others)
 recipe_dump=        # the folder of the sets, e.g. dump/raw,
-recipe_stats=       # the folder that stage 10 wrote,
+recipe_stats=       # the folder of stage 10, for the lengths of utterances,
 recipe_token_list=  # the list that the model was trained with.
 
 # EncRL (stage 5), fine-tuning (stage 6)

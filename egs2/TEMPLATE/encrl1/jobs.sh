@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Seeds, sizes and baselines as independent jobs, through the commands of cmd.sh.
 #   ./jobs.sh [--seeds "1 2 3"] [--sizes "6 4 2"] [--baselines "scratch width"]
-#       [--max_jobs 4] [-- options of run.sh, e.g. --asr_recipe ../asr1 --ngpu 1]
-# Run it again after a failure: what is finished is not done again. Stages 1 to 4 have to
+#       [--max_jobs 4] [-- options of run.sh, e.g. --asr_recipe ../asr1]
+# Run it again after a failure: what is finished is not done again. Stages 1 to 3 have to
 # be there (or --asr_recipe); stage 9 gathers the results at the end.
 set -euo pipefail
 
@@ -17,9 +17,10 @@ run=./run.sh         # The recipe.
 own=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 [ $# -eq 0 ] || shift
-more=$(printf ' %q' "$@")
+more=
+[ $# -eq 0 ] || more=$(printf ' %q' "$@")
 set -- "${own[@]}"
-help_message=$(sed -n '2,17p' "$0")
+help_message=$(sed -n '2,16p' "$0")
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "${here}/parse_options.sh"
 . ./path.sh
