@@ -71,8 +71,11 @@ def one_pass(plan: Plan) -> Plan:
 
 
 def show(corpus: Corpus, plan: Plan, devices: int, speed: float) -> None:
-    """Print the stages on some devices, each with 16 cores and 8 loaders."""
-    hardware = Hardware(speed, devices, 16 * devices, loaders=8)
+    """Print the stages on some devices with 8 loaders each; 16 cores for stage 2."""
+    # Stage 2 is one pool on one node. A batch is spread over the devices, so that
+    # batch_bins has to grow with them (conf/large/reference_17.yaml).
+    hardware = Hardware(speed, devices, 16, loaders=8)
+    plan = replace(plan, updates_per_hour=plan.updates_per_hour / devices)
     print(
         f"\n{corpus.hours:g} h, {plan.reference_epochs:g} + {plan.encrl_epochs:g} + "
         f"{plan.finetune_epochs:g} epochs, {devices} GPU(s)"
@@ -84,7 +87,10 @@ def show(corpus: Corpus, plan: Plan, devices: int, speed: float) -> None:
             f"each GPU sends {amount(cost.sent_bytes)} ({cost.limit})"
         )
     for cost in estimate(corpus, hardware, replace(plan, cache=True), range(5, 6)):
-        print(f"  stage 5 with cache: {cost.hours:.1f} h ({cost.limit})")
+        print(
+            f"  stage 5 with cache: {cost.hours:.1f} h, disk {amount(cost.num_bytes)}, "
+            f"reads {amount(cost.read_bytes)} ({cost.limit})"
+        )
 
 
 def main() -> None:
