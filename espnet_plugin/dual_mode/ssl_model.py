@@ -110,6 +110,18 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         pruner = self.encoder.pruner
         self._front_end_masked = pruner is not None and "front_end" in pruner.counts()
         self._plan: Optional[Plan] = None
+        # The passes to compute while operations are counted.
+        self.probed: Optional[dict[str, float]] = None
+
+    @property
+    def step_kinds(self) -> list[tuple[float, dict[str, float]]]:
+        """Probability of each kind of training step, and the weights of its passes."""
+        if self._step == "both" or len(self._weights) < 2:
+            return [(1.0, dict(self._weights))]
+        total = sum(self._weights.values())
+        return [
+            (weight / total, {mode: total}) for mode, weight in self._weights.items()
+        ]
 
     def plan(self, plan: Plan) -> None:
         """Say how long the training is: the schedules depend on it.
@@ -184,6 +196,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         if self.training:
             modes = self._begin_step(modes)
         else:
+            modes = modes if self.probed is None else self.probed
             generator = torch.Generator().manual_seed(0)
         features, lengths = self._features(speech, speech_lengths)
         if not torch.isfinite(features).all():

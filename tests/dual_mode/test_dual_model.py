@@ -7,6 +7,7 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.dual_mode.in_place import divergence_by_frame
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.trainer import count_step
 
 
 def test_full_context_alone_is_stock_training():
@@ -156,3 +157,23 @@ def test_with_a_transducer(ctc_weight):
 def test_bad_options(conf, message):
     with pytest.raises(UserError, match=message):
         build(**conf)
+
+
+def test_operations_are_those_of_the_passes_that_a_step_computes():
+    def count(**step):
+        model = build(dual_mode=step, pruning=False).train()
+        model.seconds_per_input = 0.01
+        flops, of_teacher = count_step(model, batch(), 2, 0.6)
+        assert model.training and model.probed is None and not of_teacher
+        return flops
+
+    full = count(streaming_weight=0.0)
+    streaming = count(full_weight=0.0)
+    assert full != streaming and count() == full + streaming
+    one = count(full_weight=1.0, streaming_weight=3.0, sampling="one")
+    assert one == pytest.approx(0.25 * full + 0.75 * streaming, abs=1)
+    # The forward pass of what is learnt from: a third of learning, here a bit less.
+    taught = count(
+        full_weight=1.0, streaming_weight=3.0, sampling="one", distillation_weight=1.0
+    )
+    assert one < taught < one + 0.75 * full / 2
