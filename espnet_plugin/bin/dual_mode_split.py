@@ -1,4 +1,4 @@
-"""A model folder for each mode of a trained supernet; the streaming one is cut out."""
+"""A model folder for each mode of trained supernets; the streaming one is cut out."""
 
 import argparse
 import sys
@@ -15,15 +15,22 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("training", type=Path, help="folder of a dual-mode training")
-    add("--output", required=True, help="prefix of the folders")
+    add(
+        "trainings",
+        nargs="+",
+        type=Path,
+        help="folders of dual-mode trainings, dual_<row>; beside them are put "
+        "asr_<row>_<mode>, and asr_<row>.models, their list",
+    )
     return parser
 
 
 def split(args: argparse.Namespace) -> None:
     """Do the stage."""
-    models = write_recognisers(args.training, args.output)
-    write_lines(Path(f"{args.output}.models"), map(str, models))
+    for training in args.trainings:
+        name = f"asr_{training.name.removeprefix('dual_')}"
+        models = write_recognisers(training, str(training.parent / name))
+        write_lines(training.parent / f"{name}.models", map(str, models))
 
 
 def main(cmd=None) -> int:

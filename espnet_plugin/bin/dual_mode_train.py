@@ -1,4 +1,4 @@
-"""Dual-mode training of a supernet.
+"""Dual-mode training of supernets, one a row.
 
 What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
 """
@@ -6,7 +6,7 @@ What this command does not know is handed to ESPnet's ASR training (data, ngpu..
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -34,12 +34,14 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", type=Path, required=True, help="training configuration")
     add(
-        "--row",
+        "--rows",
         type=Path,
-        help="what this training changes in the configuration, and what it is called "
+        nargs="+",
+        required=True,
+        help="what each training changes in the configuration, and what it is called "
         "(conf/dualmode/rows/)",
     )
-    add("--output", type=Path, required=True, help="folder of the training")
+    add("--exp_dir", type=Path, required=True, help="gets dual_<row>_s<seed>")
     add(
         "--pretrained",
         type=Path,
@@ -53,46 +55,65 @@ def get_parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
-    config = read_yaml(args.config)
-    row = dict(_ROW)
-    if args.row is not None:
-        given = read_yaml(args.row, "--row")
-        unknown = set(given) - set(row)
-        if unknown:
-            raise UserError(
-                f"--row {args.row}: unknown {', '.join(sorted(unknown))}; may have "
-                f"{', '.join(row)}"
-            )
-        row.update(given)
-    change_config(config, row["changes"])
-    if args.max_epoch is not None:
-        config["max_epoch"] = args.max_epoch
-    train_dual_mode(
-        args.output,
-        config,
-        [*options, "--seed", str(args.seed)],
-        {
-            **{name: row[name] for name in ("method", "variant", "modes")},
-            "seed": args.seed,
-        },
-        _start(args, row),
-        start_whole=row["after"] is not None,
-    )
+    rows = {path.stem: read_row(path) for path in args.rows}
+    # A row that cannot start shall not cost the hours of those before it.
+    starts = {name: _start(args, name, rows) for name in rows}
+    for name, row in rows.items():
+        config = read_yaml(args.config)
+        change_config(config, row["changes"])
+        if args.max_epoch is not None:
+            config["max_epoch"] = args.max_epoch
+        train_dual_mode(
+            _folder(args, name),
+            config,
+            [*options, "--seed", str(args.seed)],
+            {
+                **{name: row[name] for name in ("method", "variant", "modes")},
+                "seed": args.seed,
+            },
+            starts[name],
+            start_whole=row["after"] is not None,
+        )
 
 
-def _start(args: argparse.Namespace, row: dict[str, Any]) -> Optional[Path]:
+def read_row(path: Path) -> dict[str, Any]:
+    """Read what a row says.
+
+    Raises:
+        UserError: If the file is missing or says something else.
+    """
+    given = read_yaml(path, "--rows")
+    unknown = set(given) - set(_ROW)
+    if unknown:
+        raise UserError(
+            f"--rows {path}: unknown {', '.join(sorted(unknown))}; may have "
+            f"{', '.join(_ROW)}"
+        )
+    return {**_ROW, **given}
+
+
+def _folder(args: argparse.Namespace, name: str) -> Path:
+    return args.exp_dir / f"dual_{name}_s{args.seed}"
+
+
+def _start(
+    args: argparse.Namespace, name: str, rows: Mapping[str, dict[str, Any]]
+) -> Optional[Path]:
     """Return the checkpoint that a row starts from.
 
     Raises:
-        UserError: If it is missing.
+        UserError: If it is missing, and will not be there when the row's turn comes.
     """
+    row, earlier = rows[name], list(rows)[: list(rows).index(name)]
     if row["after"] is not None:
-        path = args.output.parent / f"dual_{row['after']}_s{args.seed}" / AVERAGED
+        path = _folder(args, row["after"]) / AVERAGED
+        if row["after"] in earlier:
+            return path
         way_out = f"train the row {row['after']} with seed {args.seed} first"
     elif row["pretrained"]:
         if args.pretrained is None:
             raise UserError(
-                f"--row {args.row} starts from a pre-training: give --pretrained FILE"
+                f"the row {name} starts from a pre-training: give --pretrained FILE"
             )
         path, way_out = args.pretrained, "pre-train it first"
     else:

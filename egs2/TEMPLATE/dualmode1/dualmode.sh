@@ -109,25 +109,24 @@ wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 need() {  # need FILE STAGE: refuse to start a stage whose input is not there
     [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
 }
-training() { echo "${expdir}/dual_$1_s${seed}"; }
 train_rows() {  # train_rows ROW...
     need "${stats}/.done" 3
-    for row in "$@"; do
-        # shellcheck disable=SC2086
-        ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_train \
-            --config "${train_config}" --row "${row_dir}/${row}.yaml" \
-            --output "$(training "${row}")" --seed "${seed}" \
-            ${epochs:+--max_epoch ${epochs}} ${pretrained:+--pretrained "${pretrained}"} \
-            "${data_opts[@]}" ${train_args}
-    done
+    local files=()
+    for row in "$@"; do files+=("${row_dir}/${row}.yaml"); done
+    # shellcheck disable=SC2086
+    ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_train \
+        --config "${train_config}" --rows "${files[@]}" \
+        --exp_dir "${expdir}" --seed "${seed}" \
+        ${epochs:+--max_epoch ${epochs}} ${pretrained:+--pretrained "${pretrained}"} \
+        "${data_opts[@]}" ${train_args}
 }
 split_rows() {  # split_rows ROW...
+    local folders=()
     for row in "$@"; do
-        need "$(training "${row}")/done.json" 5
-        # shellcheck disable=SC2086
-        ${train_cmd} ${python} -m espnet_plugin.bin.dual_mode_split \
-            "$(training "${row}")" --output "${expdir}/asr_${row}_s${seed}"
+        folders+=("${expdir}/dual_${row}_s${seed}")
+        need "${folders[-1]}/done.json" 5
     done
+    ${train_cmd} ${python} -m espnet_plugin.bin.dual_mode_split "${folders[@]}"
 }
 evaluate_rows() {  # evaluate_rows ROW...
     local models=()
@@ -192,11 +191,12 @@ fi
 
 if wanted 8; then
     log "Stage 8: rivals ${rivals}"
-    for row in ${rivals}; do
-        train_rows "${row}"
-        split_rows "${row}"
-        evaluate_rows "${row}"
-    done
+    # shellcheck disable=SC2086
+    train_rows ${rivals}
+    # shellcheck disable=SC2086
+    split_rows ${rivals}
+    # shellcheck disable=SC2086
+    evaluate_rows ${rivals}
 fi
 
 if wanted 9; then
