@@ -40,6 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--corpus_hours", type=float, help="of training audio, without copies")
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
+    add("--segmented", choices=["true", "false"], default="false", help="it will")
     add("--fs", type=int, default=16000)
     add("--speed_perturb_factors", type=float, nargs="*", default=[])
     add("--utterance_seconds", type=float, default=12.3, help="mean length")
@@ -101,7 +102,8 @@ def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
             "how much audio there is, is not known before stage 2: say --corpus_hours "
             "HOURS (training audio, without copies of other speeds)"
         )
-    segmented = args.segments is not None and args.segments.is_file()
+    segmented = args.segmented == "true"
+    segmented |= args.segments is not None and args.segments.is_file()
     return Corpus(hours, speeds, seconds, segmented, args.eval_hours), where
 
 

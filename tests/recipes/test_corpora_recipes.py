@@ -44,6 +44,8 @@ def test_dry_run(tmp_path, name):
     args = estimate.get_parser().parse_args(words)
     assert (args.stage, args.stop_stage) == (5, 9)
     assert args.corpus_hours > 90 and args.speed_perturb_factors == [0.9, 1.0, 1.1]
+    # Utterances of talks are cut out of them, before data/ is there to tell.
+    assert (args.segmented == "true") == name.startswith("tedlium")
     assert args.reference is None and args.teacher_cache is None
     assert args.sizes == [6, 4, 2] and args.baselines == ["scratch"]
     for option in ("reference_config", "encrl_config", "finetune_config"):

@@ -11,6 +11,7 @@ set -euo pipefail
     --valid_set dev \
     --test_sets test \
     --corpus_hours 452 \
+    --estimate_opts "--segmented true" \
     --speed_perturb_factors "0.9 1.0 1.1" \
     --bad_utterances drop \
     --token_type bpe \
