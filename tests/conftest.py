@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_asr import build_tiny_asr  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the marks
 def pytest_collection_modifyitems(config, items):
     """Keep a file's tests in one process of pytest-xdist, the longest files first.
 
