@@ -10,20 +10,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_asr import build_tiny_asr  # noqa: E402
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the marks
-def pytest_collection_modifyitems(config, items):
-    """Keep a file's tests in one process of pytest-xdist, the longest files first.
+def pytest_collection_modifyitems(items):
+    """Put the longest files first, as a file's tests stay in one process.
 
-    Tests of a file share what took long to make, and those of the recipe share a run of
-    it; a long file that comes last would keep one process busy while the others wait.
+    One that came last would keep the other processes of pytest-xdist waiting.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-    if config.pluginmanager.hasplugin("xdist"):
-        together = {"test_mini_an4.py", "test_mini_baselines.py"}
-        for item in items:
-            group = "mini_an4" if item.path.name in together else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
