@@ -26,7 +26,7 @@ JOBS ?= $(shell n=$$(nproc); echo $$(( n < 4 ? n : 4 )))
 # One thread each: the models in the tests are so small that more threads only wait.
 test: env
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(VENV)/bin/python" -m pytest -q \
-	    -n $(JOBS) --dist loadfile
+	    -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} .pytest_cache build dist

@@ -1,20 +1,12 @@
 """Stage 8 and the cheaper ways through stage 5, in the recipe itself."""
 
 import json
-import shutil
 
 import pytest
 import torch
 from mini_recipe import run, table
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def copy(recipe, tmp_path):
-    """The finished recipe, to go on in."""
-    shutil.copytree(recipe, tmp_path / "mini_an4/encrl1", symlinks=True)
-    return tmp_path / "mini_an4/encrl1"
 
 
 def test_baselines_are_trained_scored_and_compared(copy):
