@@ -32,6 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--decoding", choices=METHODS, default="best_path")
     add("--num_threads", type=int, default=1)
     add("--ngpu", type=int, default=0)
+    add("--nj", type=int, default=1, help="processes of decoding")
     add("--only_rtf", type=str2bool, default=False, help="measure speed anew, only")
     return parser
 
@@ -53,6 +54,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 args.decoding,
                 args.num_threads,
                 args.ngpu,
+                args.nj,
             )
             measure_speed(folder)
         logging.info("%s is evaluated", folder)

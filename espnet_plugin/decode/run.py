@@ -28,7 +28,7 @@ from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 
-__all__ = ["METHODS", "DecodeSet", "decode_model"]
+__all__ = ["METHODS", "DecodeSet", "check_set", "decode_model", "is_decoded"]
 
 METHODS = ("best_path", "prefix", "transducer")
 
@@ -97,10 +97,10 @@ def decode_model(
         raise UserError(f"checkpoint {checkpoint} is missing: train the model first")
     sets = [DecodeSet(*item) for item in sets]
     # All inputs are looked at before the first set is decoded.
-    inputs = [_check_set(item) for item in sets]
+    inputs = [check_set(item) for item in sets]
     waiting = []
     for item, (data, keys) in zip(sets, inputs):
-        if not overwrite and _is_done(item, keys, checkpoint):
+        if not overwrite and is_decoded(item, keys, checkpoint):
             logging.info("%s: already decoded in %s", item.name, item.output_dir)
         else:
             waiting.append((item, data, keys))
@@ -238,8 +238,12 @@ def _by_length(
     return sorted(keys, key=lambda key: -sizes[key])
 
 
-def _check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Return the data triples and the utterances in the order of the output."""
+def check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Return the data triples and the utterances in the order of the output.
+
+    Raises:
+        UserError: If the set is not one of speech, or lacks an utterance.
+    """
     data = []
     for spec in item.data:
         triple = tuple(spec.split(",")) if isinstance(spec, str) else tuple(spec)
@@ -279,9 +283,10 @@ def _check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
     return data, keys
 
 
-def _is_done(
+def is_decoded(
     item: DecodeSet, keys: Sequence[str], checkpoint: Union[str, Path]
 ) -> bool:
+    """Tell whether a set was decoded whole, with this checkpoint."""
     if not is_finished(item.output_dir, checkpoint):
         return False
     return list(read_pairs(Path(item.output_dir) / FILES[-1])) == list(keys)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Sequence
 
 from espnet_plugin.data.kaldi import speech_input
-from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.parts import decode_in_parts
 from espnet_plugin.evaluate.result_text import write_score
 from espnet_plugin.evaluate.speed import write_rtf
 from espnet_plugin.evaluate.wer import score_files
@@ -21,6 +21,7 @@ def evaluate_model(
     decoding: str = "best_path",
     num_threads: int = 1,
     ngpu: int = 0,
+    nj: int = 1,
 ) -> None:
     """Decode and score sets with a model, where that is not done yet.
 
@@ -41,10 +42,11 @@ def evaluate_model(
         scp, how = speech_input(source)
         output = folder / f"decode_{decoding}" / name
         wanted.append((name, [f"{source / scp},speech,{how}"], output))
-    decode_model(
+    decode_in_parts(
         folder / "config.yaml",
         _checkpoint(folder),
         wanted,
+        nj,
         method=decoding,
         num_threads=num_threads,
         ngpu=ngpu,

@@ -10,7 +10,8 @@ stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
 ngpu=0           # GPUs for training and decoding.
-num_threads=1    # Threads of decoding.
+decode_nj=1      # Processes of decoding, each with its part of every set.
+num_threads=1    # Threads of each.
 python=python3   # May be several words.
 datadir=data     # Kaldi data folders.
 dumpdir=dump     # Formatted audio or features.
@@ -137,7 +138,8 @@ evaluate_rows() {  # evaluate_rows ROW...
     # shellcheck disable=SC2086
     ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
         --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
-        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
+        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}" \
+        --nj "${decode_nj}"
 }
 
 if wanted 1 || wanted 2 || wanted 3; then

@@ -1,0 +1,116 @@
+"""Decoding with several processes, each with its part of every set."""
+
+import logging
+import multiprocessing
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Sequence, Union
+
+from espnet_plugin.decode.best_path import FILES
+from espnet_plugin.decode.run import DecodeSet, check_set, decode_model, is_decoded
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs, write_lines
+
+__all__ = ["decode_in_parts"]
+
+_PARTS = ".parts"
+
+
+def decode_in_parts(
+    config: Union[str, Path],
+    checkpoint: Union[str, Path],
+    sets: Sequence[DecodeSet],
+    nj: int,
+    **options: Any,
+) -> list[Path]:
+    """Decode ``sets`` as ``decode_model`` does, ``nj`` processes side by side.
+
+    Each loads the model once. Parts that were finished before an interruption are not
+    done again.
+
+    Args:
+        config: The model's ``config.yaml``.
+        checkpoint: Its checkpoint.
+        sets: What to decode.
+        nj: Processes; 1: this one.
+        options: Of :func:`~espnet_plugin.decode.run.decode_model`.
+
+    Returns:
+        The folder of each set.
+
+    Raises:
+        UserError: As ``decode_model``, or if a process is killed.
+    """
+    if nj < 1:
+        raise UserError(f"--nj {nj}: must be at least 1 process")
+    sets = [DecodeSet(*item) for item in sets]
+    waiting = []
+    for item in sets:
+        _, keys = check_set(item)
+        if options.get("overwrite") or not is_decoded(item, keys, checkpoint):
+            waiting.append((item, keys))
+    nj = min(nj, max((len(keys) for _, keys in waiting), default=1))
+    if nj == 1 or not waiting:
+        return decode_model(config, checkpoint, sets, **options)
+    for item, _ in waiting:
+        _forget_other_parts(item, nj)
+    parts = [[_part(*one, number, nj) for one in waiting] for number in range(nj)]
+    parts = [[item for item in part if item is not None] for part in parts]
+    # Spawned: ESPnet and torch have threads, which a fork would leave behind.
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(nj, mp_context=context) as pool:
+            jobs = [
+                pool.submit(_decode, config, checkpoint, part, options)
+                for part in parts
+            ]
+            for job in jobs:
+                job.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"a process of the decoding of {checkpoint} was ended, perhaps for want of "
+            f"memory: run the stage again with fewer than {nj}; finished parts are kept"
+        ) from error
+    for item, keys in waiting:
+        _join(item, keys)
+        logging.info("%s: decoded into %s", item.name, item.output_dir)
+    return [Path(item.output_dir) for item in sets]
+
+
+def _part(item: DecodeSet, keys: Sequence[str], number: int, nj: int):
+    """Return every nj-th utterance of a set as a set; None if there is none."""
+    chosen = keys[number::nj]
+    if not chosen:
+        return None
+    folder = Path(item.output_dir) / _PARTS / f"{number + 1}of{nj}"
+    write_lines(folder / "keys", chosen)
+    name = f"{item.name}, part {number + 1} of {nj}"
+    return DecodeSet(name, item.data, folder, folder / "keys")
+
+
+def _forget_other_parts(item: DecodeSet, nj: int) -> None:
+    for folder in (Path(item.output_dir) / _PARTS).glob("*of*"):
+        if not folder.name.endswith(f"of{nj}"):
+            shutil.rmtree(folder)
+
+
+def _decode(config, checkpoint, part: Sequence[DecodeSet], options: dict) -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    decode_model(config, checkpoint, part, **options)
+
+
+def _join(item: DecodeSet, keys: Sequence[str]) -> None:
+    """Write the files of the whole set, the text last."""
+    target = Path(item.output_dir)
+    (target / FILES[-1]).unlink(missing_ok=True)
+    folders = sorted((target / _PARTS).iterdir())
+    for file in FILES:
+        table: dict[str, str] = {}
+        for folder in folders:
+            table.update(read_pairs(folder / file))
+        write_lines(target / file, (f"{key} {table[key]}" for key in keys))
+    shutil.rmtree(target / _PARTS)

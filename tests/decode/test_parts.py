@@ -1,0 +1,51 @@
+"""Decoding in parts leaves the files of decoding at once."""
+
+import os
+
+import pytest
+
+from espnet_plugin.decode import parts
+from espnet_plugin.decode.best_path import FILES
+from espnet_plugin.decode.parts import decode_in_parts
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.errors import UserError
+
+
+def contents(folder):
+    return {name: (folder / name).read_text() for name in FILES}
+
+
+@pytest.mark.slow
+def test_two_processes_leave_what_one_does(tiny_asr_model, tmp_path):
+    model = tiny_asr_model.config, tiny_asr_model.checkpoint
+    data = [f"{tiny_asr_model.wav_scp},speech,sound"]
+    decode_model(*model, [("one", data, tmp_path / "one")])
+    sets = [("two", data, tmp_path / "two")]
+    assert decode_in_parts(*model, sets, 2) == [tmp_path / "two"]
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert not (tmp_path / "two/.parts").exists()
+    # Again: no process is started.
+    before = (tmp_path / "two/text").stat().st_mtime_ns
+    decode_in_parts(*model, sets, 2)
+    assert (tmp_path / "two/text").stat().st_mtime_ns == before
+
+
+def end_process(*_):
+    os._exit(9)
+
+
+def test_a_killed_process_is_named(tiny_asr_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_decode", end_process)
+    data = [f"{tiny_asr_model.wav_scp},speech,sound"]
+    stale = tmp_path / "two/.parts/1of3"
+    stale.mkdir(parents=True)
+    with pytest.raises(UserError, match="fewer than 2; finished parts are kept"):
+        decode_in_parts(
+            tiny_asr_model.config,
+            tiny_asr_model.checkpoint,
+            [("two", data, tmp_path / "two")],
+            2,
+        )
+    assert not stale.exists() and (tmp_path / "two/.parts/1of2/keys").exists()
+    with pytest.raises(UserError, match="--nj 0"):
+        decode_in_parts(tiny_asr_model.config, tiny_asr_model.checkpoint, [], 0)
