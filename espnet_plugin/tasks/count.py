@@ -126,28 +126,41 @@ def _stock_args(config: dict, vocabulary: int) -> argparse.Namespace:
     return args
 
 
+# What a configuration of EncRL may say of the student; the latter are empty by default.
+_STUDENT = (
+    "student_encoder",
+    "student_frontend",
+    "student_output_size",
+    "student_linear_units",
+)
+_STUDENT_CONF = ("student_encoder_conf", "student_frontend_conf")
+
+
 def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
     """Return the plain configuration of the student that stage 5 would train.
 
     Args:
         reference: The reference's configuration.
-        encrl: Stage 5's, which may name another width.
+        encrl: Stage 5's, which may name another width, encoder or front end.
         num_layers: Of the student.
     """
     teacher = _stock_args(reference, 4)
     args = argparse.Namespace(
         student_num_layers=num_layers,
         student_exits=[],
-        student_output_size=encrl.get("student_output_size"),
-        student_linear_units=encrl.get("student_linear_units"),
+        **{name: encrl.get(name) for name in _STUDENT},
+        **{name: dict(encrl.get(name) or {}) for name in _STUDENT_CONF},
         specaug=None,
         model_conf={},
     )
     derive_student(args, teacher, teacher.encoder_conf.get("output_size", 256))
     student = copy.deepcopy(reference)
     student.pop("decoder", None)
+    if args.student_frontend is not None:
+        student.update(frontend=args.frontend, frontend_conf=args.frontend_conf)
     return {
         **student,
+        "encoder": args.encoder,
         "encoder_conf": args.encoder_conf,
         "model_conf": {"ctc_weight": 1.0},
     }
