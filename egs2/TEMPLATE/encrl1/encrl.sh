@@ -9,8 +9,11 @@ set -euo pipefail
 stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
-ngpu=0           # GPUs for training and decoding.
-num_threads=1    # Threads of decoding.
+ngpu=0           # GPUs for training and decoding; of each node.
+num_nodes=1      # Of a training (stages 4 to 6), by ESPnet's launcher and cmd.sh.
+hosts=           # Or these, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.
+decode_nj=1      # Processes of decoding, each with its part of every set.
+num_threads=1    # Threads of each.
 python=python3   # May be several words.
 datadir=data     # Kaldi data folders.
 dumpdir=dump     # Formatted audio or features.
@@ -117,12 +120,28 @@ submit() {  # submit COMMANDS NAME command...: run it, where cmd.sh says
     # shellcheck disable=SC2086
     ${how} "${file}" "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
 }
+several_nodes() { [ "${num_nodes}" != 1 ] || [ -n "${hosts}" ]; }
+train() {  # train NAME command...: a training, on several nodes if wanted
+    if ! several_nodes; then
+        submit "${cuda_cmd}" "$@"
+        return
+    fi
+    local file=${expdir}/log/$1_${tag}_s${seed}.log where=(--num_nodes "${num_nodes}")
+    [ -z "${hosts}" ] || where=(--host "${hosts}")
+    shift
+    log "Training on ${hosts:-${num_nodes} nodes}, log: ${file}"
+    # What it says of GPUs the launcher says as well.
+    ${python} -m espnet2.bin.launch --cmd "${cuda_cmd%% --gpu*}" --log "${file}" \
+        --ngpu "${ngpu}" "${where[@]}" --init_file_prefix "${expdir}/.dist_init_" \
+        --envfile path.sh -- "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
+}
 # bash runs this when the command that Ctrl-C stopped as well has ended.
 trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
     || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
+[[ ${num_nodes} =~ ^[1-9][0-9]*$ ]] || die "--num_nodes ${num_nodes}: a whole number from 1"
 [[ ${feats_type} == raw || ${feats_type} == fbank ]] \
     || die "--feats_type ${feats_type}: must be raw or fbank"
 [[ ${token_type} == char || ${token_type} == bpe ]] \
@@ -238,7 +257,8 @@ evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
     # shellcheck disable=SC2086
     submit "${decode_cmd}" evaluate ${python} -m espnet_plugin.bin.evaluate "$@" \
         --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
-        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}"
+        --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}" \
+        --nj "${decode_nj}"
 }
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
@@ -317,7 +337,7 @@ if wanted 4 && [ -z "${reference}" ]; then
     need "${stats}/.done" 3
     set_feature_opts
     # shellcheck disable=SC2086
-    submit "${cuda_cmd}" reference ${python} -m espnet_plugin.bin.train_models --kind reference \
+    train reference ${python} -m espnet_plugin.bin.train_models --kind reference \
         --config "${reference_config}" --output "${reference_exp}" --seed 1 \
         "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
         --normalize global_mvn \
@@ -343,7 +363,7 @@ if wanted 5; then
         )
     fi
     # shellcheck disable=SC2086
-    submit "${cuda_cmd}" encrl ${python} -m espnet_plugin.bin.encrl_train \
+    train encrl ${python} -m espnet_plugin.bin.encrl_train \
         --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
         --variant "${variant}" --serves ${sizes} \
         --reference_config "${reference_exp}/config.yaml" \
@@ -358,24 +378,28 @@ fi
 if wanted 6; then
     log "Stage 6: CTC fine-tuning of ${sizes} layers"
     need "${encrl_exp}/done.json" 5
-    # shellcheck disable=SC2206
-    family_opts=(--encrl_dir "${encrl_exp}" --sizes ${sizes} --family "${cut}")
+    family_opts=(--encrl_dir "${encrl_exp}" --family "${cut}")
     if [ "${finetune_epochs}" = 0 ]; then
         # shellcheck disable=SC2086
         submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
-            "${family_opts[@]}" --output "${student_exp}" --method encrl
+            "${family_opts[@]}" --sizes ${sizes} --output "${student_exp}" --method encrl
     else
-        # shellcheck disable=SC2086
-        submit "${cuda_cmd}" finetune ${python} -m espnet_plugin.bin.train_models --kind finetune \
-            "${family_opts[@]}" --output "${student_exp}" --seed "${seed}" \
-            --config "${finetune_config}" \
-            ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
-            "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+        # In one process, but on several nodes: the launcher makes one meeting a start.
+        together=("${sizes}")
+        if several_nodes; then read -ra together <<< "${sizes}"; fi
+        for these in "${together[@]}"; do
+            # shellcheck disable=SC2086
+            train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
+                --kind finetune "${family_opts[@]}" --sizes ${these} \
+                --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
+                ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
+                "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+        done
     fi
     if ${direct}; then
         # shellcheck disable=SC2086
         submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
-            "${family_opts[@]}" --output "${student_exp}_direct"
+            "${family_opts[@]}" --sizes ${sizes} --output "${student_exp}_direct"
     fi
 fi
 
@@ -391,6 +415,8 @@ fi
 
 if wanted 8; then
     log "Stage 8: baselines ${baselines}"
+    ! several_nodes || die "stage 8 trains on one node: without --num_nodes and --hosts;" \
+        "jobs.sh spreads the baselines over nodes"
     need "${reference_exp}/config.yaml" 4
     # From scratch only its architecture is needed.
     model_opts=()
