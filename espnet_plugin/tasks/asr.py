@@ -78,7 +78,15 @@ class CountedASRTask(ASRTask):
     @classmethod
     def build_sequence_iter_factory(cls, args, iter_options, mode):
         """Build ESPnet's iterator; for training, of the utterances chosen."""
-        factory = super().build_sequence_iter_factory(args, iter_options, mode)
+        try:
+            factory = super().build_sequence_iter_factory(args, iter_options, mode)
+        except RuntimeError as error:
+            if "world_size" not in str(error):
+                raise
+            raise UserError(
+                f"{mode} data: {error}. Every process wants an utterance of each "
+                "batch: give larger batches, more data, or fewer processes"
+            ) from error
         selection = read_selection(args)
         if mode == "train" and selection is not None:
             folder = Path(args.output_dir) / "selection"

@@ -212,6 +212,20 @@ def test_two_sizes_are_fine_tuned_one_after_the_other(runs, reference, tmp_path)
         assert cost["audio_seconds"] == pytest.approx(6 * 0.9, rel=1e-3)
 
 
+def test_fewer_utterances_than_ranks_are_refused(reference, tmp_path):
+    one = tmp_path / "utt2num_samples"
+    lines = (reference.data_dir / "utt2num_samples").read_text().splitlines()
+    one.write_text(lines[0] + "\n")
+    cmd = command(reference, tmp_path / "encrl", "--max_epoch", "1")
+    cmd[cmd.index("--valid_shape_file") + 1] = f"{one}"
+    started, logs = start(cmd, tmp_path)
+    assert exit_codes(started, logs) == [2, 2]
+    for log in logs:
+        text = log.read_text()
+        assert "valid data" in text and "fewer processes" in text
+        assert "Traceback" not in text
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_rank_ends_the_other_with_a_message(reference, tmp_path, killed):
     cmd = command(reference, tmp_path / "encrl", "--max_epoch", "2000")

@@ -14,6 +14,7 @@ more=$(printf '%q ' "$@")
 set -- "${own[@]}"
 help_message=$(sed -n '2,4p' "$0")
 . "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
+. "$(dirname "$(readlink -f ./encrl.sh)")/side_by_side.sh"
 . ./path.sh
 first=${seeds%% *}
 
@@ -46,13 +47,7 @@ tasks() {
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
-mkdir -p exp/log
-# Each line is one job; its log is named after what it does.
-tasks | while read -r line; do
-    name=$(echo "${line}" | tr -cs 'a-z0-9' '_' | cut -c1-120)
-    printf './run.sh %s %s > exp/log/%s.log 2>&1 || { echo "failed: exp/log/%s.log" >&2; false; }\0' \
-        "${line}" "${more}" "${name}" "${name}"
-done | xargs -0 -P "${jobs}" -I{} bash -c '{}'
+tasks | side_by_side "${jobs}" "${more}"
 
 # Speed is measured at the end, when nothing else runs.
 eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"
