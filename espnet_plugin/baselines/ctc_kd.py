@@ -11,8 +11,10 @@ from espnet_plugin.distill.students import INITS
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.espnet import plain_state
 from espnet_plugin.files import read_json, write_json, write_text
+from espnet_plugin.tasks.crew import run_task
 from espnet_plugin.tasks.family import ENCRL_AVERAGED
 from espnet_plugin.tasks.job import training_job
+from espnet_plugin.tasks.ranks import without_ranks
 
 __all__ = ["Options", "train"]
 
@@ -68,21 +70,23 @@ def _train_one(job: BaselineJob, size: int, options: Options) -> Path:
         *("--student_num_layers", str(size), "--student_init", options.student_init),
         *job.options(),
     ]
-    request = {"config": training, "options": cmd, "reference": job.reference.sha256}
+    request = {
+        "config": training,
+        "options": without_ranks(cmd),
+        "reference": job.reference.sha256,
+    }
     with training_job(work, request) as todo:
         if todo is not None:
             logging.info("%s: training %s", job.method, folder)
             path = work / "train_config.yaml"
             text = yaml.safe_dump(training, sort_keys=False, allow_unicode=True)
             write_text(path, text)
-            # Here, because ESPnet takes many seconds to import.
-            from espnet_plugin.tasks.encrl import EncRLTask
-
-            EncRLTask.main(
-                cmd=[
+            run_task(
+                "espnet_plugin.tasks.encrl:EncRLTask",
+                [
                     *("--config", str(path), "--output_dir", str(work)),
                     *("--resume", "true", *cmd),
-                ]
+                ],
             )
     if not (folder / "meta.json").is_file():
         state = plain_state(work / ENCRL_AVERAGED, range(size))

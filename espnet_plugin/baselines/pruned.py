@@ -11,7 +11,9 @@ from espnet_plugin.baselines.job import BaselineJob, write_start
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
 from espnet_plugin.files import read_json, write_json, write_text
+from espnet_plugin.tasks.crew import run_task
 from espnet_plugin.tasks.job import training_job
+from espnet_plugin.tasks.ranks import without_ranks
 
 __all__ = ["train_pruned"]
 
@@ -59,7 +61,7 @@ def train_pruned(
     options = job.options()
     request = {
         "config": training,
-        "options": options,
+        "options": without_ranks(options),
         "reference": job.reference.sha256,
     }
     with training_job(work, request) as todo:
@@ -70,14 +72,12 @@ def train_pruned(
             write_text(
                 path, yaml.safe_dump(training, sort_keys=False, allow_unicode=True)
             )
-            # Here, because ESPnet takes many seconds to import.
-            from espnet_plugin.tasks.pruned import PrunedASRTask
-
-            PrunedASRTask.main(
-                cmd=[
+            run_task(
+                "espnet_plugin.tasks.pruned:PrunedASRTask",
+                [
                     *("--config", str(path), "--output_dir", str(work)),
                     *("--dense_model_file", str(dense), "--resume", "true", *options),
-                ]
+                ],
             )
     if not (folder / "meta.json").is_file():
         state = _plain_average(work, pruner)

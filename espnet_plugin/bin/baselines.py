@@ -10,6 +10,8 @@ from pathlib import Path
 from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.crew import follow, leading, meeting_file
+from espnet_plugin.tasks.ranks import is_first
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -47,6 +49,16 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             if missing
             else f"--baselines {' '.join(names)}: a name stands there twice"
         )
+    if not is_first(options):
+        follow(options)
+    elif meeting_file(options) is not None:
+        with leading(options):
+            _train_all(args, options)
+    else:
+        _train_all(args, options)
+
+
+def _train_all(args: argparse.Namespace, options: list[str]) -> None:
     for path in args.baselines:
         run_baseline(
             path,

@@ -4,6 +4,7 @@ from typing import Any, Mapping, Optional, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.average import average_states
@@ -104,7 +105,8 @@ class ESPnetPrunedModel(ESPnetASRModel):
             if stats.get("cer_ctc") is not None:
                 late = 0.0 if final else _NOT_FINAL
                 stats["cer_pruned"] = torch.as_tensor(stats["cer_ctc"] + late)
-        return loss, stats, weight
+        # Several ranks average each of them by the weight, of whose shape it has to be.
+        return force_gatherable((loss, stats, weight), loss.device)
 
 
 def plain_state(name: str, state: Mapping[str, torch.Tensor]) -> dict:

@@ -8,6 +8,7 @@ import yaml
 
 from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import write_json, write_text
+from espnet_plugin.tasks.crew import run_task
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 
@@ -54,11 +55,7 @@ def train_plain_model(
         cmd += ["--resume", "true"]
         if init is not None:
             cmd += ["--init_param", str(init)]
-        # Here, because ESPnet takes many seconds to import and a finished training
-        # needs none of it.
-        from espnet_plugin.tasks.asr import CountedASRTask
-
-        CountedASRTask.main(cmd=cmd)
+        run_task("espnet_plugin.tasks.asr:CountedASRTask", cmd)
         if not first:
             return
         _leave_stock_keys(folder / "config.yaml")

@@ -22,6 +22,7 @@ __all__ = [
     "end_with_message",
     "is_first",
     "named_failures",
+    "only_ranks",
     "wait_for",
     "without_ranks",
 ]
@@ -61,16 +62,23 @@ def is_first(options: Sequence[str] = ()) -> bool:
 
 def without_ranks(options: Sequence[str]) -> list[str]:
     """Leave out what differs between processes, or from one start to the next."""
-    kept, skip = [], False
+    return _split(options)[0]
+
+
+def only_ranks(options: Sequence[str]) -> list[str]:
+    """Return what :func:`without_ranks` leaves out."""
+    return _split(options)[1]
+
+
+def _split(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    others: list[str] = []
+    ranks: list[str] = []
+    value = False
     for option in options:
         match = _OPTION.match(option)
-        if match:
-            skip = match[2] is None
-        elif skip:
-            skip = False
-        else:
-            kept.append(option)
-    return kept
+        (ranks if match or value else others).append(option)
+        value = match is not None and match[2] is None
+    return others, ranks
 
 
 def wait_for(path: Path, seconds: float = 1800.0) -> None:

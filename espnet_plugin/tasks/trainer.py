@@ -2,8 +2,10 @@
 
 import logging
 import os
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Iterable, Iterator
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
@@ -35,7 +37,8 @@ def count_step(
     """Count the operations of forward and backward on noise.
 
     In evaluation mode and without touching ``.grad``, so that neither batch statistics
-    nor random numbers nor gradients of the training change.
+    nor random numbers nor gradients of the training change. Layers that stochastic
+    depth skips in some steps count with the share of steps in which they run.
 
     Args:
         model: With ``seconds_per_input``.
@@ -67,6 +70,7 @@ def count_step(
     teacher = getattr(model, "teacher", None)
     # A model whose steps differ says which kinds there are, and how often each comes.
     kinds = getattr(model, "step_kinds", [(1.0, None)])
+    chances = _chances_to_skip(model)
     training = model.training
     model.eval()
     ours = theirs = 0.0
@@ -76,12 +80,15 @@ def count_step(
                 model.probed = kind
             if teacher is not None:
                 teacher.counting, teacher.flops = True, 0
-            with flop_counter() as counter, torch.enable_grad():
-                loss = model(**probe)[0]
-                parameters = [p for p in model.parameters() if p.requires_grad]
-                torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+            counted = _count_once(model, probe)
             taught = teacher.flops if teacher is not None else 0
-            ours += share * (counter.get_total_flops() - taught)
+            if chances:
+                # All layers of an encoder are alike, so one count without any of those
+                # that may be missing tells what each of them costs.
+                with _skipped(chances):
+                    least = _count_once(model, probe)
+                counted -= (counted - least) * sum(chances.values()) / len(chances)
+            ours += share * (counted - taught)
             theirs += share * taught
     finally:
         model.train(training)
@@ -90,6 +97,40 @@ def count_step(
         if teacher is not None:
             teacher.counting = False
     return round(ours), round(theirs)
+
+
+def _count_once(model: torch.nn.Module, probe: dict) -> int:
+    with flop_counter() as counter, torch.enable_grad():
+        loss = model(**probe)[0]
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+    return counter.get_total_flops()
+
+
+def _chances_to_skip(model: torch.nn.Module) -> dict[torch.nn.Module, float]:
+    """Return the layers with stochastic depth, and the share of steps they rest in."""
+    return {
+        layer: layer.stochastic_depth_rate
+        for layer in model.modules()
+        if getattr(layer, "stochastic_depth_rate", 0) > 0
+    }
+
+
+@contextmanager
+def _skipped(layers: Iterable[torch.nn.Module]) -> Iterator[None]:
+    """Let layers pass their input on, as they do in the steps in which they rest."""
+    before = [(layer, layer.forward) for layer in layers]
+    for layer, _ in before:
+        layer.forward = _pass_on
+    try:
+        yield
+    finally:
+        for layer, _ in before:
+            del layer.forward
+
+
+def _pass_on(x, mask, cache=None):
+    return x, mask
 
 
 class CostTrainer(Trainer):

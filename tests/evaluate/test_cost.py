@@ -8,6 +8,7 @@ import torch
 
 from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch, total_cost
 from espnet_plugin.evaluate.flop_counter import flop_counter
+from espnet_plugin.export.load import build_asr_model, read_config
 from espnet_plugin.files import read_json
 from espnet_plugin.tasks.trainer import count_step
 
@@ -68,6 +69,22 @@ def test_counting_leaves_no_trace(model):
     assert all(p.grad is None for p in model.parameters())
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
+
+
+def test_layers_that_rest_in_some_steps_count_less(tiny_asr_model):
+    """Against models of fewer layers that never rest."""
+
+    def count(layers, rate=0.0):
+        config = read_config(tiny_asr_model.config)
+        conf = {**config["encoder_conf"], "num_blocks": layers}
+        config["encoder_conf"] = {**conf, "stochastic_depth_rate": rate}
+        model, _ = build_asr_model(config, tiny_asr_model.config)
+        model.seconds_per_input = 1 / RATE
+        return count_step(model, batch(2, 1.0), 3, 1.5)[0]
+
+    one, two = count(1), count(2)
+    assert count(2, 0.5) == pytest.approx(one, abs=1)
+    assert count(2, [0.0, 0.25]) == pytest.approx(0.25 * one + 0.75 * two, abs=1)
 
 
 def test_is_exact_for_polynomials():

@@ -14,7 +14,9 @@ bash -c "bash $3"
 """
 
 
-def test_encrl_and_fine_tuning_on_two_nodes(copy, tmp_path, monkeypatch):
+@pytest.fixture
+def two_nodes(copy, tmp_path, monkeypatch):
+    """The file that our ssh notes its hosts in."""
     ssh = tmp_path / "bin/ssh"
     ssh.parent.mkdir()
     ssh.write_text(SSH)
@@ -33,11 +35,15 @@ def test_encrl_and_fine_tuning_on_two_nodes(copy, tmp_path, monkeypatch):
         source, target = (copy / folder.format(name) / table for name in names)
         with open(target, "a") as stream:
             stream.write(source.read_text().splitlines()[0] + "\n")
+    return tmp_path / "seen"
+
+
+def test_encrl_and_fine_tuning_on_two_nodes(copy, two_nodes):
     run(
         *(copy, "--stage", "5", "--stop_stage", "6", "--tag", "nodes"),
         *("--hosts", "here,there", "--sizes", "1", "--encrl_layers", "1"),
     )
-    seen = (tmp_path / "seen").read_text().split()
+    seen = two_nodes.read_text().split()
     assert sorted(seen) == ["here"] * 2 + ["there"] * 2
     for name, alone in (
         ("encrl_nodes_s1", "encrl_encrl_s1"),
@@ -56,5 +62,25 @@ def test_encrl_and_fine_tuning_on_two_nodes(copy, tmp_path, monkeypatch):
         assert "--dist_rank 0 --dist_world_size 2" in log
         assert "--dist_rank 1 --dist_world_size 2" in log
     assert (copy / "exp/asr_nodes_s1_1l/done.json").exists()
-    result = run(copy, "--stage", "8", "--num_nodes", "2", check=False)
-    assert result.returncode == 2 and "stage 8 trains on one node" in result.stderr
+
+
+def test_baselines_on_two_nodes(copy, two_nodes):
+    """Two trainings in one job, and what the first process does alone in between."""
+    run(
+        *(copy, "--stage", "8", "--stop_stage", "8", "--hosts", "here,there"),
+        *("--baselines", "layer_copy_spaced magnitude", "--sizes", "1"),
+    )
+    assert sorted(two_nodes.read_text().split()) == ["here", "there"]
+    log = (copy / "exp/log/baselines_encrl_s1.log").read_text()
+    assert "training 1 of the first process" in log
+    assert "training 2 of the first process" in log
+    for name, folder in (
+        ("layer_copy_spaced", "asr_layer_copy_spaced_s1_1l"),
+        ("magnitude", "asr_magnitude_s1_1l"),
+    ):
+        assert (copy / f"exp/{folder}/decode_best_path/test/score.json").is_file()
+        cost = json.loads((copy / f"exp/{folder}/cost.json").read_text())
+        alone = json.loads((copy / "exp/asr_encrl_s1_1l/cost.json").read_text())
+        each = alone["audio_seconds"] / alone["epochs"]
+        # Each rank saw its share of each batch.
+        assert cost["audio_seconds"] == pytest.approx(each * cost["epochs"]), name

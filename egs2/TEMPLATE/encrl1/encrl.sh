@@ -10,7 +10,7 @@ stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
 ngpu=0           # GPUs for training and decoding; of each node.
-num_nodes=1      # Of a training (stages 4 to 6), by ESPnet's launcher and cmd.sh.
+num_nodes=1      # Of a training (stages 4 to 8), by ESPnet's launcher and cmd.sh.
 hosts=           # Or these, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.
 decode_nj=1      # Processes of decoding, each with its part of every set.
 num_threads=1    # Threads of each.
@@ -44,6 +44,8 @@ reference=                                  # ESPnet experiment folder, packed z
                                             # train one.
 reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
+reference_start=                            # Configuration of a shallower model to train
+                                            # first, which the reference grows from.
 reference_exp=                              # Its folder; ${expdir}/asr_reference.
 
 # Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
@@ -165,6 +167,7 @@ if ${dry_run}; then
         --speed_perturb_factors ${speed_perturb_factors} \
         --token_type "${token_type}" --nbpe "${nbpe}" --sizes ${sizes} \
         --reference "${reference}" --reference_config "${reference_config}" \
+        ${reference_start:+--reference_start "${reference_start}"} \
         --encrl_config "${encrl_config}" --encrl_epochs "${encrl_epochs}" \
         --finetune_config "${finetune_config}" --finetune_epochs "${finetune_epochs}" \
         --baselines ${baselines} --baseline_dir "${baseline_dir}" \
@@ -336,12 +339,20 @@ if wanted 4 && [ -z "${reference}" ]; then
     log "Stage 4: reference model"
     need "${stats}/.done" 3
     set_feature_opts
+    reference_opts=(
+        --seed 1 "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}"
+        --normalize global_mvn --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+    )
+    if [ -n "${reference_start}" ]; then
+        # shellcheck disable=SC2086
+        train reference_start ${python} -m espnet_plugin.bin.train_models --kind reference \
+            --config "${reference_start}" --grows_into "${reference_config}" \
+            --output "${reference_exp}_start" "${reference_opts[@]}"
+        reference_opts+=(--start "${reference_exp}_start")
+    fi
     # shellcheck disable=SC2086
     train reference ${python} -m espnet_plugin.bin.train_models --kind reference \
-        --config "${reference_config}" --output "${reference_exp}" --seed 1 \
-        "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
-        --normalize global_mvn \
-        --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+        --config "${reference_config}" --output "${reference_exp}" "${reference_opts[@]}"
 fi
 
 checkpoint() {  # the checkpoint that meta.json of a finished model names
@@ -415,8 +426,6 @@ fi
 
 if wanted 8; then
     log "Stage 8: baselines ${baselines}"
-    ! several_nodes || die "stage 8 trains on one node: without --num_nodes and --hosts;" \
-        "jobs.sh spreads the baselines over nodes"
     need "${reference_exp}/config.yaml" 4
     # From scratch only its architecture is needed.
     model_opts=()
@@ -429,7 +438,7 @@ if wanted 8; then
         lists+=("${expdir}/asr_${name}_s${seed}.models")
     done
     # shellcheck disable=SC2086
-    submit "${cuda_cmd}" baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
+    train baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
         --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
         --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
         ${baseline_training:+--training "${baseline_training}"} \
