@@ -40,8 +40,9 @@ def deepen(
 
     Net2DeeperNet (Chen et al., ICLR 2016, https://arxiv.org/abs/1511.05641): behind
     each layer stand copies of it that add nothing yet, because the last product of each
-    of their blocks is zero. Where a layer ends in a normalisation, that of a copy undoes
-    itself, exactly so if all frames have the same mean and variance over the channels.
+    of their blocks is zero. Where a layer ends in a normalisation, that of a copy
+    undoes itself, exactly so if all frames have the same mean and variance over the
+    channels.
 
     Args:
         state: Of the whole model.

@@ -4,6 +4,7 @@ import logging
 import os
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Iterable, Iterator
 
@@ -20,6 +21,8 @@ from espnet_plugin.export.espnet import save_state
 __all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
 
 _FLOPS = "_flop_model"
+# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
+_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
 
 
 def _plain(model: torch.nn.Module) -> torch.nn.Module:
@@ -140,6 +143,19 @@ class CostTrainer(Trainer):
     pass by. ``seconds_per_input`` on the model (a plain attribute that our tasks set)
     turns input lengths into seconds of audio.
     """
+
+    @classmethod
+    def build_options(cls, args):
+        """Read the options; curves are left out where what draws them is missing."""
+        for option, package in _CURVES.items():
+            if getattr(args, option) and find_spec(package) is None:
+                logging.warning(
+                    "%s is not installed, so it draws no curves of the training: "
+                    "pip install %s",
+                    *(package, package),
+                )
+                setattr(args, option, False)
+        return super().build_options(args)
 
     @classmethod
     def train_one_epoch(cls, model, iterator, reporter, options, **others):

@@ -25,11 +25,9 @@ def two_nodes(copy, tmp_path, monkeypatch):
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     # The development set has one utterance; two ranks want one each.
     for table, folder in (
-        *(("wav.scp", "dump/raw/{}"), ("text", "dump/raw/{}")),
-        *(
-            ("utt2num_samples", "dump/raw/{}"),
-            ("speech_shape", "exp/asr_stats_raw_char/{}"),
-        ),
+        *((name, "dump/raw/{}") for name in ("wav.scp", "text", "utt2spk")),
+        ("utt2num_samples", "dump/raw/{}"),
+        ("speech_shape", "exp/asr_stats_raw_char/{}"),
     ):
         names = ("train", "valid") if "stats" in folder else ("train", "dev")
         source, target = (copy / folder.format(name) / table for name in names)
