@@ -52,7 +52,6 @@ def get_parser() -> argparse.ArgumentParser:
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--reference", type=_text, help="imported: its folder")
     add("--reference_config", type=Path, required=True)
-    add("--reference_start", type=Path, help="of a shallower model that it grows from")
     for stage in ("encrl", "finetune"):
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
@@ -149,9 +148,6 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     for name in ("encrl_config", "finetune_config"):
         configs.append(read_yaml(getattr(args, name), f"--{name}"))
     reference, encrl, finetune = configs
-    start = None
-    if args.reference_start is not None and not args.reference:
-        start = read_yaml(args.reference_start, "--reference_start")
     # About as many letters and marks as English transcripts have.
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
@@ -164,11 +160,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         measure_flops_per_second,
         student_config,
     )
-    from espnet_plugin.tasks.grow import check_growth
 
-    if start is not None:
-        where = f"--reference_start {args.reference_start}, {reference_config}"
-        few, _ = check_growth(start, reference, where)
     seconds = corpus.utterance_seconds
     student = student_config(reference, encrl, layers)
     big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
@@ -204,10 +196,6 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         updates_per_hour=1 / a_batch / encrl.get("accum_grad", 1),
         cache=args.teacher_cache is not None,
         cache_top=args.teacher_cache_top,
-        start=None if start is None else of(big, few),
-        start_epochs=(
-            0 if start is None else _epochs(None, start, str(args.reference_start))
-        ),
     )
     if args.flops_per_second is not None:
         speed, source = args.flops_per_second, "--flops_per_second"

@@ -14,10 +14,8 @@ from espnet_plugin.tasks.family import (
     finetune_family,
     write_untrained,
 )
-from espnet_plugin.tasks.grow import check_growth, grown_start
 from espnet_plugin.tasks.job import read_yaml
 from espnet_plugin.tasks.plain import train_plain_model
-from espnet_plugin.tasks.ranks import is_first
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,12 +40,6 @@ def get_parser() -> argparse.ArgumentParser:
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
     add("--max_epoch", type=int, help="instead of the configuration's")
-    add("--start", type=Path, help="shallower model that a reference grows from")
-    add(
-        "--grows_into",
-        type=Path,
-        help="configuration of the reference that will grow from this model",
-    )
     add("--variant", default="", help="name of this variant in the tables")
     add("--seed", type=int, default=1)
     return parser
@@ -66,7 +58,11 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
     if args.max_epoch is not None:
         training["max_epoch"] = args.max_epoch
     if args.kind == "reference":
-        _train_reference(args, training, [*options, "--seed", str(args.seed)])
+        meta = {"method": "reference", "variant": args.variant, "seed": args.seed}
+        options = [*options, "--seed", str(args.seed)]
+        train_plain_model(
+            Path(args.output), training, options, {**meta, "shared": None}
+        )
     else:
         finetune_family(
             _needed(args, "encrl_dir"),
@@ -77,25 +73,6 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
             args.output,
             args.seed,
         )
-
-
-def _train_reference(
-    args: argparse.Namespace, training: dict, options: list[str]
-) -> None:
-    folder = Path(args.output)
-    meta = {"method": "reference", "variant": args.variant, "seed": args.seed}
-    meta["shared"] = init = None
-    if args.grows_into is not None:
-        # Now: after this model's training it would be too late.
-        large = read_yaml(args.grows_into, "--grows_into")
-        where = f"--config {args.config}, --grows_into {args.grows_into}"
-        meta["serves"] = [check_growth(training, large, where)[1]]
-    if args.start is not None:
-        meta["shared"] = args.start.name
-        init = folder / "init" / "model.pth"
-        if is_first(options):
-            grown_start(args.start, training, init)
-    train_plain_model(folder, training, options, meta, init)
 
 
 def _needed(args: argparse.Namespace, name: str) -> Path:

@@ -93,16 +93,6 @@ def estimate(
         ),
     ]
     if plan.reference_epochs:
-        if plan.start is not None:
-            costs.append(
-                training(
-                    4,
-                    "reference, its start",
-                    plan.start.train,
-                    plan.start_epochs,
-                    [plan.start],
-                )
-            )
         costs.append(
             training(
                 4,

@@ -1,7 +1,7 @@
 """What an estimate is made of: a corpus, a plan, hardware; and what comes out."""
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Sequence
 
 __all__ = ["FLAC_BYTES", "Corpus", "Hardware", "ModelFlops", "Plan", "StageCost"]
 
@@ -96,8 +96,6 @@ class Plan:
         updates_per_hour: Updates of the weights for an hour of audio, all devices.
         cache: The reference's outputs are computed once.
         cache_top: Tokens of a frame that the cache keeps; 0: all.
-        start: The shallower model that the reference grows from.
-        start_epochs: Of its training.
     """
 
     reference: ModelFlops
@@ -115,8 +113,6 @@ class Plan:
     updates_per_hour: float = 4.0
     cache: bool = False
     cache_top: int = 0
-    start: Optional[ModelFlops] = None
-    start_epochs: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from espnet_plugin.bin import estimate as command
 from espnet_plugin.distill.store import StoreWriter
@@ -105,13 +104,6 @@ def test_an_imported_reference_is_not_trained():
     assert [c.stage for c in estimate(CORPUS, SLOW, PLAN, range(5, 8))] == [5, 6, 7]
 
 
-def test_a_start_of_the_reference_costs_its_own_epochs():
-    plan = replace(PLAN, start=SMALL, start_epochs=6)
-    stages = [c for c in estimate(CORPUS, SLOW, plan) if c.stage == 4]
-    # 300 h of audio an epoch, at 36e12 operations an hour.
-    assert [c.hours for c in stages] == pytest.approx([6 * 300 / 2, 10 * 300])
-
-
 @pytest.mark.parametrize("change", [{"flops_per_second": 0.0}, {"read_rate": -1.0}])
 def test_impossible_rates_are_refused(change):
     with pytest.raises(UserError, match=next(iter(change))):
@@ -143,13 +135,6 @@ def test_the_command(tmp_path, capsys):
         assert f"\n {stage} " in printed
     assert "nothing is started" in printed and "0.001 TFLOP/s" in printed
     assert list(tmp_path.iterdir()) == [lengths]
-    config = yaml.safe_load((CONF / "tiny_reference.yaml").read_text())
-    config["encoder_conf"]["num_blocks"] = 1
-    start = tmp_path / "start.yaml"
-    start.write_text(yaml.safe_dump(config))
-    cmd += ["--reference_start", str(start)]
-    assert command.main(cmd) == 0
-    assert "reference, its start" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

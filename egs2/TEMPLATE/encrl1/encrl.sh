@@ -44,8 +44,6 @@ reference=                                  # ESPnet experiment folder, packed z
                                             # train one.
 reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
-reference_start=                            # Configuration of a shallower model to train
-                                            # first, which the reference grows from.
 reference_exp=                              # Its folder; ${expdir}/asr_reference.
 
 # Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
@@ -167,7 +165,6 @@ if ${dry_run}; then
         --speed_perturb_factors ${speed_perturb_factors} \
         --token_type "${token_type}" --nbpe "${nbpe}" --sizes ${sizes} \
         --reference "${reference}" --reference_config "${reference_config}" \
-        ${reference_start:+--reference_start "${reference_start}"} \
         --encrl_config "${encrl_config}" --encrl_epochs "${encrl_epochs}" \
         --finetune_config "${finetune_config}" --finetune_epochs "${finetune_epochs}" \
         --baselines ${baselines} --baseline_dir "${baseline_dir}" \
@@ -339,20 +336,12 @@ if wanted 4 && [ -z "${reference}" ]; then
     log "Stage 4: reference model"
     need "${stats}/.done" 3
     set_feature_opts
-    reference_opts=(
-        --seed 1 "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}"
-        --normalize global_mvn --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
-    )
-    if [ -n "${reference_start}" ]; then
-        # shellcheck disable=SC2086
-        train reference_start ${python} -m espnet_plugin.bin.train_models --kind reference \
-            --config "${reference_start}" --grows_into "${reference_config}" \
-            --output "${reference_exp}_start" "${reference_opts[@]}"
-        reference_opts+=(--start "${reference_exp}_start")
-    fi
     # shellcheck disable=SC2086
     train reference ${python} -m espnet_plugin.bin.train_models --kind reference \
-        --config "${reference_config}" --output "${reference_exp}" "${reference_opts[@]}"
+        --config "${reference_config}" --output "${reference_exp}" --seed 1 \
+        "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
+        --normalize global_mvn \
+        --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
 fi
 
 checkpoint() {  # the checkpoint that meta.json of a finished model names

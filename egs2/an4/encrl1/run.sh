@@ -5,5 +5,4 @@ set -euo pipefail
 ./encrl.sh \
     --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
-    --reference_start conf/train_reference_start.yaml \
     "$@"
