@@ -58,6 +58,9 @@ class Selection:
             ``easy2hard``: from the lowest in the first epoch that chooses to the
             highest in the last; ``random``: a negative control.
         warmup: Epochs on everything before the first choice.
+        keep_time: Share of each utterance's time that is kept, chosen by chance each
+            time it is used, from the first epoch on.
+        chunk_ms: Length of the pieces of time that are dropped.
 
     Raises:
         UserError: If a value is out of range.
@@ -66,8 +69,19 @@ class Selection:
     keep: float = 0.7
     criterion: str = "easy2hard"
     warmup: int = 1
+    keep_time: float = 1.0
+    chunk_ms: float = 100.0
 
     def __post_init__(self):
+        if not 0.0 < self.keep_time <= 1.0:
+            raise UserError(
+                f"data_selection_conf.keep_time {self.keep_time}: above 0, at most 1"
+            )
+        if not 10.0 <= self.chunk_ms:
+            raise UserError(
+                f"data_selection_conf.chunk_ms {self.chunk_ms}: 10 at least, which is "
+                "one frame of features"
+            )
         if not 0.0 < self.keep <= 1.0:
             raise UserError(f"data_selection_conf.keep {self.keep}: above 0, at most 1")
         if self.criterion not in CRITERIA:

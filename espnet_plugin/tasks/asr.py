@@ -8,6 +8,7 @@ from espnet2.tasks.asr import ASRTask
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_plugin import host
+from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.ranks import (
@@ -55,7 +56,8 @@ class CountedASRTask(ASRTask):
             action=NestedDictAction,
             default=dict(),
             help="Train on some utterances only, chosen anew each epoch by their loss: "
-            "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1",
+            "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1; and without "
+            "some pieces of time: keep_time=0.7, chunk_ms=100",
         )
 
     @classmethod
@@ -74,6 +76,16 @@ class CountedASRTask(ASRTask):
     def note_scores(cls, model) -> None:
         """Let the model's training note the losses that data may be chosen by."""
         note_ctc_scores(model, cls.score_book)
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        """Build ESPnet's, which for training drops pieces of time if asked to."""
+        preprocess = super().build_preprocess_fn(args, train)
+        selection = read_selection(args)
+        if not train or selection is None or selection.keep_time == 1.0:
+            return preprocess
+        chunk = round(selection.chunk_ms / 1000 / seconds_per_input(args))
+        return ChunkDropper(preprocess, selection.keep_time, chunk)
 
     @classmethod
     def build_sequence_iter_factory(cls, args, iter_options, mode):

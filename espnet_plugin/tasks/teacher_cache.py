@@ -22,6 +22,7 @@ from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel
 from espnet_plugin.files import locked
+from espnet_plugin.tasks.selection import read_selection
 
 __all__ = ["build_cache"]
 
@@ -50,12 +51,17 @@ def build_cache(
         UserError: If the audio changes from epoch to epoch, or the folder holds a cache
             of something else.
     """
-    for option in ("rir_scp", "noise_scp"):
-        if getattr(args, option, None) is not None:
-            raise UserError(
-                f"--teacher_cache and --{option}: the student would hear other audio "
-                "in every epoch than the reference did; leave one out"
-            )
+    selection = read_selection(args)
+    changes = [
+        o for o in ("rir_scp", "noise_scp") if getattr(args, o, None) is not None
+    ]
+    if selection is not None and selection.keep_time < 1:
+        changes.append("data_selection_conf keep_time")
+    for option in changes:
+        raise UserError(
+            f"--teacher_cache and --{option}: the student would hear other audio in "
+            "every epoch than the reference did; leave one out"
+        )
     folder = Path(args.teacher_cache)
     made_of = {
         "reference": file_checksum(Path(args.reference_model_file)),

@@ -64,6 +64,9 @@ def test_at_least_one_utterance_and_one_batch():
         ({"keep": 1.1}, "keep 1.1"),
         ({"criterion": "best"}, "criterion 'best': must be one of easy, hard"),
         ({"warmup": 0}, "warmup 0"),
+        ({"keep_time": 0.0}, "keep_time 0.0"),
+        ({"keep_time": 1.5}, "keep_time 1.5"),
+        ({"chunk_ms": 2}, "chunk_ms 2"),
     ],
 )
 def test_bad_options(options, says):

@@ -134,6 +134,17 @@ def test_a_training_on_half_of_the_data(tiny_asr_model, tmp_path):
     assert set(config) - set(stock) == {"distributed", "version"}
 
 
+def test_a_training_without_some_pieces_of_time(tiny_asr_model, tmp_path):
+    chosen = {"keep": 1.0, "keep_time": 0.7, "chunk_ms": 50}
+    config = _train(tiny_asr_model, tmp_path, data_selection_conf=chosen, max_epoch=1)
+    lengths = (tiny_asr_model.data_dir / "utt2num_samples").read_text().split()[1::2]
+    chunks = [divmod(int(length), 800) for length in lengths]
+    left = sum(800 * (n - round(0.3 * n)) + rest for n, rest in chunks)
+    (epoch,) = read_json(tmp_path / "cost.json")["per_epoch"]
+    assert epoch["audio_seconds"] == pytest.approx(left / 16000)
+    assert "data_selection_conf" not in config
+
+
 @pytest.mark.parametrize(
     "conf, says",
     [

@@ -115,6 +115,9 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
     more = ("--teacher_cache", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="--teacher_cache and --noise_scp"):
         _build(tiny_asr_model, tmp_path, *more, "--noise_scp", "noise.scp")
+    dropped = ("--data_selection_conf", "keep_time=0.7")
+    with pytest.raises(UserError, match="--teacher_cache and .*keep_time"):
+        _build(tiny_asr_model, tmp_path, *more, *dropped)
     usage = cache.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
         cache.shutil, "disk_usage", lambda path: usage._replace(free=100)

@@ -1,0 +1,53 @@
+"""Dropping pieces of time from training audio: the finer dynamic data pruning."""
+
+from typing import Any, Callable
+
+import numpy as np
+
+__all__ = ["ChunkDropper", "drop_chunks"]
+
+
+def drop_chunks(
+    samples: np.ndarray, keep: float, chunk: int, random: Any = np.random
+) -> np.ndarray:
+    """Return audio without some of its chunks, the others joined in order.
+
+    - [0] Dynamic Data Pruning for Automatic Speech Recognition, 2024,
+      https://arxiv.org/abs/2406.18373: pieces of time may be left out as well as
+      utterances, chunks better than single points. How long a chunk is and how it is
+      chosen is not in the abstract; here chance chooses.
+
+    Args:
+        samples: ``(samples, ...)`` or ``(frames, features)``.
+        keep: Share of the whole chunks to keep.
+        chunk: Length of one; what is left over at the end is kept.
+        random: With numpy's ``choice``.
+    """
+    count = len(samples) // chunk
+    dropped = min(round((1.0 - keep) * count), count - 1)
+    if dropped < 1:
+        return samples
+    kept = np.ones(len(samples), dtype=bool)
+    for index in random.choice(count, dropped, replace=False):
+        kept[index * chunk : (index + 1) * chunk] = False
+    return samples[kept]
+
+
+class ChunkDropper:
+    """A preprocessing step of ESPnet's that then drops chunks of the speech.
+
+    Args:
+        preprocess: ESPnet's, of training data.
+        keep: See :func:`drop_chunks`.
+        chunk: In samples, or frames of features.
+    """
+
+    def __init__(self, preprocess: Callable, keep: float, chunk: int):
+        self._preprocess, self._keep, self._chunk = preprocess, keep, chunk
+
+    def __call__(self, uid: str, data: dict) -> dict:
+        """Return the data of one utterance."""
+        data = self._preprocess(uid, data)
+        # numpy's own generator, which ESPnet seeds in every loading process and epoch.
+        speech = drop_chunks(data["speech"], self._keep, self._chunk)
+        return {**data, "speech": speech}
