@@ -1,6 +1,6 @@
 """Dropping pieces of time from training audio: the finer dynamic data pruning."""
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -37,17 +37,18 @@ class ChunkDropper:
     """A preprocessing step of ESPnet's that then drops chunks of the speech.
 
     Args:
-        preprocess: ESPnet's, of training data.
+        preprocess: ESPnet's, of training data; None without (``use_preprocessor``).
         keep: See :func:`drop_chunks`.
         chunk: In samples, or frames of features.
     """
 
-    def __init__(self, preprocess: Callable, keep: float, chunk: int):
+    def __init__(self, preprocess: Optional[Callable], keep: float, chunk: int):
         self._preprocess, self._keep, self._chunk = preprocess, keep, chunk
 
     def __call__(self, uid: str, data: dict) -> dict:
         """Return the data of one utterance."""
-        data = self._preprocess(uid, data)
+        if self._preprocess is not None:
+            data = self._preprocess(uid, data)
         # numpy's own generator, which ESPnet seeds in every loading process and epoch.
         speech = drop_chunks(data["speech"], self._keep, self._chunk)
         return {**data, "speech": speech}

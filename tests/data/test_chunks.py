@@ -53,3 +53,5 @@ def test_only_the_speech_is_cut():
     np.random.seed(0)
     data = ChunkDropper(preprocess, 0.5, 100)("a", {"speech": np.ones(1000)})
     assert data["speech"].shape == (500,) and data["text"].tolist() == [1, 2, 3]
+    alone = ChunkDropper(None, 0.5, 100)("a", {"speech": np.ones(1000)})
+    assert alone["speech"].shape == (500,)
