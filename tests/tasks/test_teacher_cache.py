@@ -1,5 +1,7 @@
 """Training from stored outputs of the teacher is training with the teacher."""
 
+import os
+
 import pytest
 import torch
 from test_encrl import _build, _options
@@ -135,3 +137,26 @@ def test_changed_audio_makes_a_cache_stale(tmp_path):
     assert cache.data_checksum([table]) == before
     audio.write_bytes(b"x" * 11)
     assert cache.data_checksum([table]) != before
+
+
+def test_one_changed_byte_of_the_same_size_makes_a_cache_stale(tmp_path):
+    audio = tmp_path / "a.wav"
+    table = tmp_path / "wav.scp"
+    table.write_text(f"a {audio}\n")
+    checksums = set()
+    for place in (0, 20_000, 39_999):
+        content = bytearray(40_000)
+        content[place] = 1
+        audio.write_bytes(content)
+        checksums.add(cache.data_checksum([table]))
+    assert len(checksums) == 3
+
+
+def test_a_cache_outlives_a_corpus_that_is_mounted_anew(tmp_path):
+    audio = tmp_path / "a.wav"
+    audio.write_bytes(b"x" * 10)
+    table = tmp_path / "wav.scp"
+    table.write_text(f"a {audio}\n")
+    before = cache.data_checksum([table])
+    os.utime(audio, (1, 1))
+    assert cache.data_checksum([table]) == before
