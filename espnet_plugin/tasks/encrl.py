@@ -23,6 +23,7 @@ from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.encrl_checks import (
     check_inputs,
     layers_to_copy,
+    refuse_frozen_random,
     refuse_half_layers,
 )
 from espnet_plugin.tasks.teacher_cache import build_cache
@@ -177,12 +178,15 @@ class EncRLTask(CountedASRTask):
         # ESPnet's own initialisation would go over what is copied below, not over the
         # teacher, which is no part of the model.
         model = super().build_model(args)
+        copied: list[str] = []
         if layers is not None:
             report = copy_weights(teacher.model.state_dict(), model, layers)
             refuse_half_layers(args, report)
+            copied = report.copied
             logging.info("layers %s of the reference: %s", layers, report.summary())
             if not is_distributed() or dist.get_rank() == 0:
                 write_json(Path(args.output_dir) / "copied.json", vars(report))
+        refuse_frozen_random(args, model, copied)
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)

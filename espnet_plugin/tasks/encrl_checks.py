@@ -1,12 +1,19 @@
 """What is refused before EncRL starts: options and data that do not fit together."""
 
 import argparse
-from typing import Optional
+from typing import Collection, Optional
+
+import torch
 
 from espnet_plugin.distill.students import CopyReport, choose_layers, is_layer
 from espnet_plugin.errors import UserError
 
-__all__ = ["check_inputs", "layers_to_copy", "refuse_half_layers"]
+__all__ = [
+    "check_inputs",
+    "layers_to_copy",
+    "refuse_frozen_random",
+    "refuse_half_layers",
+]
 
 
 def layers_to_copy(
@@ -74,6 +81,33 @@ def refuse_half_layers(args: argparse.Namespace, report: CopyReport) -> None:
             f"{len(wrong)} tensors in all): use --student_init random, or leave the "
             "layers' options as they are"
         )
+
+
+def refuse_frozen_random(
+    args: argparse.Namespace, model: torch.nn.Module, copied: Collection[str]
+) -> None:
+    """Refuse to freeze what has random weights: nothing would ever train it.
+
+    Args:
+        args: With ESPnet's ``freeze_param``.
+        model: The student.
+        copied: Names of its tensors that are the reference's.
+
+    Raises:
+        UserError: Naming the first such tensor and the way out.
+    """
+    for prefix in args.freeze_param:
+        names = [n for n, _ in model.named_parameters()]
+        names = [n for n in names if n == prefix or n.startswith(f"{prefix}.")]
+        if not names:
+            raise UserError(f"--freeze_param {prefix}: the student has no such weight")
+        wrong = [name for name in names if name not in copied]
+        if wrong:
+            raise UserError(
+                f"--freeze_param {prefix}: {wrong[0]} would stay random, it is not "
+                f"copied from the reference (--student_init {args.student_init}): "
+                "copy layers, or freeze nothing by --freeze_param without a name"
+            )
 
 
 def check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:

@@ -364,3 +364,31 @@ def test_audio_without_transcripts_is_trained_on(tiny_asr_model, tmp_path):
     )
     with pytest.raises(UserError, match="ctc_loss_weight needs transcripts, which"):
         EncRLTask.build_model(args)
+
+
+def test_a_copied_front_end_may_be_frozen_and_stays_the_reference_s(
+    tiny_asr_model, tmp_path
+):
+    options = ("--student_init", "first", "--freeze_param", "encoder.embed")
+    args = _options(tiny_asr_model, tmp_path, *options)
+    EncRLTask.main(cmd=[*args, "--max_epoch", "1"])
+    before = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    after = torch.load(tmp_path / "1epoch.pth", weights_only=True)
+    changed = {n for n in after if n in before and not torch.equal(after[n], before[n])}
+    assert any(name.startswith("encoder.encoders.0") for name in changed)
+    assert not any(name.startswith("encoder.embed") for name in changed)
+
+
+@pytest.mark.parametrize(
+    "init, name, message",
+    [
+        ("random", "encoder.embed", "encoder.embed: encoder.embed.* would stay random"),
+        ("first", "encoder.encoder", "encoder.encoder: the student has no such"),
+    ],
+)
+def test_random_or_unknown_weights_are_not_frozen(
+    tiny_asr_model, tmp_path, init, name, message
+):
+    options = ("--student_init", init, "--freeze_param", name)
+    with pytest.raises(UserError, match=message):
+        _build(tiny_asr_model, tmp_path, *options)

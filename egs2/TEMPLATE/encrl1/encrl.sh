@@ -67,6 +67,8 @@ objectives=                           # e.g. "clip mae"; those of encrl_config i
 family=last                           # Layers a smaller model takes of the student:
                                       # last, first or spaced. nested: the first, and
                                       # stage 5 trains all sizes in the same step.
+freeze=                               # What stages 5 and 6 leave as it was copied, e.g.
+                                      # encoder.embed (the convolutional front end).
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
 teacher_cache=                        # Folder for the reference's outputs, computed once
@@ -372,7 +374,7 @@ if wanted 5; then
         ${objectives:+--objectives ${objectives}} ${exits:+--student_exits "${exits[@]}"} \
         ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
         ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
-        "${encrl_data[@]}" ${encrl_args}
+        "${encrl_data[@]}" ${freeze:+--freeze_param ${freeze}} ${encrl_args}
 fi
 
 if wanted 6; then
@@ -393,7 +395,8 @@ if wanted 6; then
                 --kind finetune "${family_opts[@]}" --sizes ${these} \
                 --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
                 ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
-                "${data_opts[@]}" "${shape_opts[@]}" ${finetune_args}
+                "${data_opts[@]}" "${shape_opts[@]}" \
+                ${freeze:+--freeze_param ${freeze}} ${finetune_args}
         done
     fi
     if ${direct}; then
