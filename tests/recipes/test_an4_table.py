@@ -63,17 +63,20 @@ def test_every_row_is_asked_for(recipe):
     for call in (first, *jobs, last):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"
     jobs = [options_of(call) for call in jobs]
-    main = [job for job in jobs if "--tag" not in job]
+    main = [job for job in jobs if not {"--tag", "--baselines"} & set(job)]
     assert sorted((job["--stage"], job["--seed"]) for job in main) == [
         *(("5", "1"), ("5", "2"), ("8", "1"), ("8", "2")),
     ]
     assert {job.get("--objectives") for job in jobs} == {
-        *(None, "clip", "mse", "mae", "kl", "clip mae"),
+        *(None, "clip", "mse", "mae", "kl", "clip kl", "clip mae", "clip mse"),
     }
     inits = {job.get("--student_init") for job in jobs}
-    assert inits == {None, "first", "last", "spaced"}
+    assert inits == {None, "first", "last", "random"}
+    # A front end with random weights must learn.
+    for job in jobs:
+        assert (job.get("--student_init") == "random") == (job.get("--freeze") == "")
     tags = [job["--tag"] for job in jobs if "--tag" in job]
-    assert len(set(tags)) == len(tags) == 9
+    assert len(set(tags)) == len(tags) == 12
     (control,) = [job for job in jobs if "--reference_exp" in job]
     assert control["--reference_exp"] == "exp/asr_untrained"
     # What the reference says is computed once; the untrained one says other things.
@@ -87,7 +90,7 @@ def test_a_failed_job_is_named_and_the_others_run(recipe):
     assert result.returncode != 0
     assert "failed: exp/log/" in result.stderr
     # All jobs were started, but the report of an incomplete table is not made.
-    assert len(calls) == 2 + 6 + 9
+    assert len(calls) == 2 + 6 + 13
     assert not any(options_of(call).get("--stage") == "9" for call in calls)
 
 

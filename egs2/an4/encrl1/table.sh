@@ -29,20 +29,27 @@ tasks() {
         echo "--stage 8 --stop_stage 8 --seed ${seed}"
     done
     ${ablations} || return 0
-    # What to match.
-    for name in clip mse mae kl "clip mae"; do
-        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} ${cached} --objectives '${name}'" \
-            "--tag encrl_${name// /_} --variant 'objectives ${name// /+}'"
+    local from="--stage 5 --stop_stage 7 --direct true --seed ${first}"
+    # The method as it was published, with its 2 : 1 of epochs.
+    echo "${from} ${cached} --tag encrl_paper --variant 'as published' --student_init random" \
+        "--family last --freeze '' --objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
+    # One size alone: what to match.
+    for name in "clip kl" kl clip mse mae "clip mae" "clip mse"; do
+        echo "${from} --sizes 6 ${cached} --objectives '${name}'" \
+            "--tag encrl_${name// /_} --variant '${name// /+}'"
     done
-    # Where to start from.
-    for name in first last spaced; do
-        echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} ${cached} --student_init ${name}" \
-            "--tag encrl_init_${name} --variant 'init ${name}'"
+    # Where to start from. Random weights are not frozen.
+    for name in first last; do
+        echo "${from} --sizes 6 ${cached} --student_init ${name}" \
+            "--tag encrl_init_${name} --variant '${name} layers'"
     done
+    name="--sizes 6 --student_init random --freeze ''"
+    echo "${from} ${name} ${cached} --tag encrl_init_random --variant 'random start'"
     # Negative control: a teacher that knows nothing must not help.
-    echo "--stage 5 --stop_stage 7 --sizes 6 --seed ${first} --tag encrl_untrained" \
-        "--variant 'untrained reference' --reference_exp exp/asr_untrained" \
-        "--teacher_cache exp/teacher_cache_untrained"
+    echo "${from} ${name} --tag encrl_untrained --variant 'random start, untrained reference'" \
+        "--reference_exp exp/asr_untrained --teacher_cache exp/teacher_cache_untrained"
+    # What EncRL adds to copying, and from scratch at its cost.
+    echo "--stage 8 --stop_stage 8 --seed ${first} --baselines 'layer_copy_cost scratch_cost'"
 }
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
