@@ -66,7 +66,7 @@ class Cases:
         }
         self.text = {"text": text, "text_lengths": torch.full((len(text),), count)}
 
-    def alone(self) -> Callable[[], None]:
+    def alone(self, change: Callable = lambda model: None) -> Callable[[], None]:
         """A student trained with CTC, by ESPnet's own task."""
         from espnet_plugin.tasks.asr import CountedASRTask
 
@@ -81,19 +81,26 @@ class Cases:
             ]
         )
         model = CountedASRTask.build_model(options)
-        return self._step(model, {**self.speech, **self.text})
+        step = self._step(model, {**self.speech, **self.text})
+        change(model)
+        return step
 
     def live(self, layers: int = SIZES[0], exits=()) -> Callable[[], None]:
         """An EncRL step with the reference computed in it."""
         return self._step(self._encrl(layers, exits), self.speech)
 
-    def cached(self) -> Callable[[], None]:
+    def frozen(self) -> Callable[[], None]:
+        """As cached, the front end left as it is (``--freeze encoder.embed``)."""
+        return self.cached(frozen=True)
+
+    def cached(self, frozen: bool = False) -> Callable[[], None]:
         """An EncRL step that reads the reference's outputs."""
         from espnet_plugin.distill.cache import CachedTeacher, write_cache
 
         model = self._encrl(SIZES[0])
+        model.encoder.embed.requires_grad_(not frozen)
         store = write_cache(
-            self.folder / "cache",
+            self.folder / f"cache_{frozen}",
             {},
             model.teacher,
             [(self.names, self.speech)],
@@ -149,7 +156,7 @@ class Cases:
         return step
 
 
-CASES = ("alone", "live", "cached", "family", "four", "two")
+CASES = ("alone", "live", "cached", "frozen", "family", "four", "two")
 
 
 def measure_time(cases: Cases) -> dict:
@@ -169,6 +176,7 @@ def measure_time(cases: Cases) -> dict:
     rounds = [SimpleNamespace(**dict(zip(CASES, r))) for r in zip(*seconds.values())]
     ratios = {
         "cached : alone": [r.cached / r.alone for r in rounds],
+        "cached, frozen front end : cached": [r.frozen / r.cached for r in rounds],
         "live : alone": [r.live / r.alone for r in rounds],
         "live : alone, over the arithmetic": [
             r.live / r.alone / by_arithmetic for r in rounds
@@ -178,17 +186,17 @@ def measure_time(cases: Cases) -> dict:
         ],
     }
     return {
-        "seconds": {name: _spread(values) for name, values in seconds.items()},
+        "seconds": {name: spread(values) for name, values in seconds.items()},
         "gflop (own, teacher's)": {
             name: [round(value / 1e9, 2) for value in pair]
             for name, pair in flops.items()
         },
         "live : alone by arithmetic": round(by_arithmetic, 3),
-        "ratios": {name: _spread(values) for name, values in ratios.items()},
+        "ratios": {name: spread(values) for name, values in ratios.items()},
     }
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float]:
     return {
         "median": round(statistics.median(values), 4),
         "lowest": round(min(values), 4),

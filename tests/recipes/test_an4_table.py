@@ -1,51 +1,14 @@
 """table.sh hands every job to run.sh, with its options whole."""
 
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from table_recipe import make_recipe, options_of, table
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    """A recipe folder whose run.sh only notes how it was called."""
-    for name in ("table.sh", "encrl.sh"):
-        (tmp_path / name).symlink_to((ROOT / "egs2/an4/encrl1" / name).resolve())
-    (tmp_path / "path.sh").write_text("export PATH=$PWD/bin:$PATH\n")
-    (tmp_path / "bin").mkdir()
-    for path, extra in (
-        (tmp_path / "run.sh", '[[ " $* " != *"${FAIL:-nothing}"* ]]'),
-        (tmp_path / "bin/python3", ""),
-    ):
-        path.write_text(
-            "#!/usr/bin/env bash\n"
-            # One write: jobs side by side must not share a line.
-            'printf -v call \'%s\\037\' "$(basename "$0")" "$OMP_NUM_THREADS" "$@"\n'
-            "printf '%s\\n' \"$call\" >> calls\n" + extra + "\n"
-        )
-        path.chmod(0o755)
-    return tmp_path
-
-
-def table(recipe, *options, **env):
-    result = subprocess.run(
-        ["./table.sh", *options],
-        cwd=recipe,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
-        capture_output=True,
-        text=True,
-    )
-    calls = [
-        line.split("\x1f")[:-1] for line in (recipe / "calls").read_text().splitlines()
-    ]
-    return result, calls
-
-
-def options_of(call):
-    return dict(zip(call[2::2], call[3::2]))
+    return make_recipe(tmp_path, "encrl1", "encrl.sh")
 
 
 def test_every_row_is_asked_for(recipe):
@@ -99,3 +62,28 @@ def test_an_unknown_option_is_refused(recipe):
     result, calls = table(recipe, "--seed", "1")
     assert result.returncode == 2 and "unknown option --seed" in result.stderr
     assert not calls
+
+
+@pytest.mark.parametrize("pretrain", [True, False])
+def test_dual_mode_rows_wait_for_their_pre_training(tmp_path, pretrain):
+    recipe = make_recipe(tmp_path, "dualmode1", "dualmode.sh")
+    options = ("--pretrain_set", "more") if pretrain else ()
+    result, calls = table(recipe, "--seeds", "1 2", *options, "--", "--nj", "1")
+    assert result.returncode == 0, result.stderr
+    calls = [options_of(call) for call in calls]
+    assert {call.get("--pretrain_set") for call in calls} == {
+        "more" if pretrain else None
+    }
+    stages = [call["--stage"] for call in calls]
+    begun = [
+        i for i, call in enumerate(calls) if "pretrained" in str(call.get("--rows"))
+    ]
+    assert len(begun) == (4 if pretrain else 0)
+    assert stages.count("4") == (1 if pretrain else 0)
+    if pretrain:
+        assert stages.index("4") < min(begun)
+        # Begun first, waited for last: all the others run beside it.
+        assert set(range(min(begun), len(calls) - 1)) == set(begun)
+    rows = [call.get("--rows") or call.get("--rivals") for call in calls]
+    for row in ("self_pruned_50", "streaming_alone pruned_after_50"):
+        assert rows.count(row) == 2

@@ -7,6 +7,7 @@ set -euo pipefail
 jobs=2           # Trainings side by side, one thread each.
 seeds="1 2 3"    # Of the main rows; the others have the first one.
 others=true      # Ablations and single-seed rows.
+pretrain_set=    # Folder in data, for the rows begun from audio without transcripts.
 own=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 [ $# -eq 0 ] || shift
@@ -17,11 +18,14 @@ help_message=$(sed -n '2,4p' "$0")
 . "$(dirname "$(readlink -f ./dualmode.sh)")/../encrl1/side_by_side.sh"
 . ./path.sh
 first=${seeds%% *}
+[ -z "${pretrain_set}" ] || more+="--pretrain_set ${pretrain_set} "
 
 eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
 
 tasks() {
     local seed row
+    # Long, and other rows wait for it: begun first, beside the main rows.
+    [ -z "${pretrain_set}" ] || echo "--stage 4 --stop_stage 4"
     for seed in ${seeds}; do
         for row in self_pruned_50 self_pruned_30 self_pruned_70; do
             echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${seed}"
@@ -37,7 +41,18 @@ tasks() {
     done
 }
 
+pretrained_tasks() {
+    local seed
+    for seed in ${seeds}; do
+        echo "--stage 5 --stop_stage 7 --rows pretrained_50 --seed ${seed}"
+    done
+    ${others} || return 0
+    echo "--stage 5 --stop_stage 7 --rows pretrained_30 --seed ${first}"
+    echo "--stage 5 --stop_stage 7 --rows pretrained_70 --seed ${first}"
+}
+
 tasks | side_by_side "${jobs}" "${more}"
+[ -z "${pretrain_set}" ] || pretrained_tasks | side_by_side "${jobs}" "${more}"
 
 # Speed is measured at the end, when nothing else runs.
 eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"
