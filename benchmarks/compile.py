@@ -1,9 +1,9 @@
 """Whether ``torch.compile`` of the encoder pays for itself on this machine.
 
-A student alone, as it is and compiled, takes turns at whole steps on the same batch, so
-for one length of utterances: the best case, a training has hundreds of lengths.
+A student alone, as it is and compiled, takes turns at whole steps on the same batch,
+so for one length of utterances: the best case, a training has hundreds of lengths.
 
-    python benchmarks/compile.py [--dynamic true]     # true: one program for all lengths
+    python benchmarks/compile.py [--dynamic true]    # true: one program for all lengths
 
 It prints one JSON object: seconds of a step of each (median, lowest, highest), the ratio,
 and the seconds that the first compiled step took.

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def make_recipe(folder: Path, name: str, script: str) -> Path:
-    """Link table.sh and the template's script of a recipe beside a run.sh that notes."""
+    """Link a recipe's table.sh and stages beside a run.sh that only notes."""
     for file in ("table.sh", script):
         (folder / file).symlink_to((ROOT / "egs2/an4" / name / file).resolve())
     (folder / "path.sh").write_text("export PATH=$PWD/bin:$PATH\n")
