@@ -5,8 +5,8 @@ so for one length of utterances: the best case, a training has hundreds of lengt
 
     python benchmarks/compile.py [--dynamic true]    # true: one program for all lengths
 
-It prints one JSON object: seconds of a step of each (median, lowest, highest), the ratio,
-and the seconds that the first compiled step took.
+It prints one JSON object: seconds of a step of each (median, lowest, highest), their
+ratio, and the seconds that the first compiled step took.
 """
 
 import json
