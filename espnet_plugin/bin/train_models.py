@@ -12,6 +12,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.family import (
     export_direct,
     finetune_family,
+    finetune_together,
     write_untrained,
 )
 from espnet_plugin.tasks.job import read_yaml
@@ -26,10 +27,10 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--kind",
-        choices=["reference", "finetune", "direct", "untrained"],
+        choices=["reference", "finetune", "together", "direct", "untrained"],
         required=True,
         help="reference: one, from --config; finetune: each size from --encrl_dir; "
-        "direct: the same without training; untrained: a reference with random "
+        "together: all sizes of it in one training; direct: the same without training; untrained: a reference with random "
         "weights, for a negative control",
     )
     add("--config", type=Path, help="training configuration")
@@ -63,6 +64,9 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         train_plain_model(
             Path(args.output), training, options, {**meta, "shared": None}
         )
+    elif args.kind == "together":
+        run = _needed(args, "encrl_dir")
+        finetune_together(run, args.sizes, training, options, args.output, args.seed)
     else:
         finetune_family(
             _needed(args, "encrl_dir"),

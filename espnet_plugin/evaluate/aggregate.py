@@ -324,9 +324,13 @@ def _shared_sum(
 def _shared_cost(
     row: Mapping, runs: Mapping[str, Mapping], key: str
 ) -> Optional[float]:
-    if not row.get("shared"):
-        return 0.0
-    return runs.get(row["shared"], {}).get(key)
+    costs, name = [], row.get("shared")
+    while name:
+        run = runs.get(name, {})
+        costs.append(run.get(key))
+        # What it went on from, and what cannot be paid for twice.
+        name = run.get("after")
+    return _sum(costs)
 
 
 def _mean(rows: Iterable[Mapping], key: str) -> Optional[float]:

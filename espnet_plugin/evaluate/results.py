@@ -9,7 +9,7 @@ The file holds
 * ``rows``: one for each model, that is method, variant, layers and seed.
 
   * ``method``, ``variant``, ``layers`` (0: not known), ``seed``, ``dir`` (its folder's
-    name), ``checkpoint``, ``shared`` (the EncRL run it is built on, or null).
+    name), ``checkpoint``, ``shared`` (the run it is built on, or null).
   * Size: ``params``, ``params_nonzero`` (values that are not exactly zero),
     ``file_bytes`` of the checkpoint.
   * Quality: ``decoding``, ``test_wer``, ``test_cer``, ``dev_wer`` in percent,
@@ -31,7 +31,8 @@ The file holds
   * ``missing``: what there was no file or no number for.
 
 * ``shared``: runs that serve several models (EncRL, a search for layers), with the keys
-  of training above, ``name`` and ``serves``.
+  of training above, ``name`` and ``serves``; ``after`` names the run that one goes on
+  from, whose cost is not in it.
 * ``test_sets``: by a digest of names and numbers of words, ``utterances`` (how many),
   ``names`` and ``words`` (one string each).
 * ``aggregates`` (over seeds), ``families`` (cost of all sizes together),
@@ -329,4 +330,7 @@ def _name_shared_runs(rows: Iterable[dict], shared: dict[str, dict]) -> None:
                 row.get("dir", _row_key(row)),
                 name,
             )
+        before = shared.get(name, {}).get("after")
+        if before and before not in shared:
+            missing.append(f"{_RUN_NOTE} {before}")
         row["missing"] = missing

@@ -182,6 +182,7 @@ def read_shared_folder(folder: PathLike) -> dict[str, Any]:
         "serves": list(meta["serves"]),
         "seed": meta.get("seed"),
         "variant": meta.get("variant") or "",
+        **({"after": meta["after"]} if meta.get("after") else {}),
         **_read_cost(folder, missing),
         "dir": folder.resolve().name,
     }

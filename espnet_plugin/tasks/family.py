@@ -15,13 +15,14 @@ from espnet_plugin.export.espnet import plain_config, save_state, write_plain_mo
 from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
 from espnet_plugin.files import read_json, write_text
 from espnet_plugin.tasks.job import training_job
-from espnet_plugin.tasks.plain import train_plain_model, write_meta
+from espnet_plugin.tasks.plain import AVERAGED, train_plain_model, write_meta
 from espnet_plugin.tasks.ranks import is_first
 
 __all__ = [
     "ENCRL_AVERAGED",
     "export_direct",
     "finetune_family",
+    "finetune_together",
     "write_untrained",
 ]
 
@@ -89,6 +90,85 @@ def finetune_family(
         train_plain_model(
             folder, {**model, **training}, [*options, "--seed", str(seed)], meta, init
         )
+
+
+def finetune_together(
+    encrl_dir: Path,
+    sizes: Sequence[int],
+    training: dict[str, Any],
+    options: Sequence[str],
+    output: str,
+    seed: int,
+) -> None:
+    """Fine-tune all sizes in the same steps and cut the models out afterwards.
+
+    The largest size is trained with a CTC loss after the last layer of every size, all
+    of the same weight (ESPnet's intermediate CTC), so that a smaller model is the first
+    layers of the larger ones.
+
+    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
+      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
+      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+
+    Args:
+        encrl_dir: A finished EncRL run of the largest size.
+        sizes: Numbers of encoder layers.
+        training: Training configuration: optimiser, schedule, batches, SpecAugment.
+        options: ESPnet's options for the data.
+        output: Prefix of the folders; ``_<n>l`` is put behind, and ``_family`` for what
+            is trained.
+        seed: Of the fine-tuning.
+    """
+    config, run, checkpoint = _encrl_run(encrl_dir)
+    sizes = sorted(sizes, reverse=True)
+    layers = choose_layers(config["encoder_conf"]["num_blocks"], sizes[0], "first")
+    together = Path(f"{output}_family")
+    init = together / "init" / "model.pth"
+    if is_first(options) and not (together / "done.json").is_file():
+        write_plain_model(config, checkpoint, layers, init.parent, init.name)
+    source = sha256(checkpoint.read_bytes()).hexdigest()
+    model = plain_config(config, layers)
+    if len(sizes) > 1:
+        model["encoder_conf"]["interctc_layer_idx"] = sorted(sizes[1:])
+        # ESPnet weighs the last layer's loss against the mean of the others.
+        model["model_conf"]["interctc_weight"] = 1 - 1 / len(sizes)
+    meta = {
+        "method": "encrl_finetune",
+        "variant": run["variant"],
+        "seed": seed,
+        "serves": sizes,
+        "after": encrl_dir.name,
+    }
+    logging.info("fine-tuning %s layers in %s", sizes, together)
+    train_plain_model(
+        together, {**model, **training}, [*options, "--seed", str(seed)], meta, init
+    )
+    if not is_first(options):
+        return
+    for size in sizes:
+        folder = Path(f"{output}_{size}l")
+        request = {"family": together.name, "layers": size, "encrl_sha256": source}
+        with training_job(folder, request) as todo:
+            if todo is None:
+                continue
+            # An exit's output is normalised by the norm after the last layer, too.
+            trained = together / AVERAGED
+            kept = choose_layers(sizes[0], size, "first")
+            path = write_plain_model(config, trained, kept, folder, "model.pth")
+            # All they cost is the training they are cut from.
+            write_no_cost(folder)
+            write_meta(
+                folder,
+                path,
+                {
+                    "method": "encrl",
+                    "variant": run["variant"],
+                    "seed": seed,
+                    "shared": together.name,
+                    "kept_layers": kept,
+                    "encrl_sha256": source,
+                },
+            )
 
 
 def export_direct(

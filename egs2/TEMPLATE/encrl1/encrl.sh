@@ -69,6 +69,8 @@ family=last                           # Layers a smaller model takes of the stud
                                       # stage 5 trains all sizes in the same step.
 freeze=                               # What stages 5 and 6 leave as it was copied, e.g.
                                       # encoder.embed (the convolutional front end).
+finetune=each                         # together: stage 6 trains all sizes of a nested
+                                      # family in the same step as well.
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
 teacher_cache=                        # Folder for the reference's outputs, computed once
@@ -148,6 +150,11 @@ log "$0 ${run_args}"
     || die "--feats_type ${feats_type}: must be raw or fbank"
 [[ ${token_type} == char || ${token_type} == bpe ]] \
     || die "--token_type ${token_type}: must be char or bpe"
+[[ ${finetune} == each || ${finetune} == together ]] \
+    || die "--finetune ${finetune}: must be each or together"
+[[ ${finetune} == each || ${family} == nested || ${family} == first ]] \
+    || die "--finetune together: smaller models are the first layers, so --family nested" \
+        "or first, not ${family}"
 [[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
     || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
 
@@ -386,13 +393,18 @@ if wanted 6; then
         submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
             "${family_opts[@]}" --sizes ${sizes} --output "${student_exp}" --method encrl
     else
+        kind=finetune
         # In one process, but on several nodes: the launcher makes one meeting a start.
-        together=("${sizes}")
-        if several_nodes; then read -ra together <<< "${sizes}"; fi
-        for these in "${together[@]}"; do
+        in_process=("${sizes}")
+        if [ "${finetune}" = together ]; then
+            kind=together
+        elif several_nodes; then
+            read -ra in_process <<< "${sizes}"
+        fi
+        for these in "${in_process[@]}"; do
             # shellcheck disable=SC2086
             train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
-                --kind finetune "${family_opts[@]}" --sizes ${these} \
+                --kind ${kind} "${family_opts[@]}" --sizes ${these} \
                 --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
                 ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
                 "${data_opts[@]}" "${shape_opts[@]}" \
