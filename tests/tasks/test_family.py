@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import yaml
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
@@ -83,3 +84,64 @@ def test_untrained_reference_is_random_and_whole(tiny_asr_model, tmp_path):
     assert torch.equal(ours["normalize.mean"], theirs["normalize.mean"])
     meta = read_json(folder / "meta.json")
     assert meta["method"] == "untrained" and meta["checkpoint"] == "model.pth"
+
+
+def test_sizes_trained_together_are_the_exits_of_what_was_trained(
+    tiny_asr_model, tmp_path, monkeypatch
+):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    calls = []
+
+    def spy(folder, config, options, meta, init):
+        calls.append((config, options, meta))
+        state = torch.load(init, weights_only=True)
+        generator = torch.Generator().manual_seed(3)
+        for name, value in state.items():
+            if value.is_floating_point() and "running" not in name:
+                value += 0.1 * torch.rand(value.shape, generator=generator)
+        torch.save(state, folder / family.AVERAGED)
+        write_json(folder / "done.json", {})
+
+    monkeypatch.setattr(family, "train_plain_model", spy)
+    training = {"max_epoch": 2}
+    family.finetune_together(run, [1, 3, 2], training, ["--x", "y"], f"{tmp_path}/a", 7)
+    ((config, options, meta),) = calls
+    assert config["encoder_conf"]["interctc_layer_idx"] == [1, 2]
+    # A third of the loss for each of three sizes.
+    assert config["model_conf"]["interctc_weight"] == pytest.approx(2 / 3)
+    assert config["max_epoch"] == 2 and options == ["--x", "y", "--seed", "7"]
+    assert (meta["after"], meta["serves"]) == ("encrl", [3, 2, 1])
+    # Stock ESPnet computes the exits; the models that were cut out say the same.
+    path = tmp_path / "exits.yaml"
+    path.write_text(yaml.safe_dump(config))
+    whole, _ = load_asr_model(path, tmp_path / "a_family" / family.AVERAGED)
+    speech = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(1))
+    lengths = torch.tensor([16000, 12000])
+    with torch.no_grad():
+        (last, exits), out_lengths = whole.eval().encode(speech, lengths)
+        for layers, theirs in (*exits, (3, last)):
+            folder = tmp_path / f"a_{layers}l"
+            meta = read_json(folder / "meta.json")
+            assert (meta["shared"], meta["layers"]) == ("a_family", layers)
+            model, _ = load_asr_model(
+                folder / "config.yaml", folder / meta["checkpoint"]
+            )
+            ours, our_lengths = model.eval().encode(speech, lengths)
+            assert torch.equal(our_lengths, out_lengths)
+            torch.testing.assert_close(ours, theirs)
+
+
+def test_models_of_another_family_are_not_mixed(tiny_asr_model, tmp_path, monkeypatch):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+
+    def spy(folder, config, options, meta, init):
+        (folder / family.AVERAGED).write_bytes(init.read_bytes())
+        write_json(folder / "done.json", {})
+
+    monkeypatch.setattr(family, "train_plain_model", spy)
+    for _ in range(2):  # the second time nothing is left to do
+        family.finetune_together(run, [2, 1], {}, [], f"{tmp_path}/a", 1)
+    with open(run / family.ENCRL_AVERAGED, "ab") as stream:
+        stream.write(b"another")
+    with pytest.raises(UserError, match="encrl_sha256"):
+        family.finetune_together(run, [2, 1], {}, [], f"{tmp_path}/a", 1)
