@@ -40,10 +40,23 @@ def get_parser() -> argparse.ArgumentParser:
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
+    add(
+        "--alone",
+        nargs="*",
+        type=_size_and_epochs,
+        default=[],
+        metavar="SIZE:EPOCHS",
+        help="with together: sizes that are trained further by themselves",
+    )
     add("--max_epoch", type=int, help="instead of the configuration's")
     add("--variant", default="", help="name of this variant in the tables")
     add("--seed", type=int, default=1)
     return parser
+
+
+def _size_and_epochs(text: str) -> tuple[int, int]:
+    size, epochs = text.split(":")
+    return int(size), int(epochs)
 
 
 def train_models(args: argparse.Namespace, options: list[str]) -> None:
@@ -65,8 +78,15 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
             Path(args.output), training, options, {**meta, "shared": None}
         )
     elif args.kind == "together":
-        run = _needed(args, "encrl_dir")
-        finetune_together(run, args.sizes, training, options, args.output, args.seed)
+        finetune_together(
+            _needed(args, "encrl_dir"),
+            args.sizes,
+            training,
+            options,
+            args.output,
+            args.seed,
+            dict(args.alone),
+        )
     else:
         finetune_family(
             _needed(args, "encrl_dir"),

@@ -3,7 +3,7 @@
 import logging
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import torch
 import yaml
@@ -99,12 +99,14 @@ def finetune_together(
     options: Sequence[str],
     output: str,
     seed: int,
+    alone: Optional[Mapping[int, int]] = None,
 ) -> None:
     """Fine-tune all sizes in the same steps and cut the models out afterwards.
 
     The largest size is trained with a CTC loss after the last layer of every size, all
     of the same weight (ESPnet's intermediate CTC), so that a smaller model is the first
-    layers of the larger ones.
+    layers of the larger ones. A small one pays for that: ``alone`` lets it go on by
+    itself.
 
     - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
       https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
@@ -118,9 +120,21 @@ def finetune_together(
         output: Prefix of the folders; ``_<n>l`` is put behind, and ``_family`` for what
             is trained.
         seed: Of the fine-tuning.
+        alone: By size, the epochs of further training of what was cut out.
+
+    Raises:
+        UserError: If the EncRL run is not finished or was another one, or ``alone``
+            names a size that is not made or no epochs.
     """
     config, run, checkpoint = _encrl_run(encrl_dir)
     sizes = sorted(sizes, reverse=True)
+    alone = alone or {}
+    for size, epochs in alone.items():
+        if size not in sizes or epochs < 1:
+            raise UserError(
+                f"--alone {size}:{epochs}: must be one of the sizes {sizes} and 1 "
+                "epoch or more"
+            )
     layers = choose_layers(config["encoder_conf"]["num_blocks"], sizes[0], "first")
     together = Path(f"{output}_family")
     init = together / "init" / "model.pth"
@@ -143,32 +157,42 @@ def finetune_together(
     train_plain_model(
         together, {**model, **training}, [*options, "--seed", str(seed)], meta, init
     )
-    if not is_first(options):
-        return
+    # An exit's output is normalised by the norm after the last layer, too.
+    trained = together / AVERAGED
     for size in sizes:
         folder = Path(f"{output}_{size}l")
+        kept = choose_layers(sizes[0], size, "first")
+        meta = {
+            "method": "encrl",
+            "variant": run["variant"],
+            "seed": seed,
+            "shared": together.name,
+            "kept_layers": kept,
+            "encrl_sha256": source,
+        }
+        if size in alone:
+            init = folder / "init" / "model.pth"
+            if is_first(options) and not (folder / "done.json").is_file():
+                write_plain_model(config, trained, kept, init.parent, init.name)
+            logging.info("fine-tuning %d layers alone in %s", size, folder)
+            train_plain_model(
+                folder,
+                {**plain_config(config, kept), **training, "max_epoch": alone[size]},
+                [*options, "--seed", str(seed)],
+                meta,
+                init,
+            )
+            continue
+        if not is_first(options):
+            continue
         request = {"family": together.name, "layers": size, "encrl_sha256": source}
         with training_job(folder, request) as todo:
             if todo is None:
                 continue
-            # An exit's output is normalised by the norm after the last layer, too.
-            trained = together / AVERAGED
-            kept = choose_layers(sizes[0], size, "first")
             path = write_plain_model(config, trained, kept, folder, "model.pth")
             # All they cost is the training they are cut from.
             write_no_cost(folder)
-            write_meta(
-                folder,
-                path,
-                {
-                    "method": "encrl",
-                    "variant": run["variant"],
-                    "seed": seed,
-                    "shared": together.name,
-                    "kept_layers": kept,
-                    "encrl_sha256": source,
-                },
-            )
+            write_meta(folder, path, meta)
 
 
 def export_direct(

@@ -252,6 +252,35 @@ def test_shared_run_is_found_and_counted_once(tmp_path, name):
     assert one["whole_cost_mean"]["train_seconds"] == 180
 
 
+def test_a_run_that_goes_on_from_another_costs_both_but_once(tmp_path, caplog):
+    make_shared(tmp_path)
+    together = tmp_path / "asr_e_family"
+    meta = {"method": "encrl_finetune", "serves": [6, 4], "seed": 1}
+    write_json(together / "meta.json", {**meta, "after": "encrl_main"})
+    cost = {"train_seconds": 5.0, "audio_seconds": 7.0, "teacher_flops": 0, "epochs": 2}
+    write_json(together / "cost.json", {**cost, "flops": 5e14})
+    rows = [
+        make_model(tmp_path, f"e{n}", "encrl", n, shared=together.name, flops=n * 1e13)
+        for n in (6, 4)
+    ]
+    content = update_results(tmp_path / "r.json", [*rows, together], corpus="an4")
+    missing = content["rows"][0]["missing"]
+    assert missing == ["cost of the shared run encrl_main"]
+    assert content["families"][0]["shared_cost"]["train_flops"] is None
+    main = tmp_path / "encrl_main"
+    content = update_results(tmp_path / "r.json", [main])
+    assert content["rows"][0]["missing"] == []
+    assert [entry.get("after") for entry in content["shared"]] == ["encrl_main", None]
+    (family,) = content["families"]
+    assert family["shared_cost"]["train_flops"] == 3e15 + 5e14
+    whole = family["whole_cost"]["train_flops"]
+    assert whole == pytest.approx(3e15 + 5e14 + 10e13)
+    six = content["aggregates"][0]
+    whole = six["whole_cost_mean"]
+    assert whole["train_flops"] == pytest.approx(3e15 + 5e14 + 6e13)
+    assert whole["teacher_flops"] == 1e15
+
+
 def test_shared_run_that_is_not_there_is_noted_until_it_is(tmp_path, caplog):
     file = tmp_path / "results.json"
     row = make_model(tmp_path, "e6", "encrl", shared="main")

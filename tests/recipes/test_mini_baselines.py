@@ -64,3 +64,53 @@ def test_all_sizes_in_one_step_from_stored_outputs(copy):
     cost = json.loads((copy / "exp/encrl_nested_s1/cost.json").read_text())
     assert cost["once"]["teacher_cache"]["teacher_flops"] == cost["teacher_flops"] > 0
     assert (copy / "exp/teacher_cache/done.json").is_file()
+
+
+def test_a_family_is_fine_tuned_in_one_training(copy):
+    options = ["--stage", "5", "--stop_stage", "7", "--tag", "one"]
+    options += ["--family", "nested", "--finetune", "together"]
+    options += ["--student_init", "spaced", "--freeze", "encoder.embed"]
+    options += ["--finetune_alone", "1:1", "--encrl_epochs", "1"]
+    run(copy, *options, "--finetune_epochs", "2")
+    family = copy / "exp/asr_one_s1_family"
+    config = (family / "config.yaml").read_text()
+    assert "interctc_weight: 0.5" in config and "- encoder.embed" in config
+    start, end = (
+        torch.load(path, weights_only=True)
+        for path in (family / "init/model.pth", family / "valid.cer_ctc.ave.pth")
+    )
+    assert all(torch.equal(start[n], end[n]) for n in start if ".embed." in n)
+    cut = torch.load(copy / "exp/asr_one_s1_2l/model.pth", weights_only=True)
+    assert cut.keys() == end.keys()
+    assert all(torch.equal(cut[name], end[name]) for name in cut)
+    alone = torch.load(copy / "exp/asr_one_s1_1l/init/model.pth", weights_only=True)
+    assert all(torch.equal(alone[name], end[name]) for name in alone)
+    run(copy, "--stage", "9", "--stop_stage", "9", "--results_json", "one.json")
+    results = json.loads((copy / "one.json").read_text())
+    shared = {entry["name"]: entry for entry in results["shared"]}
+    (whole,) = [f for f in results["families"] if f["variant"] == "one"]
+    assert whole["shared_cost"]["train_flops"] == sum(
+        shared[name]["train_flops"] for name in ("encrl_one_s1", "asr_one_s1_family")
+    )
+    rows = {r["layers"]: r for r in results["rows"] if r["variant"] == "one"}
+    assert (rows[2]["epochs"], rows[1]["epochs"]) == (0, 1)
+    # Again: nothing is trained.
+    again = run(copy, *options, "--finetune_epochs", "2")
+    assert "epoch started" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--finetune", "all"], "--finetune all: must be each or together"),
+        (["--finetune", "together"], "so --family nested or first, not last"),
+        (["--finetune_alone", "1:1"], "goes with --finetune together"),
+        (
+            ["--family", "first", "--finetune", "together", "--finetune_alone", "1"],
+            "SIZE:EPOCHS",
+        ),
+    ],
+)
+def test_ways_of_fine_tuning_that_do_not_exist_are_refused(copy, options, message):
+    result = run(copy, "--stage", "6", "--stop_stage", "6", *options, check=False)
+    assert result.returncode == 2 and message in result.stderr

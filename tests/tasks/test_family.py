@@ -145,3 +145,36 @@ def test_models_of_another_family_are_not_mixed(tiny_asr_model, tmp_path, monkey
         stream.write(b"another")
     with pytest.raises(UserError, match="encrl_sha256"):
         family.finetune_together(run, [2, 1], {}, [], f"{tmp_path}/a", 1)
+
+
+def test_a_size_may_go_on_alone_from_what_was_cut_out(
+    tiny_asr_model, tmp_path, monkeypatch
+):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    calls = []
+
+    def spy(folder, config, options, meta, init):
+        calls.append((folder.name, config, meta, torch.load(init, weights_only=True)))
+        (folder / family.AVERAGED).write_bytes(init.read_bytes())
+
+    monkeypatch.setattr(family, "train_plain_model", spy)
+    training = {"max_epoch": 4}
+    args = (run, [3, 1], training, [], f"{tmp_path}/a", 1)
+    family.finetune_together(*args, alone={1: 2})
+    (_, whole, _, _), (name, config, meta, start) = calls
+    assert (name, meta["shared"], meta["method"]) == ("a_1l", "a_family", "encrl")
+    assert (whole["max_epoch"], config["max_epoch"]) == (4, 2)
+    assert "interctc_layer_idx" not in config["encoder_conf"]
+    assert config["encoder_conf"]["num_blocks"] == 1
+    source = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    layer = "encoder.encoders.0.norm_ff.weight"
+    assert torch.equal(start[layer], source[layer])
+    assert not any(key.startswith("encoder.encoders.1.") for key in start)
+
+
+@pytest.mark.parametrize("alone", [{2: 1}, {1: 0}])
+def test_only_sizes_that_are_made_go_on_alone(tiny_asr_model, tmp_path, calls, alone):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    with pytest.raises(UserError, match="must be one of the sizes"):
+        family.finetune_together(run, [3, 1], {}, [], f"{tmp_path}/a", 1, alone)
+    assert not calls

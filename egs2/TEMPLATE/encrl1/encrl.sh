@@ -70,7 +70,8 @@ family=last                           # Layers a smaller model takes of the stud
 freeze=                               # What stages 5 and 6 leave as it was copied, e.g.
                                       # encoder.embed (the convolutional front end).
 finetune=each                         # together: stage 6 trains all sizes of a nested
-                                      # family in the same step as well.
+                                      # family in the same step as well, and then
+finetune_alone=                       # these by themselves, SIZE:EPOCHS, e.g. "2:2".
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
 teacher_cache=                        # Folder for the reference's outputs, computed once
@@ -155,6 +156,10 @@ log "$0 ${run_args}"
 [[ ${finetune} == each || ${family} == nested || ${family} == first ]] \
     || die "--finetune together: smaller models are the first layers, so --family nested" \
         "or first, not ${family}"
+[ -z "${finetune_alone}" ] || [ "${finetune}" = together ] \
+    || die "--finetune_alone ${finetune_alone}: goes with --finetune together"
+[[ ${finetune_alone} =~ ^([0-9]+:[0-9]+ *)*$ ]] \
+    || die "--finetune_alone ${finetune_alone}: SIZE:EPOCHS, e.g. \"4:1 2:2\""
 [[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
     || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
 
@@ -405,6 +410,7 @@ if wanted 6; then
             # shellcheck disable=SC2086
             train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
                 --kind ${kind} "${family_opts[@]}" --sizes ${these} \
+                ${finetune_alone:+--alone ${finetune_alone}} \
                 --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
                 ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
                 "${data_opts[@]}" "${shape_opts[@]}" \
