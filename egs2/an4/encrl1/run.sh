@@ -8,4 +8,6 @@ set -euo pipefail
     --student_init spaced \
     --family nested \
     --freeze encoder.embed \
+    --finetune together \
+    --finetune_alone 2:2 \
     "$@"

@@ -32,24 +32,25 @@ tasks() {
     local from="--stage 5 --stop_stage 7 --direct true --seed ${first}"
     # The method as it was published, with its 2 : 1 of epochs.
     echo "${from} ${cached} --tag encrl_paper --variant 'as published' --student_init random" \
-        "--family last --freeze '' --objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
+        "--family last --freeze '' --finetune each --finetune_alone '' --objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
     # One size alone: what to match.
+    local alone="--sizes 6 --finetune each --finetune_alone ''"
     for name in "clip kl" kl clip mse mae "clip mae" "clip mse"; do
-        echo "${from} --sizes 6 ${cached} --objectives '${name}'" \
+        echo "${from} ${alone} ${cached} --objectives '${name}'" \
             "--tag encrl_${name// /_} --variant '${name// /+}'"
     done
     # Where to start from. Random weights are not frozen.
     for name in first last; do
-        echo "${from} --sizes 6 ${cached} --student_init ${name}" \
+        echo "${from} ${alone} ${cached} --student_init ${name}" \
             "--tag encrl_init_${name} --variant '${name} layers'"
     done
-    name="--sizes 6 --student_init random --freeze ''"
+    name="${alone} --student_init random --freeze ''"
     echo "${from} ${name} ${cached} --tag encrl_init_random --variant 'random start'"
     # Negative control: a teacher that knows nothing must not help.
     echo "${from} ${name} --tag encrl_untrained --variant 'random start, untrained reference'" \
         "--reference_exp exp/asr_untrained --teacher_cache exp/teacher_cache_untrained"
     # What EncRL adds to copying, and from scratch at its cost.
-    echo "--stage 8 --stop_stage 8 --seed ${first} --baselines 'layer_copy_cost scratch_cost'"
+    echo "--stage 8 --stop_stage 8 --seed ${first} --baselines 'early_exit_copy scratch_cost'"
 }
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
