@@ -32,7 +32,8 @@ tasks() {
     local from="--stage 5 --stop_stage 7 --direct true --seed ${first}"
     # The method as it was published, with its 2 : 1 of epochs.
     echo "${from} ${cached} --tag encrl_paper --variant 'as published' --student_init random" \
-        "--family last --freeze '' --finetune each --finetune_alone '' --objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
+        "--family last --freeze '' --finetune each --finetune_alone ''" \
+        "--objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
     # One size alone: what to match.
     local alone="--sizes 6 --finetune each --finetune_alone ''"
     for name in "clip kl" kl clip mse mae "clip mae" "clip mse"; do
