@@ -7,7 +7,7 @@ from espnet_plugin.baselines.job import BaselineJob, write_start
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import write_no_cost
-from espnet_plugin.export.espnet import plain_config, plain_state
+from espnet_plugin.export.espnet import config_with_exits, plain_config, plain_state
 from espnet_plugin.tasks.plain import AVERAGED, train_plain_model
 
 __all__ = ["Options", "train"]
@@ -30,20 +30,14 @@ class Options:
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train the largest size once and cut the smaller ones out of it.
 
-    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
-      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
-      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+    See :func:`espnet_plugin.export.espnet.config_with_exits`.
     """
     sizes = sorted(job.sizes, reverse=True)
     if len(sizes) < 2:
         raise UserError("early exits need two sizes at least, e.g. --sizes '6 4 2'")
-    largest, exits = sizes[0], sorted(sizes[1:])
-    weight = options.interctc_weight
-    if weight < 0:
-        weight = len(exits) / len(sizes)
-    config = job.reference.config(largest)
-    config["encoder_conf"] = {**config["encoder_conf"], "interctc_layer_idx": exits}
-    config["model_conf"] = {**config["model_conf"], "interctc_weight": weight}
+    largest = sizes[0]
+    weight = options.interctc_weight if options.interctc_weight >= 0 else None
+    config = config_with_exits(job.reference.config(largest), sizes, weight)
     shared = Path(f"{job.output}_exits")
     init = None
     if options.layers != "random":

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 import torch
 import yaml
@@ -12,7 +12,13 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_text
 
-__all__ = ["plain_config", "plain_state", "save_state", "write_plain_model"]
+__all__ = [
+    "config_with_exits",
+    "plain_config",
+    "plain_state",
+    "save_state",
+    "write_plain_model",
+]
 
 # Of config.yaml, what makes the model and its tokens; the rest is how it was trained.
 ARCHITECTURE = (
@@ -54,6 +60,36 @@ def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
     # Nothing is left to initialise, and stock loading would do it for nothing.
     plain["init"] = None
     return plain
+
+
+def config_with_exits(
+    config: dict, sizes: Sequence[int], weight: Optional[float] = None
+) -> dict:
+    """Return a plain configuration that trains all sizes in the same steps.
+
+    A CTC loss stands after the last layer of every size (ESPnet's intermediate CTC), so
+    that a smaller model is the first layers of a larger one.
+
+    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
+      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
+      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+
+    Args:
+        config: Of a model of the largest size.
+        sizes: Numbers of layers; one alone is trained without exits.
+        weight: Share of the intermediate losses, 0 to 1; the rest is the last layer's.
+            By default all sizes count the same.
+    """
+    exits = sorted(sizes)[:-1]
+    if not exits:
+        return config
+    # ESPnet weighs the last layer's loss against the mean of the others.
+    share = len(exits) / len(sizes) if weight is None else weight
+    return {
+        **config,
+        "encoder_conf": {**config["encoder_conf"], "interctc_layer_idx": exits},
+        "model_conf": {**config["model_conf"], "interctc_weight": share},
+    }
 
 
 def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tensor]:

@@ -106,7 +106,8 @@ def refuse_frozen_random(
             raise UserError(
                 f"--freeze_param {prefix}: {wrong[0]} would stay random, it is not "
                 f"copied from the reference (--student_init {args.student_init}): "
-                "copy layers, or freeze nothing by --freeze_param without a name"
+                "copy layers, or freeze nothing (--freeze_param without a name, in a "
+                "recipe --freeze '')"
             )
 
 

@@ -11,7 +11,12 @@ import yaml
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import write_no_cost
-from espnet_plugin.export.espnet import plain_config, save_state, write_plain_model
+from espnet_plugin.export.espnet import (
+    config_with_exits,
+    plain_config,
+    save_state,
+    write_plain_model,
+)
 from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
 from espnet_plugin.files import read_json, write_text
 from espnet_plugin.tasks.job import training_job
@@ -36,6 +41,28 @@ def _encrl_run(encrl_dir: Path) -> tuple[dict, dict, Path]:
         read_config(encrl_dir / "config.yaml"), encrl_dir / "config.yaml"
     )
     return config, read_json(encrl_dir / "meta.json"), encrl_dir / ENCRL_AVERAGED
+
+
+def _start(
+    folder: Path,
+    config: dict,
+    checkpoint: Path,
+    layers: Sequence[int],
+    options: Sequence[str],
+) -> tuple[Path, str]:
+    """Write what a training starts from; return its path and the source's checksum."""
+    init = folder / "init" / "model.pth"
+    source = sha256(checkpoint.read_bytes()).hexdigest()
+    if not is_first(options):
+        pass  # the first process writes it
+    elif not (folder / "done.json").is_file():
+        write_plain_model(config, checkpoint, layers, init.parent, init.name)
+    elif read_json(folder / "meta.json").get("encrl_sha256") != source:
+        raise UserError(
+            f"{folder} was fine-tuned from another training than {checkpoint}: choose "
+            "another --tag, or delete the folder"
+        )
+    return init, source
 
 
 def finetune_family(
@@ -66,17 +93,7 @@ def finetune_family(
     chosen = {size: choose_layers(there, size, how) for size in sizes}
     for size, layers in chosen.items():
         folder = Path(f"{output}_{size}l")
-        init = folder / "init" / "model.pth"
-        source = sha256(checkpoint.read_bytes()).hexdigest()
-        if not is_first(options):
-            pass  # the first process writes it
-        elif not (folder / "done.json").is_file():
-            write_plain_model(config, checkpoint, layers, init.parent, init.name)
-        elif read_json(folder / "meta.json").get("encrl_sha256") != source:
-            raise UserError(
-                f"{folder} was fine-tuned from another EncRL run than {checkpoint}: "
-                "choose another --tag, or delete the folder"
-            )
+        init, source = _start(folder, config, checkpoint, layers, options)
         meta = {
             "method": "encrl",
             "variant": run["variant"],
@@ -103,14 +120,8 @@ def finetune_together(
 ) -> None:
     """Fine-tune all sizes in the same steps and cut the models out afterwards.
 
-    The largest size is trained with a CTC loss after the last layer of every size, all
-    of the same weight (ESPnet's intermediate CTC), so that a smaller model is the first
-    layers of the larger ones. A small one pays for that: ``alone`` lets it go on by
-    itself.
-
-    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
-      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
-      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+    See :func:`espnet_plugin.export.espnet.config_with_exits`: a smaller model is the
+    first layers of the larger ones. It pays for that; ``alone`` lets it go on by itself.
 
     Args:
         encrl_dir: A finished EncRL run of the largest size.
@@ -137,21 +148,15 @@ def finetune_together(
             )
     layers = choose_layers(config["encoder_conf"]["num_blocks"], sizes[0], "first")
     together = Path(f"{output}_family")
-    init = together / "init" / "model.pth"
-    if is_first(options) and not (together / "done.json").is_file():
-        write_plain_model(config, checkpoint, layers, init.parent, init.name)
-    source = sha256(checkpoint.read_bytes()).hexdigest()
-    model = plain_config(config, layers)
-    if len(sizes) > 1:
-        model["encoder_conf"]["interctc_layer_idx"] = sorted(sizes[1:])
-        # ESPnet weighs the last layer's loss against the mean of the others.
-        model["model_conf"]["interctc_weight"] = 1 - 1 / len(sizes)
+    init, source = _start(together, config, checkpoint, layers, options)
+    model = config_with_exits(plain_config(config, layers), sizes)
     meta = {
         "method": "encrl_finetune",
         "variant": run["variant"],
         "seed": seed,
         "serves": sizes,
         "after": encrl_dir.name,
+        "encrl_sha256": source,
     }
     logging.info("fine-tuning %s layers in %s", sizes, together)
     train_plain_model(
@@ -168,12 +173,10 @@ def finetune_together(
             "seed": seed,
             "shared": together.name,
             "kept_layers": kept,
-            "encrl_sha256": source,
         }
         if size in alone:
-            init = folder / "init" / "model.pth"
-            if is_first(options) and not (folder / "done.json").is_file():
-                write_plain_model(config, trained, kept, init.parent, init.name)
+            init, source = _start(folder, config, trained, kept, options)
+            meta["encrl_sha256"] = source
             logging.info("fine-tuning %d layers alone in %s", size, folder)
             train_plain_model(
                 folder,
@@ -185,6 +188,7 @@ def finetune_together(
             continue
         if not is_first(options):
             continue
+        source = sha256(trained.read_bytes()).hexdigest()
         request = {"family": together.name, "layers": size, "encrl_sha256": source}
         with training_job(folder, request) as todo:
             if todo is None:

@@ -109,6 +109,10 @@ def test_a_family_is_fine_tuned_in_one_training(copy):
             ["--family", "first", "--finetune", "together", "--finetune_alone", "1"],
             "SIZE:EPOCHS",
         ),
+        (
+            ["--family", "first", "--finetune", "together", "--finetune_alone", "3:1"],
+            "--finetune_alone 3:1: must be one of --sizes 2 1",
+        ),
     ],
 )
 def test_ways_of_fine_tuning_that_do_not_exist_are_refused(copy, options, message):

@@ -55,7 +55,7 @@ def test_a_retrained_encrl_run_is_noticed(tiny_asr_model, tmp_path, calls):
     family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
     with open(run / family.ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="another EncRL run"):
+    with pytest.raises(UserError, match="from another training"):
         family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
 
 
@@ -131,20 +131,32 @@ def test_sizes_trained_together_are_the_exits_of_what_was_trained(
             torch.testing.assert_close(ours, theirs)
 
 
-def test_models_of_another_family_are_not_mixed(tiny_asr_model, tmp_path, monkeypatch):
+@pytest.mark.parametrize("alone", [{}, {2: 1, 1: 1}])
+def test_models_of_another_family_are_not_mixed(
+    tiny_asr_model, tmp_path, monkeypatch, alone
+):
     run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
 
     def spy(folder, config, options, meta, init):
-        (folder / family.AVERAGED).write_bytes(init.read_bytes())
+        if not (folder / "done.json").is_file():
+            (folder / family.AVERAGED).write_bytes(init.read_bytes())
+        write_json(folder / "meta.json", meta)
         write_json(folder / "done.json", {})
 
     monkeypatch.setattr(family, "train_plain_model", spy)
+    args = (run, [2, 1], {}, [], f"{tmp_path}/a", 1)
     for _ in range(2):  # the second time nothing is left to do
-        family.finetune_together(run, [2, 1], {}, [], f"{tmp_path}/a", 1)
+        family.finetune_together(*args, alone=alone)
+    # Another training of the family: what was cut out of the first does not stay.
+    with open(tmp_path / "a_family" / family.AVERAGED, "ab") as stream:
+        stream.write(b"another")
+    with pytest.raises(UserError, match="a_[12]l .*another"):
+        family.finetune_together(*args, alone=alone)
+    # Another EncRL run: nor does the family.
     with open(run / family.ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="encrl_sha256"):
-        family.finetune_together(run, [2, 1], {}, [], f"{tmp_path}/a", 1)
+    with pytest.raises(UserError, match="a_family was fine-tuned from another"):
+        family.finetune_together(*args, alone=alone)
 
 
 def test_a_size_may_go_on_alone_from_what_was_cut_out(

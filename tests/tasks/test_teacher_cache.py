@@ -128,21 +128,25 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
         _build(tiny_asr_model, tmp_path, *more)
 
 
-def test_changed_audio_makes_a_cache_stale(tmp_path):
-    audio = tmp_path / "a.wav"
+@pytest.fixture
+def listed(tmp_path):
+    """A file and a table that lists it."""
+    audio, table = tmp_path / "a.wav", tmp_path / "wav.scp"
     audio.write_bytes(b"x" * 10)
-    table = tmp_path / "wav.scp"
     table.write_text(f"a {audio}\nb cat nothing |\n")
+    return audio, table
+
+
+def test_changed_audio_makes_a_cache_stale(listed):
+    audio, table = listed
     before = cache.data_checksum([table])
     assert cache.data_checksum([table]) == before
     audio.write_bytes(b"x" * 11)
     assert cache.data_checksum([table]) != before
 
 
-def test_one_changed_byte_of_the_same_size_makes_a_cache_stale(tmp_path):
-    audio = tmp_path / "a.wav"
-    table = tmp_path / "wav.scp"
-    table.write_text(f"a {audio}\n")
+def test_one_changed_byte_of_the_same_size_makes_a_cache_stale(listed):
+    audio, table = listed
     checksums = set()
     for place in (0, 20_000, 39_999):
         content = bytearray(40_000)
@@ -152,11 +156,8 @@ def test_one_changed_byte_of_the_same_size_makes_a_cache_stale(tmp_path):
     assert len(checksums) == 3
 
 
-def test_a_cache_outlives_a_corpus_that_is_mounted_anew(tmp_path):
-    audio = tmp_path / "a.wav"
-    audio.write_bytes(b"x" * 10)
-    table = tmp_path / "wav.scp"
-    table.write_text(f"a {audio}\n")
+def test_a_cache_outlives_a_corpus_that_is_mounted_anew(listed):
+    audio, table = listed
     before = cache.data_checksum([table])
     os.utime(audio, (1, 1))
     assert cache.data_checksum([table]) == before

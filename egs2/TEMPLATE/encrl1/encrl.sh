@@ -170,6 +170,11 @@ for n in ${sizes}; do
     [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
 done
 
+for one in ${finetune_alone}; do
+    [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] \
+        || die "--finetune_alone ${one}: must be one of --sizes ${sizes}, and 1 epoch or more"
+done
+
 if ${dry_run}; then
     # shellcheck disable=SC2086
     exec ${python} -m espnet_plugin.bin.estimate --stage "${stage}" --stop_stage "${stop_stage}" \
