@@ -30,8 +30,8 @@ tasks() {
     done
     ${ablations} || return 0
     local from="--stage 5 --stop_stage 7 --direct true --seed ${first}"
-    # The method as it was published, with its 2 : 1 of epochs.
-    echo "${from} ${cached} --tag encrl_paper --variant 'as published' --student_init random" \
+    # The published objectives, start and 2 : 1 of epochs (CLIP is normalised, see clip.py).
+    echo "${from} ${cached} --tag encrl_paper --variant 'published objectives and start' --student_init random" \
         "--family last --freeze '' --finetune each --finetune_alone ''" \
         "--objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
     # One size alone: what to match.
