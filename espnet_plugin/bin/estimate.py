@@ -55,6 +55,9 @@ def get_parser() -> argparse.ArgumentParser:
     for stage in ("encrl", "finetune"):
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
+    add("--freeze", nargs="*", default=[], help="modules of the small models")
+    add("--finetune", choices=["each", "together"], default="each")
+    add("--finetune_alone", type=_size_epochs, nargs="*", default=[])
     add("--baselines", nargs="*", default=[])
     add("--baseline_dir", type=Path, default=Path("conf/baselines"))
     add("--baseline_training", type=_text)
@@ -85,6 +88,11 @@ def _text(value: str) -> Optional[str]:
 
 def _number(value: str) -> Optional[float]:
     return float(value) if value else None
+
+
+def _size_epochs(value: str) -> tuple[int, float]:
+    size, epochs = value.split(":")
+    return int(size), float(epochs)
 
 
 def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
@@ -164,6 +172,9 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     seconds = corpus.utterance_seconds
     student = student_config(reference, encrl, layers)
     big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
+    frozen = small
+    if args.freeze:
+        frozen = count_model(student, vocabulary, freeze=args.freeze)
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
     def of(cost, n: int) -> ModelFlops:
@@ -175,10 +186,15 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         )
 
     bins = encrl.get("batch_bins")
+    epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
+    together = args.finetune == "together"
+    finetuned = [(n, epochs) for n in ([layers] if together else args.sizes)]
+    finetuned += args.finetune_alone
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
         reference=of(big, depth),
-        student=of(small, layers),
+        student=of(frozen, layers),
+        finetuned=[(of(frozen, n), epochs) for n, epochs in finetuned],
         models={f"{n} layers": of(small, n) for n in args.sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
@@ -187,9 +203,6 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
             0 if args.reference else _epochs(None, reference, str(reference_config))
         ),
         encrl_epochs=_epochs(args.encrl_epochs, encrl, str(args.encrl_config)),
-        finetune_epochs=_epochs(
-            args.finetune_epochs, finetune, str(args.finetune_config)
-        ),
         baseline_epochs=baseline_epochs / max(1, len(args.baselines)),
         num_baselines=len(args.baselines),
         nbest=encrl.get("keep_nbest_models", 5),

@@ -4,7 +4,8 @@ Hours follow from operations counted elsewhere and from rates that are named, so
 each can be replaced by what was measured on the machine at hand.
 """
 
-from typing import Optional
+from dataclasses import replace
+from typing import Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.plan import FLAC_BYTES, Corpus, Hardware, Plan, StageCost
@@ -125,8 +126,14 @@ def estimate(
             }
         )
     )
-    flops = sum(model.train for model in small)
-    costs.append(training(6, "fine-tuning", flops, plan.finetune_epochs, small))
+    costs.append(
+        _together(
+            [
+                training(6, "fine-tuning", model.train, epochs, [model])
+                for model, epochs in plan.finetuned
+            ]
+        )
+    )
     forward = plan.reference.forward + sum(model.forward for model in small)
     costs.append(
         StageCost(
@@ -141,10 +148,18 @@ def estimate(
         training(
             8,
             f"{plan.num_baselines} baseline(s)",
-            flops * plan.num_baselines,
+            sum(model.train for model in small) * plan.num_baselines,
             plan.baseline_epochs,
             small * plan.num_baselines,
         )
     )
     wanted = stages or range(2, 9)
     return [cost for cost in costs if cost.stage in wanted]
+
+
+def _together(costs: Sequence[StageCost]) -> StageCost:
+    """Return the cost of trainings one after another; the longest sets the pace."""
+    longest = max(costs, key=lambda cost: cost.hours)
+    amounts = ("hours", "num_bytes", "read_bytes", "sent_bytes")
+    summed = {name: sum(getattr(c, name) for c in costs) for name in amounts}
+    return replace(longest, **summed)

@@ -82,13 +82,13 @@ class Plan:
     Attributes:
         reference: The large model.
         student: Trained by stage 5.
-        models: The small models, by name.
+        finetuned: Trainings of stage 6: a model, and its epochs.
+        models: The small models, by name; as they are trained by stage 8.
         vocabulary: Number of tokens.
         frames_per_second: Of the encoders.
         width: Of the reference's encoder.
         reference_epochs: 0 if it is imported.
         encrl_epochs: Of stage 5.
-        finetune_epochs: Of stage 6, each model.
         baseline_epochs: Of stage 8, each model.
         num_baselines: Kinds of baselines in stage 8, each taken to train like a model
             from scratch.
@@ -100,13 +100,13 @@ class Plan:
 
     reference: ModelFlops
     student: ModelFlops
+    finetuned: Sequence[tuple[ModelFlops, float]]
     models: dict[str, ModelFlops]
     vocabulary: int
     frames_per_second: float
     width: int
     reference_epochs: float
     encrl_epochs: float
-    finetune_epochs: float
     baseline_epochs: float
     num_baselines: int = 1
     nbest: int = 5

@@ -10,7 +10,7 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from espnet2.tasks.asr import ASRTask
@@ -167,7 +167,10 @@ def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
 
 
 def count_model(
-    config: dict, vocabulary: int, tokens_per_second: float = 3.0
+    config: dict,
+    vocabulary: int,
+    tokens_per_second: float = 3.0,
+    freeze: Sequence[str] = (),
 ) -> ModelCost:
     """Count what training and using a model takes.
 
@@ -175,14 +178,16 @@ def count_model(
         config: See :func:`build_model`.
         vocabulary: Number of tokens.
         tokens_per_second: Of the transcripts; matters with an attention decoder.
+        freeze: Modules that do not learn, as ESPnet's ``--freeze_param`` names them.
 
     Raises:
-        UserError: See :func:`build_model`.
+        UserError: See :func:`build_model`; or ``freeze`` names nothing of the model.
     """
     train, forward, params = [], [], []
     for layers in (1, 2):
         model = build_model(config, vocabulary, layers).eval()
         params.append(sum(p.numel() for p in model.parameters()))
+        _freeze(model, freeze)
         model.to("meta")
         for kind, backward in ((train, True), (forward, False)):
             count = partial(_count, model, tokens_per_second, backward)
@@ -196,6 +201,19 @@ def count_model(
         model.encoder.output_size(),
         encoding.shape[1] / seconds,
     )
+
+
+def _freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
+    for name in names:
+        found = [
+            parameter
+            for key, parameter in model.named_parameters()
+            if f"{key}.".startswith(f"{name}.")
+        ]
+        if not found:
+            raise UserError(f"--freeze {name}: the model has no such module")
+        for parameter in found:
+            parameter.requires_grad_(False)
 
 
 def _count(model, tokens_per_second, backward, utterances: int, seconds: float) -> int:

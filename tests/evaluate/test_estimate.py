@@ -19,13 +19,13 @@ SMALL = ModelFlops(18e12, 6e12, 10_000_000)
 PLAN = Plan(
     reference=LARGE,
     student=SMALL,
+    finetuned=[(SMALL, 2), (SMALL, 2)],
     models={"a": SMALL, "b": SMALL},
     vocabulary=500,
     frames_per_second=25.0,
     width=256,
     reference_epochs=10,
     encrl_epochs=4,
-    finetune_epochs=2,
     baseline_epochs=6,
     num_baselines=1,
     nbest=3,
@@ -49,6 +49,15 @@ def test_hours():
     assert costs[7].hours == pytest.approx(5 * (12 + 2 * 6) / 36)
     assert costs[8].hours == pytest.approx(6 * 300 * 2 * 18 / 36)
     assert {cost.limit for cost in costs.values()} == {"compute", "cores"}
+
+
+def test_fine_tuning_in_one_training_and_alone():
+    plan = replace(PLAN, finetuned=[(LARGE, 4), (SMALL, 1)])
+    cost = by_stage(CORPUS, SLOW, plan)[6]
+    assert cost.hours == pytest.approx(300 * (4 * 36 + 18) / 36)
+    # Of each three best, their average, and two checkpoints to resume from.
+    assert cost.num_bytes == (30_000_000 + 10_000_000) * (4 * 4 + 2 * 12)
+    assert cost.read_bytes == pytest.approx(5 * 300 * FLAC_BYTES)
 
 
 def test_more_devices():
@@ -135,6 +144,24 @@ def test_the_command(tmp_path, capsys):
         assert f"\n {stage} " in printed
     assert "nothing is started" in printed and "0.001 TFLOP/s" in printed
     assert list(tmp_path.iterdir()) == [lengths]
+
+
+def test_the_commands_fine_tuning():
+    def hours(**more):
+        cmd = options(corpus_hours=1, sizes="2 1", finetune_epochs=3, **more)
+        made, corpus, hardware, _ = command.plan(command.get_parser().parse_args(cmd))
+        return {c.stage: c.hours for c in estimate(corpus, hardware, made)}, made
+
+    each, made = hours()
+    together, shared = hours(finetune="together", finetune_alone="1:2")
+    two, one = (made.models[f"{n} layers"] for n in (2, 1))
+    assert made.finetuned == [(two, 3), (one, 3)]
+    assert shared.finetuned == [(two, 3), (one, 2)]
+    assert together[6] < each[6] and together[5] == each[5]
+    frozen, made = hours(freeze="encoder.embed")
+    assert frozen[5] < each[5] and frozen[6] < each[6] and frozen[8] == each[8]
+    with pytest.raises(UserError, match="--freeze nothing"):
+        hours(freeze="nothing")
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,15 @@ BRANCHFORMER = {
 }
 
 
-@pytest.mark.parametrize("config", [CONFORMER, HYBRID, BRANCHFORMER])
-def test_as_many_as_in_a_real_step(config):
-    cost = count_model(config, VOCABULARY, tokens_per_second=2.0)
+@pytest.mark.parametrize(
+    "config, freeze",
+    [(CONFORMER, ()), (CONFORMER, ["encoder.embed"]), (HYBRID, ()), (BRANCHFORMER, ())],
+)
+def test_as_many_as_in_a_real_step(config, freeze):
+    cost = count_model(config, VOCABULARY, tokens_per_second=2.0, freeze=freeze)
     model = build_model(config, VOCABULARY).eval()
+    for name in freeze:  # not asked for by name: by the module itself
+        model.get_submodule(name).requires_grad_(False)
     assert cost.num_params(3) == sum(p.numel() for p in model.parameters())
     assert cost.width == 16
     # A shape that the polynomials were not fitted to.

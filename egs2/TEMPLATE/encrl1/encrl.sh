@@ -186,6 +186,7 @@ if ${dry_run}; then
         --reference "${reference}" --reference_config "${reference_config}" \
         --encrl_config "${encrl_config}" --encrl_epochs "${encrl_epochs}" \
         --finetune_config "${finetune_config}" --finetune_epochs "${finetune_epochs}" \
+        --freeze ${freeze} --finetune "${finetune}" --finetune_alone ${finetune_alone} \
         --baselines ${baselines} --baseline_dir "${baseline_dir}" \
         --baseline_training "${baseline_training}" --baseline_epochs "${baseline_epochs}" \
         --teacher_cache "${teacher_cache}" ${estimate_opts}
