@@ -57,7 +57,7 @@ class Group:
         rtf_load: The highest load of the machine under which one was measured.
         macs: Multiply-adds per second of audio.
         peak_memory_mb: Of a forward pass, mean over seeds.
-        own: Mean cost of one model, without the shared EncRL run; None as soon as it is
+        own: Mean cost of one model, without the shared training; None as soon as it is
             not known of one seed.
         shared: Mean cost of the shared run, each in full; zeros where there is none,
             None where it is not known.
@@ -141,7 +141,7 @@ class Family:
         layers: The sizes, largest first.
         sets: Over how many sets of all sizes (seeds) the costs are means.
         own: Sum over the sizes.
-        shared: Of the EncRL runs they share, each counted once.
+        shared: Of the trainings they share, each counted once.
     """
 
     method: str
@@ -267,7 +267,7 @@ def _listed(interval: Optional[Interval]) -> Optional[list[float]]:
 
 
 def family_costs(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Family]:
-    """Cost of all sizes of a method together, shared EncRL runs counted once.
+    """Cost of all sizes of a method together, shared trainings counted once.
 
     A set is the rows of one method, variant and seed; only sets with every size of
     their method and variant count, and only methods with two sizes or more are listed.

@@ -41,7 +41,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
     the number of layers, and a line joins the sizes of one method and variant. A hollow
     point is a variant of one size. Models of the same size are set side by side. The
-    cost of a model built on a shared EncRL run includes that run in full. A grey line
+    cost of a model built on shared training includes that in full. A grey line
     of steps is the Pareto front: below and left of it there is no model.
 
     Args:
@@ -88,7 +88,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
             groups,
             styles,
             f"{corpus}: word error rate and training cost of one model "
-            "(shared EncRL run counted in full)",
+            "(what sizes share counted in full)",
             [
                 ("training, teacher included (PFLOP)", _pflop),
                 ("training (wall-clock hours)", _hours),

@@ -325,7 +325,7 @@ def _name_shared_runs(rows: Iterable[dict], shared: dict[str, dict]) -> None:
         if name not in shared:
             missing.append(f"{_RUN_NOTE} {name}")
             logging.warning(
-                "%s is built on the EncRL run %s, which is not among the folders: its "
+                "%s is built on the training %s, which is not among the folders: its "
                 "whole cost is not known",
                 row.get("dir", _row_key(row)),
                 name,

@@ -164,7 +164,7 @@ def read_espnet_folder(
 
 
 def read_shared_folder(folder: PathLike) -> dict[str, Any]:
-    """One entry of ``shared``: an EncRL run that serves models of several sizes.
+    """One entry of ``shared``: a training that serves models of several sizes.
 
     Raises:
         UserError: If meta.json is missing or does not say whom the run serves.
@@ -174,7 +174,7 @@ def read_shared_folder(folder: PathLike) -> dict[str, Any]:
     if not meta.get("serves"):
         raise UserError(
             f"{folder / 'meta.json'} does not say under 'serves' which numbers of "
-            "layers this EncRL run is for, e.g. [6, 4, 2]"
+            "layers this training is for, e.g. [6, 4, 2]"
         )
     missing: list[str] = []
     entry = {

@@ -69,17 +69,17 @@ for which the range over seeds stands beside it. By speaker: whole speakers are 
 for what other speakers would give; with few speakers it is rough. File: the checkpoint
 as it is. `?`: not measured yet."""
 _COST_NOTES = """\
-A cost is that of one model, mean over seeds. Where a model is built on an EncRL run
-that serves several sizes, it is written *own + shared = whole*, the shared run counted
-in full for that one model. Minutes are wall-clock time of the training steps;
-audio-hours are what the model was shown, all epochs together; PFLOP are 10^15
+A cost is that of one model, mean over seeds. Where a model is built on training that
+serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
+whole*, the shared part counted in full for that one model. Minutes are wall-clock time
+of the training steps; audio-hours are what the model was shown, all epochs together; PFLOP are 10^15
 floating-point operations of training, the frozen teacher's share of them in brackets.
 Training the reference is not part of a student's cost. RTF: encoder seconds per second
 of audio, median of the runs; load: of the whole machine just before (one minute's
 average, the highest of the seeds). GMAC/s: 10^9 multiply-adds per second of audio.
 Memory: 10^6 bytes that a forward pass takes on top of the loaded model."""
 _FAMILY_NOTES = """\
-All sizes of a method made together, the shared EncRL run counted once; mean over the
+All sizes of a method made together, what they share counted once; mean over the
 complete sets of sizes. Last column: PFLOP of the same sizes from scratch (variant
 {baseline}) divided by this family's."""
 _COMPARISON_NOTES = """\
