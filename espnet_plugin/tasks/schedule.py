@@ -64,11 +64,21 @@ def fill_schedule(args: argparse.Namespace) -> None:
     """Work out ``total_steps`` of a one-cycle schedule that leaves it open.
 
     One update more than planned, because ESPnet steps the schedule once after the last.
+
+    Raises:
+        UserError: If the rise of the learning rate would be of no length.
     """
     conf = args.scheduler_conf
     open_end = "total_steps" not in conf and "steps_per_epoch" not in conf
     if args.scheduler == "onecyclelr" and open_end:
         conf["total_steps"] = total_updates(args) + 1
+        if conf.get("pct_start", 0.3) * conf["total_steps"] == 1:
+            # torch would divide by zero.
+            raise UserError(
+                f"{conf['total_steps'] - 1} updates are too few for onecyclelr with "
+                f"pct_start {conf.get('pct_start', 0.3)}: train for more epochs "
+                "(--max_epoch) or in smaller batches (batch_bins)"
+            )
 
 
 def total_updates(args: argparse.Namespace) -> int:

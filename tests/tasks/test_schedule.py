@@ -92,6 +92,12 @@ class TestFillSchedule:
         fill_schedule(args)
         assert args.scheduler_conf == before
 
+    def test_a_rise_of_no_length_is_refused(self, args):
+        args.max_epoch = 1
+        args.scheduler_conf["pct_start"] = 0.25
+        with pytest.raises(UserError, match="3 updates are too few.*pct_start 0.25"):
+            fill_schedule(args)
+
     def test_other_schedules_are_left_alone(self):
         args = argparse.Namespace(scheduler="warmuplr", scheduler_conf={})
         fill_schedule(args)
