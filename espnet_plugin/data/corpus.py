@@ -80,7 +80,7 @@ def write_sets(folder: Path, sets: Mapping[str, DataDir]) -> None:
         logger.info(
             "%s: %d utterances, %d speakers, %d words",
             folder / name,
-            len(data.text),
+            len(data.audio),
             len(set(data.utt2spk.values())),
             sum(len(text.split()) for text in data.text.values()),
         )

@@ -130,6 +130,41 @@ def test_number_of_dev_speakers_must_fit(corpus, tmp_path, number, caplog):
     assert not (tmp_path / "data").exists()
 
 
+def test_some_speakers_alone_are_transcribed(corpus, tmp_path):
+    options = ("--dev_speakers", "1", "--transcribed_speakers", "2")
+    assert prepare(corpus, tmp_path / "data", *options) == 0
+    whole, few, rest = (
+        tmp_path / "data" / name
+        for name in ("train", "train_transcribed", "train_untranscribed")
+    )
+    told, theirs, others = (table(f / "utt2spk") for f in (whole, few, rest))
+    assert {**theirs, **others} == told and not theirs.keys() & others.keys()
+    assert len(set(theirs.values())) == 2
+    assert {name[0] for name in theirs.values()} == {"f", "m"}
+    assert not set(theirs.values()) & set(others.values())
+    assert table(few / "text").items() <= table(whole / "text").items()
+    assert table(few / "text").keys() == theirs.keys()
+    assert table(rest / "wav.scp").keys() == others.keys()
+    assert not (rest / "text").exists()
+
+
+def test_some_transcribed_speakers_must_be_left(corpus, tmp_path, caplog):
+    # One of six is for dev.
+    assert (
+        prepare(
+            corpus,
+            tmp_path / "data",
+            "--dev_speakers",
+            "1",
+            "--transcribed_speakers",
+            "5",
+        )
+        == 2
+    )
+    assert "--transcribed_speakers 5: the corpus has 5" in caplog.text
+    assert not (tmp_path / "data").exists()
+
+
 def test_again_gives_the_same(corpus, tmp_path):
     def content():
         files = sorted((tmp_path / "data").rglob("*"))

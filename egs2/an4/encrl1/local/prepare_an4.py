@@ -19,7 +19,7 @@ from espnet_plugin.data.kaldi import DataDir, complain
 from espnet_plugin.errors import UserError
 
 __all__ = [
-    "choose_dev_speakers",
+    "choose_speakers",
     "get_parser",
     "main",
     "prepare",
@@ -91,7 +91,7 @@ def _read_lines(path: Path) -> list[str]:
     return lines
 
 
-def choose_dev_speakers(speakers: set[str], number: int) -> list[str]:
+def choose_speakers(speakers: set[str], number: int, option: str) -> list[str]:
     """Choose speakers at even distances in alphabetical order.
 
     Names begin with ``f`` for women and ``m`` for men, so both are there in the
@@ -102,8 +102,8 @@ def choose_dev_speakers(speakers: set[str], number: int) -> list[str]:
     """
     if not 1 <= number < len(speakers):
         raise UserError(
-            f"--dev_speakers {number}: the corpus has {len(speakers)} training "
-            "speaker(s); choose 1 or more, and fewer than that"
+            f"{option} {number}: the corpus has {len(speakers)} training speaker(s) "
+            "to choose among; choose 1 or more, and fewer than that"
         )
     ordered = sorted(speakers)
     step = len(ordered) / number
@@ -120,8 +120,25 @@ def subset(data: DataDir, utterances: set[str]) -> DataDir:
     )
 
 
-def prepare(root: Path, folder: Path, dev_speakers: int) -> None:
+def split_transcribed(train: DataDir, number: int) -> dict[str, DataDir]:
+    """Return the training set as if only some speakers had been transcribed."""
+    speakers = set(train.utt2spk.values())
+    chosen = choose_speakers(speakers, number, "--transcribed_speakers")
+    theirs = {utt for utt, speaker in train.utt2spk.items() if speaker in chosen}
+    others = subset(train, train.audio.keys() - theirs)
+    return {
+        "train_transcribed": subset(train, theirs),
+        "train_untranscribed": DataDir(others.audio, {}, others.utt2spk),
+    }
+
+
+def prepare(
+    root: Path, folder: Path, dev_speakers: int, transcribed_speakers: int = 0
+) -> None:
     """Write ``train``, ``dev`` and ``test`` below ``folder``.
+
+    With ``transcribed_speakers`` also ``train_transcribed``, what so many of the
+    training speakers say, and ``train_untranscribed``, audio of the others.
 
     Raises:
         UserError: If the corpus is not as it should be; nothing is written then.
@@ -136,16 +153,13 @@ def prepare(root: Path, folder: Path, dev_speakers: int) -> None:
         raise UserError(
             f"{root}: {', '.join(sorted(overlap))} speak in both training and test"
         )
-    dev = choose_dev_speakers(speakers, dev_speakers)
+    dev = choose_speakers(speakers, dev_speakers, "--dev_speakers")
     held_out = {utt for utt, speaker in train.utt2spk.items() if speaker in dev}
-    write_sets(
-        folder,
-        {
-            "train": subset(train, train.text.keys() - held_out),
-            "dev": subset(train, held_out),
-            "test": test,
-        },
-    )
+    kept = subset(train, train.text.keys() - held_out)
+    sets = {"train": kept, "dev": subset(train, held_out), "test": test}
+    if transcribed_speakers:
+        sets.update(split_transcribed(kept, transcribed_speakers))
+    write_sets(folder, sets)
     logging.info("dev speakers: %s", " ".join(dev))
 
 
@@ -161,13 +175,23 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dev_speakers", type=int, default=8, help="training speakers held out for dev"
     )
+    parser.add_argument(
+        "--transcribed_speakers",
+        type=int,
+        default=0,
+        help="others' transcripts are left out of two more sets; 0: no such sets",
+    )
     return parser
 
 
 def main(cmd=None) -> int:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    return run_command(lambda: prepare(args.an4, args.output_dir, args.dev_speakers))
+    return run_command(
+        lambda: prepare(
+            args.an4, args.output_dir, args.dev_speakers, args.transcribed_speakers
+        )
+    )
 
 
 if __name__ == "__main__":
