@@ -53,7 +53,7 @@ def add_legend(figure: Figure, panels: Iterable[Axes]) -> None:
     figure.legend(
         handles.values(),
         handles.keys(),
-        loc="outside right upper",
+        loc="outside right center",  # below a long title
         frameon=False,
         fontsize=9 if len(handles) <= _LONG_LEGEND else 7.5,
     )

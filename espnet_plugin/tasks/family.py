@@ -255,4 +255,5 @@ def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_text(folder / "config.yaml", text)
         meta = {"method": "untrained", "variant": "", "seed": seed, "shared": None}
+        write_no_cost(folder)
         write_meta(folder, folder / "model.pth", meta)

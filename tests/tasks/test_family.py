@@ -72,7 +72,6 @@ def test_an_unfinished_encrl_run_is_named(tmp_path):
 
 
 def test_untrained_reference_is_random_and_whole(tiny_asr_model, tmp_path):
-
     folder = tmp_path / "asr_untrained"
     family.write_untrained(tiny_asr_model.config, folder, seed=5)
     load_asr_model(folder / "config.yaml", folder / "model.pth")
@@ -84,6 +83,7 @@ def test_untrained_reference_is_random_and_whole(tiny_asr_model, tmp_path):
     assert torch.equal(ours["normalize.mean"], theirs["normalize.mean"])
     meta = read_json(folder / "meta.json")
     assert meta["method"] == "untrained" and meta["checkpoint"] == "model.pth"
+    assert read_json(folder / "cost.json")["flops"] == 0
 
 
 def test_sizes_trained_together_are_the_exits_of_what_was_trained(
