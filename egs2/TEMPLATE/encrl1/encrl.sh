@@ -94,6 +94,7 @@ decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow)
 remeasure_rtf=false   # Measure speed again in stage 9, on a quiet machine.
 results=RESULTS.md          # Where stage 9 puts its tables,
 results_json=results.json   # and the figures behind them.
+plot_dir=                   # Where it draws; in expdir by default.
 
 run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
@@ -481,7 +482,7 @@ if wanted 9; then
     ${python} -m espnet_plugin.bin.report "${models[@]}" --corpus "${corpus}" \
         --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
         --results_json "${results_json}" --markdown "${results}" \
-        --plot_dir "${expdir}/report" --html "${expdir}/report/report.html"
+        --plot_dir "${plot_dir:-${expdir}/report}" --html "${expdir}/report/report.html"
 fi
 
 if wanted 10; then

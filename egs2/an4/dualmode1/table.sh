@@ -54,5 +54,5 @@ pretrained_tasks() {
 tasks | side_by_side "${jobs}" "${more}"
 [ -z "${pretrain_set}" ] || pretrained_tasks | side_by_side "${jobs}" "${more}"
 
-# Speed is measured at the end, when nothing else runs.
-eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"
+# Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
+eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots ${more}"

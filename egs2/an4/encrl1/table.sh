@@ -58,5 +58,5 @@ python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
 tasks | side_by_side "${jobs}" "${more}"
 
-# Speed is measured at the end, when nothing else runs.
-eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true ${more}"
+# Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
+eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots ${more}"
