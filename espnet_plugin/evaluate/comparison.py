@@ -62,7 +62,8 @@ def compare_all(
     """Make the comparisons that are asked for, then those that are always made.
 
     Those are every model against the plain one from scratch of its size, and EncRL
-    (its first variant) against every other baseline of its size; see `same_size`.
+    (its first variant) against every other baseline of its size (see `same_size`) and
+    against the reference.
     Where one cannot be made, because a score is not there yet, it is left out.
 
     Args:
@@ -74,9 +75,10 @@ def compare_all(
         UserError: If a named row is not there, or a named pair cannot be compared.
     """
     groups = group_rows(results["rows"], results.get("shared", []))
-    made = []
+    made, asked = [], set()
     for one, other in named:
         pair = find_row(results, one), find_row(results, other)
+        asked.add(_names(pair))
         compared = compare_groups(*pair, results, intersection)
         if compared is None:
             raise UserError(
@@ -85,6 +87,8 @@ def compare_all(
             )
         made.append(compared)
     for pair in _default_pairs(groups):
+        if _names(pair) in asked:
+            continue
         compared = compare_groups(*pair, results, intersection)
         if compared is not None:
             made.append(compared)
@@ -196,6 +200,10 @@ def _ratio(first: Group, second: Group) -> float:
     return max(sizes) / min(sizes) if min(sizes) else np.inf
 
 
+def _names(pair: tuple[Group, Group]) -> tuple:
+    return tuple((group.label, group.seeds) for group in pair)
+
+
 def _default_pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
     scratch = [group for group in groups if group.method == "scratch"]
     encrl = [group for group in groups if group.method == "encrl"]
@@ -208,6 +216,10 @@ def _default_pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
         (group, same_size(group, encrl))
         for group in groups
         if not group.method.startswith("encrl") and group.method not in _NO_BASELINE
+    ]
+    reference = next((group for group in groups if group.method == "reference"), None)
+    pairs += [
+        (reference, group) for group in encrl if group.variant == encrl[0].variant
     ]
     known = [pair for pair in pairs if None not in pair]
     # EncRL against plain scratch is in both.

@@ -173,7 +173,8 @@ def test_an_incomplete_family_is_not_counted(results):
 
 
 def test_comparison_with_scratch(results):
-    six, four = cells(comparison_table(compare_all(results)))
+    six, four, *more = cells(comparison_table(compare_all(results)))
+    assert [line["against"] for line in more] == ["reference 12"] * 2
     assert (six["model"], six["against"]) == ("encrl 6", "scratch 6")
     assert six["points [95 %]"] == "-23.0 [-23.0, -23.0]"
     assert six["in words"] == "23.0 to 23.0 points fewer errors at 200 words"
