@@ -55,6 +55,7 @@ def write_reference(args: argparse.Namespace, folder: Path) -> None:
         [
             *("--config", str(args.reference), "--output_dir", str(folder)),
             *("--token_list", str(tokens), "--normalize", "utterance_mvn"),
+            *("--token_type", "char"),
         ]
     )
     model = ASRTask.build_model(options)
