@@ -30,8 +30,8 @@ def get_parser() -> argparse.ArgumentParser:
         choices=["reference", "finetune", "together", "direct", "untrained"],
         required=True,
         help="reference: one, from --config; finetune: each size from --encrl_dir; "
-        "together: all sizes of it in one training; direct: the same without training; untrained: a reference with random "
-        "weights, for a negative control",
+        "together: all sizes of it in one training; direct: the same without training; "
+        "untrained: a reference with random weights, for a negative control",
     )
     add("--config", type=Path, help="training configuration")
     add("--output", required=True, help="folder (reference) or prefix of the folders")

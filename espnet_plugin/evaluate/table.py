@@ -72,12 +72,12 @@ _COST_NOTES = """\
 A cost is that of one model, mean over seeds. Where a model is built on training that
 serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
 whole*, the shared part counted in full for that one model. Minutes are wall-clock time
-of the training steps; audio-hours are what the model was shown, all epochs together; PFLOP are 10^15
-floating-point operations of training, the frozen teacher's share of them in brackets.
-Training the reference is not part of a student's cost. RTF: encoder seconds per second
-of audio, median of the runs; load: of the whole machine just before (one minute's
-average, the highest of the seeds). GMAC/s: 10^9 multiply-adds per second of audio.
-Memory: 10^6 bytes that a forward pass takes on top of the loaded model."""
+of the training steps; audio-hours are what the model was shown, all epochs together;
+PFLOP are 10^15 floating-point operations of training, the frozen teacher's share of
+them in brackets. Training the reference is not part of a student's cost. RTF: encoder
+seconds per second of audio, median of the runs; load: of the whole machine just before
+(one minute's average, the highest of the seeds). GMAC/s: 10^9 multiply-adds per second
+of audio. Memory: 10^6 bytes that a forward pass takes on top of the loaded model."""
 _FAMILY_NOTES = """\
 All sizes of a method made together, what they share counted once; mean over the
 complete sets of sizes. Last column: PFLOP of the same sizes from scratch (variant

@@ -121,7 +121,8 @@ def finetune_together(
     """Fine-tune all sizes in the same steps and cut the models out afterwards.
 
     See :func:`espnet_plugin.export.espnet.config_with_exits`: a smaller model is the
-    first layers of the larger ones. It pays for that; ``alone`` lets it go on by itself.
+    first layers of the larger ones. It pays for that; ``alone`` lets it go on by
+    itself.
 
     Args:
         encrl_dir: A finished EncRL run of the largest size.

@@ -171,10 +171,12 @@ for n in ${sizes}; do
     [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
 done
 
-for one in ${finetune_alone}; do
-    [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] \
-        || die "--finetune_alone ${one}: must be one of --sizes ${sizes}, and 1 epoch or more"
-done
+if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ]; then
+    for one in ${finetune_alone}; do
+        [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] || die \
+            "--finetune_alone ${one}: must be one of --sizes ${sizes}, and 1 epoch or more"
+    done
+fi
 
 if ${dry_run}; then
     # shellcheck disable=SC2086
