@@ -1,25 +1,10 @@
-"""Stage 1 of egs2/an4: data folders from the corpus's own tree, and its download."""
+"""Stage 1 of egs2/an4: data folders from the corpus's own tree."""
 
-import http.server
-import os
-import subprocess
 import sys
-import tarfile
-import threading
-from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
-
-from espnet_plugin.errors import UserError
-
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "egs2/an4/encrl1"
-
-# Speaker: number of utterances. Every second speaker is a man, as the initial says.
-TRAIN = {"fash": 2, "fbbh": 1, "ffmm": 3, "mblb": 2, "mdxn": 1, "mwhw": 2}
-TEST = {"fcaw": 2, "mmxg": 1}
+from an4_corpus import RECIPE, TEST, TRAIN, copy_recipe, make_corpus, run_data_sh
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,41 +12,6 @@ def local_on_path():
     sys.path.insert(0, str(RECIPE / "local"))
     yield
     sys.path.remove(str(RECIPE / "local"))
-
-
-def make_corpus(root: Path, suffix: str = "sph", marks: bool = True) -> Path:
-    """Write a corpus of short tones in AN4's layout."""
-    times = np.arange(1600) / 16000
-    tone = 0.1 * np.sin(2 * np.pi * 440 * times)
-    for part, folder, speakers in (
-        ("train", "an4_clstk", TRAIN),
-        ("test", "an4test_clstk", TEST),
-    ):
-        fileids, transcripts = [], []
-        for speaker, number in speakers.items():
-            (root / "wav" / folder / speaker).mkdir(parents=True)
-            for index in range(number):
-                name = f"an{index + 1}-{speaker}-b"
-                fileids.append(f"{folder}/{speaker}/{name}")
-                words = f"GO {'YES ' * index}".strip()
-                transcripts.append(
-                    f"<s> {words} </s> ({name})"
-                    if marks and part == "train"
-                    else f"{words} ({name})"
-                )
-                soundfile.write(
-                    root / "wav" / f"{fileids[-1]}.{suffix}",
-                    tone,
-                    16000,
-                    subtype="PCM_16",
-                    format="NIST" if suffix == "sph" else None,
-                )
-        (root / "etc").mkdir(exist_ok=True)
-        (root / "etc" / f"an4_{part}.fileids").write_text("\n".join(fileids) + "\n")
-        (root / "etc" / f"an4_{part}.transcription").write_text(
-            "\n".join(transcripts) + "\n"
-        )
-    return root
 
 
 @pytest.fixture
@@ -150,17 +100,8 @@ def test_some_speakers_alone_are_transcribed(corpus, tmp_path):
 
 def test_some_transcribed_speakers_must_be_left(corpus, tmp_path, caplog):
     # One of six is for dev.
-    assert (
-        prepare(
-            corpus,
-            tmp_path / "data",
-            "--dev_speakers",
-            "1",
-            "--transcribed_speakers",
-            "5",
-        )
-        == 2
-    )
+    options = ("--dev_speakers", "1", "--transcribed_speakers", "5")
+    assert prepare(corpus, tmp_path / "data", *options) == 2
     assert "--transcribed_speakers 5: the corpus has 5" in caplog.text
     assert not (tmp_path / "data").exists()
 
@@ -256,28 +197,9 @@ def test_missing_or_empty_folder(tmp_path, there, caplog):
 # --- the script -----------------------------------------------------------------------
 
 
-def run_data_sh(recipe, *options, **environment):
-    return subprocess.run(
-        ["local/data.sh", *options],
-        cwd=recipe,
-        env={
-            **{k: v for k, v in os.environ.items() if k != "AN4"},
-            "VENV": sys.prefix,
-            "ESPNET_PLUGIN_ROOT": str(ROOT),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.fixture
 def recipe(tmp_path):
-    folder = tmp_path / "an4/encrl1"
-    folder.mkdir(parents=True)
-    for name in ("path.sh", "db.sh", "local"):
-        (folder / name).symlink_to((RECIPE / name).resolve())
-    return folder
+    return copy_recipe(tmp_path)
 
 
 def test_script_takes_option_or_variable(recipe, tmp_path):
@@ -296,147 +218,3 @@ def test_script_takes_option_or_variable(recipe, tmp_path):
 def test_script_refuses_other_options(recipe, options):
     result = run_data_sh(recipe, *options)
     assert result.returncode == 2 and options[0] in result.stderr
-
-
-# --- the download ---------------------------------------------------------------------
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Serves ``content``, with ranges, or what a test wants instead."""
-
-    content = b""
-    cut_after = None
-    ranges = True
-    asked: list = []
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        type(self).asked.append(wanted)
-        start = int(wanted[len("bytes=") : -1]) if wanted and self.ranges else 0
-        if start >= len(self.content) > 0:
-            self.send_error(416)
-            return
-        body = self.content[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: self.cut_after])
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    make_corpus(tmp_path / "served/an4", "flac")
-    archive = tmp_path / "served/an4_sphere.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(tmp_path / "served/an4", "an4")
-    handler = type("Handler", (Server,), {"content": archive.read_bytes(), "asked": []})
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    handler.url = f"http://127.0.0.1:{running.server_address[1]}/an4_sphere.tar.gz"
-    yield handler
-    running.shutdown()
-    thread.join()
-    running.server_close()
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
-
-
-def test_download_and_no_second_one(server, tmp_path):
-    import download_an4
-
-    corpus = download_an4.download(tmp_path / "downloads", [server.url])
-    assert (corpus / "etc/an4_train.fileids").is_file()
-    download_an4.download(tmp_path / "downloads", [server.url])
-    assert len(server.asked) == 1
-    assert prepare(corpus, tmp_path / "data", "--dev_speakers", "2") == 0
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-def test_download_goes_on(server, tmp_path, ranges):
-    import download_an4
-
-    server.cut_after, server.ranges = 1000, ranges
-    with pytest.raises(UserError, match="1000 of"):
-        download_an4.download(tmp_path / "downloads", [server.url])
-    server.cut_after = None
-    corpus = download_an4.download(tmp_path / "downloads", [server.url])
-    assert server.asked == [None, "bytes=1000-"]
-    assert (corpus / "etc/an4_test.fileids").is_file()
-
-
-def test_a_part_as_long_as_the_file_is_fetched_anew(server, tmp_path):
-    from espnet_plugin.data import archive
-
-    path = tmp_path / "an4.tar.gz"
-    path.with_name("an4.tar.gz.part").write_bytes(b"x" * (len(server.content) + 5))
-    archive.fetch(server.url, path)
-    assert path.read_bytes() == server.content
-
-
-def test_the_second_address_serves_when_the_first_does_not(server, tmp_path):
-    import download_an4
-
-    dead = "http://127.0.0.1:9/an4_sphere.tar.gz"
-    corpus = download_an4.download(tmp_path / "downloads", [dead, server.url])
-    assert corpus.is_dir()
-
-
-def test_a_page_instead_of_the_archive_is_refused(server, tmp_path):
-    import download_an4
-
-    server.content = b"<html>log in first</html>"
-    with pytest.raises(UserError, match="not the archive"):
-        download_an4.download(tmp_path / "downloads", [server.url])
-    assert not list((tmp_path / "downloads").iterdir())
-
-
-def test_a_damaged_archive_is_fetched_again_next_time(server, tmp_path):
-    import download_an4
-
-    whole = server.content
-    server.content = whole[: len(whole) // 2]
-    with pytest.raises(UserError, match="damaged"):
-        download_an4.download(tmp_path / "downloads", [server.url])
-    server.content = whole
-    assert download_an4.download(tmp_path / "downloads", [server.url]).is_dir()
-
-
-@pytest.mark.parametrize("kind", ["parent", "link"])
-def test_an_archive_cannot_write_elsewhere(tmp_path, kind):
-    from espnet_plugin.data import archive
-
-    evil, inner = tmp_path / "evil.tar.gz", tmp_path / "inner"
-    inner.write_text("x")
-    with tarfile.open(evil, "w:gz") as tar:
-        if kind == "parent":
-            tar.add(inner, "an4/../../escaped")
-        else:
-            link = tarfile.TarInfo("an4/link")
-            link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
-            tar.addfile(link)
-            tar.add(inner, "an4/link/escaped")
-    (tmp_path / "downloads").mkdir()
-    with pytest.raises(UserError, match="not safe"):
-        archive.unpack(evil, tmp_path / "downloads/an4", "an4")
-    assert not list(tmp_path.rglob("escaped"))
-    assert not list((tmp_path / "downloads").iterdir())
-
-
-def test_offline_says_what_to_do(recipe):
-    # A proxy that refuses stands for no network, whatever network there is.
-    nowhere = "http://127.0.0.1:9"
-    result = run_data_sh(
-        recipe, http_proxy=nowhere, https_proxy=nowhere, no_proxy="", NO_PROXY=""
-    )
-    assert result.returncode == 2
-    for wanted in ('--local_data_opts "--an4 DIR"', "AN4=DIR in db.sh", "huggingface"):
-        assert wanted in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (recipe / "data").exists()
