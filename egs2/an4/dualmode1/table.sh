@@ -11,7 +11,8 @@ pretrain_set=    # Folder in data, for the rows begun from audio without transcr
 own=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 [ $# -eq 0 ] || shift
-more=$(printf '%q ' "$@")
+more=  # Of no words printf would make an empty one.
+[ $# -eq 0 ] || more=$(printf '%q ' "$@")
 set -- "${own[@]}"
 help_message=$(sed -n '2,4p' "$0")
 . "$(dirname "$(readlink -f ./dualmode.sh)")/../encrl1/parse_options.sh"

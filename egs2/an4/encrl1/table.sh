@@ -10,7 +10,8 @@ ablations=true
 own=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 [ $# -eq 0 ] || shift
-more=$(printf '%q ' "$@")
+more=  # Of no words printf would make an empty one.
+[ $# -eq 0 ] || more=$(printf '%q ' "$@")
 set -- "${own[@]}"
 help_message=$(sed -n '2,4p' "$0")
 . "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
