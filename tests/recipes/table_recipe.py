@@ -21,7 +21,11 @@ def make_recipe(folder: Path, name: str, script: str) -> Path:
             "#!/usr/bin/env bash\n"
             # One write: jobs side by side must not share a line.
             'printf -v call \'%s\\037\' "$(basename "$0")" "$OMP_NUM_THREADS" "$@"\n'
-            "printf '%s\\n' \"$call\" >> calls\n" + extra + "\n"
+            "printf '%s\\n' \"$call\" >> calls\n"
+            # As parse_options.sh does: an empty word where an option is due is none.
+            "for ((i = 1; i <= $#; i += 2)); do [[ ${!i} == -* ]] || exit 2; done\n"
+            + extra
+            + "\n"
         )
         path.chmod(0o755)
     return folder

@@ -27,6 +27,10 @@ def test_every_row_is_asked_for(recipe):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"
     jobs = [options_of(call) for call in jobs]
     main = [job for job in jobs if not {"--tag", "--baselines"} & set(job)]
+    others = [job["--baselines"] for job in jobs if "--baselines" in job]
+    assert sorted(others) == [
+        *("early_exit_copy scratch_cost", "scratch_finetune", "scratch_longer"),
+    ]
     assert sorted((job["--stage"], job["--seed"]) for job in main) == [
         *(("5", "1"), ("5", "2"), ("8", "1"), ("8", "2")),
     ]
@@ -48,12 +52,20 @@ def test_every_row_is_asked_for(recipe):
     assert control["--teacher_cache"] == "exp/teacher_cache_untrained"
 
 
+def test_options_of_the_recipe_may_be_left_out(recipe):
+    result, calls = table(recipe, "--ablations", "false", "--seeds", "1")
+    assert result.returncode == 0, result.stderr
+    assert [options_of(call).get("--stage") for call in calls] == [
+        *("1", None, "5", "8", "9"),
+    ]
+
+
 def test_a_failed_job_is_named_and_the_others_run(recipe):
     result, calls = table(recipe, FAIL=" --seed 2 ")
     assert result.returncode != 0
     assert "failed: exp/log/" in result.stderr
     # All jobs were started, but the report of an incomplete table is not made.
-    assert len(calls) == 2 + 6 + 13
+    assert len(calls) == 2 + 6 + 15
     assert not any(options_of(call).get("--stage") == "9" for call in calls)
 
 

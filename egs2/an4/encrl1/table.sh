@@ -51,8 +51,12 @@ tasks() {
     # Negative control: a teacher that knows nothing must not help.
     echo "${from} ${name} --tag encrl_untrained --variant 'random start, untrained reference'" \
         "--reference_exp exp/asr_untrained --teacher_cache exp/teacher_cache_untrained"
+    # The control's own control, and two sizes from scratch for longer (the third is).
+    from="--stage 8 --stop_stage 8 --seed ${first}"
+    echo "${from} --sizes 6 --baselines scratch_finetune"
+    echo "${from} --sizes '6 4' --baselines scratch_longer"
     # What EncRL adds to copying, and from scratch at its cost.
-    echo "--stage 8 --stop_stage 8 --seed ${first} --baselines 'early_exit_copy scratch_cost'"
+    echo "${from} --baselines 'early_exit_copy scratch_cost'"
 }
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
