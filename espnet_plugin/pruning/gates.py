@@ -11,6 +11,10 @@ from espnet_plugin.errors import UserError
 __all__ = ["GatePruner"]
 
 _ORIGINAL, _THRESHOLD = "_orig", "_threshold"
+# Thresholds are learnt in this unit. Adam moves every parameter by about the learning
+# rate, however small its gradient; a rate that suits weights would take thresholds far
+# past the target in the few steps that its momentum lasts.
+_UNIT = 0.1
 
 
 class _Gate:
@@ -25,7 +29,7 @@ class _Gate:
         weight = module.weight
         del module._parameters["weight"]
         module.register_parameter("weight" + _ORIGINAL, weight)
-        limit = nn.Parameter(weight.new_tensor(threshold))
+        limit = nn.Parameter(weight.new_tensor(threshold / _UNIT))
         module.register_parameter("weight" + _THRESHOLD, limit)
         module.register_forward_pre_hook(self)
         self._module = module
@@ -34,7 +38,7 @@ class _Gate:
     def mask(self) -> torch.Tensor:
         """Return the binary mask; its gradient is that of the sigmoid."""
         weight = getattr(self._module, "weight" + _ORIGINAL)
-        threshold = getattr(self._module, "weight" + _THRESHOLD)
+        threshold = _UNIT * getattr(self._module, "weight" + _THRESHOLD)
         distance = weight.square() - threshold.square()
         hard = (distance >= 0).to(weight.dtype)
         if not torch.is_grad_enabled():
@@ -134,7 +138,9 @@ class GatePruner:
         for name, value in state.items():
             if name.endswith("weight" + _ORIGINAL):
                 dense = name[: -len(_ORIGINAL)]
-                keep = value.square() >= state[dense + _THRESHOLD].square()
+                threshold = _UNIT * state[dense + _THRESHOLD]
+                # As the training does: other roundings would drop other weights.
+                keep = value.square() - threshold.square() >= 0
                 plain[dense] = value * keep
             elif not name.endswith("weight" + _THRESHOLD):
                 plain[name] = value

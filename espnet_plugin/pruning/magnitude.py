@@ -89,6 +89,18 @@ class MagnitudePruner:
         more = round(wanted * self._total) - self._zeros()
         if more > 0:
             prune.global_unstructured(self._weights, prune.L1Unstructured, amount=more)
+            self._forget_older_masks()
+
+    def _forget_older_masks(self) -> None:
+        """Leave each layer its newest mask: torch keeps that of every pruning.
+
+        The newest holds all the older ones; over a training they would take many
+        times the model's memory.
+        """
+        for module, _ in self._weights:
+            for hook in module._forward_pre_hooks.values():
+                if isinstance(hook, prune.PruningContainer):
+                    hook._pruning_methods = hook._pruning_methods[-1:]
 
     def penalty(self) -> None:
         """Nothing is added to the loss."""

@@ -31,7 +31,9 @@ def test_forward_is_binary_and_backward_is_the_sigmoids():
     hard = (w.abs() >= 0.2).float()
     assert torch.allclose(weight.grad, upstream * (hard + w * slope * 2 * w), atol=1e-6)
     by_hand = (upstream * w * slope * -0.4).sum()
-    assert torch.allclose(threshold.grad, by_hand, atol=1e-6)
+    # The parameter is ten times the threshold.
+    assert torch.allclose(threshold, torch.tensor(2.0))
+    assert torch.allclose(threshold.grad, by_hand / 10, atol=1e-6)
 
 
 def test_the_penalty_counts_what_is_kept():
@@ -63,6 +65,25 @@ def test_training_reaches_the_target_and_stops_pulling():
         assert torch.equal(plain(x), model(x))
     zeros = sum(int((m.weight == 0).sum()) for m in (plain[0], plain[2]))
     assert zeros / 56 == pytest.approx(pruner.sparsity)
+
+
+def test_momentum_carries_the_thresholds_not_far_past_the_target():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(40, 80), nn.Tanh(), nn.Linear(80, 1))
+    pruner = GatePruner([("0", model[0]), ("2", model[2])], sparsity=0.6, eta=1e-4)
+    optim = torch.optim.AdamW(model.parameters(), lr=0.002)
+    seen = []
+    for update in range(400):
+        pruner.step(update, 400)
+        x = torch.randn(16, 40)
+        loss = (model(x)[:, 0] - x[:, 0]).square().mean()
+        penalty = pruner.penalty()
+        optim.zero_grad()
+        (loss if penalty is None else loss + penalty).backward()
+        optim.step()
+        seen.append(pruner.sparsity)
+    # With thresholds as fast as weights it goes above 0.8.
+    assert 0.58 <= max(seen) <= 0.75
 
 
 def test_the_sigmoid_cools_by_a_cosine():

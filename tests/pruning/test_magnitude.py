@@ -105,6 +105,10 @@ def test_masks_follow_the_schedule_and_hold_while_training_goes_on(model):
     # Between prunings nothing changes; at half time the target is reached.
     assert seen[2] == seen[3] == pytest.approx(round(0.7 * (1 - 0.8**3) * 130) / 130)
     assert seen[10:] == [91 / 130] * 10 and pruner.final
+    # Ten prunings, one mask a layer besides the one in its state.
+    for _, module in prunable_modules(model):
+        (hook,) = module._forward_pre_hooks.values()
+        assert len(hook) == 1
     plain = MagnitudePruner.plain_state(model.state_dict())
     assert plain.keys() == Model().state_dict().keys()
     zeros = {
