@@ -1,6 +1,7 @@
 """Small files, written whole or not at all."""
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from typing import Any, Iterable, Iterator, Union
 from espnet_plugin.errors import UserError
 
 __all__ = [
+    "file_checksum",
     "locked",
     "read_json",
     "read_pairs",
@@ -22,6 +24,12 @@ __all__ = [
 ]
 
 PathLike = Union[str, Path]
+
+
+def file_checksum(path: PathLike) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.espnet import config_with_exits, plain_config, plain_state
-from espnet_plugin.tasks.plain import AVERAGED, train_plain_model
+from espnet_plugin.tasks.plain import averaged_name, train_plain_model
 
 __all__ = ["Options", "train"]
 
@@ -65,7 +65,7 @@ def _cut(job: BaselineJob, shared: Path, size: int) -> Path:
     folder = job.folder(size)
     if not (folder / "meta.json").is_file():
         # An exit's output is normalised by the layer norm after the last layer, too.
-        state = plain_state(shared / AVERAGED, range(size))
+        state = plain_state(shared / averaged_name(job.training), range(size))
         config = plain_config(job.reference.config(), size)
         write_no_cost(folder)  # the shared training's is all there is
         job.write_model(folder, config, state, job.meta(size, shared=shared.name))

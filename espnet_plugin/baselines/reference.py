@@ -1,7 +1,6 @@
 """The reference as baselines start from it: a plain CTC model."""
 
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,6 +15,7 @@ from espnet_plugin.export.load import (
     read_config,
     resolve_paths,
 )
+from espnet_plugin.files import file_checksum
 
 __all__ = ["Reference", "ctc_config"]
 
@@ -79,7 +79,7 @@ class Reference:
         """Checksum of the checkpoint, if one was given."""
         if self.checkpoint is None:
             return None
-        return sha256(self._existing().read_bytes()).hexdigest()
+        return file_checksum(self._existing())
 
     @cached_property
     def state(self) -> dict[str, torch.Tensor]:

@@ -72,6 +72,11 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
     if args.max_epoch is not None:
         training["max_epoch"] = args.max_epoch
     if args.kind == "reference":
+        if (training.get("model_conf") or {}).get("ctc_weight") == 0:
+            raise UserError(
+                f"--config {args.config}: model_conf.ctc_weight 0 trains no CTC layer, "
+                "and EncRL is matched and fine-tuned by it: set it above 0, e.g. 0.3"
+            )
         meta = {"method": "reference", "variant": args.variant, "seed": args.seed}
         options = [*options, "--seed", str(args.seed)]
         train_plain_model(

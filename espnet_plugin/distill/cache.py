@@ -18,7 +18,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 
-__all__ = ["CachedTeacher", "data_checksum", "file_checksum", "write_cache"]
+__all__ = ["CachedTeacher", "data_checksum", "write_cache"]
 
 # For the read rate that is told beforehand.
 _TIMES_REAL_TIME = 100
@@ -103,7 +103,8 @@ def write_cache(
         folder, made_of, len(teacher.model.token_list), teacher.dim, top
     )
     checked, resumed = False, bool(writer.entries)
-    start, seconds, flops = time.perf_counter(), 0.0, 0
+    start, cpu_start = time.perf_counter(), time.process_time()
+    seconds, flops = 0.0, 0
     for names, batch in progress(batches, total_batches, "batches of the reference"):
         lengths = batch["speech_lengths"] * seconds_per_input
         seconds += float(lengths.sum())
@@ -124,6 +125,7 @@ def write_cache(
                 writer.add(name, valid, pooled[row])
     writer.finish(
         train_seconds=time.perf_counter() - start,
+        cpu_seconds=time.process_time() - cpu_start,
         audio_seconds=seconds,
         teacher_flops=flops,
         resumed=resumed,  # then the seconds are those of the last run only
@@ -147,15 +149,6 @@ def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> 
             "MB free: free some space, choose another folder for --teacher_cache, or "
             "keep fewer tokens of a frame with --teacher_cache_top"
         )
-
-
-def file_checksum(path: Path) -> str:
-    """Return the checksum of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def data_checksum(tables: Sequence[Path]) -> str:

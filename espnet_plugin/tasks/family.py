@@ -1,7 +1,6 @@
 """Models of several sizes from one EncRL run, and the untrained reference."""
 
 import logging
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
@@ -18,9 +17,9 @@ from espnet_plugin.export.espnet import (
     write_plain_model,
 )
 from espnet_plugin.export.load import build_asr_model, read_config, resolve_paths
-from espnet_plugin.files import read_json, write_text
+from espnet_plugin.files import file_checksum, read_json, write_text
 from espnet_plugin.tasks.job import training_job
-from espnet_plugin.tasks.plain import AVERAGED, train_plain_model, write_meta
+from espnet_plugin.tasks.plain import averaged_name, train_plain_model, write_meta
 from espnet_plugin.tasks.ranks import is_first
 
 __all__ = [
@@ -52,7 +51,7 @@ def _start(
 ) -> tuple[Path, str]:
     """Write what a training starts from; return its path and the source's checksum."""
     init = folder / "init" / "model.pth"
-    source = sha256(checkpoint.read_bytes()).hexdigest()
+    source = file_checksum(checkpoint)
     if not is_first(options):
         pass  # the first process writes it
     elif not (folder / "done.json").is_file():
@@ -164,7 +163,7 @@ def finetune_together(
         together, {**model, **training}, [*options, "--seed", str(seed)], meta, init
     )
     # An exit's output is normalised by the norm after the last layer, too.
-    trained = together / AVERAGED
+    trained = together / averaged_name(training)
     for size in sizes:
         folder = Path(f"{output}_{size}l")
         kept = choose_layers(sizes[0], size, "first")
@@ -189,7 +188,7 @@ def finetune_together(
             continue
         if not is_first(options):
             continue
-        source = sha256(trained.read_bytes()).hexdigest()
+        source = file_checksum(trained)
         request = {"family": together.name, "layers": size, "encrl_sha256": source}
         with training_job(folder, request) as todo:
             if todo is None:

@@ -1,20 +1,40 @@
 """Training plain ESPnet models: the reference, fine-tuned students, baselines."""
 
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import yaml
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import load_asr_model, read_config
-from espnet_plugin.files import write_json, write_text
+from espnet_plugin.files import file_checksum, write_json, write_text
 from espnet_plugin.tasks.crew import run_task
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 
-__all__ = ["AVERAGED", "train_plain_model", "write_meta"]
+__all__ = ["averaged_name", "train_plain_model", "write_meta"]
 
-AVERAGED = "valid.cer_ctc.ave.pth"
+_CRITERION = ["valid", "cer_ctc", "min"]
+
+
+def averaged_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the checkpoint that a training leaves: its best epochs' mean.
+
+    Args:
+        config: Its configuration. Of several criteria on the dev set that of CTC's
+            character errors counts, else the first one.
+
+    Raises:
+        UserError: If no criterion is on the dev set.
+    """
+    criteria = config.get("best_model_criterion") or [_CRITERION]
+    dev = [name for phase, name, *_ in criteria if phase == "valid"]
+    if not dev:
+        raise UserError(
+            f"best_model_criterion {criteria}: none is on the dev set, on which epochs "
+            f"are chosen: add {_CRITERION}"
+        )
+    return f"valid.{'cer_ctc' if 'cer_ctc' in dev else dev[0]}.ave.pth"
 
 
 def train_plain_model(
@@ -35,14 +55,19 @@ def train_plain_model(
         init: Checkpoint to start from; it must fit exactly.
 
     Raises:
-        UserError: If ``folder`` holds another training, or the disk is full.
+        UserError: If ``folder`` holds another training, the disk is full, or no epoch
+            could be chosen on dev.
     """
+    averaged = averaged_name(config)
+    # ESPnet's own default asks for the accuracy of a decoder, which CTC does not have.
+    config = {**config}
+    config.setdefault("best_model_criterion", [_CRITERION])
     first = is_first(options)
     path = folder / "train_config.yaml"
     if not first:
         # By then everything that the first process prepares is there.
         wait_for(path)
-    start = "None" if init is None else sha256(init.read_bytes()).hexdigest()
+    start = "None" if init is None else file_checksum(init)
     request = {"config": config, "options": without_ranks(options), "init": start}
     with training_job(folder, request, first) as todo:
         if todo is None:
@@ -59,7 +84,7 @@ def train_plain_model(
         if not first:
             return
         _leave_stock_keys(folder / "config.yaml")
-        write_meta(folder, folder / AVERAGED, meta)
+        write_meta(folder, folder / averaged, meta)
 
 
 def _leave_stock_keys(path: Path) -> None:

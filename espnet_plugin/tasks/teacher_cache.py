@@ -15,19 +15,19 @@ from espnet2.tasks.abs_task import AbsTask
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.distributed_utils import DistributedOption
 
-from espnet_plugin.distill.cache import data_checksum, file_checksum, write_cache
+from espnet_plugin.distill.cache import data_checksum, write_cache
 from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import CostLog, FlopModel
-from espnet_plugin.files import locked
+from espnet_plugin.files import file_checksum, locked
 from espnet_plugin.tasks.selection import read_selection
 
 __all__ = ["build_cache"]
 
 _PATIENCE = timedelta(days=30)
-_COSTS = ("train_seconds", "audio_seconds", "teacher_flops")
+_COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "teacher_flops")
 
 
 def build_cache(
@@ -90,7 +90,9 @@ def build_cache(
     store = OutputStore(folder, made_of)
     if not is_distributed() or dist.get_rank() == 0:
         CostLog(Path(args.output_dir) / "cost.json").add_once(
-            "teacher_cache", **{name: store.figures[name] for name in _COSTS}
+            "teacher_cache",
+            # Stores of earlier versions did not note all of them.
+            **{name: store.figures[name] for name in _COSTS if name in store.figures},
         )
     return store
 

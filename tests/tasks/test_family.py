@@ -9,6 +9,8 @@ from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.tasks import family
 
+AVERAGED = "valid.cer_ctc.ave.pth"
+
 
 @pytest.fixture
 def calls(monkeypatch):
@@ -99,7 +101,7 @@ def test_sizes_trained_together_are_the_exits_of_what_was_trained(
         for name, value in state.items():
             if value.is_floating_point() and "running" not in name:
                 value += 0.1 * torch.rand(value.shape, generator=generator)
-        torch.save(state, folder / family.AVERAGED)
+        torch.save(state, folder / AVERAGED)
         write_json(folder / "done.json", {})
 
     monkeypatch.setattr(family, "train_plain_model", spy)
@@ -114,7 +116,7 @@ def test_sizes_trained_together_are_the_exits_of_what_was_trained(
     # Stock ESPnet computes the exits; the models that were cut out say the same.
     path = tmp_path / "exits.yaml"
     path.write_text(yaml.safe_dump(config))
-    whole, _ = load_asr_model(path, tmp_path / "a_family" / family.AVERAGED)
+    whole, _ = load_asr_model(path, tmp_path / "a_family" / AVERAGED)
     speech = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(1))
     lengths = torch.tensor([16000, 12000])
     with torch.no_grad():
@@ -139,7 +141,7 @@ def test_models_of_another_family_are_not_mixed(
 
     def spy(folder, config, options, meta, init):
         if not (folder / "done.json").is_file():
-            (folder / family.AVERAGED).write_bytes(init.read_bytes())
+            (folder / AVERAGED).write_bytes(init.read_bytes())
         write_json(folder / "meta.json", meta)
         write_json(folder / "done.json", {})
 
@@ -148,7 +150,7 @@ def test_models_of_another_family_are_not_mixed(
     for _ in range(2):  # the second time nothing is left to do
         family.finetune_together(*args, alone=alone)
     # Another training of the family: what was cut out of the first does not stay.
-    with open(tmp_path / "a_family" / family.AVERAGED, "ab") as stream:
+    with open(tmp_path / "a_family" / AVERAGED, "ab") as stream:
         stream.write(b"another")
     with pytest.raises(UserError, match="a_[12]l .*another"):
         family.finetune_together(*args, alone=alone)
@@ -167,7 +169,7 @@ def test_a_size_may_go_on_alone_from_what_was_cut_out(
 
     def spy(folder, config, options, meta, init):
         calls.append((folder.name, config, meta, torch.load(init, weights_only=True)))
-        (folder / family.AVERAGED).write_bytes(init.read_bytes())
+        (folder / AVERAGED).write_bytes(init.read_bytes())
 
     monkeypatch.setattr(family, "train_plain_model", spy)
     training = {"max_epoch": 4}
