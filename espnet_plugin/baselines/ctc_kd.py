@@ -24,8 +24,8 @@ class Options:
     """What may be chosen.
 
     Attributes:
-        ctc_loss_weight: Of the CTC loss.
-        kl_weight: Of the divergence from the teacher's posteriors.
+        ctc_loss_weight: Of the CTC loss, which is a sum over an utterance's frames.
+        kl_weight: Of the divergence from the teacher's posteriors, a mean over frames.
         temperature: Both posteriors are softened by it.
         blank_weight: Of the frames where the teacher says blank.
         student_init: ``random``, ``first``, ``last`` or ``spaced`` reference layers.
@@ -70,6 +70,8 @@ def _train_one(job: BaselineJob, size: int, options: Options) -> Path:
         *("--student_num_layers", str(size), "--student_init", options.student_init),
         *job.options(),
     ]
+    if job.teacher_cache is not None:
+        cmd += ["--teacher_cache", job.teacher_cache]
     request = {
         "config": training,
         "options": without_ranks(cmd),

@@ -41,6 +41,8 @@ class BaselineJob:
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Of the training.
+        teacher_cache: Folder of the reference's stored outputs, for methods that match
+            them; None: computed anew in every epoch.
     """
 
     method: str
@@ -52,6 +54,7 @@ class BaselineJob:
     data_options: tuple[str, ...]
     output: str
     seed: int
+    teacher_cache: Optional[str] = None
 
     def folder(self, size: int) -> Path:
         """Return the folder of the model of one size."""
@@ -194,22 +197,25 @@ def run_baseline(
     training: Optional[Path] = None,
     max_epoch: Optional[int] = None,
     variant: Optional[str] = None,
+    teacher_cache: Optional[str] = None,
 ) -> list[Path]:
     """Do what a baseline's configuration says.
 
     Args:
         recipe: YAML with ``method``, and perhaps ``variant``, ``options`` (the
             method's), ``training`` (ESPnet's configuration; relative to this file),
-            ``training_conf`` (instead of single values there), ``epochs`` (by size).
+            ``training_conf`` (instead of single values there, also of single ones in
+            ``optim_conf`` and the like), ``epochs`` (by size).
         reference_config: ``config.yaml`` of the reference.
         reference_model_file: Its checkpoint; methods that start from nothing need none.
         sizes: Numbers of encoder layers.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Of the training.
-        training: Instead of the file's.
+        training: Instead of the file's, with its own number of epochs.
         max_epoch: Instead of the training's.
         variant: Instead of the file's.
+        teacher_cache: See :class:`BaselineJob`.
 
     Returns:
         The finished models' folders, also listed in ``<output>.models``.
@@ -231,13 +237,18 @@ def run_baseline(
         )
     module = importlib.import_module(f"{baselines.__name__}.{method}")
     options = _options(module.Options, content.get("options") or {}, recipe)
-    conf = {}
-    if training is None and content.get("training"):
+    conf, given = {}, training is not None
+    if not given and content.get("training"):
         training = recipe.parent / content["training"]
     if training is not None:
         conf = read_yaml(training, f"{recipe}: training")
-    conf.update(content.get("training_conf") or {})
     epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
+    own = dict(content.get("training_conf") or {})
+    if given:
+        # The file's epochs are those of its own training.
+        epochs = {}
+        own.pop("max_epoch", None)
+    conf = _merged(conf, own)
     if max_epoch is not None:
         conf["max_epoch"], epochs = max_epoch, {}
     job = BaselineJob(
@@ -250,10 +261,21 @@ def run_baseline(
         data_options=tuple(data_options),
         output=output,
         seed=seed,
+        teacher_cache=teacher_cache,
     )
     folders = module.train(job, options)
     write_text(Path(f"{output}.models"), "".join(f"{f}\n" for f in folders))
     return folders
+
+
+def _merged(training: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with some values, however deep they lie, replaced."""
+    whole = dict(training)
+    for key, value in own.items():
+        if isinstance(value, Mapping) and isinstance(whole.get(key), Mapping):
+            value = _merged(whole[key], value)
+        whole[key] = value
+    return whole
 
 
 def _options(kind: type, given: Mapping[str, Any], recipe: Path) -> Any:

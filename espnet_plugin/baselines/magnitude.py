@@ -9,6 +9,7 @@ from espnet_plugin.baselines.pruned import train_pruned
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.load import build_asr_model, load_state
+from espnet_plugin.tasks.job import training_job
 
 __all__ = ["Options", "train"]
 
@@ -50,13 +51,25 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 
 
 def _prune_once(job: BaselineJob, options: Options, amount: float) -> Path:
+    folder = Path(f"{job.output}_{amount * 100:g}pc")
+    request = {
+        "reference": job.reference.sha256,
+        "amount": amount,
+        "without": list(options.without),
+        "per_tensor": options.per_tensor,
+    }
+    with training_job(folder, request) as todo:
+        if todo is not None:
+            _write_pruned(job, options, amount, folder)
+    return folder
+
+
+def _write_pruned(
+    job: BaselineJob, options: Options, amount: float, folder: Path
+) -> None:
     from espnet_plugin.pruning.magnitude import prune_once
     from espnet_plugin.pruning.select import count_weights, prunable_modules
 
-    folder = Path(f"{job.output}_{amount * 100:g}pc")
-    if (folder / "meta.json").is_file():
-        job.check_reference(folder)
-        return folder
     config = job.reference.config()
     model, _ = build_asr_model(config, job.reference.config_file)
     load_state(model, job.reference.state, job.reference.checkpoint)
@@ -74,4 +87,4 @@ def _prune_once(job: BaselineJob, options: Options, amount: float) -> Path:
         variant=f"{job.variant} {amount * 100:g} %".strip(),
     )
     write_no_cost(folder)
-    return job.write_model(folder, config, model.state_dict(), meta)
+    job.write_model(folder, config, model.state_dict(), meta)

@@ -20,7 +20,7 @@ class Options:
 
     Attributes:
         model_width: Cut the width of the whole encoder, the feed-forward units in
-            proportion; false: the units alone, as far as that goes.
+            proportion; false: the units alone, for the sizes that can be reached so.
     """
 
     model_width: bool = True
@@ -28,12 +28,15 @@ class Options:
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train a model with at most the parameters of each size."""
-    configs = {
-        size: choose_width(
-            job.reference, job.reference.params(size), options.model_width
-        )
-        for size in job.sizes
-    }
+    configs: dict[int, dict[str, Any]] = {}
+    for size in job.sizes:
+        most = job.reference.params(size)
+        try:
+            configs[size] = choose_width(job.reference, most, options.model_width)
+        except UserError as error:
+            if options.model_width or size == max(job.sizes):
+                raise
+            logging.warning("%d layers are left out: %s", size, error)
     return [_train_one(job, size, config, options) for size, config in configs.items()]
 
 

@@ -36,6 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--training", type=Path, help="instead of the configurations' own")
     add("--max_epoch", type=int, help="instead of the training's")
     add("--seed", type=int, default=1)
+    add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser
 
 
@@ -70,6 +71,7 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             args.seed,
             training=args.training,
             max_epoch=args.max_epoch,
+            teacher_cache=args.teacher_cache,
         )
 
 

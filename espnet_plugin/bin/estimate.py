@@ -123,7 +123,7 @@ def _epochs(given: Optional[float], config: dict, what: str) -> float:
 
 
 def _baseline_epochs(args: argparse.Namespace) -> float:
-    """Return the epochs of all baselines together."""
+    """Return the epochs of all baselines together, the mean over sizes."""
     total = 0.0
     for name in args.baselines:
         path = args.baseline_dir / f"{name}.yaml"
@@ -134,9 +134,14 @@ def _baseline_epochs(args: argparse.Namespace) -> float:
             training = Path(args.baseline_training)
         own = {**(read_yaml(training) if training else {}), **config}
         own.update(config.get("training_conf") or {})
+        by_size = config.get("epochs") or {}
         if args.baseline_training:
-            own = read_yaml(training)
-        total += args.baseline_epochs or own.get("max_epoch") or 0
+            own, by_size = read_yaml(training), {}
+        epochs = args.baseline_epochs or own.get("max_epoch") or 0
+        if not args.baseline_epochs:
+            each = [by_size.get(size, epochs) for size in args.sizes]
+            epochs = sum(each) / len(each)
+        total += epochs
     return total
 
 

@@ -229,6 +229,41 @@ def test_names_on_the_command_line(tmp_path, capsys):
     assert command.main(["--baselines", path, path, *options]) != 0
 
 
+def test_single_values_replace_those_of_the_training(
+    tiny_asr_model, tmp_path, calls, write
+):
+    (tmp_path / "train.yaml").write_text(
+        "{max_epoch: 7, optim_conf: {lr: 1.0, betas: [0.9, 0.98]}, optim: adamw}"
+    )
+    own = {"optim_conf": {"lr": 0.5}, "freeze_param": ["encoder.embed"]}
+    do(write(method="scratch", training_conf=own), tiny_asr_model, tmp_path)
+    for config, *_ in calls.values():
+        assert config["optim_conf"] == {"lr": 0.5, "betas": [0.9, 0.98]}
+        assert config["freeze_param"] == ["encoder.embed"]
+        assert config["optim"] == "adamw" and config["max_epoch"] == 7
+
+
+def test_another_training_brings_its_epochs(tiny_asr_model, tmp_path, calls, write):
+    other = tmp_path / "other.yaml"
+    other.write_text("{max_epoch: 30, optim: sgd}")
+    own = {"max_epoch": 8, "freeze_param": ["encoder.embed"]}
+    recipe = write(method="scratch", epochs={2: 9}, training_conf=own)
+    do(recipe, tiny_asr_model, tmp_path, training=other)
+    for config, *_ in calls.values():
+        assert (config["max_epoch"], config["optim"]) == (30, "sgd")
+        assert config["freeze_param"] == ["encoder.embed"]
+
+
+def test_feed_forward_units_alone_reach_some_sizes(
+    tiny_asr_model, tmp_path, calls, write, caplog
+):
+    recipe = write(method="width", options={"model_width": False})
+    do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
+    assert list(calls) == ["asr_some_s3_3l"]
+    assert "1 layers are left out" in caplog.text
+    assert "asr_some_s3_1l" not in (tmp_path / "exp/asr_some_s3.models").read_text()
+
+
 def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, calls, write):
     recipe = write(method="scratch", epochs={2: 9})
     do(recipe, tiny_asr_model, tmp_path, max_epoch=2)
