@@ -20,6 +20,7 @@ dumpdir=dump     # Formatted audio or features.
 expdir=exp       # Models.
 corpus=          # Its name in the tables; the recipe's folder by default.
 dry_run=false    # Only say which stages would run, and what they would take.
+print_option=    # Only print the value of this option, as the recipe sets it.
 corpus_hours=    # Training audio, for that; found out where stage 2 is finished.
 estimate_opts=   # More for it: python -m espnet_plugin.bin.estimate --help
 
@@ -107,12 +108,15 @@ scratch, pruned...), 9 report, 10 (reserved: export to a device).
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
-. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/parse_options.sh"
+template=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+. "${template}/parse_options.sh"
+. "${template}/check_options.sh"
 . ./path.sh
 . ./cmd.sh
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 submit() {  # submit COMMANDS NAME command...: run it, where cmd.sh says
     local how=$1 file=${expdir}/log/$2_${tag}_s${seed}.log
     shift 2
@@ -145,37 +149,16 @@ train() {  # train NAME command...: a training, on several nodes if wanted
 trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
-[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
-    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
-[[ ${num_nodes} =~ ^[1-9][0-9]*$ ]] || die "--num_nodes ${num_nodes}: a whole number from 1"
-[[ ${feats_type} == raw || ${feats_type} == fbank ]] \
-    || die "--feats_type ${feats_type}: must be raw or fbank"
-[[ ${token_type} == char || ${token_type} == bpe ]] \
-    || die "--token_type ${token_type}: must be char or bpe"
-[[ ${finetune} == each || ${finetune} == together ]] \
-    || die "--finetune ${finetune}: must be each or together"
-[[ ${finetune} == each || ${family} == nested || ${family} == first ]] \
-    || die "--finetune together: smaller models are the first layers, so --family nested" \
-        "or first, not ${family}"
-[ -z "${finetune_alone}" ] || [ "${finetune}" = together ] \
-    || die "--finetune_alone ${finetune_alone}: goes with --finetune together"
-[[ ${finetune_alone} =~ ^([0-9]+:[0-9]+ *)*$ ]] \
-    || die "--finetune_alone ${finetune_alone}: SIZE:EPOCHS, e.g. \"4:1 2:2\""
-[[ ${sizes} =~ ^[0-9]+( +[0-9]+)*$ ]] \
-    || die "--sizes ${sizes}: numbers of layers, e.g. \"6 4 2\""
-
 corpus=${corpus:-$(basename "$(dirname "$(readlink -f "${asr_recipe:-.}")")")}
 reference_exp=${reference_exp:-${expdir}/asr_reference}
 [ -n "${variant}" ] || { [ "${tag}" = encrl ] || variant=${tag}; }
-for n in ${sizes}; do
-    [ -n "${encrl_layers}" ] && [ "${encrl_layers}" -ge "${n}" ] || encrl_layers=${n}
-done
+check_options
 
-if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ]; then
-    for one in ${finetune_alone}; do
-        [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] || die \
-            "--finetune_alone ${one}: must be one of --sizes ${sizes}, and 1 epoch or more"
-    done
+if [ -n "${print_option}" ]; then
+    [[ ${print_option} =~ ^[a-z_]+$ && -n ${!print_option+set} ]] \
+        || die "--print_option ${print_option}: is no option (see $0 --help)"
+    echo "${!print_option}"
+    exit 0
 fi
 
 if ${dry_run}; then
@@ -284,8 +267,6 @@ evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
         --nj "${decode_nj}"
 }
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
-wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
-wanted_up_to() { [ "${stage}" -le "$1" ]; }
 
 if wanted 1; then
     log "Stage 1: data preparation"
@@ -293,13 +274,14 @@ if wanted 1; then
     local/data.sh --output_dir "${datadir}" ${local_data_opts}
 fi
 
-if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && wanted_up_to 8; }; then
+if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && [ "${stage}" -le 8 ]; }; then
     if [ -n "${reference}" ]; then
         log "Importing the reference model ${reference}"
         # shellcheck disable=SC2086
         submit "${train_cmd}" import ${python} -m espnet_plugin.bin.import_reference \
             --reference "${reference}" --output_dir "${reference_exp}" \
             ${reference_model_file:+--reference_model_file "${reference_model_file}"}
+        check_layers "${reference_exp}/config.yaml"
     fi
 fi
 if [ -n "${reference}" ] && [ -e "${reference_exp}/config.yaml" ]; then

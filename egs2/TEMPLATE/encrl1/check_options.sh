@@ -1,0 +1,113 @@
+# Sourced by encrl.sh: what can be seen to be wrong before any work is refused here, not
+# after the hours of the stages before. Reads its options; uses its die and wanted.
+
+one_of() {  # one_of OPTION CHOICE...: the option's value has to be one of them
+    local value=${!1} others="${*:2:$#-2}" choice
+    for choice in "${@:2}"; do [ "${value}" != "${choice}" ] || return 0; done
+    die "--$1 ${value}: must be ${others// /, } or ${!#}"
+}
+
+is_file() {  # is_file OPTION: its value has to be a file
+    [ -f "${!1}" ] || die "--$1 ${!1} is missing: name a file that is there"
+}
+
+says() {  # says OPTION: stage 5 is told so, by its arguments or its configuration
+    [[ " ${encrl_args}" == *" --$1 "* || " ${encrl_args}" == *" --$1="* ]] \
+        || grep -qs "^$1:" "${encrl_config}"
+}
+
+check_options() {
+    [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
+        || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
+    [[ ${num_nodes} =~ ^[1-9][0-9]*$ ]] \
+        || die "--num_nodes ${num_nodes}: a whole number from 1"
+    one_of feats_type raw fbank
+    one_of token_type char bpe
+    if { wanted 2 || wanted 3 || wanted 4; } && [ -z "${reference}${asr_recipe}" ]; then
+        is_file reference_config
+    fi
+    check_sizes
+    if wanted 5; then check_encrl; fi
+    if wanted 5 || wanted 6; then one_of family last first spaced nested; fi
+    check_finetune
+    if wanted 7 || wanted 8 || wanted 9; then one_of decoding best_path prefix; fi
+    if wanted 8; then check_baselines; fi
+}
+
+check_sizes() {
+    [[ ${sizes} =~ ^[1-9][0-9]*( +[1-9][0-9]*)*$ ]] \
+        || die "--sizes ${sizes}: numbers of layers from 1, e.g. \"6 4 2\""
+    local largest
+    # shellcheck disable=SC2086
+    largest=$(printf '%s\n' ${sizes} | sort -n | tail -n 1)
+    encrl_layers=${encrl_layers:-${largest}}
+    [[ ${encrl_layers} =~ ^[1-9][0-9]*$ && ${encrl_layers} -ge ${largest} ]] \
+        || die "--encrl_layers ${encrl_layers}: must be a number of layers, ${largest} or" \
+            "more, because --sizes ${sizes} are taken of them"
+}
+
+check_encrl() {
+    is_file encrl_config
+    one_of student_init random first last spaced
+    local objective
+    for objective in ${objectives}; do
+        [[ ${objective} =~ ^(clip|mse|mae|kl)$ ]] \
+            || die "--objectives ${objectives}: ${objective} must be clip, mse, mae or kl"
+    done
+    if [ -n "${freeze}" ] && [ "${student_init}" = random ] && ! says student_layers; then
+        die "--freeze ${freeze} would keep random weights, since --student_init random" \
+            "copies none: choose --student_init spaced, first or last, or --freeze ''"
+    fi
+    # The reference that there is, or will be.
+    if [ -e "${reference_exp}/meta.json" ]; then
+        check_layers "${reference_exp}/config.yaml"
+    elif [ -n "${reference}" ]; then
+        check_layers "${reference}/config.yaml"
+    elif [ -z "${asr_recipe}" ]; then
+        check_layers "${reference_config}"
+    fi
+}
+
+check_layers() {  # check_layers CONFIG: the EncRL student takes the reference's layers
+    wanted 5 || return 0
+    # Those have rules of their own, which stage 5 knows.
+    if says student_encoder || says student_layers; then return 0; fi
+    local there
+    # As ESPnet writes it; where it is written otherwise, stage 5 counts.
+    there=$(sed -n \
+        '/^encoder_conf:/,/^[^ #]/s/^ \+num_blocks: *\([0-9]\+\) *\(#.*\)\?$/\1/p' \
+        "$1" 2> /dev/null) || return 0
+    [ -z "${there}" ] || [ "${encrl_layers}" -le "${there}" ] \
+        || die "--sizes ${sizes} (--encrl_layers ${encrl_layers}): the reference has" \
+            "${there} layers ($1), choose no more"
+}
+
+check_finetune() {
+    one_of finetune each together
+    [[ ${finetune} == each || ${family} == nested || ${family} == first ]] \
+        || die "--finetune together: smaller models are the first layers, so --family" \
+            "nested or first, not ${family}"
+    [ -z "${finetune_alone}" ] || [ "${finetune}" = together ] \
+        || die "--finetune_alone ${finetune_alone}: goes with --finetune together"
+    [[ ${finetune_alone} =~ ^([0-9]+:[0-9]+ *)*$ ]] \
+        || die "--finetune_alone ${finetune_alone}: SIZE:EPOCHS, e.g. \"4:1 2:2\""
+    wanted 6 || return 0
+    [ "${finetune_epochs}" = 0 ] || is_file finetune_config
+    local one
+    for one in ${finetune_alone}; do
+        [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] || die \
+            "--finetune_alone ${one}: must be one of --sizes ${sizes}, and 1 epoch or more"
+    done
+}
+
+check_baselines() {
+    local there name
+    there=$(cd "${baseline_dir}" 2> /dev/null && echo *.yaml | sed 's/\.yaml//g') || there=
+    [ -n "${baselines}" ] \
+        || die "--baselines '': name some of ${there}, or leave stage 8 out (--stop_stage 7)"
+    for name in ${baselines}; do
+        [ -f "${baseline_dir}/${name}.yaml" ] || die "--baselines ${name}:" \
+            "${baseline_dir}/${name}.yaml is missing; there are ${there:-none}"
+    done
+    [ -z "${baseline_training}" ] || is_file baseline_training
+}

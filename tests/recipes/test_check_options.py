@@ -1,0 +1,144 @@
+"""Wrong options of encrl.sh: refused before the first of the stages starts."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENCRL = ["--stage", "5", "--stop_stage", "5"]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe whose data preparation and Python only note that they were called."""
+    folder = tmp_path / "corpus/encrl1"
+    setup = ROOT / "egs2/TEMPLATE/encrl1/setup.sh"
+    subprocess.run([setup, folder], check=True, capture_output=True)
+    (folder / "path.sh").write_text("")
+    for script in (folder / "local/data.sh", folder / "note"):
+        script.write_text('#!/bin/sh\necho "$*" >> called.txt\necho model.pth\n')
+        script.chmod(0o755)
+    return folder
+
+
+def encrl(recipe, *options):
+    return subprocess.run(
+        ["./encrl.sh", "--python", "./note", *options],
+        cwd=recipe,
+        capture_output=True,
+        text=True,
+    )
+
+
+def refused(recipe, message, *options):
+    result = encrl(recipe, *options)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert not (recipe / "called.txt").exists()
+
+
+def reference(folder, num_blocks):
+    """What is read of a finished reference."""
+    folder.mkdir(parents=True)
+    conf = {"attention_heads": 2, "num_blocks": num_blocks, "output_size": 16}
+    text = yaml.safe_dump({"encoder": "conformer", "encoder_conf": conf, "seed": 7})
+    (folder / "config.yaml").write_text(text)
+    (folder / "meta.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    "message, options",
+    [
+        ("--sizes 6 0: numbers of layers from 1", ["--sizes", "6 0"]),
+        ("--encrl_layers six: must be a number", ["--encrl_layers", "six"]),
+        ("--encrl_layers 5: must be a number of layers, 6", ["--encrl_layers", "5"]),
+        (
+            "--student_init lastt: must be random, first, last or spaced",
+            ["--student_init", "lastt"],
+        ),
+        ("--family lastt: must be last, first, spaced or", ["--family", "lastt"]),
+        ("clop must be clip, mse, mae or kl", ["--objectives", "clip clop"]),
+        ("--freeze encoder.embed would keep random", ["--freeze", "encoder.embed"]),
+        ("--decoding beam: must be best_path or prefix", ["--decoding", "beam"]),
+        ("--feats_type mfcc: must be raw or fbank", ["--feats_type", "mfcc"]),
+        ("conf/baselines/scratsh.yaml is missing", ["--baselines", "scratch scratsh"]),
+        ("there are ctc_kd early_exit", ["--baselines", "no"]),
+        ("--baselines '': name some of", ["--baselines", ""]),
+        ("--reference_config no.yaml is missing", ["--reference_config", "no.yaml"]),
+        ("--encrl_config no.yaml is missing", ["--encrl_config", "no.yaml"]),
+        ("--finetune_config no.yaml is missing", ["--finetune_config", "no.yaml"]),
+        ("--baseline_training no.yaml is miss", ["--baseline_training", "no.yaml"]),
+    ],
+)
+def test_refused_before_stage_1(recipe, message, options):
+    refused(recipe, message, *options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--encrl_config", "no.yaml"],
+        ["--finetune_config", "no.yaml", "--baseline_training", "no.yaml"],
+        ["--student_init", "lastt", "--objectives", "clop", "--family", "lastt"],
+        ["--decoding", "beam", "--baselines", "scratsh"],
+        ["--freeze", "encoder.embed"],
+        ["--sizes", "99"],
+    ],
+)
+def test_what_no_stage_uses_is_not_looked_at(recipe, options):
+    assert encrl(recipe, "--stop_stage", "1", *options).returncode == 0
+    assert "--output_dir data" in (recipe / "called.txt").read_text()
+
+
+def test_more_layers_than_the_reference_will_have(recipe):
+    message = "--sizes 13 4 (--encrl_layers 13): the reference has 12 layers"
+    refused(recipe, message, "--sizes", "13 4")  # conf/train_reference.yaml
+    # An ESPnet experiment that is still to be imported.
+    reference(recipe / "theirs", 5)
+    refused(recipe, "has 5 layers (theirs/config.yaml)", "--reference", "theirs")
+    # The one that is there.
+    reference(recipe / "exp/asr_reference", 3)
+    refused(recipe, "has 3 layers (exp/asr_reference/config.yaml)", "--sizes", "4")
+    assert "stage 3 first" in encrl(recipe, *ENCRL, "--sizes", "3").stderr
+
+
+@pytest.mark.parametrize(
+    "option", ["--student_encoder e_branchformer", "--student_layers 0 0 1 1"]
+)
+@pytest.mark.parametrize("by_config", [False, True])
+def test_students_of_another_kind_may_have_more(recipe, option, by_config):
+    reference(recipe / "exp/asr_reference", 3)
+    more = ["--encrl_args", option]
+    if by_config:
+        name, value = option.lstrip("-").split(maxsplit=1)
+        (recipe / "other.yaml").write_text(f"{name}: {value}\n")
+        more = ["--encrl_config", "other.yaml"]
+    assert "run stage 3 first" in encrl(recipe, *ENCRL, "--sizes", "4", *more).stderr
+    # Other options of the student's encoder change nothing of that.
+    same = ["--encrl_args", "--student_encoder_conf input_layer=conv2d6"]
+    refused(recipe, "has 3 layers", *ENCRL, "--sizes", "4", *same)
+
+
+def test_chosen_layers_may_be_frozen(recipe):
+    more = ["--freeze", "encoder.embed", "--encrl_args", "--student_layers 0 2"]
+    assert "run stage 3 first" in encrl(recipe, *ENCRL, *more).stderr
+
+
+def test_options_that_are_asked_for(recipe):
+    asked = ["--print_option", "finetune"]
+    assert encrl(recipe, *asked).stdout == "each\n"
+    more = ["--finetune", "together", "--family", "first"]
+    assert encrl(recipe, *asked, *more).stdout == "together\n"
+    refused(recipe, "--print_option fine: is no option", "--print_option", "fine")
+    assert not (recipe / "called.txt").exists()
+
+
+def test_choices_are_those_of_the_python_side():
+    from espnet_plugin.distill.objectives import OBJECTIVES
+    from espnet_plugin.distill.students import INITS
+
+    text = (ROOT / "egs2/TEMPLATE/encrl1/check_options.sh").read_text()
+    assert f"^({'|'.join(OBJECTIVES)})$" in text
+    assert f"one_of student_init {' '.join(INITS)}\n" in text
