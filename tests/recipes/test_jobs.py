@@ -10,6 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "egs2/TEMPLATE/encrl1"
 
+# The same before a real run.sh, whose options encrl.sh then checks without working.
+CHECKED_SH = """#!/usr/bin/env bash
+[[ "$*" != *--print_option* ]] || exec ./run.sh "$@"
+echo "$*" >> called.txt
+exec ./run.sh "$@" --dry_run true --python true
+"""
 # The interface of Kaldi's scripts: options, an array of jobs, a log, a command.
 RUN_PL = """#!/usr/bin/env bash
 echo "$*" >> submitted.txt
@@ -23,6 +29,7 @@ done
 """
 # What jobs.sh calls: it notes its options, and fails where it is told to.
 RUN_SH = """#!/usr/bin/env bash
+[[ "$*" != *"--print_option finetune"* ]] || { echo each; exit; }
 for option in "$@"; do [ -n "${option}" ] || { echo "an empty option"; exit 1; }; done
 echo "${cmd_backend:-} $*" >> called.txt
 [[ "$*" != *"${FAIL:-nothing fails}"* ]] || { echo "the reason"; exit 1; }
@@ -72,6 +79,36 @@ def test_each_seed_size_and_baseline_is_a_job_of_its_own(recipe):
         for size in (2, 4):
             tuned = [x for x in first if "--stage 6" in x]
             assert len([x for x in tuned if f"--sizes {size} " in x]) == 1
+
+
+def test_a_joint_fine_tuning_is_one_job_a_seed(recipe):
+    """With AN4's own run.sh, which trains all sizes at once and one of them further."""
+    (recipe / "run.sh").write_text((ROOT / "egs2/an4/encrl1/run.sh").read_text())
+    (recipe / "checked.sh").write_text(CHECKED_SH)
+    (recipe / "checked.sh").chmod(0o755)
+    options = ["--run", "./checked.sh", "--seeds", "1 2", "--baselines", "scratch"]
+    jobs(recipe, *options)
+    tuned = [line for line in called(recipe) if "--stage 6" in line]
+    assert sorted(line.split(" --ngpu")[0] for line in tuned) == [
+        f"--stage 6 --stop_stage 7 --seed {seed} --encrl_layers 6 --sizes 6 4 2"
+        for seed in (1, 2)
+    ]
+    # Each size alone, where that is wanted instead.
+    (recipe / "called.txt").unlink()
+    jobs(recipe, *options, "--", "--finetune", "each", "--finetune_alone", "")
+    tuned = [line for line in called(recipe) if "--stage 6" in line]
+    assert len(tuned) == 6
+
+
+def test_options_that_fit_no_job_are_refused_before_the_first(recipe):
+    (recipe / "run.sh").write_text((ROOT / "egs2/an4/encrl1/run.sh").read_text())
+    result = jobs(recipe, "--sizes", "6 4", check=False)
+    assert result.returncode == 2
+    assert "--finetune_alone 2:2: must be one of --sizes 6 4" in result.stderr
+    result = jobs(recipe, "--baselines", "scratsh", check=False)
+    assert result.returncode == 2
+    assert "conf/baselines/scratsh.yaml is missing; there are" in result.stderr
+    assert not list(recipe.glob("exp/jobs/*.sh"))
 
 
 def test_a_job_that_fails_is_named_and_the_others_run(recipe):

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Seeds, sizes and baselines as independent jobs, through the commands of cmd.sh.
+# Seeds, sizes and baselines as independent jobs, through the commands of cmd.sh. A recipe
+# with --finetune together has one job for all sizes of a seed.
 #   ./jobs.sh [--seeds "1 2 3"] [--sizes "6 4 2"] [--baselines "scratch width"]
 #       [--max_jobs 4] [-- options of run.sh, e.g. --asr_recipe ../asr1]
 # Run it again after a failure: what is finished is not done again. Stages 1 to 3 have to
@@ -20,7 +21,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 more=
 [ $# -eq 0 ] || more=$(printf ' %q' "$@")
 set -- "${own[@]}"
-help_message=$(sed -n '2,16p' "$0")
+help_message=$(sed -n '2,17p' "$0")
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "${here}/parse_options.sh"
 . ./path.sh
@@ -70,6 +71,11 @@ wave() {  # wave NAME: run the lines of standard input as jobs, wait, name what 
     return "${failed}"
 }
 
+# Options that fit no job are refused here, and how the recipe fine-tunes is asked for.
+asked="--stage 5 --stop_stage 7"
+[ -z "${baselines}" ] || asked="--stage 5 --stop_stage 8 --baselines '${baselines}'"
+finetune=$(eval "${run} ${asked} --sizes '${sizes}' --print_option finetune${more}")
+
 # The reference is imported, or found, before many jobs want it at once.
 eval "${run} --stage 4 --stop_stage 4${more}"
 {
@@ -81,9 +87,12 @@ eval "${run} --stage 4 --stop_stage 4${more}"
     done
 } | wave first
 for seed in ${seeds}; do
-    for size in ${sizes}; do
-        echo "--stage 6 --stop_stage 7 --seed ${seed} --encrl_layers ${largest} --sizes ${size}"
-    done
+    from="--stage 6 --stop_stage 7 --seed ${seed} --encrl_layers ${largest}"
+    if [ "${finetune}" = together ]; then
+        echo "${from} --sizes '${sizes}'"
+    else
+        for size in ${sizes}; do echo "${from} --sizes ${size}"; done
+    fi
 done | wave second
 # Speed was measured on busy machines: once more, here and now.
 eval "${run} --stage 9 --stop_stage 9 --remeasure_rtf true${more}"
