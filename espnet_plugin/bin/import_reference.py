@@ -1,10 +1,18 @@
 """Stage 4: take over a reference model from an experiment folder or a packed model."""
 
 import argparse
+import logging
+import os
 import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.distill.model_zoo import is_model_name
+from espnet_plugin.files import read_json, write_json
+
+# In the folder that is made: which files it was made of, so that every stage can ask.
+_SOURCE = "source.json"
+_DECISIVE = ("*.pth", "*.yaml")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -31,10 +39,46 @@ def get_parser() -> argparse.ArgumentParser:
 
 def import_model(args: argparse.Namespace) -> None:
     """Do the work."""
+    source = _describe(args.reference)
+    if _is_imported(args, source):
+        logging.info("%s holds this reference already", args.output_dir)
+        return
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.distill.reference import import_reference
 
     import_reference(args.reference, args.output_dir, args.reference_model_file)
+    write_json(args.output_dir / _SOURCE, source)
+
+
+def _describe(reference: Path) -> dict[str, list[int]]:
+    """Return size and time of a reference's files; nothing of a name in the zoo."""
+    files = [reference] if reference.is_file() else []
+    if reference.is_dir():
+        # The files of a pack lie deeper; an experiment has thousands there.
+        packed = (reference / "meta.yaml").is_file()
+        find = reference.rglob if packed else reference.glob
+        found = (path for pattern in _DECISIVE for path in find(pattern))
+        files = sorted(path for path in found if path.is_file())  # no dead links
+    states = {os.path.abspath(path): path.stat() for path in files}
+    return {path: [s.st_size, s.st_mtime_ns] for path, s in states.items()}
+
+
+def _is_imported(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
+    """Return whether the records say so; if not, the import itself compares content."""
+    meta, record = args.output_dir / "meta.json", args.output_dir / _SOURCE
+    if not meta.is_file():
+        return False
+    known = read_json(meta)
+    if args.reference_model_file not in (None, known.get("checkpoint")):
+        return False
+    if args.reference.resolve() == args.output_dir.resolve():
+        return True  # named by what it was imported into
+    if not record.is_file():
+        return False
+    name = str(args.reference)
+    if is_model_name(name):
+        return known.get("source") == name
+    return bool(source) and read_json(record) == source
 
 
 def main(cmd=None) -> int:

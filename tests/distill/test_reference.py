@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -354,3 +356,36 @@ def test_the_command(experiment, caplog):
     assert Path("exp/asr_x/meta.json").is_file()
     assert command.main(["--reference", "no/such/where"]) == 2
     assert "no/such/where does not exist" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_the_command_again_is_quick_unless_something_changed(
+    experiment, monkeypatch, tmp_path, caplog, form
+):
+    """Every stage asks for the reference; only a new one may cost ESPnet's start."""
+    reference = experiment
+    if form == "zip":
+        reference = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    shutil.copy(experiment / NAME, experiment / "7epoch.pth")
+    (experiment / "dead.pth").symlink_to("gone.pth")
+    options = ["--reference", str(reference), "--output_dir", "exp/asr_x"]
+    assert command.main(options) == 0
+    code = (
+        "import sys; from espnet_plugin.bin.import_reference import main; "
+        f"sys.exit(main({options!r}) or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    # Touched, or moved, it is the same reference still.
+    os.utime(reference / NAME if form == "folder" else reference, (1, 1))
+    assert command.main(options) == 0
+    before = Path("exp/asr_x/meta.json").stat().st_mtime_ns
+    assert command.main(["--reference", "exp/asr_x/", *options[2:]]) == 0
+    assert Path("exp/asr_x/meta.json").stat().st_mtime_ns == before
+    # Another checkpoint of it, or other content, is not.
+    assert command.main([*options, "--reference_model_file", "7epoch.pth"]) == 2
+    edit_state(experiment, lambda state: state["ctc.ctc_lo.bias"].add_(1.0))
+    if form == "zip":
+        packed(experiment, monkeypatch, reference)
+    caplog.clear()
+    assert command.main(options) == 2
+    assert "exp/asr_x holds something else than" in caplog.text

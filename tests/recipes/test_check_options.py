@@ -142,3 +142,26 @@ def test_choices_are_those_of_the_python_side():
     text = (ROOT / "egs2/TEMPLATE/encrl1/check_options.sh").read_text()
     assert f"^({'|'.join(OBJECTIVES)})$" in text
     assert f"one_of student_init {' '.join(INITS)}\n" in text
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, 4, 5, 6, 7, 8, 9])
+def test_stages_that_use_a_reference_make_sure_of_it(recipe, stage):
+    reference(recipe / "theirs", 6)
+    number = ["--stage", f"{stage}", "--stop_stage", f"{stage}"]
+    encrl(recipe, *number, "--reference", "theirs")
+    called = recipe / "called.txt"
+    lines = called.read_text().splitlines() if called.exists() else []
+    imports = [line for line in lines if "espnet_plugin.bin.import_reference" in line]
+    assert len(imports) == (stage in (2, 4, 5, 6, 7, 8))
+    assert all("--reference theirs --output_dir exp/asr_refer" in x for x in imports)
+
+
+def test_more_layers_than_a_packed_reference_has(recipe):
+    """What is in a zip is seen once it is imported, before stage 2."""
+    (recipe / "note").write_text(
+        "#!/bin/sh\nmkdir -p exp/asr_reference\n"
+        "printf 'encoder_conf:\\n  num_blocks: 5\\n' > exp/asr_reference/config.yaml\n"
+    )
+    result = encrl(recipe, "--stage", "2", "--reference", "their.zip")
+    assert result.returncode == 2
+    assert "has 5 layers (exp/asr_reference/config.yaml)" in result.stderr

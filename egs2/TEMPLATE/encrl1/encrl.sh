@@ -274,15 +274,15 @@ if wanted 1; then
     local/data.sh --output_dir "${datadir}" ${local_data_opts}
 fi
 
-if wanted 2 || wanted 4 || { [ -n "${asr_recipe}" ] && [ "${stage}" -le 8 ]; }; then
-    if [ -n "${reference}" ]; then
-        log "Importing the reference model ${reference}"
-        # shellcheck disable=SC2086
-        submit "${train_cmd}" import ${python} -m espnet_plugin.bin.import_reference \
-            --reference "${reference}" --output_dir "${reference_exp}" \
-            ${reference_model_file:+--reference_model_file "${reference_model_file}"}
-        check_layers "${reference_exp}/config.yaml"
-    fi
+# Every stage that uses the reference makes sure that it is the one that was named.
+if [ -n "${reference}" ] && { wanted 2 || { [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 4 ]; }; }
+then
+    log "Importing the reference model ${reference}"
+    # shellcheck disable=SC2086
+    submit "${train_cmd}" import ${python} -m espnet_plugin.bin.import_reference \
+        --reference "${reference}" --output_dir "${reference_exp}" \
+        ${reference_model_file:+--reference_model_file "${reference_model_file}"}
+    check_layers "${reference_exp}/config.yaml"
 fi
 if [ -n "${reference}" ] && [ -e "${reference_exp}/config.yaml" ]; then
     reference_config=${reference_exp}/config.yaml
