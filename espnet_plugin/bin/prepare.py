@@ -1,17 +1,27 @@
 """Stage 2: check the data folders, write the dump and the token list."""
 
 import argparse
+import hashlib
+import logging
 import sys
 from pathlib import Path
+from typing import Any, Mapping, Optional
 
-import yaml
+from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.frames import input_layer_of
+from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import join_sets, read_data_dir
 from espnet_plugin.data.prepare import FormatOptions, format_set
 from espnet_plugin.data.tokens import build_token_list, read_token_list
 from espnet_plugin.errors import UserError
+from espnet_plugin.files import write_lines
+from espnet_plugin.tasks.job import read_yaml
+
+# What stage 2 can check; further kinds need more than a list.
+_TOKEN_TYPES = ("char", "bpe")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -44,7 +54,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--max_wav_duration", type=float, default=30.0, help="seconds")
     add("--bad_utterances", choices=["error", "drop"], default="error")
     add("--asr_config", type=Path, required=True, help="the reference's configuration")
-    add("--token_type", choices=["char", "bpe"], default="char")
+    add("--token_type", default="char", help="char or bpe")
     add("--nbpe", type=int, default=100)
     add("--token_dir", type=Path, required=True)
     add("--token_list", type=Path, help="use this one instead of making one")
@@ -55,24 +65,33 @@ def get_parser() -> argparse.ArgumentParser:
 
 def prepare(args: argparse.Namespace) -> None:
     """Do the stage."""
-    if not args.asr_config.is_file():
-        raise UserError(f"--asr_config {args.asr_config} is missing")
-    config = yaml.safe_load(args.asr_config.read_text()) or {}
-    frontend, encoder = (config.get(k) or {} for k in ("frontend_conf", "encoder_conf"))
+    config = read_yaml(args.asr_config, "--asr_config")
+    imported = args.token_list is not None
+    _check_token_type(args, imported)
+    check_front_end(config, args.asr_config, args.feats_type, args.fs, imported)
+    frontend = config.get("frontend_conf") or {}
+    input_layer, known_layer = input_layer_of(config)
+    if not known_layer:
+        logging.warning(
+            "%s: how many frames its encoder makes is not known, so utterances too "
+            "short for their transcripts are not all found",
+            args.asr_config,
+        )
     options = FormatOptions(
         fs=args.fs,
         feats_type=args.feats_type,
         speeds=tuple(sorted({1.0, *args.speed_perturb_factors})),
         min_seconds=args.min_wav_duration,
         max_seconds=args.max_wav_duration,
-        num_mel_bins=frontend.get("n_mels", 80),
+        # A model trained on features says only how wide they are.
+        num_mel_bins=config.get("input_size") or frontend.get("n_mels", 80),
         # Kaldi's filter banks move by 10 ms.
         hop_length=(
             frontend.get("hop_length", 128)
             if args.feats_type == "raw"
             else args.fs // 100
         ),
-        input_layer=encoder.get("input_layer", "conv2d"),
+        input_layer=input_layer,
         drop_bad=args.bad_utterances == "drop",
         nj=args.nj,
     )
@@ -89,14 +108,7 @@ def prepare(args: argparse.Namespace) -> None:
         token_list = build_token_list(texts, args.token_dir, nbpe)
         bpemodel = args.token_dir / "bpe.model"
     known = set(read_token_list(token_list))
-    if args.token_type == "bpe":
-        if bpemodel is None or not bpemodel.is_file():
-            raise UserError(
-                f"--bpemodel {bpemodel}: name the BPE model of --token_list"
-            )
-        tokenizer = build_tokenizer("bpe", bpemodel=str(bpemodel))
-    else:
-        tokenizer = build_tokenizer("char")
+    tokenizer = _tokenizer(args, bpemodel, config if imported else {})
     for name in sets:
         training = name == args.train_set
         format_set(
@@ -109,6 +121,7 @@ def prepare(args: argparse.Namespace) -> None:
             known_tokens=None if name not in sets[:2] else known,
             training=training,
         )
+    _note_tokens(args.dump_dir / args.dump_train_set, token_list)
     for name in args.unlabelled_sets:
         format_set(
             args.data_dir / name,
@@ -128,6 +141,51 @@ def prepare(args: argparse.Namespace) -> None:
                 else ("feats.scp", "feats_shape")
             ),
         )
+
+
+def _check_token_type(args: argparse.Namespace, imported: bool) -> None:
+    if args.token_type in _TOKEN_TYPES:
+        return
+    kinds = " or ".join(_TOKEN_TYPES)
+    if imported:
+        raise UserError(
+            f"the reference has token_type: {args.token_type} ({args.asr_config}), but "
+            f"stage 2 prepares data for {kinds}: take another --reference, or work "
+            "beside the recipe that it was trained in (--asr_recipe)"
+        )
+    raise UserError(f"--token_type {args.token_type}: must be {kinds}")
+
+
+def _tokenizer(
+    args: argparse.Namespace, bpemodel: Optional[Path], config: Mapping[str, Any]
+) -> AbsTokenizer:
+    """Return the tokenizer of the model: ``config`` is an imported one's."""
+    if args.token_type == "bpe":
+        if bpemodel is None or not bpemodel.is_file():
+            raise UserError(
+                f"--bpemodel {bpemodel}: name the BPE model of --token_list"
+            )
+        return build_tokenizer("bpe", bpemodel=str(bpemodel))
+    symbols = config.get("non_linguistic_symbols")
+    if symbols is not None and not Path(symbols).is_file():
+        # ESPnet would take <noise> for seven characters, with a warning.
+        raise UserError(
+            f"{args.asr_config}: non_linguistic_symbols: {symbols} is missing: import "
+            "the reference again"
+        )
+    return build_tokenizer("char", non_linguistic_symbols=symbols)
+
+
+def _note_tokens(folder: Path, token_list: Path) -> None:
+    """Note that these transcripts were checked against this list, for later stages."""
+    sums = (
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (token_list, folder / "text")
+    )
+    line, path = " ".join(sums), folder / "tokens.sha256"
+    noted = path.read_text().splitlines() if path.is_file() else []
+    if line not in noted:
+        write_lines(path, [*noted, line])
 
 
 def main(cmd=None) -> int:

@@ -9,7 +9,7 @@ import soundfile
 from espnet_plugin.data.sphere import sphere_problem
 from espnet_plugin.errors import UserError
 
-__all__ = ["SILENCE_PEAK", "read_audio"]
+__all__ = ["SILENCE_PEAK", "file_rate", "read_audio"]
 
 # Two steps of 16-bit audio: below that a file holds dither, not speech.
 SILENCE_PEAK = 2.0 / 32768.0
@@ -53,7 +53,8 @@ def read_audio(
         raise UserError(f"{path} cannot be read as audio: {why}") from error
     if rate != sample_rate:
         raise UserError(
-            f"{path} has {rate} Hz, not {sample_rate}: resample it, or give --fs {rate}"
+            f"{path} has {rate} Hz, not {sample_rate}: resample it, or give "
+            f"--fs {rate} and a model for that (frontend_conf.fs)"
         )
     if samples.shape[1] != 1:
         raise UserError(
@@ -68,3 +69,13 @@ def read_audio(
     if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
         raise UserError(f"{path} is silent")
     return samples
+
+
+def file_rate(path: str) -> Optional[int]:
+    """Return the sampling rate in Hz of a file; None of what cannot be looked into."""
+    if not Path(path).is_file():
+        return None
+    try:
+        return soundfile.info(path).samplerate
+    except (soundfile.LibsndfileError, RuntimeError):
+        return None

@@ -1,21 +1,39 @@
 """How many frames a model makes of an utterance, and how many CTC needs."""
 
-from typing import Hashable, Sequence
+from typing import Any, Hashable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["ctc_frames_needed", "encoder_frames", "feature_frames"]
+__all__ = ["ctc_frames_needed", "encoder_frames", "feature_frames", "input_layer_of"]
 
 # (kernel, stride) along time of each convolution of ESPnet's sub-sampling layers
 # (espnet2/legacy/nets/pytorch_backend/transformer/subsampling.py).
-_CONVOLUTIONS = {
+_CONVOLUTIONS: dict[Optional[str], tuple[tuple[int, int], ...]] = {
+    "conv1d1": ((3, 1), (3, 1)),
+    "conv1d2": ((3, 1), (3, 2)),
+    "conv1d3": ((3, 1), (5, 3)),
     "conv2d": ((3, 2), (3, 2)),
     "conv2d1": ((3, 1), (3, 1)),
     "conv2d2": ((3, 2), (3, 1)),
     "conv2d6": ((3, 2), (5, 3)),
     "conv2d8": ((3, 2), (3, 2), (3, 2)),
     "linear": (),
+    "wav2vec": (),
+    None: (),
 }
+# Encoders whose ``input_layer`` is conv2d unless they are told otherwise.
+_CONV2D_BY_DEFAULT = (
+    "conformer",
+    "transformer",
+    "transformer_multispkr",
+    "branchformer",
+    "e_branchformer",
+    "contextual_block_conformer",
+    "contextual_block_transformer",
+    "longformer",
+    "multiconv_conformer",
+    "dual_mode_conformer",
+)
 
 
 def feature_frames(num_samples: int, hop_length: int) -> int:
@@ -23,12 +41,29 @@ def feature_frames(num_samples: int, hop_length: int) -> int:
     return num_samples // hop_length + 1
 
 
-def encoder_frames(num_frames: int, input_layer: str) -> int:
+def input_layer_of(config: Mapping[str, Any]) -> tuple[Optional[str], bool]:
+    """Return a model's sub-sampling layer, and whether its arithmetic is known.
+
+    Of one that is not known, ``linear`` is returned: nobody's frames are more.
+
+    Args:
+        config: A configuration of ESPnet's ASR task.
+    """
+    conf = config.get("encoder_conf") or {}
+    if "input_layer" in conf:
+        layer = conf["input_layer"]
+        return (layer, True) if layer in _CONVOLUTIONS else ("linear", False)
+    known = config.get("encoder") in _CONV2D_BY_DEFAULT
+    return ("conv2d", True) if known else ("linear", False)
+
+
+def encoder_frames(num_frames: int, input_layer: Optional[str]) -> int:
     """Return the encoder's output frames for ``num_frames`` feature frames.
 
     Args:
         num_frames: Feature frames, e.g. one per 10 ms.
-        input_layer: ``encoder_conf.input_layer`` of the ESPnet configuration.
+        input_layer: ``encoder_conf.input_layer`` of the ESPnet configuration; None
+            is a layer that leaves every frame.
 
     Raises:
         UserError: If the layer is not one of ESPnet's sub-sampling layers.
@@ -36,7 +71,7 @@ def encoder_frames(num_frames: int, input_layer: str) -> int:
     if input_layer not in _CONVOLUTIONS:
         raise UserError(
             f"encoder_conf.input_layer: {input_layer!r} is not one of "
-            f"{', '.join(_CONVOLUTIONS)}"
+            f"{', '.join(filter(None, _CONVOLUTIONS))}"
         )
     for kernel, stride in _CONVOLUTIONS[input_layer]:
         num_frames = max((num_frames - kernel) // stride + 1, 0)

@@ -53,7 +53,7 @@ class FormatOptions:
     max_seconds: float = 30.0
     num_mel_bins: int = 80
     hop_length: int = 160
-    input_layer: str = "conv2d"
+    input_layer: Optional[str] = "conv2d"
     drop_bad: bool = False
     nj: int = 1
 
@@ -260,7 +260,8 @@ def _format_one(job) -> tuple[str, int, Optional[str]]:
             0,
             (
                 f"{len(samples) / options.fs:.2f} s give {frames} frames after "
-                f"{options.input_layer}, CTC needs {needed} for its transcript"
+                f"{options.input_layer or 'the front end'}, CTC needs {needed} for its "
+                "transcript"
             ),
         )
     if features is None and speed == 1.0 and segment is None:

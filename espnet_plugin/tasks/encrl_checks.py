@@ -1,10 +1,13 @@
 """What is refused before EncRL starts: options and data that do not fit together."""
 
 import argparse
+from pathlib import Path
 from typing import Collection, Optional
 
 import torch
 
+from espnet_plugin.data.audio import file_rate
+from espnet_plugin.data.front_end import sampling_rate
 from espnet_plugin.distill.students import CopyReport, choose_layers, is_layer
 from espnet_plugin.errors import UserError
 
@@ -112,7 +115,7 @@ def refuse_frozen_random(
 
 
 def check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> None:
-    """Refuse data without transcripts that are needed, or of the wrong kind.
+    """Refuse data without needed transcripts, or that the reference cannot take.
 
     Raises:
         UserError: Naming the data file.
@@ -136,3 +139,42 @@ def check_inputs(args: argparse.Namespace, reference: argparse.Namespace) -> Non
                 f"{path} holds {has}, but the reference takes {wants} "
                 f"({args.reference_config}: frontend {reference.frontend})"
             )
+        if kind == "sound":
+            _check_rate(args, reference, path)
+    if not wants_audio:
+        _check_width(args, reference)
+
+
+def _check_rate(
+    args: argparse.Namespace, reference: argparse.Namespace, path: str
+) -> None:
+    """Compare the first file of a table with the reference's front end."""
+    wanted = sampling_rate(vars(reference), args.reference_config)
+    file = _first_value(path)
+    rate = file_rate(file)
+    if None not in (wanted, rate) and rate != wanted:
+        raise UserError(
+            f"{path}: {file} has {rate} Hz, but the reference's front end is for "
+            f"{wanted} ({args.reference_config}: frontend_conf.fs): resample the audio "
+            f"and give --fs {wanted}"
+        )
+
+
+def _check_width(args: argparse.Namespace, reference: argparse.Namespace) -> None:
+    """Compare the features, as stage 2 wrote their shapes, with the reference."""
+    for path in args.train_shape_file[:1]:
+        _, _, width = _first_value(path).partition(",")
+        if width and int(width) != reference.input_size:
+            raise UserError(
+                f"{path}: features are {width} wide, but the reference takes "
+                f"{reference.input_size} ({args.reference_config}: input_size): run "
+                "stage 2 again with the same --reference"
+            )
+
+
+def _first_value(path: str) -> str:
+    """Return what stands behind the first name of a table that is there."""
+    if not Path(path).is_file():
+        return ""  # which ESPnet says itself
+    with Path(path).open(encoding="utf-8") as stream:
+        return stream.readline().partition(" ")[2].strip()

@@ -1,14 +1,26 @@
 """Frame arithmetic against the layers it describes."""
 
+from inspect import signature
+
 import pytest
 import torch
+from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 from espnet2.asr.frontend.default import DefaultFrontend
 from espnet2.legacy.nets.pytorch_backend.transformer import subsampling
+from espnet2.tasks.asr import encoder_choices
 
-from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames, feature_frames
+from espnet_plugin.data.frames import (
+    ctc_frames_needed,
+    encoder_frames,
+    feature_frames,
+    input_layer_of,
+)
 from espnet_plugin.errors import UserError
 
 LAYERS = {
+    "conv1d1": subsampling.Conv1dSubsampling1,
+    "conv1d2": subsampling.Conv1dSubsampling2,
+    "conv1d3": subsampling.Conv1dSubsampling3,
     "conv2d": subsampling.Conv2dSubsampling,
     "conv2d1": subsampling.Conv2dSubsampling1,
     "conv2d2": subsampling.Conv2dSubsampling2,
@@ -35,12 +47,33 @@ def test_equals_espnets_layer(name):
     assert tried > 50
 
 
-def test_linear_keeps_every_frame():
-    assert encoder_frames(17, "linear") == 17
+@pytest.mark.parametrize("name", ["linear", "wav2vec", None])
+def test_some_keep_every_frame(name):
+    encoder = TransformerEncoder(
+        16, 16, attention_heads=2, num_blocks=1, input_layer=name
+    )
+    _, lengths, _ = encoder(torch.zeros(1, 17, 16), torch.tensor([17]))
+    assert encoder_frames(17, name) == 17 == int(lengths[0])
+
+
+def test_the_layer_of_a_configuration():
+    def layer(encoder, **conf):
+        return input_layer_of({"encoder": encoder, "encoder_conf": conf})
+
+    assert layer("e_branchformer", input_layer="conv1d3") == ("conv1d3", True)
+    assert layer("conformer", input_layer=None) == (None, True)
+    # What ESPnet's own constructors say.
+    for name in encoder_choices.classes:
+        parameter = signature(encoder_choices.get_class(name)).parameters
+        default = getattr(parameter.get("input_layer"), "default", None)
+        expected = ("conv2d", True) if default == "conv2d" else ("linear", False)
+        assert layer(name) == expected, name
+    assert layer("conformer", input_layer="conv3d") == ("linear", False)
+    assert input_layer_of({}) == ("linear", False)
 
 
 def test_unknown_layer():
-    with pytest.raises(UserError, match="'conv3d' is not one of conv2d, .*linear"):
+    with pytest.raises(UserError, match="'conv3d' is not one of conv1d1, .*linear"):
         encoder_frames(100, "conv3d")
 
 

@@ -1,6 +1,7 @@
 """Stage 2 on a corpus of noise: what it writes, refuses and does not do twice."""
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -343,6 +344,104 @@ class TestCommand:
         assert len(read_token_list(tokens)) == 14
         assert call("--token_type", "bpe", "--token_list", str(tokens)) == 2
         assert "--bpemodel None" in caplog.text
+
+    def test_a_typo_in_the_configuration_is_named(self, call, tmp_path, caplog):
+        (tmp_path / "typo.yaml").write_text("frontend_conf: {fs: 16k\nencoder: x\n")
+        assert call("--asr_config", str(tmp_path / "typo.yaml")) == 2
+        assert "typo.yaml is not YAML: " in caplog.text
+
+    @pytest.fixture
+    def imported(self, call, tmp_path):
+        """The same with an imported model's tokens and changes to its configuration."""
+
+        def imported(*more, tokens="ONETWHR", **changes):
+            config = yaml.safe_load((tmp_path / "asr.yaml").read_text())
+            (tmp_path / "its.yaml").write_text(yaml.safe_dump({**config, **changes}))
+            lines = ["<blank>", "<unk>", "<space>", *tokens, "<sos/eos>"]
+            (tmp_path / "its.txt").write_text("".join(f"{t}\n" for t in lines))
+            own = ["--asr_config", "its.yaml", "--token_list", "its.txt"]
+            return call(*(str(tmp_path / o) if "its" in o else o for o in own), *more)
+
+        return imported
+
+    @pytest.mark.parametrize("fs", ["8k", 8000, "8000"])
+    def test_a_front_end_for_another_rate(self, imported, call, tmp_path, caplog, fs):
+        conf = {"hop_length": 80, "fs": fs}
+        assert imported(frontend="default", frontend_conf=conf) == 2
+        assert "--fs 16000: the front end of" in caplog.text
+        assert "resample the audio to 8000 Hz and give --fs 8000" in caplog.text
+        assert "--reference_config" not in caplog.text
+        # One that will be trained can still be another one.
+        assert call("--asr_config", str(tmp_path / "its.yaml")) == 2
+        assert "--reference_config with frontend_conf.fs 16000" in caplog.text
+        assert not (tmp_path / "dump").exists()
+        # ESPnet's default is 16 kHz.
+        assert call("--fs", "8000") == 2
+        assert "--fs 8000: the front end of" in caplog.text
+        assert imported(frontend_conf={"fs": "16k"}) == 0
+        # Features that are computed here need no front end of the reference's.
+        assert (
+            call("--asr_config", str(tmp_path / "its.yaml"), "--feats_type", "fbank")
+            == 0
+        )
+
+    def test_a_rate_that_is_none(self, imported, caplog):
+        assert imported(frontend_conf={"fs": "fast"}) == 2
+        assert "frontend_conf.fs: 'fast' is no sampling rate" in caplog.text
+
+    def test_features_are_as_wide_as_the_imported_reference_takes(
+        self, imported, tmp_path, caplog
+    ):
+        trained = dict(frontend=None, frontend_conf={}, input_size=23)
+        assert imported("--feats_type", "fbank", **trained) == 0
+        assert read_pairs(tmp_path / "dump/test/feats_shape")["a-1"] == "50,23"
+        assert imported("--feats_type", "raw", **trained) == 2
+        assert "the reference takes features" in caplog.text
+        assert "give --feats_type fbank" in caplog.text
+        assert imported("--feats_type", "fbank") == 2
+        assert "the reference takes audio" in caplog.text
+
+    def test_symbols_of_several_characters(self, imported, corpus, tmp_path, caplog):
+        change(corpus, "text", "a-1", "ONE<noise>")
+        symbols = tmp_path / "symbols.txt"
+        symbols.write_text("<noise>\n")
+        listed = [*"ONETWHR", "<noise>"]
+        conf = dict(tokens=listed, non_linguistic_symbols=str(symbols))
+        assert imported(**conf) == 0
+        assert imported(tokens=listed) == 2
+        assert "'ONE<noise>' has ['<', '>', 'e', 'i', 'n', 'o', 's']" in caplog.text
+        symbols.unlink()
+        assert imported(**conf) == 2
+        assert "symbols.txt is missing: import the reference again" in caplog.text
+
+    def test_other_kinds_of_tokens_name_the_reference(self, imported, call, caplog):
+        assert imported("--token_type", "word") == 2
+        assert "the reference has token_type: word" in caplog.text
+        assert call("--token_type", "word") == 2
+        assert "--token_type word: must be char or bpe" in caplog.text
+
+    def test_an_unknown_input_layer_is_no_error(self, imported, tmp_path, caplog):
+        assert imported(encoder_conf={"input_layer": "conv3d"}) == 0
+        assert "its.yaml: how many frames its encoder makes is not" in caplog.text
+        caplog.clear()
+        assert imported(encoder_conf={"input_layer": None}) == 0
+        assert "how many frames" not in caplog.text
+
+    def test_the_checked_tokens_are_noted(self, imported, call, tmp_path):
+        noted = tmp_path / "dump/train/tokens.sha256"
+
+        def line(name):
+            files = (tmp_path / name, tmp_path / "dump/train/text")
+            return " ".join(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
+
+        assert call() == 0
+        assert noted.read_text() == f"{line('tokens/tokens.txt')}\n"
+        assert imported() == 0 and call() == 0
+        assert noted.read_text().splitlines() == [
+            line("tokens/tokens.txt"), line("its.txt")
+        ]  # fmt: skip
+        assert imported(tokens="ONE") == 2
+        assert len(noted.read_text().splitlines()) == 2
 
     def test_missing_inputs(self, call, corpus, caplog):
         assert call("--asr_config", "nowhere.yaml") == 2

@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
@@ -15,6 +17,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.espnet import write_plain_model
 from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.tasks.encrl import EncRLTask
+from espnet_plugin.tasks.encrl_checks import check_inputs
 
 
 def _options(reference, folder, *more):
@@ -291,6 +294,37 @@ def test_features_for_a_reference_that_takes_audio_are_refused(
             tmp_path,
             *("--train_data_path_and_name_and_type", data),
         )
+
+
+def test_audio_of_another_rate_than_the_references_is_refused(tiny_asr_model, tmp_path):
+    soundfile.write(tmp_path / "a.wav", torch.randn(8000).numpy(), 8000)
+    (tmp_path / "wav.scp").write_text(f"a {tmp_path}/a.wav\n")
+    data = f"{tmp_path}/wav.scp,speech,sound"
+    with pytest.raises(UserError, match="a.wav has 8000 Hz, but .* for 16000 .*--fs 1"):
+        _build(
+            tiny_asr_model,
+            tmp_path,
+            *("--train_data_path_and_name_and_type", data),
+        )
+
+
+def test_features_of_another_width_than_the_references_are_refused(
+    tiny_asr_model, tmp_path
+):
+    shapes = tmp_path / "feats_shape"
+    shapes.write_text("a 100,80\nb 90,80\n")
+    data = ("--train_data_path_and_name_and_type", "feats.scp,speech,npy")
+    more = [*data, "--train_shape_file", str(shapes)]
+    cmd = ["--output_dir", str(tmp_path), "--reference_config", "config.yaml", *more]
+    args = EncRLTask.get_parser().parse_args(cmd)
+    # As ESPnet writes the configuration of a model that was trained on features.
+    reference = Namespace(frontend=None, frontend_conf={}, input_size=23)
+    with pytest.raises(UserError, match="are 80 wide, but the reference takes 23"):
+        check_inputs(args, reference)
+    check_inputs(args, Namespace(**{**vars(reference), "input_size": 80}))
+    # Lengths alone say nothing of it.
+    shapes.write_text("a 100\n")
+    check_inputs(args, reference)
 
 
 def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):

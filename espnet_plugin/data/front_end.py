@@ -1,0 +1,80 @@
+"""What a model's configuration says of the data that it takes."""
+
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+import humanfriendly
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["check_front_end", "sampling_rate", "takes_features"]
+
+# It knows no rate: its ``fs`` is not used.
+_ANY_RATE = ("sliding_window",)
+
+
+def takes_features(config: Mapping[str, Any]) -> bool:
+    """Return whether a trained model has no front end, but takes features."""
+    return config.get("frontend", "default") is None
+
+
+def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
+    """Return the rate in Hz that the front end was made for; None if it has none.
+
+    Args:
+        config: A configuration of ESPnet's ASR task.
+        where: Its file, for the error.
+
+    Raises:
+        UserError: If ``frontend_conf.fs`` is no rate.
+    """
+    frontend = config.get("frontend", "default")
+    if frontend is None or frontend in _ANY_RATE:
+        return None
+    # ESPnet's front ends have this default, and read 16k as 16000.
+    fs = (config.get("frontend_conf") or {}).get("fs", 16000)
+    try:
+        return humanfriendly.parse_size(fs) if isinstance(fs, str) else int(fs)
+    except (humanfriendly.InvalidSize, TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: frontend_conf.fs: {fs!r} is no sampling rate such as 16k"
+        ) from error
+
+
+def check_front_end(
+    config: Mapping[str, Any], where: Path, feats_type: str, fs: int, imported: bool
+) -> None:
+    """Refuse data that are not what a model takes.
+
+    Args:
+        config: The model's configuration.
+        where: Its file.
+        feats_type: ``raw`` or ``fbank``: what the data will be.
+        fs: Their sampling rate in Hz.
+        imported: The model is trained already; otherwise it will be, on these data.
+
+    Raises:
+        UserError: Naming the option and the configuration.
+    """
+    if imported and takes_features(config) != (feats_type == "fbank"):
+        takes = "features" if takes_features(config) else "audio"
+        other = "raw" if feats_type == "fbank" else "fbank"
+        raise UserError(
+            f"--feats_type {feats_type}: the reference takes {takes} ({where}: "
+            f"frontend {config.get('frontend', 'default')}): give --feats_type {other}"
+        )
+    if feats_type != "raw":
+        return  # the front end is left out
+    rate = sampling_rate(config, where)
+    if rate in (None, fs):
+        return
+    way_out = f"resample the audio to {rate} Hz and give --fs {rate}"
+    if not imported:
+        way_out += (
+            f", or give a --reference_config with frontend_conf.fs {fs} (and n_fft, "
+            "win_length and hop_length for that rate)"
+        )
+    raise UserError(
+        f"--fs {fs}: the front end of {where} is for {rate} Hz (frontend_conf.fs): "
+        f"{way_out}"
+    )
