@@ -198,6 +198,7 @@ def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
     for name in (
         "data/train/text",
         "dump/raw/train/done.json",
+        "dump/raw/dev/done.json",
         "exp/asr_stats_raw_char/.done",
         "exp/asr_reference/meta.json",
         "exp/asr_reference/config.yaml",

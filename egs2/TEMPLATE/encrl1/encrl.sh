@@ -256,6 +256,7 @@ set_feature_opts() {  # once stage 2 has written features, their width is known
     feature_opts=(--input_size "$(head -n 1 "${dump}/${dump_train}/feats_shape" | cut -d, -f2)")
 }
 
+sha256() { sha256sum | cut -d ' ' -f 1; }
 need() {  # need FILE STAGE: refuse to start a stage whose input is not there
     [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
 }
@@ -311,13 +312,48 @@ if wanted 2; then
         ${unlabelled_sets:+--unlabelled_sets ${unlabelled_sets} --joined_set "${encrl_set}"}
 fi
 
+# Stage 2 noted which token lists the transcripts were checked against: with another one,
+# what it lacks would be learnt as <unk> without a word. Other dumps have no such note.
+check_tokens() {
+    local noted=${dump}/${dump_train}/tokens.sha256 tokens=${token_list} way_out=
+    # Of stages 3 and 4 the recipe's own list may be another than an imported reference's.
+    if [ -e "${reference_exp}/tokens.txt" ] && ! wanted 3 && ! wanted 4; then
+        tokens=${reference_exp}/tokens.txt
+    fi
+    if [ ! -e "${noted}" ] || [ ! -e "${tokens}" ]; then return 0; fi
+    if [ "${tokens}" = "${reference_exp}/tokens.txt" ]; then
+        way_out=" with the --reference of ${reference_exp}"
+    fi
+    grep -qxF "$(sha256 < "${tokens}") $(sha256 < "${dump}/${dump_train}/text")" "${noted}" \
+        || die "the transcripts in ${dump}/${dump_train} were not checked against" \
+            "${tokens}: run stage 2${way_out} again (--stage 2 --stop_stage 2)"
+}
+if wanted 3 || wanted 4 || wanted 5 || wanted 6 || wanted 8; then check_tokens; fi
+
+stats_request() {  # what the statistics depend on, as one word
+    {
+        cat "${dump}/${dump_train}/done.json" "${dump}/${valid_set}/done.json"
+        echo "${feats_type} ${reference:+imported}"
+        # Of an imported reference its own normalisation is used.
+        [ -n "${reference}" ] || awk '
+            /^[^ #]/ { kept = /^frontend(_conf)?:/ }
+            { sub(/ *#.*/, "") }
+            kept && NF' "${reference_config}"
+    } | sha256
+}
 if wanted 3; then
     log "Stage 3: statistics"
     need "${dump}/${dump_train}/done.json" 2
+    need "${dump}/${valid_set}/done.json" 2
     set_feature_opts
-    if [ -e "${stats}/.done" ] && [ "${stats}/.done" -nt "${dump}/${dump_train}/done.json" ]; then
+    request=$(stats_request)
+    kept=$(cat "${stats}/.done" 2> /dev/null || true)
+    # An empty one is of a version that wrote no more down.
+    if [ "${kept}" = "${request}" ] || { [ -z "${kept}" ] \
+        && [ "${stats}/.done" -nt "${dump}/${dump_train}/done.json" ]; }; then
         log "${stats} is finished already"
     else
+        rm -f "${stats}/.done"
         if [ -n "${reference}" ]; then
             # The reference's normalisation is used; only the lengths are needed.
             for part in train:${dump_train} valid:${valid_set}; do
@@ -333,7 +369,7 @@ if wanted 3; then
                 --valid_shape_file "${dump}/${valid_set}/${lengths}" \
                 --output_dir "${stats}"
         fi
-        touch "${stats}/.done"
+        echo "${request}" > "${stats}/.done"
     fi
 fi
 

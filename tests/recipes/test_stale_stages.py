@@ -1,0 +1,141 @@
+"""What encrl.sh does not take for finished, or for fitting, though it is there."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATS = ["--stage", "3", "--stop_stage", "3"]
+CONFIG = """frontend: default
+frontend_conf:
+    n_mels: 40  # bins
+encoder: conformer
+encoder_conf:
+    num_blocks: 12
+"""
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe after stage 2, whose Python only notes how it was called."""
+    folder = tmp_path / "corpus/encrl1"
+    setup = ROOT / "egs2/TEMPLATE/encrl1/setup.sh"
+    subprocess.run([setup, folder], check=True, capture_output=True)
+    write(folder / "path.sh")
+    write(folder / "note", '#!/bin/sh\necho "$*" >> called.txt\n')
+    (folder / "note").chmod(0o755)
+    write(folder / "reference.yaml", CONFIG)
+    (folder / "exp/asr_stats_raw_char").mkdir(parents=True)  # as stage 3 makes it
+    for name in ("train", "dev"):
+        write(folder / "dump/raw" / name / "done.json", '{"digest": "1"}\n')
+        write(folder / "dump/raw" / name / "utt2num_samples", "a 16000\n")
+        write(folder / "dump/raw" / name / "text", "a ONE\n")
+    return folder
+
+
+def encrl(recipe, *options):
+    """Run it; return its messages and what it called."""
+    (recipe / "called.txt").unlink(missing_ok=True)
+    own = ["--python", "./note", "--reference_config", "reference.yaml"]
+    result = subprocess.run(
+        ["./encrl.sh", *own, *options], cwd=recipe, capture_output=True, text=True
+    )
+    called = recipe / "called.txt"
+    return result.stderr, called.read_text() if called.exists() else ""
+
+
+def is_finished(recipe, *options):
+    said, called = encrl(recipe, *STATS, *options)
+    assert ("asr_stats_raw_char is finished already" in said) != bool(called)
+    return not called
+
+
+def test_statistics_follow_what_they_were_made_of(recipe):
+    assert not is_finished(recipe)
+    assert is_finished(recipe)
+    config = recipe / "reference.yaml"
+    # What they do not depend on, and how it is written.
+    write(config, CONFIG.replace("12", "6").replace("# bins", "# mel bins"))
+    assert is_finished(recipe)
+    for changed in (
+        CONFIG.replace("40", "80"),
+        CONFIG.replace("    n_mels: 40", "    n_mels: 40\n    hop_length: 80"),
+        CONFIG.replace("default", "sliding_window"),
+    ):
+        write(config, changed)
+        assert not is_finished(recipe) and is_finished(recipe), changed
+    for name in ("train", "dev"):
+        write(recipe / "dump/raw" / name / "done.json", '{"digest": "2"}\n')
+        assert not is_finished(recipe) and is_finished(recipe), name
+    # Rewritten with the same content, though newer.
+    write(recipe / "dump/raw/train/done.json", '{"digest": "2"}\n')
+    os.utime(recipe / "exp/asr_stats_raw_char/.done", (1, 1))
+    assert is_finished(recipe)
+
+
+def test_statistics_of_an_imported_reference_are_no_own_ones(recipe):
+    stats = recipe / "exp/asr_stats_raw_char"
+    imported = [*STATS, "--reference", "theirs"]
+    encrl(recipe, *imported)  # copies lengths, calculates nothing
+    assert (stats / "train/speech_shape").read_text() == "a 16000\n"
+    assert "finished already" in encrl(recipe, *imported)[0]
+    assert not is_finished(recipe)
+
+
+def test_statistics_of_an_earlier_version_stay(recipe):
+    done = recipe / "exp/asr_stats_raw_char/.done"
+    write(done)
+    assert is_finished(recipe) and done.read_text() == ""
+    os.utime(done, (1, 1))  # the dump is newer
+    assert not is_finished(recipe) and done.read_text() != ""
+
+
+def test_interrupted_statistics_are_not_taken_for_finished(recipe):
+    assert not is_finished(recipe)
+    write(recipe / "reference.yaml", CONFIG.replace("40", "80"))
+    write(recipe / "note", '#!/bin/sh\necho "$*" >> called.txt\nexit 1\n')
+    assert not is_finished(recipe)
+    # Back to the first: some of its files are overwritten.
+    write(recipe / "reference.yaml", CONFIG)
+    assert not is_finished(recipe)
+
+
+def sums(*paths):
+    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+
+
+@pytest.mark.parametrize("stage", [3, 4, 5, 6, 8])
+def test_transcripts_checked_against_other_tokens_are_refused(recipe, stage):
+    text = recipe / "dump/raw/train/text"
+    noted = recipe / "dump/raw/train/tokens.sha256"
+    own = recipe / "data/token_list/char/tokens.txt"
+    theirs = recipe / "exp/asr_reference/tokens.txt"
+    write(own, "<blank>\n<unk>\nONE\n")
+    write(theirs, "<blank>\n<unk>\none\n")
+    write(recipe / "exp/asr_reference/config.yaml", CONFIG + "token_type: char\n")
+    write(noted, f"{sums(own, text)}\n")
+    options = ["--stage", f"{stage}", "--stop_stage", f"{stage}", "--reference", "t"]
+    refusal = "dump/raw/train were not checked against exp/asr_reference/tokens.txt"
+    said, called = encrl(recipe, *options)
+    assert f"the transcripts in {refusal}" in said
+    assert "run stage 2 with the --reference of exp/asr_reference again" in said
+    assert "import_reference" in called or stage == 3
+    assert len(called.splitlines()) <= 1
+    # Imported before, and now only used; of stages 3 and 4 it is then no part.
+    assert (refusal in encrl(recipe, *options[:4])[0]) == (stage > 4)
+    # As stage 2 notes it, beside what it noted before.
+    write(noted, f"{sums(own, text)}\n{sums(theirs, text)}\n")
+    assert refusal not in encrl(recipe, *options)[0]
+    write(text, "a ONE\nb TWO\n")
+    assert refusal in encrl(recipe, *options)[0]
+    # Dumps of earlier versions, and of other recipes, say nothing.
+    noted.unlink()
+    assert refusal not in encrl(recipe, *options)[0]
