@@ -1,4 +1,4 @@
-"""Over seeds and over sizes: means, ranges, and what a whole family costs.
+"""Over seeds: means, ranges, intervals, and what one model costs.
 
 All of it is computed from the rows and the shared runs of ``results.json``, and so can
 be checked from that file alone.
@@ -6,30 +6,27 @@ be checked from that file alone.
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
 from espnet_plugin.evaluate.bootstrap import bootstrap_interval
-
-__all__ = [
-    "COST_KEYS",
-    "Family",
-    "Group",
-    "family_costs",
-    "group_rows",
-]
-
-COST_KEYS = (
-    "train_seconds",
-    "audio_seconds",
-    "train_flops",
-    "teacher_flops",
-    "epochs",
+from espnet_plugin.evaluate.row_cost import (
+    COST_KEYS,
+    Cost,
+    add_costs,
+    mean_cost,
+    run_names,
+    runs_cost,
 )
+from espnet_plugin.evaluate.size import row_size, size_text
 
-Cost = dict[str, Optional[float]]
+__all__ = ["Group", "group_rows"]
+
 Interval = tuple[float, float]
+
+# A bias that starts at zero and stays there is no pruning.
+_PRUNED_BELOW = 0.99
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class Group:
         method: Of all of them.
         variant: Of all of them.
         layers: Of all of them.
+        size: Layers of a model of as many parameters; mostly the layers.
         seeds: All of them.
         scored: How many have a test score.
         params: Parameters of one model.
@@ -70,6 +68,7 @@ class Group:
     method: str
     variant: str
     layers: int
+    size: int
     seeds: tuple[int, ...]
     scored: int
     params: Optional[float]
@@ -102,19 +101,27 @@ class Group:
 
     @property
     def label(self) -> str:
-        """Method, variant and number of layers: what a row is called in a sentence."""
-        return f"{self.name} {self.layers or '?'}"
+        """Method, variant and size: what a row is called in a sentence."""
+        return f"{self.name} {size_text(self.layers, self.size)}"
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether weights were set to zero: such a model is as fast as a dense one."""
+        if not self.params or self.params_nonzero is None:
+            return False
+        return self.params_nonzero < _PRUNED_BELOW * self.params
 
     @property
     def whole(self) -> Cost:
         """Cost of one model with the shared run counted in full."""
-        return {key: _add(self.own[key], self.shared[key]) for key in COST_KEYS}
+        return add_costs(self.own, self.shared)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "method": self.method,
             "variant": self.variant,
             "layers": self.layers,
+            "size": self.size,
             "seeds": list(self.seeds),
             "scored": self.scored,
             "test_wer_mean": self.test_wer,
@@ -128,42 +135,6 @@ class Group:
             "encoder_rtf_mean": self.encoder_rtf,
             "own_cost_mean": self.own,
             "whole_cost_mean": self.whole,
-        }
-
-
-@dataclass(frozen=True)
-class Family:
-    """All sizes of one method and variant, and what making them all costs.
-
-    Attributes:
-        method: Of all sizes.
-        variant: Of all sizes.
-        layers: The sizes, largest first.
-        sets: Over how many sets of all sizes (seeds) the costs are means.
-        own: Sum over the sizes.
-        shared: Of the trainings they share, each counted once.
-    """
-
-    method: str
-    variant: str
-    layers: tuple[int, ...]
-    sets: int
-    own: Cost
-    shared: Cost
-
-    @property
-    def whole(self) -> Cost:
-        return {key: _add(self.own[key], self.shared[key]) for key in COST_KEYS}
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "method": self.method,
-            "variant": self.variant,
-            "layers": list(self.layers),
-            "sets": self.sets,
-            "own_cost": self.own,
-            "shared_cost": self.shared,
-            "whole_cost": self.whole,
         }
 
 
@@ -182,7 +153,7 @@ def group_rows(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Group
     runs = {entry["name"]: entry for entry in shared}
     groups: dict[tuple, list[Mapping]] = {}
     for row in rows:
-        key = (row["method"], row.get("variant") or "", row["layers"])
+        key = (row["method"], row.get("variant") or "", row["layers"], row_size(row))
         groups.setdefault(key, []).append(row)
     return [_group(key, members, runs) for key, members in groups.items()]
 
@@ -198,6 +169,7 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         method=key[0],
         variant=key[1],
         layers=key[2],
+        size=key[3],
         seeds=tuple(row["seed"] for row in rows),
         scored=len(scored),
         params=_mean(rows, "params"),
@@ -215,9 +187,11 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         rtf_load=max(loads, default=None),
         macs=_mean(rows, "macs_per_audio_second"),
         peak_memory_mb=_mean(rows, "peak_memory_mb"),
-        own={cost: _mean_of([row.get(cost) for row in rows]) for cost in COST_KEYS},
+        own={cost: mean_cost([row.get(cost) for row in rows]) for cost in COST_KEYS},
         shared={
-            cost: _mean_of([_shared_cost(row, runs, cost) for row in rows])
+            cost: mean_cost(
+                [runs_cost(run_names(row, runs), runs, cost) for row in rows]
+            )
             for cost in COST_KEYS
         },
         has_shared=any(row.get("shared") for row in rows),
@@ -266,88 +240,6 @@ def _listed(interval: Optional[Interval]) -> Optional[list[float]]:
     return list(interval) if interval else None
 
 
-def family_costs(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Family]:
-    """Cost of all sizes of a method together, shared trainings counted once.
-
-    A set is the rows of one method, variant and seed; only sets with every size of
-    their method and variant count, and only methods with two sizes or more are listed.
-
-    Args:
-        rows: Of results.json.
-        shared: Of results.json.
-    """
-    runs = {entry["name"]: entry for entry in shared}
-    sets: dict[tuple, dict[int, dict[int, Mapping]]] = {}
-    for row in rows:
-        by_seed = sets.setdefault((row["method"], row.get("variant") or ""), {})
-        by_seed.setdefault(row["seed"], {})[row["layers"]] = row
-    families = []
-    for (method, variant), by_seed in sets.items():
-        sizes = sorted({size for one in by_seed.values() for size in one}, reverse=True)
-        complete = [one for one in by_seed.values() if len(one) == len(sizes)]
-        if len(sizes) < 2 or not complete:
-            continue
-        families.append(
-            Family(
-                method=method,
-                variant=variant,
-                layers=tuple(sizes),
-                sets=len(complete),
-                own=_set_costs(complete, lambda one, key: _own_sum(one, key)),
-                shared=_set_costs(
-                    complete, lambda one, key: _shared_sum(one, runs, key)
-                ),
-            )
-        )
-    return families
-
-
-def _set_costs(
-    sets: list[dict[int, Mapping]],
-    cost: Callable[[dict[int, Mapping], str], Optional[float]],
-) -> Cost:
-    return {key: _mean_of([cost(one, key) for one in sets]) for key in COST_KEYS}
-
-
-def _own_sum(one: dict[int, Mapping], key: str) -> Optional[float]:
-    return _sum([row.get(key) for row in one.values()])
-
-
-def _shared_sum(
-    one: dict[int, Mapping], runs: Mapping[str, Mapping], key: str
-) -> Optional[float]:
-    # Sizes that name the same run pay for it once.
-    by_run = {row.get("shared"): row for row in one.values()}
-    return _sum([_shared_cost(row, runs, key) for row in by_run.values()])
-
-
-def _shared_cost(
-    row: Mapping, runs: Mapping[str, Mapping], key: str
-) -> Optional[float]:
-    costs, name = [], row.get("shared")
-    while name:
-        run = runs.get(name, {})
-        costs.append(run.get(key))
-        # What it went on from, and what cannot be paid for twice.
-        name = run.get("after")
-    return _sum(costs)
-
-
 def _mean(rows: Iterable[Mapping], key: str) -> Optional[float]:
     known = [row[key] for row in rows if row.get(key) is not None]
     return float(np.mean(known)) if known else None
-
-
-def _mean_of(values: Sequence[Optional[float]]) -> Optional[float]:
-    """Mean, or None as soon as one is not known: a cost must not look smaller."""
-    return None if _sum(values) is None else _sum(values) / len(values)
-
-
-def _sum(values: Sequence[Optional[float]]) -> Optional[float]:
-    if any(value is None for value in values):
-        return None
-    return float(sum(values))
-
-
-def _add(first: Optional[float], second: Optional[float]) -> Optional[float]:
-    return None if first is None or second is None else first + second

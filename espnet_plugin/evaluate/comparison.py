@@ -101,7 +101,8 @@ def find_row(results: Mapping[str, Any], name: str) -> Group:
     Args:
         results: Content of results.json.
         name: Method, variant and layers as they stand in the table, with a space
-            between (a variant of ``-`` may be left out): ``scratch 6``. Or a model's
+            between (a variant of ``-`` may be left out): ``scratch 6``,
+            ``magnitude 12 as 6``. Or a model's
             folder, for one seed alone: ``asr_scratch_s1_6l``.
 
     Raises:
@@ -182,21 +183,21 @@ def same_size(group: Group, others: Iterable[Group]) -> Optional[Group]:
     """Find the first of ``others`` that is as large: the plain variant stands first.
 
     As large is within 10 % of its parameters that are not zero (all, where these are
-    not known). One of as many layers goes before the rest, and where parameters are
-    not known the layers decide alone.
+    not known). One of the same size in layers goes before the rest, and where
+    parameters are not known that decides alone.
     """
     fitting = [other for other in others if _ratio(group, other) < _SAME_SIZE]
     for other in fitting:
-        if other.layers == group.layers:
+        if other.size == group.size:
             return other
     return next((other for other in fitting if _ratio(group, other) >= 1.0), None)
 
 
 def _ratio(first: Group, second: Group) -> float:
-    """Larger size by smaller; 0 where not known but of as many layers."""
+    """Larger size by smaller; 0 where not known but of one size in layers."""
     sizes = [one.params_nonzero or one.params for one in (first, second)]
     if None in sizes:
-        return 0.0 if first.layers == second.layers else np.inf
+        return 0.0 if first.size == second.size else np.inf
     return max(sizes) / min(sizes) if min(sizes) else np.inf
 
 

@@ -14,6 +14,7 @@ from espnet_plugin.evaluate.plot_style import (
     plt,
     save_figure,
 )
+from espnet_plugin.evaluate.size import row_size
 
 __all__ = ["plot_curves"]
 
@@ -27,7 +28,7 @@ _MARKS_A_CURVE = 7
 
 
 def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optional[Path]:
-    """Draw a panel for each number of layers, with a line for each model and seed.
+    """Draw a panel for each size, with a line for each model and seed.
 
     Args:
         results: Content of results.json.
@@ -43,10 +44,10 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
     if not rows:
         logging.warning("no learning curves are drawn: no folder has a train.log")
         return None
-    sizes = sorted({row["layers"] for row in rows}, reverse=True)
+    sizes = sorted({row_size(row) for row in rows}, reverse=True)
     if len(sizes) > _MOST_SIZES:
         logging.warning(
-            "learning curves: %s layers are drawn, %s are not",
+            "learning curves: sizes of %s layers are drawn, %s are not",
             ", ".join(map(str, sizes[:_MOST_SIZES])),
             ", ".join(map(str, sizes[_MOST_SIZES:])),
         )
@@ -65,7 +66,7 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
     )
     for line, (key, label) in zip(panels, kinds):
         for panel, size in zip(line, sizes):
-            _panel(panel, [row for row in rows if row["layers"] == size], key, styles)
+            _panel(panel, [row for row in rows if row_size(row) == size], key, styles)
         line[0].set_ylabel(label)
         _scale(line[0], rows, key)
     for panel, size in zip(panels[0], sizes):

@@ -278,7 +278,7 @@ def _log_ticks(panel: Axes, decades: float) -> None:
 
 def _legend_name(groups: Sequence[Group], key: tuple[str, str]) -> str:
     series = [group for group in groups if (group.method, group.variant) == key]
-    sizes = ", ".join(str(group.layers) for group in series)
+    sizes = ", ".join(str(group.size) for group in series)
     return f"{series[0].name} ({sizes} layers)"
 
 
@@ -294,7 +294,7 @@ def _label_text(group: Group, limit: float, family: bool) -> str:
     if group.test_wer > limit:
         return f"{group.test_wer:.0f} % \u2191"
     # Of a single one the legend says it: many numbers would hide one another.
-    return str(group.layers) if family else ""
+    return str(group.size) if family else ""
 
 
 def _upper_limit(groups: Sequence[Group]) -> float:

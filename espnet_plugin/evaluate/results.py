@@ -6,10 +6,11 @@ row says under "missing" which file that is. So is what is not a finite number.
 The file holds
 
 * ``corpus``: its name.
-* ``rows``: one for each model, that is method, variant, layers and seed.
+* ``rows``: one for each model, that is method, variant, layers, size and seed.
 
-  * ``method``, ``variant``, ``layers`` (0: not known), ``seed``, ``dir`` (its folder's
-    name), ``checkpoint``, ``shared`` (the run it is built on, or null).
+  * ``method``, ``variant``, ``layers`` (0: not known), ``size`` (layers of a model of
+    as many parameters), ``seed``, ``dir`` (its folder's name), ``checkpoint``,
+    ``shared`` (the run it is built on, or null).
   * Size: ``params``, ``params_nonzero`` (values that are not exactly zero),
     ``file_bytes`` of the checkpoint.
   * Quality: ``decoding``, ``test_wer``, ``test_cer``, ``dev_wer`` in percent,
@@ -21,7 +22,8 @@ The file holds
     ``test_sets``.
   * Training: ``train_seconds``, ``valid_seconds``, ``cpu_seconds``, ``train_flops``
     (of the model itself), ``teacher_flops``, ``audio_seconds`` (shown, all epochs),
-    ``epochs``; ``curve_epochs``, ``dev_cer_by_epoch`` (percent), ``dev_loss_by_epoch``.
+    ``epochs``; ``curve_epochs``, ``dev_cer_by_epoch`` (percent), ``dev_loss_by_epoch``
+    of the shared trainings and then its own.
   * Running: ``encoder_rtf`` on ``rtf_threads`` threads with ``rtf_load`` (one-minute
     load of the machine just before), ``macs_per_audio_second`` of an utterance of
     ``macs_audio_seconds``, ``peak_memory_mb`` (see ``speed.write_rtf`` and ``memory``).
@@ -45,12 +47,14 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.aggregate import family_costs, group_rows
+from espnet_plugin.evaluate.aggregate import group_rows
+from espnet_plugin.evaluate.family import family_costs
 from espnet_plugin.evaluate.rows import (
     read_espnet_folder,
     read_model_folder,
     read_shared_folder,
 )
+from espnet_plugin.evaluate.size import row_size, with_size
 from espnet_plugin.files import read_json, write_json
 
 __all__ = ["gather", "merge", "update_results"]
@@ -139,9 +143,9 @@ def merge(
 ) -> dict[str, Any]:
     """Put what was gathered into an existing results.json's content.
 
-    A row is the same row if method, variant, layers and seed are; an EncRL run, if its
-    name is. The new one replaces the old one whole. "aggregates" (over seeds) and
-    "families" (cost of all sizes together) are computed from the result.
+    A row is the same row if method, variant, layers, size and seed are; an EncRL run,
+    if its name is. The new one replaces the old one whole. "aggregates" (over seeds)
+    and "families" (cost of all sizes together) are computed from the result.
 
     Args:
         old: Content of results.json, or None.
@@ -162,7 +166,8 @@ def merge(
             f"results.json is of the corpus {old.get('corpus')!r}, not {corpus!r}: "
             "choose another --results_json or the right --corpus"
         )
-    rows = {_row_key(row): row for row in old["rows"]}
+    # Files of earlier versions have the size in the variant.
+    rows = {_row_key(row): row for row in map(with_size, old["rows"])}
     for row in new["rows"]:
         before = rows.get(_row_key(row))
         if before and before.get("dir") not in (None, row["dir"]):
@@ -282,13 +287,14 @@ def _refuse_other_test_sets(rows: list[dict], test_sets: Mapping[str, dict]) -> 
 
 
 def _row_key(row: dict[str, Any]) -> tuple:
-    return (row["method"], row.get("variant") or "", row["layers"], row["seed"])
+    name = (row["method"], row.get("variant") or "")
+    return (*name, row["layers"], row_size(row), row["seed"])
 
 
 def _row_order(row: dict[str, Any]) -> tuple:
-    method, variant, layers, seed = _row_key(row)
+    method, variant, layers, size, seed = _row_key(row)
     first = _FIRST_METHODS.index(method) if method in _FIRST_METHODS else 99
-    return (first, method, variant, -layers, seed)
+    return (first, method, variant, -size, -layers, seed)
 
 
 def _shared_key(entry: dict[str, Any]) -> str:
@@ -308,16 +314,23 @@ def _refuse_twins(entries: list[dict], key, paths: Mapping[int, Path]) -> None:
         seen[key(entry)] = path
 
 
+def _with_full_name(row: dict[str, Any], shared: Mapping[str, dict]) -> dict[str, Any]:
+    """Return the row with the name that its run has among ``shared``."""
+    if not row.get("shared"):
+        return row
+    name = Path(row["shared"]).name
+    if name not in shared and f"encrl_{name}" in shared:
+        name = f"encrl_{name}"
+    return {**row, "shared": name}
+
+
 def _name_shared_runs(rows: Iterable[dict], shared: dict[str, dict]) -> None:
     """Give a row's run its full name, and note a run whose cost is not known."""
     for row in rows:
-        name = row.get("shared")
-        if not name:
+        if not row.get("shared"):
             continue
-        name = Path(name).name
-        if name not in shared and f"encrl_{name}" in shared:
-            name = f"encrl_{name}"
-        row["shared"] = name
+        row.update(_with_full_name(row, shared))
+        name = row["shared"]
         # The note of an earlier merge may be settled by now.
         missing = [
             item for item in row.get("missing", []) if not item.startswith(_RUN_NOTE)

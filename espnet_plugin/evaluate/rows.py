@@ -14,6 +14,7 @@ from espnet_plugin.evaluate.espnet_folder import (
     read_identity,
     read_times,
 )
+from espnet_plugin.evaluate.size import with_size
 from espnet_plugin.evaluate.train_log import read_train_log
 from espnet_plugin.evaluate.trn import score_trn
 from espnet_plugin.files import read_json
@@ -93,6 +94,7 @@ def read_model_folder(
         "method": meta["method"],
         "variant": meta.get("variant") or "",
         "layers": int(meta["layers"]),
+        "size": meta.get("size"),
         "seed": int(meta["seed"]),
         "params": meta.get("params"),
         "checkpoint": meta.get("checkpoint"),
@@ -104,7 +106,7 @@ def read_model_folder(
     cost = _read_cost(folder, missing)
     if identity["params"] is None:
         missing.append("meta.json: params")
-    return _row(folder, identity, test, dev, rtf, cost, missing)
+    return _row(folder, with_size(identity), test, dev, rtf, cost, missing)
 
 
 def read_espnet_folder(
@@ -159,7 +161,9 @@ def read_espnet_folder(
     cost = _read_cost(folder, missing)
     if cost["train_seconds"] is None:
         cost.update(read_times(folder))
-    identity.update(shared=None, decoding=chosen.removeprefix("decode_"))
+    identity.update(
+        size=identity["layers"], shared=None, decoding=chosen.removeprefix("decode_")
+    )
     return _row(folder, identity, test, dev, rtf, cost, missing)
 
 

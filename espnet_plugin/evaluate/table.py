@@ -3,7 +3,7 @@
 from typing import Any, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.aggregate import Family, Group, family_costs, group_rows
+from espnet_plugin.evaluate.aggregate import Group, group_rows
 from espnet_plugin.evaluate.cells import (
     NOT_KNOWN,
     Table,
@@ -15,6 +15,8 @@ from espnet_plugin.evaluate.cells import (
     with_interval,
 )
 from espnet_plugin.evaluate.comparison import Comparison
+from espnet_plugin.evaluate.family import Family, family_costs
+from espnet_plugin.evaluate.size import size_text
 
 __all__ = [
     "comparison_table",
@@ -27,8 +29,6 @@ __all__ = [
 _SECONDS_PER_MINUTE = 60.0
 _SECONDS_PER_HOUR = 3600.0
 _FLOPS_PER_PFLOP = 1e15
-# A bias that starts at zero and stays there is no pruning.
-_PRUNED_BELOW = 0.99
 
 _QUALITY_HEADER = (
     "method",
@@ -68,6 +68,8 @@ WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the 
 for which the range over seeds stands beside it. By speaker: whole speakers are drawn,
 for what other speakers would give; with few speakers it is rough. File: the checkpoint
 as it is. `?`: not measured yet."""
+_SIZE_NOTE = """\
+{example} layers: all layers are kept, cut to the parameters of a model of so few."""
 _COST_NOTES = """\
 A cost is that of one model, mean over seeds. Where a model is built on training that
 serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
@@ -104,7 +106,11 @@ def quality_table(results: Mapping[str, Any]) -> Table:
     if len({row["test_set"] for row in results["rows"] if row.get("test_set")}) > 1:
         notes += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."
     reference = next((g for g in groups if g.method == "reference"), None)
-    pruned = [_pruning_note(group, reference) for group in groups if _is_pruned(group)]
+    cut = next((g for g in groups if g.size != g.layers), None)
+    if cut is not None:
+        example = size_text(cut.layers, cut.size)
+        notes += " " + _SIZE_NOTE.format(example=example)
+    pruned = [_pruning_note(group, reference) for group in groups if group.is_pruned]
     if pruned:
         notes += f" † smaller file, same speed: {'; '.join(pruned)}."
     lines = [_quality_cells(group) for group in groups]
@@ -233,7 +239,8 @@ def _table(
 
 
 def _name_cells(group: Group) -> list[str]:
-    return [group.method, group.variant or "-", str(group.layers or NOT_KNOWN)]
+    layers = size_text(group.layers, group.size)
+    return [group.method, group.variant or "-", layers]
 
 
 def _quality_cells(group: Group) -> list[str]:
@@ -246,7 +253,7 @@ def _quality_cells(group: Group) -> list[str]:
     return [
         *_name_cells(group),
         scaled(group.params, 1e6),
-        scaled(group.params_nonzero, 1e6) + (" †" if _is_pruned(group) else ""),
+        scaled(group.params_nonzero, 1e6) + (" †" if group.is_pruned else ""),
         scaled(group.file_bytes, 1e6),
         with_interval(group.test_wer, group.wer_ci95),
         interval(speakers) if speakers else NOT_KNOWN,
@@ -254,13 +261,6 @@ def _quality_cells(group: Group) -> list[str]:
         with_interval(group.test_cer, group.cer_ci95),
         number(group.dev_wer, 1),
     ]
-
-
-def _is_pruned(group: Group) -> bool:
-    """Zeros that are multiplied like any number make nothing faster."""
-    if not group.params or group.params_nonzero is None:
-        return False
-    return group.params_nonzero < _PRUNED_BELOW * group.params
 
 
 def _pruning_note(group: Group, reference: Optional[Group]) -> str:

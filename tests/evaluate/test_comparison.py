@@ -43,7 +43,7 @@ def test_every_row_against_scratch_and_encrl_against_every_baseline():
         make_row("scratch", 6, "2 1 2 2", "longer"),
         make_row("layer_copy", 6, "1 2 1 1"),
         # As many values that are not zero, in more layers.
-        make_row("magnitude", 12, "9 9 9 9", params_nonzero=6100),
+        make_row("magnitude", 12, "9 9 9 9", params_nonzero=6100, size=6),
         make_row("narrow", 6, "9 9 9 9", params=3000),
         make_row("untrained", 12, "9 9 9 9"),
     ]
@@ -51,10 +51,10 @@ def test_every_row_against_scratch_and_encrl_against_every_baseline():
         ("encrl 6", "scratch 6"),
         ("encrl init last 6", "scratch 6"),
         ("layer_copy 6", "scratch 6"),
-        ("magnitude 12", "scratch 6"),
+        ("magnitude 12 as 6", "scratch 6"),
         ("encrl 6", "scratch longer 6"),
         ("encrl 6", "layer_copy 6"),
-        ("encrl 6", "magnitude 12"),
+        ("encrl 6", "magnitude 12 as 6"),
         ("encrl 6", "reference 12"),
     ]
 
@@ -65,6 +65,19 @@ def test_same_size_goes_by_layers_where_parameters_are_not_known():
     other = group_rows([make_row("scratch", 4, "1 1 1 1")], [])[0]
     assert same_size(other, groups) is groups[1]
     assert same_size(group_rows([make_row("x", 2, "1 1 1 1")], [])[0], groups) is None
+
+
+def test_of_equal_parameters_the_one_of_that_size_is_compared():
+    # 5.9 of 6 thousand: within the 10 %, and cut to another size.
+    rows = [
+        make_row("magnitude", 12, "1 1 1 1", params=5900, size=5),
+        make_row("magnitude", 12, "1 1 1 1", params=6000, size=6),
+    ]
+    groups = group_rows(rows, [])
+    (six,) = group_rows([make_row("scratch", 6, "2 2 2 2")], [])
+    assert same_size(six, groups) is groups[1]
+    results = results_of([*rows, make_row("scratch", 6, "2 2 2 2")])
+    assert find_row(results, "magnitude 12 as 5").size == 5
 
 
 def test_any_two_rows_by_name_or_folder():

@@ -32,11 +32,14 @@ def make_model(
     shared=None,
     wrong=1,
     sets=("test", "dev"),
+    size=None,
     **cost,
 ):
     """A finished model whose first ``wrong`` utterances lost their last word."""
     folder = exp / f"asr_{name}"
     meta = {"method": method, "variant": variant, "layers": layers, "seed": seed}
+    if size is not None:
+        meta["size"] = size
     write_json(
         folder / "meta.json", {**meta, "shared": shared, "params": 1000 * layers}
     )
@@ -291,6 +294,48 @@ def test_shared_run_that_is_not_there_is_noted_until_it_is(tmp_path, caplog):
     content = update_results(file, [make_shared(tmp_path)])
     assert content["rows"][0]["missing"] == []
     assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] == 5e15
+
+
+def test_sizes_that_keep_all_layers_are_one_family(tmp_path):
+    folders = [
+        make_model(
+            *(tmp_path, f"m{size}", "magnitude", 12),
+            variant=f"late as {size} layer{'s' * (size > 1)}",
+            size=size,
+            flops=size * 1e15,
+        )
+        for size in (6, 1)
+    ]
+    content = merge(None, gather(folders), "mini")
+    names = [(r["variant"], r["layers"], r["size"]) for r in content["rows"]]
+    assert names == [("late", 12, 6), ("late", 12, 1)]
+    (family,) = content["families"]
+    assert (family["variant"], family["layers"]) == ("late", [6, 1])
+    assert family["whole_cost"]["train_flops"] == 7e15
+    # What an earlier version wrote is the same row, and is replaced.
+    old = {**content, "rows": [dict(row) for row in content["rows"]]}
+    for row in old["rows"]:
+        row["variant"] += f" as {row.pop('size')} layers"
+    again = merge(old, gather(folders[:1]), "mini")
+    assert [(r["variant"], r["size"]) for r in again["rows"]] == [
+        ("late", 6),
+        ("late", 1),
+    ]
+
+
+def test_what_is_built_on_one_run_in_two_ways_pays_for_it_once(tmp_path):
+    together = tmp_path / "asr_e_family"
+    meta = {"method": "encrl_finetune", "serves": [6], "seed": 1, "after": "encrl_main"}
+    write_json(together / "meta.json", meta)
+    write_json(together / "cost.json", {"flops": 5e14})
+    folders = [
+        make_shared(tmp_path),
+        together,
+        make_model(tmp_path, "e6", "encrl", 6, shared=together.name, flops=0),
+        make_model(tmp_path, "e4", "encrl", 4, shared="encrl_main", flops=0),
+    ]
+    (family,) = merge(None, gather(folders), "mini")["families"]
+    assert family["shared_cost"]["train_flops"] == 3e15 + 5e14
 
 
 def test_seeds_are_joined_with_mean_range_and_pooled_interval(tmp_path):

@@ -144,6 +144,17 @@ def test_what_speed_measures_is_shown(results):
     assert reference["GMAC/s"] == "0.12" and reference["memory (MB)"] == "46"
 
 
+def test_sizes_that_keep_all_layers_are_lines_of_their_own(results):
+    results["rows"] += [
+        make_row("width", 12, 1, 9.0, "9 4 5", size=size, params=size * 205_000)
+        for size in (6, 4)
+    ]
+    quality = quality_table(results)
+    assert [c["layers"] for c in cells(quality)][-2:] == ["12 as 6", "12 as 4"]
+    assert "12 as 6 layers: all layers are kept" in quality.notes
+    assert cells(family_table(results))[-1]["layers"] == "6+4"
+
+
 def test_pruning_without_structure_is_marked(results):
     results["rows"][0].update(params_nonzero=12 * 205_761, encoder_rtf=0.0119)
     pruned = make_row("magnitude", 12, 1, 9.0, "9 4 5", params_nonzero=1_000_000)
