@@ -48,7 +48,9 @@ from typing import Any, Iterable, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import group_rows
+from espnet_plugin.evaluate.curves import read_curve
 from espnet_plugin.evaluate.family import family_costs
+from espnet_plugin.evaluate.row_cost import run_names
 from espnet_plugin.evaluate.rows import (
     read_espnet_folder,
     read_model_folder,
@@ -127,6 +129,12 @@ def gather(
             logging.warning("%s lacks %s", entry["dir"], ", ".join(entry["missing"]))
     _refuse_twins(rows, _row_key, paths)
     _refuse_twins(shared, _shared_key, paths)
+    runs = {_shared_key(entry): entry for entry in shared}
+    for row in rows:
+        names = run_names(_with_full_name(row, runs), runs)
+        known = [runs[name] for name in reversed(names) if name in runs]
+        before = [(paths[id(entry)], entry) for entry in known]
+        row.update(read_curve(paths[id(row)], row, before))
     return {
         "rows": rows,
         "shared": shared,

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.bootstrap import bootstrap_interval, sum_by_unit
@@ -15,7 +15,6 @@ from espnet_plugin.evaluate.espnet_folder import (
     read_times,
 )
 from espnet_plugin.evaluate.size import with_size
-from espnet_plugin.evaluate.train_log import read_train_log
 from espnet_plugin.evaluate.trn import score_trn
 from espnet_plugin.files import read_json
 
@@ -224,27 +223,11 @@ def _row(
         "rtf_threads": rtf.get("threads"),
         "macs_audio_seconds": rtf.get("audio_seconds"),
         "dir": folder.resolve().name,
-        **_curve(folder),
     }
     if test.get("per_utterance"):
         row.update(_by_unit(test))
     row["missing"] = missing
     return row
-
-
-def _curve(folder: Path) -> dict[str, Optional[str]]:
-    """Numbers of a line each, since a row is read by people too; nan where unknown."""
-    epochs = read_train_log(folder)
-
-    def text(values: Iterable[Optional[float]]) -> Optional[str]:
-        listed = ["nan" if v is None else f"{v:.5g}" for v in values]
-        return " ".join(listed) if set(listed) - {"nan"} else None
-
-    return {
-        "curve_epochs": text(epoch.number for epoch in epochs),
-        "dev_cer_by_epoch": text(epoch.dev_cer for epoch in epochs),
-        "dev_loss_by_epoch": text(epoch.dev_loss for epoch in epochs),
-    }
 
 
 def _by_unit(score: dict[str, Any]) -> dict[str, Any]:

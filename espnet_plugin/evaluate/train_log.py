@@ -23,7 +23,9 @@ class Epoch:
 
     Attributes:
         number: From 1.
-        dev_loss: On the development set.
+        dev_loss: On the development set: CTC's, or the whole loss where there is an
+            attention decoder (or no CTC). The whole loss of other models may hold what
+            differs between methods: intermediate layers, a teacher.
         dev_cer: In percent: of the CTC output, of the attention decoder without one.
         train_seconds: Wall-clock time of the training steps.
     """
@@ -34,7 +36,9 @@ class Epoch:
     train_seconds: Optional[float]
 
 
-def read_train_log(folder: Union[str, Path]) -> list[Epoch]:
+def read_train_log(
+    folder: Union[str, Path], output: Optional[str] = None
+) -> list[Epoch]:
     """Read the epochs of a training, also of an interrupted one or one still running.
 
     ESPnet renames the log of an earlier start to ``train.1.log``, and that to
@@ -42,6 +46,8 @@ def read_train_log(folder: Union[str, Path]) -> list[Epoch]:
 
     Args:
         folder: An experiment folder.
+        output: Which of several CTC outputs, as the log names it behind ``cer_ctc_`` or
+            ``cer_interctc_``: ``layer4``, ``streaming``; None: the model's own.
 
     Returns:
         By number; empty if there is no log or no epoch has ended.
@@ -59,22 +65,38 @@ def read_train_log(folder: Union[str, Path]) -> list[Epoch]:
             for line in stream:
                 match = _RESULTS.search(line)
                 if match:
-                    epochs[int(match[1])] = _epoch(int(match[1]), match[2])
+                    epochs[int(match[1])] = _epoch(int(match[1]), match[2], output)
     return [epochs[number] for number in sorted(epochs)]
 
 
-def _epoch(number: int, text: str) -> Epoch:
+def _epoch(number: int, text: str, output: Optional[str]) -> Epoch:
     sections = dict(_SECTION.findall(text.strip()))
     valid = dict(_FIGURE.findall(sections.get("valid", "")))
-    cer = _number(valid.get("cer_ctc"))
-    if cer is None:
-        cer = _number(valid.get("cer"))
+    cer, loss = _figures(valid, output)
     time = _TIME.search(sections.get("train", ""))
     return Epoch(
         number,
-        _number(valid.get("loss")),
+        loss,
         None if cer is None else 100.0 * cer,
         _seconds(time[1]) if time else None,
+    )
+
+
+def _figures(
+    valid: dict[str, str], output: Optional[str]
+) -> tuple[Optional[float], Optional[float]]:
+    """Return error rate (not in percent) and loss of one output."""
+    if output is None:
+        losses = ("loss_ctc", "loss")
+        if _number(valid.get("loss_att")) is not None:
+            losses = ("loss",)
+        rates = ("cer_ctc", "cer")
+    else:
+        rates = (f"cer_ctc_{output}", f"cer_interctc_{output}")
+        losses = (f"loss_ctc_{output}", f"loss_interctc_{output}")
+    return tuple(
+        next((n for n in map(_number, map(valid.get, names)) if n is not None), None)
+        for names in (rates, losses)
     )
 
 
