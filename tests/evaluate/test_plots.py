@@ -1,12 +1,17 @@
 """Plots exist, show something, and refuse what cannot be drawn."""
 
+import re
+
 import matplotlib.image
 import numpy as np
 import pytest
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate import plots
+from espnet_plugin.evaluate.aggregate import group_rows
 from espnet_plugin.evaluate.curve_plot import plot_curves
 from espnet_plugin.evaluate.plots import plot_results
+from espnet_plugin.evaluate.series import series_of
 
 
 def make_row(method, layers, wer, variant="", **more):
@@ -46,6 +51,7 @@ def test_both_plots_in_both_forms_with_each_methods_colour(tmp_path):
     assert [path.name for path in written] == [
         "wer_params.png",
         "wer_cost.png",
+        "wer_family_cost.png",
         "wer_rtf.png",
     ]
     for path in written:
@@ -69,7 +75,63 @@ def test_no_errors_and_all_errors_are_drawn(tmp_path):
     assert len(plot_results(results_of(rows), tmp_path)) == 3
     rows = [make_row("encrl", n, 10.0) for n in (2, 4, 6)]
     rows.append(make_row("untrained", 6, 100.0))
-    assert len(plot_results(results_of(rows), tmp_path)) == 3
+    assert len(plot_results(results_of(rows), tmp_path)) == 4
+
+
+def texts_in(file):
+    """What matplotlib writes in an SVG beside each text, in order."""
+    return re.findall(r"<!-- (.*?) -->", file.with_suffix(".svg").read_text())
+
+
+def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path):
+    rows = [make_row("encrl", n, 20.0 - n, params_nonzero=n * 200_000) for n in (6, 4)]
+    plot_results(results_of(rows), tmp_path)
+    assert "non-zero parameters (million)" not in texts_in(tmp_path / "wer_params")
+    rows += [
+        make_row("magnitude", 12, 20.0 - n, size=n, params_nonzero=n * 200_000)
+        for n in (6, 4)
+    ]
+    rows += [
+        make_row("magnitude", 12, 9.0, f"one-shot {share} %", params_nonzero=2e6)
+        for share in (10, 5)
+    ]
+    plot_results(results_of(rows), tmp_path)
+    texts = texts_in(tmp_path / "wer_params")
+    assert texts.count("non-zero parameters (million)") == 1
+    for name in (
+        "encrl (6, 4 layers)",
+        "magnitude (as 6, 4 layers)",
+        "magnitude one-shot (5, 10 %)",
+    ):
+        assert texts.count(name) == 1
+    marks = [
+        [one.mark(group) for group in one.groups]
+        for one in series_of(group_rows(rows, []))
+    ]
+    assert marks == [["6", "4"], ["6", "4"], ["5 %", "10 %"]]
+
+
+def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeypatch):
+    drawn = {}
+
+    def draw(stem, groups, title, panels, side_by_side=False):
+        drawn[stem.name] = {
+            panel.title: {g.method: panel.x_of(g) for g in groups if panel.x_of(g)}
+            for panel in panels
+        }
+        return stem
+
+    monkeypatch.setattr(plots, "draw_scatter", draw)
+    rows = [make_row("reference", 12, 8.0)]
+    rows += [make_row("scratch", n, 20.0 - n) for n in (6, 4)]
+    rows += [
+        make_row("encrl", n, 20.0 - n, shared="run", train_flops=0.0) for n in (6, 4)
+    ]
+    run = {"name": "run", "serves": [6, 4], "train_seconds": 1.0, "audio_seconds": 1.0}
+    run.update(train_flops=3e14, teacher_flops=1e14, epochs=1)
+    plot_results({**results_of(rows), "shared": [run]}, tmp_path)
+    of_all = pytest.approx({"scratch": 1.0, "encrl": 0.4})
+    assert drawn["wer_family_cost"] == {"6 layers": of_all, "4 layers": of_all}
 
 
 def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):
