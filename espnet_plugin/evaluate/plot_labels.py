@@ -87,6 +87,10 @@ def _overlap(box: tuple, others: Sequence[tuple]) -> float:
 
 
 def _outside(box: tuple, edges: Sequence[float]) -> float:
-    """Area of a box above or below the frame, where titles and numbers stand."""
-    low, high = box[1] - box[3] / 2, box[1] + box[3] / 2
-    return box[2] * (max(edges[1] - low, 0.0) + max(high - edges[3], 0.0))
+    """Area of a box beyond the frame, where titles, numbers and other panels stand."""
+    area = 0.0
+    for side in (0, 1):
+        low, high = box[side] - box[side + 2] / 2, box[side] + box[side + 2] / 2
+        beyond = max(edges[side] - low, 0.0) + max(high - edges[side + 2], 0.0)
+        area += beyond * box[3 - side]
+    return area

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure  # noqa: E402
 # plt from here has the backend that needs no screen.
 __all__ = ["add_legend", "method_styles", "plt", "save_figure"]
 
-# Okabe and Ito's colours: told apart under every common colour blindness.
+# Okabe and Ito's colours: told apart under every common colour blindness. The last
+# four, of Tol's muted ones and a brown, differ from them in lightness.
 _COLOURS = {"reference": "#000000", "encrl": "#0072B2", "scratch": "#D55E00"}
 _MORE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+_MORE_COLOURS += ("#882255", "#332288", "#999933", "#6A3D00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _LONG_LEGEND = 18
 

@@ -27,6 +27,8 @@ __all__ = ["Panel", "draw_scatter"]
 _LIMIT_IN_MEDIANS = 3.0
 # Share of the axis between variants that would hide one another.
 _DODGE = 0.011
+# Share of the axis that many of them may take: a place still says about how large.
+_WIDEST = 0.12
 # A smaller spread is easier to read on a linear axis.
 _LOG_FROM_RATIO = 8.0
 
@@ -189,7 +191,8 @@ def _panel(
 def _set_side_by_side(exact: Sequence[float], logarithmic: bool) -> list[float]:
     """Move points of nearly the same x apart, so that all bars can be seen."""
     places = [math.log(x) if logarithmic else x for x in exact]
-    step = _DODGE * ((max(places) - min(places)) or (1.0 if logarithmic else places[0]))
+    span = (max(places) - min(places)) or (1.0 if logarithmic else places[0])
+    step = _DODGE * span
     order = sorted(range(len(places)), key=lambda index: places[index])
     clusters: list[list[int]] = []
     for index in order:
@@ -200,14 +203,15 @@ def _set_side_by_side(exact: Sequence[float], logarithmic: bool) -> list[float]:
     moved = list(places)
     for cluster in clusters:
         centre = sum(places[index] for index in cluster) / len(cluster)
+        apart = min(step, _WIDEST * span / len(cluster))
         for rank, index in enumerate(cluster):
             if len(cluster) > 1:
-                moved[index] = centre + step * (rank - (len(cluster) - 1) / 2)
+                moved[index] = centre + apart * (rank - (len(cluster) - 1) / 2)
     return [math.exp(place) if logarithmic else place for place in moved]
 
 
 def _log_ticks(panel: Axes, decades: float) -> None:
-    subs = (1, 1.5, 2, 3, 5, 7) if decades < 1.5 else (1, 2, 5) if decades < 3 else (1,)
+    subs = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
     panel.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
