@@ -10,10 +10,11 @@ from typing import Any, Optional, Sequence
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.evaluate.comparison import Comparison, compare_all
+from espnet_plugin.evaluate.cost_table import cost_table
 from espnet_plugin.evaluate.html import write_html
 from espnet_plugin.evaluate.markdown import markdown_block, write_markdown
 from espnet_plugin.evaluate.results import update_results
-from espnet_plugin.evaluate.table import cost_table, quality_table
+from espnet_plugin.evaluate.table import quality_table
 from espnet_plugin.files import write_json
 
 _DEFAULT_DIR = "report"
@@ -47,8 +48,8 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--results_json",
-        help="made, or extended: a row of the same method, variant, layers and seed is "
-        "replaced",
+        help="made, or extended: a row of the same method, variant, layers, size and "
+        "seed is replaced, others are kept and marked in the tables",
     )
     add(
         "--markdown",

@@ -11,6 +11,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import numpy as np
 
 from espnet_plugin.evaluate.bootstrap import bootstrap_interval
+from espnet_plugin.evaluate.kept import Kept, kept_of
 from espnet_plugin.evaluate.row_cost import (
     COST_KEYS,
     Cost,
@@ -51,6 +52,7 @@ class Group:
         test_cer: Mean over seeds, percent.
         cer_ci95: 95 % interval of the mean, as of the WER.
         dev_wer: Mean over seeds, percent.
+        dev_wer_ci95: 95 % interval of the mean, as of the test set's.
         encoder_rtf: Mean over seeds.
         rtf_load: The highest load of the machine under which one was measured.
         macs: Multiply-adds per second of audio.
@@ -63,6 +65,7 @@ class Group:
         unit_words: Words by bootstrap unit, shape (units,).
         test_sets: Keys of the test sets of the rows, None among them if not known.
         dirs: Folders of the rows.
+        kept: What of the rows and their trainings is of an earlier results.json.
     """
 
     method: str
@@ -82,6 +85,7 @@ class Group:
     test_cer: Optional[float]
     cer_ci95: Optional[Interval]
     dev_wer: Optional[float]
+    dev_wer_ci95: Optional[Interval]
     encoder_rtf: Optional[float]
     rtf_load: Optional[float]
     macs: Optional[float]
@@ -93,6 +97,7 @@ class Group:
     unit_words: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
     test_sets: frozenset = frozenset()
     dirs: tuple[str, ...] = ()
+    kept: Kept = Kept()
 
     @property
     def name(self) -> str:
@@ -124,6 +129,7 @@ class Group:
             "size": self.size,
             "seeds": list(self.seeds),
             "scored": self.scored,
+            "kept": list(self.kept.names),
             "test_wer_mean": self.test_wer,
             "test_wer_min": self.wer_range[0] if self.wer_range else None,
             "test_wer_max": self.wer_range[1] if self.wer_range else None,
@@ -132,6 +138,7 @@ class Group:
             "test_cer_mean": self.test_cer,
             "cer_ci95": _listed(self.cer_ci95),
             "dev_wer_mean": self.dev_wer,
+            "dev_wer_ci95": _listed(self.dev_wer_ci95),
             "encoder_rtf_mean": self.encoder_rtf,
             "own_cost_mean": self.own,
             "whole_cost_mean": self.whole,
@@ -163,6 +170,8 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
     rates = [row["test_wer"] for row in scored]
     errors, words = _pool(scored, "test_errors_by_unit", "test_words_by_unit")
     chars = _pool(scored, "test_char_errors_by_unit", "test_chars_by_unit")
+    on_dev = [row for row in rows if row.get("dev_wer") is not None]
+    dev = _pool(on_dev, "dev_errors_by_unit", "dev_words_by_unit")
     speakers = _pool(scored, "test_errors_by_speaker", "test_words_by_speaker")
     loads = [row["rtf_load"] for row in rows if row.get("rtf_load") is not None]
     return Group(
@@ -183,6 +192,7 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         test_cer=_mean(rows, "test_cer"),
         cer_ci95=_interval(scored, "cer_ci95", *chars),
         dev_wer=_mean(rows, "dev_wer"),
+        dev_wer_ci95=_interval(on_dev, "dev_wer_ci95", *dev),
         encoder_rtf=_mean(rows, "encoder_rtf"),
         rtf_load=max(loads, default=None),
         macs=_mean(rows, "macs_per_audio_second"),
@@ -199,6 +209,7 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         unit_words=words,
         test_sets=frozenset(row.get("test_set") for row in scored),
         dirs=tuple(row.get("dir", "") for row in rows),
+        kept=kept_of(rows, runs),
     )
 
 

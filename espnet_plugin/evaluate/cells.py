@@ -9,6 +9,7 @@ __all__ = [
     "cost",
     "fill",
     "interval",
+    "make_table",
     "number",
     "scaled",
     "with_interval",
@@ -44,6 +45,32 @@ class Table:
         ]
         drawn.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         return "\n".join(drawn)
+
+
+def make_table(
+    title: str,
+    header: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    notes: str,
+    optional: Sequence[str] = (),
+) -> Table:
+    """Make a table, without those columns that nothing is known for.
+
+    Args:
+        title: See `Table`.
+        header: Names of all columns.
+        lines: The cells of all columns.
+        notes: See `Table`; may have line breaks.
+        optional: The columns that older measurements or other corpora leave empty.
+    """
+    kept = [
+        index
+        for index, name in enumerate(header)
+        if name not in optional
+        or any(char.isdigit() for line in lines for char in line[index])
+    ]
+    cells = [[line[index] for index in kept] for line in lines]
+    return Table(title, [header[index] for index in kept], cells, fill(notes))
 
 
 def number(value: Optional[float], digits: int) -> str:

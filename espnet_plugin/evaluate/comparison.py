@@ -9,6 +9,7 @@ import numpy as np
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import Group, group_rows
 from espnet_plugin.evaluate.bootstrap import PairedComparison, paired_bootstrap
+from espnet_plugin.evaluate.kept import KEPT_MARK
 
 __all__ = ["Comparison", "compare_all", "compare_groups", "find_row", "same_size"]
 
@@ -109,7 +110,7 @@ def find_row(results: Mapping[str, Any], name: str) -> Group:
         UserError: If there is none, listing all.
     """
     shared = results.get("shared", [])
-    words = [word for word in name.split() if word != "-"]
+    words = [word for word in name.split() if word not in ("-", KEPT_MARK)]
     groups = group_rows(results["rows"], shared)
     for group in groups:
         if group.label.split() == words:

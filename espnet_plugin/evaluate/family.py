@@ -6,6 +6,7 @@ Computed from the rows and the shared runs of ``results.json``, as `aggregate` i
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
+from espnet_plugin.evaluate.kept import Kept, kept_of
 from espnet_plugin.evaluate.row_cost import (
     COST_KEYS,
     Cost,
@@ -34,6 +35,7 @@ class Family:
         sets: Over how many sets of all sizes (seeds) the costs are means.
         own: Sum over the sizes.
         shared: Of the trainings they share, each counted once.
+        kept: What of it is of an earlier results.json.
     """
 
     method: str
@@ -42,6 +44,12 @@ class Family:
     sets: int
     own: Cost
     shared: Cost
+    kept: Kept = Kept()
+
+    @property
+    def name(self) -> str:
+        """Method and variant."""
+        return f"{self.method} {self.variant}".strip()
 
     @property
     def whole(self) -> Cost:
@@ -54,6 +62,7 @@ class Family:
             "variant": self.variant,
             "layers": list(self.layers),
             "sets": self.sets,
+            "kept": list(self.kept.names),
             "own_cost": self.own,
             "shared_cost": self.shared,
             "whole_cost": self.whole,
@@ -91,6 +100,7 @@ def family_costs(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Fam
                 shared=_set_costs(
                     complete, lambda one, key: _shared_sum(one, runs, key)
                 ),
+                kept=kept_of([row for one in complete for row in one.values()], runs),
             )
         )
     return families

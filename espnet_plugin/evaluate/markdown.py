@@ -6,6 +6,7 @@ from typing import Any, Mapping, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cells import Table
 from espnet_plugin.evaluate.comparison import Comparison
+from espnet_plugin.evaluate.cost_table import cost_table, family_table
 from espnet_plugin.evaluate.dual_table import dual_mode_table
 from espnet_plugin.evaluate.published import (
     PUBLISHED_HEADING,
@@ -14,8 +15,6 @@ from espnet_plugin.evaluate.published import (
 )
 from espnet_plugin.evaluate.table import (
     comparison_table,
-    cost_table,
-    family_table,
     missing_notes,
     quality_table,
 )

@@ -1,5 +1,6 @@
 """Pictures of a results.json: error rate against size, training cost and speed."""
 
+import logging
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -105,22 +106,41 @@ def _size_panels(groups: Sequence[Group]) -> list[Panel]:
 
 
 def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
-    return [
+    panels = [
         Panel("training, teacher included (PFLOP)", lambda group: _pflop(group.whole)),
-        Panel(
-            "training (wall-clock hours)",
-            lambda group: _scale(group.whole["train_seconds"], _SECONDS_PER_HOUR),
-        ),
+        _hours("cpu_seconds", "training (processor hours)"),
+        _hours("train_seconds", "training (wall-clock hours)"),
     ]
+    # Wall-clock time holds pauses of the machine: drawn where there is no other.
+    unmeasured = any(
+        group.whole["train_seconds"] and not group.whole["cpu_seconds"]
+        for group in groups
+    )
+    return panels if unmeasured else panels[:2]
+
+
+def _hours(key: str, label: str) -> Panel:
+    return Panel(label, lambda group: _scale(group.whole[key], _SECONDS_PER_HOUR))
 
 
 def _family_panels(groups: Sequence[Group], results: Mapping[str, Any]) -> list[Panel]:
-    """A panel a size: the sizes of one family all stand at the same cost."""
+    """A panel a size: the sizes of one family all stand at the same cost.
+
+    Only families of the same sizes, as many as any has, are drawn: others cost less for
+    having less to make.
+    """
+    families = family_costs(results["rows"], results.get("shared", []))
+    if not families:
+        return []
+    sizes = max((family.layers for family in families), key=len)
+    other = [family.name for family in families if family.layers != sizes]
+    if other:
+        logging.warning("wer_family_cost: not of the same sizes: %s", ", ".join(other))
     costs = {
         (family.method, family.variant): _pflop(family.whole)
-        for family in family_costs(results["rows"], results.get("shared", []))
+        for family in families
+        if family.layers == sizes
     }
-    sizes = {g.size for g in groups if costs.get((g.method, g.variant))}
 
     def panel(size: int) -> Panel:
         return Panel(
@@ -129,7 +149,7 @@ def _family_panels(groups: Sequence[Group], results: Mapping[str, Any]) -> list[
             f"{size} layers",
         )
 
-    return [panel(size) for size in sorted(sizes, reverse=True)]
+    return [panel(size) for size in sizes]
 
 
 def _pflop(cost: Cost) -> Optional[float]:

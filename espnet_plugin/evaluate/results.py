@@ -14,13 +14,14 @@ The file holds
   * Size: ``params``, ``params_nonzero`` (values that are not exactly zero),
     ``file_bytes`` of the checkpoint.
   * Quality: ``decoding``, ``test_wer``, ``test_cer``, ``dev_wer`` in percent,
-    ``test_words``; 95 % intervals ``wer_ci95`` and ``cer_ci95`` over
+    ``test_words``; 95 % intervals ``wer_ci95``, ``cer_ci95``, ``dev_wer_ci95`` over
     ``bootstrap_unit`` (utterances as a rule), ``wer_ci95_speakers`` over speakers where
     the set has several. ``test_{errors,words,char_errors,chars}_by_unit`` and
     ``test_{errors,words}_by_speaker``: sums, as one string of numbers each, so that
     systems can be compared from this file alone; ``test_set`` is a key of
     ``test_sets``.
-  * Training: ``train_seconds``, ``valid_seconds``, ``cpu_seconds``, ``train_flops``
+  * Training: ``train_seconds``, ``valid_seconds``, ``cpu_seconds`` (without the
+    teacher's cache if ``cpu_without_cache``), ``train_flops``
     (of the model itself), ``teacher_flops``, ``audio_seconds`` (shown, all epochs),
     ``epochs``; ``curve_epochs``, ``dev_cer_by_epoch`` (percent), ``dev_loss_by_epoch``
     of the shared trainings and then its own.
@@ -30,7 +31,8 @@ The file holds
   * Of dual-mode recognisers: ``mode`` (full or streaming), ``sparsity`` (share of the
     weights within reach of the masks that is masked), ``latency_ms`` (algorithmic; null
     in full mode), ``chunk_rtf``, ``chunk_ms``, ``chunk_audio_ms`` (``chunk_speed``).
-  * ``missing``: what there was no file or no number for.
+  * ``missing``: what there was no file or no number for. ``kept``: true if the folder
+    was not among those given last, so that the row is of an earlier time.
 
 * ``shared``: runs that serve several models (EncRL, a search for layers), with the keys
   of training above, ``name`` and ``serves``; ``after`` names the run that one goes on
@@ -50,6 +52,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import group_rows
 from espnet_plugin.evaluate.curves import read_curve
 from espnet_plugin.evaluate.family import family_costs
+from espnet_plugin.evaluate.kept import keep, kept_of
 from espnet_plugin.evaluate.row_cost import run_names
 from espnet_plugin.evaluate.rows import (
     read_espnet_folder,
@@ -152,7 +155,8 @@ def merge(
     """Put what was gathered into an existing results.json's content.
 
     A row is the same row if method, variant, layers, size and seed are; an EncRL run,
-    if its name is. The new one replaces the old one whole. "aggregates" (over seeds)
+    if its name is. The new one replaces the old one whole; an old one that no new one
+    replaces is kept and marked (see `kept`). "aggregates" (over seeds)
     and "families" (cost of all sizes together) are computed from the result.
 
     Args:
@@ -176,14 +180,25 @@ def merge(
         )
     # Files of earlier versions have the size in the variant.
     rows = {_row_key(row): row for row in map(with_size, old["rows"])}
+    shared = {_shared_key(entry): entry for entry in old.get("shared", [])}
+    if new["rows"] or new["shared"] or new["skipped"]:
+        # Without a folder, what the file holds is only drawn again.
+        rows = {key: keep(row) for key, row in rows.items()}
+        shared = {key: keep(entry) for key, entry in shared.items()}
     for row in new["rows"]:
         before = rows.get(_row_key(row))
         if before and before.get("dir") not in (None, row["dir"]):
             logging.warning("%s replaces %s", row["dir"], before["dir"])
         rows[_row_key(row)] = row
-    shared = {_shared_key(entry): entry for entry in old.get("shared", [])}
     shared.update({_shared_key(entry): entry for entry in new["shared"]})
     _name_shared_runs(rows.values(), shared)
+    kept = kept_of(rows.values(), shared).names
+    if kept:
+        logging.warning(
+            "kept from the results.json that was there, and marked in the tables, for "
+            "want of their folders: %s; another --results_json leaves them out",
+            ", ".join(kept),
+        )
     content = {
         "corpus": corpus,
         "rows": sorted(rows.values(), key=_row_order),

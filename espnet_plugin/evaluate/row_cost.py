@@ -17,6 +17,7 @@ __all__ = [
 
 COST_KEYS = (
     "train_seconds",
+    "cpu_seconds",
     "audio_seconds",
     "train_flops",
     "teacher_flops",

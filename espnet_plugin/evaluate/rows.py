@@ -44,6 +44,8 @@ _COST = {
 }
 # Not every stage measures these; their absence is no gap in a table.
 _OPTIONAL_COST = ("valid_seconds", "cpu_seconds")
+# What earlier versions did not take the processor time of.
+_CACHE = "teacher_cache"
 # Of rtf.json. Files of earlier versions lack them.
 _RTF_KEYS = ("params_nonzero", "file_bytes", "macs_per_audio_second", "peak_memory_mb")
 # Of a recogniser with two modes; other rows do not have them.
@@ -215,6 +217,7 @@ def _row(
         "test_cer": test.get("cer"),
         "cer_ci95": test.get("cer_ci95"),
         "dev_wer": dev.get("wer"),
+        "dev_wer_ci95": dev.get("wer_ci95"),
         **cost,
         **{key: rtf.get(key) for key in _RTF_KEYS},
         **{key: rtf[key] for key in _STREAMING_RTF if key in rtf},
@@ -226,17 +229,18 @@ def _row(
     }
     if test.get("per_utterance"):
         row.update(_by_unit(test))
+    if dev.get("per_utterance"):
+        entries, names = _entries_and_units(dev)
+        row.update(_sums(entries, names, "dev", "unit"))
     row["missing"] = missing
     return row
 
 
 def _by_unit(score: dict[str, Any]) -> dict[str, Any]:
-    unit = score.get("bootstrap", {}).get("unit", "utterance")
-    entries = sorted(score["per_utterance"], key=lambda entry: entry["utt"])
-    names = [entry["spk" if unit == "speaker" else "utt"] for entry in entries]
+    entries, names = _entries_and_units(score)
     row: dict[str, Any] = {
-        "bootstrap_unit": unit,
-        **_sums(entries, names, "errors", "words", "unit"),
+        "bootstrap_unit": _unit(score),
+        **_sums(entries, names, "test", "unit"),
         "test_names": [entry["utt"] for entry in entries],
         "test_lengths": [entry["words"] for entry in entries],
     }
@@ -249,7 +253,7 @@ def _by_unit(score: dict[str, Any]) -> dict[str, Any]:
         )
     speakers = [entry.get("spk") for entry in entries]
     if None not in speakers and len(set(speakers)) > 1:
-        row.update(_sums(entries, speakers, "errors", "words", "speaker"))
+        row.update(_sums(entries, speakers, "test", "speaker"))
         row["wer_ci95_speakers"] = list(
             bootstrap_interval(
                 sum_by_unit([entry["errors"] for entry in entries], speakers),
@@ -259,12 +263,23 @@ def _by_unit(score: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def _unit(score: dict[str, Any]) -> str:
+    return score.get("bootstrap", {}).get("unit", "utterance")
+
+
+def _entries_and_units(score: dict[str, Any]) -> tuple[list[dict], list[str]]:
+    """Return the utterances by name, and what each is drawn with."""
+    entries = sorted(score["per_utterance"], key=lambda entry: entry["utt"])
+    key = "spk" if _unit(score) == "speaker" else "utt"
+    return entries, [entry[key] for entry in entries]
+
+
 def _sums(
-    entries: list[dict], names: list[str], errors: str, words: str, unit: str
+    entries: list[dict], names: list[str], which: str, unit: str
 ) -> dict[str, str]:
     return {
-        f"test_errors_by_{unit}": _sum(entries, names, errors),
-        f"test_words_by_{unit}": _sum(entries, names, words),
+        f"{which}_errors_by_{unit}": _sum(entries, names, "errors"),
+        f"{which}_words_by_{unit}": _sum(entries, names, "words"),
     }
 
 
@@ -334,4 +349,11 @@ def _read_cost(folder: Path, missing: list[str]) -> dict[str, Any]:
             for ours, theirs in _COST.items()
             if theirs not in cost and ours not in _OPTIONAL_COST
         ]
-    return {ours: cost.get(theirs) for ours, theirs in _COST.items()}
+    # Sums over a part of the epochs look like sums.
+    if any("cpu_seconds" not in epoch for epoch in cost.get("per_epoch") or []):
+        cost["cpu_seconds"] = None
+    read = {ours: cost.get(theirs) for ours, theirs in _COST.items()}
+    cache = (cost.get("once") or {}).get(_CACHE)
+    if cache and "cpu_seconds" not in cache and read["cpu_seconds"] is not None:
+        read["cpu_without_cache"] = True
+    return read

@@ -40,12 +40,14 @@ class Series:
     def name(self) -> str:
         """What a legend calls it, with the sizes or amounts."""
         name = f"{self.method} {self.variant}".strip()
+        # As in the tables, which say what it means.
+        kept = next((g.kept.mark for g in self.groups if g.kept.names), "")
         if any(_amount(group) for group in self.groups):
             amounts = ", ".join(_amount(group) for group in self.groups)
-            return f"{name} ({amounts} %)"
-        kept = all(group.size != group.layers for group in self.groups)
+            return f"{name} ({amounts} %){kept}"
+        whole = all(group.size != group.layers for group in self.groups)
         sizes = ", ".join(str(group.size or "?") for group in self.groups)
-        return f"{name} ({'as ' if kept else ''}{sizes} layers)"
+        return f"{name} ({'as ' if whole else ''}{sizes} layers){kept}"
 
     def mark(self, group: Group) -> str:
         """What stands beside the point of one of the groups."""

@@ -10,6 +10,8 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate import plots
 from espnet_plugin.evaluate.aggregate import group_rows
 from espnet_plugin.evaluate.curve_plot import plot_curves
+from espnet_plugin.evaluate.plot_labels import Label, place_labels
+from espnet_plugin.evaluate.plot_style import plt
 from espnet_plugin.evaluate.plots import plot_results
 from espnet_plugin.evaluate.series import series_of
 
@@ -124,6 +126,8 @@ def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeyp
     monkeypatch.setattr(plots, "draw_scatter", draw)
     rows = [make_row("reference", 12, 8.0)]
     rows += [make_row("scratch", n, 20.0 - n) for n in (6, 4)]
+    # Of other sizes: its cost is not that of the same models.
+    rows += [make_row("width", n, 9.0) for n in (6, 5)]
     rows += [
         make_row("encrl", n, 20.0 - n, shared="run", train_flops=0.0) for n in (6, 4)
     ]
@@ -132,6 +136,26 @@ def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeyp
     plot_results({**results_of(rows), "shared": [run]}, tmp_path)
     of_all = pytest.approx({"scratch": 1.0, "encrl": 0.4})
     assert drawn["wer_family_cost"] == {"6 layers": of_all, "4 layers": of_all}
+
+
+def test_cost_in_processor_hours_where_all_rows_say_it(tmp_path):
+    rows = [make_row("encrl", n, 9.0, cpu_seconds=60.0) for n in (6, 4)]
+    plot_results(results_of(rows), tmp_path)
+    texts = texts_in(tmp_path / "wer_cost")
+    assert "training (processor hours)" in texts
+    assert "training (wall-clock hours)" not in texts
+    plot_results(results_of([*rows, make_row("scratch", 6, 9.0)]), tmp_path)
+    assert "training (wall-clock hours)" in texts_in(tmp_path / "wer_cost")
+
+
+def test_a_long_label_at_the_edge_stays_in_its_panel():
+    figure, panel = plt.subplots(figsize=(3, 3))
+    panel.set(xlim=(0, 1), ylim=(0, 1))
+    place_labels(panel, [Label(1.0, 0.5, "a long label", "black")], [(1.0, 0.5)])
+    figure.draw_without_rendering()
+    (text,) = panel.texts
+    assert text.get_window_extent().x1 <= panel.get_window_extent().x1
+    plt.close(figure)
 
 
 def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):

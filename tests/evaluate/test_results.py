@@ -106,6 +106,8 @@ def test_row_holds_what_the_files_say(tmp_path):
     assert {key: row[key] for key in expected} == expected
     assert row["test_wer"] == row["dev_wer"] == pytest.approx(10.0)
     assert row["wer_ci95"][0] <= 10.0 <= row["wer_ci95"][1]
+    assert row["dev_wer_ci95"] == row["wer_ci95"]  # the same utterances
+    assert row["dev_errors_by_unit"] == "1 1 0 0 0"
     # Of 5 times "a b c d", 7 characters, " d" was lost twice.
     assert row["test_cer"] == pytest.approx(100 * 4 / 35)
 
@@ -214,6 +216,49 @@ def test_bad_folders_are_refused(tmp_path):
         gather(twins)
     # The same folder twice is no mistake.
     assert len(gather([twins[0], f"{twins[0]}/"])["rows"]) == 1
+
+
+def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog):
+    file = tmp_path / "results.json"
+    mine = [
+        make_model(tmp_path / "mine", f"e{seed}", "encrl", seed=seed, shared="main")
+        for seed in (1, 2)
+    ]
+    content = update_results(file, [*mine, make_shared(tmp_path / "mine")], "mini")
+    assert not any("kept" in row for row in content["rows"] + content["shared"])
+    assert "kept" not in caplog.text
+    theirs = make_model(tmp_path / "theirs", "e1", "encrl", wrong=3)
+    content = update_results(file, [theirs])
+    assert [row.get("kept", False) for row in content["rows"]] == [False, True]
+    assert content["shared"][0]["kept"]
+    assert content["aggregates"][0]["kept"] == ["asr_e2", "encrl_main"]
+    assert "for want of their folders: asr_e2, encrl_main;" in caplog.text
+    # Drawn again, it says so still; read again, it is not old any more.
+    assert update_results(file, [])["rows"] == content["rows"]
+    again = update_results(file, [theirs, mine[1], tmp_path / "mine/encrl_main"])
+    assert not any("kept" in row for row in again["rows"] + again["shared"])
+
+
+@pytest.mark.parametrize("epochs", [None, [{"cpu_seconds": 1}, {"cpu_seconds": 2}]])
+def test_processor_time_is_known_of_all_parts_or_not_at_all(tmp_path, epochs):
+    known = {"cpu_seconds": 3.0}
+    if epochs is not None:
+        known["per_epoch"] = epochs
+    folder = make_model(tmp_path, "a", **known)
+    row = gather([folder])["rows"][0]
+    assert row["cpu_seconds"] == 3.0 and "cpu_without_cache" not in row
+    # Not of an epoch: the sum is none.
+    partly = {**known, "per_epoch": [{"cpu_seconds": 3.0}, {"train_seconds": 4.0}]}
+    row = gather([make_model(tmp_path, "b", layers=4, **partly)])["rows"][0]
+    assert row["cpu_seconds"] is None
+    # Files of earlier versions say nothing of the pass over the teacher.
+    once = {"teacher_cache": {"train_seconds": 9.0}}
+    cached = make_shared(tmp_path, **known, once=once)
+    entry = gather([cached])["shared"][0]
+    assert entry["cpu_seconds"] == 3.0 and entry["cpu_without_cache"]
+    once["teacher_cache"]["cpu_seconds"] = 1.0
+    entry = gather([make_shared(tmp_path, **known, once=once)])["shared"][0]
+    assert "cpu_without_cache" not in entry
 
 
 def test_table_grows_job_by_job(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.comparison import compare_all
+from espnet_plugin.evaluate.cost_table import cost_table, family_table
 from espnet_plugin.evaluate.markdown import (
     insert_block,
     markdown_block,
@@ -12,8 +13,6 @@ from espnet_plugin.evaluate.markdown import (
 from espnet_plugin.evaluate.published import PUBLISHED_HEADING
 from espnet_plugin.evaluate.table import (
     comparison_table,
-    cost_table,
-    family_table,
     missing_notes,
     quality_table,
 )
@@ -32,6 +31,7 @@ def make_row(method, layers, seed, wer, errors, shared=None, variant="", **more)
         "test_cer": wer / 2,
         "cer_ci95": [wer / 2 - 1, wer / 2 + 1],
         "dev_wer": wer + 3,
+        "dev_wer_ci95": [wer + 2, wer + 4],
         "train_seconds": 600.0,
         "audio_seconds": 7200.0,
         "train_flops": 1e15,
@@ -96,16 +96,18 @@ def test_quality_and_cost(results):
     reference, six = quality[:2]
     assert reference["test WER % [95 %]"] == "5.0 [4.0, 6.0]"
     assert reference["test CER % [95 %]"] == "2.5 [1.5, 3.5]"
-    assert reference["seeds (WER range)"] == "1"
+    assert reference["seeds (range)"] == "1"
     # Every utterance has the same rate, 7 %, so the pooled interval has no width.
     assert six["test WER % [95 %]"] == "7.0 [7.0, 7.0]"
-    assert six["seeds (WER range)"] == "2 (6.0 to 8.0)"
+    assert six["seeds (range)"] == "2 (6.0 to 8.0)"
     assert six["params (M)"] == "1.23"
     # Of two seeds without characters by utterance there is no interval of the mean.
     assert six["test CER % [95 %]"] == "3.5"
-    assert six["dev WER %"] == "10.0"
+    assert reference["dev WER % [95 %]"] == "8.0 [7.0, 9.0]"
+    assert six["dev WER % [95 %]"] == "10.0"
     # What no row has is no column.
     assert not {"non-zero (M)", "file (MB)", "[95 % by speaker]"} & set(six)
+    assert "processor min" not in cost[0]
     reference, six = cost[:2]
     assert reference["PFLOP (teacher)"] == "9.00 (0 %)"
     assert reference["training min"] == "10.0"
@@ -118,7 +120,9 @@ def test_quality_and_cost(results):
 
 def test_tables_fit_a_terminal(results):
     for row in results["rows"]:
-        row.update(MEASURED)
+        row.update(MEASURED, cpu_seconds=600.0)
+    for entry in results["shared"]:
+        entry["cpu_seconds"] = 1200.0
     for table in (quality_table(results), cost_table(results)):
         assert max(map(len, table.markdown().splitlines())) <= 170
 
@@ -162,8 +166,74 @@ def test_pruning_without_structure_is_marked(results):
     table = quality_table(results)
     assert [c["non-zero (M)"][-1] for c in cells(table)] == [*"7????", "†"]
     assert table.notes.endswith(
-        "† smaller file, same speed: magnitude 12 (RTF 0.0123, reference 0.0119)."
+        "† zeros: smaller once compressed or stored sparsely, same speed: "
+        "magnitude 12 (RTF 0.0123, reference 0.0119)."
     )
+
+
+def test_dev_interval_of_several_seeds_is_pooled(results):
+    for row in results["rows"]:
+        row.update(dev_errors_by_unit="1 2 3", dev_words_by_unit="10 20 30")
+    six = cells(quality_table(results))[1]
+    # Every utterance has the same rate, 10 %, so the interval has no width.
+    assert six["dev WER % [95 %]"] == "10.0 [10.0, 10.0]"
+
+
+def test_processor_time_stands_beside_the_wall_clock(results):
+    for row in results["rows"]:
+        row["cpu_seconds"] = 300.0
+    results["rows"][5]["cpu_seconds"] = None
+    for entry in results["shared"]:
+        entry["cpu_seconds"] = 60.0
+    table = cost_table(results)
+    column = [line["processor min"] for line in cells(table)]
+    assert column == [
+        *("5.00", "5.00 + 1.00 = 6.00", "5.00 + 1.00 = 6.00"),
+        "?",
+        "5.00",
+    ]
+    encrl, scratch = cells(family_table(results))
+    assert encrl["processor min"] == "10.0 + 1.00 = 11.0"
+    assert scratch["processor min"] == "?"
+    assert "teacher's cache" not in table.notes
+    results["shared"][1]["cpu_without_cache"] = True
+    assert "leaves out the pass that filled the teacher's cache" in (
+        cost_table(results).notes
+    )
+    assert "(encrl_2)" in cost_table(results).notes
+
+
+def test_long_trainings_are_written_in_hours(results):
+    results["rows"][0]["train_seconds"] = 11 * 3600.0
+    lines = cells(cost_table(results))
+    assert lines[0]["training h"] == "11.0"
+    assert lines[1]["training h"] == "0.17 + 0.33 = 0.50"
+    assert cells(family_table(results))[0]["training min"] == "20.0 + 20.0 = 40.0"
+
+
+def test_what_an_earlier_file_said_is_marked_everywhere(results):
+    for table in (quality_table, cost_table, family_table):
+        assert "‡" not in table(results).markdown() + table(results).notes
+    old = results["rows"][2]
+    old.update(kept=True, dir="asr_old")
+    results["shared"][0]["kept"] = True
+    quality = quality_table(results)
+    layers = [line["layers"] for line in cells(quality)]
+    # One seed of six layers is old, and the training that both sizes share.
+    assert layers == ["12", "6 ‡", "4 ‡", "6", "4"]
+    assert quality.notes.endswith(
+        "(it may be of another machine): asr_old, encrl_1; with what was read from "
+        "them in encrl 6, encrl 4."
+    )
+    assert [line["layers"] for line in cells(cost_table(results))] == layers
+    family = family_table(results)
+    assert [line["layers"] for line in cells(family)] == ["6+4 ‡", "6+4"]
+    assert family.notes.endswith("with what was read from them in encrl.")
+    comparison = comparison_table(compare_all(results))
+    assert cells(comparison)[0]["model"] == "encrl 6 ‡"
+    assert "encrl_1" in comparison.notes
+    # The name is found as it stands in the table.
+    assert compare_all(results, [("scratch 6", "encrl 6 ‡")])
 
 
 def test_family_table_counts_the_shared_run_once(results):
@@ -201,9 +271,9 @@ def test_unknown_figures_are_question_marks_not_numbers(results):
     results["rows"][0]["missing"] = ["rtf.json"]
     reference, six = cells(quality_table(results))[:2]
     assert reference["test WER % [95 %]"] == "?"
-    assert reference["seeds (WER range)"] == "0 of 1"
+    assert reference["seeds (range)"] == "0 of 1"
     assert reference["params (M)"] == "?"
-    assert six["seeds (WER range)"] == "1 of 2"
+    assert six["seeds (range)"] == "1 of 2"
     assert six["test WER % [95 %]"] == "8.0 [7.0, 9.0]"
     reference, six = cells(cost_table(results))[:2]
     assert reference["encoder RTF (load)"] == "?"
