@@ -34,17 +34,17 @@ _QUALITY_HEADER = (
     "non-zero (M)",
     "file (MB)",
     "test WER % [95 %]",
-    "[95 % by speaker]",
+    "[by speaker]",
     "seeds (range)",
     "test CER % [95 %]",
     "dev WER % [95 %]",
 )
-_OPTIONAL = ("non-zero (M)", "file (MB)", "[95 % by speaker]")
+_OPTIONAL = ("non-zero (M)", "file (MB)", "[by speaker]")
 _QUALITY_NOTES = """\
 WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the set
 (test: {words} words), the errors of all seeds pooled; it does not cover the luck of the
-seed, for which the range over seeds stands beside it. By speaker: whole speakers are
-drawn, for what other speakers would give; with few speakers it is rough. File: the
+seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
+speakers are drawn, for what others would give; with few speakers it is rough. File: the
 checkpoint as it is. `?`: not measured yet."""
 _SIZE_NOTE = """\
 {example} layers: all layers are kept, cut to the parameters of a model of so few."""
