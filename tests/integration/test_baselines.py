@@ -40,7 +40,7 @@ def do(tiny_hybrid_model, tmp_path):
         options += [kind, f"{data}/text,text,text"]
         options += [f"--{part}_shape_file", f"{data}/utt2num_samples"]
 
-    def do(**content):
+    def do(teacher_cache=None, **content):
         path = tmp_path / "recipe.yaml"
         path.write_text(yaml.safe_dump({"training": "train.yaml", **content}))
         return run_baseline(
@@ -51,6 +51,7 @@ def do(tiny_hybrid_model, tmp_path):
             options,
             str(tmp_path / "exp/asr_some_s1"),
             1,
+            teacher_cache=teacher_cache,
         )
 
     return do
@@ -121,14 +122,20 @@ def test_gates_that_do_not_reach_the_target_say_so(do):
         do(method="gates", options={"eta": {2: 1e-9, 1: 1e-9}})
 
 
-def test_ctc_kd(do, caplog):
+@pytest.mark.parametrize("cached", [False, True])
+def test_ctc_kd(do, caplog, tmp_path, cached):
     caplog.set_level(logging.INFO)
-    folders = do(method="ctc_kd", options={"student_init": "last"})
+    folders = do(
+        teacher_cache=str(tmp_path / "cache") if cached else None,
+        method="ctc_kd",
+        options={"student_init": "last"},
+    )
     for folder, size in zip(folders, (2, 1)):
         model, meta = load(folder)
         assert len(model.encoder.encoders) == size and meta["shared"] is None
         cost = read_json(folder / "cost.json")
         assert cost["teacher_flops"] > 0
+        assert set(cost["once"]) == ({"teacher_cache"} if cached else set())
         log = (folder / "train/train.log").read_text()
         assert "loss_kl=" in log and "loss_ctc=" in log
 

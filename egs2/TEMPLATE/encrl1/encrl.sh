@@ -474,6 +474,9 @@ if wanted 8; then
         files+=("${baseline_dir}/${name}.yaml")
         lists+=("${expdir}/asr_${name}_s${seed}.models")
     done
+    # With further audio stage 5 stores more than a baseline asks for.
+    [ -n "${unlabelled_sets}" ] || [ -z "${teacher_cache}" ] \
+        || model_opts+=(--teacher_cache "${teacher_cache}")
     # shellcheck disable=SC2086
     train baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
         --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
