@@ -8,9 +8,11 @@ and tokens come from the reference.
 import argparse
 import sys
 from pathlib import Path
+from typing import Optional
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.files import write_json
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import file_checksum, write_json
 from espnet_plugin.tasks.job import read_yaml, training_job
 from espnet_plugin.tasks.ranks import is_first, without_ranks
 
@@ -31,10 +33,19 @@ def get_parser() -> argparse.ArgumentParser:
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     first = is_first(options)
+    config = read_yaml(args.config)
+    criteria = config.get("best_model_criterion")
+    if criteria and not any(["valid", "loss"] == list(one[:2]) for one in criteria):
+        raise UserError(
+            f"--config {args.config}: best_model_criterion {criteria} lacks [valid, "
+            "loss, min]: of EncRL's epochs those of the lowest loss on dev are averaged"
+        )
     request = {
-        "config": read_yaml(args.config),
+        "config": config,
         "options": without_ranks(options),
         "seed": args.seed,
+        # Another reference may come to stand under the same name.
+        "reference": _checksum_of(options, "--reference_model_file"),
     }
     with training_job(args.output_dir, request, first) as todo:
         if todo is not None:
@@ -62,6 +73,14 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             "serves": sorted(args.serves, reverse=True),
         },
     )
+
+
+def _checksum_of(options: list[str], name: str) -> Optional[str]:
+    """Return the checksum of the file that an option names; None if there is none."""
+    if name not in options[:-1]:
+        return None
+    path = Path(options[options.index(name) + 1])
+    return file_checksum(path) if path.is_file() else None
 
 
 def main(cmd=None) -> int:

@@ -75,14 +75,14 @@ def _job(folder: Path, request: dict, first: bool) -> Iterator[Optional[Path]]:
         # A folder without a checkpoint holds nothing that could be lost or mixed, such
         # as one whose options were refused.
         begun = (folder / _DONE).is_file() or any(folder.glob("*.pth"))
-        if old != request and begun:
-            differing = sorted(
-                k for k in {**old, **request} if old.get(k) != request.get(k)
-            )
-            raise UserError(
-                f"{folder} holds a training with another {', '.join(differing)} (see "
-                f"{known}): choose another --tag, or delete the folder"
-            )
+        if begun:
+            # What an older version of this plugin did not note cannot be compared.
+            differing = sorted(k for k in old if old[k] != request.get(k))
+            if differing:
+                raise UserError(
+                    f"{folder} holds a training with another {', '.join(differing)} "
+                    f"(see {known}): choose another --tag, or delete the folder"
+                )
         if (folder / _DONE).is_file():
             logging.info("%s is finished already", folder)
             yield None

@@ -174,3 +174,25 @@ def test_no_whole_checkpoint_is_a_clear_error(whole, tiny_asr_model, tmp_path, c
         truncate(output / name)
     assert encrl_train.main(cmd) == 2
     assert "checkpoint.previous.pth" in caplog.text and "delete them" in caplog.text
+
+
+def test_another_reference_in_its_place_is_noticed(whole, tiny_asr_model, caplog):
+    cmd = options(tiny_asr_model, whole.output)
+    before = tiny_asr_model.checkpoint.read_bytes()
+    assert encrl_train.main(cmd) == 0  # the same one: nothing to be done
+    try:
+        tiny_asr_model.checkpoint.write_bytes(before + b"another")
+        assert encrl_train.main(cmd) == 2
+    finally:
+        tiny_asr_model.checkpoint.write_bytes(before)
+    assert "another reference" in caplog.text
+
+
+def test_the_loss_on_dev_has_to_choose_epochs(tiny_asr_model, tmp_path, caplog):
+    cmd = options(tiny_asr_model, tmp_path / "encrl")
+    config = tmp_path / "encrl.yaml"
+    config.write_text("best_model_criterion: [[valid, acc, max]]")
+    cmd[cmd.index("--config") + 1] = str(config)
+    assert encrl_train.main(cmd) == 2
+    assert f"{config}: best_model_criterion" in caplog.text
+    assert not (tmp_path / "encrl").exists()

@@ -36,11 +36,18 @@ def test_runs_once(folder):
 
 def test_another_request_is_refused_by_name(folder):
     run(folder)
-    other = {**REQUEST, "options": ["--seed", "2"], "init": "there.pth"}
-    with pytest.raises(UserError, match="another init, options") as caught:
+    other = {"config": {}, "options": ["--seed", "2"]}
+    with pytest.raises(UserError, match="another config, options") as caught:
         run(folder, other)
+    with pytest.raises(UserError, match="another options"):
+        run(folder, {"config": REQUEST["config"]})
     assert "--tag" in str(caught.value)
     assert run(folder) is None
+
+
+def test_what_an_older_version_did_not_note_is_no_difference(folder):
+    run(folder)
+    assert run(folder, {**REQUEST, "reference": "0a1b"}) is None
 
 
 def test_a_kill_is_gone_on_from(folder):
