@@ -169,6 +169,11 @@ class DualModeConformerEncoder(AbsEncoder):
         """Width of the encoding."""
         return self._output_size
 
+    @property
+    def one_front_end(self) -> bool:
+        """Whether both modes sub-sample alike, so that once is enough for both."""
+        return self.pruner is None or "front_end" not in self.pruner.granularity
+
     @contextmanager
     def using(
         self,

@@ -229,6 +229,11 @@ class SelfPruner(nn.Module):
         return masked, sum(mask.numel() for mask in together.values())
 
     @property
+    def granularity(self) -> tuple[str, ...]:
+        """What is masked, of ``GRANULARITIES``."""
+        return tuple(self._layers)
+
+    @property
     def sparsity(self) -> float:
         """Share of the weights within reach of the masks that is masked now."""
         masked, total = self.masked_weights()

@@ -30,6 +30,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     Every utterance is augmented once and goes through both passes. The loss is the
     weighted sum of theirs and of the distance of the streaming pass to the full one.
+    The convolutions at the input are computed once for both, unless the masks concern
+    them: they are the same, and of a narrow model the dearest part.
 
     With ``decoder: transducer`` a pass's loss is the transducer's, torchaudio's (stock
     ESPnet wants another package), plus ``ctc_weight`` times that of CTC; otherwise it
@@ -138,13 +140,17 @@ class ESPnetDualModeModel(ESPnetASRModel):
         text = text[:, : text_lengths.max()]
         # Once, so that both modes hear the same masks of SpecAugment.
         features, lengths = self._features(speech, speech_lengths)
+        shared = None
+        if self.encoder.one_front_end:
+            shared = self.encoder.subsample(features, lengths, "full")
         passes = {}
         loss, stats = features.new_zeros(()), {}
         for mode, scale, learns in self._plan():
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-                passes[mode] = one = self._pass(
-                    mode, features, lengths, text, text_lengths
-                )
+                sub_sampled = shared
+                if sub_sampled is None:
+                    sub_sampled = self.encoder.subsample(features, lengths, mode)
+                passes[mode] = one = self._pass(mode, *sub_sampled, text, text_lengths)
             loss = loss + scale * one.pop("loss")
             stats.update({f"{k}_{mode}": v for k, v in one.pop("stats").items()})
         if self.step.distillation_weight and len(passes) == 2:
@@ -207,10 +213,9 @@ class ESPnetDualModeModel(ESPnetASRModel):
             features, lengths = self.normalize(features, lengths)
         return features, lengths
 
-    def _pass(self, mode, features, lengths, text, text_lengths) -> dict[str, Any]:
+    def _pass(self, mode, sub_sampled, frames, text, text_lengths) -> dict[str, Any]:
         """Return a mode's loss, statistics, and what distillation compares."""
-        with self.encoder.using(mode):
-            encoding, frames, _ = self.encoder(features, lengths)
+        encoding = self.encoder.encode_frames(sub_sampled, frames, mode)
         stats: dict[str, Any] = {}
         loss = encoding.new_zeros(())
         made: dict[str, Any] = {"lengths": frames}

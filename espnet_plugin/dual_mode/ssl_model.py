@@ -107,8 +107,6 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         self.mask_vector = nn.Parameter(
             torch.empty(self.encoder.output_size()).uniform_()
         )
-        pruner = self.encoder.pruner
-        self._front_end_masked = pruner is not None and "front_end" in pruner.counts()
         self._plan: Optional[Plan] = None
         # The passes to compute while operations are counted.
         self.probed: Optional[dict[str, float]] = None
@@ -219,7 +217,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         passes = {}
         for mode in modes:
             own = frames
-            if mode == "streaming" and self._front_end_masked:
+            if mode == "streaming" and not self.encoder.one_front_end:
                 own, _ = self.encoder.subsample(features, lengths, mode)
             own = torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
             encodings = self.encoder.encode_frames(own, frame_lengths, mode)

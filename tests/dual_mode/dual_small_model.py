@@ -28,7 +28,7 @@ def build(cls=ESPnetDualModeModel, transducer=False, pruning=True, **conf):
         cnn_module_kernel=3,
         chunk_frames=4,
         left_context_frames=4,
-        pruning={"sparsity": 0.5, "every": 1} if pruning else None,
+        pruning={"sparsity": 0.5, "every": 1} if pruning is True else pruning or None,
     )
     parts = {}
     if transducer:

@@ -7,6 +7,7 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.dual_mode.in_place import divergence_by_frame
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.flop_counter import flop_counter
 from espnet_plugin.tasks.trainer import count_step
 
 
@@ -42,6 +43,33 @@ def test_the_loss_is_that_of_both_passes_and_their_distance():
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert stats["loss_distillation"].item() == pytest.approx(distance.item(), rel=1e-4)
     assert distance > 0 and int(weight) == 2
+
+
+@pytest.mark.parametrize("kind, computed", [("units", 1), ("front_end", 2)])
+def test_one_front_end_for_both_passes_is_two_passes_apart(kind, computed):
+    model = build(
+        dual_mode=dict(full_weight=0.5, streaming_weight=2.0, distillation_weight=0.3),
+        pruning=dict(granularity=[kind], sparsity=0.5),
+    ).train()
+    model.encoder.pruner.set_sparsity(1.0)
+    model.encoder.pruner.frozen.fill_(1)
+    calls = []
+    hook = model.encoder.embed.register_forward_hook(lambda *_: calls.append(1))
+    loss = model(**batch())[0]
+    hook.remove()
+    assert len(calls) == computed
+    parameters = dict(model.named_parameters())
+    ours = torch.autograd.grad(loss, parameters.values())
+    made = {}
+    for mode in ("full", "streaming"):
+        x, frames, _ = model.encoder(batch()["speech"], LENGTHS, mode=mode)
+        made[mode] = model.ctc(x, frames, TEXT, COUNTS), model.ctc.log_softmax(x)
+    distance = divergence_by_frame(made["streaming"][1], made["full"][1], frames)
+    apart = 0.5 * made["full"][0] + 2 * made["streaming"][0] + 0.3 * distance
+    assert loss.item() == pytest.approx(apart.item(), rel=1e-6)
+    theirs = torch.autograd.grad(apart, parameters.values())
+    for name, a, b in zip(parameters, ours, theirs):
+        assert torch.allclose(a, b, atol=1e-5, rtol=1e-4), name
 
 
 @pytest.mark.parametrize("mode", ["full", "streaming"])
@@ -160,8 +188,8 @@ def test_bad_options(conf, message):
 
 
 def test_operations_are_those_of_the_passes_that_a_step_computes():
-    def count(**step):
-        model = build(dual_mode=step, pruning=False).train()
+    def count(pruning=False, **step):
+        model = build(dual_mode=step, pruning=pruning).train()
         model.seconds_per_input = 0.01
         flops, of_teacher = count_step(model, batch(), 2, 0.6)
         assert model.training and model.probed is None and not of_teacher
@@ -169,7 +197,15 @@ def test_operations_are_those_of_the_passes_that_a_step_computes():
 
     full = count(streaming_weight=0.0)
     streaming = count(full_weight=0.0)
-    assert full != streaming and count() == full + streaming
+    # Convolutions that both passes share are made once, forward and backward.
+    embed = build(pruning=False).encoder.embed
+    with flop_counter() as counter:
+        out = embed(torch.randn(2, 60, 12))
+        torch.autograd.grad(out.sum(), list(embed.parameters()))
+    front = counter.get_total_flops()
+    assert full != streaming and front > 0
+    assert count() == full + streaming - front
+    assert count(dict(granularity=["front_end"])) == full + streaming
     one = count(full_weight=1.0, streaming_weight=3.0, sampling="one")
     assert one == pytest.approx(0.25 * full + 0.75 * streaming, abs=1)
     # The forward pass of what is learnt from: a third of learning, here a bit less.
