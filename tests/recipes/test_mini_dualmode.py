@@ -70,6 +70,14 @@ def test_both_modes_are_models_of_their_own(recipe):
     per_epoch = [entry["train_flops"] / entry["epochs"] for entry in (dual, alone)]
     # Two passes cost about two; the look-ahead makes the streaming one the dearer.
     assert 1.5 < per_epoch[0] / per_epoch[1] < 2.0
+    compared = {(one["first"], one["second"]) for one in results["comparisons"]}
+    half, begun = "dual_mode self-pruned 50 %", "dual_mode pre-trained, self-pruned 50 %"
+    assert compared == {
+        ("streaming_alone streaming 2", f"{half} streaming 2"),
+        ("pruned_after 50 % streaming 2", f"{half} streaming 2"),
+        (f"{half} streaming 2", f"{begun} streaming 2"),
+        (f"{half} full 2", f"{begun} full 2"),
+    }
     page = (recipe / "RESULTS.md").read_text()
     assert "Two modes" in page and "pruned_after 50 %" in page
 

@@ -212,9 +212,15 @@ if wanted 9; then
         ${python} -m espnet_plugin.bin.evaluate "${recognisers[@]}" \
             --dump_dir "${dump}" --sets --only_rtf true
     fi
+    scores=(--decoding "${decoding}" --test_set "${test_sets%% *}")
+    # Not from a pipe: a failure there would leave the comparisons out in silence.
+    # shellcheck disable=SC2086
+    pairs=$(${python} -m espnet_plugin.bin.dual_mode_pairs "${expdir}" "${scores[@]}")
+    compare=()
+    [ -z "${pairs}" ] || mapfile -t compare <<< "${pairs}"
     # shellcheck disable=SC2086
     ${python} -m espnet_plugin.bin.report "${models[@]}" --corpus "${corpus}" \
-        --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
+        "${scores[@]}" --dev_set "${valid_set}" "${compare[@]}" \
         --results_json "${results_json}" --markdown "${results}" \
         --plot_dir "${plot_dir:-${expdir}/report}" --html "${expdir}/report/report.html"
 fi

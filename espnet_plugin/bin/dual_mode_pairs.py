@@ -1,0 +1,39 @@
+"""Print what the report shall compare, an argument of its command a line."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.dual_pairs import dual_mode_pairs
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("exp_dir", type=Path, help="with the models, asr_<row>_s<seed>_<mode>")
+    add("--decoding", default="best_path", help="whose scores count")
+    add("--test_set", default="test", help="likewise")
+    return parser
+
+
+def print_pairs(args: argparse.Namespace) -> None:
+    """Do it."""
+    if not args.exp_dir.is_dir():
+        raise UserError(f"{args.exp_dir} is not a folder: give the one of the models")
+    for pair in dual_mode_pairs(args.exp_dir, args.decoding, args.test_set):
+        print("--compare", *pair, sep="\n")
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: print_pairs(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Which recognisers of two modes have to be compared to answer the question."""
+
+import re
+from pathlib import Path
+from typing import Iterable, Iterator
+
+from espnet_plugin.files import read_json
+
+__all__ = ["dual_mode_pairs"]
+
+_FOLDER = re.compile(r"asr_(?P<row>.+)_s\d+_(?P<mode>full|streaming)")
+_SPARSITIES = (30, 50, 70)
+_ABLATIONS = ("no_distillation_50", "random_masks_50", "fixed_masks_50", "blocks_50")
+
+
+def dual_mode_pairs(
+    folder: Path, decoding: str = "best_path", test_set: str = "test"
+) -> list[tuple[str, str]]:
+    """Return the pairs of rows for the report's ``--compare``, as the tables name them.
+
+    The second is to be compared with the first: self-pruned streaming models with the
+    dense one trained alone and with the one pruned afterwards to the same sparsity,
+    full-context models with the one trained alone, pre-trained models with those that
+    are not, ablations with what they take something from. Left out are rows that are
+    not there or have no score.
+
+    Args:
+        folder: With the models, ``asr_<row>_s<seed>_<mode>``.
+        decoding: Whose scores count.
+        test_set: Likewise.
+    """
+    labels: dict[tuple[str, str, int], str] = {}
+    for path in sorted(folder.glob("asr_*/meta.json")):
+        found = _FOLDER.fullmatch(path.parent.name)
+        score = path.parent / f"decode_{decoding}" / test_set / "score.json"
+        if found and score.is_file():
+            meta = read_json(path)
+            label = f"{meta['method']} {meta.get('variant') or ''} {meta['layers']}"
+            key = found["row"], found["mode"], meta["layers"]
+            labels[key] = " ".join(label.split())
+    # Models of other depths are other models.
+    return [
+        (labels[(*first, layers)], labels[(*second, layers)])
+        for layers in sorted({layers for *_, layers in labels}, reverse=True)
+        for first, second in _questions()
+        if (*first, layers) in labels and (*second, layers) in labels
+    ]
+
+
+def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """Yield (row, mode) of both sides."""
+    full, streaming = "full", "streaming"
+    for sparsity in _SPARSITIES:
+        pruned = f"self_pruned_{sparsity}"
+        yield ("streaming_alone", streaming), (pruned, streaming)
+        yield (f"pruned_after_{sparsity}", streaming), (pruned, streaming)
+    for row in ("dense_dense", *_each("self_pruned"), *_each("pretrained")):
+        yield ("full_alone", full), (row, full)
+    for sparsity in _SPARSITIES:
+        for mode in (streaming, full):
+            pruned = f"self_pruned_{sparsity}"
+            yield (pruned, mode), (f"pretrained_{sparsity}", mode)
+    for row in _ABLATIONS:
+        for mode in (streaming, full):
+            yield ("self_pruned_50", mode), (row, mode)
+
+
+def _each(name: str) -> Iterable[str]:
+    return (f"{name}_{sparsity}" for sparsity in _SPARSITIES)
