@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from table_recipe import make_recipe, options_of, table
+from table_recipe import ROOT, make_recipe, options_of, table
 
 
 @pytest.fixture
@@ -76,26 +76,43 @@ def test_an_unknown_option_is_refused(recipe):
     assert not calls
 
 
+@pytest.mark.parametrize("others", [True, False])
 @pytest.mark.parametrize("pretrain", [True, False])
-def test_dual_mode_rows_wait_for_their_pre_training(tmp_path, pretrain):
+def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     recipe = make_recipe(tmp_path, "dualmode1", "dualmode.sh")
-    options = ("--pretrain_set", "more") if pretrain else ()
-    result, calls = table(recipe, "--seeds", "1 2", *options, "--", "--nj", "1")
+    options = ["--seeds", "1 2", "--others", "true" if others else "false"]
+    options += ["--pretrain_set", "more"] if pretrain else []
+    result, calls = table(recipe, *options, "--", "--nj", "1")
     assert result.returncode == 0, result.stderr
-    calls = [options_of(call) for call in calls]
-    assert {call.get("--pretrain_set") for call in calls} == {
+    first, *jobs, last = map(options_of, calls)
+    assert (first["--stage"], first["--stop_stage"]) == ("1", "3")
+    assert (last["--stage"], last["--remeasure_rtf"]) == ("9", "true")
+    assert {call.get("--pretrain_set") for call in (first, *jobs, last)} == {
         "more" if pretrain else None
     }
-    stages = [call["--stage"] for call in calls]
-    begun = [
-        i for i, call in enumerate(calls) if "pretrained" in str(call.get("--rows"))
-    ]
-    assert len(begun) == (4 if pretrain else 0)
-    assert stages.count("4") == (1 if pretrain else 0)
+    rows = [(j.get("--rows") or j["--rivals"], j["--seed"]) for j in jobs]
+    for job in jobs:
+        assert job["--stop_stage"] == ("7" if "--rows" in job else "8")
+        begin = "5" if "--rows" in job else "8"
+        begun = pretrain and job.get("--rows", "").startswith("pretrained_50")
+        assert job["--stage"] == ("4" if begun and job["--seed"] == "1" else begin)
+    main = "self_pruned_50", "self_pruned_30", "self_pruned_70", "full_alone"
+    more = " pruned_after_30 pruned_after_70" if others else ""
+    expected = [(row, seed) for row in main for seed in "12"]
+    expected += [(f"streaming_alone pruned_after_50{more}", "1")]
+    expected += [("streaming_alone pruned_after_50", "2")]
+    if others:
+        ablations = "no_distillation_50", "random_masks_50", "fixed_masks_50"
+        expected += [(r, "1") for r in (*ablations, "blocks_50", "dense_dense")]
     if pretrain:
-        assert stages.index("4") < min(begun)
-        # Begun first, waited for last: all the others run beside it.
-        assert set(range(min(begun), len(calls) - 1)) == set(begun)
-    rows = [call.get("--rows") or call.get("--rivals") for call in calls]
-    for row in ("self_pruned_50", "streaming_alone pruned_after_50"):
-        assert rows.count(row) == 2
+        more = " pretrained_30 pretrained_70" if others else ""
+        expected += [(f"pretrained_50{more}", "1"), ("pretrained_50", "2")]
+        # Waited for: what starts from the pre-training comes after it has ended.
+        assert rows[-1] == ("pretrained_50", "2")
+    assert sorted(rows) == sorted(expected)
+    # Nothing that is shipped is left out, nothing is asked for that is not there.
+    shipped = {path.stem for path in (ROOT / "conf/dualmode/rows").glob("*.yaml")}
+    asked = {row for names, _ in rows for row in names.split()}
+    assert asked <= shipped
+    if pretrain and others:
+        assert asked == shipped

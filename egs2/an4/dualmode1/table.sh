@@ -19,24 +19,31 @@ help_message=$(sed -n '2,4p' "$0")
 . "$(dirname "$(readlink -f ./dualmode.sh)")/../encrl1/side_by_side.sh"
 . ./path.sh
 first=${seeds%% *}
+begun=pretrained_50
+! ${others} || begun+=" pretrained_30 pretrained_70"
 [ -z "${pretrain_set}" ] || more+="--pretrain_set ${pretrain_set} "
 
 eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
 
 tasks() {
-    local seed row
-    # Long, and other rows wait for it: begun first, beside the main rows.
-    [ -z "${pretrain_set}" ] || echo "--stage 4 --stop_stage 4"
+    local seed row after
+    # Long, and other rows wait for it: begun first, beside the main rows, and gone on
+    # with as soon as it has ended.
+    [ -z "${pretrain_set}" ] \
+        || echo "--stage 4 --stop_stage 7 --rows '${begun}' --seed ${first}"
     for seed in ${seeds}; do
         for row in self_pruned_50 self_pruned_30 self_pruned_70; do
             echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${seed}"
         done
-        # In this order: the second goes on from the first.
-        echo "--stage 8 --stop_stage 8 --rivals 'streaming_alone pruned_after_50'" \
-            "--seed ${seed}"
+        after=pruned_after_50
+        if ${others} && [ "${seed}" = "${first}" ]; then
+            after+=" pruned_after_30 pruned_after_70"
+        fi
+        # In this order: the others go on from the first.
+        echo "--stage 8 --stop_stage 8 --rivals 'streaming_alone ${after}' --seed ${seed}"
+        echo "--stage 8 --stop_stage 8 --rivals full_alone --seed ${seed}"
     done
     ${others} || return 0
-    echo "--stage 8 --stop_stage 8 --rivals full_alone --seed ${first}"
     for row in dense_dense no_distillation_50 random_masks_50 fixed_masks_50 blocks_50; do
         echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${first}"
     done
@@ -44,12 +51,9 @@ tasks() {
 
 pretrained_tasks() {
     local seed
-    for seed in ${seeds}; do
+    for seed in ${seeds#"${first}"}; do
         echo "--stage 5 --stop_stage 7 --rows pretrained_50 --seed ${seed}"
     done
-    ${others} || return 0
-    echo "--stage 5 --stop_stage 7 --rows pretrained_30 --seed ${first}"
-    echo "--stage 5 --stop_stage 7 --rows pretrained_70 --seed ${first}"
 }
 
 tasks | side_by_side "${jobs}" "${more}"
