@@ -18,6 +18,7 @@ __all__ = ["dual_mode_table"]
 
 _HEADER = (
     "training",
+    "layers",
     "full-context WER % [95 %]",
     "streaming WER % [95 %]",
     "seeds",
@@ -48,19 +49,20 @@ def dual_mode_table(results: Mapping[str, Any]) -> Optional[Table]:
     if not rows:
         return None
     groups = {
-        (group.method, group.variant): group
+        (group.method, group.variant, group.layers): group
         for group in group_rows(rows, results.get("shared", []))
     }
-    trainings: dict[tuple[str, str], dict[str, Group]] = {}
+    trainings: dict[tuple[str, str, int], dict[str, Group]] = {}
     of_group: dict[int, list[Mapping]] = {}
     for row in rows:
-        group = groups[row["method"], row.get("variant") or ""]
+        group = groups[row["method"], row.get("variant") or "", row["layers"]]
         name = group.variant.removesuffix(row["mode"]).strip()
-        trainings.setdefault((group.method, name), {})[row["mode"]] = group
+        key = group.method, name, group.layers
+        trainings.setdefault(key, {})[row["mode"]] = group
         of_group.setdefault(id(group), []).append(row)
     lines = [
         _line(f"{method} {name}".strip(), modes, of_group)
-        for (method, name), modes in trainings.items()
+        for (method, name, _), modes in trainings.items()
     ]
     return Table("Two modes", _HEADER, lines, fill(_NOTES))
 
@@ -74,6 +76,7 @@ def _line(
     sparsity = _mean(rows, "sparsity")
     return [
         name,
+        str(one.layers),
         _wer(full),
         _wer(streaming),
         " ".join(map(str, one.seeds)),

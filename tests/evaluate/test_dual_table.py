@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -42,6 +43,34 @@ def test_both_modes_of_a_training_share_a_line():
     assert line["streaming params (M)"] == "1.00" and line["masked"] == "50 %"
     assert line["RTF of one chunk"] == "0.030" and line["latency ms"] == "436"
     assert line["training min"] == "1.50" and line["PFLOP"] == "2.00"
+
+
+def test_depths_are_lines_of_their_own_with_the_interval_of_all_seeds():
+    def scored(seed, layers, errors):
+        return row(
+            *("half", "streaming", seed, 10.0 * sum(errors) / len(errors)),
+            layers=layers,
+            shared=None,
+            test_errors_by_unit=" ".join(map(str, errors)),
+            test_words_by_unit=" ".join(["10"] * len(errors)),
+        )
+
+    errors = {1: [0, 3, 1, 4, 2, 2], 2: [2, 3, 1, 0, 2, 4]}
+    rows = [scored(seed, 4, errors[seed]) for seed in (1, 2)]
+    rows.append(scored(1, 6, [1] * 6))
+    table = dual_mode_table({"rows": rows, "shared": []})
+    lines = [dict(zip(table.header, line)) for line in table.lines]
+    assert [(line["layers"], line["seeds"]) for line in lines] == [
+        *(("4", "1 2"), ("6", "1")),
+    ]
+    # By drawing utterances, the errors of both seeds pooled.
+    pooled = np.mean([errors[1], errors[2]], axis=0)
+    rng = np.random.default_rng(0)
+    drawn = pooled[rng.integers(6, size=(20000, 6))].mean(1) * 10
+    rate, ends = lines[0]["streaming WER % [95 %]"].split(" ", 1)
+    assert rate == "20.0"
+    low, high = map(float, ends.strip("[]").split(", "))
+    assert [low, high] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=1.7)
 
 
 def test_one_mode_alone_and_none():
