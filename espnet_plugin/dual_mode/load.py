@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Optional, Union
 
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
+from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import choose_checkpoint
 from espnet_plugin.export.load import load_asr_model
 
-__all__ = ["load_recogniser"]
+__all__ = ["AVERAGED", "load_recogniser"]
+
+# Of epochs with final masks only; ESPnet's own average may hold others.
+AVERAGED = "valid.cer_final.averaged.pth"
 
 
 def load_recogniser(
@@ -17,19 +21,27 @@ def load_recogniser(
 
     Args:
         folder: With ``config.yaml`` and a checkpoint: what was cut out for the device,
-            or a supernet.
+            or a supernet, of which ``AVERAGED`` is taken if it is there.
         chunk_frames: Encoder frames a chunk; the first of the encoder's options if
             None.
         device: torch's.
 
     Raises:
-        UserError: If the folder holds no model that can stream.
+        UserError: If the folder holds no model that can stream, or its masks are an
+            average over moving ones.
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
     folder = Path(folder)
-    checkpoint = choose_checkpoint(folder)
+    own = folder / AVERAGED
+    checkpoint = own if own.is_file() else choose_checkpoint(folder)
     model, args = load_asr_model(folder / "config.yaml", checkpoint, device)
+    pruner = getattr(model.encoder, "pruner", None)
+    if pruner is not None:
+        try:
+            pruner.check_binary()
+        except UserError as error:
+            raise UserError(f"{checkpoint}: {error}") from error
     to_text = None
     if args.token_type is not None:
         tokenizer = build_tokenizer(args.token_type, bpemodel=args.bpemodel)

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from espnet_plugin.dual_mode.extract import extracted_options, extracted_state
+from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.average import average_states
@@ -27,7 +28,6 @@ from espnet_plugin.tasks.plain import write_meta
 
 __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
 
-AVERAGED = "valid.cer_final.averaged.pth"
 _HOP_MS = 10.0  # of features computed beforehand
 
 
