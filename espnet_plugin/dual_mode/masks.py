@@ -63,7 +63,7 @@ class SelfPruner(nn.Module):
         scope: ``layer``: the same share of every layer; ``global``: the lowest of all
             layers of a granularity together, but one group a layer always stays.
         begin: Progress up to which nothing is masked.
-        end: Progress from which on the masks stay as they are.
+        end: Progress from which on the masks stay as they are; below 1.
         every: Updates between two computations of the masks.
         fixed: Whether the masks are made once, at the first update and with the full
             sparsity, and never move (an ablation).
@@ -94,6 +94,11 @@ class SelfPruner(nn.Module):
         self._sparsity = _final_sparsities(kinds, sparsity)
         for share in self._sparsity.values():
             cubic_sparsity(0.0, share, begin, end)  # refuses bad numbers now
+        if end >= 1.0:
+            raise UserError(
+                f"end {end}: must be below 1, so that the masks are final before the "
+                "training ends; 0.6 leaves it room to settle"
+            )
         if criterion not in (*CRITERIA, "random"):
             choices = ", ".join((*CRITERIA, "random"))
             raise UserError(f"criterion {criterion!r}: must be one of {choices}")
@@ -116,6 +121,22 @@ class SelfPruner(nn.Module):
         # Both travel with every checkpoint: a resumed training goes on where it was.
         self.register_buffer("update", torch.zeros((), dtype=torch.long))
         self.register_buffer("frozen", torch.zeros((), dtype=torch.long))
+
+    def check_updates(self, updates: int) -> None:
+        """Refuse a training that would end before its masks are final.
+
+        Args:
+            updates: Of the training in all.
+
+        Raises:
+            UserError: If even the last of them comes before the schedule's end.
+        """
+        if not self._fixed and (updates - 1) / updates < self._end:
+            raise UserError(
+                f"pruning.end {self._end} of {updates} updates: the masks would still "
+                "move in the last one, and no epoch could be used; end earlier, train "
+                "for more epochs or in smaller batches"
+            )
 
     def step(self, updates: int) -> None:
         """Move the masks, if it is time. Call it once before every update.

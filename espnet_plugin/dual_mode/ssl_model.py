@@ -125,13 +125,15 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         """Say how long the training is: the schedules depend on it.
 
         Raises:
-            UserError: If it makes no update.
+            UserError: If it makes no update, or ends while the masks still move.
         """
         if plan.updates < 1:
             raise UserError(
                 f"accum_grad {plan.accumulated}: an epoch has {plan.batches} batches "
                 "only, so there is no update; lower accum_grad or the batch size"
             )
+        if self.encoder.pruner is not None:
+            self.encoder.pruner.check_updates(plan.updates)
         self._plan = plan
 
     def collect_feats(

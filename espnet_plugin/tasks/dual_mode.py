@@ -54,7 +54,8 @@ class DualModeASRTask(CountedASRTask):
         """Build the supernet and fill its encoder, if there is a start.
 
         Raises:
-            UserError: If an option is wrong or the checkpoint does not fit.
+            UserError: If an option is wrong, the checkpoint does not fit, or the training
+                ends while the masks still move.
         """
         if args.encoder != host.DUAL_MODE:
             raise UserError(
@@ -64,6 +65,8 @@ class DualModeASRTask(CountedASRTask):
         args.model = host.DUAL_MODE_MODEL
         model = super().build_model(args)
         model.updates = total_updates(args) * args.accum_grad
+        if model.encoder.pruner is not None:
+            model.encoder.pruner.check_updates(total_updates(args))
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)
         return model

@@ -228,6 +228,22 @@ def test_a_resumed_schedule_goes_on_where_it_was():
         first.step(0)
 
 
+def test_a_training_that_ends_while_masks_move_is_refused():
+    for end, updates in ((0.6, 2), (0.6, 3), (0.8, 4), (0.8, 5), (0.99, 50)):
+        pruner = SelfPruner(network(layers=1), "units", 0.5, end=end)
+        try:
+            pruner.check_updates(updates)
+            accepted = True
+        except UserError as error:
+            accepted = False
+            assert f"{end} of {updates} updates" in str(error)
+        # Against the schedule itself, run to its end.
+        for _ in range(updates):
+            pruner.step(updates)
+        assert accepted == bool(pruner.frozen), (end, updates)
+    SelfPruner(network(layers=1), "units", 0.5, fixed=True).check_updates(1)
+
+
 def test_fixed_masks_never_move():
     root = network(layers=1)
     pruner = SelfPruner(root, "units", 0.5, fixed=True)
@@ -295,6 +311,7 @@ def test_counting():
         ({"scope": "model"}, "'model'.*global"),
         ({"every": 0}, "every 0"),
         ({"begin": 0.7}, "0.7"),
+        ({"end": 1.0}, "end 1.0: must be below 1"),
     ],
 )
 def test_bad_options_are_named(options, words):
