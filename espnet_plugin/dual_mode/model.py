@@ -11,6 +11,7 @@ from espnet_plugin.distill.objectives.outputs import frame_mask
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.in_place import divergence_by_frame, lattice_divergence
 from espnet_plugin.dual_mode.options import MODES
+from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import DualModeStep
 from espnet_plugin.dual_mode.transducer import GreedySearch, TransducerLoss
 from espnet_plugin.errors import UserError
@@ -19,10 +20,10 @@ __all__ = ["ESPnetDualModeModel"]
 
 # Put on the error rate of an epoch whose masks still move, so that it is not chosen.
 _NOT_FINAL = 10.0
-_DRAWS = "dual_mode_draws"
+_BATCHES = "dual_mode_batches"
 
 # Mode, weight and whether it learns, in the order to compute.
-Plan = list[tuple[str, float, bool]]
+Passes = list[tuple[str, float, bool]]
 
 
 class ESPnetDualModeModel(ESPnetASRModel):
@@ -52,8 +53,6 @@ class ESPnetDualModeModel(ESPnetASRModel):
         others: Those of ``ESPnetASRModel``.
 
     Attributes:
-        updates: Batches of the training in all, which the masks' schedule needs; set by
-            the task.
         probed: The passes to compute while operations are counted, else None.
 
     Raises:
@@ -98,14 +97,25 @@ class ESPnetDualModeModel(ESPnetASRModel):
             **others,
         )
         self.step = step
-        self.updates = 1
-        self.probed: Optional[Plan] = None
-        # Which pass a step draws: it travels with the checkpoint, and all ranks agree.
-        self.register_buffer(_DRAWS, torch.zeros((), dtype=torch.long))
+        self._plan: Optional[TrainingPlan] = None
+        self.probed: Optional[Passes] = None
+        # Batches trained on. Of it hang the masks and which pass a step draws: it travels
+        # with the checkpoint, and all ranks agree.
+        self.register_buffer(_BATCHES, torch.zeros((), dtype=torch.long))
         self.use_transducer_decoder = joint_network is not None
         if joint_network is not None:
             self.decoder, self.joint_network = decoder, joint_network
             self.criterion_transducer = TransducerLoss(self.blank_id)
+
+    def plan(self, plan: TrainingPlan) -> None:
+        """Say how long the training is: the masks' schedule depends on it.
+
+        Raises:
+            UserError: If it ends while the masks still move.
+        """
+        if self.encoder.pruner is not None:
+            self.encoder.pruner.check_updates(plan.updates)
+        self._plan = plan
 
     def forward(
         self,
@@ -132,11 +142,11 @@ class ESPnetDualModeModel(ESPnetASRModel):
             Loss, statistics and weight (the batch size), for ESPnet's trainer.
 
         Raises:
-            UserError: If the loss is not finite.
+            UserError: If the loss is not finite, or masks shall move in a training of
+                unknown length.
         """
         pruner = self.encoder.pruner
-        if self.training and pruner is not None:
-            pruner.step(self.updates)
+        learning = self._begin_step() if self.training else self._validated()
         text = text[:, : text_lengths.max()]
         # Once, so that both modes hear the same masks of SpecAugment.
         features, lengths = self._features(speech, speech_lengths)
@@ -145,7 +155,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             shared = self.encoder.subsample(features, lengths, "full")
         passes = {}
         loss, stats = features.new_zeros(()), {}
-        for mode, scale, learns in self._plan():
+        for mode, scale, learns in learning:
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
                 sub_sampled = shared
                 if sub_sampled is None:
@@ -169,22 +179,36 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 stats["sparsity"] = torch.tensor(pruner.sparsity)
         return force_gatherable((loss, stats, speech.shape[0]), loss.device)
 
-    def _plan(self) -> Plan:
+    def _validated(self) -> Passes:
         if self.probed is not None:
             return self.probed
-        if not self.training:
-            return [(mode, self.step.weight(mode), True) for mode in MODES]
+        return [(mode, self.step.weight(mode), True) for mode in MODES]
+
+    def _begin_step(self) -> Passes:
+        """Move the masks if an update begins; return the passes of this batch."""
+        batch = int(getattr(self, _BATCHES))
+        getattr(self, _BATCHES).add_(1)
+        pruner = self.encoder.pruner
+        if pruner is not None:
+            if self._plan is None:
+                raise UserError(
+                    "encoder_conf.pruning: the masks' schedule needs the number of "
+                    "updates, which this way of training does not tell: train with "
+                    "python -m espnet_plugin.bin.dual_mode_train (the dualmode1 "
+                    "recipes), or without pruning"
+                )
+            # Not at every batch: masks must not move within one update.
+            if self._plan.update(batch) is not None:
+                pruner.step(self._plan.updates)
         kinds = self.step_kinds
         if len(kinds) == 1:
             return kinds[0][1]
-        draws = getattr(self, _DRAWS)
-        generator = torch.Generator().manual_seed(int(draws))
-        draws.add_(1)
+        generator = torch.Generator().manual_seed(batch)
         drawn = float(torch.rand((), generator=generator))
         return kinds[0][1] if drawn < kinds[0][0] else kinds[1][1]
 
     @property
-    def step_kinds(self) -> list[tuple[float, Plan]]:
+    def step_kinds(self) -> list[tuple[float, Passes]]:
         """Probability of each kind of training step, and its passes."""
         step = self.step
         if step.sampling == "both" or len(step.modes) == 1:

@@ -1,6 +1,6 @@
 """ESPnet's SSL model with a dual-mode encoder: both modes find the same targets."""
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import torch
 from espnet2.ssl.espnet_model import ESPnetSSLModel
@@ -8,39 +8,14 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import nn
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
 from espnet_plugin.errors import UserError
 
-__all__ = ["SPAN_MASK", "ESPnetDualModeSSLModel", "Plan"]
+__all__ = ["SPAN_MASK", "ESPnetDualModeSSLModel"]
 
 SPAN_MASK = "span_mask"  # its name among the task's `util`
 _STEPS = ("both", "sampled")
-
-
-class Plan(NamedTuple):
-    """How long a training is.
-
-    Attributes:
-        epochs: In all.
-        batches: Of an epoch.
-        accumulated: Batches of one update.
-    """
-
-    epochs: int
-    batches: int
-    accumulated: int = 1
-
-    @property
-    def updates(self) -> int:
-        """Updates in all. Batches left over at an epoch's end make none."""
-        return self.epochs * (self.batches // self.accumulated)
-
-    def update(self, batch: int) -> Optional[int]:
-        """Return the number of the update that a batch is the first of, if it is."""
-        whole = self.batches // self.accumulated
-        epoch, within = divmod(batch, self.batches)
-        update, rest = divmod(within, self.accumulated)
-        return epoch * whole + update if rest == 0 and update < whole else None
 
 
 class ESPnetDualModeSSLModel(ESPnetSSLModel):
@@ -107,7 +82,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         self.mask_vector = nn.Parameter(
             torch.empty(self.encoder.output_size()).uniform_()
         )
-        self._plan: Optional[Plan] = None
+        self._plan: Optional[TrainingPlan] = None
         # The passes to compute while operations are counted.
         self.probed: Optional[dict[str, float]] = None
 
@@ -121,17 +96,12 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             (weight / total, {mode: total}) for mode, weight in self._weights.items()
         ]
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: TrainingPlan) -> None:
         """Say how long the training is: the schedules depend on it.
 
         Raises:
-            UserError: If it makes no update, or ends while the masks still move.
+            UserError: If it ends while the masks still move.
         """
-        if plan.updates < 1:
-            raise UserError(
-                f"accum_grad {plan.accumulated}: an epoch has {plan.batches} batches "
-                "only, so there is no update; lower accum_grad or the batch size"
-            )
         if self.encoder.pruner is not None:
             self.encoder.pruner.check_updates(plan.updates)
         self._plan = plan

@@ -6,12 +6,14 @@ import torch
 from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
 from espnet_plugin.export.load import load_state
 from espnet_plugin.tasks.asr import CountedASRTask
-from espnet_plugin.tasks.schedule import total_updates
+from espnet_plugin.tasks.schedule import batches_per_epoch
+from espnet_plugin.tasks.selection import read_selection
 
 __all__ = ["DualModeASRTask", "start"]
 
@@ -64,12 +66,20 @@ class DualModeASRTask(CountedASRTask):
             )
         args.model = host.DUAL_MODE_MODEL
         model = super().build_model(args)
-        model.updates = total_updates(args) * args.accum_grad
-        if model.encoder.pruner is not None:
-            model.encoder.pruner.check_updates(total_updates(args))
+        model.plan(_training_plan(args))
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)
         return model
+
+
+def _training_plan(args: argparse.Namespace) -> TrainingPlan:
+    selection, whole = read_selection(args), batches_per_epoch(args)
+    epochs = range(1, args.max_epoch + 1)
+    if selection is None:
+        batches = [whole for _ in epochs]
+    else:
+        batches = [selection.batches_of(whole, epoch) for epoch in epochs]
+    return TrainingPlan(tuple(batches), args.accum_grad)
 
 
 def start(

@@ -8,7 +8,8 @@ from espnet2.tasks.ssl import SSLTask
 from espnet2.train.collate_fn import CommonCollateFn
 
 from espnet_plugin import host
-from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, Plan
+from espnet_plugin.dual_mode.plan import TrainingPlan
+from espnet_plugin.dual_mode.ssl_model import SPAN_MASK
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.asr import seconds_per_input
 from espnet_plugin.tasks.schedule import batches_per_epoch, fill_schedule
@@ -78,8 +79,8 @@ class DualModeSSLTask(SSLTask):
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
         if not args.collect_stats and args.train_shape_file:
-            batches = batches_per_epoch(args)
-            model.plan(Plan(args.max_epoch, batches, args.accum_grad))
+            batches = (batches_per_epoch(args),) * args.max_epoch
+            model.plan(TrainingPlan(batches, args.accum_grad))
         return model
 
     @classmethod

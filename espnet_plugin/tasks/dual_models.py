@@ -161,7 +161,7 @@ def _write_recogniser(
     if not whole.use_transducer_decoder:
         # A stock model but for its encoder.
         plain["model"] = "espnet"
-        state.pop("dual_mode_draws")
+        state.pop("dual_mode_batches")
     state.update({f"encoder.{name}": value for name, value in parts.items()})
     save_state(state, target / "model.pth")
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

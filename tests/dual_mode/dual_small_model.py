@@ -7,6 +7,7 @@ from espnet2.asr_transducer.joint_network import JointNetwork
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.model import ESPnetDualModeModel
+from espnet_plugin.dual_mode.plan import TrainingPlan
 
 TOKENS = ["<blank>", "<unk>", "<space>", "a", "b", "c", "<sos/eos>"]
 BINS = 12
@@ -15,7 +16,7 @@ TEXT = torch.tensor([[3, 4, 2, 5], [4, 4, -1, -1]])
 COUNTS = torch.tensor([4, 2])
 
 
-def build(cls=ESPnetDualModeModel, transducer=False, pruning=True, **conf):
+def build(cls=ESPnetDualModeModel, transducer=False, pruning=True, planned=True, **conf):
     torch.manual_seed(0)
     encoder = DualModeConformerEncoder(
         BINS,
@@ -48,7 +49,8 @@ def build(cls=ESPnetDualModeModel, transducer=False, pruning=True, **conf):
         **{"decoder": None, "joint_network": None, **parts},
         **conf,
     )
-    model.updates = 10
+    if cls is ESPnetDualModeModel and planned:
+        model.plan(TrainingPlan((10,)))
     return model
 
 

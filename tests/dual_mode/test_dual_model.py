@@ -6,6 +6,7 @@ from dual_small_model import COUNTS, LENGTHS, TEXT, batch, build
 from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.dual_mode.in_place import divergence_by_frame
+from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.flop_counter import flop_counter
 from espnet_plugin.tasks.trainer import count_step
@@ -15,7 +16,7 @@ def test_full_context_alone_is_stock_training():
     alone = build(dual_mode={"streaming_weight": 0.0}, pruning=False)
     stock = build(ESPnetASRModel, pruning=False)
     stock.load_state_dict(
-        {k: v for k, v in alone.state_dict().items() if k != "dual_mode_draws"}
+        {k: v for k, v in alone.state_dict().items() if k != "dual_mode_batches"}
     )
     ours, theirs = alone(**batch())[0], stock(**batch())[0]
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
@@ -122,6 +123,31 @@ def test_the_masks_move_with_training_only():
         model(**batch())
     pruner = model.encoder.pruner
     assert bool(pruner.frozen) and pruner.counts()["units"] == [(6, 12)] * 2
+
+
+def test_masks_stay_within_an_update_of_several_batches():
+    # Two epochs of five batches, two an update: the fifth is left over.
+    model = build(pruning=dict(sparsity=0.5, every=2, end=0.7), planned=False).train()
+    model.plan(TrainingPlan((5, 5), accumulated=2))
+    pruner, seen = model.encoder.pruner, []
+    for _ in range(10):
+        model(**batch())
+        seen.append((int(pruner.update), bool(pruner.frozen), pruner.sparsity))
+    assert [update for update, *_ in seen] == [1, 1, 2, 2, 2, 3, 3, 4, 4, 4]
+    # Computed before updates 0 and 2 and frozen before update 3: 3/4 is past the end.
+    assert [frozen for _, frozen, _ in seen] == [False] * 7 + [True] * 3
+    shares = [share for *_, share in seen]
+    assert len(set(shares[:5])) == 1 and len(set(shares[5:7])) == 1
+    assert shares[0] == 0.0 < shares[5] <= shares[7]
+
+
+def test_it_is_not_pruned_without_knowing_how_long():
+    model = build(planned=False).train()
+    with pytest.raises(UserError, match="dual_mode_train"):
+        model(**batch())
+    model.eval()(**batch())
+    dense = build(pruning=False, planned=False).train()
+    assert torch.isfinite(dense(**batch())[0])
 
 
 def test_padding_and_order_change_nothing():

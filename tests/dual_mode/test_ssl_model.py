@@ -10,8 +10,9 @@ from dual_small import BINS
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.masking import SpanMask
+from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
-from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, ESPnetDualModeSSLModel, Plan
+from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, ESPnetDualModeSSLModel
 from espnet_plugin.errors import UserError
 
 STRUCTURED = ["heads", "units", "channels"]
@@ -115,7 +116,7 @@ def kept_and_masked(model):
 def test_the_streaming_pass_teaches_kept_weights_only():
     for full, expected in ((0.0, False), (0.5, True)):
         model = build(full_weight=full).train()
-        model.plan(Plan(epochs=1, batches=100))
+        model.plan(TrainingPlan((100,)))
         model.encoder.pruner.set_sparsity(1.0)
         model.encoder.pruner.frozen.fill_(1)
         model(*batch())[0].backward()
@@ -126,7 +127,7 @@ def test_the_streaming_pass_teaches_kept_weights_only():
 
 def test_targets_teach_the_front_end_and_the_quantiser():
     model = build(streaming_weight=0.0).train()
-    model.plan(Plan(1, 10))
+    model.plan(TrainingPlan((10,)))
     model(*batch())[0].backward()
     quantiser = model.losses[0].objective.quantiser
     for parameter in (quantiser.logits.weight, quantiser.codes, model.mask_vector):
@@ -135,7 +136,7 @@ def test_targets_teach_the_front_end_and_the_quantiser():
 
 
 def test_updates_are_counted_once_where_batches_accumulate():
-    plan = Plan(epochs=3, batches=7, accumulated=3)
+    plan = TrainingPlan((7, 7, 7), accumulated=3)
     assert plan.updates == 6
     # The seventh batch of an epoch is left over.
     expected = [0, None, None, 1, None, None, None, 2, None, None, 3, None, None, None]
@@ -147,8 +148,16 @@ def test_updates_are_counted_once_where_batches_accumulate():
         model(*batch())
         seen.append(int(model.encoder.pruner.update))
     assert seen == [1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4]
+    # Epochs of other lengths, as where data is selected.
+    uneven = TrainingPlan((4, 3), accumulated=2)
+    assert [uneven.update(batch) for batch in range(8)] == [
+        *(0, None, 1, None, 2, None, None, None),
+    ]
+    assert uneven.updates == 3
+    with pytest.raises(UserError, match="end 0.6 of 1 updates"):
+        build().plan(TrainingPlan((1,)))
     with pytest.raises(UserError, match="accum_grad 8"):
-        model.plan(Plan(2, 7, 8))
+        TrainingPlan((7, 7), accumulated=8)
 
 
 def train(model, optim, steps):
@@ -163,7 +172,7 @@ def train(model, optim, steps):
 def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(step):
     def begin():
         model = build(dict(sparsity=0.5, every=1, end=0.9), dropout=0.1, step=step)
-        model.plan(Plan(epochs=5, batches=2))
+        model.plan(TrainingPlan((2,) * 5))
         return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
 
     whole, optim = begin()
@@ -187,7 +196,7 @@ def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(step):
 
 def test_one_sampled_pass_a_step_weighs_as_much_as_both():
     model = build(full_weight=0.9, streaming_weight=0.3, step="sampled").train()
-    model.plan(Plan(1, 200))
+    model.plan(TrainingPlan((200,)))
     counts = {"full": 0, "streaming": 0}
     for _ in range(200):
         (mode, weight), *others = model._begin_step(dict(model._weights)).items()
