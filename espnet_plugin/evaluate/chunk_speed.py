@@ -2,15 +2,36 @@
 
 import statistics
 import time
-from typing import Any
+from typing import Any, Mapping
 
+import humanfriendly
 import torch
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.streaming import initial_state
 from espnet_plugin.errors import UserError
 
-__all__ = ["chunk_rtf"]
+__all__ = ["chunk_rtf", "frames_ms"]
+
+_HOP_MS = 10.0  # of features computed beforehand
+_DEFAULT_RATE, _DEFAULT_HOP, _DEFAULT_WINDOW = 16000, 128, 512  # ESPnet's front end's
+
+
+def frames_ms(config: Mapping[str, Any]) -> dict[str, float]:
+    """Return ``hop_ms`` and, of a model that takes audio, ``window_ms`` of its features.
+
+    Args:
+        config: Of the experiment, as ``config.yaml`` holds it.
+    """
+    if config.get("frontend") is None:
+        return {"hop_ms": _HOP_MS}
+    conf = config.get("frontend_conf") or {}
+    rate = conf.get("fs", _DEFAULT_RATE)
+    rate = humanfriendly.parse_size(rate) if isinstance(rate, str) else rate
+    return {
+        "hop_ms": 1000.0 * conf.get("hop_length", _DEFAULT_HOP) / rate,
+        "window_ms": 1000.0 * conf.get("n_fft", _DEFAULT_WINDOW) / rate,
+    }
 
 
 def chunk_rtf(

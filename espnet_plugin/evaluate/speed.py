@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.chunk_speed import chunk_rtf
+from espnet_plugin.evaluate.chunk_speed import chunk_rtf, frames_ms
 from espnet_plugin.evaluate.memory import peak_memory_mb
 from espnet_plugin.export.checkpoint import choose_checkpoint
-from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import write_json
 
 __all__ = [
@@ -262,7 +262,8 @@ def write_rtf(
     )
     if isinstance(model.encoder, DualModeConformerEncoder):
         if model.encoder.mode == "streaming":
-            result.update(chunk_rtf(model.encoder, threads=result["threads"]))
+            hop_ms = frames_ms(read_config(model_dir / "config.yaml"))["hop_ms"]
+            result.update(chunk_rtf(model.encoder, hop_ms, threads=result["threads"]))
     result["checkpoint"] = checkpoint.name
     result["file_bytes"] = checkpoint.stat().st_size
     write_json(output, result)

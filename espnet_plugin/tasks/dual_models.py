@@ -11,6 +11,7 @@ import yaml
 from espnet_plugin.dual_mode.extract import extracted_options, extracted_state
 from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
+from espnet_plugin.evaluate.chunk_speed import frames_ms
 from espnet_plugin.evaluate.cost import write_no_cost
 from espnet_plugin.export.average import average_states
 from espnet_plugin.export.checkpoint import read_checkpoint
@@ -28,7 +29,6 @@ from espnet_plugin.tasks.plain import write_meta
 
 __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
 
-_HOP_MS = 10.0  # of features computed beforehand
 
 
 def train_dual_mode(
@@ -170,7 +170,7 @@ def _write_recogniser(
     write_no_cost(target)  # all it costs is the training it is cut from
     latency = None
     if mode == "streaming":
-        latency = encoder.latency_ms(**_frames_ms(config))
+        latency = encoder.latency_ms(**frames_ms(config))
     meta = {
         **{k: run.get(k) for k in ("method", "seed")},
         "variant": f"{run.get('variant') or ''} {mode}".strip(),
@@ -182,18 +182,3 @@ def _write_recogniser(
     }
     write_meta(target, target / "model.pth", meta)
     logging.info("%s: %s mode of %s", target, mode, folder)
-
-
-def _frames_ms(config: dict) -> dict[str, float]:
-    """Return hop and window of the features."""
-    import humanfriendly
-
-    conf = config.get("frontend_conf") or {}
-    if config.get("frontend") is None:
-        return {"hop_ms": _HOP_MS}
-    rate = conf.get("fs", 16000)
-    rate = humanfriendly.parse_size(rate) if isinstance(rate, str) else rate
-    return {
-        "hop_ms": 1000.0 * conf.get("hop_length", 128) / rate,
-        "window_ms": 1000.0 * conf.get("n_fft", 512) / rate,
-    }

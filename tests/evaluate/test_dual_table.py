@@ -5,11 +5,16 @@ import time
 import numpy as np
 import pytest
 import torch
+import yaml
+from tiny_asr import build_tiny_asr
 
+from espnet_plugin import host
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.chunk_speed import chunk_rtf
+from espnet_plugin.evaluate.chunk_speed import chunk_rtf, frames_ms
 from espnet_plugin.evaluate.dual_table import dual_mode_table
+from espnet_plugin.evaluate.speed import write_rtf
+from espnet_plugin.files import read_json
 
 
 def row(variant, mode, seed, wer, **others):
@@ -103,6 +108,46 @@ def test_a_chunk_is_timed_against_the_audio_in_it(monkeypatch):
     assert figures["chunk_rtf"] >= 0.004 / 0.160
     assert figures["chunk_rtf"] == pytest.approx(figures["chunk_ms"] / 160)
     assert figures["chunk_ms"] <= figures["chunk_ms_p95"]
-    assert encoder.training and torch.get_num_threads() >= 1
+    assert encoder.training
     with pytest.raises(UserError, match="at least 1"):
         chunk_rtf(encoder, chunks=0)
+
+
+def test_the_threads_are_those_asked_for_and_then_restored(monkeypatch):
+    encoder = DualModeConformerEncoder(
+        8, output_size=8, attention_heads=2, linear_units=8, num_blocks=1,
+        chunk_frames=4, left_context_frames=8, cnn_module_kernel=3,
+    )  # fmt: skip
+    stream, seen, before = encoder.stream, set(), torch.get_num_threads()
+
+    def watched(features, state):
+        seen.add(torch.get_num_threads())
+        return stream(features, state)
+
+    monkeypatch.setattr(encoder, "stream", watched)
+    chunk_rtf(encoder, chunks=1, threads=before + 1)
+    assert seen == {before + 1} and torch.get_num_threads() == before
+
+
+def test_the_audio_in_a_chunk_hangs_on_the_hop(tmp_path):
+    host.register()
+    conf = dict(cnn_module_kernel=7, mode="streaming", left_context_frames=4)
+    conf.update(chunk_frames=4)
+    tiny = build_tiny_asr(tmp_path, encoder=host.DUAL_MODE, encoder_conf=conf)
+    config = yaml.safe_load(tiny.config.read_text())
+    # ESPnet's default: 8 ms, at 16 kHz.
+    del config["frontend_conf"]["hop_length"]
+    tiny.config.write_text(yaml.safe_dump(config))
+    figures = read_json(write_rtf(tiny.dir, audio_seconds=0.5, runs=1))
+    # Four encoder frames of four feature frames.
+    assert figures["chunk_audio_ms"] == pytest.approx(4 * 4 * 8.0)
+    assert figures["chunk_rtf"] == pytest.approx(figures["chunk_ms"] / 128)
+
+
+def test_frames_in_milliseconds():
+    front = dict(fs="8k", hop_length=80, n_fft=256)
+    config = dict(frontend="default", frontend_conf=front)
+    assert frames_ms(config) == {"hop_ms": 10.0, "window_ms": 32.0}
+    default = dict(frontend="default", frontend_conf=None)
+    assert frames_ms(default) == {"hop_ms": 8.0, "window_ms": 32.0}
+    assert frames_ms(dict(frontend=None)) == {"hop_ms": 10.0}
