@@ -35,7 +35,8 @@ Masked: share of the weights within reach of the masks. RTF of one chunk: median
 seconds of computing a chunk on one thread, per second of audio in it, of the model as
 it is decoded (the sub-network cut out). Latency: algorithmic, from the middle of a
 chunk's first feature frame to the last sample that the chunk needs. Training: of both
-modes together, without what it started from."""
+modes together, with all that it started from (a pre-training, the model that is pruned
+afterwards), counted in full."""
 _NONE = "-"
 
 

@@ -79,6 +79,10 @@ def train_dual_mode(
         DualModeASRTask.main(cmd=[*cmd, *options])
         save_state(average_epochs(folder), folder / AVERAGED)
         layers = read_config(folder / "config.yaml")["encoder_conf"]["num_blocks"]
+        # Of the report, which follows it to the start: what it cost belongs to the cost
+        # of whatever goes on from it.
+        if start_from is not None:
+            meta = {**meta, "after": start_from.parent.resolve().name}
         write_json(folder / "meta.json", {**meta, "serves": [layers]})
 
 

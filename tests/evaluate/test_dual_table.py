@@ -78,6 +78,21 @@ def test_depths_are_lines_of_their_own_with_the_interval_of_all_seeds():
     assert [low, high] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=1.7)
 
 
+def test_what_a_training_started_from_is_in_its_cost():
+    rows = [row("half", "streaming", 1, 10.0, shared="dual_after_s1")]
+    shared = [
+        {"name": "dual_after_s1", "train_seconds": 60.0, "after": "dual_alone_s1"},
+        {"name": "dual_alone_s1", "train_seconds": 120.0, "after": "dual_pretrain"},
+        {"name": "dual_pretrain", "train_seconds": 240.0},
+    ]
+    shared = [{**entry, "train_flops": 1e15} for entry in shared]
+    table = dual_mode_table({"rows": rows, "shared": shared})
+    line = dict(zip(table.header, table.lines[0]))
+    assert line["training min"] == "7.00" and line["PFLOP"] == "3.00"
+    table = dual_mode_table({"rows": rows, "shared": shared[:2]})
+    assert dict(zip(table.header, table.lines[0]))["training min"] == "?"
+
+
 def test_one_mode_alone_and_none():
     only = row("", "full", 1, None)
     only["variant"] = "full"

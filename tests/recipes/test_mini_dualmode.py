@@ -67,6 +67,22 @@ def test_both_modes_are_models_of_their_own(recipe):
     }
     runs = {entry["name"]: entry for entry in results["shared"]}
     dual, alone = runs[f"dual_{ROW}"], runs["dual_streaming_alone_s1"]
+    chain = {name: entry.get("after") for name, entry in runs.items()}
+    assert chain == {
+        f"dual_{ROW}": None,
+        "dual_streaming_alone_s1": None,
+        "dual_pruned_after_50_s1": "dual_streaming_alone_s1",
+        "dual_pretrained_50_s1": "dual_pretrain",
+        "dual_pretrain": None,
+    }
+    whole = {
+        (one["method"], one["variant"]): one["whole_cost_mean"]["epochs"]
+        for one in results["aggregates"]
+    }
+    # Two epochs, and the two of what they go on from.
+    assert whole["pruned_after", "50 % streaming"] == 2 + 2
+    assert whole["dual_mode", "pre-trained, self-pruned 50 % full"] == 2 + 2
+    assert whole["dual_mode", "self-pruned 50 % full"] == 3
     per_epoch = [entry["train_flops"] / entry["epochs"] for entry in (dual, alone)]
     # Two passes cost about two; the look-ahead makes the streaming one the dearer.
     assert 1.5 < per_epoch[0] / per_epoch[1] < 2.0
