@@ -1,13 +1,20 @@
 """Cut the sparse sub-network out of a dual-mode encoder."""
 
-from typing import Any
+from typing import Any, Mapping
 
 import torch
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.groups import StructuredGroups
 
-__all__ = ["extract_streaming", "extracted_options", "extracted_state"]
+__all__ = [
+    "blocked_bytes",
+    "extract_streaming",
+    "extracted_options",
+    "extracted_state",
+]
+
+_INDEX_BYTES = 4  # the number of a block within its matrix
 
 
 def extract_streaming(
@@ -16,8 +23,8 @@ def extract_streaming(
     """Return the sub-network as an encoder of its own, without masks.
 
     Its streaming mode is the masked one of the whole, to rounding. Masked heads, units
-    and channels are gone; masked blocks are zeros, which make a smaller file only when
-    it is compressed.
+    and channels are gone; masked blocks are zeros in tensors as large as before, so the
+    file is no smaller: see :func:`blocked_bytes`.
 
     Args:
         encoder: With or without masks; not changed.
@@ -102,6 +109,33 @@ def extracted_state(
             causal = state[name][:, :, : layer.conv_module.reach + 1]
             state[name] = causal.contiguous()
     return state
+
+
+def blocked_bytes(
+    encoder: DualModeConformerEncoder, tensors: Mapping[str, torch.Tensor]
+) -> int:
+    """Compute what a file would hold that left masked blocks out; none is written.
+
+    A masked matrix is the values of the blocks kept, and a 32-bit number for each of
+    them that says where it stands; every other tensor is as it is.
+
+    Args:
+        encoder: With final masks, of blocks or of none.
+        tensors: Of the recogniser that was cut out.
+
+    Returns:
+        Bytes, without names and headers.
+    """
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if encoder.pruner is None:
+        return size
+    for kind, groups, mask in encoder.pruner.masks():
+        if kind == "blocks":
+            for owner, name, spread in groups.spread(mask):
+                masked = int((spread == 0).sum())
+                size -= masked * getattr(owner, name).element_size()
+            size += int(mask.sum()) * _INDEX_BYTES
+    return size
 
 
 def _structured(encoder: DualModeConformerEncoder) -> list[tuple]:

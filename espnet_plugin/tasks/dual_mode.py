@@ -66,6 +66,12 @@ class DualModeASRTask(CountedASRTask):
             )
         args.model = host.DUAL_MODE_MODEL
         model = super().build_model(args)
+        criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
+        if ("valid", "cer_final") in criteria and model.error_calculator is None:
+            raise UserError(
+                "model_conf.report_cer and report_wer are false: then validation has no "
+                "error rate (cer_final) to choose epochs by; leave report_cer out"
+            )
         model.plan(_training_plan(args))
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)

@@ -8,7 +8,11 @@ from typing import Any, Optional, Sequence
 import torch
 import yaml
 
-from espnet_plugin.dual_mode.extract import extracted_options, extracted_state
+from espnet_plugin.dual_mode.extract import (
+    blocked_bytes,
+    extracted_options,
+    extracted_state,
+)
 from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.chunk_speed import frames_ms
@@ -29,6 +33,9 @@ from espnet_plugin.tasks.plain import write_meta
 
 __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
 
+# By the error rate of epochs with final masks.
+CRITERION = [["valid", "cer_final", "min"]]
+
 
 
 def train_dual_mode(
@@ -45,7 +52,8 @@ def train_dual_mode(
     Args:
         folder: Gets ``config.yaml``, checkpoints, ``cost.json``, ``train.log``, curves,
             the averaged checkpoint and ``meta.json``.
-        config: Training configuration, as a YAML file would hold it.
+        config: Training configuration, as a YAML file would hold it; its
+            ``best_model_criterion`` is replaced.
         options: More of ESPnet's options (data, seed), which win over ``config``.
         meta: ``method``, ``variant``, ``seed`` and ``modes`` of the recognisers.
         start_from: Checkpoint to start from; see
@@ -57,7 +65,14 @@ def train_dual_mode(
         UserError: If ``folder`` holds another training, or no epoch that was kept has
             final masks.
     """
-    config = {**config, "best_model_criterion": [["valid", "cer_final", "min"]]}
+    wanted = config.get("best_model_criterion")
+    if wanted is not None and wanted != CRITERION:
+        logging.warning(
+            "best_model_criterion %s is replaced by %s: epochs whose masks still move "
+            "must not be averaged",
+            *(wanted, CRITERION),
+        )
+    config = {**config, "best_model_criterion": CRITERION}
     start = None if start_from is None else sha256(start_from.read_bytes()).hexdigest()
     request = {
         "config": config,
@@ -184,5 +199,7 @@ def _write_recogniser(
         "latency_ms": None if latency is None else latency.total_ms,
         "latency_parts": None if latency is None else vars(latency),
     }
+    if mode == "streaming" and pruner and "blocks" in pruner.granularity:
+        meta["blocked_bytes_computed"] = blocked_bytes(encoder, state)
     write_meta(target, target / "model.pth", meta)
     logging.info("%s: %s mode of %s", target, mode, folder)

@@ -7,6 +7,7 @@ from dual_small import encode, features, small_encoder
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import (
+    blocked_bytes,
     extract_streaming,
     extracted_options,
     extracted_state,
@@ -95,6 +96,28 @@ def test_blocks_become_zeros():
     )
     weight = small.encoders[0].feed_forward.w_1.weight
     assert (weight == 0).sum() > 0.3 * weight.numel()
+
+
+def test_the_bytes_of_blocks_are_those_of_blocks_put_in_a_list():
+    # Neither 8 nor 10 rows are a multiple of 3: the last blocks of a column are smaller.
+    encoder = pruned(granularity="blocks", sparsity=0.5, block=[3, 1])
+    small = extract_streaming(encoder)
+    state, size = small.state_dict(), 0
+    masked = {id(groups.module) for _, groups, _ in encoder.pruner.masks()}
+    names = {f"{n}.weight" for n, m in encoder.named_modules() if id(m) in masked}
+    for name, tensor in state.items():
+        if name not in names:
+            size += 8 * tensor.numel()
+            continue
+        for column in tensor.flatten(1).T:
+            for block in column.split(3):
+                if block.any():
+                    size += 8 * len(block) + 4
+    assert blocked_bytes(encoder, state) == size
+    dense = small_encoder()
+    assert blocked_bytes(dense, dense.state_dict()) == sum(
+        8 * tensor.numel() for tensor in dense.state_dict().values()
+    )
 
 
 def test_moving_masks_are_refused():

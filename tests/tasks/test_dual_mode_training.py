@@ -1,0 +1,115 @@
+"""Supervised dual-mode training: interrupted or not, and what it refuses beforehand."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from tiny_asr import TOKENS, write_stats, write_utterances
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json
+from espnet_plugin.tasks.dual_models import AVERAGED, average_epochs, train_dual_mode
+from espnet_plugin.tasks.trainer import CostTrainer
+
+CONFIG = Path(__file__).parents[2] / "conf/dualmode/tiny.yaml"
+META = {"method": "dual_mode", "variant": "", "modes": ["full"], "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dual")
+    written, stats = write_utterances(root / "data"), write_stats(root, 20)
+    tokens = root / "tokens.txt"
+    tokens.write_text("".join(f"{token}\n" for token in TOKENS))
+    options = ["--token_list", f"{tokens}", "--token_type", "char", "--ngpu", "0"]
+    options += ["--normalize", "global_mvn", "--normalize_conf", f"stats_file={stats}"]
+    options += ["--use_tensorboard", "false", "--num_att_plot", "0", "--seed", "1"]
+    for part in ("train", "valid"):
+        options += [f"--{part}_shape_file", f"{written.dir / 'utt2num_samples'}"]
+        for entry in ("wav.scp,speech,sound", "text,text,text"):
+            path = f"{written.dir / entry}"
+            options += [f"--{part}_data_path_and_name_and_type", path]
+    return SimpleNamespace(root=root, options=options)
+
+
+def config(**changes):
+    """Six utterances, two a batch: three batches an epoch."""
+    conf = yaml.safe_load(CONFIG.read_text())
+    conf["encoder_conf"].update(dropout_rate=0.1)
+    # One pass a step, so that which one is drawn has to be gone on with.
+    conf["model_conf"]["dual_mode"]["sampling"] = "one"
+    conf.update(keep_nbest_models=2, **changes)
+    return conf
+
+
+@pytest.fixture(scope="module")
+def whole(data):
+    folder = data.root / "dual_whole"
+    train_dual_mode(folder, config(), data.options, META)
+    return folder
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(data, whole):
+    folder, train = data.root / "dual_resumed", CostTrainer.train_one_epoch.__func__
+
+    def until_the_second_epoch(cls, **arguments):
+        if arguments["reporter"].get_epoch() == 2:
+            raise KeyboardInterrupt
+        return train(cls, **arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        stop = classmethod(until_the_second_epoch)
+        patch.setattr(CostTrainer, "train_one_epoch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_dual_mode(folder, config(), data.options, META)
+    path = folder / "checkpoint.pth"
+    middle = torch.load(path, weights_only=True)["model"]
+    assert int(middle["dual_mode_batches"]) == 3
+    # The masks were on their way: nothing of this could be had by beginning anew.
+    assert int(middle["encoder.pruner.update"]) == 3
+    assert not int(middle["encoder.pruner.frozen"])
+    train_dual_mode(folder, config(), data.options, META)
+    ours, theirs = (
+        torch.load(one / "checkpoint.pth", weights_only=True)["model"]
+        for one in (folder, whole)
+    )
+    assert int(theirs["dual_mode_batches"]) == 9 == int(theirs["encoder.pruner.update"])
+    assert int(theirs["encoder.pruner.frozen"]) and ours.keys() == theirs.keys()
+    assert any(not value.all() for name, value in theirs.items() if "mask_" in name)
+    for name, value in theirs.items():
+        assert torch.equal(ours[name], value), name
+    averaged = [
+        torch.load(one / AVERAGED, weights_only=True) for one in (folder, whole)
+    ]
+    assert all(torch.equal(averaged[0][name], averaged[1][name]) for name in theirs)
+
+
+def test_it_says_what_it_started_from(data, whole):
+    folder = data.root / "dual_after"
+    changes = config(max_epoch=2)
+    train_dual_mode(
+        *(folder, changes, data.options, META, whole / AVERAGED), start_whole=True
+    )
+    assert read_json(folder / "meta.json")["after"] == whole.name
+    assert "after" not in read_json(whole / "meta.json")
+    average_epochs(folder)
+
+
+def test_another_criterion_is_replaced_aloud(data, caplog):
+    conf = config(best_model_criterion=[["valid", "loss", "min"]])
+    conf["model_conf"].update(report_cer=False, report_wer=False)
+    with caplog.at_level(logging.WARNING), pytest.raises(UserError, match="report_cer"):
+        train_dual_mode(data.root / "dual_no_cer", conf, data.options, META)
+    assert "best_model_criterion [['valid', 'loss', 'min']] is replaced" in caplog.text
+    assert not list((data.root / "dual_no_cer").glob("*.pth"))
+
+
+def test_masks_that_would_never_be_final_are_refused_before_training(data):
+    conf = config(max_epoch=1)
+    conf["encoder_conf"]["pruning"]["end"] = 0.8
+    with pytest.raises(UserError, match="pruning.end 0.8 of 3 updates"):
+        train_dual_mode(data.root / "dual_late", conf, data.options, META)
+    assert not list((data.root / "dual_late").glob("*.pth"))
