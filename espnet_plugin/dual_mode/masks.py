@@ -2,7 +2,7 @@
 
 import zlib
 from contextlib import contextmanager
-from typing import Iterator, Mapping, Sequence, Union
+from typing import Iterator, Mapping, Optional, Sequence, Union
 
 import torch
 from torch import nn
@@ -68,7 +68,8 @@ class SelfPruner(nn.Module):
         fixed: Whether the masks are made once, at the first update and with the full
             sparsity, and never move (an ablation).
         block: Rows and columns of a block.
-        seed: Of ``random``.
+        seed: Of ``random``; that of the training if None, which is torch's while ESPnet
+            builds the model, and the same in every rank and when it is resumed.
 
     Raises:
         UserError: If an option is unknown or out of range.
@@ -86,7 +87,7 @@ class SelfPruner(nn.Module):
         every: int = 20,
         fixed: bool = False,
         block: Sequence[int] = (8, 1),
-        seed: int = 0,
+        seed: Optional[int] = None,
     ):
         super().__init__()
         kinds = [granularity] if isinstance(granularity, str) else granularity
@@ -106,7 +107,8 @@ class SelfPruner(nn.Module):
             raise UserError(f"scope {scope!r}: must be one of {', '.join(_SCOPES)}")
         if every < 1:
             raise UserError(f"every {every}: must be at least 1 update")
-        self._criterion, self._scope, self._seed = criterion, scope, seed
+        self._criterion, self._scope = criterion, scope
+        self._seed = torch.initial_seed() if seed is None else seed
         self._begin, self._end = begin, end
         self._every, self._fixed = every, fixed
         # By granularity: (name of the buffer, groups). No sub-modules: the network owns

@@ -10,12 +10,12 @@ from torch import nn
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
+from espnet_plugin.dual_mode.step import SAMPLINGS
 from espnet_plugin.errors import UserError
 
 __all__ = ["SPAN_MASK", "ESPnetDualModeSSLModel"]
 
 SPAN_MASK = "span_mask"  # its name among the task's `util`
-_STEPS = ("both", "sampled")
 
 
 class ESPnetDualModeSSLModel(ESPnetSSLModel):
@@ -37,8 +37,8 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         streaming_weight: Of the streaming pass's.
         distillation_weight: Of the divergence of the streaming pass's choice among the
             candidates from that of the full pass, which gets no gradient from it.
-        step: ``both`` passes at each step, or one ``sampled`` in the proportion of the
-            weights.
+        sampling: ``both`` passes at each step, or ``one``, drawn in the proportion of
+            the weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
         others: Those of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.
 
     Raises:
@@ -50,7 +50,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         full_weight: float = 0.5,
         streaming_weight: float = 0.5,
         distillation_weight: float = 0.0,
-        step: str = "both",
+        sampling: str = "both",
         **others,
     ):
         super().__init__(**others)
@@ -61,14 +61,16 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         self._weights = {mode: w for mode, w in weights.items() if w > 0.0}
         if not self._weights:
             raise UserError("full_weight and streaming_weight are 0: nothing to learn")
-        if step not in _STEPS:
-            raise UserError(f"step {step!r}: must be one of {', '.join(_STEPS)}")
-        if distillation_weight and (step != "both" or len(self._weights) < 2):
+        if sampling not in SAMPLINGS:
             raise UserError(
-                f"distillation_weight {distillation_weight}: needs step: both, and "
+                f"sampling {sampling!r}: must be one of {', '.join(SAMPLINGS)}"
+            )
+        if distillation_weight and (sampling != "both" or len(self._weights) < 2):
+            raise UserError(
+                f"distillation_weight {distillation_weight}: needs sampling: both, and "
                 "neither full_weight nor streaming_weight 0"
             )
-        self._distillation, self._step = distillation_weight, step
+        self._distillation, self._sampling = distillation_weight, sampling
         if not isinstance(self.encoder, DualModeConformerEncoder):
             raise UserError(
                 f"encoder {type(self.encoder).__name__}: this model is for "
@@ -89,7 +91,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
     @property
     def step_kinds(self) -> list[tuple[float, dict[str, float]]]:
         """Probability of each kind of training step, and the weights of its passes."""
-        if self._step == "both" or len(self._weights) < 2:
+        if self._sampling == "both" or len(self._weights) < 2:
             return [(1.0, dict(self._weights))]
         total = sum(self._weights.values())
         return [
@@ -244,7 +246,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             self.losses[0].step(update, self._plan.updates)
             if self.encoder.pruner is not None:
                 self.encoder.pruner.step(self._plan.updates)
-        if self._step == "both" or len(modes) < 2:
+        if self._sampling == "both" or len(modes) < 2:
             return modes
         # Of the batch's number: every rank draws the same, and so does a resumed run.
         total = sum(modes.values())

@@ -189,8 +189,10 @@ def test_both_modes_train_every_weight_of_a_dense_encoder():
         out, _, _ = encoder(x, lengths, mode=mode)
         loss = loss + out.square().sum() + out[..., 0].sum()
     loss.backward()
-    assert all(p.grad is not None for p in encoder.parameters())
-    assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
+    for name, parameter in encoder.named_parameters():
+        assert torch.isfinite(parameter.grad).all(), name
+        # A ReLU of the front end may hide a channel.
+        assert (parameter.grad != 0).double().mean() > 0.5, name
 
 
 @pytest.mark.parametrize("input_layer", sorted(INPUT_LAYERS))

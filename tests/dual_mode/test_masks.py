@@ -259,10 +259,21 @@ def test_random_masks_are_nested_and_repeatable():
         pruner.set_sparsity(1.0)
     for old, (*_, a), (*_, b) in zip(early, first.masks(), second.masks()):
         assert torch.equal(a, b) and (a <= old).all() and a.sum() < old.sum()
-    other = SelfPruner(network(), "units", 0.6, "random", seed=1)
-    other.set_sparsity(1.0)
-    pairs = zip(other.masks(), first.masks())
-    assert any(not torch.equal(a, b) for (*_, a), (*_, b) in pairs)
+
+
+def test_random_masks_are_of_the_trainings_seed():
+    root = network()
+
+    def drawn(training, seed=None):
+        torch.manual_seed(training)
+        pruner = SelfPruner(root, "units", 0.6, "random", seed=seed)
+        pruner.set_sparsity(1.0)
+        return torch.cat([mask for *_, mask in pruner.masks()])
+
+    assert torch.equal(drawn(1), drawn(1)) and not torch.equal(drawn(1), drawn(2))
+    # A seed of its own is the same in every training.
+    assert torch.equal(drawn(1, seed=3), drawn(2, seed=3))
+    assert not torch.equal(drawn(1, seed=3), drawn(1, seed=4))
 
 
 def test_masks_travel_and_stay_binary_in_an_average():

@@ -168,10 +168,11 @@ def train(model, optim, steps):
         optim.step()
 
 
-@pytest.mark.parametrize("step", ["both", "sampled"])
-def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(step):
+@pytest.mark.parametrize("sampling", ["both", "one"])
+def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(sampling):
     def begin():
-        model = build(dict(sparsity=0.5, every=1, end=0.9), dropout=0.1, step=step)
+        pruning = dict(sparsity=0.5, every=1, end=0.9)
+        model = build(pruning, dropout=0.1, sampling=sampling)
         model.plan(TrainingPlan((2,) * 5))
         return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
 
@@ -195,7 +196,7 @@ def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(step):
 
 
 def test_one_sampled_pass_a_step_weighs_as_much_as_both():
-    model = build(full_weight=0.9, streaming_weight=0.3, step="sampled").train()
+    model = build(full_weight=0.9, streaming_weight=0.3, sampling="one").train()
     model.plan(TrainingPlan((200,)))
     counts = {"full": 0, "streaming": 0}
     for _ in range(200):
@@ -257,8 +258,8 @@ def test_samples_that_are_not_finite_are_refused(value):
     [
         (dict(full_weight=-1.0), "full_weight -1.0"),
         (dict(full_weight=0.0, streaming_weight=0.0), "nothing to learn"),
-        (dict(step="either"), "step 'either'"),
-        (dict(distillation_weight=0.1, step="sampled"), "distillation_weight 0.1"),
+        (dict(sampling="either"), "sampling 'either'.*both, one"),
+        (dict(distillation_weight=0.1, sampling="one"), "distillation_weight 0.1"),
         (dict(distillation_weight=0.1, full_weight=0.0), "distillation_weight 0.1"),
         (dict(loss=dict(entry=3)), "wav2vec2.*entry"),
     ],
