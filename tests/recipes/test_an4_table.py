@@ -115,4 +115,5 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     asked = {row for names, _ in rows for row in names.split()}
     assert asked <= shipped
     if pretrain and others:
-        assert asked == shipped
+        # It is decoded in another way than a table's rows.
+        assert asked == shipped - {"transducer_50"}
