@@ -18,7 +18,7 @@ _DEFAULT_RATE, _DEFAULT_HOP, _DEFAULT_WINDOW = 16000, 128, 512  # ESPnet's front
 
 
 def frames_ms(config: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``hop_ms`` and, of a model that takes audio, ``window_ms`` of its features.
+    """Return ``hop_ms`` of the features and, of those of audio, ``window_ms``.
 
     Args:
         config: Of the experiment, as ``config.yaml`` holds it.

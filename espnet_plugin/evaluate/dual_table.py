@@ -32,10 +32,10 @@ _HEADER = (
 )
 _NOTES = """\
 A line is one training, mean over seeds, and the two recognisers that came out of it.
-Non-zero: masked heads, units and channels are cut out; masked blocks are zeros that are
-stored and multiplied like any number, so the file is no smaller and the model no faster
-than the dense one. Blocked file, computed: what a file would take that kept the values of
-unmasked blocks with a 32-bit number each, and all else as it is; no such file is written.
+Non-zero: masked heads, units and channels are cut out; masked blocks are zeros, stored
+and multiplied like any number, so the file is no smaller and the model no faster than
+the dense one. Blocked file, computed: what a file would take that kept the values of
+unmasked blocks with a 32-bit number each, and all else as it is; none is written.
 Masked: share of the weights within reach of the masks. RTF of one chunk: median
 seconds of computing a chunk on one thread, per second of audio in it, of the model as
 it is decoded (the sub-network cut out). Latency: algorithmic, from the middle of a

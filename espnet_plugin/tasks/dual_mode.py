@@ -56,8 +56,8 @@ class DualModeASRTask(CountedASRTask):
         """Build the supernet and fill its encoder, if there is a start.
 
         Raises:
-            UserError: If an option is wrong, the checkpoint does not fit, or the training
-                ends while the masks still move.
+            UserError: If an option is wrong, the checkpoint does not fit, or the
+                training ends while the masks still move.
         """
         if args.encoder != host.DUAL_MODE:
             raise UserError(
@@ -69,8 +69,8 @@ class DualModeASRTask(CountedASRTask):
         criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
         if ("valid", "cer_final") in criteria and model.error_calculator is None:
             raise UserError(
-                "model_conf.report_cer and report_wer are false: then validation has no "
-                "error rate (cer_final) to choose epochs by; leave report_cer out"
+                "model_conf.report_cer and report_wer are false: then validation has "
+                "no error rate (cer_final) to choose epochs by; leave report_cer out"
             )
         model.plan(_training_plan(args))
         if args.start_from is not None:

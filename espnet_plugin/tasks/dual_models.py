@@ -37,7 +37,6 @@ __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
 CRITERION = [["valid", "cer_final", "min"]]
 
 
-
 def train_dual_mode(
     folder: Path,
     config: dict[str, Any],

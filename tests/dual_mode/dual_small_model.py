@@ -16,7 +16,9 @@ TEXT = torch.tensor([[3, 4, 2, 5], [4, 4, -1, -1]])
 COUNTS = torch.tensor([4, 2])
 
 
-def build(cls=ESPnetDualModeModel, transducer=False, pruning=True, planned=True, **conf):
+def build(
+    cls=ESPnetDualModeModel, transducer=False, pruning=True, planned=True, **conf
+):
     torch.manual_seed(0)
     encoder = DualModeConformerEncoder(
         BINS,

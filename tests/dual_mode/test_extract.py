@@ -99,7 +99,7 @@ def test_blocks_become_zeros():
 
 
 def test_the_bytes_of_blocks_are_those_of_blocks_put_in_a_list():
-    # Neither 8 nor 10 rows are a multiple of 3: the last blocks of a column are smaller.
+    # 8 and 10 rows are no multiples of 3: the last blocks of a column are smaller.
     encoder = pruned(granularity="blocks", sparsity=0.5, block=[3, 1])
     small = extract_streaming(encoder)
     state, size = small.state_dict(), 0

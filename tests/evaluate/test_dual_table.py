@@ -85,7 +85,9 @@ def test_what_blocks_would_take_is_said_to_be_computed():
         row("half", "streaming", 1, 20.0),
     ]
     table = dual_mode_table({"rows": rows, "shared": []})
-    cells = [line[table.header.index("blocked file MB, computed")] for line in table.lines]
+    cells = [
+        line[table.header.index("blocked file MB, computed")] for line in table.lines
+    ]
     assert cells == ["1.50", "-"] and "file is no smaller" in table.notes
 
 
