@@ -99,8 +99,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
         self.step = step
         self._plan: Optional[TrainingPlan] = None
         self.probed: Optional[Passes] = None
-        # Batches trained on, which decides on masks and on the pass that a step draws: it
-        # travels with the checkpoint, and all ranks agree.
+        # Batches trained on: the masks and the pass that a step draws hang on them.
+        # They travel with the checkpoint, and all ranks agree.
         self.register_buffer(_BATCHES, torch.zeros((), dtype=torch.long))
         self.use_transducer_decoder = joint_network is not None
         if joint_network is not None:
