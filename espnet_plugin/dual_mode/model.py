@@ -246,7 +246,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         if self.ctc is not None:
             loss = self.ctc(encoding, frames, text, text_lengths)
             stats["loss_ctc"] = loss.detach()
-            if not self.training and self.error_calculator is not None:
+            if self._recognises:
                 stats["cer_ctc"] = self._ctc_cer(encoding, frames, text)
             if self.step.distillation_weight:
                 made["log_posteriors"] = self.ctc.log_softmax(encoding)
@@ -258,6 +258,12 @@ class ESPnetDualModeModel(ESPnetASRModel):
             loss = transducer + self.ctc_weight * loss
             made["logits"] = logits
         return {"loss": loss, "stats": stats, **made}
+
+    @property
+    def _recognises(self) -> bool:
+        """Whether this is validation: a step whose operations are counted is none."""
+        counted = self.training or self.probed is not None
+        return not counted and self.error_calculator is not None
 
     def _ctc_cer(self, encoding, frames, text) -> float:
         said = self.ctc.argmax(encoding)
@@ -275,7 +281,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         logits = self.joint_network(encoding.unsqueeze(2), predicted.unsqueeze(1))
         loss = self.criterion_transducer(logits, target, t_len, u_len)
         cer = None
-        if not self.training and self.error_calculator is not None:
+        if self._recognises:
             cer = self._transducer_cer(encoding, t_len, target, u_len)
         return logits, loss, cer
 

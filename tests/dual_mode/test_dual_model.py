@@ -213,6 +213,22 @@ def test_bad_options(conf, message):
         build(**conf)
 
 
+@pytest.mark.parametrize("transducer", [False, True])
+def test_operations_are_those_of_a_real_step(transducer):
+    model = build(
+        transducer=transducer,
+        ctc_weight=0.3 if transducer else 1.0,
+        pruning=False,
+        dual_mode={"distillation_weight": 0.1},
+    ).train()
+    model.seconds_per_input = 0.01
+    with flop_counter() as counter:
+        loss = model(**batch())[0]
+        torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    # Nothing is recognised in training, so no such operations are to be counted.
+    assert count_step(model, batch(), 2, 0.6) == (counter.get_total_flops(), 0)
+
+
 def test_operations_are_those_of_the_passes_that_a_step_computes():
     def count(pruning=False, **step):
         model = build(dual_mode=step, pruning=pruning).train()

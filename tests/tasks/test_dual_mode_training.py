@@ -5,16 +5,26 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import soundfile
 import torch
 import yaml
 from tiny_asr import TOKENS, write_stats, write_utterances
 
+from espnet_plugin.bin.dual_mode_train import change_config, read_row
+from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
-from espnet_plugin.tasks.dual_models import AVERAGED, average_epochs, train_dual_mode
+from espnet_plugin.export.load import read_config
+from espnet_plugin.files import read_json, read_pairs
+from espnet_plugin.tasks.dual_models import (
+    AVERAGED,
+    average_epochs,
+    train_dual_mode,
+    write_recognisers,
+)
 from espnet_plugin.tasks.trainer import CostTrainer
 
-CONFIG = Path(__file__).parents[2] / "conf/dualmode/tiny.yaml"
+CONF = Path(__file__).parents[2] / "conf/dualmode"
 META = {"method": "dual_mode", "variant": "", "modes": ["full"], "seed": 1}
 
 
@@ -32,12 +42,13 @@ def data(tmp_path_factory):
         for entry in ("wav.scp,speech,sound", "text,text,text"):
             path = f"{written.dir / entry}"
             options += [f"--{part}_data_path_and_name_and_type", path]
-    return SimpleNamespace(root=root, options=options)
+    scp = written.dir / "wav.scp"
+    return SimpleNamespace(root=root, options=options, wav_scp=scp)
 
 
 def config(**changes):
     """Six utterances, two a batch: three batches an epoch."""
-    conf = yaml.safe_load(CONFIG.read_text())
+    conf = yaml.safe_load((CONF / "tiny.yaml").read_text())
     conf["encoder_conf"].update(dropout_rate=0.1)
     # One pass a step, so that which one is drawn has to be gone on with.
     conf["model_conf"]["dual_mode"]["sampling"] = "one"
@@ -113,3 +124,30 @@ def test_masks_that_would_never_be_final_are_refused_before_training(data):
     with pytest.raises(UserError, match="pruning.end 0.8 of 3 updates"):
         train_dual_mode(data.root / "dual_late", conf, data.options, META)
     assert not list((data.root / "dual_late").glob("*.pth"))
+
+
+def test_a_transducer_from_training_to_streamed_text(data):
+    conf = config(max_epoch=2)
+    change_config(conf, read_row(CONF / "rows/transducer_50.yaml")["changes"])
+    folder = data.root / "dual_transducer"
+    meta = {**META, "modes": ["full", "streaming"]}
+    train_dual_mode(folder, conf, data.options, meta)
+    assert read_json(folder / "cost.json")["flops"] > 0
+    _, streaming = write_recognisers(folder, str(data.root / "asr_transducer"))
+    kept = read_config(streaming / "config.yaml")
+    assert kept["decoder"] == "transducer" and kept["encoder_conf"]["streaming_only"]
+    # After six updates it says nothing but blank: make the rest likelier.
+    state = torch.load(streaming / "model.pth", weights_only=True)
+    state["joint_network.lin_out.bias"][0] -= 4.0
+    torch.save(state, streaming / "model.pth")
+    one = DecodeSet("all", [f"{data.wav_scp},speech,sound"], streaming / "all")
+    paths = streaming / "config.yaml", streaming / "model.pth"
+    (decoded,) = decode_model(*paths, [one], method="transducer")
+    recogniser, texts = load_recogniser(streaming), read_pairs(decoded / "token_int")
+    for name, path in read_pairs(data.wav_scp).items():
+        samples, rate = soundfile.read(path, dtype="float32")
+        recogniser.reset()
+        for start in range(0, len(samples), 1601):
+            recogniser.accept(samples[start : start + 1601], rate)
+        said = recogniser.accept([], last=True)
+        assert said.token_ids and " ".join(map(str, said.token_ids)) == texts[name]
