@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="utterances to decode, in the order of the output; once per set",
     )
     add("--output_dir", type=Path, action="append", required=True, help="once per set")
-    add("--method", choices=["best_path", "prefix"], default="best_path")
+    add("--method", choices=["best_path", "prefix", "transducer"], default="best_path")
     add("--batch_size", type=int, default=16, help="utterances, for best_path")
     add("--num_threads", type=int, help="of torch on the CPU")
     add("--ngpu", type=int, default=0)

@@ -30,7 +30,8 @@ The file holds
     ``macs_audio_seconds``, ``peak_memory_mb`` (see ``speed.write_rtf`` and ``memory``).
   * Of dual-mode recognisers: ``mode`` (full or streaming), ``sparsity`` (share of the
     weights within reach of the masks that is masked), ``latency_ms`` (algorithmic; null
-    in full mode), ``chunk_rtf``, ``chunk_ms``, ``chunk_audio_ms`` (``chunk_speed``).
+    in full mode), ``chunk_rtf``, ``chunk_ms``, ``chunk_audio_ms`` (``chunk_speed``); of
+    masked blocks ``blocked_bytes_computed`` (``dual_mode.extract``).
   * ``missing``: what there was no file or no number for. ``kept``: true if the folder
     was not among those given last, so that the row is of an earlier time.
 
@@ -366,7 +367,8 @@ def _name_shared_runs(rows: Iterable[dict], shared: dict[str, dict]) -> None:
                 row.get("dir", _row_key(row)),
                 name,
             )
-        before = shared.get(name, {}).get("after")
-        if before and before not in shared:
-            missing.append(f"{_RUN_NOTE} {before}")
+        while before := shared.get(name, {}).get("after"):
+            if before not in shared:
+                missing.append(f"{_RUN_NOTE} {before}")
+            name = before
         row["missing"] = missing

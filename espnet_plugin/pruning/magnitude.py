@@ -53,7 +53,7 @@ class MagnitudePruner:
             :func:`espnet_plugin.pruning.select.prunable_modules`. Masks are installed.
         sparsity: Share of all their weights that is zero in the end.
         begin: Progress at which pruning begins.
-        end: Progress from which on the masks stay as they are.
+        end: Progress from which on the masks stay as they are; below 1.
         every: Updates between two prunings.
     """
 
@@ -66,6 +66,11 @@ class MagnitudePruner:
         every: int = 20,
     ):
         cubic_sparsity(0.0, sparsity, begin, end)  # refuses bad numbers now
+        if end >= 1.0:
+            raise UserError(
+                f"end {end}: must be below 1, so that the masks are final before the "
+                "training ends; 0.6 leaves it room to settle"
+            )
         if every < 1:
             raise UserError(f"every {every}: must be at least 1 update")
         self._weights = [(module, "weight") for _, module in modules]

@@ -368,6 +368,24 @@ def test_sizes_that_keep_all_layers_are_one_family(tmp_path):
     ]
 
 
+def test_every_training_of_a_chain_is_missed(tmp_path):
+    for name, after in (("late", "early"), ("early", "first")):
+        meta = {"method": "dual_mode", "serves": [6], "seed": 1, "after": after}
+        write_json(tmp_path / name / "meta.json", meta)
+        write_json(tmp_path / name / "cost.json", {"flops": 5e14})
+    row = make_model(tmp_path, "e6", "dual_mode", 6, shared="late", flops=0)
+    note = "cost of the shared run"
+    for folders, lacking in (
+        ([row], ["late"]),
+        ([row, tmp_path / "late"], ["early"]),
+        ([row, tmp_path / "late", tmp_path / "early"], ["first"]),
+    ):
+        missing = merge(None, gather(folders), "mini")["rows"][0]["missing"]
+        assert [m for m in missing if m.startswith(note)] == [
+            f"{note} {name}" for name in lacking
+        ]
+
+
 def test_what_is_built_on_one_run_in_two_ways_pays_for_it_once(tmp_path):
     together = tmp_path / "asr_e_family"
     meta = {"method": "encrl_finetune", "serves": [6], "seed": 1, "after": "encrl_main"}

@@ -145,3 +145,8 @@ def test_a_resumed_pruning_goes_on_from_its_masks(model):
 def test_bad_options(model, options):
     with pytest.raises(UserError):
         MagnitudePruner(prunable_modules(model), **{"sparsity": 0.5, **options})
+
+
+def test_masks_must_be_final_before_the_training_ends(model):
+    with pytest.raises(UserError, match="end 1.0: must be below 1"):
+        MagnitudePruner(prunable_modules(model), 0.5, end=1.0)
