@@ -1,4 +1,4 @@
-"""Throughput of EncRL by two processes on CPUs (gloo) against one, on the same data.
+"""Throughput of EncRL by two processes on CPUs (gloo) against one.
 
 Each process has one thread and a core of its own (``--cores``). The models have random
 weights and the audio is noise; what is trained is ESPnet's own loop. Run it on a
@@ -6,16 +6,22 @@ machine that does nothing else:
 
     python benchmarks/ddp.py --cores 0 1
 
-It prints one JSON object: seconds of audio trained on in a second, of one and of two
-processes, and their ratio; the best of ``--repeats`` epochs counts.
+It prints one JSON object: seconds of audio trained on in a second, the median of
+``--repeats`` epochs with the lowest and highest, and each case's ratio to one process:
+
+* ``split``: two ranks share the one process's batch;
+* ``whole``: two ranks with as large a batch each;
+* ``apart``: the same without any exchange: what the two cores give at most.
 """
 
 import argparse
 import json
 import os
+import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -24,6 +30,22 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 RATE = 16000
+
+
+class Case(NamedTuple):
+    """How many processes, whether they exchange gradients, share of the batch each."""
+
+    world: int
+    exchange: bool
+    share: float
+
+
+CASES = {
+    "one": Case(1, False, 1.0),
+    "split": Case(2, True, 0.5),
+    "whole": Case(2, True, 1.0),
+    "apart": Case(2, False, 1.0),
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,10 +58,10 @@ def get_parser() -> argparse.ArgumentParser:
     add("--reference", type=Path, default=ROOT / "conf/train_reference.yaml")
     add("--layers", type=int, default=6, help="of the student")
     add("--tokens", type=int, default=100, help="size of the vocabulary")
-    add("--batch_size", type=int, default=8, help="utterances of both processes")
+    add("--batch_size", type=int, default=8, help="utterances of one process")
     add("--seconds", type=float, default=4.0, help="length of an utterance")
-    add("--steps", type=int, default=6, help="of an epoch")
-    add("--repeats", type=int, default=3, help="epochs that are measured")
+    add("--steps", type=int, default=6, help="batches of an epoch")
+    add("--repeats", type=int, default=5, help="epochs that are measured")
     return parser
 
 
@@ -63,8 +85,11 @@ def write_reference(args: argparse.Namespace, folder: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(vars(options)))
 
 
-def measure(rank: int, world: int, args: argparse.Namespace, folder: Path) -> None:
+def measure(
+    rank: int, name: str, args: argparse.Namespace, folder: Path, together
+) -> None:
     """Train as one rank; the first writes the seconds of each epoch."""
+    case = CASES[name]
     os.sched_setaffinity(0, {args.cores[rank]})
     torch.set_num_threads(1)
     from espnet2.train.distributed_utils import DistributedOption
@@ -73,7 +98,7 @@ def measure(rank: int, world: int, args: argparse.Namespace, folder: Path) -> No
     from espnet_plugin.tasks.encrl import EncRLTask
     from espnet_plugin.tasks.trainer import CostTrainer
 
-    output = folder / f"world{world}"
+    output = folder / f"{name}{rank}"
     options = EncRLTask.get_parser().parse_args(
         [
             *("--reference_config", f"{folder}/config.yaml"),
@@ -82,17 +107,21 @@ def measure(rank: int, world: int, args: argparse.Namespace, folder: Path) -> No
         ]
     )
     output.mkdir(exist_ok=True)
-    if world > 1:
-        meeting = f"file://{folder}/meeting"
+    if case.exchange:
         dist.init_process_group(
-            "gloo", init_method=meeting, rank=rank, world_size=world
+            "gloo",
+            init_method=f"file://{folder}/meeting_{name}",
+            rank=rank,
+            world_size=case.world,
         )
     model = EncRLTask.build_model(options)
-    trained = torch.nn.parallel.DistributedDataParallel(model) if world > 1 else model
+    trained = model
+    if case.exchange:
+        trained = torch.nn.parallel.DistributedDataParallel(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    generator = torch.Generator().manual_seed(0)
-    shape = (args.batch_size, int(args.seconds * RATE))
-    speech = 0.1 * torch.randn(shape, generator=generator)[rank::world]
+    generator = torch.Generator().manual_seed(rank)
+    shape = (int(args.batch_size * case.share), int(args.seconds * RATE))
+    speech = 0.1 * torch.randn(shape, generator=generator)
     batch = {
         "speech": speech,
         "speech_lengths": torch.full((len(speech),), shape[1]),
@@ -101,8 +130,7 @@ def measure(rank: int, world: int, args: argparse.Namespace, folder: Path) -> No
     reporter, times = Reporter(), []
     for epoch in range(1, args.repeats + 2):
         reporter.set_epoch(epoch)
-        if world > 1:
-            dist.barrier()
+        together.wait()
         start = time.perf_counter()
         with reporter.observe("train") as observed:
             CostTrainer.train_one_epoch(
@@ -115,15 +143,16 @@ def measure(rank: int, world: int, args: argparse.Namespace, folder: Path) -> No
                 summary_writer=None,
                 options=CostTrainer.build_options(options),
                 distributed_option=DistributedOption(
-                    distributed=world > 1, dist_rank=rank, dist_world_size=world
+                    distributed=case.exchange,
+                    dist_rank=rank if case.exchange else None,
+                    dist_world_size=case.world if case.exchange else None,
                 ),
             )
-        if world > 1:
-            dist.barrier()
+        together.wait()
         times.append(time.perf_counter() - start)
     if rank == 0:
         # The first epoch also counts operations.
-        (folder / f"times{world}.json").write_text(json.dumps(times[1:]))
+        (folder / f"{name}.json").write_text(json.dumps(times[1:]))
 
 
 def main(cmd=None) -> int:
@@ -131,25 +160,29 @@ def main(cmd=None) -> int:
     args = get_parser().parse_args(cmd)
     if args.batch_size < 4:
         raise SystemExit(f"--batch_size {args.batch_size}: give 4 or more, two a rank")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    rates: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         write_reference(args, folder)
-        rates = {}
-        for world in (1, 2):
-            mp.spawn(measure, args=(world, args, folder), nprocs=world)
-            times = json.loads((folder / f"times{world}.json").read_text())
-            audio = args.batch_size * args.seconds * args.steps
-            rates[world] = audio / min(times)
-    print(
-        json.dumps(
-            {
-                "audio_seconds_per_second": rates,
-                "ratio": rates[2] / rates[1],
-                "options": {k: str(v) for k, v in vars(args).items()},
-            },
-            indent=1,
-        )
-    )
+        for name, case in CASES.items():
+            together = mp.get_context("spawn").Barrier(case.world)
+            mp.spawn(measure, args=(name, args, folder, together), nprocs=case.world)
+            batch = int(args.batch_size * case.share) * case.world
+            audio = batch * args.seconds * args.steps
+            times = json.loads((folder / f"{name}.json").read_text())
+            each = [audio / seconds for seconds in times]
+            rates[name] = {
+                "median": statistics.median(each),
+                "lowest": min(each),
+                "highest": max(each),
+            }
+    one = rates["one"]["median"]
+    figures = {
+        "audio_seconds_per_second": rates,
+        "ratios": {name: rate["median"] / one for name, rate in rates.items()},
+        "options": {k: str(v) for k, v in vars(args).items()},
+    }
+    print(json.dumps(figures, indent=1))
     return 0
 
 

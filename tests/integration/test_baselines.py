@@ -109,7 +109,7 @@ def test_gradual_magnitude(do, reference, tmp_path):
 
 def test_gates(do, reference):
     options = {"eta": {2: 0.05, 1: 0.05}, "threshold": 0.1}
-    conf = {"optim_conf": {"lr": 0.02}, "max_epoch": 4}
+    conf = {"optim_conf": {"lr": 0.05}, "max_epoch": 6}
     folders = do(method="gates", options=options, training_conf=conf)
     for folder, size in zip(folders, (2, 1)):
         model, meta = load(folder)
