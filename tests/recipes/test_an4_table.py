@@ -1,6 +1,7 @@
 """table.sh hands every job to run.sh, with its options whole."""
 
 import os
+import shlex
 
 import pytest
 from table_recipe import ROOT, make_recipe, options_of, table
@@ -22,6 +23,8 @@ def test_every_row_is_asked_for(recipe):
     assert first[1] == str(len(os.sched_getaffinity(0)))  # alone, so with all cores
     assert untrained[0] == "python3" and "untrained" in untrained
     assert options_of(last)["--stage"] == "9"
+    compared = shlex.split(options_of(last)["--report_opts"])
+    assert compared.count("--compare") == 12 and "encrl clip+mse 6" in compared
     # Every call of run.sh gets the user's options, spaces and all.
     for call in (first, *jobs, last):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"

@@ -96,6 +96,8 @@ remeasure_rtf=false   # Measure speed again in stage 9, on a quiet machine.
 results=RESULTS.md          # Where stage 9 puts its tables,
 results_json=results.json   # and the figures behind them.
 plot_dir=                   # Where it draws; in expdir by default.
+report_opts=                # More for it, quoted for the shell, e.g.
+                            # "--compare 'encrl kl 6' 'encrl mse 6'".
 
 run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
@@ -501,11 +503,12 @@ if wanted 9; then
         ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
             --dump_dir "${dump}" --sets --only_rtf true
     fi
-    # shellcheck disable=SC2086
+    eval "more_report_opts=(${report_opts})"
     ${python} -m espnet_plugin.bin.report "${models[@]}" --corpus "${corpus}" \
         --decoding "${decoding}" --test_set "${test_sets%% *}" --dev_set "${valid_set}" \
         --results_json "${results_json}" --markdown "${results}" \
-        --plot_dir "${plot_dir:-${expdir}/report}" --html "${expdir}/report/report.html"
+        --plot_dir "${plot_dir:-${expdir}/report}" --html "${expdir}/report/report.html" \
+        "${more_report_opts[@]}"
 fi
 
 if wanted 10; then

@@ -63,5 +63,15 @@ python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
 tasks | side_by_side "${jobs}" "${more}"
 
+# What to match, against the objectives of all other rows.
+compare=
+if ${ablations}; then
+    for name in kl clip mse mae clip+mae clip+mse; do
+        compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
+        compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
+    done
+fi
+
 # Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
-eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots ${more}"
+eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots" \
+    "--report_opts \"${compare}\" ${more}"
