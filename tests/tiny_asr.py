@@ -144,3 +144,14 @@ def build_tiny_asr(
         text=data.text,
         data_dir=data.dir,
     )
+
+
+def data_options(folder: Path) -> list[str]:
+    """Return ESPnet's options to train and validate on such utterances."""
+    options = ["--ngpu", "0", "--num_att_plot", "0"]
+    for part in ("train", "valid"):
+        kind = f"--{part}_data_path_and_name_and_type"
+        options += [kind, f"{folder}/wav.scp,speech,sound"]
+        options += [kind, f"{folder}/text,text,text"]
+        options += [f"--{part}_shape_file", f"{folder}/utt2num_samples"]
+    return options

@@ -1,7 +1,6 @@
 """Stage 2: check the data folders, write the dump and the token list."""
 
 import argparse
-import hashlib
 import logging
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from espnet_plugin.data.kaldi import join_sets, read_data_dir
 from espnet_plugin.data.prepare import FormatOptions, format_set
 from espnet_plugin.data.tokens import build_token_list, read_token_list
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import write_lines
+from espnet_plugin.files import file_checksum, write_lines
 from espnet_plugin.tasks.job import read_yaml
 
 # What stage 2 can check; further kinds need more than a list.
@@ -178,11 +177,8 @@ def _tokenizer(
 
 def _note_tokens(folder: Path, token_list: Path) -> None:
     """Note that these transcripts were checked against this list, for later stages."""
-    sums = (
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (token_list, folder / "text")
-    )
-    line, path = " ".join(sums), folder / "tokens.sha256"
+    line = " ".join(map(file_checksum, (token_list, folder / "text")))
+    path = folder / "tokens.sha256"
     noted = path.read_text().splitlines() if path.is_file() else []
     if line not in noted:
         write_lines(path, [*noted, line])

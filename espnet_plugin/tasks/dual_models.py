@@ -1,7 +1,6 @@
 """A dual-mode training, and the two recognisers that come out of it."""
 
 import logging
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -27,7 +26,7 @@ from espnet_plugin.export.load import (
     read_config,
     resolve_paths,
 )
-from espnet_plugin.files import read_json, write_json, write_text
+from espnet_plugin.files import file_checksum, read_json, write_json, write_text
 from espnet_plugin.tasks.job import training_job
 from espnet_plugin.tasks.plain import write_meta
 
@@ -72,7 +71,7 @@ def train_dual_mode(
             *(wanted, CRITERION),
         )
     config = {**config, "best_model_criterion": CRITERION}
-    start = None if start_from is None else sha256(start_from.read_bytes()).hexdigest()
+    start = None if start_from is None else file_checksum(start_from)
     request = {
         "config": config,
         "options": list(options),
@@ -142,7 +141,7 @@ def write_recognisers(folder: Path, output: str) -> list[Path]:
         raise UserError(f"{folder} is not finished: run the training stage first")
     run = read_json(folder / "meta.json")
     config = resolve_paths(read_config(folder / "config.yaml"), folder / "config.yaml")
-    source = sha256((folder / AVERAGED).read_bytes()).hexdigest()
+    source = file_checksum(folder / AVERAGED)
     written = []
     for mode in run["modes"]:
         target = Path(f"{output}_{mode}")

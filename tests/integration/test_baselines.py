@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 import yaml
+from tiny_asr import data_options
 
 from espnet_plugin.baselines.job import run_baseline
 from espnet_plugin.baselines.reference import Reference
@@ -32,13 +33,7 @@ TRAINING = {
 def do(tiny_hybrid_model, tmp_path):
     """Train what a configuration says on the tiny data."""
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(TRAINING))
-    data = tiny_hybrid_model.data_dir
-    options = ["--ngpu", "0", "--num_att_plot", "0"]
-    for part in ("train", "valid"):
-        kind = f"--{part}_data_path_and_name_and_type"
-        options += [kind, f"{data}/wav.scp,speech,sound"]
-        options += [kind, f"{data}/text,text,text"]
-        options += [f"--{part}_shape_file", f"{data}/utt2num_samples"]
+    options = data_options(tiny_hybrid_model.data_dir)
 
     def do(teacher_cache=None, **content):
         path = tmp_path / "recipe.yaml"

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from tiny_asr import data_options
 
 from espnet_plugin.bin import train_models
 from espnet_plugin.errors import UserError
@@ -66,13 +67,7 @@ def test_a_configuration_without_cer_ctc_leaves_a_model(
     config.update(use_matplotlib=False, use_tensorboard=False)
     if criteria is not None:
         config["best_model_criterion"] = criteria
-    data = tiny_hybrid_model.data_dir
-    options = ["--ngpu", "0", "--num_att_plot", "0"]
-    for part in ("train", "valid"):
-        kind = f"--{part}_data_path_and_name_and_type"
-        options += [kind, f"{data}/wav.scp,speech,sound"]
-        options += [kind, f"{data}/text,text,text"]
-        options += [f"--{part}_shape_file", f"{data}/utt2num_samples"]
+    options = data_options(tiny_hybrid_model.data_dir)
     folder = tmp_path / "exp"
     meta = {"method": "reference", "variant": "", "seed": 1, "shared": None}
     train_plain_model(folder, config, options, meta)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
+from tiny_asr import data_options
 
 from espnet_plugin.data.selection import ScoreBook, Selection
 from espnet_plugin.errors import UserError
@@ -104,12 +105,7 @@ def _train(tiny, folder, **conf):
         "keep_nbest_models": 1,
         **conf,
     }
-    options = ["--ngpu", "0", "--num_att_plot", "0"]
-    for part in ("train", "valid"):
-        kind = f"--{part}_data_path_and_name_and_type"
-        options += [kind, f"{tiny.data_dir}/wav.scp,speech,sound"]
-        options += [kind, f"{tiny.data_dir}/text,text,text"]
-        options += [f"--{part}_shape_file", f"{tiny.data_dir}/utt2num_samples"]
+    options = data_options(tiny.data_dir)
     train_plain_model(folder, training, options, {"method": "x", "seed": 1})
     return yaml.safe_load((folder / "config.yaml").read_text())
 
