@@ -1,6 +1,7 @@
 """ESPnet's trainer, with its cost recorded and its checkpoint kept whole."""
 
 import logging
+import math
 import os
 from contextlib import contextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Iterable, Iterator
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
+from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
 from espnet_plugin.distill.objectives.ranks import sum_over_ranks
@@ -21,6 +23,10 @@ from espnet_plugin.export.espnet import save_state
 __all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
 
 _FLOPS = "_flop_model"
+# The share of an epoch's updates that ESPnet may leave out, since their gradient is not
+# finite, before something must be wrong. Scaled half precision (use_amp) has such ones
+# by design, until it has found its scale.
+_MOST_SKIPPED = 0.1
 # ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
 _CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
 
@@ -159,7 +165,11 @@ class CostTrainer(Trainer):
 
     @classmethod
     def train_one_epoch(cls, model, iterator, reporter, options, **others):
-        """Train one epoch and record its cost; see the base class."""
+        """Train one epoch and record its cost; see the base class.
+
+        Raises:
+            UserError: If more than a tenth of its updates had no finite gradient.
+        """
         plain = _plain(model)
         # A checkpoint is replaced in place by ESPnet; a copy outlives a kill meanwhile.
         checkpoint = Path(options.output_dir) / "checkpoint.pth"
@@ -190,12 +200,7 @@ class CostTrainer(Trainer):
             options=options,
             **others,
         )
-        if invalid:
-            raise UserError(
-                f"no step of epoch {reporter.epoch} had a finite gradient: lower the "
-                f"learning rate, or look at the data; {options.output_dir} keeps the "
-                "checkpoint of the epoch before"
-            )
+        _look_at_skipped(reporter, options, invalid)
         wall, cpu = watch.read()
         figures = {
             "cpu_seconds": cpu,
@@ -230,6 +235,22 @@ class CostTrainer(Trainer):
     def _note(cls, options, others, epoch: int, **figures: float) -> None:
         if others["distributed_option"].dist_rank in (None, 0):
             CostLog(Path(options.output_dir) / "cost.json").add(epoch, **figures)
+
+
+def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
+    """Warn of updates that were left out for want of a finite gradient, or give up."""
+    updates, done = (
+        sum(math.isfinite(step.value) for step in reporter.stats.get(name, ()))
+        for name in ("train_time", "grad_norm")
+    )
+    skipped = f"{updates - done} of {updates} updates of epoch {reporter.epoch}"
+    if all_were or (updates - done > _MOST_SKIPPED * updates and not options.use_amp):
+        raise UserError(
+            f"{skipped} had no finite gradient: lower the learning rate, or look at the "
+            f"data; {options.output_dir} keeps the checkpoint of the epoch before"
+        )
+    if done < updates:
+        logging.warning("%s had no finite gradient and were left out", skipped)
 
 
 class _Sized:

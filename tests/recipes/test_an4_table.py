@@ -18,7 +18,9 @@ def test_every_row_is_asked_for(recipe):
         (recipe / f"exp/asr_encrl_{name}_s1_6l").mkdir(parents=True)
     rows = "main ablations costs baselines"
     options = ["--seeds", "1 2", "--rows", rows]
-    result, calls = table(recipe, *options, "--", "--local_data_opts", f"--an4 {corpus}")
+    result, calls = table(
+        recipe, *options, "--", "--local_data_opts", f"--an4 {corpus}"
+    )
     assert result.returncode == 0, result.stderr
     first, untrained, *jobs, last = calls
     assert options_of(first)["--stop_stage"] == "4"
@@ -32,9 +34,17 @@ def test_every_row_is_asked_for(recipe):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"
     jobs = [options_of(call) for call in jobs]
     main = [job for job in jobs if not {"--tag", "--baselines"} & set(job)]
-    others = [(job["--baselines"], job["--seed"]) for job in jobs if "--baselines" in job]
+    others = [
+        (job["--baselines"], job["--seed"]) for job in jobs if "--baselines" in job
+    ]
     once = "magnitude_once magnitude_once_no_conv"
-    ones = ["scratch_finetune", "scratch_longer", "scratch_cost", "layer_prune", "width"]
+    ones = [
+        "scratch_finetune",
+        "scratch_longer",
+        "scratch_cost",
+        "layer_prune",
+        "width",
+    ]
     ones += ["magnitude", "gates", "ctc_kd", "early_exit", once]
     rivals = "early_exit_copy", "layer_copy_cost"
     assert sorted(others) == sorted(

@@ -1,0 +1,89 @@
+"""Updates that ESPnet leaves out, since their gradient is not finite."""
+
+from argparse import Namespace
+
+import pytest
+import torch
+from espnet2.tasks.asr import ASRTask
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from espnet2.train.distributed_utils import DistributedOption
+from espnet2.train.reporter import Reporter
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.trainer import CostTrainer
+
+
+class Mean(AbsESPnetModel):
+    """Its loss is as finite as the samples."""
+
+    seconds_per_input = 1 / 16000
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Linear(1, 1)
+
+    def forward(self, speech, speech_lengths, utt_id=None):
+        loss = self.scale(speech[..., None]).square().mean()
+        return loss, {"loss": loss.detach()}, torch.tensor(float(len(speech)))
+
+    def collect_feats(self, **batch):
+        raise AssertionError("not for these tests")
+
+
+def train(folder, values, use_amp=False, accum_grad=1):
+    args = Namespace(**vars(ASRTask.get_parser().parse_args([])))
+    args.output_dir, args.use_amp, args.accum_grad = folder, use_amp, accum_grad
+    model = Mean()
+    batches = [
+        (["u"], {"speech": torch.full((1, 8), v), "speech_lengths": torch.tensor([8])})
+        for v in values
+    ]
+    reporter = Reporter()
+    reporter.set_epoch(3)
+    with reporter.observe("train") as observed:
+        CostTrainer.train_one_epoch(
+            model=model,
+            iterator=batches,
+            optimizers=[torch.optim.SGD(model.parameters(), lr=0.01)],
+            schedulers=[None],
+            scaler=None,
+            reporter=observed,
+            summary_writer=None,
+            options=CostTrainer.build_options(args),
+            distributed_option=DistributedOption(),
+        )
+    return model
+
+
+NAN = float("nan")
+
+
+def test_few_are_told(tmp_path, caplog):
+    model = train(tmp_path, [NAN] + 9 * [0.5])
+    assert torch.isfinite(model.scale.weight).all()
+    assert "1 of 10 updates of epoch 3 had no finite gradient" in caplog.text
+
+
+def test_none_is_not_told(tmp_path, caplog):
+    train(tmp_path, 10 * [0.5])
+    assert "finite" not in caplog.text
+    assert (tmp_path / "cost.json").is_file()
+
+
+@pytest.mark.parametrize("values", [[0.5, NAN] + 8 * [0.5] + [NAN], 4 * [NAN]])
+def test_many_end_the_training(tmp_path, values):
+    count = sum(value != value for value in values)
+    with pytest.raises(UserError, match=f"{count} of {len(values)} updates of epoch 3"):
+        train(tmp_path, values)
+
+
+def test_updates_are_counted_not_batches(tmp_path):
+    # Eight batches are four updates; the two bad batches spoil one of them.
+    values = [0.5, 0.5, NAN, NAN, 0.5, 0.5, 0.5, 0.5]
+    with pytest.raises(UserError, match="1 of 4 updates"):
+        train(tmp_path, values, accum_grad=2)
+
+
+def test_half_precision_may_look_for_its_scale(tmp_path, caplog):
+    train(tmp_path, [NAN, NAN, 0.5, 0.5], use_amp=True)
+    assert "2 of 4 updates" in caplog.text
