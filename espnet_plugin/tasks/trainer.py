@@ -246,8 +246,8 @@ def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
     skipped = f"{updates - done} of {updates} updates of epoch {reporter.epoch}"
     if all_were or (updates - done > _MOST_SKIPPED * updates and not options.use_amp):
         raise UserError(
-            f"{skipped} had no finite gradient: lower the learning rate, or look at the "
-            f"data; {options.output_dir} keeps the checkpoint of the epoch before"
+            f"{skipped} had no finite gradient: lower the learning rate, or look at "
+            f"the data; {options.output_dir} keeps the checkpoint of the epoch before"
         )
     if done < updates:
         logging.warning("%s had no finite gradient and were left out", skipped)
