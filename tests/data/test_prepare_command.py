@@ -1,0 +1,221 @@
+"""The command of stage 2: all sets at once, its options, an imported reference."""
+
+import hashlib
+
+import pytest
+import soundfile
+import yaml
+from noise_corpus import RATE, SECONDS, TEXT, change, make_corpus, noise
+
+from espnet_plugin.bin import prepare as command
+from espnet_plugin.data.kaldi import read_data_dir, write_data_dir
+from espnet_plugin.data.tokens import read_token_list
+from espnet_plugin.files import read_pairs
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return make_corpus(tmp_path)
+
+
+@pytest.fixture
+def call(corpus, tmp_path):
+    for name in ("dev", "test"):
+        write_data_dir(corpus.parent / name, read_data_dir(corpus))
+    config = {
+        "frontend_conf": {"hop_length": 160, "n_mels": 24},
+        "encoder_conf": {"input_layer": "conv2d"},
+    }
+    (tmp_path / "asr.yaml").write_text(yaml.safe_dump(config))
+
+    def call(*more):
+        return command.main(
+            ["--data_dir", str(corpus.parent), "--dump_dir", str(tmp_path / "dump")]
+            + ["--asr_config", str(tmp_path / "asr.yaml")]
+            + ["--token_dir", str(tmp_path / "tokens"), *more]
+        )
+
+    return call
+
+
+def test_prepares_all_sets(call, tmp_path):
+    assert call("--speed_perturb_factors", "0.9", "--dump_train_set", "train_sp") == 0
+    counts = {
+        name: len(read_pairs(tmp_path / "dump" / name / "wav.scp"))
+        for name in ("train_sp", "dev", "test")
+    }
+    assert counts == {"train_sp": 6, "dev": 3, "test": 3}
+    tokens = read_token_list(tmp_path / "tokens" / "tokens.txt")
+    assert set(tokens[2:-1]) == {*"ONETWHR", "<space>"}
+
+
+def test_fbank_has_the_bins_of_the_configuration(call, tmp_path):
+    assert call("--feats_type", "fbank") == 0
+    assert read_pairs(tmp_path / "dump/test/feats_shape")["a-1"] == "50,24"
+
+
+def test_other_tokens_are_an_error_in_training_but_not_in_test(
+    call, corpus, tmp_path, caplog
+):
+    change(corpus.parent / "test", "text", "a-1", "ZERO")
+    assert call() == 0
+    # Now with the tokens of another model, which lack the H of THREE.
+    tokens = read_token_list(tmp_path / "tokens" / "tokens.txt")
+    tokens.remove("H")
+    (tmp_path / "other.txt").write_text("".join(f"{t}\n" for t in tokens))
+    caplog.clear()
+    assert call("--token_list", str(tmp_path / "other.txt")) == 2
+    assert "b-1: 'THREE' has ['H'], which the token list lacks" in caplog.text
+
+
+def test_bpe(call, tmp_path, caplog):
+    assert call("--token_type", "bpe", "--nbpe", "14") == 0
+    tokens = tmp_path / "tokens" / "tokens.txt"
+    assert len(read_token_list(tokens)) == 14
+    assert call("--token_type", "bpe", "--token_list", str(tokens)) == 2
+    assert "--bpemodel None" in caplog.text
+
+
+def test_a_typo_in_the_configuration_is_named(call, tmp_path, caplog):
+    (tmp_path / "typo.yaml").write_text("frontend_conf: {fs: 16k\nencoder: x\n")
+    assert call("--asr_config", str(tmp_path / "typo.yaml")) == 2
+    assert "typo.yaml is not YAML: " in caplog.text
+
+
+@pytest.fixture
+def imported(call, tmp_path):
+    """The same with an imported model's tokens and changes to its configuration."""
+
+    def imported(*more, tokens="ONETWHR", **changes):
+        config = yaml.safe_load((tmp_path / "asr.yaml").read_text())
+        (tmp_path / "its.yaml").write_text(yaml.safe_dump({**config, **changes}))
+        lines = ["<blank>", "<unk>", "<space>", *tokens, "<sos/eos>"]
+        (tmp_path / "its.txt").write_text("".join(f"{t}\n" for t in lines))
+        own = ["--asr_config", "its.yaml", "--token_list", "its.txt"]
+        return call(*(str(tmp_path / o) if "its" in o else o for o in own), *more)
+
+    return imported
+
+
+@pytest.mark.parametrize("fs", ["8k", 8000, "8000"])
+def test_a_front_end_for_another_rate(imported, call, tmp_path, caplog, fs):
+    conf = {"hop_length": 80, "fs": fs}
+    assert imported(frontend="default", frontend_conf=conf) == 2
+    assert "--fs 16000: the front end of" in caplog.text
+    assert "resample the audio to 8000 Hz and give --fs 8000" in caplog.text
+    assert "--reference_config" not in caplog.text
+    # One that will be trained can still be another one.
+    assert call("--asr_config", str(tmp_path / "its.yaml")) == 2
+    assert "--reference_config with frontend_conf.fs 16000" in caplog.text
+    assert not (tmp_path / "dump").exists()
+    # ESPnet's default is 16 kHz.
+    assert call("--fs", "8000") == 2
+    assert "--fs 8000: the front end of" in caplog.text
+    assert imported(frontend_conf={"fs": "16k"}) == 0
+    # Features that are computed here need no front end of the reference's.
+    assert (
+        call("--asr_config", str(tmp_path / "its.yaml"), "--feats_type", "fbank") == 0
+    )
+
+
+def test_a_rate_that_is_none(imported, caplog):
+    assert imported(frontend_conf={"fs": "fast"}) == 2
+    assert "frontend_conf.fs: 'fast' is no sampling rate" in caplog.text
+
+
+def test_features_are_as_wide_as_the_imported_reference_takes(
+    imported, tmp_path, caplog
+):
+    trained = dict(frontend=None, frontend_conf={}, input_size=23)
+    assert imported("--feats_type", "fbank", **trained) == 0
+    assert read_pairs(tmp_path / "dump/test/feats_shape")["a-1"] == "50,23"
+    assert imported("--feats_type", "raw", **trained) == 2
+    assert "the reference takes features" in caplog.text
+    assert "give --feats_type fbank" in caplog.text
+    assert imported("--feats_type", "fbank") == 2
+    assert "the reference takes audio" in caplog.text
+
+
+def test_symbols_of_several_characters(imported, corpus, tmp_path, caplog):
+    change(corpus, "text", "a-1", "ONE<noise>")
+    symbols = tmp_path / "symbols.txt"
+    symbols.write_text("<noise>\n")
+    listed = [*"ONETWHR", "<noise>"]
+    conf = dict(tokens=listed, non_linguistic_symbols=str(symbols))
+    assert imported(**conf) == 0
+    assert imported(tokens=listed) == 2
+    assert "'ONE<noise>' has ['<', '>', 'e', 'i', 'n', 'o', 's']" in caplog.text
+    symbols.unlink()
+    assert imported(**conf) == 2
+    assert "symbols.txt is missing: import the reference again" in caplog.text
+
+
+def test_other_kinds_of_tokens_name_the_reference(imported, call, caplog):
+    assert imported("--token_type", "word") == 2
+    assert "the reference has token_type: word" in caplog.text
+    assert call("--token_type", "word") == 2
+    assert "--token_type word: must be char or bpe" in caplog.text
+
+
+def test_an_unknown_input_layer_is_no_error(imported, tmp_path, caplog):
+    assert imported(encoder_conf={"input_layer": "conv3d"}) == 0
+    assert "its.yaml: how many frames its encoder makes is not" in caplog.text
+    caplog.clear()
+    assert imported(encoder_conf={"input_layer": None}) == 0
+    assert "how many frames" not in caplog.text
+
+
+def test_the_checked_tokens_are_noted(imported, call, tmp_path):
+    noted = tmp_path / "dump/train/tokens.sha256"
+
+    def line(name):
+        files = (tmp_path / name, tmp_path / "dump/train/text")
+        return " ".join(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
+
+    assert call() == 0
+    assert noted.read_text() == f"{line('tokens/tokens.txt')}\n"
+    assert imported() == 0 and call() == 0
+    assert noted.read_text().splitlines() == [
+        line("tokens/tokens.txt"), line("its.txt")
+    ]  # fmt: skip
+    assert imported(tokens="ONE") == 2
+    assert len(noted.read_text().splitlines()) == 2
+
+
+def test_missing_inputs(call, corpus, caplog):
+    assert call("--asr_config", "nowhere.yaml") == 2
+    assert "--asr_config nowhere.yaml is missing" in caplog.text
+    assert call("--other_sets", "dev", "eval") == 2
+    assert "eval is missing: run stage 1" in caplog.text
+
+
+def test_audio_without_transcripts_joins_the_training_data(
+    call, corpus, tmp_path, caplog
+):
+    extra = corpus.parent / "extra"
+    extra.mkdir()
+    long = tmp_path / "long.wav"
+    soundfile.write(long, noise(2.0), RATE)
+    audio = read_pairs(corpus / "wav.scp")
+    lines = [f"x-1 {audio['a-1']}", f"x-2 {audio['b-1']}", f"x-3 {long}"]
+    (extra / "wav.scp").write_text("".join(f"{line}\n" for line in lines))
+    more = ("--unlabelled_sets", "extra", "--joined_set", "train+extra")
+    assert call(*more, "--max_wav_duration", "1.5") == 0
+    dump = tmp_path / "dump"
+    assert not (dump / "extra/text").exists()
+    names = {"a-1", "a-2", "b-1", "x-1", "x-2"}  # x-3 is too long
+    assert read_pairs(dump / "train+extra/wav.scp").keys() == names
+    samples = read_pairs(dump / "train+extra/utt2num_samples")
+    assert samples == {
+        **{n: str(round(RATE * s)) for n, s in SECONDS.items()},
+        "x-1": "8000",
+        "x-2": "17600",
+    }
+    assert read_pairs(dump / "train/wav.scp").keys() == TEXT.keys()
+    (extra / "wav.scp").write_text(f"a-1 {audio['a-1']}\n")
+    assert call(*more) == 2
+    assert "a-1 and 0 more stand in another of the sets" in caplog.text
+    assert call("--unlabelled_sets", "nowhere", "--joined_set", "x") == 2
+    assert "nowhere is missing" in caplog.text
+    assert call("--unlabelled_sets", "extra") == 2
+    assert "needs --joined_set" in caplog.text
