@@ -43,10 +43,12 @@ def test_every_row_is_asked_for(recipe):
         "scratch_longer",
         "scratch_cost",
         "layer_prune",
+        "layer_copy_cost",
+        "layer_copy_first",
         "width",
     ]
     ones += ["magnitude", "gates", "ctc_kd", "early_exit", once]
-    rivals = "early_exit_copy", "layer_copy_cost"
+    rivals = "early_exit_copy", "layer_copy_spaced"
     assert sorted(others) == sorted(
         [(name, "1") for name in ones]
         + [(name, seed) for name in rivals for seed in ("1", "2")]

@@ -70,10 +70,11 @@ rows_baselines() {
     local seed name
     for seed in ${seeds}; do  # What EncRL adds to copying.
         echo "${from% *} ${seed} --baselines early_exit_copy"
-        echo "${from% *} ${seed} --baselines layer_copy_cost"
+        echo "${from% *} ${seed} --baselines layer_copy_spaced"
     done
-    for name in layer_prune width magnitude gates ctc_kd early_exit; do
-        echo "${from} --baselines ${name}"
+    echo "${from} --sizes 6 --baselines layer_copy_cost"
+    for name in layer_copy_first layer_prune width magnitude gates ctc_kd early_exit; do
+        echo "${from} ${cached} --baselines ${name}"
     done
     echo "${from} --baselines 'magnitude_once magnitude_once_no_conv'"
 }
