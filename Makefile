@@ -18,7 +18,7 @@ env:
 	@.ci/environment.sh
 
 demo: env
-	cd egs2/mini_synth/encrl1 && ./run.sh
+	cd egs2/mini_synth/encrl1 && ./demo.sh
 
 # Processes of the tests.
 JOBS ?= $(shell n=$$(nproc); echo $$(( n < 4 ? n : 4 )))

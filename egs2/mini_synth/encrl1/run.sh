@@ -13,6 +13,10 @@ set -euo pipefail
     --baseline_training conf/demo_scratch.yaml \
     --sizes "3 2 1" \
     --student_init spaced \
+    --family nested \
+    --freeze encoder.embed \
+    --finetune together \
+    --finetune_alone 1:3 \
     --results exp/RESULTS.md \
     --results_json exp/results.json \
     "$@"

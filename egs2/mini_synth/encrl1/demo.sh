@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# `make demo`: what run.sh does, but the models from scratch are trained beside the others,
+# since two cores do more with one training each.
+#   ./demo.sh [options of run.sh]
+set -euo pipefail
+
+log=exp/log/scratch.log
+./run.sh --stage 1 --stop_stage 3 "$@"
+
+beside() {
+    # Of the reference they need the architecture, not the weights.
+    until compgen -G "exp/asr_reference/checkpoint*.pth" > /dev/null; do sleep 1; done
+    ./run.sh --stage 8 --stop_stage 8 "$@"
+}
+mkdir -p "$(dirname "${log}")"
+set -m  # A process group of its own, which can be stopped as a whole.
+beside "$@" > "${log}" 2>&1 &
+scratch=$!
+set +m
+trap 'kill -- "-${scratch}" 2> /dev/null || true' EXIT
+echo "The models from scratch are trained meanwhile: ${log}"
+
+./run.sh --stage 4 --stop_stage 7 "$@"
+echo "Waiting for the models from scratch: ${log}"
+wait "${scratch}" || { tail -n 20 "${log}" >&2; exit 1; }
+trap - EXIT
+# Speed is measured again, now that nothing else runs.
+./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true "$@"
