@@ -1,0 +1,104 @@
+"""demo.sh: what it runs beside what, and what a failure of either leaves."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "egs2/mini_synth/encrl1/demo.sh"
+# Notes when each call begins and ends. Stage 8 waits for the file that stage 4's end
+# makes, so it ends only if both run at the same time or 4 comes first.
+RUN = """#!/usr/bin/env bash
+stage=$2
+echo "begin $*" >> calls
+case ${stage} in
+    4) mkdir -p exp/asr_reference; sleep 0.5; touch exp/asr_reference/checkpoint.pth
+       until grep -q "begin --stage 8" calls; do sleep 0.1; done ;;
+    8) [ -e exp/asr_reference/checkpoint.pth ] || echo "begin too early" >> calls
+       echo $$ > pid8; sleep "${SLEEP:-0}" ;;
+esac
+[ "${stage}" != "${FAIL:-}" ] || { echo "stage ${stage} is broken" >&2; exit 3; }
+echo "end ${stage}" >> calls
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    shutil.copy(DEMO, tmp_path / "demo.sh")
+    (tmp_path / "run.sh").write_text(RUN)
+    (tmp_path / "run.sh").chmod(0o755)
+    return tmp_path
+
+
+def start(recipe, **env):
+    return subprocess.Popen(
+        ["./demo.sh", "--seed", "2"],
+        cwd=recipe,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def gone(recipe, seconds=10):
+    pid, end = int((recipe / "pid8").read_text()), time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_from_scratch_runs_beside_the_others(recipe):
+    process = start(recipe)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    calls = (recipe / "calls").read_text().splitlines()
+    ends = "--stop_stage"
+    assert calls[:3] == [
+        f"begin --stage 1 {ends} 3 --seed 2",
+        "end 1",
+        f"begin --stage 4 {ends} 7 --seed 2",
+    ]
+    assert calls[3] == f"begin --stage 8 {ends} 8 --seed 2"
+    assert sorted(calls[4:6]) == ["end 4", "end 8"]
+    assert calls[6:] == [
+        f"begin --stage 9 {ends} 9 --remeasure_rtf true --seed 2",
+        "end 9",
+    ]
+    assert "exp/log/scratch.log" in out
+
+
+def test_a_failure_beside_is_told_and_there_is_no_report(recipe):
+    process = start(recipe, FAIL="8")
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode != 0 and "stage 8 is broken" in errors
+    calls = (recipe / "calls").read_text()
+    assert "end 4" in calls and "--stage 9" not in calls
+
+
+def test_a_failure_of_the_rest_stops_what_runs_beside(recipe):
+    process = start(recipe, FAIL="4", SLEEP="60")
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode != 0 and "stage 4 is broken" in errors
+    assert gone(recipe)
+
+
+def test_ctrl_c_stops_both(recipe):
+    process = start(recipe, SLEEP="60")
+    end = time.monotonic() + 30
+    while not (recipe / "pid8").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    process.communicate(timeout=30)
+    assert process.returncode != 0 and gone(recipe)
+    assert "--stage 9" not in (recipe / "calls").read_text()
