@@ -14,8 +14,9 @@ def recipe(tmp_path):
 
 def test_every_row_is_asked_for(recipe):
     corpus = "/corpora/an 4"
-    for name in ("kl", "clip_mse"):  # finished by then
-        (recipe / f"exp/asr_encrl_{name}_s1_6l").mkdir(parents=True)
+    finished = "encrl_kl", "encrl_clip_mse", "encrl_init_random", "scratch_finetune"
+    for name in finished:
+        (recipe / f"exp/asr_{name}_s1_6l").mkdir(parents=True)
     rows = "main ablations costs baselines"
     options = ["--seeds", "1 2", "--rows", rows]
     result, calls = table(
@@ -28,7 +29,14 @@ def test_every_row_is_asked_for(recipe):
     assert untrained[0] == "python3" and "untrained" in untrained
     assert options_of(last)["--stage"] == "9"
     compared = shlex.split(options_of(last)["--report_opts"])
-    assert compared.count("--compare") == 4 and "encrl clip+mse 6" in compared
+    assert compared.count("--compare") == 4 + 1 + 2
+    pairs = set(zip(compared[1::3], compared[2::3]))
+    control = "encrl random start, untrained reference 6"
+    assert pairs > {
+        ("encrl_direct clip+kl 6", "encrl_direct clip+mse 6"),
+        ("encrl clip+kl 6", "encrl random start 6"),
+        ("scratch fine-tuning alone 6", control),
+    }
     # Every call of run.sh gets the user's options, spaces and all.
     for call in (first, *jobs, last):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"

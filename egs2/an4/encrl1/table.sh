@@ -106,6 +106,17 @@ for name in kl clip mse mae clip+mae clip+mse; do
     compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
     compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
 done
+# The start, and what a reference that knows something or nothing adds to fine-tuning.
+for name in random first last; do
+    [ -d "exp/asr_encrl_init_${name}_s${first}_6l" ] || continue
+    [ "${name}" = random ] && name="random start" || name="${name} layers"
+    compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
+done
+if [ -d "exp/asr_scratch_finetune_s${first}_6l" ]; then
+    for name in "random start" "random start, untrained reference"; do
+        compare+=" --compare 'scratch fine-tuning alone 6' 'encrl ${name} 6'"
+    done
+fi
 
 # Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
 eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots" \
