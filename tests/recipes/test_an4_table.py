@@ -29,7 +29,7 @@ def test_every_row_is_asked_for(recipe):
     assert untrained[0] == "python3" and "untrained" in untrained
     assert options_of(last)["--stage"] == "9"
     compared = shlex.split(options_of(last)["--report_opts"])
-    assert compared.count("--compare") == 4 + 1 + 2
+    assert compared.count("--compare") == 4 + 2 + 2
     pairs = set(zip(compared[1::3], compared[2::3]))
     control = "encrl random start, untrained reference 6"
     assert pairs > {

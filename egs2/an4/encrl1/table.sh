@@ -111,6 +111,7 @@ for name in random first last; do
     [ -d "exp/asr_encrl_init_${name}_s${first}_6l" ] || continue
     [ "${name}" = random ] && name="random start" || name="${name} layers"
     compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
+    compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
 done
 if [ -d "exp/asr_scratch_finetune_s${first}_6l" ]; then
     for name in "random start" "random start, untrained reference"; do
