@@ -43,6 +43,8 @@ def start(recipe, **env):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests in the background are started with it ignored, which bash cannot undo.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
