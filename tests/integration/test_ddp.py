@@ -12,18 +12,17 @@ import torch
 import torch.distributed as dist
 import yaml
 from espnet2.train.distributed_utils import DistributedOption, free_port
-from espnet2.train.reporter import Reporter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
 import tiny_asr  # noqa: E402
+from one_epoch import train_epoch  # noqa: E402
 from test_encrl import _build  # noqa: E402
 from tiny_asr import build_tiny_asr  # noqa: E402
 
 from espnet_plugin.bin import encrl_train, train_models  # noqa: E402
 from espnet_plugin.export.load import load_asr_model  # noqa: E402
 from espnet_plugin.files import read_json  # noqa: E402
-from espnet_plugin.tasks.trainer import CostTrainer  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -259,22 +258,9 @@ def one_epoch(reference, rank, folder):
         speech = 0.1 * torch.randn(len(seconds), max(lengths), generator=generator)
         batch = {"speech": speech, "speech_lengths": lengths}
         batches.append(([f"{rank}-{number}-{i}" for i in range(len(seconds))], batch))
-    reporter = Reporter()
-    reporter.set_epoch(1)
-    with reporter.observe("train") as observed:
-        CostTrainer.train_one_epoch(
-            model=torch.nn.parallel.DistributedDataParallel(model),
-            iterator=batches,
-            optimizers=[torch.optim.SGD(model.parameters(), lr=0.01)],
-            schedulers=[None],
-            scaler=None,
-            reporter=observed,
-            summary_writer=None,
-            options=CostTrainer.build_options(args),
-            distributed_option=DistributedOption(
-                distributed=True, dist_rank=rank, dist_world_size=2
-            ),
-        )
+    ranks = DistributedOption(distributed=True, dist_rank=rank, dist_world_size=2)
+    ours = torch.nn.parallel.DistributedDataParallel(model)
+    train_epoch(ours, batches, args, ranks)
     torch.save(model.state_dict(), folder / f"model.{rank}")
     dist.barrier()
 

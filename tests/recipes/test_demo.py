@@ -13,12 +13,17 @@ DEMO = Path(__file__).parents[2] / "egs2/mini_synth/encrl1/demo.sh"
 # Notes when each call begins and ends. Stage 8 waits for the file that stage 4's end
 # makes, so it ends only if both run at the same time or 4 comes first.
 RUN = """#!/usr/bin/env bash
+if [[ " $* " == *" --print_option reference_exp"* ]]; then
+    [[ " $* " != *" --wrong "* ]] || { echo "unknown option --wrong" >&2; exit 2; }
+    echo "${REFERENCE:-exp/asr_reference}"; exit
+fi
 stage=$2
 echo "begin $*" >> calls
 case ${stage} in
-    4) mkdir -p exp/asr_reference; sleep 0.5; touch exp/asr_reference/checkpoint.pth
+    4) made=${REFERENCE:-exp/asr_reference}/${MADE:-checkpoint.pth}
+       mkdir -p "$(dirname "${made}")"; sleep 0.5; touch "${made}" sign
        until grep -q "begin --stage 8" calls; do sleep 0.1; done ;;
-    8) [ -e exp/asr_reference/checkpoint.pth ] || echo "begin too early" >> calls
+    8) [ -e sign ] || echo "begin too early" >> calls
        echo $$ > pid8; sleep "${SLEEP:-0}" ;;
 esac
 [ "${stage}" != "${FAIL:-}" ] || { echo "stage ${stage} is broken" >&2; exit 3; }
@@ -34,9 +39,9 @@ def recipe(tmp_path):
     return tmp_path
 
 
-def start(recipe, **env):
+def start(recipe, *options, **env):
     return subprocess.Popen(
-        ["./demo.sh", "--seed", "2"],
+        ["./demo.sh", *(options or ("--seed", "2"))],
         cwd=recipe,
         env={**os.environ, **env},
         stdout=subprocess.PIPE,
@@ -77,6 +82,25 @@ def test_from_scratch_runs_beside_the_others(recipe):
         "end 9",
     ]
     assert "exp/log/scratch.log" in out
+
+
+@pytest.mark.parametrize(
+    "env", [{"REFERENCE": "other/asr_large"}, {"MADE": "meta.json"}]
+)
+def test_the_reference_may_lie_elsewhere_or_be_imported(recipe, env):
+    process = start(recipe, **env)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "too early" not in (recipe / "calls").read_text()
+    folder = Path(env.get("REFERENCE", "exp/asr_reference")).parent
+    assert (recipe / folder / "log/scratch.log").is_file()
+
+
+def test_a_wrong_option_is_refused_before_anything_runs(recipe):
+    process = start(recipe, "--wrong", "1")
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 2 and errors == "unknown option --wrong\n"
+    assert not (recipe / "calls").exists()
 
 
 def test_a_failure_beside_is_told_and_there_is_no_report(recipe):

@@ -6,11 +6,9 @@ import pytest
 import torch
 from espnet2.tasks.asr import ASRTask
 from espnet2.train.abs_espnet_model import AbsESPnetModel
-from espnet2.train.distributed_utils import DistributedOption
-from espnet2.train.reporter import Reporter
+from one_epoch import train_epoch
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.trainer import CostTrainer
 
 
 class Mean(AbsESPnetModel):
@@ -38,20 +36,7 @@ def train(folder, values, use_amp=False, accum_grad=1):
         (["u"], {"speech": torch.full((1, 8), v), "speech_lengths": torch.tensor([8])})
         for v in values
     ]
-    reporter = Reporter()
-    reporter.set_epoch(3)
-    with reporter.observe("train") as observed:
-        CostTrainer.train_one_epoch(
-            model=model,
-            iterator=batches,
-            optimizers=[torch.optim.SGD(model.parameters(), lr=0.01)],
-            schedulers=[None],
-            scaler=None,
-            reporter=observed,
-            summary_writer=None,
-            options=CostTrainer.build_options(args),
-            distributed_option=DistributedOption(),
-        )
+    train_epoch(model, batches, args, epoch=3)
     return model
 
 

@@ -4,12 +4,17 @@
 #   ./demo.sh [options of run.sh]
 set -euo pipefail
 
-log=exp/log/scratch.log
+reference=$(./run.sh "$@" --print_option reference_exp 2> /dev/null) \
+    || ./run.sh "$@" --print_option reference_exp  # Says what is wrong, and ends.
+log=$(dirname "${reference}")/log/scratch.log
 ./run.sh --stage 1 --stop_stage 3 "$@"
 
 beside() {
-    # Of the reference they need the architecture, not the weights.
-    until compgen -G "exp/asr_reference/checkpoint*.pth" > /dev/null; do sleep 1; done
+    # Of the reference they need the architecture, not the weights: it is trained for an
+    # epoch, or finished, maybe imported.
+    until compgen -G "${reference}/checkpoint*.pth" || [ -e "${reference}/meta.json" ]; do
+        sleep 1
+    done
     ./run.sh --stage 8 --stop_stage 8 "$@"
 }
 mkdir -p "$(dirname "${log}")"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole job on a small synthesised corpus, in minutes: `make demo`. See README.md.
+# The whole job on a small synthesised corpus, in minutes. See README.md.
 set -euo pipefail
 
 # Whole words as BPE units: short targets, so CTC learns from few updates.
