@@ -196,6 +196,7 @@ def run_baseline(
     seed: int,
     training: Optional[Path] = None,
     max_epoch: Optional[int] = None,
+    max_lr: Optional[float] = None,
     variant: Optional[str] = None,
     teacher_cache: Optional[str] = None,
 ) -> list[Path]:
@@ -214,6 +215,9 @@ def run_baseline(
         seed: Of the training.
         training: Instead of the file's, with its own number of epochs.
         max_epoch: Instead of the training's.
+        max_lr: Peak learning rate instead of the training's, in the optimiser and, if
+            it has one, in the scheduler; named in the variant, so that models trained
+            with several of them stand side by side in the tables.
         variant: Instead of the file's.
         teacher_cache: See :class:`BaselineJob`.
 
@@ -251,9 +255,13 @@ def run_baseline(
     conf = _merged(conf, own)
     if max_epoch is not None:
         conf["max_epoch"], epochs = max_epoch, {}
+    variant = content.get("variant") or "" if variant is None else variant
+    if max_lr is not None:
+        conf = _with_learning_rate(conf, max_lr)
+        variant = ", ".join([*([variant] if variant else []), f"max_lr {max_lr:g}"])
     job = BaselineJob(
         method=method,
-        variant=content.get("variant") or "" if variant is None else variant,
+        variant=variant,
         reference=Reference(reference_config, reference_model_file),
         sizes=tuple(sizes),
         training=conf,
@@ -276,6 +284,13 @@ def _merged(training: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
             value = _merged(whole[key], value)
         whole[key] = value
     return whole
+
+
+def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, Any]:
+    own: dict[str, Any] = {"optim_conf": {"lr": rate}}
+    if "max_lr" in (training.get("scheduler_conf") or {}):
+        own["scheduler_conf"] = {"max_lr": rate}
+    return _merged(training, own)
 
 
 def _options(kind: type, given: Mapping[str, Any], recipe: Path) -> Any:

@@ -4,6 +4,7 @@ What this command does not know is handed to ESPnet's ASR training (data, ngpu..
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -35,9 +36,21 @@ def get_parser() -> argparse.ArgumentParser:
     add("--exp_dir", type=Path, default=Path("exp"))
     add("--training", type=Path, help="instead of the configurations' own")
     add("--max_epoch", type=int, help="instead of the training's")
+    add(
+        "--max_lr",
+        type=_learning_rate,
+        help="peak learning rate instead of the training's; it stands in the tables",
+    )
     add("--seed", type=int, default=1)
     add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser
+
+
+def _learning_rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0, e.g. 0.001")
+    return rate
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
@@ -71,6 +84,7 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             args.seed,
             training=args.training,
             max_epoch=args.max_epoch,
+            max_lr=args.max_lr,
             teacher_cache=args.teacher_cache,
         )
 

@@ -243,6 +243,33 @@ def test_single_values_replace_those_of_the_training(
         assert config["optim"] == "adamw" and config["max_epoch"] == 7
 
 
+@pytest.mark.parametrize("variant", [None, "spaced"])
+@pytest.mark.parametrize("scheduler", [{"max_lr": 1.0, "pct_start": 0.3}, None])
+def test_another_learning_rate_is_named(
+    tiny_asr_model, tmp_path, calls, write, variant, scheduler
+):
+    (tmp_path / "train.yaml").write_text(
+        yaml.safe_dump({"optim_conf": {"lr": 1.0}, "scheduler_conf": scheduler})
+    )
+    own = {} if variant is None else {"variant": variant}
+    do(write(method="scratch", **own), tiny_asr_model, tmp_path, max_lr=0.001)
+    assert len(calls) == 2
+    for config, _, meta, _ in calls.values():
+        assert config["optim_conf"] == {"lr": 0.001}
+        expected = scheduler and {"max_lr": 0.001, "pct_start": 0.3}
+        assert config["scheduler_conf"] == expected
+        name = "max_lr 0.001" if variant is None else "spaced, max_lr 0.001"
+        assert meta["variant"] == name
+
+
+def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
+    options = ["--baselines", "a.yaml", "--reference_config", "none"]
+    for rate in ("0", "-1", "nan", "inf"):
+        with pytest.raises(SystemExit):
+            command.main([*options, "--max_lr", rate])
+        assert f"{rate}: a number above 0, e.g. 0.001" in capsys.readouterr().err
+
+
 def test_another_training_brings_its_epochs(tiny_asr_model, tmp_path, calls, write):
     other = tmp_path / "other.yaml"
     other.write_text("{max_epoch: 30, optim: sgd}")

@@ -1,6 +1,5 @@
 """table.sh hands every job to run.sh, with its options whole."""
 
-import os
 import shlex
 
 import pytest
@@ -17,15 +16,19 @@ def test_every_row_is_asked_for(recipe):
     finished = "encrl_kl", "encrl_clip_mse", "encrl_init_random", "scratch_finetune"
     for name in finished:
         (recipe / f"exp/asr_{name}_s1_6l").mkdir(parents=True)
-    rows = "main ablations costs baselines"
+    rows = "main ablations costs baselines trials"
     options = ["--seeds", "1 2", "--rows", rows]
     result, calls = table(
         recipe, *options, "--", "--local_data_opts", f"--an4 {corpus}"
     )
     assert result.returncode == 0, result.stderr
-    first, untrained, *jobs, last = calls
-    assert options_of(first)["--stop_stage"] == "4"
-    assert first[1] == str(len(os.sched_getaffinity(0)))  # alone, so with all cores
+    first, untrained, last, jobs = calls[0], calls[3], calls[-1], calls[4:-1]
+    assert options_of(first)["--stop_stage"] == "3"
+    # Each seed learns from a reference of its own.
+    assert sorted(
+        (options_of(call)["--stage"], options_of(call).get("--reference_seed", "1"))
+        for call in calls[1:3]
+    ) == [("4", "1"), ("4", "2")]
     assert untrained[0] == "python3" and "untrained" in untrained
     assert options_of(last)["--stage"] == "9"
     compared = shlex.split(options_of(last)["--report_opts"])
@@ -41,6 +44,8 @@ def test_every_row_is_asked_for(recipe):
     for call in (first, *jobs, last):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"
     jobs = [options_of(call) for call in jobs]
+    trials = [job for job in jobs if "--test_sets" in job]
+    jobs = [job for job in jobs if job not in trials]
     main = [job for job in jobs if not {"--tag", "--baselines"} & set(job)]
     others = [
         (job["--baselines"], job["--seed"]) for job in jobs if "--baselines" in job
@@ -50,13 +55,13 @@ def test_every_row_is_asked_for(recipe):
         "scratch_finetune",
         "scratch_longer",
         "scratch_cost",
-        "layer_prune",
+        "layer_copy",
         "layer_copy_cost",
         "layer_copy_first",
         "width",
     ]
     ones += ["magnitude", "gates", "ctc_kd", "early_exit", once]
-    rivals = "early_exit_copy", "layer_copy_spaced"
+    rivals = "early_exit_copy", "layer_copy_spaced", "layer_prune"
     assert sorted(others) == sorted(
         [(name, "1") for name in ones]
         + [(name, seed) for name in rivals for seed in ("1", "2")]
@@ -79,16 +84,40 @@ def test_every_row_is_asked_for(recipe):
     (control,) = [job for job in jobs if "--reference_exp" in job]
     assert control["--reference_exp"] == "exp/asr_untrained"
     # What the reference says is computed once; the untrained one says other things.
-    caches = {job.get("--teacher_cache") for job in jobs if job["--stage"] == "5"}
-    assert caches == {"exp/teacher_cache", control["--teacher_cache"]}
+    caches = {
+        (job.get("--teacher_cache"), job.get("--reference_seed"))
+        for job in jobs
+        if job["--stage"] == "5" and job is not control
+    }
+    assert caches == {("exp/teacher_cache", None), ("exp/teacher_cache_s2", "2")}
     assert control["--teacher_cache"] == "exp/teacher_cache_untrained"
+    for job in jobs:
+        learns = job["--stage"] == "5" or "--baselines" in job
+        assert job.get("--reference_seed", "1") == (job["--seed"] if learns else "1")
+    check_trials(trials)
+
+
+def check_trials(jobs):
+    """The same number of trials for every baseline, on dev, at one size."""
+    assert {job["--test_sets"] for job in jobs} == {"dev"}
+    assert {job["--seed"] for job in jobs} == {"1"}
+    shipped = [job["--baselines"] for job in jobs if "--baseline_lr" not in job]
+    others = [job for job in jobs if "--baseline_lr" in job]
+    assert shipped == [job["--baselines"] for job in others]
+    assert len(set(shipped)) == len(shipped) == 8
+    for job in jobs:
+        together = job["--baselines"].startswith("early_exit")
+        assert job["--sizes"] == ("6 4 2" if together else "4")
+    # What is tried must not be taken for the rows.
+    assert {job["--expdir"] for job in others} == {"exp/trials"}
+    assert {job["--reference_exp"] for job in others} == {"exp/asr_reference"}
 
 
 def test_options_of_the_recipe_may_be_left_out(recipe):
     result, calls = table(recipe, "--rows", "main", "--seeds", "1")
     assert result.returncode == 0, result.stderr
     assert [options_of(call).get("--stage") for call in calls] == [
-        *("1", None, "5", "8", "9"),
+        *("1", "4", None, "5", "8", "9"),
     ]
 
 
@@ -97,7 +126,7 @@ def test_a_failed_job_is_named_and_the_others_run(recipe):
     assert result.returncode != 0
     assert "failed: exp/log/" in result.stderr
     # All jobs were started, but the report of an incomplete table is not made.
-    assert len(calls) == 2 + 6 + 12
+    assert len(calls) == 1 + 3 + 1 + 6 + 12
     assert not any(options_of(call).get("--stage") == "9" for call in calls)
 
 

@@ -70,6 +70,8 @@ def reference(folder, num_blocks):
         ("--encrl_config no.yaml is missing", ["--encrl_config", "no.yaml"]),
         ("--finetune_config no.yaml is missing", ["--finetune_config", "no.yaml"]),
         ("--baseline_training no.yaml is miss", ["--baseline_training", "no.yaml"]),
+        ("--baseline_lr fast: a learning rate, e.g.", ["--baseline_lr", "fast"]),
+        ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
     ],
 )
 def test_refused_before_stage_1(recipe, message, options):

@@ -45,7 +45,8 @@ reference=                                  # ESPnet experiment folder, packed z
                                             # train one.
 reference_model_file=                       # Which checkpoint of it.
 reference_config=conf/train_reference.yaml  # How to train one.
-reference_exp=                              # Its folder; ${expdir}/asr_reference.
+reference_exp=                              # Its folder; ${expdir}/asr_reference, with
+reference_seed=1                            # another seed asr_reference_s<seed>.
 
 # Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
 asr_recipe=         # Its folder. Data, statistics and reference are found in it, stages 1
@@ -88,7 +89,8 @@ seed=1
 baselines=scratch             # Names of files below, in quotes if several.
 baseline_dir=conf/baselines   # One configuration each.
 baseline_training=            # ESPnet configuration instead of theirs,
-baseline_epochs=              # and epochs.
+baseline_epochs=              # epochs,
+baseline_lr=                  # and peak learning rate, which then stands in the tables.
 
 # Decoding (stage 7), report (stage 9)
 decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow).
@@ -152,7 +154,10 @@ trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 corpus=${corpus:-$(basename "$(dirname "$(readlink -f "${asr_recipe:-.}")")")}
-reference_exp=${reference_exp:-${expdir}/asr_reference}
+if [ -z "${reference_exp}" ]; then
+    reference_exp=${expdir}/asr_reference
+    [ "${reference_seed}" = 1 ] || reference_exp+=_s${reference_seed}
+fi
 [ -n "${variant}" ] || { [ "${tag}" = encrl ] || variant=${tag}; }
 check_options
 
@@ -381,7 +386,7 @@ if wanted 4 && [ -z "${reference}" ]; then
     set_feature_opts
     # shellcheck disable=SC2086
     train reference ${python} -m espnet_plugin.bin.train_models --kind reference \
-        --config "${reference_config}" --output "${reference_exp}" --seed 1 \
+        --config "${reference_config}" --output "${reference_exp}" --seed "${reference_seed}" \
         "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
         --normalize global_mvn \
         --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
@@ -485,6 +490,7 @@ if wanted 8; then
         --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
         ${baseline_training:+--training "${baseline_training}"} \
         ${baseline_epochs:+--max_epoch ${baseline_epochs}} \
+        ${baseline_lr:+--max_lr "${baseline_lr}"} \
         "${data_opts[@]}" "${shape_opts[@]}"
     mapfile -t models < <(cat "${lists[@]}")
     evaluate "${models[@]}"

@@ -4,11 +4,13 @@
 #   ./table.sh [--jobs 2] [--seeds "1 2 3"] [--rows "main ablations"]
 #       [-- options of run.sh, e.g. --local_data_opts ...]
 # rows: main (EncRL, from scratch), ablations (what to match, where to start, controls),
-# costs (from scratch for longer and at EncRL's cost, the published schedule), baselines.
+# costs (from scratch for longer and at EncRL's cost, the published schedule), baselines,
+# trials (another learning rate of each baseline, on dev alone: TRIALS.md).
 set -euo pipefail
 
 jobs=2           # Trainings side by side, one thread each: more throughput than threads.
-seeds="1 2 3"    # Of the main rows and their rivals; the others have the first one.
+seeds="1 2 3"    # Of the main rows and their rivals, each with a reference of its own;
+                 # the others have the first one.
 rows="main ablations"
 
 own=()
@@ -17,7 +19,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 more=  # Of no words printf would make an empty one.
 [ $# -eq 0 ] || more=$(printf '%q ' "$@")
 set -- "${own[@]}"
-help_message=$(sed -n '2,7p' "$0")
+help_message=$(sed -n '2,8p' "$0")
 . "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
 . "$(dirname "$(readlink -f ./encrl.sh)")/side_by_side.sh"
 . ./path.sh
@@ -27,10 +29,20 @@ cached="--teacher_cache exp/teacher_cache"
 encrl="--stage 5 --stop_stage 7 --direct true --seed ${first}"
 from="--stage 8 --stop_stage 8 --seed ${first}"
 
+of_seed() {  # options of what learns from the reference of a seed
+    echo "--seed $1"
+    [ "$1" = "${first}" ] || echo "--reference_seed $1"
+}
+
+cache_of_seed() {
+    [ "$1" = "${first}" ] && echo "${cached}" || echo "${cached}_s$1"
+}
+
 rows_main() {
     local seed
     for seed in ${seeds}; do
-        echo "--stage 5 --stop_stage 7 --direct true --seed ${seed} ${cached}"
+        echo "--stage 5 --stop_stage 7 --direct true" $(of_seed "${seed}") \
+            "$(cache_of_seed "${seed}")"
         echo "--stage 8 --stop_stage 8 --seed ${seed}"
     done
 }
@@ -68,15 +80,31 @@ rows_costs() {
 
 rows_baselines() {
     local seed name
-    for seed in ${seeds}; do  # What EncRL adds to copying.
-        echo "${from% *} ${seed} --baselines early_exit_copy"
-        echo "${from% *} ${seed} --baselines layer_copy_spaced"
+    for seed in ${seeds}; do
+        for name in layer_copy_spaced early_exit_copy layer_prune; do
+            echo "--stage 8 --stop_stage 8" $(of_seed "${seed}") "--baselines ${name}"
+        done
     done
     echo "${from} --sizes 6 --baselines layer_copy_cost"
-    for name in layer_copy_first layer_prune width magnitude gates ctc_kd early_exit; do
+    for name in layer_copy layer_copy_first width magnitude gates ctc_kd early_exit; do
         echo "${from} ${cached} --baselines ${name}"
     done
     echo "${from} --baselines 'magnitude_once magnitude_once_no_conv'"
+}
+
+tried="layer_copy_spaced layer_prune width magnitude gates ctc_kd early_exit early_exit_copy"
+trial_lr=0.001  # The configurations' is 0.002.
+
+rows_trials() {
+    local name sizes at
+    for name in ${tried}; do
+        # One training makes all sizes of these.
+        [ "${name#early_exit}" = "${name}" ] && sizes=4 || sizes="6 4 2"
+        at="${from} ${cached} --sizes '${sizes}' --test_sets dev --baselines ${name}"
+        echo "${at}"
+        echo "${at} --baseline_lr ${trial_lr} --expdir exp/trials" \
+            "--reference_exp exp/asr_reference"
+    done
 }
 
 tasks() {
@@ -86,14 +114,23 @@ tasks() {
 
 for group in ${rows}; do
     case ${group} in
-        main | ablations | costs | baselines) ;;
-        *) echo "$0: --rows ${group}: of main, ablations, costs and baselines" >&2; exit 2 ;;
+        main | ablations | costs | baselines | trials) ;;
+        *) echo "$0: --rows ${group}: of main, ablations, costs, baselines and trials" >&2
+            exit 2 ;;
     esac
 done
 
-# The reference comes first and alone, with all cores. (nproc itself heeds the variable.)
-cores=$(env -u OMP_NUM_THREADS nproc)
-eval "OMP_NUM_THREADS=${cores} ./run.sh --stage 1 --stop_stage 4 --nj ${jobs} ${more}"
+references() {
+    local seed
+    echo "--stage 4 --stop_stage 4"
+    [[ " ${rows} " == *" main "* || " ${rows} " == *" baselines "* ]] || return 0
+    for seed in ${seeds#"${first}"}; do
+        echo "--stage 4 --stop_stage 4 --reference_seed ${seed}"
+    done
+}
+
+eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
+references | side_by_side "${jobs}" "${more}"
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
