@@ -13,8 +13,10 @@ def make_recipe(folder: Path, name: str, script: str) -> Path:
         (folder / file).symlink_to((ROOT / "egs2/an4" / name / file).resolve())
     (folder / "path.sh").write_text("export PATH=$PWD/bin:$PATH\n")
     (folder / "bin").mkdir()
+    # As parse_options.sh does: an empty word where an option is due is none.
+    pairs = "for ((i = 1; i <= $#; i += 2)); do [[ ${!i} == -* ]] || exit 2; done\n"
     for path, extra in (
-        (folder / "run.sh", '[[ " $* " != *"${FAIL:-nothing}"* ]]'),
+        (folder / "run.sh", pairs + '[[ " $* " != *"${FAIL:-nothing}"* ]]'),
         (folder / "bin/python3", ""),
     ):
         path.write_text(
@@ -22,10 +24,7 @@ def make_recipe(folder: Path, name: str, script: str) -> Path:
             # One write: jobs side by side must not share a line.
             'printf -v call \'%s\\037\' "$(basename "$0")" "$OMP_NUM_THREADS" "$@"\n'
             "printf '%s\\n' \"$call\" >> calls\n"
-            # As parse_options.sh does: an empty word where an option is due is none.
-            "for ((i = 1; i <= $#; i += 2)); do [[ ${!i} == -* ]] || exit 2; done\n"
-            + extra
-            + "\n"
+            f"{extra}\n"
         )
         path.chmod(0o755)
     return folder

@@ -13,16 +13,18 @@ def recipe(tmp_path):
 
 def test_every_row_is_asked_for(recipe):
     corpus = "/corpora/an 4"
-    finished = "encrl_kl", "encrl_clip_mse", "encrl_init_random", "scratch_finetune"
-    for name in finished:
-        (recipe / f"exp/asr_{name}_s1_6l").mkdir(parents=True)
+    (recipe / "exp/ablations").mkdir(parents=True)
+    model = recipe / "exp/trials/asr_width_s1_4l"
+    model.mkdir(parents=True)
+    (model / "meta.json").touch()
     rows = "main ablations costs baselines trials"
     options = ["--seeds", "1 2", "--rows", rows]
     result, calls = table(
         recipe, *options, "--", "--local_data_opts", f"--an4 {corpus}"
     )
     assert result.returncode == 0, result.stderr
-    first, untrained, last, jobs = calls[0], calls[3], calls[-1], calls[4:-1]
+    first, untrained, jobs = calls[0], calls[3], calls[4:-3]
+    ablations, tried, last = calls[-3:]
     assert options_of(first)["--stop_stage"] == "3"
     # Each seed learns from a reference of its own.
     assert sorted(
@@ -31,8 +33,10 @@ def test_every_row_is_asked_for(recipe):
     ) == [("4", "1"), ("4", "2")]
     assert untrained[0] == "python3" and "untrained" in untrained
     assert options_of(last)["--stage"] == "9"
-    compared = shlex.split(options_of(last)["--report_opts"])
-    assert compared.count("--compare") == 4 + 2 + 2
+    assert options_of(ablations)["--expdir"] == "exp/ablations"
+    assert options_of(ablations)["--results_json"] == "ablations.json"
+    compared = shlex.split(options_of(ablations)["--report_opts"])
+    assert compared.count("--compare") == 2 * 9 + 2
     pairs = set(zip(compared[1::3], compared[2::3]))
     control = "encrl random start, untrained reference 6"
     assert pairs > {
@@ -41,10 +45,12 @@ def test_every_row_is_asked_for(recipe):
         ("scratch fine-tuning alone 6", control),
     }
     # Every call of run.sh gets the user's options, spaces and all.
-    for call in (first, *jobs, last):
+    for call in (first, *jobs, ablations, last):
         assert options_of(call)["--local_data_opts"] == f"--an4 {corpus}"
     jobs = [options_of(call) for call in jobs]
     trials = [job for job in jobs if "--test_sets" in job]
+    # Half of them are sizes of the rows, so they end before those begin.
+    assert jobs[: len(trials)] == trials
     jobs = [job for job in jobs if job not in trials]
     main = [job for job in jobs if not {"--tag", "--baselines"} & set(job)]
     others = [
@@ -81,7 +87,14 @@ def test_every_row_is_asked_for(recipe):
         assert (job.get("--student_init") == "random") == (job.get("--freeze") == "")
     tags = [job["--tag"] for job in jobs if "--tag" in job]
     assert len(set(tags)) == len(tags) == 12
-    (control,) = [job for job in jobs if "--reference_exp" in job]
+    # What is no part of the main table lies apart, but learns from the same reference.
+    apart = [job for job in jobs if "--expdir" in job]
+    assert {job["--expdir"] for job in apart} == {"exp/ablations"}
+    assert len(apart) == 12 and "encrl_clip_kl" in tags
+    (control,) = [job for job in jobs if job.get("--tag") == "encrl_untrained"]
+    assert {job["--reference_exp"] for job in apart if job is not control} == {
+        "exp/asr_reference"
+    }
     assert control["--reference_exp"] == "exp/asr_untrained"
     # What the reference says is computed once; the untrained one says other things.
     caches = {
@@ -95,6 +108,9 @@ def test_every_row_is_asked_for(recipe):
         learns = job["--stage"] == "5" or "--baselines" in job
         assert job.get("--reference_seed", "1") == (job["--seed"] if learns else "1")
     check_trials(trials)
+    # Of models that are there.
+    models = [word for word in tried if word.startswith("exp/") and "asr_" in word]
+    assert models == ["exp/trials/asr_width_s1_4l"] and "TRIALS.md" in tried
 
 
 def check_trials(jobs):
@@ -103,7 +119,7 @@ def check_trials(jobs):
     assert {job["--seed"] for job in jobs} == {"1"}
     shipped = [job["--baselines"] for job in jobs if "--baseline_lr" not in job]
     others = [job for job in jobs if "--baseline_lr" in job]
-    assert shipped == [job["--baselines"] for job in others]
+    assert sorted(shipped) == sorted(job["--baselines"] for job in others)
     assert len(set(shipped)) == len(shipped) == 8
     for job in jobs:
         together = job["--baselines"].startswith("early_exit")
@@ -116,9 +132,9 @@ def check_trials(jobs):
 def test_options_of_the_recipe_may_be_left_out(recipe):
     result, calls = table(recipe, "--rows", "main", "--seeds", "1")
     assert result.returncode == 0, result.stderr
-    assert [options_of(call).get("--stage") for call in calls] == [
-        *("1", "4", None, "5", "8", "9"),
-    ]
+    stages = [options_of(call).get("--stage") for call in calls]
+    assert stages[:3] == ["1", "4", None] and stages[-1] == "9"
+    assert sorted(stages[3:-1]) == ["5", "8"]  # side by side
 
 
 def test_a_failed_job_is_named_and_the_others_run(recipe):

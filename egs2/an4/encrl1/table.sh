@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The table of RESULTS.md, from nothing. What is finished is not done again, so run it
-# again after an interruption, or for more rows.
+# The tables of RESULTS.md, ABLATIONS.md and TRIALS.md, from nothing. What is finished is
+# not done again, so run it again after an interruption, or for more rows.
 #   ./table.sh [--jobs 2] [--seeds "1 2 3"] [--rows "main ablations"]
 #       [-- options of run.sh, e.g. --local_data_opts ...]
-# rows: main (EncRL, from scratch), ablations (what to match, where to start, controls),
-# costs (from scratch for longer and at EncRL's cost, the published schedule), baselines,
+# rows: main (EncRL, from scratch), ablations (what to match, where to start, controls:
+# ABLATIONS.md), costs (from scratch for longer and at EncRL's cost, the published schedule), baselines,
 # trials (another learning rate of each baseline, on dev alone: TRIALS.md).
 set -euo pipefail
 
@@ -19,7 +19,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 more=  # Of no words printf would make an empty one.
 [ $# -eq 0 ] || more=$(printf '%q ' "$@")
 set -- "${own[@]}"
-help_message=$(sed -n '2,8p' "$0")
+help_message=$(sed -n '2,9p' "$0")
 . "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
 . "$(dirname "$(readlink -f ./encrl.sh)")/side_by_side.sh"
 . ./path.sh
@@ -47,9 +47,14 @@ rows_main() {
     done
 }
 
+apart() {  # apart NAME: options of rows that are no part of the main table
+    echo "--expdir exp/$1 --reference_exp exp/asr_reference"
+}
+
 rows_ablations() {
     # One size alone: what to match.
-    local name alone="--sizes 6 --finetune each --finetune_alone ''"
+    local name alone
+    alone="$(apart ablations) --sizes 6 --finetune each --finetune_alone ''"
     for name in "clip kl" kl clip mse mae "clip mae" "clip mse"; do
         echo "${encrl} ${alone} ${cached} --objectives '${name}'" \
             "--tag encrl_${name// /_} --variant '${name// /+}'"
@@ -65,7 +70,7 @@ rows_ablations() {
     echo "${encrl} ${name} --tag encrl_untrained --variant 'random start, untrained reference'" \
         "--reference_exp exp/asr_untrained --teacher_cache exp/teacher_cache_untrained"
     # ... against the fine-tuning alone.
-    echo "${from} --sizes 6 --baselines scratch_finetune"
+    echo "${from} $(apart ablations) --sizes 6 --baselines scratch_finetune"
 }
 
 rows_costs() {
@@ -102,14 +107,13 @@ rows_trials() {
         [ "${name#early_exit}" = "${name}" ] && sizes=4 || sizes="6 4 2"
         at="${from} ${cached} --sizes '${sizes}' --test_sets dev --baselines ${name}"
         echo "${at}"
-        echo "${at} --baseline_lr ${trial_lr} --expdir exp/trials" \
-            "--reference_exp exp/asr_reference"
+        echo "${at} --baseline_lr ${trial_lr} $(apart trials)"
     done
 }
 
 tasks() {
     local group
-    for group in ${rows}; do "rows_${group}"; done
+    for group in ${rows}; do [ "${group}" = trials ] || "rows_${group}"; done
 }
 
 for group in ${rows}; do
@@ -134,28 +138,37 @@ references | side_by_side "${jobs}" "${more}"
 
 python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
+if [[ " ${rows} " == *" trials "* ]]; then
+    # Half of these are sizes of the baselines' rows.
+    rows_trials | side_by_side "${jobs}" "${more}"
+fi
 tasks | side_by_side "${jobs}" "${more}"
 
-# What to match, against the objectives of all other rows; also rows of an earlier call.
-compare=
-for name in kl clip mse mae clip+mae clip+mse; do
-    [ -d "exp/asr_encrl_${name//+/_}_s${first}_6l" ] || continue
-    compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
-    compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
-done
-# The start, and what a reference that knows something or nothing adds to fine-tuning.
-for name in random first last; do
-    [ -d "exp/asr_encrl_init_${name}_s${first}_6l" ] || continue
-    [ "${name}" = random ] && name="random start" || name="${name} layers"
-    compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
-    compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
-done
-if [ -d "exp/asr_scratch_finetune_s${first}_6l" ]; then
+# Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
+report="--stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots"
+
+if [ -d exp/ablations ]; then
+    # What to match, where to start from, and what a reference that knows something or
+    # nothing adds to fine-tuning.
+    compare=
+    for name in kl clip mse mae clip+mae clip+mse "random start" "first layers" "last layers"; do
+        compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
+        compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
+    done
     for name in "random start" "random start, untrained reference"; do
         compare+=" --compare 'scratch fine-tuning alone 6' 'encrl ${name} 6'"
     done
+    eval "./run.sh ${report}/ablations --expdir exp/ablations --results ABLATIONS.md" \
+        "--results_json ablations.json --report_opts \"${compare}\" ${more}"
 fi
-
-# Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
-eval "./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots" \
-    "--report_opts \"${compare}\" ${more}"
+if [ -d exp/trials ]; then
+    models=()
+    for name in ${tried}; do
+        for folder in "exp/asr_${name}_s${first}_4l" "exp/trials/asr_${name}_s${first}_4l"; do
+            [ ! -e "${folder}/meta.json" ] || models+=("${folder}")
+        done
+    done
+    python3 -m espnet_plugin.bin.report "${models[@]}" --corpus an4 --test_set dev \
+        --results_json exp/trials/trials.json --markdown TRIALS.md
+fi
+eval "./run.sh ${report} ${more}"
