@@ -13,7 +13,9 @@ def recipe(tmp_path):
 
 def test_every_row_is_asked_for(recipe):
     corpus = "/corpora/an 4"
-    (recipe / "exp/ablations").mkdir(parents=True)
+    stats = recipe / "exp/asr_stats_raw_char"
+    stats.mkdir(parents=True)
+    (stats / ".done").touch()
     model = recipe / "exp/trials/asr_width_s1_4l"
     model.mkdir(parents=True)
     (model / "meta.json").touch()
@@ -87,7 +89,10 @@ def test_every_row_is_asked_for(recipe):
         assert (job.get("--student_init") == "random") == (job.get("--freeze") == "")
     tags = [job["--tag"] for job in jobs if "--tag" in job]
     assert len(set(tags)) == len(tags) == 12
-    # What is no part of the main table lies apart, but learns from the same reference.
+    # What is no part of the main table lies apart, but learns from the same reference
+    # and data.
+    for name in "ablations", "trials":
+        assert (recipe / f"exp/{name}/asr_stats_raw_char/.done").exists()
     apart = [job for job in jobs if "--expdir" in job]
     assert {job["--expdir"] for job in apart} == {"exp/ablations"}
     assert len(apart) == 12 and "encrl_clip_kl" in tags

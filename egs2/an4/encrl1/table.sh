@@ -136,6 +136,12 @@ references() {
 eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
 references | side_by_side "${jobs}" "${more}"
 
+for name in ablations trials; do
+    [[ " ${rows} " == *" ${name} "* ]] || continue
+    mkdir -p "exp/${name}"
+    # What stage 3 found out about the data.
+    for folder in exp/asr_stats_*; do ln -sfn "../${folder#exp/}" "exp/${name}/"; done
+done
 python3 -m espnet_plugin.bin.train_models --kind untrained \
     --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
 if [[ " ${rows} " == *" trials "* ]]; then
