@@ -18,6 +18,7 @@ from espnet_plugin.evaluate.table import (
     comparison_table,
     missing_notes,
     quality_table,
+    set_name,
 )
 from espnet_plugin.files import write_text
 
@@ -67,7 +68,7 @@ def report_html(
     if plots:
         parts.append("<h2>Pictures</h2>")
         parts += [_picture(path) for path in plots]
-    compared = comparison_table(comparisons)
+    compared = comparison_table(comparisons, set_name(results))
     if compared:
         parts += _table(compared)
         sentences = [f"<li>{escape(one.sentence)}.</li>" for one in comparisons]

@@ -17,6 +17,7 @@ from espnet_plugin.evaluate.table import (
     comparison_table,
     missing_notes,
     quality_table,
+    set_name,
 )
 from espnet_plugin.files import write_text
 
@@ -42,9 +43,9 @@ def markdown_block(
         UserError: If there is no row.
     """
     tables = [quality_table(results), cost_table(results), family_table(results)]
-    parts = [f"### {results['corpus']}"]
+    parts, name = [f"### {results['corpus']}"], set_name(results)
     tables.insert(0, dual_mode_table(results))
-    for table in [*tables, comparison_table(comparisons)]:
+    for table in [*tables, comparison_table(comparisons, name)]:
         if table is not None:
             parts += _parts(table)
     parts += [f"![{caption}]({address})" for caption, address in plots]

@@ -9,6 +9,7 @@ from espnet_plugin.evaluate.aggregate import Group, group_rows
 from espnet_plugin.evaluate.family import family_costs
 from espnet_plugin.evaluate.row_cost import Cost
 from espnet_plugin.evaluate.scatter import Panel, draw_scatter
+from espnet_plugin.evaluate.table import set_name
 
 __all__ = ["plot_results"]
 
@@ -53,6 +54,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     corpus = results.get("corpus", "")
     families = _family_panels(groups, results)
+    scored = set_name(results)
     written = [
         draw_scatter(
             folder / "wer_params",
@@ -61,6 +63,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
             _size_panels(groups),
             # Every method has the same sizes; a cost, in contrast, is not moved.
             side_by_side=True,
+            scored=scored,
         ),
         draw_scatter(
             folder / "wer_cost",
@@ -68,6 +71,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
             f"{corpus}: word error rate and training cost of one model "
             "(what sizes share counted in full)",
             _cost_panels(groups),
+            scored=scored,
         ),
         families
         and draw_scatter(
@@ -76,6 +80,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
             f"{corpus}: word error rate of each size and training cost of all sizes "
             "together (what they share counted once)",
             families,
+            scored=scored,
         ),
         draw_scatter(
             folder / "wer_rtf",
@@ -88,6 +93,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
                 )
             ],
             side_by_side=True,
+            scored=scored,
         ),
     ]
     return [path for path in written if path]

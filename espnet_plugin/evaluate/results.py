@@ -38,6 +38,8 @@ The file holds
 * ``shared``: runs that serve several models (EncRL, a search for layers), with the keys
   of training above, ``name`` and ``serves``; ``after`` names the run that one goes on
   from, whose cost is not in it.
+* ``on_dev``: true if the figures called test are of the development set, as those of
+  trials that choose a configuration ought to be; tables and plots then say so.
 * ``test_sets``: by a digest of names and numbers of words, ``utterances`` (how many),
   ``names`` and ``words`` (one string each).
 * ``aggregates`` (over seeds), ``families`` (cost of all sizes together),
@@ -261,6 +263,10 @@ def update_results(
         corpus = old.get("corpus")
     new = gather(folders, decoding, test_set, dev_set)
     content = merge(old, new, corpus, intersection)
+    if test_set is not None:
+        content["on_dev"] = test_set == dev_set
+    else:
+        content["on_dev"] = (old or {}).get("on_dev", False)
     if not content["rows"] and not content["shared"]:
         raise UserError(
             f"none of the folders is a finished experiment "

@@ -54,6 +54,7 @@ def draw_scatter(
     title: str,
     panels: Sequence[Panel],
     side_by_side: bool = False,
+    scored: str = "test",
 ) -> Optional[Path]:
     """Draw the error rates of groups, with a line for each series within a panel.
 
@@ -63,6 +64,7 @@ def draw_scatter(
         title: Of the figure.
         panels: Side by side; those in which no group has a place are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
+        scored: What the scored set is called.
 
     Returns:
         The PNG file; None, and a warning, if no panel has a point.
@@ -92,7 +94,7 @@ def draw_scatter(
         texts.append(_panel(panel, lines, styles, one.x_of, limit, side_by_side))
         panel.set_xlabel(one.label)
         panel.set_title(one.title, fontsize=10)
-    axes[0][0].set_ylabel("test WER (%), mean of seeds, 95 % interval")
+    axes[0][0].set_ylabel(f"{scored} WER (%), mean of seeds, 95 % interval")
     axes[0][0].set_ylim(0, limit)
     figure.suptitle(title, fontsize=11)
     add_legend(figure, axes[0])

@@ -24,6 +24,7 @@ from espnet_plugin.evaluate.size import size_text
 __all__ = [
     "comparison_table",
     "missing_notes",
+    "set_name",
     "quality_table",
 ]
 
@@ -42,16 +43,21 @@ _QUALITY_HEADER = (
 _OPTIONAL = ("non-zero (M)", "file (MB)", "[by speaker]")
 _QUALITY_NOTES = """\
 WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the set
-(test: {words} words), the errors of all seeds pooled; it does not cover the luck of the
-seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
+({name}: {words} words), the errors of all seeds pooled; it does not cover the luck of
+the seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
 speakers are drawn, for what others would give; with few speakers it is rough. File: the
 checkpoint as it is. `?`: not measured yet."""
 _SIZE_NOTE = """\
 {example} layers: all layers are kept, cut to the parameters of a model of so few."""
 _COMPARISON_NOTES = """\
-Paired bootstrap on the test set, mean errors over seeds; points are of the error rate,
-below zero: fewer errors than the one it is compared with. The p-values are not
+Paired bootstrap on the {name} set, mean errors over seeds; points are of the error
+rate, below zero: fewer errors than the one it is compared with. The p-values are not
 corrected for the number of comparisons and do not cover the luck of the seed."""
+
+
+def set_name(results: Mapping[str, Any]) -> str:
+    """What the scored set is called: ``dev`` if it is the development set."""
+    return "dev" if results.get("on_dev") else "test"
 
 
 def quality_table(results: Mapping[str, Any]) -> Table:
@@ -64,6 +70,7 @@ def quality_table(results: Mapping[str, Any]) -> Table:
     words = sorted({g.test_words for g in groups if g.test_words is not None})
     units = {row.get("bootstrap_unit", "utterance") for row in results["rows"]}
     notes = _QUALITY_NOTES.format(
+        name=set_name(results),
         words=" or ".join(map(str, words)) or NOT_KNOWN,
         unit=" or ".join(f"{unit}s" for unit in sorted(units)),
     )
@@ -82,11 +89,23 @@ def quality_table(results: Mapping[str, Any]) -> Table:
         )
     notes += kept_note([(group.label, group.kept) for group in groups])
     lines = [_quality_cells(group) for group in groups]
-    return make_table("Quality and size", _QUALITY_HEADER, lines, notes, _OPTIONAL)
+    header = list(_QUALITY_HEADER)
+    if set_name(results) == "dev":
+        # Its last column would say the same once more.
+        header = [name.replace("test", "dev") for name in header[:-1]]
+        lines = [line[:-1] for line in lines]
+    return make_table("Quality and size", header, lines, notes, _OPTIONAL)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Optional[Table]:
-    """What was compared and what came out; None if nothing was."""
+def comparison_table(
+    comparisons: Sequence[Comparison], name: str = "test"
+) -> Optional[Table]:
+    """What was compared and what came out; None if nothing was.
+
+    Args:
+        comparisons: What was compared.
+        name: See :func:`set_name`.
+    """
     header = ("model", "against", "points [95 %]", "p", "in words")
     lines = []
     for one in comparisons:
@@ -101,7 +120,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Optional[Table]:
             ]
         )
     groups = {g.label: g.kept for one in comparisons for g in (one.second, one.first)}
-    notes = _COMPARISON_NOTES + kept_note(list(groups.items()))
+    notes = _COMPARISON_NOTES.format(name=name) + kept_note(list(groups.items()))
     return make_table("Paired comparisons", header, lines, notes) if lines else None
 
 

@@ -116,7 +116,8 @@ def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path
 def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeypatch):
     drawn = {}
 
-    def draw(stem, groups, title, panels, side_by_side=False):
+    def draw(stem, groups, title, panels, side_by_side=False, scored=None):
+        assert scored == "test"
         drawn[stem.name] = {
             panel.title: {g.method: panel.x_of(g) for g in groups if panel.x_of(g)}
             for panel in panels

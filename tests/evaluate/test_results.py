@@ -239,6 +239,16 @@ def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog
     assert not any("kept" in row for row in again["rows"] + again["shared"])
 
 
+def test_the_development_set_may_be_what_is_scored(tmp_path):
+    file, model = tmp_path / "trials.json", make_model(tmp_path, "a")
+    content = update_results(file, [model], "mini", "best_path", "dev")
+    assert content["on_dev"] and content["rows"][0]["test_wer"] is not None
+    assert content["rows"][0]["test_wer"] == content["rows"][0]["dev_wer"]
+    assert update_results(file, [])["on_dev"]  # drawn again
+    other = update_results(tmp_path / "r.json", [model], "mini", "best_path", "test")
+    assert not other["on_dev"]
+
+
 @pytest.mark.parametrize("epochs", [None, [{"cpu_seconds": 1}, {"cpu_seconds": 2}]])
 def test_processor_time_is_known_of_all_parts_or_not_at_all(tmp_path, epochs):
     known = {"cpu_seconds": 3.0}

@@ -82,6 +82,20 @@ def cells(table):
     return [dict(zip(lines[0], line)) for line in lines[2:]]
 
 
+def test_what_is_scored_on_dev_is_not_called_test(results):
+    as_test = quality_table(results)
+    results["on_dev"] = True
+    table = quality_table(results)
+    assert "test" not in " ".join(table.header) + table.notes
+    assert table.header.count("dev WER % [95 %]") == 1 and "(dev: 200 words)" in (
+        table.notes.replace("\n", " ")
+    )
+    # Nothing but the name and the column that says the same once more.
+    assert [line[:-1] for line in as_test.lines] == table.lines
+    block = markdown_block(results, compare_all(results))
+    assert "bootstrap on the dev set" in block.replace("\n", " ")
+
+
 def test_quality_and_cost(results):
     quality, cost = cells(quality_table(results)), cells(cost_table(results))
     names = [

@@ -170,7 +170,7 @@ fi
 if [ -d exp/trials ]; then
     models=()
     for name in ${tried}; do
-        for folder in "exp/asr_${name}_s${first}_4l" "exp/trials/asr_${name}_s${first}_4l"; do
+        for folder in exp{,/trials}/asr_"${name}_s${first}"_{4l,exits}; do
             [ ! -e "${folder}/meta.json" ] || models+=("${folder}")
         done
     done
