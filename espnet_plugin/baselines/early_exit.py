@@ -58,16 +58,19 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
         },
         init,
     )
-    return [_cut(job, shared, size) for size in job.sizes]
+    copied = init is not None
+    return [_cut(job, shared, size, copied) for size in job.sizes]
 
 
-def _cut(job: BaselineJob, shared: Path, size: int) -> Path:
+def _cut(job: BaselineJob, shared: Path, size: int, copied: bool) -> Path:
     folder = job.folder(size)
     if not (folder / "meta.json").is_file():
         # An exit's output is normalised by the layer norm after the last layer, too.
         state = plain_state(shared / averaged_name(job.training), range(size))
         config = plain_config(job.reference.config(), size)
         write_no_cost(folder)  # the shared training's is all there is
-        job.write_model(folder, config, state, job.meta(size, shared=shared.name))
-    job.check_reference(folder)
+        meta = job.meta(size, shared=shared.name)
+        job.write_model(folder, config, state, meta, of_reference=copied)
+    if copied:
+        job.check_reference(folder)
     return folder

@@ -150,6 +150,7 @@ class BaselineJob:
         config: Mapping[str, Any],
         state: Mapping[str, torch.Tensor],
         meta: Mapping[str, Any],
+        of_reference: bool = True,
     ) -> Path:
         """Write a finished plain model.
 
@@ -158,9 +159,11 @@ class BaselineJob:
             config: Of the plain model.
             state: Its tensors.
             meta: See :meth:`meta`.
+            of_reference: Whether it learnt anything from the reference's weights.
         """
         write_start(config, state, folder / "model.pth")
-        meta = {**meta, "reference_sha256": self.reference.sha256}
+        if of_reference:
+            meta = {**meta, "reference_sha256": self.reference.sha256}
         write_meta(folder, folder / "model.pth", meta)
         return folder
 

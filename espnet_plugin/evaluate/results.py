@@ -38,6 +38,8 @@ The file holds
 * ``shared``: runs that serve several models (EncRL, a search for layers), with the keys
   of training above, ``name`` and ``serves``; ``after`` names the run that one goes on
   from, whose cost is not in it.
+* ``reference``, of rows and shared trainings: the beginning of the SHA-256 of the
+  reference's checkpoint that they learnt from, where the folder says it.
 * ``on_dev``: true if the figures called test are of the development set, as those of
   trials that choose a configuration ought to be; tables and plots then say so.
 * ``test_sets``: by a digest of names and numbers of words, ``utterances`` (how many),

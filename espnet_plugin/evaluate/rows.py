@@ -14,6 +14,7 @@ from espnet_plugin.evaluate.espnet_folder import (
     read_identity,
     read_times,
 )
+from espnet_plugin.evaluate.references import read_reference
 from espnet_plugin.evaluate.size import with_size
 from espnet_plugin.evaluate.trn import score_trn
 from espnet_plugin.files import read_json
@@ -100,6 +101,7 @@ def read_model_folder(
         "params": meta.get("params"),
         "checkpoint": meta.get("checkpoint"),
         "shared": meta.get("shared"),
+        **_reference(folder, meta),
         "decoding": decoding,
         **{key: meta[key] for key in _DUAL_MODE_META if key in meta},
     }
@@ -188,11 +190,17 @@ def read_shared_folder(folder: PathLike) -> dict[str, Any]:
         "seed": meta.get("seed"),
         "variant": meta.get("variant") or "",
         **({"after": meta["after"]} if meta.get("after") else {}),
+        **_reference(folder, meta),
         **_read_cost(folder, missing),
         "dir": folder.resolve().name,
     }
     entry["missing"] = missing
     return entry
+
+
+def _reference(folder: Path, meta: dict[str, Any]) -> dict[str, str]:
+    digest = read_reference(folder, meta)
+    return {} if digest is None else {"reference": digest}
 
 
 def _row(

@@ -19,6 +19,7 @@ from espnet_plugin.evaluate.line_cells import (
     name_cells,
     rtf_text,
 )
+from espnet_plugin.evaluate.references import reference_note
 from espnet_plugin.evaluate.size import size_text
 
 __all__ = [
@@ -87,6 +88,7 @@ def quality_table(results: Mapping[str, Any]) -> Table:
             " † zeros: smaller once compressed or stored sparsely, same speed: "
             f"{'; '.join(pruned)}."
         )
+    notes += reference_note(results)
     notes += kept_note([(group.label, group.kept) for group in groups])
     lines = [_quality_cells(group) for group in groups]
     header = list(_QUALITY_HEADER)

@@ -150,6 +150,8 @@ def test_early_exit(do, tmp_path):
         cut, meta = load(folder)
         assert all(torch.equal(v, whole[k]) for k, v in cut.state_dict().items())
         assert meta["shared"] == exits.name
+        # From random weights: another reference is nothing to it.
+        assert "reference_sha256" not in meta
         # The cut model says what the exit said.
         with torch.no_grad():
             encoded, _ = cut.encode(speech, lengths)
@@ -164,6 +166,7 @@ def test_width_and_layer_copy_train(do, reference):
         model, meta = load(folder)
         assert len(model.encoder.encoders) == layers
         assert meta["params"] <= reference.params(2)
+        assert meta["reference_sha256"] == reference.sha256
         for path in folder.parent.iterdir():  # the next method's folders are these
             if path.is_dir():
                 path.rename(path.with_name(f"{method}_{path.name}"))
