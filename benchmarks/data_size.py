@@ -116,10 +116,10 @@ def main(cmd=None) -> int:
     figures = {"options": {k: str(v) for k, v in vars(args).items()}}
     for amount in args.amounts:
         kinds = {
-            kind: _spread([one[amount][kind] for one in rounds])
+            kind: spread([one[amount][kind] for one in rounds])
             for kind in rounds[0][amount]
         }
-        kinds["ratio"] = _spread(
+        kinds["ratio"] = spread(
             [_work(one[amount]) / _work(one[least]) for one in rounds]
         )
         figures[f"times_{amount}"] = kinds
@@ -131,7 +131,8 @@ def _work(one: dict[str, float]) -> float:
     return one["epoch"] + one["reference"]
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float]:
+    """Return the median, the lowest and the highest."""
     return {
         "median": statistics.median(values),
         "lowest": min(values),

@@ -4,8 +4,9 @@
 #   ./table.sh [--jobs 2] [--seeds "1 2 3"] [--rows "main ablations"]
 #       [-- options of run.sh, e.g. --local_data_opts ...]
 # rows: main (EncRL, from scratch), ablations (what to match, where to start, controls:
-# ABLATIONS.md), costs (from scratch for longer and at EncRL's cost, the published schedule), baselines,
-# trials (another learning rate of each baseline, on dev alone: TRIALS.md).
+# ABLATIONS.md), costs (from scratch for longer and at EncRL's cost, the published
+# schedule), baselines, trials (another learning rate of each baseline, on dev alone:
+# TRIALS.md).
 set -euo pipefail
 
 jobs=2           # Trainings side by side, one thread each: more throughput than threads.
@@ -19,7 +20,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
 more=  # Of no words printf would make an empty one.
 [ $# -eq 0 ] || more=$(printf '%q ' "$@")
 set -- "${own[@]}"
-help_message=$(sed -n '2,9p' "$0")
+help_message=$(sed -n '2,10p' "$0")
 . "$(dirname "$(readlink -f ./encrl.sh)")/parse_options.sh"
 . "$(dirname "$(readlink -f ./encrl.sh)")/side_by_side.sh"
 . ./path.sh
@@ -52,9 +53,9 @@ apart() {  # apart NAME: options of rows that are no part of the main table
 }
 
 rows_ablations() {
-    # One size alone: what to match.
+    # One size alone, three epochs of EncRL: what to match.
     local name alone
-    alone="$(apart ablations) --sizes 6 --finetune each --finetune_alone ''"
+    alone="$(apart ablations) --sizes 6 --finetune each --finetune_alone '' --encrl_epochs 3"
     for name in "clip kl" kl clip mse mae "clip mae" "clip mse"; do
         echo "${encrl} ${alone} ${cached} --objectives '${name}'" \
             "--tag encrl_${name// /_} --variant '${name// /+}'"
