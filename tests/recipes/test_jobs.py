@@ -104,7 +104,7 @@ def test_options_that_fit_no_job_are_refused_before_the_first(recipe):
     (recipe / "run.sh").write_text((ROOT / "egs2/an4/encrl1/run.sh").read_text())
     result = jobs(recipe, "--sizes", "6 4", check=False)
     assert result.returncode == 2
-    assert "--finetune_alone 2:2: must be one of --sizes 6 4" in result.stderr
+    assert "--finetune_alone 2:4: must be one of --sizes 6 4" in result.stderr
     result = jobs(recipe, "--baselines", "scratsh", check=False)
     assert result.returncode == 2
     assert "conf/baselines/scratsh.yaml is missing; there are" in result.stderr

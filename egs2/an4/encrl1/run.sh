@@ -7,7 +7,8 @@ set -euo pipefail
     --token_type char \
     --student_init spaced \
     --family nested \
+    --encrl_epochs 1 \
     --freeze encoder.embed \
     --finetune together \
-    --finetune_alone 2:2 \
+    --finetune_alone 2:4 \
     "$@"
