@@ -11,7 +11,7 @@ from espnet_plugin.baselines.width import choose_width
 from espnet_plugin.bin import baselines as command
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.load import build_asr_model, load_asr_model
-from espnet_plugin.files import write_json
+from espnet_plugin.files import read_json, write_json
 
 
 @pytest.fixture
@@ -100,6 +100,28 @@ def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, calls, wr
         assert torch.equal(value, source[name]), name  # numbers as they were: the first
     assert meta["kept_layers"] == [0, 1] and meta["size"] == 2
     assert config["max_epoch"] == 7 and config["init"] is None
+
+
+def test_layers_may_be_cut_out_as_they_are(
+    tiny_hybrid_model, tiny_asr_model, tmp_path, calls, write
+):
+    options = {"layers": "first", "trained": False}
+    recipe = write(method="layer_copy", variant="cut", options=options)
+    for _ in range(2):  # what is there already stays
+        folders = do(recipe, tiny_hybrid_model, tmp_path)
+    assert not calls
+    source = torch.load(tiny_hybrid_model.checkpoint, weights_only=True)
+    for folder, size in zip(folders, (2, 1)):
+        meta = read_json(folder / "meta.json")
+        model, args = load_asr_model(folder / "config.yaml", folder / "model.pth")
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, source[name]), name
+        assert len(model.encoder.encoders) == size and args.model == "espnet"
+        assert meta["kept_layers"] == list(range(size)) and meta["variant"] == "cut"
+        cost = read_json(folder / "cost.json")
+        assert cost["flops"] == cost["train_seconds"] == cost["epochs"] == 0
+    with pytest.raises(UserError, match="asr_some_s3_2l"):
+        do(recipe, tiny_asr_model, tmp_path)  # another reference
 
 
 def test_a_model_of_another_reference_is_noticed(
@@ -198,7 +220,7 @@ def test_early_exit_trains_once_with_all_exits(tiny_asr_model, tmp_path, calls, 
         ({"method": "job"}, "method 'job' is not one of ctc_kd, early_exit"),
         ({"method": "scratch", "epoch": 3}, "epoch: it must have a method and may"),
         ({"method": "scratch", "options": {"layers": 1}}, "may be none"),
-        ({"method": "layer_copy", "options": {"how": 1}}, "may be layers"),
+        ({"method": "layer_copy", "options": {"how": 1}}, "may be layers, trained"),
         ({"method": "layer_copy", "options": {"layers": "best"}}, "layers 'best'"),
         ({"method": "scratch", "training": "gone.yaml"}, "gone.yaml is missing"),
         ({"method": "gates", "options": {"eta": {2: 1e-5}}}, r"no value for \[1\]"),

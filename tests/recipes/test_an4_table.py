@@ -58,7 +58,7 @@ def test_every_row_is_asked_for(recipe):
     others = [
         (job["--baselines"], job["--seed"]) for job in jobs if "--baselines" in job
     ]
-    once = "magnitude_once magnitude_once_no_conv"
+    once = "layer_cut magnitude_once magnitude_once_no_conv"
     ones = [
         "scratch_finetune",
         "scratch_longer",

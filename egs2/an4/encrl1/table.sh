@@ -95,7 +95,7 @@ rows_baselines() {
     for name in layer_copy layer_copy_first width magnitude gates ctc_kd early_exit; do
         echo "${from} ${cached} --baselines ${name}"
     done
-    echo "${from} --baselines 'magnitude_once magnitude_once_no_conv'"
+    echo "${from} --baselines 'layer_cut magnitude_once magnitude_once_no_conv'"
 }
 
 tried="layer_copy_spaced layer_prune width magnitude gates ctc_kd early_exit early_exit_copy"
