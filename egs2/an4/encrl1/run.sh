@@ -5,7 +5,7 @@ set -euo pipefail
 ./encrl.sh \
     --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
-    --student_init first \
+    --student_init spaced \
     --family nested \
     --encrl_epochs 1 \
     --freeze encoder.embed \
