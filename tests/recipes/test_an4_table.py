@@ -88,7 +88,7 @@ def test_every_row_is_asked_for(recipe):
     for job in jobs:
         assert (job.get("--student_init") == "random") == (job.get("--freeze") == "")
     tags = [job["--tag"] for job in jobs if "--tag" in job]
-    assert len(set(tags)) == len(tags) == 12
+    assert len(set(tags)) == len(tags) == 13
     # What is no part of the main table lies apart, but learns from the same reference
     # and data.
     for name in "ablations", "trials":

@@ -91,6 +91,8 @@ rows_baselines() {
             echo "--stage 8 --stop_stage 8" $(of_seed "${seed}") "--baselines ${name}"
         done
     done
+    # The start that suits the baselines.
+    echo "${encrl} ${cached} --student_init first --tag encrl_first --variant 'first layers'"
     echo "${from} --sizes 6 --baselines layer_copy_cost"
     for name in layer_copy layer_copy_first width magnitude gates ctc_kd early_exit; do
         echo "${from} ${cached} --baselines ${name}"
