@@ -28,7 +28,8 @@ class Options:
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Choose layers once for all sizes, then train a model of each."""
-    shared = Path(f"{job.output}_search")
+    # Whatever the other sizes are, the way down to the smallest is the same.
+    shared = Path(f"{job.output}_search_{min(job.sizes)}l")
     chosen = _search(job, shared, options)
     return [
         job.fine_tune(
@@ -46,13 +47,14 @@ def _search(job: BaselineJob, folder: Path, options: Options) -> dict[int, list[
     data = _dev_data(job.data_options)
     request = {
         "reference": job.reference.sha256,
-        "sizes": sorted(job.sizes),
+        "smallest": min(job.sizes),
         "data": data,
         "options": vars(options),
     }
     with training_job(folder, request) as todo:
         if todo is not None:
             _measure(job, folder, data, options)
+        _write_meta(job, folder)
     kept = read_json(folder / "layers.json")["kept"]
     return {size: kept[str(size)] for size in job.sizes}
 
@@ -67,7 +69,8 @@ def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> No
     loss = DevLoss(
         model, args, data, seconds_per_input(args), most=options.max_utterances
     )
-    kept, history = greedy_layers(reference.num_layers, job.sizes, loss)
+    sizes = [*job.sizes, *range(min(job.sizes), reference.num_layers + 1)]
+    kept, history = greedy_layers(reference.num_layers, sizes, loss)
     logging.info("removed, in this order: %s", [step["removed"] for step in history])
     write_json(
         folder / "layers.json",
@@ -82,13 +85,18 @@ def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> No
         "evaluations": loss.evaluations,
     }
     write_json(folder / "cost.json", cost)
+
+
+def _write_meta(job: BaselineJob, folder: Path) -> None:
+    path = folder / "meta.json"
+    before = read_json(path)["serves"] if path.is_file() else []
     write_json(
-        folder / "meta.json",
+        path,
         {
             "method": job.method,
             "variant": job.variant,
             "seed": job.seed,
-            "serves": sorted(job.sizes, reverse=True),
+            "serves": sorted({*before, *job.sizes}, reverse=True),
         },
     )
 

@@ -35,14 +35,14 @@ def do(tiny_hybrid_model, tmp_path):
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(TRAINING))
     options = data_options(tiny_hybrid_model.data_dir)
 
-    def do(teacher_cache=None, **content):
+    def do(teacher_cache=None, sizes=(2, 1), **content):
         path = tmp_path / "recipe.yaml"
         path.write_text(yaml.safe_dump({"training": "train.yaml", **content}))
         return run_baseline(
             path,
             tiny_hybrid_model.config,
             tiny_hybrid_model.checkpoint,
-            [2, 1],
+            sizes,
             options,
             str(tmp_path / "exp/asr_some_s1"),
             1,
@@ -66,14 +66,21 @@ def reference(tiny_hybrid_model):
 
 
 def test_layer_prune(do, tmp_path):
+    (alone,) = do(method="layer_prune", sizes=[1])
+    measured = (tmp_path / "exp/asr_some_s1_search_1l/cost.json").stat().st_mtime_ns
+    # The larger size lies on the way to the smaller, so nothing is measured again.
     folders = do(method="layer_prune")
-    found = read_json(tmp_path / "exp/asr_some_s1_search/layers.json")
+    assert alone == folders[1]
+    search = tmp_path / "exp/asr_some_s1_search_1l"
+    found = read_json(search / "layers.json")
     for folder, size in zip(folders, (2, 1)):
         model, meta = load(folder)
         assert len(model.encoder.encoders) == size
         assert meta["kept_layers"] == found["kept"][str(size)]
-        assert meta["shared"] == "asr_some_s1_search"
-    cost = read_json(tmp_path / "exp/asr_some_s1_search/cost.json")
+        assert meta["shared"] == search.name
+    assert (search / "cost.json").stat().st_mtime_ns == measured
+    assert read_json(search / "meta.json")["serves"] == [2, 1]
+    cost = read_json(search / "cost.json")
     assert cost["evaluations"] == 3 + 2 and cost["teacher_flops"] > 0
     # The losses are those that ESPnet's own model reports for the same layers.
     first = found["history"][0]
