@@ -3,6 +3,7 @@
 import shlex
 
 import pytest
+import yaml
 from table_recipe import ROOT, make_recipe, options_of, table
 
 
@@ -129,6 +130,13 @@ def check_trials(jobs):
     for job in jobs:
         together = job["--baselines"].startswith("early_exit")
         assert job["--sizes"] == ("6 4 2" if together else "4")
+    for job in others:
+        content = yaml.safe_load(
+            (ROOT / f"conf/baselines/{job['--baselines']}.yaml").read_text()
+        )
+        training = (content.get("training_conf") or {}).get("optim_conf") or {}
+        rates = {float(job["--baseline_lr"]), training.get("lr", 0.002)}
+        assert rates == {0.001, 0.002}, job
     # What is tried must not be taken for the rows.
     assert {job["--expdir"] for job in others} == {"exp/trials"}
     assert {job["--reference_exp"] for job in others} == {"exp/asr_reference"}

@@ -100,17 +100,18 @@ rows_baselines() {
     echo "${from} --baselines 'layer_cut magnitude_once magnitude_once_no_conv'"
 }
 
+# With learning rates 0.001 and 0.002, of which the configuration has one.
 tried="layer_copy_spaced layer_prune width magnitude gates ctc_kd early_exit early_exit_copy"
-trial_lr=0.001  # The configurations' is 0.002.
 
 rows_trials() {
-    local name sizes at
+    local name sizes at other
     for name in ${tried}; do
         # One training makes all sizes of these.
         [ "${name#early_exit}" = "${name}" ] && sizes=4 || sizes="6 4 2"
         at="${from} ${cached} --sizes '${sizes}' --test_sets dev --baselines ${name}"
         echo "${at}"
-        echo "${at} --baseline_lr ${trial_lr} $(apart trials)"
+        [ "${name}" = width ] && other=0.002 || other=0.001
+        echo "${at} --baseline_lr ${other} $(apart trials)"
     done
 }
 
