@@ -425,7 +425,7 @@ fi
 
 if wanted 6; then
     log "Stage 6: CTC fine-tuning of ${sizes} layers"
-    need "${stats}/.done" 3
+    need "${stats}/train/speech_shape" 3
     need "${encrl_exp}/done.json" 5
     family_opts=(--encrl_dir "${encrl_exp}" --family "${cut}")
     if [ "${finetune_epochs}" = 0 ]; then
@@ -471,7 +471,7 @@ fi
 
 if wanted 8; then
     log "Stage 8: baselines ${baselines}"
-    need "${stats}/.done" 3
+    need "${stats}/train/speech_shape" 3
     need "${reference_exp}/config.yaml" 4
     # From scratch only its architecture is needed.
     model_opts=()
