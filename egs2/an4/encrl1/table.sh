@@ -174,7 +174,7 @@ fi
 if [ -d exp/trials ]; then
     models=()
     for name in ${tried}; do
-        for folder in exp{,/trials}/asr_"${name}_s${first}"_{4l,exits}; do
+        for folder in exp{,/trials}/asr_"${name}_s${first}"_4l; do
             [ ! -e "${folder}/meta.json" ] || models+=("${folder}")
         done
     done
