@@ -15,6 +15,7 @@ start of the process, and the ratio to the smallest amount in the same round.
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -88,7 +89,8 @@ def run(folder: Path, amount: int, args: argparse.Namespace) -> dict[str, float]
     cost = read_json(output / "cost.json")
     stored = sum(one["train_seconds"] for one in cost["once"].values())
     trained = sum(one["train_seconds"] for one in cost["per_epoch"])
-    subprocess.run(["rm", "-r", str(output), str(folder / "cache")], check=True)
+    for made in output, folder / "cache":
+        shutil.rmtree(made)
     hours = cost["per_epoch"][0]["audio_seconds"] / 3600
     return {
         "epoch": trained / args.epochs / hours,

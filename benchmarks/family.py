@@ -111,10 +111,12 @@ class Routes:
             *("--student_init", "spaced", "--max_epoch", args.encrl_epochs, *frozen),
             *("--teacher_cache", self.exp / "cache", *self.model, *self.data),
         )
-        alone = [("--alone", *args.alone.split())] if len(sizes) > 1 else [()]
+        kind = ["--kind", "finetune"]
+        if len(sizes) > 1:
+            kind = ["--kind", "together", "--alone", *args.alone.split()]
         return seconds + self.run(
             "train_models",
-            *("--kind", "together" if len(sizes) > 1 else "finetune", *alone[0]),
+            *kind,
             *(
                 "--config",
                 CONF / "finetune_ctc.yaml",

@@ -20,6 +20,11 @@ def test_every_row_is_asked_for(recipe):
     model = recipe / "exp/trials/asr_width_s1_4l"
     model.mkdir(parents=True)
     (model / "meta.json").touch()
+    # Of what another call has left behind: all that is compared has to be there.
+    finished = "encrl_kl", "encrl_clip_mse", "encrl_init_random", "encrl_untrained"
+    for name in finished:
+        (recipe / f"exp/ablations/asr_{name}_s1_6l").mkdir(parents=True)
+    (recipe / "exp/asr_encrl_first_s1_6l").mkdir()
     rows = "main ablations costs baselines trials"
     options = ["--seeds", "1 2", "--rows", rows]
     result, calls = table(
@@ -39,7 +44,10 @@ def test_every_row_is_asked_for(recipe):
     assert options_of(ablations)["--expdir"] == "exp/ablations"
     assert options_of(ablations)["--results_json"] == "ablations.json"
     compared = shlex.split(options_of(ablations)["--report_opts"])
-    assert compared.count("--compare") == 2 * 9 + 2
+    assert compared.count("--compare") == 2 * 3 + 2
+    assert shlex.split(options_of(last)["--report_opts"]) == [
+        *("--compare", "encrl first layers 6", "encrl 6"),
+    ]
     pairs = set(zip(compared[1::3], compared[2::3]))
     control = "encrl random start, untrained reference 6"
     assert pairs > {

@@ -71,6 +71,7 @@ def reference(folder, num_blocks):
         ("--finetune_config no.yaml is missing", ["--finetune_config", "no.yaml"]),
         ("--baseline_training no.yaml is miss", ["--baseline_training", "no.yaml"]),
         ("--baseline_lr fast: a learning rate, e.g.", ["--baseline_lr", "fast"]),
+        ("--baseline_lr .: a learning rate, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
     ],
 )

@@ -112,6 +112,6 @@ check_baselines() {
             "${baseline_dir}/${name}.yaml is missing; there are ${there:-none}"
     done
     [ -z "${baseline_training}" ] || is_file baseline_training
-    [ -z "${baseline_lr}" ] || [[ ${baseline_lr} =~ ^[0-9]*\.?[0-9]*(e-?[0-9]+)?$ ]] \
+    [ -z "${baseline_lr}" ] || [[ ${baseline_lr} =~ ^([0-9]+\.?[0-9]*|\.[0-9]+)(e-?[0-9]+)?$ ]] \
         || die "--baseline_lr ${baseline_lr}: a learning rate, e.g. 0.001"
 }

@@ -157,28 +157,39 @@ tasks | side_by_side "${jobs}" "${more}"
 # Speed is measured at the end, when nothing else runs; plots go beside RESULTS.md.
 report="--stage 9 --stop_stage 9 --remeasure_rtf true --plot_dir plots"
 
-if [ -d exp/ablations ]; then
+compare=
+both() {  # both MODEL A B: compare two rows if the model of the second is there
+    [ ! -d "exp/$1_s${first}_6l" ] || compare+=" --compare '$2 6' '$3 6'"
+}
+
+if compgen -G "exp/ablations/asr_*_s${first}_6l" > /dev/null; then
     # What to match, where to start from, and what a reference that knows something or
-    # nothing adds to fine-tuning.
-    compare=
+    # nothing adds to fine-tuning; also rows of an earlier call.
     for name in kl clip mse mae clip+mae clip+mse "random start" "first layers" "last layers"; do
-        compare+=" --compare 'encrl clip+kl 6' 'encrl ${name} 6'"
-        compare+=" --compare 'encrl_direct clip+kl 6' 'encrl_direct ${name} 6'"
+        case ${name} in
+            *" "*) model=ablations/asr_encrl_init_${name% *} ;;
+            *) model=ablations/asr_encrl_${name//+/_} ;;
+        esac
+        both "${model}" "encrl clip+kl" "encrl ${name}"
+        both "${model}" "encrl_direct clip+kl" "encrl_direct ${name}"
     done
-    for name in "random start" "random start, untrained reference"; do
-        compare+=" --compare 'scratch fine-tuning alone 6' 'encrl ${name} 6'"
-    done
+    both ablations/asr_encrl_init_random "scratch fine-tuning alone" "encrl random start"
+    both ablations/asr_encrl_untrained "scratch fine-tuning alone" \
+        "encrl random start, untrained reference"
     eval "./run.sh ${report}/ablations --expdir exp/ablations --results ABLATIONS.md" \
         "--results_json ablations.json --report_opts \"${compare}\" ${more}"
 fi
-if [ -d exp/trials ]; then
-    models=()
-    for name in ${tried}; do
-        for folder in exp{,/trials}/asr_"${name}_s${first}"_4l; do
-            [ ! -e "${folder}/meta.json" ] || models+=("${folder}")
-        done
+models=()
+for name in ${tried}; do
+    for folder in exp{,/trials}/asr_"${name}_s${first}"_4l; do
+        [ ! -e "${folder}/meta.json" ] || models+=("${folder}")
     done
+done
+if [ -d exp/trials ] && [ "${#models[@]}" -gt 0 ]; then
     python3 -m espnet_plugin.bin.report "${models[@]}" --corpus an4 --test_set dev \
         --results_json exp/trials/trials.json --markdown TRIALS.md
 fi
-eval "./run.sh ${report} ${more}"
+# Besides EncRL against every baseline and against from scratch, which are always made.
+compare=
+both asr_encrl_first "encrl first layers" encrl
+eval "./run.sh ${report} ${compare:+--report_opts \"${compare}\"} ${more}"
