@@ -11,8 +11,13 @@ from espnet_plugin.decode.run import decode_model
 from espnet_plugin.errors import UserError
 
 
-def contents(folder):
-    return {name: (folder / name).read_text() for name in FILES}
+def words(folder):
+    return {name: (folder / name).read_text() for name in FILES if name != "score"}
+
+
+def scores(folder):
+    lines = (folder / "score").read_text().splitlines()
+    return {key: float(value) for key, value in map(str.split, lines)}
 
 
 @pytest.mark.slow
@@ -22,7 +27,9 @@ def test_two_processes_leave_what_one_does(tiny_asr_model, tmp_path):
     decode_model(*model, [("one", data, tmp_path / "one")])
     sets = [("two", data, tmp_path / "two")]
     assert decode_in_parts(*model, sets, 2) == [tmp_path / "two"]
-    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert words(tmp_path / "two") == words(tmp_path / "one")
+    # To rounding: kernels sum in another order where memory is aligned otherwise.
+    assert scores(tmp_path / "two") == pytest.approx(scores(tmp_path / "one"))
     assert not (tmp_path / "two/.parts").exists()
     # Again: no process is started.
     before = (tmp_path / "two/text").stat().st_mtime_ns

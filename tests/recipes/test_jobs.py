@@ -200,6 +200,7 @@ def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
         "dump/raw/train/done.json",
         "dump/raw/dev/done.json",
         "exp/asr_stats_raw_char/.done",
+        "exp/asr_stats_raw_char/train/speech_shape",
         "exp/asr_reference/meta.json",
         "exp/asr_reference/config.yaml",
         "exp/encrl_encrl_s1/done.json",
