@@ -11,7 +11,10 @@ It prints one JSON object: seconds of audio trained on in a second, the median o
 
 * ``split``: two ranks share the one process's batch;
 * ``whole``: two ranks with as large a batch each;
-* ``apart``: the same without any exchange: what the two cores give at most.
+* ``apart``: the same without any exchange: what the two cores give at most;
+* ``steps``: nothing exchanged, but the one waits for the other after every batch;
+* ``gradients``: gradients alone are exchanged (KL alone is matched, which needs no more);
+* ``clip``: CLIP's vectors too; ``whole`` has ESPnet's own figures and signal besides.
 """
 
 import argparse
@@ -33,18 +36,24 @@ RATE = 16000
 
 
 class Case(NamedTuple):
-    """How many processes, whether they exchange gradients, share of the batch each."""
+    """How many processes, what they exchange, share of the batch each."""
 
     world: int
-    exchange: bool
-    share: float
+    gradients: bool = False
+    clip: bool = False  # CLIP takes part, and with gradients its vectors are exchanged
+    figures: bool = False  # ESPnet's own, and its signal that data remain
+    wait: bool = False
+    share: float = 1.0
 
 
 CASES = {
-    "one": Case(1, False, 1.0),
-    "split": Case(2, True, 0.5),
-    "whole": Case(2, True, 1.0),
-    "apart": Case(2, False, 1.0),
+    "one": Case(1, clip=True),
+    "split": Case(2, gradients=True, clip=True, figures=True, share=0.5),
+    "whole": Case(2, gradients=True, clip=True, figures=True),
+    "apart": Case(2, clip=True),
+    "steps": Case(2, clip=True, wait=True),
+    "gradients": Case(2, gradients=True),
+    "clip": Case(2, gradients=True, clip=True),
 }
 
 
@@ -104,10 +113,12 @@ def measure(
             *("--reference_config", f"{folder}/config.yaml"),
             *("--reference_model_file", f"{folder}/model.pth"),
             *("--student_num_layers", f"{args.layers}", "--output_dir", f"{output}"),
+            *("--config", str(ROOT / "conf/train_encrl.yaml"), "--log_interval", "100"),
+            *("--objectives", *(["clip"] if case.clip else []), "kl"),
         ]
     )
     output.mkdir(exist_ok=True)
-    if case.exchange:
+    if case.gradients:
         dist.init_process_group(
             "gloo",
             init_method=f"file://{folder}/meeting_{name}",
@@ -116,7 +127,7 @@ def measure(
         )
     model = EncRLTask.build_model(options)
     trained = model
-    if case.exchange:
+    if case.gradients:
         trained = torch.nn.parallel.DistributedDataParallel(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
     generator = torch.Generator().manual_seed(rank)
@@ -127,6 +138,13 @@ def measure(
         "speech_lengths": torch.full((len(speech),), shape[1]),
     }
     names = [f"{rank}-{i}" for i in range(len(speech))]
+
+    def batches():
+        for _ in range(args.steps):
+            yield names, dict(batch)
+            if case.wait:
+                together.wait()
+
     reporter, times = Reporter(), []
     for epoch in range(1, args.repeats + 2):
         reporter.set_epoch(epoch)
@@ -135,7 +153,7 @@ def measure(
         with reporter.observe("train") as observed:
             CostTrainer.train_one_epoch(
                 model=trained,
-                iterator=[(names, dict(batch)) for _ in range(args.steps)],
+                iterator=batches(),
                 optimizers=[optimiser],
                 schedulers=[None],
                 scaler=None,
@@ -143,9 +161,9 @@ def measure(
                 summary_writer=None,
                 options=CostTrainer.build_options(options),
                 distributed_option=DistributedOption(
-                    distributed=case.exchange,
-                    dist_rank=rank if case.exchange else None,
-                    dist_world_size=case.world if case.exchange else None,
+                    distributed=case.figures,
+                    dist_rank=rank if case.figures else None,
+                    dist_world_size=case.world if case.figures else None,
                 ),
             )
         together.wait()

@@ -74,11 +74,11 @@ def test_every_row_is_asked_for(recipe):
         "scratch_cost",
         "layer_copy",
         "layer_copy_cost",
-        "layer_copy_first",
+        "layer_copy_spaced",
         "width",
     ]
     ones += ["magnitude", "gates", "ctc_kd", "early_exit", once]
-    rivals = "early_exit_copy", "layer_copy_spaced", "layer_prune"
+    rivals = "early_exit_copy", "layer_copy_first", "layer_prune"
     assert sorted(others) == sorted(
         [(name, "1") for name in ones]
         + [(name, seed) for name in rivals for seed in ("1", "2")]

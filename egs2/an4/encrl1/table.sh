@@ -87,14 +87,14 @@ rows_costs() {
 rows_baselines() {
     local seed name
     for seed in ${seeds}; do
-        for name in layer_copy_spaced early_exit_copy layer_prune; do
+        for name in layer_copy_first early_exit_copy layer_prune; do
             echo "--stage 8 --stop_stage 8" $(of_seed "${seed}") "--baselines ${name}"
         done
     done
     # The start that suits the baselines.
     echo "${encrl} ${cached} --student_init first --tag encrl_first --variant 'first layers'"
     echo "${from} --sizes 6 --baselines layer_copy_cost"
-    for name in layer_copy layer_copy_first width magnitude gates ctc_kd early_exit; do
+    for name in layer_copy layer_copy_spaced width magnitude gates ctc_kd early_exit; do
         echo "${from} ${cached} --baselines ${name}"
     done
     echo "${from} --baselines 'layer_cut magnitude_once magnitude_once_no_conv'"
