@@ -78,11 +78,13 @@ def report_html(
         notes = [line.removeprefix("* ") for line in missing.splitlines()]
         parts += ["<h2>Not there yet</h2>", "<ul>"]
         parts += [*(f"<li>{escape(note)}</li>" for note in notes), "</ul>"]
-    parts += ['<section class="published">', f"<h2>{escape(PUBLISHED_HEADING)}</h2>"]
-    parts.append(f"<p>{escape(PUBLISHED_SOURCE)}</p>")
-    for table in published_tables():
-        parts += _table(table, "h3")
-    parts.append("</section>")
+    if published := published_tables(results):
+        parts.append('<section class="published">')
+        parts.append(f"<h2>{escape(PUBLISHED_HEADING)}</h2>")
+        parts.append(f"<p>{escape(PUBLISHED_SOURCE)}</p>")
+        for table in published:
+            parts += _table(table, "h3")
+        parts.append("</section>")
     body = "\n".join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -52,8 +52,9 @@ def markdown_block(
     missing = missing_notes(results)
     if missing:
         parts += ["#### Not there yet", missing]
-    parts += [f"### {PUBLISHED_HEADING}", PUBLISHED_SOURCE]
-    for table in published_tables():
+    if published := published_tables(results):
+        parts += [f"### {PUBLISHED_HEADING}", PUBLISHED_SOURCE]
+    for table in published:
         parts += _parts(table)
     return "\n\n".join(parts)
 

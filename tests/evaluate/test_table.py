@@ -321,6 +321,12 @@ def test_block_has_every_part_and_the_plots(results):
     assert "Not there yet" not in block
 
 
+def test_published_figures_stand_beside_encrl_alone(results):
+    results["rows"] = [r for r in results["rows"] if not r["method"].startswith("encrl")]
+    block = markdown_block(results)
+    assert "#### Quality" in block and PUBLISHED_HEADING not in block
+
+
 def test_empty_results_are_refused():
     with pytest.raises(UserError, match="no row yet"):
         quality_table({"corpus": "mini", "rows": [], "shared": []})
