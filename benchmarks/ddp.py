@@ -13,7 +13,7 @@ It prints one JSON object: seconds of audio trained on in a second, the median o
 * ``whole``: two ranks with as large a batch each;
 * ``apart``: the same without any exchange: what the two cores give at most;
 * ``steps``: nothing exchanged, but the one waits for the other after every batch;
-* ``gradients``: gradients alone are exchanged (KL alone is matched, which needs no more);
+* ``gradients``: gradients alone are exchanged (KL alone is matched: it needs no more);
 * ``clip``: CLIP's vectors too; ``whole`` has ESPnet's own figures and signal besides.
 """
 

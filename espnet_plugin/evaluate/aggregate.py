@@ -12,6 +12,7 @@ import numpy as np
 
 from espnet_plugin.evaluate.bootstrap import bootstrap_interval
 from espnet_plugin.evaluate.kept import Kept, kept_of
+from espnet_plugin.evaluate.references import reference_of
 from espnet_plugin.evaluate.row_cost import (
     COST_KEYS,
     Cost,
@@ -22,7 +23,7 @@ from espnet_plugin.evaluate.row_cost import (
 )
 from espnet_plugin.evaluate.size import row_size, size_text
 
-__all__ = ["Group", "group_rows"]
+__all__ = ["Group", "group_rows", "of_references"]
 
 Interval = tuple[float, float]
 
@@ -65,6 +66,7 @@ class Group:
         unit_words: Words by bootstrap unit, shape (units,).
         test_sets: Keys of the test sets of the rows, None among them if not known.
         dirs: Folders of the rows.
+        references: Which the scored rows learnt from; None among them if not known.
         kept: What of the rows and their trainings is of an earlier results.json.
     """
 
@@ -97,6 +99,7 @@ class Group:
     unit_words: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
     test_sets: frozenset = frozenset()
     dirs: tuple[str, ...] = ()
+    references: frozenset = frozenset()
     kept: Kept = Kept()
 
     @property
@@ -160,9 +163,35 @@ def group_rows(rows: Sequence[Mapping], shared: Iterable[Mapping]) -> list[Group
     runs = {entry["name"]: entry for entry in shared}
     groups: dict[tuple, list[Mapping]] = {}
     for row in rows:
-        key = (row["method"], row.get("variant") or "", row["layers"], row_size(row))
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(_key(row), []).append(row)
     return [_group(key, members, runs) for key, members in groups.items()]
+
+
+def of_references(
+    group: Group, references: Iterable[str], results: Mapping[str, Any]
+) -> Group:
+    """Return a group as it were with the models of some references alone.
+
+    Args:
+        group: From `group_rows` of some of the rows of ``results``.
+        references: Which to keep; scored models of the group learnt from them.
+        results: Content of results.json.
+    """
+    shared = results.get("shared", [])
+    runs, kept = {entry["name"]: entry for entry in shared}, set(references)
+    key = group.method, group.variant, group.layers, group.size
+    rows = [
+        row
+        for row in results["rows"]
+        if _key(row) == key
+        and row["seed"] in group.seeds
+        and reference_of(row, runs) in kept
+    ]
+    return group_rows(rows, shared)[0]
+
+
+def _key(row: Mapping) -> tuple:
+    return row["method"], row.get("variant") or "", row["layers"], row_size(row)
 
 
 def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Group:
@@ -209,6 +238,7 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         unit_words=words,
         test_sets=frozenset(row.get("test_set") for row in scored),
         dirs=tuple(row.get("dir", "") for row in rows),
+        references=frozenset(reference_of(row, runs) for row in scored),
         kept=kept_of(rows, runs),
     )
 

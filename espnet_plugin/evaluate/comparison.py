@@ -1,13 +1,13 @@
 """Paired comparisons of rows: which ones, on which utterances, and in which words."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.aggregate import Group, group_rows
+from espnet_plugin.evaluate.aggregate import Group, group_rows, of_references
 from espnet_plugin.evaluate.bootstrap import PairedComparison, paired_bootstrap
 from espnet_plugin.evaluate.kept import KEPT_MARK
 
@@ -27,12 +27,14 @@ class Comparison:
         second: The one that is compared.
         result: The second's errors against the first's.
         common: On how many utterances, if not on the whole set of each.
+        part: Which of their models were compared, in words; empty if all.
     """
 
     first: Group
     second: Group
     result: PairedComparison
     common: Optional[int] = None
+    part: str = ""
 
     @property
     def sentence(self) -> str:
@@ -40,6 +42,8 @@ class Comparison:
         sentence = self.result.sentence(self.first.label, self.second.label)
         if self.common is not None:
             sentence += f"; on the {self.common} utterances that both were scored on"
+        if self.part:
+            sentence += f"; {self.part} alone, so that both learnt from the same"
         return sentence
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,6 +55,7 @@ class Comparison:
             "p_value": self.result.p_value,
             "words": self.result.words,
             "common_utterances": self.common,
+            "part": self.part,
             "sentence": self.sentence,
         }
 
@@ -67,6 +72,9 @@ def compare_all(
     against the reference.
     Where one cannot be made, because a score is not there yet, it is left out.
 
+    Of two rows that learnt from different references, the models of common ones are
+    compared, if there are any: the rest would compare references.
+
     Args:
         results: Content of results.json.
         named: Pairs of rows, see `find_row`; the second is compared with the first.
@@ -80,7 +88,7 @@ def compare_all(
     for one, other in named:
         pair = find_row(results, one), find_row(results, other)
         asked.add(_names(pair))
-        compared = compare_groups(*pair, results, intersection)
+        compared = _compare(*pair, results, intersection)
         if compared is None:
             raise UserError(
                 f"--compare {one!r} {other!r}: {_why_not(*pair)}"
@@ -90,10 +98,27 @@ def compare_all(
     for pair in _default_pairs(groups):
         if _names(pair) in asked:
             continue
-        compared = compare_groups(*pair, results, intersection)
+        compared = _compare(*pair, results, intersection)
         if compared is not None:
             made.append(compared)
     return made
+
+
+def _compare(
+    first: Group, second: Group, results: Mapping[str, Any], intersection: bool
+) -> Optional[Comparison]:
+    """`compare_groups`, of models that learnt from the same references."""
+    common = (first.references & second.references) - {None}
+    known = None not in first.references | second.references
+    if not (common and known) or first.references == second.references:
+        return compare_groups(first, second, results, intersection)
+    pair = [of_references(group, common, results) for group in (first, second)]
+    compared = compare_groups(*pair, results, intersection)
+    names, what = sorted(common), "reference"
+    if pair[0].seeds == pair[1].seeds:
+        names, what = [str(seed) for seed in pair[0].seeds], "seed"
+    part = f"{what}{'s' * (len(names) > 1)} {', '.join(names)}"
+    return compared and replace(compared, part=part)
 
 
 def find_row(results: Mapping[str, Any], name: str) -> Group:

@@ -11,7 +11,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.row_cost import run_names
 from espnet_plugin.files import file_checksum, read_json
 
-__all__ = ["read_reference", "reference_note"]
+__all__ = ["read_reference", "reference_note", "reference_of"]
 
 # Of the checksum; enough to tell references apart.
 _DIGITS = 12
@@ -40,6 +40,19 @@ def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
     return found[:_DIGITS] if isinstance(found, str) else None
 
 
+def reference_of(row: Mapping[str, Any], runs: Mapping[str, Mapping]) -> Optional[str]:
+    """Return which reference a row of results.json learnt from, None if none is known.
+
+    Args:
+        row: Of results.json.
+        runs: Its shared trainings by name: the row's may say what the row does not.
+    """
+    digest = row.get("reference")
+    for name in run_names(row, runs):
+        digest = digest or runs.get(name, {}).get("reference")
+    return digest
+
+
 def reference_note(results: Mapping[str, Any]) -> str:
     """Name the rows of one seed that learnt from different references.
 
@@ -52,10 +65,7 @@ def reference_note(results: Mapping[str, Any]) -> str:
     runs = {run["name"]: run for run in results.get("shared", [])}
     seeds: dict[int, dict[str, dict[str, None]]] = {}
     for row in results["rows"]:
-        digest = row.get("reference")
-        for name in run_names(row, runs):
-            digest = digest or runs.get(name, {}).get("reference")
-        if digest:
+        if digest := reference_of(row, runs):
             what = f"{row['method']} {row.get('variant') or ''}".strip()
             seeds.setdefault(row["seed"], {}).setdefault(digest, {})[what] = None
     notes = ""

@@ -130,6 +130,8 @@ def _verdict(one: Comparison) -> str:
     words = f"at {one.result.words} words"
     if one.common is not None:
         words += f" ({one.common} common utterances)"
+    if one.part:
+        words += f", {one.part}"
     if not one.result.shown:
         return f"no difference shown {words}"
     least, most = sorted(map(abs, one.result.ci95))

@@ -98,6 +98,36 @@ def test_any_two_rows_by_name_or_folder():
         find_row(results, "encrl 6")
 
 
+def test_models_of_other_references_are_left_out_of_a_comparison():
+    rows = [
+        make_row("reference", 12, "0 0 0 1", reference="aa"),
+        # Learnt from a bad reference, which the other has no model of.
+        make_row("encrl", 6, "9 9 9 9", seed=1, reference="bb"),
+        make_row("encrl", 6, "1 1 1 1", seed=2, reference="aa"),
+        make_row("encrl", 6, "1 1 3 1", seed=3, reference="aa"),
+        make_row("layer_copy", 6, "2 2 2 2", seed=2, reference="aa"),
+        make_row("scratch", 6, "2 2 2 2", seed=1),
+    ]
+    results = results_of(rows)
+    made = {
+        (one.second.label, one.first.label): one
+        for one in compare_all(results, [("asr_layer_copy__s2_6l", "encrl 6")])
+    }
+    alone = made["encrl 6", "layer_copy 6"]
+    folders = "asr_layer_copy__s2_6l", "asr_encrl__s2_6l"
+    assert alone.result.difference == pytest.approx(100 * (5 - 8) / 40)
+    assert "reference aa alone" in alone.sentence and alone.first.seeds == (2,)
+    one, *_ = compare_all(results, [folders])
+    assert one.result.difference == pytest.approx(100 * (4 - 8) / 40) and not one.part
+    # The reference has one seed; which seeds the others have does not matter.
+    assert made["encrl 6", "reference 12"].second.seeds == (2, 3)
+    # From scratch nothing was learnt from a reference: all seeds.
+    assert made["encrl 6", "scratch 6"].second.seeds == (1, 2, 3)
+    rows[3]["test_wer"] = None
+    one, *_ = compare_all(results, [("layer_copy 6", "encrl 6")])
+    assert one.to_dict()["part"] == "reference aa"
+
+
 def test_the_same_numbers_as_from_score_json():
     references = {f"u{i}": "a b c d" for i in range(20)}
     scores = [

@@ -322,7 +322,9 @@ def test_block_has_every_part_and_the_plots(results):
 
 
 def test_published_figures_stand_beside_encrl_alone(results):
-    results["rows"] = [r for r in results["rows"] if not r["method"].startswith("encrl")]
+    results["rows"] = [
+        r for r in results["rows"] if not r["method"].startswith("encrl")
+    ]
     block = markdown_block(results)
     assert "#### Quality" in block and PUBLISHED_HEADING not in block
 
