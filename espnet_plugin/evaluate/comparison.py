@@ -43,7 +43,9 @@ class Comparison:
         if self.common is not None:
             sentence += f"; on the {self.common} utterances that both were scored on"
         if self.part:
-            sentence += f"; {self.part} alone, so that both learnt from the same"
+            sentence += (
+                f"; {self.part} alone, so that both learnt from the same references"
+            )
         return sentence
 
     def to_dict(self) -> dict[str, Any]:
