@@ -89,6 +89,12 @@ class Cases:
         """An EncRL step with the reference computed in it."""
         return self._step(self._encrl(layers, exits), self.speech)
 
+    def half(self) -> Callable[[], None]:
+        """As live, the reference in bfloat16 (``--teacher_dtype``)."""
+        return self._step(
+            self._encrl(SIZES[0], more=["--teacher_dtype", "bfloat16"]), self.speech
+        )
+
     def frozen(self) -> Callable[[], None]:
         """As cached, the front end left as it is (``--freeze encoder.embed``)."""
         return self.cached(frozen=True)
@@ -125,14 +131,14 @@ class Cases:
         """As live, of the smallest size."""
         return self.live(SIZES[2])
 
-    def _encrl(self, layers: int, exits=()):
+    def _encrl(self, layers: int, exits=(), more=()):
         from espnet_plugin.tasks.encrl import EncRLTask
 
         cmd = [
             *("--config", str(self.args.encrl), "--student_num_layers", str(layers)),
             *("--reference_config", f"{self.folder}/config.yaml"),
             *("--reference_model_file", f"{self.folder}/model.pth"),
-            *("--output_dir", str(self.folder)),
+            *("--output_dir", str(self.folder), *more),
         ]
         if exits:
             cmd += ["--student_exits", *map(str, exits)]
@@ -156,7 +162,7 @@ class Cases:
         return step
 
 
-CASES = ("alone", "live", "cached", "frozen", "family", "four", "two")
+CASES = ("alone", "live", "half", "cached", "frozen", "family", "four", "two")
 
 
 def measure_time(cases: Cases) -> dict:
@@ -181,6 +187,7 @@ def measure_time(cases: Cases) -> dict:
         "live : alone, over the arithmetic": [
             r.live / r.alone / by_arithmetic for r in rounds
         ],
+        "live, reference in bfloat16 : live": [r.half / r.live for r in rounds],
         "family : three separate": [
             r.family / (r.live + r.four + r.two) for r in rounds
         ],

@@ -71,6 +71,8 @@ class FrozenTeacher:
 
     Args:
         model: The reference; its decoder, if it has one, is dropped.
+        dtype: Of the products in its encoder (``torch.autocast``); its front end, its
+            CTC layer and what it returns are in single precision.
 
     Attributes:
         counting: Whether operations are being counted (see
@@ -81,7 +83,7 @@ class FrozenTeacher:
         UserError: If the model has no CTC layer.
     """
 
-    def __init__(self, model: ESPnetASRModel):
+    def __init__(self, model: ESPnetASRModel, dtype: torch.dtype = torch.float32):
         if getattr(model, "ctc", None) is None:
             raise UserError(
                 "the reference has no CTC layer (ctc_weight 0): EncRL needs its "
@@ -95,7 +97,10 @@ class FrozenTeacher:
         if getattr(model.encoder, "ctc_trim", False):
             # It leaves out frames that look blank, which the student's would miss.
             model.encoder.ctc_trim = False
+        if dtype != torch.float32:
+            _run_in(dtype, model.encoder)
         self.model = model.requires_grad_(False).eval()
+        self.dtype = dtype
         self.counting = False
         self.flops = 0
 
@@ -121,3 +126,21 @@ class FrozenTeacher:
                 outputs = encoder_outputs(self.model, speech, lengths)
             self.flops += counter.get_total_flops()
             return outputs
+
+
+def _run_in(dtype: torch.dtype, encoder: torch.nn.Module) -> None:
+    """Let an encoder compute in a lower precision and return single precision.
+
+    Not the whole of ``model.encode``: on a CPU autocast would reach the log-mel
+    features as well, which ESPnet keeps out of it on a GPU.
+    """
+    forward = encoder.forward
+
+    def lower(features: torch.Tensor, *args, **others):
+        with torch.autocast(features.device.type, dtype):
+            output, *rest = forward(features, *args, **others)
+        if isinstance(output, tuple):  # with intermediate CTC
+            return ((output[0].float(), output[1]), *rest)
+        return (output.float(), *rest)
+
+    encoder.forward = lower

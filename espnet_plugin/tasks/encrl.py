@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Tuple
 
+import torch
 import torch.distributed as dist
 from espnet2.tasks.asr import encoder_choices, frontend_choices
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -129,6 +130,13 @@ class EncRLTask(CountedASRTask):
             help="Feed-forward width; by default in the reference's proportion",
         )
         group.add_argument(
+            "--teacher_dtype",
+            choices=("float32", "bfloat16"),
+            default="float32",
+            help="Of the products in the reference's encoder; bfloat16 where the "
+            "hardware is fast at it",
+        )
+        group.add_argument(
             "--teacher_cache",
             type=str_or_none,
             default=None,
@@ -169,7 +177,7 @@ class EncRLTask(CountedASRTask):
             args.reference_config, args.reference_model_file, "cpu"
         )
         check_inputs(args, reference_args)
-        teacher = FrozenTeacher(reference)
+        teacher = FrozenTeacher(reference, getattr(torch, args.teacher_dtype))
         layers = layers_to_copy(args, reference_args)
         if args.objectives:
             given = args.model_conf.get("objectives") or {}

@@ -77,6 +77,8 @@ def build_cache(
             ]
         ),
     }
+    if teacher.dtype != torch.float32:  # What older caches say means single precision.
+        made_of["precision"] = str(teacher.dtype)
     # One rank computes, the others read what it wrote. That may take days, and a
     # group's own patience ends after minutes; a lost rank is noticed at once here too.
     if is_distributed():

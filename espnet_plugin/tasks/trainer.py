@@ -175,10 +175,10 @@ class CostTrainer(Trainer):
         checkpoint = Path(options.output_dir) / "checkpoint.pth"
         if checkpoint.is_file() and others["distributed_option"].dist_rank in (None, 0):
             os.replace(checkpoint, checkpoint.with_name("checkpoint.previous.pth"))
-        seconds, flops, teacher_flops = 0.0, 0, 0
+        seconds, padding, flops, teacher_flops = 0.0, 0.0, 0, 0
 
         def watched():
-            nonlocal seconds, flops, teacher_flops
+            nonlocal seconds, padding, flops, teacher_flops
             for utts, batch in iterator:
                 if not hasattr(plain, _FLOPS):
                     count = partial(count_step, plain, to_device(batch, _device(plain)))
@@ -189,6 +189,7 @@ class CostTrainer(Trainer):
                 # not trained on.
                 lengths = batch["speech_lengths"] * plain.seconds_per_input
                 seconds += float(lengths.sum())
+                padding += float((lengths.max() - lengths).sum())
                 step = getattr(plain, _FLOPS)(len(lengths), float(lengths.max()))
                 flops, teacher_flops = flops + step[0], teacher_flops + step[1]
 
@@ -205,6 +206,7 @@ class CostTrainer(Trainer):
         figures = {
             "cpu_seconds": cpu,
             "audio_seconds": seconds,
+            "padding_seconds": padding,
             "flops": flops,
             "teacher_flops": teacher_flops,
         }
@@ -219,6 +221,11 @@ class CostTrainer(Trainer):
             for name, value in zip(figures, whole.tolist())
         }
         cls._note(options, others, reporter.epoch, train_seconds=wall, **figures)
+        logging.info(
+            "epoch %d: %.1f %% of its batches' time is padding",
+            reporter.epoch,
+            100 * figures["padding_seconds"] / max(1e-9, _filled(figures)),
+        )
         return invalid
 
     @classmethod
@@ -235,6 +242,11 @@ class CostTrainer(Trainer):
     def _note(cls, options, others, epoch: int, **figures: float) -> None:
         if others["distributed_option"].dist_rank in (None, 0):
             CostLog(Path(options.output_dir) / "cost.json").add(epoch, **figures)
+
+
+def _filled(figures: dict) -> float:
+    """Return seconds of audio and padding together."""
+    return figures["audio_seconds"] + figures["padding_seconds"]
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
