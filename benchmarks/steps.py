@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Callable
+from typing import Callable, Optional, Sequence
 
 import torch
 from ddp import RATE, ROOT, write_reference
@@ -66,7 +66,24 @@ class Cases:
         }
         self.text = {"text": text, "text_lengths": torch.full((len(text),), count)}
 
-    def alone(self, change: Callable = lambda model: None) -> Callable[[], None]:
+    def extracted(self) -> Callable[[], None]:
+        """As alone, of features that stage 2 has extracted (``--feats_type fbank``)."""
+        frames = int(self.args.seconds * 100)
+        generator = torch.Generator().manual_seed(0)
+        features = torch.randn(self.args.batch_size, frames, 40, generator=generator)
+        batch = {
+            "speech": features,
+            "speech_lengths": torch.full((len(features),), frames),
+        }
+        return self.alone(more=["--input_size", "40"], batch=batch, rate=100)
+
+    def alone(
+        self,
+        change: Callable = lambda model: None,
+        more: Sequence[str] = (),
+        batch: Optional[dict] = None,
+        rate: int = RATE,
+    ) -> Callable[[], None]:
         """A student trained with CTC, by ESPnet's own task."""
         from espnet_plugin.tasks.asr import CountedASRTask
 
@@ -78,10 +95,11 @@ class Cases:
                 *("--model_conf", "interctc_weight=0.0"),
                 *("--token_list", f"{self.folder}/tokens.txt"),
                 *("--output_dir", str(self.folder), "--normalize", "utterance_mvn"),
+                *more,
             ]
         )
         model = CountedASRTask.build_model(options)
-        step = self._step(model, {**self.speech, **self.text})
+        step = self._step(model, {**(batch or self.speech), **self.text}, rate)
         change(model)
         return step
 
@@ -144,10 +162,10 @@ class Cases:
             cmd += ["--student_exits", *map(str, exits)]
         return EncRLTask.build_model(EncRLTask.get_parser().parse_args(cmd))
 
-    def _step(self, model, batch) -> Callable[[], None]:
+    def _step(self, model, batch, rate: int = RATE) -> Callable[[], None]:
         from espnet_plugin.tasks.trainer import count_step
 
-        model.seconds_per_input = 1 / RATE
+        model.seconds_per_input = 1 / rate
         flops = count_step(model, batch, self.args.batch_size, self.args.seconds)
         optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5)
         model.train()
@@ -162,7 +180,17 @@ class Cases:
         return step
 
 
-CASES = ("alone", "live", "half", "cached", "frozen", "family", "four", "two")
+CASES = (
+    "alone",
+    "extracted",
+    "live",
+    "half",
+    "cached",
+    "frozen",
+    "family",
+    "four",
+    "two",
+)
 
 
 def measure_time(cases: Cases) -> dict:
@@ -182,6 +210,9 @@ def measure_time(cases: Cases) -> dict:
     rounds = [SimpleNamespace(**dict(zip(CASES, r))) for r in zip(*seconds.values())]
     ratios = {
         "cached : alone": [r.cached / r.alone for r in rounds],
+        "alone, features extracted before : alone": [
+            r.extracted / r.alone for r in rounds
+        ],
         "cached, frozen front end : cached": [r.frozen / r.cached for r in rounds],
         "live : alone": [r.live / r.alone for r in rounds],
         "live : alone, over the arithmetic": [
