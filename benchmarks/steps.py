@@ -120,9 +120,11 @@ class Cases:
     def cached(self, frozen: bool = False) -> Callable[[], None]:
         """An EncRL step that reads the reference's outputs."""
         from espnet_plugin.distill.cache import CachedTeacher, write_cache
+        from espnet_plugin.distill.layout import lay_out_frozen
 
         model = self._encrl(SIZES[0])
         model.encoder.embed.requires_grad_(not frozen)
+        lay_out_frozen(model)
         store = write_cache(
             self.folder / f"cache_{frozen}",
             {},

@@ -10,6 +10,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet_plugin import host
 from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.selection import ScoreBook
+from espnet_plugin.distill.layout import lay_out_frozen
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.ranks import (
     end_together,
@@ -115,8 +116,9 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the schedule's length is known."""
+        """Build the optimisers, once the schedule and what is frozen are known."""
         fill_schedule(args)
+        lay_out_frozen(model)
         return super().build_optimizers(args, model)
 
     @classmethod

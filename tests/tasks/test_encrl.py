@@ -411,6 +411,8 @@ def test_a_copied_front_end_may_be_frozen_and_stays_the_reference_s(
     changed = {n for n in after if n in before and not torch.equal(after[n], before[n])}
     assert any(name.startswith("encoder.encoders.0") for name in changed)
     assert not any(name.startswith("encoder.embed") for name in changed)
+    kernel = after["encoder.embed.conv.2.weight"]  # for a faster forward pass
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(
