@@ -24,7 +24,8 @@ def test_every_row_is_asked_for(recipe):
     finished = "encrl_kl", "encrl_clip_mse", "encrl_init_random", "encrl_untrained"
     for name in finished:
         (recipe / f"exp/ablations/asr_{name}_s1_6l").mkdir(parents=True)
-    (recipe / "exp/asr_encrl_first_s1_6l").mkdir()
+    for name in "first", "one":
+        (recipe / f"exp/asr_encrl_{name}_s1_6l").mkdir()
     rows = "main ablations costs baselines trials"
     options = ["--seeds", "1 2", "--rows", rows]
     result, calls = table(
@@ -47,6 +48,7 @@ def test_every_row_is_asked_for(recipe):
     assert compared.count("--compare") == 2 * 3 + 2
     assert shlex.split(options_of(last)["--report_opts"]) == [
         *("--compare", "encrl first layers 6", "encrl 6"),
+        *("--compare", "scratch 6", "encrl one size alone 6"),
     ]
     pairs = set(zip(compared[1::3], compared[2::3]))
     control = "encrl random start, untrained reference 6"
@@ -97,7 +99,7 @@ def test_every_row_is_asked_for(recipe):
     for job in jobs:
         assert (job.get("--student_init") == "random") == (job.get("--freeze") == "")
     tags = [job["--tag"] for job in jobs if "--tag" in job]
-    assert len(set(tags)) == len(tags) == 13
+    assert len(set(tags)) == len(tags) == 14
     # What is no part of the main table lies apart, but learns from the same reference
     # and data.
     for name in "ablations", "trials":

@@ -79,6 +79,9 @@ rows_costs() {
     echo "${encrl} ${cached} --tag encrl_paper --variant 'published objectives and start'" \
         "--student_init random --family last --freeze '' --finetune each --finetune_alone ''" \
         "--objectives 'clip mse' --encrl_epochs 6 --finetune_epochs 3"
+    # One model instead of a family.
+    echo "${encrl} ${cached} --tag encrl_one --variant 'one size alone'" \
+        "--sizes 6 --finetune each --finetune_alone ''"
     # Two layers have nine epochs anyway.
     echo "${from} --sizes '6 4' --baselines scratch_longer"
     echo "${from} --baselines scratch_cost"
@@ -196,4 +199,6 @@ fi
 # Besides EncRL against every baseline and against from scratch, which are always made.
 compare=
 both asr_encrl_first "encrl first layers" encrl
+both asr_encrl_paper encrl "encrl published objectives and start"
+both asr_encrl_one scratch "encrl one size alone"
 eval "./run.sh ${report} ${compare:+--report_opts \"${compare}\"} ${more}"
