@@ -135,6 +135,7 @@ def average_final(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.T
     if not final:
         raise UserError(
             "the wanted sparsity was not reached in any epoch that was kept: train "
-            "for more epochs, end the schedule earlier, or raise eta"
+            "for more epochs, end the schedule earlier, or raise eta or the learning "
+            "rate, by which gates move their thresholds (--baseline_lr)"
         )
     return average_states(final)

@@ -79,7 +79,7 @@ def test_every_row_is_asked_for(recipe):
         "layer_copy_spaced",
         "width",
     ]
-    ones += ["magnitude", "gates", "ctc_kd", "early_exit", once]
+    ones += ["magnitude", "gates", "gates", "ctc_kd", "early_exit", once]
     rivals = "early_exit_copy", "layer_copy_first", "layer_prune"
     assert sorted(others) == sorted(
         [(name, "1") for name in ones]

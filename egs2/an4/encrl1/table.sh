@@ -97,9 +97,12 @@ rows_baselines() {
     # The start that suits the baselines.
     echo "${encrl} ${cached} --student_init first --tag encrl_first --variant 'first layers'"
     echo "${from} --sizes '6 2' --baselines layer_copy_cost"
-    for name in layer_copy layer_copy_spaced width magnitude gates ctc_kd early_exit; do
+    for name in layer_copy layer_copy_spaced width magnitude ctc_kd early_exit; do
         echo "${from} ${cached} --baselines ${name}"
     done
+    # At their learning rate gates do not get down to two layers' parameters.
+    echo "${from} ${cached} --sizes '6 4' --baselines gates"
+    echo "${from} ${cached} --sizes 2 --baselines gates --baseline_lr 0.004"
     echo "${from} --baselines 'layer_cut magnitude_once magnitude_once_no_conv'"
 }
 
