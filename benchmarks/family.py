@@ -168,7 +168,9 @@ def main(cmd=None) -> int:
         routes = Routes(args, folder)
         for number in range(args.rounds):
             rounds.append({name: routes.measure(*case) for name, case in cases.items()})
-            print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
+            # With its figures: an interrupted run shall not lose them.
+            done = f"round {number + 1} of {args.rounds}"
+            print(f"{done}: {json.dumps(rounds[-1])}", file=sys.stderr, flush=True)
     figures = {"options": {k: str(v) for k, v in vars(args).items()}}
     for kind in "training", "whole":
         minutes = {name: [one[name][kind] for one in rounds] for name in cases}

@@ -9,9 +9,9 @@ __all__ = ["lay_out_frozen"]
 def lay_out_frozen(model: nn.Module) -> None:
     """Store the kernels of frozen two-dimensional convolutions with channels last.
 
-    On a CPU their forward pass takes 10 to 45 % less time then, the more the wider they
-    are; forward and backward together may take a fifth more, so that what learns stays
-    as it is (``benchmarks/README.md``). Values do not change, the last digits of the
+    On a CPU a conv2d front end's forward pass takes a third to a half less time then;
+    forward and backward together may take a seventh more, so that what learns stays as
+    it is (``benchmarks/front_end.py``). Values do not change, the last digits of the
     outputs do.
 
     Args:
