@@ -221,10 +221,11 @@ class CostTrainer(Trainer):
             for name, value in zip(figures, whole.tolist())
         }
         cls._note(options, others, reporter.epoch, train_seconds=wall, **figures)
+        padding = figures["padding_seconds"]
         logging.info(
             "epoch %d: %.1f %% of its batches' time is padding",
             reporter.epoch,
-            100 * figures["padding_seconds"] / max(1e-9, _filled(figures)),
+            100 * padding / max(1e-9, figures["audio_seconds"] + padding),
         )
         return invalid
 
@@ -242,11 +243,6 @@ class CostTrainer(Trainer):
     def _note(cls, options, others, epoch: int, **figures: float) -> None:
         if others["distributed_option"].dist_rank in (None, 0):
             CostLog(Path(options.output_dir) / "cost.json").add(epoch, **figures)
-
-
-def _filled(figures: dict) -> float:
-    """Return seconds of audio and padding together."""
-    return figures["audio_seconds"] + figures["padding_seconds"]
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:

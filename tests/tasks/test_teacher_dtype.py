@@ -4,6 +4,7 @@ import pytest
 import torch
 from test_encrl import _batch, _build
 
+from espnet_plugin.distill.teacher import _run_in
 from espnet_plugin.errors import UserError
 
 HALF = ("--teacher_dtype", "bfloat16")
@@ -57,6 +58,24 @@ def test_its_outputs_are_the_references_but_for_rounding(
         assert 0 < error.mean() < 0.02 * theirs.std(), name
     total = rounded.log_posteriors.exp().sum(-1)
     assert torch.allclose(total, torch.ones_like(total), atol=1e-5)
+
+
+def test_intermediate_outputs_are_passed_on():
+    class Encoder(torch.nn.Linear):
+        def forward(self, features, lengths):
+            hidden = super().forward(features)
+            return (hidden, [(1, hidden)]), lengths, None
+
+    torch.manual_seed(0)
+    encoder, features = Encoder(8, 8), torch.randn(2, 5, 8)
+    exact = encoder(features, None)[0][0]
+    _run_in(torch.bfloat16, encoder)
+    (output, ((layer, hidden),)), lengths, state = encoder(
+        features, torch.tensor([5, 5])
+    )
+    assert output.dtype == torch.float32 and hidden.dtype == torch.bfloat16
+    assert layer == 1 and lengths.tolist() == [5, 5] and state is None
+    assert 0 < (output - exact).abs().max() < 0.05
 
 
 def test_the_student_trains_in_single_precision(model):
