@@ -106,7 +106,7 @@ class RelativeAttention(nn.Module):
         members = [Member(f"{name}.weight", dim=0) for name in rows]
         members += [Member(f"{name}.bias", dim=0, scored=False) for name in rows]
         members.append(Member("linear_pos.weight", dim=0))
-        members.append(Member("linear_out.weight", dim=1))
+        members.append(Member("linear_out.weight", dim=1, reads=True))
         for bias in ("pos_bias_u", "pos_bias_v"):
             members.append(Member(bias, dim=0, scored=False))
         return [StructuredGroups(self, "heads", self.num_heads, members)]

@@ -19,14 +19,15 @@ def norm_of_kept(
     Args:
         x: ``(..., channels)``.
         norm: Gains, biases and epsilon.
-        kept: ``(channels,)`` of zeros and ones; all of them if None.
+        kept: ``(channels,)`` of zeros and ones; all of them if None. The others come
+            out with the statistics of the kept: whoever reads must not read them.
     """
     if kept is None:
         return norm(x)
     kept = kept.to(x.dtype)
     count = kept.sum()
-    centred = (x - (x * kept).sum(-1, keepdim=True) / count) * kept
-    variance = centred.square().sum(-1, keepdim=True) / count
+    centred = x - (x * kept).sum(-1, keepdim=True) / count
+    variance = (centred * kept).square().sum(-1, keepdim=True) / count
     return centred * torch.rsqrt(variance + norm.eps) * norm.weight + norm.bias
 
 
@@ -75,7 +76,7 @@ class ConvolutionModule(nn.Module):
             Member("depthwise_conv.bias", dim=0, scored=False),
             Member("norm.weight", dim=0, scored=False),
             Member("norm.bias", dim=0, scored=False),
-            Member("pointwise_conv2.weight", dim=1),
+            Member("pointwise_conv2.weight", dim=1, reads=True),
         ]
         return [StructuredGroups(self, "channels", self.channels, members)]
 

@@ -41,12 +41,15 @@ class Member:
         parts: 2 for the two halves that a gated linear unit reads; else 1.
         scored: Whether its weights count when the group is scored. Biases and gains do
             not: they are no share of a matrix, and start at zero or one.
+        reads: Whether it reads what the others write. Such weights alone masked, the
+            group is off just as well, and what it would bring is still computed.
     """
 
     parameter: str
     dim: int
     parts: int = 1
     scored: bool = True
+    reads: bool = False
 
 
 class StructuredGroups:
@@ -89,18 +92,21 @@ class StructuredGroups:
         return _finish(total, self._scored_weights(), criterion)
 
     def spread(
-        self, mask: torch.Tensor
+        self, mask: torch.Tensor, readers: bool = False
     ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
         """Yield owner, name and mask of every parameter concerned.
 
         Args:
             mask: ``(count,)`` of zeros and ones.
+            readers: Only of those that read what the group computes.
 
         Returns:
             The parameter's mask has as many dimensions as the parameter, all but one of
             size 1. A parameter may come twice: both masks hold.
         """
         for member in self.members:
+            if readers and not member.reads:
+                continue
             owner, name = _split(self.module, member.parameter)
             parameter = getattr(owner, name)
             shape = [1] * parameter.dim()
@@ -170,9 +176,12 @@ class BlockGroups:
         return _finish(self._sum(_measure(weight, criterion)), number, criterion)
 
     def spread(
-        self, mask: torch.Tensor
+        self, mask: torch.Tensor, readers: bool = False
     ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-        """Yield the module, ``"weight"`` and the weight's mask, as large as it."""
+        """Yield the module, ``"weight"`` and the weight's mask, as large as it.
+
+        There are no others, so ``readers`` changes nothing.
+        """
         shape = self.module.weight.shape
         full = mask.view(self.grid).repeat_interleave(self.rows, 0)[: shape[0]]
         full = full.repeat_interleave(self.columns, 1)[:, : shape[1]]

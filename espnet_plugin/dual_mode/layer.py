@@ -53,7 +53,7 @@ class FeedForward(nn.Module):
         members = [
             Member("w_1.weight", dim=0),
             Member("w_1.bias", dim=0, scored=False),
-            Member("w_2.weight", dim=1),
+            Member("w_2.weight", dim=1, reads=True),
         ]
         return [StructuredGroups(self, "units", self.units, members)]
 

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from espnet_plugin.dual_mode.groups import CRITERIA, find_groups
+from espnet_plugin.dual_mode.importance import MaskGradients
 from espnet_plugin.errors import UserError
 from espnet_plugin.pruning.schedule import cubic_sparsity
 
 __all__ = ["SelfPruner", "keep_count", "top_mask"]
 
+_CRITERIA = (*CRITERIA, "taylor", "random")
 _SCOPES = ("layer", "global")
 
 
@@ -59,7 +61,9 @@ class SelfPruner(nn.Module):
             together), or ``blocks`` alone.
         sparsity: Share of the groups that is masked in the end, at least 0 and below 1;
             one number, or one by granularity.
-        criterion: ``mean_abs`` or ``l2``, per weight; or ``random``: drawn once.
+        criterion: ``mean_abs`` or ``l2``, per weight; ``taylor``: what the loss of the
+            sparse pass would change by if the group were switched, of the last hundred
+            updates or so; or ``random``: drawn once.
         scope: ``layer``: the same share of every layer; ``global``: the lowest of all
             layers of a granularity together, but one group a layer always stays.
         begin: Progress up to which nothing is masked.
@@ -100,13 +104,18 @@ class SelfPruner(nn.Module):
                 f"end {end}: must be below 1, so that the masks are final before the "
                 "training ends; 0.6 leaves it room to settle"
             )
-        if criterion not in (*CRITERIA, "random"):
-            choices = ", ".join((*CRITERIA, "random"))
+        if criterion not in _CRITERIA:
+            choices = ", ".join(_CRITERIA)
             raise UserError(f"criterion {criterion!r}: must be one of {choices}")
         if scope not in _SCOPES:
             raise UserError(f"scope {scope!r}: must be one of {', '.join(_SCOPES)}")
         if every < 1:
             raise UserError(f"every {every}: must be at least 1 update")
+        if fixed and criterion == "taylor":
+            raise UserError(
+                "criterion 'taylor' with fixed: before the first update there is no "
+                "gradient to choose by; take mean_abs, l2 or random"
+            )
         self._criterion, self._scope = criterion, scope
         self._seed = torch.initial_seed() if seed is None else seed
         self._begin, self._end = begin, end
@@ -120,6 +129,9 @@ class SelfPruner(nn.Module):
                 buffer = "_".join(["mask", *name.split("."), kind])
                 self.register_buffer(buffer, torch.ones(groups.count))
                 self._layers[kind].append((buffer, groups))
+        self._gradients = None
+        if criterion == "taylor":
+            self._gradients = MaskGradients({b: g.count for b, g in self._all()})
         # Both travel with every checkpoint: a resumed training goes on where it was.
         self.register_buffer("update", torch.zeros((), dtype=torch.long))
         self.register_buffer("frozen", torch.zeros((), dtype=torch.long))
@@ -155,6 +167,8 @@ class SelfPruner(nn.Module):
         self.update.add_(1)
         if self.frozen:
             return
+        if self._gradients is not None:
+            self._gradients.update()
         progress = update / updates
         if self._fixed or progress >= self._end:
             self.set_sparsity(1.0)
@@ -182,6 +196,8 @@ class SelfPruner(nn.Module):
                 getattr(self, buffer).copy_(mask)
 
     def _scores(self, buffer: str, groups) -> torch.Tensor:
+        if self._gradients is not None:
+            return self._gradients.scores(buffer)
         if self._criterion != "random":
             return groups.scores(self._criterion)
         # The same numbers every time: growing masks stay nested, a resumed run agrees.
@@ -193,13 +209,22 @@ class SelfPruner(nn.Module):
     def applied(self) -> Iterator[None]:
         """Put the masked weights in the place of the dense ones, for a while.
 
+        For ``taylor``, while the masks move, only those weights are masked that read
+        what a group computes. The outputs are the same, to rounding, and so are the
+        gradients; with the others masked as well, the slope of a group that is off
+        would be zero, and none would ever return.
+
         The network must not be changed, moved or saved inside; the backward pass may
         come after.
         """
         dense, kept = [], []
+        watched = self._gradients is not None and not self.frozen
+        watched = watched and self.training and torch.is_grad_enabled()
         try:
-            for _, groups, mask in self.masks():
-                for owner, name, spread in groups.spread(mask):
+            for buffer, groups in self._all():
+                mask = getattr(self, buffer)
+                factor = self._gradients.watched(buffer, mask) if watched else mask
+                for owner, name, spread in groups.spread(factor, readers=watched):
                     parameter = owner._parameters[name]
                     dense.append((owner, name, parameter))
                     owner._parameters[name] = parameter * spread.to(parameter.dtype)
@@ -226,6 +251,10 @@ class SelfPruner(nn.Module):
                 "torch.nn.DataParallel: train on one GPU, or with "
                 "--multiprocessing_distributed true"
             )
+
+    def _all(self) -> Iterator[tuple[str, object]]:
+        for layers in self._layers.values():
+            yield from layers
 
     def masks(self) -> Iterator[tuple[str, object, torch.Tensor]]:
         """Yield granularity, groups and mask ``(count,)`` of every layer."""

@@ -111,7 +111,7 @@ class Subsampling(nn.Module):
             members = [
                 Member(f"conv.{2 * number}.weight", dim=0),
                 Member(f"conv.{2 * number}.bias", dim=0, scored=False),
-                Member(f"{reader}.weight", dim=1),
+                Member(f"{reader}.weight", dim=1, reads=True),
             ]
             part = f"conv.{2 * number}"
             sets.append(StructuredGroups(self, "front_end", count, members, part))

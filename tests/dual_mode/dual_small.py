@@ -1,8 +1,10 @@
-"""A small encoder and features for it, for the tests of this folder."""
+"""A small encoder and what goes in, for the tests of this folder."""
 
 import torch
+from torch import nn
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.layer import ConformerLayer, LayerSize
 
 BINS = 9
 
@@ -34,3 +36,26 @@ def encode(encoder, x, mode):
     """All frames of utterances of full length."""
     with torch.no_grad():
         return encoder(x, torch.full((len(x),), x.shape[1]), mode=mode)[0]
+
+
+def small_layers(layers=2, heads=4):
+    """Layers of width 8 with 10 units and 6 channels, as they start."""
+    torch.manual_seed(0)
+    size = LayerSize(heads=heads, units=10, channels=6, macaron_units=10)
+    return nn.ModuleList(
+        ConformerLayer(8, size, 2, 3, 0.0, 0.0, nn.SiLU(), macaron=True)
+        for _ in range(layers)
+    )
+
+
+def scalar_of(root):
+    """One scalar out of all layers."""
+    torch.manual_seed(1)
+    dtype = next(root.parameters()).dtype
+    x = torch.randn(2, 5, 8).to(dtype)
+    valid = torch.ones(2, 5, dtype=torch.bool)
+    codes = torch.randn(9, 8).to(dtype)
+    for layer in root:
+        x = layer(x, codes, valid)
+    # Weighted at random: layers end in a normalisation, so plain sums are constant.
+    return (x * torch.randn(x.shape).to(dtype)).sum()

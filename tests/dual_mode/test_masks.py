@@ -4,36 +4,15 @@ import copy
 
 import pytest
 import torch
+from dual_small import scalar_of, small_layers
 from torch import nn
 
 from espnet_plugin.dual_mode.convolution import ConvolutionModule
-from espnet_plugin.dual_mode.layer import ConformerLayer, LayerSize
 from espnet_plugin.dual_mode.masks import SelfPruner, keep_count, top_mask
 from espnet_plugin.dual_mode.subsampling import Subsampling
 from espnet_plugin.errors import UserError
 
 STRUCTURED = ("heads", "units", "channels")
-
-
-def network(layers=2, heads=4):
-    torch.manual_seed(0)
-    size = LayerSize(heads=heads, units=10, channels=6, macaron_units=10)
-    return nn.ModuleList(
-        ConformerLayer(8, size, 2, 3, 0.0, 0.0, nn.SiLU(), macaron=True)
-        for _ in range(layers)
-    )
-
-
-def run(root):
-    """One scalar out of all layers."""
-    torch.manual_seed(1)
-    x = torch.randn(2, 5, 8)
-    valid = torch.ones(2, 5, dtype=torch.bool)
-    codes = torch.randn(9, 8)
-    for layer in root:
-        x = layer(x, codes, valid)
-    # Weighted at random: layers end in a normalisation, so plain sums are constant.
-    return (x * torch.randn_like(x)).sum()
 
 
 def group_scores(module, kind):
@@ -63,7 +42,7 @@ def group_scores(module, kind):
 @pytest.mark.parametrize("kind", STRUCTURED)
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.99])
 def test_structured_masks_are_the_best_groups_of_each_layer(kind, sparsity):
-    pruner = SelfPruner(network(), kind, sparsity)
+    pruner = SelfPruner(small_layers(), kind, sparsity)
     pruner.set_sparsity(1.0)
     for _, groups, mask in pruner.masks():
         scores = group_scores(groups.module, kind).tolist()
@@ -106,7 +85,7 @@ def test_the_front_ends_channels_are_scored_by_what_they_write_and_feed():
 
 @pytest.mark.parametrize("kind", STRUCTURED)
 def test_the_global_scope_counts_over_all_layers(kind):
-    root = network()
+    root = small_layers()
     with torch.no_grad():
         for parameter in root[1].parameters():
             parameter.mul_(0.01)  # a layer that would lose everything
@@ -142,11 +121,11 @@ def test_blocks_against_brute_force(block):
 
 
 def test_gradients_reach_masked_weights_through_the_dense_pass_only():
-    root = network()
+    root = small_layers()
     pruner = SelfPruner(root, STRUCTURED, 0.5)
     pruner.set_sparsity(1.0)
     with pruner.applied():
-        loss = run(root)
+        loss = scalar_of(root)
     loss.backward()
     masked = []
     for _, groups, mask in pruner.masks():
@@ -159,22 +138,22 @@ def test_gradients_reach_masked_weights_through_the_dense_pass_only():
     assert all(not p.grad[off].any() for p, off in masked)
     assert any(p.grad[~off].any() for p, off in masked)
     root.zero_grad()
-    run(root).backward()
+    scalar_of(root).backward()
     # Matrices: the keys' bias cannot change a softmax, so its gradient is rounding.
     assert all(p.grad[off].ne(0).all() for p, off in masked if p.dim() > 1)
 
 
 def test_applied_leaves_nothing_behind():
-    root = network()
+    root = small_layers()
     pruner = SelfPruner(root, STRUCTURED, 0.5)
     pruner.set_sparsity(1.0)
-    before, names = run(root), [name for name, _ in root.named_parameters()]
+    before, names = scalar_of(root), [name for name, _ in root.named_parameters()]
     parameters = list(root.parameters())
     with pytest.raises(RuntimeError):
         with pruner.applied():
-            assert not torch.allclose(run(root), before)
+            assert not torch.allclose(scalar_of(root), before)
             raise RuntimeError
-    assert torch.equal(run(root), before)
+    assert torch.equal(scalar_of(root), before)
     assert [name for name, _ in root.named_parameters()] == names
     assert all(a is b for a, b in zip(root.parameters(), parameters))
     assert all(
@@ -183,7 +162,7 @@ def test_applied_leaves_nothing_behind():
 
 
 def test_a_masked_group_returns_when_it_has_grown():
-    root = network(layers=1)
+    root = small_layers(layers=1)
     pruner = SelfPruner(root, "units", 0.5)
     pruner.set_sparsity(1.0)
     _, groups, mask = next(pruner.masks())
@@ -196,7 +175,7 @@ def test_a_masked_group_returns_when_it_has_grown():
 
 
 def test_masks_follow_the_schedule_and_freeze():
-    root = network(layers=1)
+    root = small_layers(layers=1)
     pruner = SelfPruner(root, "units", 0.8, begin=0.2, end=0.7, every=5)
     kept = []
     for _ in range(20):
@@ -213,7 +192,7 @@ def test_masks_follow_the_schedule_and_freeze():
 
 
 def test_a_resumed_schedule_goes_on_where_it_was():
-    root = network(layers=1)
+    root = small_layers(layers=1)
     first = SelfPruner(root, "units", 0.8, every=2)
     for _ in range(5):
         first.step(20)
@@ -230,7 +209,7 @@ def test_a_resumed_schedule_goes_on_where_it_was():
 
 def test_a_training_that_ends_while_masks_move_is_refused():
     for end, updates in ((0.6, 2), (0.6, 3), (0.8, 4), (0.8, 5), (0.99, 50)):
-        pruner = SelfPruner(network(layers=1), "units", 0.5, end=end)
+        pruner = SelfPruner(small_layers(layers=1), "units", 0.5, end=end)
         try:
             pruner.check_updates(updates)
             accepted = True
@@ -241,18 +220,20 @@ def test_a_training_that_ends_while_masks_move_is_refused():
         for _ in range(updates):
             pruner.step(updates)
         assert accepted == bool(pruner.frozen), (end, updates)
-    SelfPruner(network(layers=1), "units", 0.5, fixed=True).check_updates(1)
+    SelfPruner(small_layers(layers=1), "units", 0.5, fixed=True).check_updates(1)
 
 
 def test_fixed_masks_never_move():
-    root = network(layers=1)
+    root = small_layers(layers=1)
     pruner = SelfPruner(root, "units", 0.5, fixed=True)
     pruner.step(10)
     assert pruner.counts()["units"][0] == (5, 10) and bool(pruner.frozen)
 
 
 def test_random_masks_are_nested_and_repeatable():
-    first, second = (SelfPruner(network(), "units", 0.6, "random") for _ in range(2))
+    first, second = (
+        SelfPruner(small_layers(), "units", 0.6, "random") for _ in range(2)
+    )
     first.set_sparsity(0.2)
     early = [mask.clone() for *_, mask in first.masks()]
     for pruner in (first, second):
@@ -262,7 +243,7 @@ def test_random_masks_are_nested_and_repeatable():
 
 
 def test_random_masks_are_of_the_trainings_seed():
-    root = network()
+    root = small_layers()
 
     def drawn(training, seed=None):
         torch.manual_seed(training)
@@ -277,11 +258,11 @@ def test_random_masks_are_of_the_trainings_seed():
 
 
 def test_masks_travel_and_stay_binary_in_an_average():
-    root = network()
+    root = small_layers()
     pruner = SelfPruner(root, STRUCTURED, 0.5)
     pruner.set_sparsity(1.0)
     state = copy.deepcopy(pruner.state_dict())
-    fresh = SelfPruner(network(), STRUCTURED, 0.5)
+    fresh = SelfPruner(small_layers(), STRUCTURED, 0.5)
     fresh.load_state_dict(state)
     for (*_, a), (*_, b) in zip(pruner.masks(), fresh.masks()):
         assert torch.equal(a, b)
@@ -301,7 +282,7 @@ def test_counting():
     assert keep_count(1, 0.9) == 1
     assert top_mask(torch.tensor([1.0, 2.0, 2.0, 0.0]), 2).tolist() == [0, 1, 1, 0]
     assert top_mask(torch.ones(4), 2).tolist() == [1, 1, 0, 0]
-    root = network(layers=1)
+    root = small_layers(layers=1)
     pruner = SelfPruner(root, "heads", 0.5)
     assert pruner.sparsity == 0.0
     pruner.set_sparsity(1.0)
@@ -318,7 +299,8 @@ def test_counting():
         ({"granularity": ["blocks", "heads"]}, "blocks alone"),
         ({"granularity": []}, "at least one"),
         ({"granularity": "blocks", "block": [0, 1]}, r"\[0, 1\]"),
-        ({"criterion": "taylor"}, "'taylor'.*random"),
+        ({"criterion": "hessian"}, "'hessian'.*taylor, random"),
+        ({"criterion": "taylor", "fixed": True}, "'taylor' with fixed"),
         ({"scope": "model"}, "'model'.*global"),
         ({"every": 0}, "every 0"),
         ({"begin": 0.7}, "0.7"),
@@ -327,4 +309,4 @@ def test_counting():
 )
 def test_bad_options_are_named(options, words):
     with pytest.raises(UserError, match=words):
-        SelfPruner(network(layers=1), **options)
+        SelfPruner(small_layers(layers=1), **options)

@@ -1,0 +1,69 @@
+"""What a group is worth to the loss, to first order."""
+
+from typing import Mapping
+
+import torch
+from torch import nn
+
+__all__ = ["MaskGradients"]
+
+
+class MaskGradients(nn.Module):
+    """A running mean of the squared gradient of the loss by each group's mask.
+
+    With a mask of ones and zeros multiplied onto weights, the loss changes by ``dL/dm``
+    to first order if a group is switched off, and by as much if one that is off
+    returns: the sum over those weights of weight times gradient.
+
+    - [0] Importance Estimation for Neural Network Pruning, 2019,
+      https://arxiv.org/abs/1906.10771: the square of the first-order term of a group.
+    - [1] Are Sixteen Heads Really Better than One?, 2019,
+      https://arxiv.org/abs/1905.10650: as a gradient by the mask.
+
+    All of it is in buffers: a resumed training goes on where it was. With several ranks
+    it is what the first of them has seen, since DDP copies its buffers to the others.
+
+    Args:
+        counts: Groups by name.
+        memory: Share of the mean that an update leaves, from 0 to below 1.
+    """
+
+    def __init__(self, counts: Mapping[str, int], memory: float = 0.99):
+        super().__init__()
+        self._names, self._memory = tuple(counts), memory
+        for name, count in counts.items():
+            self.register_buffer(f"sum_{name}", torch.zeros(count))
+            self.register_buffer(f"mean_{name}", torch.zeros(count))
+
+    def watched(self, name: str, mask: torch.Tensor) -> torch.Tensor:
+        """Return a mask of the same values, whose gradient is added to the sum.
+
+        Args:
+            name: Of ``counts``.
+            mask: ``(count,)``.
+        """
+        total = getattr(self, f"sum_{name}")
+
+        def add(gradient: torch.Tensor) -> None:
+            total.add_(gradient)
+
+        leaf = mask.detach().clone().requires_grad_()
+        leaf.register_hook(add)
+        return leaf
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take what was summed since the last call, an update's batches, to the mean.
+
+        A gradient that overflowed (mixed precision, whose update is dropped as well) is
+        left out.
+        """
+        for name in self._names:
+            total, mean = getattr(self, f"sum_{name}"), getattr(self, f"mean_{name}")
+            if total.isfinite().all():
+                mean.lerp_(total.square(), 1.0 - self._memory)
+            total.zero_()
+
+    def scores(self, name: str) -> torch.Tensor:
+        """Return the mean of a name, ``(count,)``."""
+        return getattr(self, f"mean_{name}")
