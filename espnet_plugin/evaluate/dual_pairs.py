@@ -19,10 +19,10 @@ def dual_mode_pairs(
     """Return the pairs of rows for the report's ``--compare``, as the tables name them.
 
     The second is to be compared with the first: self-pruned streaming models with the
-    dense one trained alone and with the one pruned afterwards to the same sparsity,
-    full-context models with the one trained alone, pre-trained models with those that
-    are not, ablations with what they take something from. Left out are rows that are
-    not there or have no score.
+    dense one trained alone, or longer, and with the one pruned afterwards to the same
+    sparsity, and with that of the dense supernet; full-context models with the one
+    trained alone, pre-trained models with those that are not, ablations with what they
+    take something from. Left out are rows that are not there or have no score.
 
     Args:
         folder: With the models, ``asr_<row>_s<seed>_<mode>``.
@@ -54,6 +54,12 @@ def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         pruned = f"self_pruned_{sparsity}"
         yield ("streaming_alone", streaming), (pruned, streaming)
         yield (f"pruned_after_{sparsity}", streaming), (pruned, streaming)
+    # As many epochs as the one pruned afterwards had, without pruning.
+    yield ("streaming_alone", streaming), ("streaming_longer", streaming)
+    for row in (*_each("pruned_after"), *_each("self_pruned")):
+        yield ("streaming_longer", streaming), (row, streaming)
+    yield ("streaming_alone", streaming), ("dense_dense", streaming)
+    yield ("dense_dense", streaming), ("self_pruned_50", streaming)
     for row in ("dense_dense", *_each("self_pruned"), *_each("pretrained")):
         yield ("full_alone", full), (row, full)
     for sparsity in _SPARSITIES:

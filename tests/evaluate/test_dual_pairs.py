@@ -10,6 +10,12 @@ from espnet_plugin.files import read_json, write_json
 # Utterances of ten words, and how many of them each row gets wrong.
 ROWS = {
     ("streaming_alone", "streaming"): ("streaming_alone", "streaming", (4, 4, 4)),
+    ("streaming_longer", "streaming"): (
+        "streaming_alone",
+        "longer streaming",
+        (4,) * 3,
+    ),
+    ("dense_dense", "streaming"): ("dual_mode", "dense streaming", (3, 4, 4)),
     ("pruned_after_50", "streaming"): ("pruned_after", "50 % streaming", (5, 5, 6)),
     ("pruned_after_30", "streaming"): ("pruned_after", "30 % streaming", (5, 5, 6)),
     ("full_alone", "full"): ("full_alone", "full", (2, 1, 1)),
@@ -45,10 +51,17 @@ def test_every_pair_whose_rows_exist(tmp_path):
         write_row(tmp_path, row, mode)
     write_row(tmp_path, "self_pruned_50", "streaming", seed=2)
     half = "dual_mode self-pruned 50 % streaming 4"
+    longer = "streaming_alone longer streaming 4"
     half_full = "dual_mode self-pruned 50 % full 4"
     assert dual_mode_pairs(tmp_path) == [
         ("streaming_alone streaming 4", half),
         ("pruned_after 50 % streaming 4", half),
+        ("streaming_alone streaming 4", longer),
+        (longer, "pruned_after 30 % streaming 4"),
+        (longer, "pruned_after 50 % streaming 4"),
+        (longer, half),
+        ("streaming_alone streaming 4", "dual_mode dense streaming 4"),
+        ("dual_mode dense streaming 4", half),
         ("full_alone full 4", half_full),
         ("full_alone full 4", "dual_mode pre-trained 50 % full 4"),
         (half_full, "dual_mode pre-trained 50 % full 4"),
@@ -76,7 +89,7 @@ def test_the_report_takes_them_as_they_are_printed(tmp_path, capsys):
     folders = [str(path) for path in sorted(tmp_path.glob("asr_*"))]
     assert report.main([*folders, *output, *options]) == 0
     made = read_json(tmp_path / "results.json")["comparisons"]
-    assert len(made) == 6
+    assert len(made) == 12
     assert made[0]["first"] == "streaming_alone streaming 4"
     # 10 errors instead of 12 of 30 words.
     assert made[0]["difference"] == pytest.approx(100 * (10 - 12) / 30)

@@ -35,7 +35,7 @@ tasks() {
         for row in self_pruned_50 self_pruned_30 self_pruned_70; do
             echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${seed}"
         done
-        after=pruned_after_50
+        after="streaming_longer pruned_after_50"
         if ${others} && [ "${seed}" = "${first}" ]; then
             after+=" pruned_after_30 pruned_after_70"
         fi
