@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Make a recipe folder for a corpus of your own, inside or outside of this repository:
 #   egs2/TEMPLATE/encrl1/setup.sh /any/where/mycorpus/encrl1
+#   egs2/TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1
 # cmd.sh, db.sh and run.sh are copies to edit, the rest are links.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
-    sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 template=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
@@ -15,21 +16,37 @@ if [ -e "$1/run.sh" ]; then
     exit 2
 fi
 
+# dualmode1 has a link to this script: the folder it is called in says which recipe.
+case $(basename "$(cd "$(dirname "$0")" && pwd)") in
+    dualmode1)
+        stages=${root}/egs2/TEMPLATE/dualmode1/dualmode.sh
+        links=("${stages}")
+        example="--train_config dual_mode.yaml --token_type bpe"
+        next="write local/data.sh, or put Kaldi folders into data (see docs/dual_mode.md)"
+        ;;
+    *)
+        stages=${template}/encrl.sh
+        links=("${stages}" "${template}/jobs.sh")
+        example='--sizes "6 4 2" --fs 16000'
+        next="write local/data.sh, or use --asr_recipe (see docs/your_own_model.md)"
+        ;;
+esac
+
 mkdir -p "$1/local"
 cp "${template}/cmd.sh" "${template}/db.sh" "$1"
-ln -s "${template}/encrl.sh" "${template}/jobs.sh" "$1"
+ln -s "${links[@]}" "$1"
 ln -s "${root}/conf" "$1/conf"
 cat > "$1/path.sh" << END
 export ESPNET_PLUGIN_ROOT=\${ESPNET_PLUGIN_ROOT:-$(printf '%q' "${root}")}
 . "\${ESPNET_PLUGIN_ROOT}/egs2/TEMPLATE/encrl1/path.sh"
 END
-cat > "$1/run.sh" << 'END'
+cat > "$1/run.sh" << END
 #!/usr/bin/env bash
-# This corpus's options, for example: --sizes "6 4 2" --fs 16000
+# This corpus's options, for example: ${example}
 set -euo pipefail
 
-./encrl.sh \
-    "$@"
+./$(basename "${stages}") \\
+    "\$@"
 END
 chmod +x "$1/run.sh"
-echo "$1 is ready: write local/data.sh, or use --asr_recipe (see docs/your_own_model.md)"
+echo "$1 is ready: ${next}"

@@ -1,0 +1,41 @@
+"""A recipe folder for a corpus of one's own."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TEMPLATE = Path(__file__).parents[2] / "egs2/TEMPLATE"
+
+
+def setup(name, *arguments):
+    return subprocess.run(
+        [TEMPLATE / name / "setup.sh", *arguments], capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    "name, wrong, message",
+    [
+        ("encrl1", ["--sizes", "0"], "--sizes 0"),
+        ("dualmode1", ["--rows", "none"], "conf/dualmode/rows/none.yaml is missing"),
+    ],
+)
+def test_the_folder_has_its_own_stages(tmp_path, name, wrong, message):
+    folder = tmp_path / "corpus of mine" / name
+    assert setup(name, folder).returncode == 0
+    (folder / "path.sh").write_text("")  # which Python there is does not matter here
+    run = subprocess.run(
+        ["./run.sh", *wrong], cwd=folder, capture_output=True, text=True
+    )
+    assert run.returncode == 2 and message in run.stderr
+    # What is edited is never written over.
+    again = setup(name, folder)
+    assert again.returncode == 2 and "is a recipe already" in again.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"]])
+def test_how_it_is_called(arguments):
+    result = setup("dualmode1", *arguments)
+    assert result.returncode == 2
+    assert "TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1" in result.stderr
