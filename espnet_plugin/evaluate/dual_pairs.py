@@ -10,7 +10,10 @@ __all__ = ["dual_mode_pairs"]
 
 _FOLDER = re.compile(r"asr_(?P<row>.+)_s\d+_(?P<mode>full|streaming)")
 _SPARSITIES = (30, 50, 70)
-_ABLATIONS = ("no_distillation_50", "random_masks_50", "fixed_masks_50", "blocks_50")
+_ABLATIONS = (
+    *("no_distillation_50", "taylor_50", "random_masks_50", "fixed_masks_50"),
+    "blocks_50",
+)
 
 
 def dual_mode_pairs(

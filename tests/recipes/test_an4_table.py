@@ -211,7 +211,12 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     expected += [(f"streaming_alone streaming_longer pruned_after_50{more}", "1")]
     expected += [("streaming_alone streaming_longer pruned_after_50", "2")]
     if others:
-        ablations = "no_distillation_50", "random_masks_50", "fixed_masks_50"
+        ablations = (
+            "no_distillation_50",
+            "taylor_50",
+            "random_masks_50",
+            "fixed_masks_50",
+        )
         expected += [(r, "1") for r in (*ablations, "blocks_50", "dense_dense")]
     if pretrain:
         more = " pretrained_30 pretrained_70" if others else ""
