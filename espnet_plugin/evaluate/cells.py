@@ -1,5 +1,6 @@
 """A table before it is markdown or HTML, and how figures are written in it."""
 
+import math
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
@@ -84,7 +85,7 @@ def scaled(value: Optional[float], unit: float) -> str:
 
 
 def cost(value: Optional[float], unit: float) -> str:
-    """Three digits that count, never in powers of ten for what people read."""
+    """Two or three digits that count, never in powers of ten for what people read."""
     if value is None:
         return NOT_KNOWN
     value /= unit
@@ -92,7 +93,9 @@ def cost(value: Optional[float], unit: float) -> str:
         return f"{value:.0f}"
     if value >= 9.995:
         return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 0.0995 else f"{value:.2g}"
+    if value >= 0.0995:
+        return f"{value:.2f}"
+    return f"{value:.{2 - math.floor(math.log10(value))}f}"
 
 
 def interval(ends: tuple[float, float]) -> str:

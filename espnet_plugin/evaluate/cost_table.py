@@ -9,7 +9,6 @@ from espnet_plugin.evaluate.cells import (
     cost,
     make_table,
     number,
-    scaled,
 )
 from espnet_plugin.evaluate.family import Family, family_costs
 from espnet_plugin.evaluate.kept import kept_note
@@ -66,7 +65,7 @@ def cost_table(results: Mapping[str, Any]) -> Table:
             *name_cells(group),
             *_cost_cells(group.own, group.shared, group.has_shared, seconds),
             _rtf_cell(group),
-            scaled(group.macs, 1e9),
+            cost(group.macs, 1e9),
             number(group.peak_memory_mb, 0),
         ]
         for group in groups

@@ -99,7 +99,7 @@ def _line(
         scaled(streaming.params_nonzero, 1e6) if streaming else _NONE,
         _NONE if blocked is None else scaled(blocked, 1e6),
         f"{100 * sparsity:.0f} %" if sparsity else _NONE,
-        number(_mean(rows, "chunk_rtf"), 3) if streaming else _NONE,
+        cost(_mean(rows, "chunk_rtf"), 1.0) if streaming else _NONE,
         number(_mean(rows, "latency_ms"), 0) if streaming else _NONE,
         cost(one.shared["train_seconds"], 60.0),
         cost(one.shared["train_flops"], 1e15),

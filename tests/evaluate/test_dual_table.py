@@ -47,7 +47,7 @@ def test_both_modes_of_a_training_share_a_line():
     assert line["streaming WER % [95 %]"] == "21.5"
     assert line["streaming params, non-zero (M)"] == "1.00"
     assert line["masked"] == "50 %" and "blocked file MB, computed" not in line
-    assert line["RTF of one chunk"] == "0.030" and line["latency ms"] == "436"
+    assert line["RTF of one chunk"] == "0.0300" and line["latency ms"] == "436"
     assert line["training min"] == "1.50" and line["PFLOP"] == "2.00"
 
 

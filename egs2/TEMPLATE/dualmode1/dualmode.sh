@@ -204,7 +204,7 @@ fi
 
 if wanted 9; then
     log "Stage 9: report"
-    mapfile -t models < <(find "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' | sort)
+    mapfile -t models < <(find -H "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' | sort)
     [ "${#models[@]}" -gt 0 ] || die "${expdir} has no finished model: run stages 5 to 8"
     if ${remeasure_rtf}; then
         mapfile -t recognisers < <(cat "${expdir}"/asr_*_s*.models)

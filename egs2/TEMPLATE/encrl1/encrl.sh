@@ -502,7 +502,7 @@ if wanted 9; then
     log "Stage 9: report"
     # A teacher cache, which may lie beside the models, has a meta.json too.
     mapfile -t models < <(
-        find "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' \
+        find -H "${expdir}" -maxdepth 2 -name meta.json -printf '%h\n' \
             | grep -E '/(asr|encrl)_[^/]*$' | sort
     )
     [ "${#models[@]}" -gt 0 ] || die "${expdir} has no finished model: run stages 4 to 8"
