@@ -39,3 +39,24 @@ def test_how_it_is_called(arguments):
     result = setup("dualmode1", *arguments)
     assert result.returncode == 2
     assert "TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name, stages", [("encrl1", "encrl"), ("dualmode1", "dualmode")]
+)
+def test_models_on_another_disk_are_found(tmp_path, name, stages):
+    """``exp`` may be a link."""
+    folder, disk = tmp_path / "corpus" / name, tmp_path / "disk"
+    setup(name, folder)
+    (folder / "path.sh").write_text("")
+    (folder / "note").write_text('#!/bin/sh\necho "$*" >> called.txt\n')
+    (folder / "note").chmod(0o755)
+    (disk / "asr_some_s1_2l").mkdir(parents=True)
+    (disk / "asr_some_s1_2l/meta.json").write_text("{}")
+    (folder / "exp").symlink_to(disk)
+    options = ["--python", "./note", "--stage", "9", "--stop_stage", "9"]
+    command = [f"./{stages}.sh", *options]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    called = (folder / "called.txt").read_text()
+    assert "espnet_plugin.bin.report exp/asr_some_s1_2l " in called
