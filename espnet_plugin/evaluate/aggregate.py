@@ -68,6 +68,8 @@ class Group:
         dirs: Folders of the rows.
         references: Which the scored rows learnt from; None among them if not known.
         kept: What of the rows and their trainings is of an earlier results.json.
+        mode: Of all of them, full or streaming; None where a model has one mode.
+        chunk_rtf: Of one chunk of a streaming model, mean over seeds.
     """
 
     method: str
@@ -101,6 +103,8 @@ class Group:
     dirs: tuple[str, ...] = ()
     references: frozenset = frozenset()
     kept: Kept = Kept()
+    mode: Optional[str] = None
+    chunk_rtf: Optional[float] = None
 
     @property
     def name(self) -> str:
@@ -240,6 +244,8 @@ def _group(key: tuple, rows: list[Mapping], runs: Mapping[str, Mapping]) -> Grou
         dirs=tuple(row.get("dir", "") for row in rows),
         references=frozenset(reference_of(row, runs) for row in scored),
         kept=kept_of(rows, runs),
+        mode=rows[0].get("mode"),
+        chunk_rtf=_mean(rows, "chunk_rtf"),
     )
 
 

@@ -14,6 +14,7 @@ from espnet_plugin.evaluate.plot_style import (
     plt,
     save_figure,
 )
+from espnet_plugin.evaluate.series import style_key
 from espnet_plugin.evaluate.size import row_size
 
 __all__ = ["plot_curves"]
@@ -28,7 +29,7 @@ _MARKS_A_CURVE = 7
 
 
 def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optional[Path]:
-    """Draw a panel for each size, with a line for each model and seed.
+    """Draw a panel for each size and mode, with a line for each model and seed.
 
     Args:
         results: Content of results.json.
@@ -54,23 +55,31 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
         sizes = sizes[:_MOST_SIZES]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    styles = method_styles((row["method"], row.get("variant") or "") for row in rows)
+    # Where models have one mode, it is None.
+    modes = sorted({row.get("mode") for row in rows}, key=str, reverse=True)
+    columns = [(size, mode) for size in sizes for mode in modes]
+    styles = method_styles(map(_key, rows))
     figure, panels = plt.subplots(
         len(kinds),
-        len(sizes),
-        figsize=(2.8 + 2.9 * len(sizes), max(3.2 * len(kinds), 1 + 0.21 * len(styles))),
+        len(columns),
+        figsize=(
+            2.8 + 2.9 * len(columns),
+            max(3.2 * len(kinds), 1 + 0.21 * len(styles)),
+        ),
         sharex="col",
         sharey="row",
         squeeze=False,
         layout="constrained",
     )
     for line, (key, label) in zip(panels, kinds):
-        for panel, size in zip(line, sizes):
-            _panel(panel, [row for row in rows if row_size(row) == size], key, styles)
+        for panel, column in zip(line, columns):
+            shown = [row for row in rows if (row_size(row), row.get("mode")) == column]
+            _panel(panel, shown, key, styles)
         line[0].set_ylabel(label)
         _scale(line[0], rows, key)
-    for panel, size in zip(panels[0], sizes):
-        panel.set_title(f"{size or '?'} layers", fontsize=10)
+    for panel, (size, mode) in zip(panels[0], columns):
+        text = f"{size or '?'} layers" + (f", {mode}" if mode else "")
+        panel.set_title(text, fontsize=10)
     for panel in panels[-1]:
         panel.set_xlabel("epoch")
     figure.suptitle(f"{results.get('corpus', '')}: learning curves", fontsize=11)
@@ -88,7 +97,7 @@ def _panel(
         values = _numbers(row.get(key))
         if not values:
             continue
-        name = (row["method"], row.get("variant") or "")
+        name = _key(row)
         colour, marker = styles[name]
         panel.plot(
             _numbers(row["curve_epochs"]),
@@ -106,6 +115,11 @@ def _panel(
     panel.grid(True, color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _key(row: Mapping) -> tuple[str, str]:
+    """Method and variant, as in the other pictures."""
+    return style_key(row["method"], row.get("variant") or "", row.get("mode"))
 
 
 def _scale(panel: Axes, rows: Iterable[Mapping], key: str) -> None:

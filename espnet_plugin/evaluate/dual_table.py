@@ -13,6 +13,7 @@ from espnet_plugin.evaluate.cells import (
     scaled,
     with_interval,
 )
+from espnet_plugin.evaluate.series import without_mode
 
 __all__ = ["dual_mode_table"]
 
@@ -65,7 +66,7 @@ def dual_mode_table(results: Mapping[str, Any]) -> Optional[Table]:
     of_group: dict[int, list[Mapping]] = {}
     for row in rows:
         group = groups[row["method"], row.get("variant") or "", row["layers"]]
-        name = group.variant.removesuffix(row["mode"]).strip()
+        name = without_mode(group.variant, row["mode"])
         key = group.method, name, group.layers
         trainings.setdefault(key, {})[row["mode"]] = group
         of_group.setdefault(id(group), []).append(row)
@@ -99,7 +100,7 @@ def _line(
         scaled(streaming.params_nonzero, 1e6) if streaming else _NONE,
         _NONE if blocked is None else scaled(blocked, 1e6),
         f"{100 * sparsity:.0f} %" if sparsity else _NONE,
-        cost(_mean(rows, "chunk_rtf"), 1.0) if streaming else _NONE,
+        cost(streaming.chunk_rtf, 1.0) if streaming else _NONE,
         number(_mean(rows, "latency_ms"), 0) if streaming else _NONE,
         cost(one.shared["train_seconds"], 60.0),
         cost(one.shared["train_flops"], 1e15),

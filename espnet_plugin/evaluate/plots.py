@@ -6,6 +6,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import Group, group_rows
+from espnet_plugin.evaluate.dual_plots import plot_dual_mode
 from espnet_plugin.evaluate.family import family_costs
 from espnet_plugin.evaluate.row_cost import Cost
 from espnet_plugin.evaluate.scatter import Panel, draw_scatter
@@ -27,7 +28,8 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     of one method and variant. A hollow point is a variant of one size. Models of the
     same size are set side by side. The cost of a model built on shared training
     includes that in full, that of a family counts it once. A grey line of steps is the
-    Pareto front: below and left of it there is no model.
+    Pareto front: below and left of it there is no model. Models with two modes have a
+    panel for each.
 
     Args:
         results: Content of results.json.
@@ -53,6 +55,8 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     corpus = results.get("corpus", "")
+    if any(group.mode for group in groups):
+        return plot_dual_mode(groups, folder, corpus, set_name(results))
     families = _family_panels(groups, results)
     scored = set_name(results)
     written = [

@@ -145,6 +145,7 @@ def _panel(
 ) -> tuple[list[Label], list[tuple[float, float]]]:
     """Draw one panel; return the labels that are still to be placed, and all points."""
     known = [group for one in lines for group in one.groups if x_of(group)]
+    say_seeds = len({group.scored for one in lines for group in one.groups}) > 1
     exact = [x_of(group) for group in known]
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
@@ -166,7 +167,7 @@ def _panel(
             # Hollow: one size only, an ablation or a control.
             markerfacecolor=colour if one.is_family else "white",
             linewidth=1.4 if joined else 0.0,
-            label=one.name,
+            label=f"{one.name}, {one.scored}" if say_seeds else one.name,
             clip_on=False,
             zorder=3,
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate import plots
+from espnet_plugin.evaluate import dual_plots, plots
 from espnet_plugin.evaluate.aggregate import group_rows
 from espnet_plugin.evaluate.curve_plot import plot_curves
 from espnet_plugin.evaluate.plot_labels import Label, place_labels
@@ -203,3 +203,68 @@ def test_curves_have_a_panel_a_size(tmp_path):
 def test_without_a_curve_nothing_is_drawn(tmp_path, caplog):
     assert plot_curves(results_of([make_row("encrl", 6, 9.0)]), tmp_path) is None
     assert "no folder has a train.log" in caplog.text
+
+
+def two_modes(variant, wer, sparsity, seeds=1):
+    return [
+        make_row(
+            "dual_mode",
+            4,
+            wer + 4.0 * (mode == "streaming"),
+            f"{variant} {mode}".strip(),
+            seed=seed,
+            mode=mode,
+            params_nonzero=800_000 * (1 - sparsity * (mode == "streaming")),
+            chunk_rtf=0.007 if mode == "streaming" else None,
+            curve_epochs=curve(1, 2),
+            dev_cer_by_epoch=curve(90.0, 30.0),
+        )
+        for mode in ("full", "streaming")
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def test_two_modes_have_a_panel_each_and_a_training_one_style(tmp_path):
+    rows = two_modes("dense", 9.0, 0.0)
+    for percent in (30, 50, 70):
+        rows += two_modes(f"self-pruned {percent} %", 9.0, percent / 100, seeds=3)
+    rows += two_modes("self-pruned 50 %, drawn", 9.0, 0.5)
+    written = plot_results(results_of(rows), tmp_path)
+    assert [path.stem for path in written] == ["wer_params", "wer_cost", "wer_rtf"]
+    for path in written:
+        texts = texts_in(path)
+        assert {"streaming", "full context"} <= set(texts)
+        # Once in the legend, for both panels, with what its means are worth.
+        assert texts.count("dual_mode self-pruned (30, 50, 70 %), 3 seeds") == 1
+        assert texts.count("dual_mode dense (4 layers), 1 seed") == 1
+    lines = series_of(group_rows(rows, []))
+    assert len(lines) == 6 and len({one.key for one in lines}) == 3
+    curves = texts_in(plot_curves(results_of(rows), tmp_path))
+    assert {"4 layers, streaming", "4 layers, full"} <= set(curves)
+    assert curves.count("dual_mode self-pruned 50 %") == 1
+
+
+def test_a_streaming_model_stands_at_what_is_left_of_it(tmp_path, monkeypatch):
+    drawn = {}
+
+    def draw(stem, groups, title, panels, side_by_side=False, scored=None):
+        for panel in panels:
+            xs = [panel.x_of(group) for group in groups if panel.x_of(group)]
+            drawn[stem.name, panel.title] = xs
+        return stem
+
+    monkeypatch.setattr(dual_plots, "draw_scatter", draw)
+    plot_results(results_of(two_modes("self-pruned 50 %", 9.0, 0.5)), tmp_path)
+    assert drawn == {
+        ("wer_params", "streaming"): pytest.approx([0.4]),
+        ("wer_params", "full context"): pytest.approx([0.8]),
+        ("wer_cost", "streaming"): pytest.approx([0.4]),
+        ("wer_cost", "full context"): pytest.approx([0.4]),
+        ("wer_rtf", "streaming"): pytest.approx([0.007]),
+        ("wer_rtf", "full context"): pytest.approx([0.008]),
+    }
+
+
+def test_seeds_are_not_said_where_all_have_the_same_number(tmp_path):
+    plot_results(results_of([make_row("encrl", 6, 9.0)]), tmp_path)
+    assert "encrl (6 layers)" in texts_in(tmp_path / "wer_params")
