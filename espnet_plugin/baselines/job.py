@@ -225,7 +225,7 @@ def run_baseline(
         teacher_cache: See :class:`BaselineJob`.
 
     Returns:
-        The finished models' folders, also listed in ``<output>.models``.
+        The finished models' folders.
 
     Raises:
         UserError: If the configuration or an option is not understood.
@@ -274,9 +274,7 @@ def run_baseline(
         seed=seed,
         teacher_cache=teacher_cache,
     )
-    folders = module.train(job, options)
-    write_text(Path(f"{output}.models"), "".join(f"{f}\n" for f in folders))
-    return folders
+    return module.train(job, options)
 
 
 def _merged(training: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.files import write_lines
 from espnet_plugin.tasks.crew import follow, leading, meeting_file
 from espnet_plugin.tasks.ranks import is_first
 
@@ -42,6 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="peak learning rate instead of the training's; it stands in the tables",
     )
     add("--seed", type=int, default=1)
+    add("--list", type=Path, help="file for the finished models' folders, one a line")
     add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser
 
@@ -73,8 +75,9 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
 
 
 def _train_all(args: argparse.Namespace, options: list[str]) -> None:
+    made: list[Path] = []
     for path in args.baselines:
-        run_baseline(
+        made += run_baseline(
             path,
             args.reference_config,
             args.reference_model_file,
@@ -87,6 +90,8 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             max_lr=args.max_lr,
             teacher_cache=args.teacher_cache,
         )
+    if args.list is not None:
+        write_lines(args.list, map(str, made))
 
 
 def main(cmd=None) -> int:

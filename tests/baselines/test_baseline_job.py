@@ -1,5 +1,7 @@
 """What a baseline's configuration may say, and what is made of it."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -75,7 +77,7 @@ def test_scratch_has_the_references_architecture(
     path.write_text(yaml.safe_dump(config))
     recipe = write(method="scratch", epochs={1: 9})
     output = str(tmp_path / "exp/asr_scratch_s3")
-    run_baseline(recipe, path, None, [2, 1], ["--ngpu", "0"], output, 3)
+    made = run_baseline(recipe, path, None, [2, 1], ["--ngpu", "0"], output, 3)
     for size, epochs in ((2, 7), (1, 9)):
         model, options, meta, init = calls[f"asr_scratch_s3_{size}l"]
         assert model["encoder_conf"]["num_blocks"] == size
@@ -86,8 +88,7 @@ def test_scratch_has_the_references_architecture(
         assert model["decoder"] is None and model["max_epoch"] == epochs
         assert options == ["--ngpu", "0", "--seed", "3"] and init is None
         assert meta["method"] == "scratch" and meta["seed"] == 3
-    listed = (tmp_path / "exp/asr_scratch_s3.models").read_text().split()
-    assert [item.rsplit("_", 1)[1] for item in listed] == ["2l", "1l"]
+    assert [str(folder) for folder in made] == [f"{output}_2l", f"{output}_1l"]
 
 
 def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, calls, write):
@@ -292,6 +293,28 @@ def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
         assert f"{rate}: a number above 0, e.g. 0.001" in capsys.readouterr().err
 
 
+def test_the_list_has_the_models_of_this_call_alone(
+    tiny_asr_model, tmp_path, calls, write
+):
+    two = write("one", method="scratch"), write("two", method="scratch")
+    config, exp = tiny_asr_model.config, tmp_path / "exp"
+    options = ["--reference_config", str(config), "--exp_dir", str(exp)]
+    for number, sizes in ((0, ["2", "1"]), (1, ["1"])):
+        options[4:] = ["--list", str(tmp_path / f"list{number}"), "--sizes", *sizes]
+        assert command.main([*options, "--baselines", *map(str, two)]) == 0
+    names = [
+        [Path(line).name for line in (tmp_path / f"list{n}").read_text().splitlines()]
+        for n in (0, 1)
+    ]
+    assert names[0] == [
+        "asr_one_s1_2l",
+        "asr_one_s1_1l",
+        "asr_two_s1_2l",
+        "asr_two_s1_1l",
+    ]
+    assert names[1] == ["asr_one_s1_1l", "asr_two_s1_1l"]
+
+
 def test_another_training_brings_its_epochs(tiny_asr_model, tmp_path, calls, write):
     other = tmp_path / "other.yaml"
     other.write_text("{max_epoch: 30, optim: sgd}")
@@ -307,10 +330,9 @@ def test_feed_forward_units_alone_reach_some_sizes(
     tiny_asr_model, tmp_path, calls, write, caplog
 ):
     recipe = write(method="width", options={"model_width": False})
-    do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
-    assert list(calls) == ["asr_some_s3_3l"]
+    made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
+    assert list(calls) == [folder.name for folder in made] == ["asr_some_s3_3l"]
     assert "1 layers are left out" in caplog.text
-    assert "asr_some_s3_1l" not in (tmp_path / "exp/asr_some_s3.models").read_text()
 
 
 def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, calls, write):

@@ -478,23 +478,24 @@ if wanted 8; then
     [ ! -e "${reference_exp}/meta.json" ] || model_opts=(
         --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")"
     )
-    files=() lists=()
-    for name in ${baselines}; do
-        files+=("${baseline_dir}/${name}.yaml")
-        lists+=("${expdir}/asr_${name}_s${seed}.models")
-    done
+    files=()
+    for name in ${baselines}; do files+=("${baseline_dir}/${name}.yaml"); done
+    mkdir -p "${expdir}"
+    # Of this call alone: another one may train other sizes of the same baseline.
+    made=$(mktemp "${expdir}/.made.XXXXXX")
+    trap 'rm -f "${made}"' EXIT
     # With further audio stage 5 stores more than a baseline asks for.
     [ -n "${unlabelled_sets}" ] || [ -z "${teacher_cache}" ] \
         || model_opts+=(--teacher_cache "${teacher_cache}")
     # shellcheck disable=SC2086
     train baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
         --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
-        --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" \
+        --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" --list "${made}" \
         ${baseline_training:+--training "${baseline_training}"} \
         ${baseline_epochs:+--max_epoch ${baseline_epochs}} \
         ${baseline_lr:+--max_lr "${baseline_lr}"} \
         "${data_opts[@]}" "${shape_opts[@]}"
-    mapfile -t models < <(cat "${lists[@]}")
+    mapfile -t models < "${made}"
     evaluate "${models[@]}"
 fi
 
