@@ -9,7 +9,7 @@ set -euo pipefail
 stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
-ngpu=0           # GPUs for training and decoding.
+ngpu=0           # GPUs for training and decoding; of one node.
 decode_nj=1      # Processes of decoding, each with its part of every set.
 num_threads=1    # Threads of each.
 python=python3   # May be several words.
@@ -24,7 +24,10 @@ valid_set=dev
 test_sets=test          # Several in quotes; the tables show the first.
 local_data_opts=        # For local/data.sh, e.g. "--an4 /corpora/an4".
 pretrain_set=           # Folder in data: audio to pre-train on, without transcripts.
+fs=16000                # Hz; the configurations' frontend_conf has to say the same.
 speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
+min_wav_duration=0.1    # Seconds; training data only.
+max_wav_duration=30     # Seconds; training data only.
 bad_utterances=error    # error, or drop to leave them out.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
@@ -64,11 +67,15 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 template=${here}/../encrl1
 . "${template}/parse_options.sh"
+. "${template}/submit.sh"
 . ./path.sh
 . ./cmd.sh
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
+log_suffix=_s${seed}
+# bash runs this when the command that Ctrl-C stopped as well has ended.
+trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
@@ -90,6 +97,9 @@ token_dir=${datadir}/token_list/${token_name}
 stats=${expdir}/asr_stats_raw_${token_name}
 pretrain_exp=${expdir}/dual_pretrain
 if [ -n "${pretrain_set}" ]; then pretrained=${pretrained:-${pretrain_exp}/latest.pth}; fi
+# Otherwise ESPnet takes several GPUs by threads of one process.
+ranks=(--ngpu "${ngpu}")
+[ "${ngpu}" -le 1 ] || ranks+=(--multiprocessing_distributed true)
 bpemodel=none
 [ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
 
@@ -100,7 +110,7 @@ data_opts=(
     --valid_data_path_and_name_and_type "${dump}/${valid_set}/text,text,text"
     --train_shape_file "${stats}/train/speech_shape"
     --valid_shape_file "${stats}/valid/speech_shape"
-    --ngpu "${ngpu}" --num_att_plot 0
+    "${ranks[@]}" --num_att_plot 0
     --use_preprocessor true --token_type "${token_type}"
     --token_list "${token_dir}/tokens.txt" --bpemodel "${bpemodel}"
     --non_linguistic_symbols none --cleaner none --g2p none
@@ -116,7 +126,8 @@ train_rows() {  # train_rows ROW...
     local files=()
     for row in "$@"; do files+=("${row_dir}/${row}.yaml"); done
     # shellcheck disable=SC2086
-    ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_train \
+    submit "${cuda_cmd}" "train_$(IFS=_; echo "$*")" \
+        ${python} -m espnet_plugin.bin.dual_mode_train \
         --config "${train_config}" --rows "${files[@]}" \
         --exp_dir "${expdir}" --seed "${seed}" \
         ${epochs:+--max_epoch ${epochs}} ${pretrained:+--pretrained "${pretrained}"} \
@@ -128,7 +139,9 @@ split_rows() {  # split_rows ROW...
         folders+=("${expdir}/dual_${row}_s${seed}")
         need "${folders[-1]}/done.json" 5
     done
-    ${train_cmd} ${python} -m espnet_plugin.bin.dual_mode_split "${folders[@]}"
+    # shellcheck disable=SC2086
+    submit "${train_cmd}" "split_$(IFS=_; echo "$*")" \
+        ${python} -m espnet_plugin.bin.dual_mode_split "${folders[@]}"
 }
 evaluate_rows() {  # evaluate_rows ROW...
     local models=()
@@ -137,7 +150,8 @@ evaluate_rows() {  # evaluate_rows ROW...
         mapfile -t -O "${#models[@]}" models < "${expdir}/asr_${row}_s${seed}.models"
     done
     # shellcheck disable=SC2086
-    ${decode_cmd} ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
+    submit "${decode_cmd}" "evaluate_$(IFS=_; echo "$*")" \
+        ${python} -m espnet_plugin.bin.evaluate "${models[@]}" \
         --dump_dir "${dump}" --sets "${valid_set}" ${test_sets} \
         --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}" \
         --nj "${decode_nj}"
@@ -149,8 +163,11 @@ if wanted 1 || wanted 2 || wanted 3; then
         --stop_stage $(( stop_stage < 3 ? stop_stage : 3 )) \
         --nj "${nj}" --python "${python}" --datadir "${datadir}" --dumpdir "${dumpdir}" \
         --expdir "${expdir}" --train_set "${train_set}" --valid_set "${valid_set}" \
-        --test_sets "${test_sets}" --unlabelled_sets "${pretrain_set}" --local_data_opts "${local_data_opts}" \
+        --test_sets "${test_sets}" --unlabelled_sets "${pretrain_set}" \
+        --local_data_opts "${local_data_opts}" --fs "${fs}" \
         --speed_perturb_factors "${speed_perturb_factors}" \
+        --min_wav_duration "${min_wav_duration}" \
+        --max_wav_duration "${max_wav_duration}" \
         --bad_utterances "${bad_utterances}" --token_type "${token_type}" \
         --nbpe "${nbpe}" --reference_config "${train_config}"
 fi
@@ -163,14 +180,15 @@ if wanted 4; then
         need "${stats}/.done" 3
         need "${dump}/${pretrain_set}/utt2num_samples" 2
         # shellcheck disable=SC2086
-        ${cuda_cmd} ${python} -m espnet_plugin.bin.dual_mode_ssl_train \
+        submit "${cuda_cmd}" pretrain ${python} -m espnet_plugin.bin.dual_mode_ssl_train \
             --config "${pretrain_config}" --output_dir "${pretrain_exp}" --seed 1 \
+            --fine_tuning_config "${train_config}" \
             ${pretrain_epochs:+--max_epoch ${pretrain_epochs}} \
             --train_data_path_and_name_and_type "${dump}/${pretrain_set}/wav.scp,speech,sound" \
             --valid_data_path_and_name_and_type "${dump}/${valid_set}/wav.scp,speech,sound" \
             --train_shape_file "${dump}/${pretrain_set}/utt2num_samples" \
             --valid_shape_file "${stats}/valid/speech_shape" \
-            --normalize_conf "stats_file=${stats}/train/feats_stats.npz" --ngpu "${ngpu}"
+            --normalize_conf "stats_file=${stats}/train/feats_stats.npz" "${ranks[@]}"
     fi
 fi
 

@@ -115,32 +115,21 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 template=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "${template}/parse_options.sh"
 . "${template}/check_options.sh"
+. "${template}/submit.sh"
 . ./path.sh
 . ./cmd.sh
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
-submit() {  # submit COMMANDS NAME command...: run it, where cmd.sh says
-    local how=$1 file=${expdir}/log/$2_${tag}_s${seed}.log
-    shift 2
-    if [[ ${how%% *} != *.pl ]]; then
-        # shellcheck disable=SC2086
-        ${how} "$@"
-        return
-    fi
-    mkdir -p "${expdir}/log"
-    log "Submitted by ${how}, log: ${file}"
-    # shellcheck disable=SC2086
-    ${how} "${file}" "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
-}
+log_suffix=_${tag}_s${seed}
 several_nodes() { [ "${num_nodes}" != 1 ] || [ -n "${hosts}" ]; }
 train() {  # train NAME command...: a training, on several nodes if wanted
     if ! several_nodes; then
         submit "${cuda_cmd}" "$@"
         return
     fi
-    local file=${expdir}/log/$1_${tag}_s${seed}.log where=(--num_nodes "${num_nodes}")
+    local file=${expdir}/log/$1${log_suffix}.log where=(--num_nodes "${num_nodes}")
     [ -z "${hosts}" ] || where=(--host "${hosts}")
     shift
     log "Training on ${hosts:-${num_nodes} nodes}, log: ${file}"

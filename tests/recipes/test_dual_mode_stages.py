@@ -1,0 +1,106 @@
+"""The dual-mode recipe's script with commands that take no time: who is called, how."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SETUP = ROOT / "egs2/TEMPLATE/dualmode1/setup.sh"
+# The interface of Kaldi's scripts: options, a log, a command.
+RUN_PL = """#!/usr/bin/env bash
+while [ "${1#--}" != "$1" ]; do shift 2; done
+echo "$*" >> submitted.txt
+[[ "$*" != *"${FAIL:-nothing fails}"* ]] || { echo "the reason" > "$1"; exit 1; }
+"""
+OPTIONS = ("--rows", "self_pruned_50", "--rivals", "full_alone dense_dense")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """What stages 1 to 6 leave behind, as far as the script looks at it."""
+    folder = tmp_path / "corpus/dualmode1"
+    subprocess.run([SETUP, folder], check=True, capture_output=True)
+    (folder / "path.sh").write_text("")
+    for name in ("exp/asr_stats_raw_char/.done", "dump/raw/audio/utt2num_samples"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
+    for row in ("self_pruned_50", "full_alone", "dense_dense"):
+        (folder / f"exp/dual_{row}_s1").mkdir()
+        (folder / f"exp/dual_{row}_s1/done.json").write_text("{}")
+        (folder / f"exp/asr_{row}_s1.models").write_text(f"exp/asr_{row}_s1_full\n")
+    return folder
+
+
+def run(recipe, *options, python="echo", **environment):
+    return subprocess.run(
+        ["./run.sh", *OPTIONS, "--python", python, *options],
+        cwd=recipe,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def kaldi(tmp_path, **more):
+    script = tmp_path / "utils/run.pl"
+    script.parent.mkdir()
+    script.write_text(RUN_PL)
+    script.chmod(0o755)
+    return {"cmd_backend": "run.pl", "KALDI_UTILS": str(script.parent), **more}
+
+
+def test_stages_go_through_kaldis_scripts_with_a_log_each(recipe, tmp_path):
+    stages = ("--stage", "4", "--stop_stage", "8", "--pretrain_set", "audio")
+    result = run(recipe, *stages, python="py -u", **kaldi(tmp_path))
+    assert result.returncode == 0, result.stderr
+    lines = (recipe / "submitted.txt").read_text().splitlines()
+    called = [line.split(" -m espnet_plugin.bin.") for line in lines]
+    assert [(before, after.split()[0]) for before, after in called] == [
+        ("exp/log/pretrain_s1.log py -u", "dual_mode_ssl_train"),
+        ("exp/log/train_self_pruned_50_s1.log py -u", "dual_mode_train"),
+        ("exp/log/split_self_pruned_50_s1.log py -u", "dual_mode_split"),
+        ("exp/log/evaluate_self_pruned_50_s1.log py -u", "evaluate"),
+        ("exp/log/train_full_alone_dense_dense_s1.log py -u", "dual_mode_train"),
+        ("exp/log/split_full_alone_dense_dense_s1.log py -u", "dual_mode_split"),
+        ("exp/log/evaluate_full_alone_dense_dense_s1.log py -u", "evaluate"),
+    ]
+
+
+def test_what_a_failed_job_said_is_shown(recipe, tmp_path):
+    environment = kaldi(tmp_path, FAIL="dual_mode_split")
+    result = run(recipe, "--stage", "5", "--stop_stage", "7", **environment)
+    assert result.returncode == 2 and "the reason" in result.stderr
+    assert "see exp/log/split_self_pruned_50_s1.log" in result.stderr
+    assert "bin.evaluate" not in (recipe / "submitted.txt").read_text()
+
+
+@pytest.mark.parametrize("ngpu", [0, 1, 2])
+def test_several_gpus_are_ranks_of_their_own(recipe, ngpu):
+    stages = ("--stage", "4", "--stop_stage", "5", "--pretrain_set", "audio")
+    result = run(recipe, *stages, "--ngpu", str(ngpu))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2 and all(f"--ngpu {ngpu}" in line for line in lines)
+    several = ["--multiprocessing_distributed true" in line for line in lines]
+    assert several == [ngpu > 1] * 2
+
+
+def test_the_data_stages_get_rate_and_durations(recipe):
+    """Those of the EncRL recipe, run with its script."""
+    (recipe / "local/data.sh").write_text("#!/bin/sh\n")
+    (recipe / "local/data.sh").chmod(0o755)
+    (recipe / "data/train").mkdir(parents=True)
+    options = ("--fs", "8000", "--min_wav_duration", "0.5", "--max_wav_duration", "9")
+    result = run(recipe, *options, "--stage", "2", "--stop_stage", "2")
+    assert result.returncode == 0, result.stderr
+    said = result.stdout
+    assert "--fs 8000" in said and "--min_wav_duration 0.5" in said
+    assert "--max_wav_duration 9" in said
+
+
+def test_a_pretraining_is_compared_with_what_starts_from_it(recipe):
+    stages = ("--stage", "4", "--stop_stage", "4", "--pretrain_set", "audio")
+    result = run(recipe, *stages, "--train_config", "mine.yaml")
+    assert "--fine_tuning_config mine.yaml" in result.stdout
