@@ -57,6 +57,8 @@ def lattice_divergence(
     lengths: torch.Tensor,
     target_lengths: torch.Tensor,
     blank: int = 0,
+    delay_frames: int = 0,
+    temperature: float = 1.0,
 ) -> torch.Tensor:
     """Return the same for a transducer, over its lattice.
 
@@ -74,17 +76,25 @@ def lattice_divergence(
         lengths: Valid frames ``(batch,)``.
         target_lengths: Valid tokens ``(batch,)``.
         blank: Number of the blank token.
+        delay_frames: As of `divergence_by_frame`, of the lattice's frames.
+        temperature: Both sides' outputs are divided by it before the softmax; the
+            result is scaled by its square.
 
     Returns:
         A scalar, in nats an utterance.
     """
+    if delay_frames:
+        streaming, full = streaming[:, delay_frames:], full[:, :-delay_frames]
+        lengths = (lengths - delay_frames).clamp(min=0)
     frames = frame_mask(lengths, streaming.shape[1])
     nodes = frame_mask(target_lengths + 1, streaming.shape[2])
     mask = frames[:, :, None] & nodes[:, None]
-    ours = _collapsed(streaming, targets, target_lengths, blank)
-    theirs = _collapsed(full.detach(), targets, target_lengths, blank)
+    ours, theirs = (
+        _collapsed(logits / temperature, targets, target_lengths, blank)
+        for logits in (streaming, full.detach())
+    )
     each = (theirs.exp() * (theirs - ours)).sum(-1)
-    return each.masked_fill(~mask, 0.0).sum() / len(lengths)
+    return each.masked_fill(~mask, 0.0).sum() * temperature**2 / len(lengths)
 
 
 def _collapsed(

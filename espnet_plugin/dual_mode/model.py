@@ -321,6 +321,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 full["lengths"],
                 text_lengths,
                 self.blank_id,
+                self.step.delay_frames,
+                self.step.temperature,
             )
         return distance
 

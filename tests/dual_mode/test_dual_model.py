@@ -73,6 +73,16 @@ def test_one_front_end_for_both_passes_is_two_passes_apart(kind, computed):
         assert torch.allclose(a, b, atol=1e-5, rtol=1e-4), name
 
 
+def test_samples_that_are_no_numbers_are_refused_with_their_names():
+    model = build().train()
+    model.encoder.pruner.frozen.fill_(1)
+    model.plan(TrainingPlan((4,), 1))
+    data = batch()
+    data["speech"][1, 7] = float("nan")
+    with pytest.raises(UserError, match="the loss is nan on .'a', 'b'.: lower the"):
+        model(**data, utt_id=["a", "b"])
+
+
 @pytest.mark.parametrize("mode", ["full", "streaming"])
 def test_masked_weights_learn_from_the_dense_pass_only(mode):
     other = {"full": "streaming_weight", "streaming": "full_weight"}[mode]

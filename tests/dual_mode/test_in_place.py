@@ -60,23 +60,25 @@ def test_a_longer_delay_than_an_utterance_leaves_it_out():
     assert both.item() == pytest.approx(first.item() / 2)
 
 
-def test_over_the_lattice():
+@pytest.mark.parametrize("delay, temperature", [(0, 1.0), (2, 1.0), (0, 3.0), (2, 3.0)])
+def test_over_the_lattice(delay, temperature):
     targets, counts = torch.tensor([[2, 1, 3], [1, -1, -1]]), torch.tensor([3, 1])
     ours, theirs = (random(2, 5, 4, 5, seed=s) for s in (0, 1))
     slow = 0.0
     for b in range(2):
-        for t in range(int(LENGTHS[b])):
+        for t in range(int(LENGTHS[b]) - delay):
             for u in range(int(counts[b]) + 1):
                 nodes = []
-                for logits in (theirs, ours):
-                    p = softmax(logits[b, t, u])
+                for logits, frame in ((theirs, t), (ours, t + delay)):
+                    p = softmax(logits[b, frame, u], temperature)
                     right = p[int(targets[b, u])] if u < counts[b] else 0.0
                     parts = [p[0]] + ([right] if u < counts[b] else [])
                     nodes.append([*parts, 1 - sum(parts)])
-                slow += kl(*nodes) / 2
-    value = lattice_divergence(ours, theirs, targets, LENGTHS, counts)
+                slow += kl(*nodes) * temperature**2 / 2
+    options = dict(delay_frames=delay, temperature=temperature)
+    value = lattice_divergence(ours, theirs, targets, LENGTHS, counts, **options)
     assert value.item() == pytest.approx(slow, rel=1e-9)
     ours.requires_grad_(), theirs.requires_grad_()
-    lattice_divergence(ours, theirs, targets, LENGTHS, counts).backward()
+    lattice_divergence(ours, theirs, targets, LENGTHS, counts, **options).backward()
     assert theirs.grad is None and torch.isfinite(ours.grad).all()
     assert not ours.grad[1, 3:].any() and not ours.grad[1, :, 2:].any()
