@@ -1,12 +1,14 @@
 """Recognise speech while it comes in: a file, or standard input.
 
 The partial text stands on the last line and grows; the final one is printed on a line
-of its own. Nothing but text goes to standard output.
+of its own. Nothing but text goes to standard output. Ctrl-C ends standard input.
   python -m espnet_plugin.bin.recognise exp/asr_self_pruned_50_s1_streaming speech.wav
   arecord -q -f S16_LE -r 16000 -t raw | python -m espnet_plugin.bin.recognise EXP -
 """
 
 import argparse
+import logging
+import signal
 import sys
 import time
 from pathlib import Path
@@ -67,14 +69,15 @@ def recognise(args: argparse.Namespace) -> None:
             blocks = _from_stream(sys.stdin.buffer, block)
         else:
             blocks = _from_file(name, block, rate)
-        _one(recogniser, blocks, args, block / rate)
+        _one(recogniser, blocks, args)
 
 
-def _one(recogniser, blocks: Iterator[np.ndarray], args, block_s: float) -> None:
-    begun, shown = time.monotonic(), ""
-    for number, samples in enumerate(blocks, 1):
+def _one(recogniser, blocks: Iterator[np.ndarray], args) -> None:
+    begun, spoken, shown = time.monotonic(), 0.0, ""
+    for samples in blocks:
+        spoken += len(samples) / recogniser.sample_rate
         if args.real_time:
-            time.sleep(max(0.0, begun + number * block_s - time.monotonic()))
+            time.sleep(max(0.0, begun + spoken - time.monotonic()))
         text = recogniser.accept(samples).text
         if text != shown and not args.quiet:
             # A terminal shows one growing line, a file one line a step.
@@ -84,13 +87,36 @@ def _one(recogniser, blocks: Iterator[np.ndarray], args, block_s: float) -> None
 
 
 def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
-    rest = b""
-    # What is there is enough: waiting for a whole block would only add latency.
-    while data := stream.read1(2 * block):
-        data = rest + data
-        whole = len(data) // 2 * 2
-        rest = data[whole:]
-        yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+    """Yield samples until the stream ends, or Ctrl-C.
+
+    That is how a microphone is stopped, and what was said until then is wanted: only
+    reading is interrupted, not a chunk that is being computed, unless it comes twice.
+    """
+    reading = stopped = False
+
+    def stop(*_) -> None:
+        nonlocal stopped
+        again, stopped = stopped, True
+        if reading or again:
+            raise KeyboardInterrupt
+
+    rest, before = b"", signal.signal(signal.SIGINT, stop)
+    try:
+        while not stopped:
+            reading = True
+            # What is there is enough: waiting for a whole block would add latency.
+            data = stream.read1(2 * block)
+            reading = False
+            if not data:
+                return
+            data = rest + data
+            whole = len(data) // 2 * 2
+            rest = data[whole:]
+            yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+    except KeyboardInterrupt:
+        logging.info("interrupted: that was the end of the audio")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:

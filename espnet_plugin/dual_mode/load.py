@@ -7,6 +7,7 @@ from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import choose_checkpoint
 from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import read_json
 
 __all__ = ["AVERAGED", "load_recogniser"]
 
@@ -27,12 +28,13 @@ def load_recogniser(
         device: torch's.
 
     Raises:
-        UserError: If the folder holds no model that can stream, or its masks are an
-            average over moving ones.
+        UserError: If the folder holds no model that can stream, or one that has not
+            learnt to, or its masks are an average over moving ones.
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
     folder = Path(folder)
+    _check_mode(folder)
     own = folder / AVERAGED
     checkpoint = own if own.is_file() else choose_checkpoint(folder)
     model, args = load_asr_model(folder / "config.yaml", checkpoint, device)
@@ -47,3 +49,20 @@ def load_recogniser(
         tokenizer = build_tokenizer(args.token_type, bpemodel=args.bpemodel)
         to_text = tokenizer.tokens2text
     return StreamingRecogniser(model, to_text, chunk_frames)
+
+
+def _check_mode(folder: Path) -> None:
+    """Refuse the full-context model: it would stream, and say nonsense."""
+    meta = folder / "meta.json"
+    known = read_json(meta) if meta.is_file() else {}
+    modes = known.get("modes") or [known.get("mode") or "streaming"]
+    if "streaming" in modes:
+        return
+    way_out = "train a row whose modes have streaming"
+    other = folder.with_name(f"{folder.name.removesuffix('_full')}_streaming")
+    if other.is_dir():
+        way_out = f"take {other}"
+    raise UserError(
+        f"{folder} holds the full-context model, which has not learnt to stream: "
+        f"{way_out}"
+    )

@@ -13,6 +13,10 @@ from espnet_plugin.errors import UserError
 __all__ = ["Recognised", "StreamingRecogniser"]
 
 
+# Decoders of compressed audio overshoot 1 a little; integers as floats do by far.
+_LOUDEST = 16.0
+
+
 class Recognised(NamedTuple):
     """What has been recognised of an utterance by now.
 
@@ -80,7 +84,11 @@ class StreamingRecogniser:
         self._to_text = to_text or " ".join
         self._chunk_frames = chunk_frames
         self._blank = int(getattr(model, "blank_id", 0))
-        self._drop = {self._blank, int(getattr(model, "eos", self._blank))}
+        # As decoding whole files does.
+        self._drop = {
+            int(getattr(model, name, self._blank))
+            for name in ("blank_id", "sos", "eos")
+        }
         self.reset()
 
     @property
@@ -112,7 +120,8 @@ class StreamingRecogniser:
 
         Raises:
             UserError: If the sampling rate is another, or the samples are not one
-                channel of finite floating-point numbers, or the utterance has ended.
+                channel of finite floating-point numbers of that size, or the utterance
+                has ended.
         """
         if self._state.ended:
             raise UserError("the utterance has ended: call reset() before the next")
@@ -157,5 +166,10 @@ def _checked(samples) -> torch.Tensor:
     if not torch.isfinite(samples).all():
         raise UserError(
             "samples: some are not finite (NaN or infinite); mend the source"
+        )
+    if samples.abs().max() > _LOUDEST:
+        raise UserError(
+            f"samples up to {samples.abs().max().item():g}: must be in [-1, 1]; divide "
+            "16-bit numbers by 32768"
         )
     return samples

@@ -140,6 +140,8 @@ def test_bad_input_is_named(model):
         recogniser.accept([0.0, float("nan")])
     with pytest.raises(UserError, match="one channel"):
         recogniser.accept(torch.zeros(10, 2))
+    with pytest.raises(UserError, match="up to 3000: must be in .-1, 1.*32768"):
+        recogniser.accept(torch.tensor([0.0, -3000.0]))
     with pytest.raises(UserError, match="32768"):
         recogniser.accept(torch.zeros(10, dtype=torch.int16))
     recogniser.accept(signal(10), last=True)

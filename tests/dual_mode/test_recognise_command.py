@@ -1,0 +1,119 @@
+"""The streaming command: pieces of any size, Ctrl-C, wrong rate, wrong model."""
+
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny_asr import build_tiny_asr
+
+from espnet_plugin import host
+from espnet_plugin.bin import recognise
+from espnet_plugin.dual_mode.load import load_recogniser
+from espnet_plugin.export.load import load_asr_model
+from espnet_plugin.files import write_json
+
+CONF = dict(cnn_module_kernel=7, chunk_frames=4, left_context_frames=6)
+SAMPLES = (3000 * np.random.default_rng(0).standard_normal(24001)).astype("<i2")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    host.register()
+    root = tmp_path_factory.mktemp("recognise")
+    tiny = build_tiny_asr(root, encoder=host.DUAL_MODE, encoder_conf=CONF)
+    # A new model says one thing of all it hears: how frames differ has to count.
+    state = torch.load(tiny.checkpoint, weights_only=True)
+    centre, weight = (state[f"ctc.ctc_lo.{part}"] for part in ("bias", "weight"))
+    with torch.no_grad():
+        model, _ = load_asr_model(tiny.config, tiny.checkpoint)
+        speech = torch.from_numpy(SAMPLES / 32768).float()[None]
+        encoded = model.eval().encode(speech, torch.tensor([speech.shape[1]]))[0][0]
+        centre.copy_(-(weight @ encoded.mean(0)))
+    torch.save(state, tiny.checkpoint)
+    return tiny.dir
+
+
+class Stream:
+    """Pieces of 16-bit samples, cut anywhere; None: Ctrl-C while it waits for more."""
+
+    def __init__(self, *pieces):
+        self.pieces = list(pieces)
+
+    def read1(self, size):
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if piece is None:
+            os.kill(os.getpid(), signal.SIGINT)
+            return b"unreachable"
+        return piece
+
+
+def said(model, samples):
+    speech = samples.astype(np.float32) / 32768
+    return load_recogniser(model).accept(speech, last=True).text
+
+
+def run(monkeypatch, capsys, model, stream, *options):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+    status = recognise.main([str(model), "-", *options])
+    return status, capsys.readouterr().out.splitlines()
+
+
+def test_a_sample_may_come_in_two_pieces(model, monkeypatch, capsys):
+    data = SAMPLES.tobytes()
+    cuts = [0, 1, 2, 777, 778, 3201, 20000, len(data)]
+    pieces = [data[a:b] for a, b in zip(cuts, cuts[1:])]
+    # And the last one may be half of one.
+    status, lines = run(monkeypatch, capsys, model, Stream(*pieces, b"\x07"))
+    assert status == 0 and lines[-1] == said(model, SAMPLES) != ""
+    # What was partial is how the final text begins.
+    assert len(set(lines)) >= 3 and all(lines[-1].startswith(line) for line in lines)
+
+
+def test_ctrl_c_ends_the_audio_and_not_the_text(model, monkeypatch, capsys):
+    heard = SAMPLES[:10001]
+    before = signal.getsignal(signal.SIGINT)
+    stream = Stream(heard.tobytes(), None, SAMPLES.tobytes())
+    status, lines = run(monkeypatch, capsys, model, stream, "--quiet")
+    assert status == 0 and lines == [said(model, heard)]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_no_faster_than_it_was_spoken(model, monkeypatch, capsys):
+    """Pieces smaller than a block, as a pipe gives them: samples tell the time."""
+    clock = SimpleNamespace(now=0.0, slept=[])
+
+    def sleep(seconds):
+        clock.now += seconds
+        clock.slept.append(seconds)
+
+    fake = SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep)
+    monkeypatch.setattr(recognise, "time", fake)
+    pieces = [SAMPLES[start : start + 400].tobytes() for start in range(0, 24000, 400)]
+    status, _ = run(monkeypatch, capsys, model, Stream(*pieces), "--real_time")
+    assert status == 0 and clock.now == pytest.approx(24000 / 16000)
+    assert clock.slept == pytest.approx([400 / 16000] * 60)
+
+
+def test_another_rate_is_refused_with_the_way_out(model, tmp_path, caplog):
+    path = tmp_path / "slow.wav"
+    soundfile.write(path, SAMPLES, 8000)
+    assert recognise.main([str(model), str(path)]) == 2
+    assert "slow.wav has 8000 Hz" in caplog.text and "-r 16000 -c 1" in caplog.text
+
+
+def test_a_full_context_model_is_refused(model, caplog, tmp_path):
+    one, other = tmp_path / "asr_a_s1_full", tmp_path / "asr_a_s1_streaming"
+    one.mkdir()
+    for meta in ({"mode": "full"}, {"modes": ["full"]}):
+        write_json(one / "meta.json", meta)
+        assert recognise.main([str(one), "-"]) == 2
+        assert f"{one} holds the full-context model" in caplog.text
+    assert f"take {other}" not in caplog.text
+    other.mkdir()
+    assert recognise.main([str(one), "-"]) == 2
+    assert f"take {other}" in caplog.text
