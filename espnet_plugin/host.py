@@ -40,7 +40,7 @@ def register() -> None:
 
 
 def register_ssl() -> None:
-    """Do the same for ESPnet's SSL task, which others need not import.
+    """Do the same for ESPnet's SSL task.
 
     The loss also serves ESPnet's own SSL model and encoders.
     """

@@ -87,7 +87,9 @@ def test_spawned_ranks_know_the_models(tmp_path):
         "import sys\n"
         "def rank():\n"
         "    choices = sys.modules['espnet2.tasks.asr'].model_choices.classes\n"
-        "    print('rank', sorted({'encrl', 'espnet'} & set(choices)), flush=True)\n"
+        "    losses = sys.modules['espnet2.tasks.ssl'].loss_choices.classes\n"
+        "    known = {'encrl', 'espnet', 'wav2vec2'} & {*choices, *losses}\n"
+        "    print('rank', sorted(known), flush=True)\n"
     )
     (tmp_path / "starts_ranks.py").write_text(
         "import multiprocessing\n"
@@ -106,4 +108,7 @@ def test_spawned_ranks_know_the_models(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert result.stdout.splitlines() == ["main True", "rank ['encrl', 'espnet']"]
+    assert result.stdout.splitlines() == [
+        "main True",
+        "rank ['encrl', 'espnet', 'wav2vec2']",
+    ]
