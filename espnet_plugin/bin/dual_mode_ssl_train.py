@@ -1,7 +1,8 @@
 """Dual-mode wav2vec 2.0 pre-training: no transcripts needed.
 
-Takes every option of ``espnet2.bin.ssl_train``. ``meta.json`` says how the fine-tuning
-starts from what comes out.
+Takes every option of ``espnet2.bin.ssl_train``, and ``--fine_tuning_config``, that of
+the training that is to start from it: another encoder is refused. ``meta.json`` says
+how it does start from what comes out.
 """
 
 import argparse
@@ -24,6 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    # What is to start from it, to be compared before the hours of a pre-training.
+    parser.add_argument("--fine_tuning_config", type=Path)
     return parser
 
 
@@ -37,6 +40,12 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     with training_job(args.output_dir, request) as todo:
         if todo is None:
             return
+        if args.fine_tuning_config is not None:
+            from espnet_plugin.dual_mode.encoder import SHAPING
+            from espnet_plugin.dual_mode.pretrained import check_same_encoder
+
+            fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")
+            check_same_encoder(request["config"], fine_tuning, SHAPING)
         # Here, because ESPnet takes many seconds to import and a finished training
         # needs none of it.
         from espnet_plugin.dual_mode.pretrained import MASKS, init_param

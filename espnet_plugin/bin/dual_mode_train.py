@@ -4,14 +4,15 @@ What this command does not know is handed to ESPnet's ASR training (data, ngpu..
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.dual_models import AVERAGED, train_dual_mode
-from espnet_plugin.tasks.job import read_yaml
+from espnet_plugin.tasks.job import is_finished, read_yaml
 
 # What a row may say, and what counts where it does not: its name in the tables, the
 # modes that are decoded, the row it goes on from, whether it starts from a
@@ -48,7 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="checkpoint of a pre-training: rows with `pretrained: true` start from "
         "its encoder",
     )
-    add("--max_epoch", type=int, help="instead of the configuration's")
+    add("--max_epoch", type=int, help="instead of the configuration's and the rows'")
     add("--seed", type=int, default=1)
     return parser
 
@@ -60,6 +61,8 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     starts = {name: _start(args, name, rows) for name in rows}
     for name, row in rows.items():
         config = read_yaml(args.config)
+        for text in overridden(config, row["changes"]):
+            logging.info("row %s: %s, not %s as in %s", name, *text, args.config)
         change_config(config, row["changes"])
         if args.max_epoch is not None:
             config["max_epoch"] = args.max_epoch
@@ -116,6 +119,13 @@ def _start(
                 f"the row {name} starts from a pre-training: give --pretrained FILE"
             )
         path, way_out = args.pretrained, "pre-train it first"
+        folder = path.parent
+        # ESPnet names its last epoch so while there are more to come.
+        if (folder / "request.json").is_file() and not is_finished(folder):
+            raise UserError(
+                f"--pretrained {path}: the pre-training in {folder} is not finished: "
+                "run its stage again, it goes on from the last epoch"
+            )
     else:
         return None
     if not path.is_file():
@@ -132,6 +142,22 @@ def change_config(config: dict, changes: dict) -> None:
             config.pop(key, None)
         else:
             config[key] = value
+
+
+def overridden(
+    config: Mapping[str, Any], changes: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Yield what changes put in place of another value of a configuration.
+
+    Yields:
+        The new value with its key, and the old value, as text.
+    """
+    for key, value in changes.items():
+        old = config.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            yield from overridden(old, value, f"{prefix}{key}.")
+        elif key in config and old != value:
+            yield f"{prefix}{key} {value}", str(old)
 
 
 def main(cmd=None) -> int:

@@ -8,13 +8,11 @@ from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.groups import StructuredGroups
 
 __all__ = [
-    "blocked_bytes",
+    "blocked_state",
     "extract_streaming",
     "extracted_options",
     "extracted_state",
 ]
-
-_INDEX_BYTES = 4  # the number of a block within its matrix
 
 
 def extract_streaming(
@@ -23,8 +21,8 @@ def extract_streaming(
     """Return the sub-network as an encoder of its own, without masks.
 
     Its streaming mode is the masked one of the whole, to rounding. Masked heads, units
-    and channels are gone; masked blocks are zeros in tensors as large as before, so the
-    file is no smaller: see :func:`blocked_bytes`.
+    and channels are gone; masked blocks are zeros in tensors as large as before:
+    :func:`blocked_state` leaves them out of a file.
 
     Args:
         encoder: With or without masks; not changed.
@@ -111,31 +109,40 @@ def extracted_state(
     return state
 
 
-def blocked_bytes(
-    encoder: DualModeConformerEncoder, tensors: Mapping[str, torch.Tensor]
-) -> int:
-    """Compute what a file would hold that left masked blocks out; none is written.
+def blocked_state(
+    encoder: DualModeConformerEncoder,
+    tensors: Mapping[str, torch.Tensor],
+    prefix: str = "",
+) -> dict[str, torch.Tensor]:
+    """Return tensors of which masked blocks are left out, for a smaller file.
 
-    A masked matrix is the values of the blocks kept, and a 32-bit number for each of
-    them that says where it stands; every other tensor is as it is.
+    A masked matrix becomes torch's block compressed rows: the blocks that are not zero,
+    and a 32-bit number for each of them that says where it stands. ``to_dense()`` gives
+    the matrix again, and ``export.checkpoint.read_checkpoint`` does so. A matrix whose
+    sizes its blocks do not divide stays whole: torch has no form for it.
 
     Args:
-        encoder: With final masks, of blocks or of none.
-        tensors: Of the recogniser that was cut out.
-
-    Returns:
-        Bytes, without names and headers.
+        encoder: With final masks, of blocks.
+        tensors: Of what was cut out of it.
+        prefix: Of the encoder's names among them.
     """
-    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    if encoder.pruner is None:
-        return size
-    for kind, groups, mask in encoder.pruner.masks():
-        if kind == "blocks":
-            for owner, name, spread in groups.spread(mask):
-                masked = int((spread == 0).sum())
-                size -= masked * getattr(owner, name).element_size()
-            size += int(mask.sum()) * _INDEX_BYTES
-    return size
+    packed = dict(tensors)
+    names = {module: name for name, module in encoder.named_modules()}
+    for kind, groups, _ in encoder.pruner.masks() if encoder.pruner else ():
+        if kind != "blocks":
+            continue
+        name = f"{prefix}{names[groups.module]}.weight"
+        matrix, block = packed[name], (groups.rows, groups.columns)
+        if any(size % part for size, part in zip(matrix.shape, block)):
+            continue
+        sparse = matrix.to_sparse_bsr(block, dense_dim=matrix.dim() - 2)
+        packed[name] = torch.sparse_bsr_tensor(
+            sparse.crow_indices().int(),
+            sparse.col_indices().int(),
+            sparse.values(),
+            size=matrix.shape,
+        )
+    return packed
 
 
 def _structured(encoder: DualModeConformerEncoder) -> list[tuple]:

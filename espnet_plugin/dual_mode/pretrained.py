@@ -1,7 +1,7 @@
 """Starting the fine-tuning from a pre-trained encoder, tensor by tensor."""
 
 from pathlib import Path
-from typing import Union
+from typing import Any, Iterable, Mapping, Union
 
 import torch
 
@@ -9,7 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.checkpoint import read_checkpoint
 from espnet_plugin.export.load import load_state
 
-__all__ = ["MASKS", "init_param", "load_pretrained_encoder"]
+__all__ = ["MASKS", "check_same_encoder", "init_param", "load_pretrained_encoder"]
 
 # What becomes of the masks: found anew from the pre-trained weights, by the schedule of
 # the fine-tuning; or kept, with the place where their schedule was.
@@ -70,6 +70,38 @@ def load_pretrained_encoder(
     load_state(encoder, state, checkpoint)
     if masks == "keep" and encoder.pruner is not None and encoder.pruner.frozen:
         _check_sparsity(encoder.pruner, checkpoint)
+
+
+def check_same_encoder(
+    pretraining: Mapping[str, Any],
+    fine_tuning: Mapping[str, Any],
+    options: Iterable[str],
+) -> None:
+    """Refuse a pre-training whose encoder the fine-tuning could not start from.
+
+    Args:
+        pretraining: Its configuration.
+        fine_tuning: Likewise.
+        options: Those of ``encoder_conf`` that shape the encoder.
+
+    Raises:
+        UserError: If one of these is another, or what makes the features.
+    """
+    pairs = {
+        f"encoder_conf.{name}": [
+            (config.get("encoder_conf") or {}).get(name)
+            for config in (pretraining, fine_tuning)
+        ]
+        for name in options
+    }
+    for name in ("frontend", "frontend_conf"):
+        pairs[name] = [config.get(name) for config in (pretraining, fine_tuning)]
+    for name, (here, there) in pairs.items():
+        if here != there:
+            raise UserError(
+                f"{name} is {here} in the pre-training's configuration and {there} in "
+                "the fine-tuning's, which could not start from it: make them the same"
+            )
 
 
 def _check_sparsity(pruner, checkpoint: Union[str, Path]) -> None:

@@ -24,7 +24,7 @@ _HEADER = (
     "streaming WER % [95 %]",
     "seeds",
     "streaming params, non-zero (M)",
-    "blocked file MB, computed",
+    "file without masked blocks MB",
     "masked",
     "RTF of one chunk",
     "latency ms",
@@ -33,20 +33,19 @@ _HEADER = (
 )
 _NOTES = """\
 A line is one training, mean over seeds, and the two recognisers that came out of it.
-Non-zero: masked heads, units and channels are cut out; masked blocks are zeros, stored
-and multiplied like any number, so the file is no smaller and the model no faster than
-the dense one. Blocked file, computed: what a file would take that kept the values of
-unmasked blocks with a 32-bit number each, and all else as it is; none is written.
-Masked: share of the weights within reach of the masks. RTF of one chunk: median
-seconds of computing a chunk on one thread, per second of audio in it, of the model as
-it is decoded (the sub-network cut out). Latency: algorithmic, from the middle of a
-chunk's first feature frame to the last sample that the chunk needs. Training: of both
-modes together, with all that it started from (a pre-training, the model that is pruned
-afterwards), counted in full."""
+Non-zero: masked heads, units and channels are cut out; masked blocks are zeros,
+multiplied like any number, so the model is no faster than the dense one. File without
+masked blocks: `model.blocks.pth`, the same model, in which each unmasked block stands
+with a 32-bit number. Masked: share of the weights within reach of the masks. RTF of one
+chunk: median seconds of computing a chunk on one thread, per second of audio in it, of
+the model as it is decoded (the sub-network cut out). Latency: algorithmic, from the
+middle of a chunk's first feature frame to the last sample that the chunk needs.
+Training: of both modes together, with all that it started from (a pre-training, the
+model that is pruned afterwards), counted in full."""
 _NONE = "-"
-_BLOCKED = "blocked_bytes_computed"
+_BLOCKED = "blocks_file_bytes"
 # Columns that most tables leave empty.
-_LEFT_OUT_IF_EMPTY = ("blocked file MB, computed",)
+_LEFT_OUT_IF_EMPTY = ("file without masked blocks MB",)
 
 
 def dual_mode_table(results: Mapping[str, Any]) -> Optional[Table]:

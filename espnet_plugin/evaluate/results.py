@@ -31,7 +31,7 @@ The file holds
   * Of dual-mode recognisers: ``mode`` (full or streaming), ``sparsity`` (share of the
     weights within reach of the masks that is masked), ``latency_ms`` (algorithmic; null
     in full mode), ``chunk_rtf``, ``chunk_ms``, ``chunk_audio_ms`` (``chunk_speed``); of
-    masked blocks ``blocked_bytes_computed`` (``dual_mode.extract``).
+    masked blocks ``blocks_file_bytes`` (``dual_mode.extract.blocked_state``).
   * ``missing``: what there was no file or no number for. ``kept``: true if the folder
     was not among those given last, so that the row is of an earlier time.
 

@@ -50,7 +50,7 @@ _CACHE = "teacher_cache"
 # Of rtf.json. Files of earlier versions lack them.
 _RTF_KEYS = ("params_nonzero", "file_bytes", "macs_per_audio_second", "peak_memory_mb")
 # Of a recogniser with two modes; other rows do not have them.
-_DUAL_MODE_META = ("mode", "sparsity", "latency_ms", "blocked_bytes_computed")
+_DUAL_MODE_META = ("mode", "sparsity", "latency_ms", "blocks_file_bytes")
 _STREAMING_RTF = ("chunk_rtf", "chunk_ms", "chunk_audio_ms")
 
 

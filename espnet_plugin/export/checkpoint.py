@@ -116,7 +116,12 @@ def read_checkpoint(
             "tensors (a checkpoint.pth for resuming?); give a model's file, "
             "e.g. valid.cer_ctc.ave.pth or 10epoch.pth"
         )
-    return content
+    return {name: _whole(value) for name, value in content.items()}
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Fill the gaps of a file without masked blocks (``dual_mode.extract``)."""
+    return tensor if tensor.layout == torch.strided else tensor.to_dense()
 
 
 def _by_trust(names: list[str], ctc_only: bool) -> list[list[str]]:

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from espnet_plugin.dual_mode.extract import (
-    blocked_bytes,
+    blocked_state,
     extracted_options,
     extracted_state,
 )
@@ -32,6 +32,8 @@ from espnet_plugin.tasks.plain import write_meta
 
 __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
 
+# The same model as model.pth, without the masked blocks: a smaller file, no faster.
+BLOCKS = "model.blocks.pth"
 # By the error rate of epochs with final masks.
 CRITERION = [["valid", "cer_final", "min"]]
 
@@ -100,17 +102,15 @@ def train_dual_mode(
 
 
 def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
-    """Average the epochs that were kept and whose masks no longer moved.
+    """Average the ``keep_nbest_models`` best epochs whose masks no longer moved.
 
     Raises:
         UserError: If there is none.
     """
-
-    def epoch(path: Path) -> int:
-        return int(path.name.removesuffix("epoch.pth"))
-
-    paths = sorted(folder.glob("[0-9]*epoch.pth"), key=epoch)
-    states = [read_checkpoint(path) for path in paths]
+    # Not all that are there: ESPnet keeps the last epoch, however good it was.
+    states = [
+        read_checkpoint(folder / f"{epoch}epoch.pth") for epoch in _best_epochs(folder)
+    ]
     final = [s for s in states if int(s.get("encoder.pruner.frozen", torch.tensor(1)))]
     if not final:
         raise UserError(
@@ -119,6 +119,20 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
         )
     logging.info("averaging %d of %d epochs that were kept", len(final), len(states))
     return average_states(final)
+
+
+def _best_epochs(folder: Path) -> list[int]:
+    """Return the epochs that ESPnet's own average takes, in their order."""
+    wanted = read_config(folder / "config.yaml")["keep_nbest_models"]
+    if isinstance(wanted, list):
+        wanted = max(wanted)
+    whole = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)
+    # Here, because ESPnet takes many seconds to import.
+    from espnet2.train.reporter import Reporter
+
+    reporter = Reporter()
+    reporter.load_state_dict(whole["reporter"])
+    return sorted(reporter.sort_epochs(*CRITERION[0])[:wanted])
 
 
 def write_recognisers(folder: Path, output: str) -> list[Path]:
@@ -198,6 +212,7 @@ def _write_recogniser(
         "latency_parts": None if latency is None else vars(latency),
     }
     if mode == "streaming" and pruner and "blocks" in pruner.granularity:
-        meta["blocked_bytes_computed"] = blocked_bytes(encoder, state)
+        save_state(blocked_state(encoder, state, "encoder."), target / BLOCKS)
+        meta["blocks_file_bytes"] = (target / BLOCKS).stat().st_size
     write_meta(target, target / "model.pth", meta)
     logging.info("%s: %s mode of %s", target, mode, folder)

@@ -12,7 +12,7 @@ import yaml
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import locked, read_json, write_json
 
-__all__ = ["read_yaml", "training_job"]
+__all__ = ["is_finished", "read_yaml", "training_job"]
 
 _REQUEST, _DONE = "request.json", "done.json"
 
@@ -32,6 +32,11 @@ def read_yaml(path: Path, option: str = "--config") -> dict:
     if not isinstance(content, dict):
         raise UserError(f"{option} {path} holds no keys")
     return content
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the training in a folder of `training_job` came to its end."""
+    return (folder / _DONE).is_file()
 
 
 @contextmanager
@@ -74,7 +79,7 @@ def _job(folder: Path, request: dict, first: bool) -> Iterator[Optional[Path]]:
         old = read_json(known)
         # A folder without a checkpoint holds nothing that could be lost or mixed, such
         # as one whose options were refused.
-        begun = (folder / _DONE).is_file() or any(folder.glob("*.pth"))
+        begun = is_finished(folder) or any(folder.glob("*.pth"))
         if begun:
             # What an older version of this plugin did not note cannot be compared.
             differing = sorted(k for k in old if old[k] != request.get(k))
@@ -83,7 +88,7 @@ def _job(folder: Path, request: dict, first: bool) -> Iterator[Optional[Path]]:
                     f"{folder} holds a training with another {', '.join(differing)} "
                     f"(see {known}): choose another --tag, or delete the folder"
                 )
-        if (folder / _DONE).is_file():
+        if is_finished(folder):
             logging.info("%s is finished already", folder)
             yield None
             return

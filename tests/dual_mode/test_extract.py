@@ -7,12 +7,13 @@ from dual_small import encode, features, small_encoder
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import (
-    blocked_bytes,
+    blocked_state,
     extract_streaming,
     extracted_options,
     extracted_state,
 )
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.checkpoint import read_checkpoint
 
 SHARES = {"heads": 0.5, "units": 0.6, "channels": 0.3, "front_end": 0.4}
 
@@ -98,26 +99,45 @@ def test_blocks_become_zeros():
     assert (weight == 0).sum() > 0.3 * weight.numel()
 
 
-def test_the_bytes_of_blocks_are_those_of_blocks_put_in_a_list():
-    # 8 and 10 rows are no multiples of 3: the last blocks of a column are smaller.
-    encoder = pruned(granularity="blocks", sparsity=0.5, block=[3, 1])
-    small = extract_streaming(encoder)
-    state, size = small.state_dict(), 0
+@pytest.mark.parametrize("block", [[4, 1], [2, 2], [3, 1]])
+def test_a_file_without_masked_blocks_is_the_same_model_and_smaller(block, tmp_path):
+    encoder = pruned(granularity="blocks", sparsity=0.5, block=block)
+    state = extract_streaming(encoder).state_dict()
+    packed = blocked_state(encoder, {f"x.{k}": v for k, v in state.items()}, "x.")
     masked = {id(groups.module) for _, groups, _ in encoder.pruner.masks()}
     names = {f"{n}.weight" for n, m in encoder.named_modules() if id(m) in masked}
+    assert packed.keys() == {f"x.{name}" for name in state}
+    rows, columns = block
     for name, tensor in state.items():
-        if name not in names:
-            size += 8 * tensor.numel()
+        sparse = packed[f"x.{name}"]
+        # 8 and 10 rows are no multiples of 3.
+        fits = name in names and not (
+            tensor.shape[0] % rows or tensor.shape[1] % columns
+        )
+        assert (sparse.layout == torch.sparse_bsr) == fits, name
+        if not fits:
+            assert torch.equal(sparse, tensor)
             continue
-        for column in tensor.flatten(1).T:
-            for block in column.split(3):
-                if block.any():
-                    size += 8 * len(block) + 4
-    assert blocked_bytes(encoder, state) == size
-    dense = small_encoder()
-    assert blocked_bytes(dense, dense.state_dict()) == sum(
-        8 * tensor.numel() for tensor in dense.state_dict().values()
-    )
+        kept = [
+            part
+            for row in tensor.flatten(1).split(rows)
+            for part in row.split(columns, 1)
+            if part.any()
+        ]
+        assert sparse.values().numel() == sum(part.numel() for part in kept)
+        assert sparse.col_indices().shape == (len(kept),)
+        assert sparse.col_indices().dtype == torch.int32
+    torch.save(packed, tmp_path / "packed.pth")
+    read = read_checkpoint(tmp_path / "packed.pth")
+    for name, tensor in state.items():
+        assert torch.equal(read[f"x.{name}"], tensor), name
+
+
+def test_what_has_no_blocks_is_left_as_it_is():
+    for encoder in (small_encoder(), pruned()):
+        state = extract_streaming(encoder).state_dict()
+        packed = blocked_state(encoder, state)
+        assert all(packed[name] is tensor for name, tensor in state.items())
 
 
 def test_moving_masks_are_refused():

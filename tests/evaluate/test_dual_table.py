@@ -46,7 +46,7 @@ def test_both_modes_of_a_training_share_a_line():
     assert line["full-context WER % [95 %]"] == "11.0"
     assert line["streaming WER % [95 %]"] == "21.5"
     assert line["streaming params, non-zero (M)"] == "1.00"
-    assert line["masked"] == "50 %" and "blocked file MB, computed" not in line
+    assert line["masked"] == "50 %" and "file without masked blocks MB" not in line
     assert line["RTF of one chunk"] == "0.0300" and line["latency ms"] == "436"
     assert line["training min"] == "1.50" and line["PFLOP"] == "2.00"
 
@@ -79,16 +79,17 @@ def test_depths_are_lines_of_their_own_with_the_interval_of_all_seeds():
     assert [low, high] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=1.7)
 
 
-def test_what_blocks_would_take_is_said_to_be_computed():
+def test_a_file_without_masked_blocks_has_its_column():
     rows = [
-        row("blocks", "streaming", 1, 20.0, blocked_bytes_computed=1.5e6),
+        row("blocks", "streaming", 1, 20.0, blocks_file_bytes=1.5e6),
         row("half", "streaming", 1, 20.0),
     ]
     table = dual_mode_table({"rows": rows, "shared": []})
     cells = [
-        line[table.header.index("blocked file MB, computed")] for line in table.lines
+        line[table.header.index("file without masked blocks MB")]
+        for line in table.lines
     ]
-    assert cells == ["1.50", "-"] and "file is no smaller" in table.notes
+    assert cells == ["1.50", "-"] and "model.blocks.pth" in table.notes
 
 
 def test_what_a_training_started_from_is_in_its_cost():

@@ -1,6 +1,7 @@
 """Dual-mode wav2vec 2.0 by its command, and what an ASR model makes of the encoder."""
 
 import math
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,11 @@ from tiny_asr import build_tiny_asr, write_stats, write_utterances
 
 from espnet_plugin import host
 from espnet_plugin.bin import dual_mode_ssl_train
-from espnet_plugin.dual_mode.pretrained import init_param, load_pretrained_encoder
+from espnet_plugin.dual_mode.pretrained import (
+    check_same_encoder,
+    init_param,
+    load_pretrained_encoder,
+)
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 
@@ -139,6 +144,38 @@ def test_an_encoder_that_does_not_fit_is_refused(trained, tmp_path):
         init_param(checkpoint, "all")
     with pytest.raises(UserError, match="colon"):
         init_param("a:b/latest.pth")
+
+
+def test_an_encoder_that_would_not_fit_is_refused_before_training(tmp_path, caplog):
+    config, other = tiny_config(), tiny_config()
+    other["encoder_conf"].update(num_blocks=3, chunk_frames=[2], dropout_rate=0.5)
+    paths = tmp_path / "config.yaml", tmp_path / "fine.yaml"
+    for path, content in zip(paths, (config, other)):
+        path.write_text(yaml.safe_dump(content))
+    cmd = ["--config", f"{paths[0]}", "--fine_tuning_config", f"{paths[1]}"]
+    cmd += ["--output_dir", f"{tmp_path / 'exp'}"]
+    assert dual_mode_ssl_train.main(cmd) == 2
+    assert "encoder_conf.num_blocks is 2 in the pre-training's" in caplog.text
+    assert not list((tmp_path / "exp").glob("*.pth"))
+
+
+def test_the_shipped_configurations_fit_together():
+    from espnet_plugin.dual_mode.encoder import SHAPING, DualModeConformerEncoder
+
+    conf = CONFIG.parent
+    for before, after in (
+        ("pretrain_wav2vec2", "train_an4"),
+        ("tiny_pretrain", "tiny"),
+    ):
+        configs = [
+            yaml.safe_load((conf / f"{name}.yaml").read_text())
+            for name in (before, after)
+        ]
+        check_same_encoder(*configs, SHAPING)
+    configs[1]["frontend_conf"]["n_mels"] += 1
+    with pytest.raises(UserError, match="frontend_conf is"):
+        check_same_encoder(*configs, SHAPING)
+    assert set(SHAPING) < set(signature(DualModeConformerEncoder).parameters)
 
 
 def test_another_encoder_or_loss_is_refused():

@@ -1,6 +1,7 @@
 """Supervised dual-mode training: interrupted or not, and what it refuses beforehand."""
 
 import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +11,12 @@ import torch
 import yaml
 from tiny_asr import TOKENS, write_stats, write_utterances
 
-from espnet_plugin.bin.dual_mode_train import change_config, read_row
+from espnet_plugin.bin import dual_mode_train
+from espnet_plugin.bin.dual_mode_train import change_config, overridden, read_row
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import read_config
+from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import read_json, read_pairs
 from espnet_plugin.tasks.dual_models import (
     AVERAGED,
@@ -151,3 +153,73 @@ def test_a_transducer_from_training_to_streamed_text(data):
             recogniser.accept(samples[start : start + 1601], rate)
         said = recogniser.accept([], last=True)
         assert said.token_ids and " ".join(map(str, said.token_ids)) == texts[name]
+
+
+def test_the_last_epoch_is_averaged_only_if_it_is_one_of_the_best(
+    data, whole, tmp_path
+):
+    """ESPnet keeps it in any case: here it was the worst."""
+    folder = tmp_path / "exp"
+    shutil.copytree(whole, folder)
+    state = torch.load(folder / "checkpoint.pth", weights_only=True)
+    for epoch, rate in ((1, 0.5), (2, 0.1), (3, 0.9)):
+        state["reporter"]["stats"][epoch]["valid"]["cer_final"] = rate
+        weights = dict(torch.load(folder / "latest.pth", weights_only=True))
+        weights["ctc.ctc_lo.bias"] = torch.full_like(
+            weights["ctc.ctc_lo.bias"], float(epoch)
+        )
+        torch.save(weights, folder / f"{epoch}epoch.pth")
+    torch.save(state, folder / "checkpoint.pth")
+    assert (average_epochs(folder)["ctc.ctc_lo.bias"] == 1.5).all()
+
+
+def test_masked_blocks_may_be_left_out_of_the_file(data):
+    conf = config(max_epoch=2)
+    change_config(conf, read_row(CONF / "rows/blocks_50.yaml")["changes"])
+    folder = data.root / "dual_blocks"
+    train_dual_mode(folder, conf, data.options, {**META, "modes": ["streaming"]})
+    (target,) = write_recognisers(folder, str(data.root / "asr_blocks"))
+    whole, blocks = target / "model.pth", target / "model.blocks.pth"
+    assert read_json(target / "meta.json")["blocks_file_bytes"] == blocks.stat().st_size
+    ours, theirs = (
+        load_asr_model(target / "config.yaml", path)[0].state_dict()
+        for path in (blocks, whole)
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    packed = torch.load(blocks, weights_only=True)
+    assert sum(v.layout == torch.sparse_bsr for v in packed.values()) > 10
+    # Shipped alone, it is what the recogniser loads.
+    speech = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
+    said = load_recogniser(target).accept(speech, last=True)
+    whole.unlink()
+    assert load_recogniser(target).accept(speech, last=True) == said
+
+
+def test_what_a_row_puts_in_place_of_the_configurations_is_told():
+    given = {
+        "max_epoch": 12,
+        "encoder_conf": {"pruning": {"sparsity": 0.3, "every": 2}},
+    }
+    changes = {
+        "max_epoch": 12,
+        "encoder_conf": {"pruning": {"sparsity": 0.5, "end": 1}},
+    }
+    assert list(overridden(given, changes)) == [
+        ("encoder_conf.pruning.sparsity 0.5", "0.3")
+    ]
+
+
+def test_an_unfinished_pretraining_is_refused_before_any_work(tmp_path):
+    folder = tmp_path / "dual_pretrain"
+    folder.mkdir()
+    (folder / "latest.pth").write_text("")
+    (folder / "request.json").write_text("{}")
+    args = dual_mode_train.get_parser().parse_args(
+        ["--config", f"{CONF / 'tiny.yaml'}", "--exp_dir", f"{tmp_path / 'exp'}"]
+        + ["--rows", f"{CONF / 'rows/pretrained_50.yaml'}"]
+        + ["--pretrained", f"{folder / 'latest.pth'}"]
+    )
+    with pytest.raises(UserError, match="dual_pretrain is not finished: run its stage"):
+        dual_mode_train.train(args, [])
+    assert not (tmp_path / "exp").exists()
