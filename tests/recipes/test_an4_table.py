@@ -208,8 +208,8 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     main = "self_pruned_50", "self_pruned_30", "self_pruned_70", "full_alone"
     more = " pruned_after_30 pruned_after_70" if others else ""
     expected = [(row, seed) for row in main for seed in "12"]
-    expected += [(f"streaming_alone streaming_longer pruned_after_50{more}", "1")]
-    expected += [("streaming_alone streaming_longer pruned_after_50", "2")]
+    rivals = f"streaming_alone streaming_longer pruned_after_50{more}"
+    expected += [(rivals, seed) for seed in "12"]
     if others:
         ablations = (
             "no_distillation_50",

@@ -6,7 +6,7 @@ set -euo pipefail
 
 jobs=2           # Trainings side by side, one thread each.
 seeds="1 2 3"    # Of the main rows; the others have the first one.
-others=true      # Ablations and single-seed rows.
+others=true      # Ablations, other sparsities pruned afterwards or pre-trained.
 pretrain_set=    # Folder in data, for the rows begun from audio without transcripts.
 own=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
@@ -36,9 +36,7 @@ tasks() {
             echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${seed}"
         done
         after="streaming_longer pruned_after_50"
-        if ${others} && [ "${seed}" = "${first}" ]; then
-            after+=" pruned_after_30 pruned_after_70"
-        fi
+        ! ${others} || after+=" pruned_after_30 pruned_after_70"
         # In this order: the others go on from the first.
         echo "--stage 8 --stop_stage 8 --rivals 'streaming_alone ${after}' --seed ${seed}"
         echo "--stage 8 --stop_stage 8 --rivals full_alone --seed ${seed}"
