@@ -29,5 +29,6 @@ test: env
 	    -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} .pytest_cache build dist
+	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} \
+	    egs2/mini_an4/dualmode1/{data,dump,exp} .pytest_cache build dist
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
