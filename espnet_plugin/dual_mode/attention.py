@@ -1,7 +1,7 @@
 """Self-attention with relative positions, over everything or chunk by chunk."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import torch
 from torch import nn
@@ -45,7 +45,9 @@ def position_codes(
     return codes[:, :width].to(like.dtype)
 
 
-def with_left(cache: torch.Tensor, frames: torch.Tensor, chunk: int) -> torch.Tensor:
+def with_left(
+    cache: torch.Tensor, frames: torch.Tensor, chunk: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Give every chunk the frames before it.
 
     Args:
@@ -55,12 +57,17 @@ def with_left(cache: torch.Tensor, frames: torch.Tensor, chunk: int) -> torch.Te
         chunk: Frames in a chunk.
 
     Returns:
-        ``(batch, chunks, left + chunk + ahead, dim)``.
+        ``(batch, chunks, left + chunk + ahead, dim)``, and the cache after the last
+        chunk.
     """
     left = cache.shape[1]
-    own = frames[:, :, :chunk].flatten(1, 2)
-    before = torch.cat([cache, own], dim=1).unfold(1, left + chunk, chunk)
-    return torch.cat([before.transpose(2, 3), frames[:, :, chunk:]], dim=2)
+    if frames.shape[1] == 1:  # while it streams, when every call counts
+        whole = torch.cat([cache, frames[:, 0]], dim=1)
+        return whole[:, None], whole[:, chunk : chunk + left]
+    together = torch.cat([cache, frames[:, :, :chunk].flatten(1, 2)], dim=1)
+    before = together.unfold(1, left + chunk, chunk).transpose(2, 3)
+    after = together[:, together.shape[1] - left :]
+    return torch.cat([before, frames[:, :, chunk:]], dim=2), after
 
 
 class Cache(NamedTuple):
@@ -136,7 +143,7 @@ class RelativeAttention(nn.Module):
         self,
         x: torch.Tensor,
         positions: torch.Tensor,
-        valid: torch.Tensor,
+        valid: Optional[torch.Tensor],
         cache: Cache,
         chunk: int,
     ) -> tuple[torch.Tensor, Cache]:
@@ -146,7 +153,7 @@ class RelativeAttention(nn.Module):
             x: ``(batch, chunks, chunk + ahead, width)``.
             positions: ``(2 * (chunk + ahead) + left - 1, heads * head_width)``, see
                 :meth:`project_codes`.
-            valid: ``(batch, chunks, left + chunk + ahead)``.
+            valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
             cache: Of the frames before the first chunk.
             chunk: Frames in a chunk.
 
@@ -154,18 +161,10 @@ class RelativeAttention(nn.Module):
             ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
             chunk.
         """
-        keys, values = self.linear_k(x), self.linear_v(x)
-        out = self._attend(
-            self.linear_q(x),
-            with_left(cache.keys, keys, chunk),
-            with_left(cache.values, values, chunk),
-            positions,
-            valid,
-        )
-        after = Cache(
-            slide(cache.keys, keys, chunk), slide(cache.values, values, chunk)
-        )
-        return out, after
+        keys, next_keys = with_left(cache.keys, self.linear_k(x), chunk)
+        values, next_values = with_left(cache.values, self.linear_v(x), chunk)
+        out = self._attend(self.linear_q(x), keys, values, positions, valid)
+        return out, Cache(next_keys, next_values)
 
     def project_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the codes as keys, ``(distances, heads * head_width)``."""
@@ -185,31 +184,23 @@ class RelativeAttention(nn.Module):
         by_content = (queries + self.pos_bias_u).transpose(-3, -2)
         by_position = (queries + self.pos_bias_v).transpose(-3, -2)
         scores = by_content @ self._heads(keys).transpose(-2, -1)
-        distances = torch.einsum(
-            "...hqd,hpd->...hqp", by_position, self._heads(positions)
-        )
+        positions = self._heads(positions)
+        if scores.shape[:-3].numel() == 1:
+            distances = by_position @ positions.transpose(-2, -1)
+        else:  # where @ would copy the positions for every chunk
+            distances = torch.einsum("...hqd,hpd->...hqp", by_position, positions)
         scores = scores + _shift(distances, scores.shape[-1])
         scores = scores / math.sqrt(self.head_width)
-        hidden = ~valid[..., None, None, :]
-        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
-        # The second filling is for rows without any valid key (chunks of padding).
-        weights = self.dropout(scores.softmax(-1).masked_fill(hidden, 0.0))
+        if valid is None:
+            weights = scores.softmax(-1)
+        else:
+            hidden = ~valid[..., None, None, :]
+            scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
+            # The second filling is for rows without any valid key (chunks of padding).
+            weights = scores.softmax(-1).masked_fill(hidden, 0.0)
         return self.linear_out(
-            (weights @ self._heads(values)).transpose(-3, -2).flatten(-2)
+            (self.dropout(weights) @ self._heads(values)).transpose(-3, -2).flatten(-2)
         )
-
-
-def slide(cache: torch.Tensor, frames: torch.Tensor, chunk: int) -> torch.Tensor:
-    """Return the last ``left`` frames of a cache and the chunks after it.
-
-    Args:
-        cache: ``(batch, left, dim)``.
-        frames: ``(batch, chunks, chunk + ahead, dim)``.
-        chunk: Frames in a chunk.
-    """
-    left = cache.shape[1]
-    together = torch.cat([cache, frames[:, :, :chunk].flatten(1, 2)], dim=1)
-    return together[:, together.shape[1] - left :]
 
 
 def _shift(scores: torch.Tensor, num_keys: int) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import Optional
 import torch
 from torch import nn
 
-from espnet_plugin.dual_mode.attention import slide, with_left
+from espnet_plugin.dual_mode.attention import with_left
 from espnet_plugin.dual_mode.groups import Member, StructuredGroups
 
 __all__ = ["ConvolutionModule", "norm_of_kept"]
@@ -98,13 +98,17 @@ class ConvolutionModule(nn.Module):
         return self._finish(mixed.transpose(1, 2))
 
     def forward_chunks(
-        self, x: torch.Tensor, valid: torch.Tensor, cache: torch.Tensor, chunk: int
+        self,
+        x: torch.Tensor,
+        valid: Optional[torch.Tensor],
+        cache: torch.Tensor,
+        chunk: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Convolve with the left half of the kernel and its centre.
 
         Args:
             x: ``(batch, chunks, chunk + ahead, width)``.
-            valid: ``(batch, chunks, chunk + ahead)``.
+            valid: ``(batch, chunks, chunk + ahead)``; None if all are.
             cache: ``(batch, reach, channels)``, gated frames before the first chunk.
             chunk: Frames in a chunk.
 
@@ -112,27 +116,32 @@ class ConvolutionModule(nn.Module):
             ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
             chunk.
         """
-        gated = self._gate(x, valid)
-        inputs = with_left(cache, gated, chunk).flatten(0, 1).transpose(1, 2)
-        conv = self.depthwise_conv
-        mixed = nn.functional.conv1d(
-            inputs,
-            conv.weight[:, :, : self.reach + 1],
-            conv.bias,
-            groups=self.channels,
-        )
-        mixed = mixed.transpose(1, 2).unflatten(0, x.shape[:2])
-        return self._finish(mixed), slide(cache, gated, chunk)
+        inputs, after = with_left(cache, self._gate(x, valid), chunk)
+        inputs, conv, taps = inputs.flatten(0, 1), self.depthwise_conv, self.reach + 1
+        weight = conv.weight[:, :, :taps]
+        if len(inputs) == 1 and not torch.is_grad_enabled():
+            # Of one chunk, setting up the library's convolution takes several times as
+            # long as the arithmetic.
+            windows = inputs.unfold(1, taps, 1)  # (1, frames, channels, taps)
+            mixed = (windows * weight[:, 0]).sum(-1) + conv.bias
+        else:
+            mixed = nn.functional.conv1d(
+                inputs.transpose(1, 2), weight, conv.bias, groups=self.channels
+            ).transpose(1, 2)
+        return self._finish(mixed.unflatten(0, x.shape[:2])), after
 
     def empty_cache(self, batch: int, like: torch.Tensor) -> torch.Tensor:
         """Return the cache before the first frame."""
         return like.new_zeros(batch, self.reach, self.channels)
 
-    def _gate(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _gate(self, x: torch.Tensor, valid: Optional[torch.Tensor]) -> torch.Tensor:
         first = self.pointwise_conv1
         x = nn.functional.linear(x, first.weight[:, :, 0], first.bias)
+        x = nn.functional.glu(x, dim=-1)
+        if valid is None:
+            return x
         # Padded frames are not zero any more: the biases are in them.
-        return nn.functional.glu(x, dim=-1).masked_fill(~valid[..., None], 0.0)
+        return x.masked_fill(~valid[..., None], 0.0)
 
     def _finish(self, x: torch.Tensor) -> torch.Tensor:
         x = self.activation(norm_of_kept(x, self.norm, self.kept))

@@ -1,6 +1,6 @@
 """One Conformer block, in both modes."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import torch
 from torch import nn
@@ -133,7 +133,7 @@ class ConformerLayer(nn.Module):
         self,
         x: torch.Tensor,
         positions: torch.Tensor,
-        valid: torch.Tensor,
+        valid: Optional[torch.Tensor],
         cache: LayerCache,
         chunk: int,
     ) -> tuple[torch.Tensor, LayerCache]:
@@ -142,7 +142,7 @@ class ConformerLayer(nn.Module):
         Args:
             x: ``(batch, chunks, chunk + ahead, width)``.
             positions: See :meth:`RelativeAttention.forward_chunks`.
-            valid: ``(batch, chunks, left + chunk + ahead)``.
+            valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
             cache: Of the frames before the first chunk.
             chunk: Frames in a chunk.
 
@@ -155,7 +155,7 @@ class ConformerLayer(nn.Module):
             self.norm_mha(x), positions, valid, cache.attention, chunk
         )
         x = x + self.dropout(out)
-        own = valid[:, :, valid.shape[2] - x.shape[2] :]
+        own = None if valid is None else valid[:, :, valid.shape[2] - x.shape[2] :]
         out, convolution = self.conv_module.forward_chunks(
             self.norm_conv(x), own, cache.convolution, chunk
         )

@@ -79,7 +79,7 @@ def initial_state(
     )
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def stream(
     encoder,
     features: torch.Tensor,
@@ -160,9 +160,11 @@ def _step(encoder, state: StreamingState) -> tuple[torch.Tensor, StreamingState]
     x = torch.nn.functional.pad(x, (0, 0, 0, chunk + ahead - present))
     own = torch.arange(chunk + ahead, device=x.device) < present
     valid = torch.cat([state.past, own.expand(len(x), -1)], dim=1)
+    # Amid an utterance nothing is hidden, and hiding it is a good part of the time.
+    shown = None if bool(valid.all()) else valid[:, None]
     x, caches = x[:, None], []
     for layer, positions, cache in zip(encoder.encoders, state.positions, state.caches):
-        x, cache = layer.forward_chunks(x, positions, valid[:, None], cache, chunk)
+        x, cache = layer.forward_chunks(x, positions, shown, cache, chunk)
         caches.append(cache)
     out = encoder.after_norm(x[:, 0, : min(chunk, present)])
     past = valid[:, chunk : chunk + left]
