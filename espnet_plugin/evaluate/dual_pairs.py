@@ -12,7 +12,7 @@ _FOLDER = re.compile(r"asr_(?P<row>.+)_s\d+_(?P<mode>full|streaming)")
 _SPARSITIES = (30, 50, 70)
 _ABLATIONS = (
     *("no_distillation_50", "taylor_50", "random_masks_50", "fixed_masks_50"),
-    "blocks_50",
+    *("early_50", "blocks_50"),
 )
 
 
@@ -57,6 +57,10 @@ def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         pruned = f"self_pruned_{sparsity}"
         yield ("streaming_alone", streaming), (pruned, streaming)
         yield (f"pruned_after_{sparsity}", streaming), (pruned, streaming)
+    # The same question where masks were final earlier.
+    for row in ("early_50", "fixed_masks_50"):
+        for rival in ("streaming_alone", "pruned_after_50"):
+            yield (rival, streaming), (row, streaming)
     # As many epochs as the one pruned afterwards had, without pruning.
     yield ("streaming_alone", streaming), ("streaming_longer", streaming)
     for row in (*_each("pruned_after"), *_each("self_pruned")):

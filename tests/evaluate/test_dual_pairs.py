@@ -23,6 +23,7 @@ ROWS = {
     ("self_pruned_50", "streaming"): (
         *("dual_mode", "self-pruned 50 % streaming", (3, 4, 3)),
     ),
+    ("fixed_masks_50", "streaming"): ("dual_mode", "fixed streaming", (3, 4, 4)),
     ("blocks_50", "streaming"): ("dual_mode", "blocks streaming", (3, 4, 4)),
     ("pretrained_50", "full"): ("dual_mode", "pre-trained 50 % full", (1, 1, 1)),
 }
@@ -56,6 +57,8 @@ def test_every_pair_whose_rows_exist(tmp_path):
     assert dual_mode_pairs(tmp_path) == [
         ("streaming_alone streaming 4", half),
         ("pruned_after 50 % streaming 4", half),
+        ("streaming_alone streaming 4", "dual_mode fixed streaming 4"),
+        ("pruned_after 50 % streaming 4", "dual_mode fixed streaming 4"),
         ("streaming_alone streaming 4", longer),
         (longer, "pruned_after 30 % streaming 4"),
         (longer, "pruned_after 50 % streaming 4"),
@@ -65,6 +68,7 @@ def test_every_pair_whose_rows_exist(tmp_path):
         ("full_alone full 4", half_full),
         ("full_alone full 4", "dual_mode pre-trained 50 % full 4"),
         (half_full, "dual_mode pre-trained 50 % full 4"),
+        (half, "dual_mode fixed streaming 4"),
         (half, "dual_mode blocks streaming 4"),
     ]
 
@@ -89,7 +93,7 @@ def test_the_report_takes_them_as_they_are_printed(tmp_path, capsys):
     folders = [str(path) for path in sorted(tmp_path.glob("asr_*"))]
     assert report.main([*folders, *output, *options]) == 0
     made = read_json(tmp_path / "results.json")["comparisons"]
-    assert len(made) == 12
+    assert len(made) == 15
     assert made[0]["first"] == "streaming_alone streaming 4"
     # 10 errors instead of 12 of 30 words.
     assert made[0]["difference"] == pytest.approx(100 * (10 - 12) / 30)

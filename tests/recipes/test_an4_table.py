@@ -216,6 +216,7 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
             "taylor_50",
             "random_masks_50",
             "fixed_masks_50",
+            "early_50",
         )
         expected += [(r, "1") for r in (*ablations, "blocks_50", "dense_dense")]
     if pretrain:

@@ -43,7 +43,7 @@ tasks() {
     done
     ${others} || return 0
     for row in dense_dense no_distillation_50 taylor_50 random_masks_50 fixed_masks_50 \
-        blocks_50; do
+        early_50 blocks_50; do
         echo "--stage 5 --stop_stage 7 --rows ${row} --seed ${first}"
     done
 }
