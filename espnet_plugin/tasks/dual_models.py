@@ -27,7 +27,7 @@ from espnet_plugin.export.load import (
     resolve_paths,
 )
 from espnet_plugin.files import file_checksum, read_json, write_json, write_text
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.tasks.job import read_yaml, training_job
 from espnet_plugin.tasks.plain import write_meta
 
 __all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
@@ -123,7 +123,7 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
 
 def _best_epochs(folder: Path) -> list[int]:
     """Return the epochs that ESPnet's own average takes, in their order."""
-    wanted = read_config(folder / "config.yaml")["keep_nbest_models"]
+    wanted = read_yaml(folder / "config.yaml")["keep_nbest_models"]
     if isinstance(wanted, list):
         wanted = max(wanted)
     whole = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)
