@@ -41,7 +41,7 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
         if todo is None:
             return
         if args.fine_tuning_config is not None:
-            from espnet_plugin.dual_mode.encoder import SHAPING
+            from espnet_plugin.dual_mode.options import SHAPING
             from espnet_plugin.dual_mode.pretrained import check_same_encoder
 
             fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")

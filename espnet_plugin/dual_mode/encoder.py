@@ -20,14 +20,7 @@ from espnet_plugin.dual_mode.options import (
 from espnet_plugin.dual_mode.subsampling import Latency, Subsampling, too_short
 from espnet_plugin.errors import UserError
 
-__all__ = ["SHAPING", "DualModeConformerEncoder"]
-
-# Options by which weights get another shape, or mean something else.
-SHAPING = (
-    *("output_size", "attention_heads", "head_width", "linear_units", "macaron_units"),
-    *("macaron_style", "num_blocks", "input_layer", "front_channels"),
-    *("cnn_module_kernel", "conv_channels", "activation_type", "streaming_only"),
-)
+__all__ = ["DualModeConformerEncoder"]
 
 Sizes = Union[int, Sequence[int]]
 

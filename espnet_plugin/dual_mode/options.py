@@ -7,10 +7,24 @@ from torch import nn
 from espnet_plugin.dual_mode.layer import LayerSize
 from espnet_plugin.errors import UserError
 
-__all__ = ["ACTIVATIONS", "MODES", "Chunking", "as_list", "check_chunks", "layer_sizes"]
+__all__ = [
+    "ACTIVATIONS",
+    "MODES",
+    "SHAPING",
+    "Chunking",
+    "as_list",
+    "check_chunks",
+    "layer_sizes",
+]
 
 MODES = ("full", "streaming")
 ACTIVATIONS = {"swish": nn.SiLU, "relu": nn.ReLU, "gelu": nn.GELU}
+# Options by which weights get another shape, or mean something else.
+SHAPING = (
+    *("output_size", "attention_heads", "head_width", "linear_units", "macaron_units"),
+    *("macaron_style", "num_blocks", "input_layer", "front_channels"),
+    *("cnn_module_kernel", "conv_channels", "activation_type", "streaming_only"),
+)
 
 Sizes = Union[int, Sequence[int], None]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from espnet_plugin.evaluate.aggregate import Group
+from espnet_plugin.evaluate.row_cost import pflop
 from espnet_plugin.evaluate.scatter import Panel, draw_scatter
 
 __all__ = ["plot_dual_mode"]
 
-_FLOPS_PER_PFLOP = 1e15
 _MILLION = 1e6
 
 Value = Callable[[Group], Optional[float]]
@@ -46,7 +46,7 @@ def plot_dual_mode(
             groups,
             f"{corpus}: word error rate and cost of the training that made both modes "
             "(equal ones set side by side)",
-            _panels(*2 * [("training, all it started from counted (PFLOP)", _pflop)]),
+            _panels(*2 * [("training, all it started from counted (PFLOP)", _cost)]),
             side_by_side=True,
             scored=scored,
         ),
@@ -84,6 +84,5 @@ def _millions(group: Group) -> Optional[float]:
     return count / _MILLION if count else None
 
 
-def _pflop(group: Group) -> Optional[float]:
-    flops = group.whole["train_flops"]
-    return flops / _FLOPS_PER_PFLOP if flops else None
+def _cost(group: Group) -> Optional[float]:
+    return pflop(group.whole)

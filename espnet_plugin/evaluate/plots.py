@@ -8,7 +8,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.evaluate.aggregate import Group, group_rows
 from espnet_plugin.evaluate.dual_plots import plot_dual_mode
 from espnet_plugin.evaluate.family import family_costs
-from espnet_plugin.evaluate.row_cost import Cost
+from espnet_plugin.evaluate.row_cost import pflop
 from espnet_plugin.evaluate.scatter import Panel, draw_scatter
 from espnet_plugin.evaluate.table import set_name
 
@@ -16,7 +16,6 @@ __all__ = ["plot_results"]
 
 PathLike = Union[str, Path]
 
-_FLOPS_PER_PFLOP = 1e15
 _SECONDS_PER_HOUR = 3600.0
 
 
@@ -117,7 +116,7 @@ def _size_panels(groups: Sequence[Group]) -> list[Panel]:
 
 def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
     panels = [
-        Panel("training, teacher included (PFLOP)", lambda group: _pflop(group.whole)),
+        Panel("training, teacher included (PFLOP)", lambda group: pflop(group.whole)),
         _hours("cpu_seconds", "training (processor hours)"),
         _hours("train_seconds", "training (wall-clock hours)"),
     ]
@@ -147,7 +146,7 @@ def _family_panels(groups: Sequence[Group], results: Mapping[str, Any]) -> list[
     if other:
         logging.warning("wer_family_cost: not of the same sizes: %s", ", ".join(other))
     costs = {
-        (family.method, family.variant): _pflop(family.whole)
+        (family.method, family.variant): pflop(family.whole)
         for family in families
         if family.layers == sizes
     }
@@ -160,12 +159,6 @@ def _family_panels(groups: Sequence[Group], results: Mapping[str, Any]) -> list[
         )
 
     return [panel(size) for size in sizes]
-
-
-def _pflop(cost: Cost) -> Optional[float]:
-    if cost["train_flops"] is None or cost["teacher_flops"] is None:
-        return None
-    return _scale(cost["train_flops"] + cost["teacher_flops"], _FLOPS_PER_PFLOP)
 
 
 def _scale(value: Optional[float], unit: float) -> Optional[float]:

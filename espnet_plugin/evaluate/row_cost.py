@@ -10,6 +10,7 @@ __all__ = [
     "Cost",
     "add_costs",
     "mean_cost",
+    "pflop",
     "run_names",
     "runs_cost",
     "sum_cost",
@@ -23,6 +24,8 @@ COST_KEYS = (
     "teacher_flops",
     "epochs",
 )
+
+_FLOPS_PER_PFLOP = 1e15
 
 Cost = dict[str, Optional[float]]
 Runs = Mapping[str, Mapping[str, Any]]
@@ -58,3 +61,13 @@ def mean_cost(values: Sequence[Optional[float]]) -> Optional[float]:
 def add_costs(first: Cost, second: Cost) -> Cost:
     """Add two costs, each figure by itself."""
     return {key: sum_cost([first[key], second[key]]) for key in COST_KEYS}
+
+
+def pflop(cost: Cost) -> Optional[float]:
+    """Return 10^15 operations of training and teacher together.
+
+    None if they are not known, or if there are none: a picture has no place for them.
+    """
+    if cost["train_flops"] is None or cost["teacher_flops"] is None:
+        return None
+    return (cost["train_flops"] + cost["teacher_flops"]) / _FLOPS_PER_PFLOP or None

@@ -27,6 +27,8 @@ _PATTERNS = (
     "*best.pth",
     "latest.pth",
     "*epoch.pth",
+    # Of this plugin's small models; beside it may lie one without masked blocks.
+    "model.pth",
 )
 
 

@@ -160,7 +160,8 @@ def test_an_encoder_that_would_not_fit_is_refused_before_training(tmp_path, capl
 
 
 def test_the_shipped_configurations_fit_together():
-    from espnet_plugin.dual_mode.encoder import SHAPING, DualModeConformerEncoder
+    from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+    from espnet_plugin.dual_mode.options import SHAPING
 
     conf = CONFIG.parent
     for before, after in (

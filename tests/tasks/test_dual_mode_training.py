@@ -16,6 +16,7 @@ from espnet_plugin.bin.dual_mode_train import change_config, overridden, read_ro
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.checkpoint import choose_checkpoint
 from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import read_json, read_pairs
 from espnet_plugin.tasks.dual_models import (
@@ -189,6 +190,7 @@ def test_masked_blocks_may_be_left_out_of_the_file(data):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     packed = torch.load(blocks, weights_only=True)
     assert sum(v.layout == torch.sparse_bsr for v in packed.values()) > 10
+    assert choose_checkpoint(target) == whole
     # Shipped alone, it is what the recogniser loads.
     speech = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
     said = load_recogniser(target).accept(speech, last=True)
