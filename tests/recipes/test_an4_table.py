@@ -154,6 +154,36 @@ def check_trials(jobs):
     assert {job["--reference_exp"] for job in others} == {"exp/asr_reference"}
 
 
+def test_one_run_shares_nothing_with_the_other_rows(recipe):
+    (recipe / "exp/one_run/asr_encrl_one_s1_6l").mkdir(parents=True)
+    result, calls = table(recipe, "--rows", "one_run", "--seeds", "1 2")
+    assert result.returncode == 0, result.stderr
+    calls = [options_of(call) for call in calls]
+    apart = [call for call in calls if call.get("--expdir") == "exp/one_run"]
+    *jobs, report = apart
+    assert sorted(
+        (
+            *(job["--seed"], job["--reference_exp"]),
+            job.get("--baselines") or job.get("--tag", "encrl"),
+        )
+        for job in jobs
+    ) == [
+        (seed, f"exp/asr_reference{of}", rows)
+        for seed, of in (("1", ""), ("2", "_s2"))
+        for rows in ("encrl", "encrl_one", "scratch_longer")
+    ]
+    for job in jobs:
+        cache = f"exp/one_run/teacher_cache_s{job['--seed']}"
+        assert job.get("--teacher_cache") == (cache if job["--stage"] == "5" else None)
+        one = job.get("--tag") == "encrl_one"
+        assert job.get("--sizes") == ("6" if one else None)
+    assert (report["--results"], report["--stage"]) == ("ONE_RUN.md", "9")
+    compared = shlex.split(report["--report_opts"])
+    assert compared[1::3] == ["encrl 6", "scratch 9 epochs 6"]
+    # References of both seeds are trained where they are missing.
+    assert [call["--stage"] for call in calls[:3]] == ["1", "4", "4"]
+
+
 def test_options_of_the_recipe_may_be_left_out(recipe):
     result, calls = table(recipe, "--rows", "main", "--seeds", "1")
     assert result.returncode == 0, result.stderr

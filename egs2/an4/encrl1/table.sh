@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The tables of RESULTS.md, ABLATIONS.md and TRIALS.md, from nothing. What is finished is
-# not done again, so run it again after an interruption, or for more rows.
+# The tables of RESULTS.md, ABLATIONS.md, TRIALS.md and ONE_RUN.md, from nothing. What is
+# finished is not done again, so run it again after an interruption, or for more rows.
 #   ./table.sh [--jobs 2] [--seeds "1 2 3"] [--rows "main ablations"]
 #       [-- options of run.sh, e.g. --local_data_opts ...]
 # rows: main (EncRL, from scratch), ablations (what to match, where to start, controls:
 # ABLATIONS.md), costs (from scratch for longer and at EncRL's cost, the published
 # schedule), baselines, trials (another learning rate of each baseline, on dev alone:
-# TRIALS.md).
+# TRIALS.md), one_run (EncRL and from scratch once more, one after the other, for a
+# comparison of their wall-clock: ONE_RUN.md).
 set -euo pipefail
 
 jobs=2           # Trainings side by side, one thread each: more throughput than threads.
@@ -125,6 +126,21 @@ rows_trials() {
     done
 }
 
+rows_one_run() {
+    # Nothing of it is shared with the other rows, so that all of it is timed alike.
+    local seed of cached
+    for seed in ${seeds}; do
+        of="--seed ${seed} --expdir exp/one_run --reference_exp exp/asr_reference"
+        [ "${seed}" = "${first}" ] || of+=_s${seed}
+        cached="--teacher_cache exp/one_run/teacher_cache_s${seed}"
+        echo "--stage 5 --stop_stage 7 --direct true ${of} ${cached}"
+        echo "--stage 8 --stop_stage 8 ${of} --baselines scratch_longer"
+        echo "--stage 5 --stop_stage 7 --direct true ${of} ${cached}" \
+            "--tag encrl_one --variant 'one size alone'" \
+            "--sizes 6 --finetune each --finetune_alone ''"
+    done
+}
+
 tasks() {
     local group
     for group in ${rows}; do [ "${group}" = trials ] || "rows_${group}"; done
@@ -132,8 +148,9 @@ tasks() {
 
 for group in ${rows}; do
     case ${group} in
-        main | ablations | costs | baselines | trials) ;;
-        *) echo "$0: --rows ${group}: of main, ablations, costs, baselines and trials" >&2
+        main | ablations | costs | baselines | trials | one_run) ;;
+        *) echo "$0: --rows ${group}: of main, ablations, costs, baselines, trials," \
+            "one_run" >&2
             exit 2 ;;
     esac
 done
@@ -141,7 +158,7 @@ done
 references() {
     local seed
     echo "--stage 4 --stop_stage 4"
-    [[ " ${rows} " == *" main "* || " ${rows} " == *" baselines "* ]] || return 0
+    [[ " ${rows} " =~ " "(main|baselines|one_run)" " ]] || return 0
     for seed in ${seeds#"${first}"}; do
         echo "--stage 4 --stop_stage 4 --reference_seed ${seed}"
     done
@@ -150,7 +167,7 @@ references() {
 eval "./run.sh --stage 1 --stop_stage 3 --nj ${jobs} ${more}"
 references | side_by_side "${jobs}" "${more}"
 
-for name in ablations trials; do
+for name in ablations trials one_run; do
     [[ " ${rows} " == *" ${name} "* ]] || continue
     mkdir -p "exp/${name}"
     # What stage 3 found out about the data.
@@ -188,6 +205,14 @@ if compgen -G "exp/ablations/asr_*_s${first}_6l" > /dev/null; then
         "encrl random start, untrained reference"
     eval "./run.sh ${report}/ablations --expdir exp/ablations --results ABLATIONS.md" \
         "--results_json ablations.json --report_opts \"${compare}\" ${more}"
+fi
+if compgen -G "exp/one_run/asr_*_s${first}_6l" > /dev/null; then
+    compare=
+    for name in encrl "scratch 9 epochs"; do
+        both one_run/asr_encrl_one "${name}" "encrl one size alone"
+    done
+    eval "./run.sh ${report}/one_run --expdir exp/one_run --results ONE_RUN.md" \
+        "--results_json one_run.json --report_opts \"${compare}\" ${more}"
 fi
 models=()
 for name in ${tried}; do
