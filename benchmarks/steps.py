@@ -117,16 +117,20 @@ class Cases:
         """As cached, the front end left as it is (``--freeze encoder.embed``)."""
         return self.cached(frozen=True)
 
-    def cached(self, frozen: bool = False) -> Callable[[], None]:
+    def lower(self) -> Callable[[], None]:
+        """As frozen, the student in bfloat16 (``--student_dtype``)."""
+        return self.cached(frozen=True, more=["--student_dtype", "bfloat16"])
+
+    def cached(self, frozen: bool = False, more=()) -> Callable[[], None]:
         """An EncRL step that reads the reference's outputs."""
         from espnet_plugin.distill.cache import CachedTeacher, write_cache
         from espnet_plugin.distill.layout import lay_out_frozen
 
-        model = self._encrl(SIZES[0])
+        model = self._encrl(SIZES[0], more=more)
         model.encoder.embed.requires_grad_(not frozen)
         lay_out_frozen(model)
         store = write_cache(
-            self.folder / f"cache_{frozen}",
+            self.folder / f"cache_{frozen}{bool(more)}",
             {},
             model.teacher,
             [(self.names, self.speech)],
@@ -189,6 +193,7 @@ CASES = (
     "half",
     "cached",
     "frozen",
+    "lower",
     "family",
     "four",
     "two",
@@ -216,6 +221,9 @@ def measure_time(cases: Cases) -> dict:
             r.extracted / r.alone for r in rounds
         ],
         "cached, frozen front end : cached": [r.frozen / r.cached for r in rounds],
+        "that, student in bfloat16 : cached, frozen front end": [
+            r.lower / r.frozen for r in rounds
+        ],
         "live : alone": [r.live / r.alone for r in rounds],
         "live : alone, over the arithmetic": [
             r.live / r.alone / by_arithmetic for r in rounds

@@ -7,6 +7,7 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.distill.objectives import EncoderOutputs
+from espnet_plugin.distill.precision import run_in
 from espnet_plugin.errors import UserError
 
 __all__ = ["FrozenTeacher", "encoder_outputs", "exit_outputs"]
@@ -98,7 +99,7 @@ class FrozenTeacher:
             # It leaves out frames that look blank, which the student's would miss.
             model.encoder.ctc_trim = False
         if dtype != torch.float32:
-            _run_in(dtype, model.encoder)
+            run_in(dtype, model.encoder)
         self.model = model.requires_grad_(False).eval()
         self.dtype = dtype
         self.counting = False
@@ -126,21 +127,3 @@ class FrozenTeacher:
                 outputs = encoder_outputs(self.model, speech, lengths)
             self.flops += counter.get_total_flops()
             return outputs
-
-
-def _run_in(dtype: torch.dtype, encoder: torch.nn.Module) -> None:
-    """Let an encoder compute in a lower precision and return single precision.
-
-    Not the whole of ``model.encode``: on a CPU autocast would reach the log-mel
-    features as well, which ESPnet keeps out of it on a GPU.
-    """
-    forward = encoder.forward
-
-    def lower(features: torch.Tensor, *args, **others):
-        with torch.autocast(features.device.type, dtype):
-            output, *rest = forward(features, *args, **others)
-        if isinstance(output, tuple):  # with intermediate CTC
-            return ((output[0].float(), output[1]), *rest)
-        return (output.float(), *rest)
-
-    encoder.forward = lower

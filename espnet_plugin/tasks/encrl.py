@@ -15,6 +15,7 @@ from espnet_plugin import host
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.objectives.ranks import is_distributed
+from espnet_plugin.distill.precision import run_in
 from espnet_plugin.distill.students import INITS, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
@@ -30,6 +31,8 @@ from espnet_plugin.tasks.encrl_checks import (
 from espnet_plugin.tasks.teacher_cache import build_cache
 
 __all__ = ["EncRLTask"]
+
+_DTYPES = ("float32", "bfloat16")
 
 # At import, because a spawned rank imports this module to find the task.
 host.register()
@@ -130,8 +133,16 @@ class EncRLTask(CountedASRTask):
             help="Feed-forward width; by default in the reference's proportion",
         )
         group.add_argument(
+            "--student_dtype",
+            choices=_DTYPES,
+            default="float32",
+            help="Of the products in the student's encoder while EncRL trains it; "
+            "bfloat16 where the hardware is fast at it. Weights and updates stay in "
+            "single precision. On GPUs --use_amp does as much",
+        )
+        group.add_argument(
             "--teacher_dtype",
-            choices=("float32", "bfloat16"),
+            choices=_DTYPES,
             default="float32",
             help="Of the products in the reference's encoder; bfloat16 where the "
             "hardware is fast at it",
@@ -198,6 +209,8 @@ class EncRLTask(CountedASRTask):
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)
+        if args.student_dtype != "float32":
+            run_in(getattr(torch, args.student_dtype), model.encoder)
         if args.teacher_cache is None:
             model.attach_teacher(teacher)
         else:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_encrl import _batch, _build
 
-from espnet_plugin.distill.teacher import _run_in
+from espnet_plugin.distill.precision import run_in
 from espnet_plugin.errors import UserError
 
 HALF = ("--teacher_dtype", "bfloat16")
@@ -69,11 +69,12 @@ def test_intermediate_outputs_are_passed_on():
     torch.manual_seed(0)
     encoder, features = Encoder(8, 8), torch.randn(2, 5, 8)
     exact = encoder(features, None)[0][0]
-    _run_in(torch.bfloat16, encoder)
+    run_in(torch.bfloat16, encoder)
     (output, ((layer, hidden),)), lengths, state = encoder(
         features, torch.tensor([5, 5])
     )
-    assert output.dtype == torch.float32 and hidden.dtype == torch.bfloat16
+    assert output.dtype == hidden.dtype == torch.float32
+    assert torch.equal(output, hidden)
     assert layer == 1 and lengths.tolist() == [5, 5] and state is None
     assert 0 < (output - exact).abs().max() < 0.05
 
