@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from espnet2.fileio.sound_scp import SoundScpReader
 
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.decode.best_path import best_path
-from espnet_plugin.export.checkpoint import choose_checkpoint
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_pairs
 
 BATCH = 16

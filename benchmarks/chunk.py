@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import extract_streaming
 from espnet_plugin.dual_mode.streaming import initial_state
-from espnet_plugin.evaluate.chunk_speed import chunk_rtf
+from espnet_plugin.measure.chunk_speed import chunk_rtf
 
 
 def build(args: argparse.Namespace, sparsity: float) -> DualModeConformerEncoder:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Time, memory, disk and network at 960 and at 100 000 hours: the figures of
-docs/scaling.md, simulated with espnet_plugin.evaluate.estimate.
+docs/scaling.md, simulated with espnet_plugin.estimate.arithmetic.
 
     python benchmarks/scaling.py [--hours 960.9 100000] [--devices 1 8 64]
 
@@ -15,10 +15,10 @@ from pathlib import Path
 import yaml
 
 from espnet_plugin.bin.estimate import A100_FLOPS
-from espnet_plugin.evaluate.estimate import cache_bytes, estimate
-from espnet_plugin.evaluate.estimate_text import amount
-from espnet_plugin.evaluate.plan import Corpus, Hardware, ModelFlops, Plan
-from espnet_plugin.tasks.count import count_model, student_config
+from espnet_plugin.estimate.arithmetic import cache_bytes, estimate
+from espnet_plugin.estimate.count import count_model, student_config
+from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.estimate.text import amount
 
 CONF = Path(__file__).parents[1] / "conf/large"
 VOCABULARY, SECONDS, SPEEDS = 5000, 12.3, (0.9, 1.0, 1.1)

@@ -124,7 +124,7 @@ class Cases:
     def cached(self, frozen: bool = False, more=()) -> Callable[[], None]:
         """An EncRL step that reads the reference's outputs."""
         from espnet_plugin.distill.cache import CachedTeacher, write_cache
-        from espnet_plugin.distill.layout import lay_out_frozen
+        from espnet_plugin.tensors.layout import lay_out_frozen
 
         model = self._encrl(SIZES[0], more=more)
         model.encoder.embed.requires_grad_(not frozen)

@@ -7,13 +7,13 @@ from pathlib import Path
 import yaml
 
 from espnet_plugin.baselines.job import BaselineJob
+from espnet_plugin.checkpoints.plain import plain_state
 from espnet_plugin.distill.students import INITS
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import plain_state
 from espnet_plugin.files import read_json, write_json, write_text
-from espnet_plugin.tasks.crew import run_task
-from espnet_plugin.tasks.family import ENCRL_AVERAGED
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.jobs.family import ENCRL_AVERAGED
+from espnet_plugin.jobs.rendezvous import run_task
+from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.tasks.ranks import without_ranks
 
 __all__ = ["Options", "train"]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob, write_start
+from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
+from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.cost import write_no_cost
-from espnet_plugin.export.espnet import config_with_exits, plain_config, plain_state
-from espnet_plugin.tasks.plain import averaged_name, train_plain_model
+from espnet_plugin.jobs.plain import averaged_name, train_plain_model
 
 __all__ = ["Options", "train"]
 
@@ -30,7 +30,7 @@ class Options:
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train the largest size once and cut the smaller ones out of it.
 
-    See :func:`espnet_plugin.export.espnet.config_with_exits`.
+    See :func:`espnet_plugin.checkpoints.plain.config_with_exits`.
     """
     sizes = sorted(job.sizes, reverse=True)
     if len(sizes) < 2:

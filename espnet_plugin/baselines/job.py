@@ -12,12 +12,12 @@ import yaml
 
 from espnet_plugin import baselines
 from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.checkpoints.load import build_asr_model, load_state
+from espnet_plugin.checkpoints.plain import save_state
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import save_state
-from espnet_plugin.export.load import build_asr_model, load_state
 from espnet_plugin.files import read_json, write_text
-from espnet_plugin.tasks.job import read_yaml
-from espnet_plugin.tasks.plain import train_plain_model, write_meta
+from espnet_plugin.jobs.plain import train_plain_model, write_meta
+from espnet_plugin.jobs.training_job import read_yaml
 
 __all__ = ["BaselineJob", "baseline_names", "run_baseline"]
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob
+from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.distill.students import choose_layers
-from espnet_plugin.evaluate.cost import write_no_cost
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.jobs.training_job import training_job
 
 __all__ = ["Options", "train"]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from espnet_plugin.baselines.job import BaselineJob
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_json, write_json
+from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.pruning.layers import greedy_layers
-from espnet_plugin.tasks.job import training_job
 
 __all__ = ["Options", "train"]
 

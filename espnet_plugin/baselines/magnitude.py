@@ -6,10 +6,10 @@ from typing import Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.baselines.pruned import train_pruned
+from espnet_plugin.checkpoints.load import build_asr_model, load_state
+from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.cost import write_no_cost
-from espnet_plugin.export.load import build_asr_model, load_state
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.jobs.training_job import training_job
 
 __all__ = ["Options", "train"]
 

@@ -8,11 +8,11 @@ import torch
 import yaml
 
 from espnet_plugin.baselines.job import BaselineJob, write_start
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
 from espnet_plugin.files import read_json, write_json, write_text
-from espnet_plugin.tasks.crew import run_task
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.jobs.rendezvous import run_task
+from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.tasks.ranks import without_ranks
 
 __all__ = ["train_pruned"]

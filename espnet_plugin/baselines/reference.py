@@ -6,15 +6,15 @@ from typing import Any, Optional
 
 import torch
 
-from espnet_plugin.distill.students import keep_layers
-from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import plain_config
-from espnet_plugin.export.load import (
+from espnet_plugin.checkpoints.layers import keep_layers
+from espnet_plugin.checkpoints.load import (
     build_asr_model,
     load_asr_model,
     read_config,
     resolve_paths,
 )
+from espnet_plugin.checkpoints.plain import plain_config
+from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum
 
 __all__ = ["Reference", "ctc_config"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob
-from espnet_plugin.tasks.plain import train_plain_model
+from espnet_plugin.jobs.plain import train_plain_model
 
 __all__ = ["Options", "train"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.checkpoints.load import build_asr_model
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import build_asr_model
 from espnet_plugin.pruning.width import narrow_conformer, narrow_feed_forward
 
 __all__ = ["Options", "choose_width", "train"]

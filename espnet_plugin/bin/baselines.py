@@ -12,7 +12,7 @@ from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_lines
-from espnet_plugin.tasks.crew import follow, leading, meeting_file
+from espnet_plugin.jobs.rendezvous import follow, leading, meeting_file
 from espnet_plugin.tasks.ranks import is_first
 
 

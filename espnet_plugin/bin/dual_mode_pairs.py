@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.dual_pairs import dual_mode_pairs
+from espnet_plugin.report.dual_pairs import dual_mode_pairs
 
 
 def get_parser() -> argparse.ArgumentParser:

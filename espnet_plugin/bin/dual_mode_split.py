@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.files import write_lines
-from espnet_plugin.tasks.dual_models import write_recognisers
+from espnet_plugin.jobs.dual import write_recognisers
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.files import write_json
-from espnet_plugin.tasks.job import read_yaml, training_job
+from espnet_plugin.jobs.training_job import read_yaml, training_job
 
 # Its masks are final, which those of the best epoch need not be.
 CHECKPOINT = "latest.pth"

@@ -11,8 +11,8 @@ from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.dual_models import AVERAGED, train_dual_mode
-from espnet_plugin.tasks.job import is_finished, read_yaml
+from espnet_plugin.jobs.dual import AVERAGED, train_dual_mode
+from espnet_plugin.jobs.training_job import is_finished, read_yaml
 
 # What a row may say, and what counts where it does not: its name in the tables, the
 # modes that are decoded, the row it goes on from, whether it starts from a

@@ -13,7 +13,7 @@ from typing import Optional
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, write_json
-from espnet_plugin.tasks.job import read_yaml, training_job
+from espnet_plugin.jobs.training_job import read_yaml, training_job
 from espnet_plugin.tasks.ranks import is_first, without_ranks
 
 

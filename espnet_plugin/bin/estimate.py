@@ -13,11 +13,11 @@ from typing import Optional
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.estimate import estimate
-from espnet_plugin.evaluate.estimate_text import estimate_lines
-from espnet_plugin.evaluate.plan import Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.estimate.arithmetic import estimate
+from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.files import read_json
-from espnet_plugin.tasks.job import read_yaml
+from espnet_plugin.jobs.training_job import read_yaml
 
 __all__ = ["get_parser", "main"]
 
@@ -168,7 +168,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     layers = max(args.sizes)
     baseline_epochs = _baseline_epochs(args)
 
-    from espnet_plugin.tasks.count import (
+    from espnet_plugin.estimate.count import (
         count_model,
         measure_flops_per_second,
         student_config,

@@ -11,8 +11,8 @@ from espnet2.utils.types import str2bool
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.decode.run import METHODS
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.models import evaluate_model, measure_speed
 from espnet_plugin.files import locked
+from espnet_plugin.jobs.evaluate import evaluate_model, measure_speed
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.distill.model_zoo import is_model_name
 from espnet_plugin.files import read_json, write_json
+from espnet_plugin.reference.model_zoo import is_model_name
 
 # In the folder that is made: which files it was made of, so that every stage can ask.
 _SOURCE = "source.json"
@@ -44,7 +44,7 @@ def import_model(args: argparse.Namespace) -> None:
         logging.info("%s holds this reference already", args.output_dir)
         return
     # ESPnet takes seconds to import; wrong options should not wait for it.
-    from espnet_plugin.distill.reference import import_reference
+    from espnet_plugin.reference.importing import import_reference
 
     import_reference(args.reference, args.output_dir, args.reference_model_file)
     write_json(args.output_dir / _SOURCE, source)

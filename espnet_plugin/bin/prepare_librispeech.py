@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.librispeech import parse_sets, prepare_librispeech
+from espnet_plugin.corpora.librispeech import parse_sets, prepare_librispeech
 
 __all__ = ["get_parser", "main"]
 

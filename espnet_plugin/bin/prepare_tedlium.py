@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.tedlium import RELEASES, prepare_tedlium
+from espnet_plugin.corpora.tedlium import RELEASES, prepare_tedlium
 
 __all__ = ["get_parser", "main"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.evaluate.comparison import Comparison, compare_all
-from espnet_plugin.evaluate.cost_table import cost_table
-from espnet_plugin.evaluate.html import write_html
-from espnet_plugin.evaluate.markdown import markdown_block, write_markdown
-from espnet_plugin.evaluate.results import update_results
-from espnet_plugin.evaluate.table import quality_table
 from espnet_plugin.files import write_json
+from espnet_plugin.report.cost_table import cost_table
+from espnet_plugin.report.html import write_html
+from espnet_plugin.report.markdown import markdown_block, write_markdown
+from espnet_plugin.report.table import quality_table
+from espnet_plugin.results.comparison import Comparison, compare_all
+from espnet_plugin.results.results import update_results
 
 _DEFAULT_DIR = "report"
 _IN_DIR = {
@@ -146,8 +146,8 @@ def _recipe_name(folder: Path) -> str:
 
 def _draw(results: dict[str, Any], folder: str) -> list[Path]:
     try:
-        from espnet_plugin.evaluate.curve_plot import plot_curves
-        from espnet_plugin.evaluate.plots import plot_results
+        from espnet_plugin.report.plots.curves import plot_curves
+        from espnet_plugin.report.plots.draw import plot_results
     except ImportError as error:
         logging.warning(
             "no plots are drawn: %s; pip install matplotlib, then run again", error

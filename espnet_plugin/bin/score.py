@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.evaluate.bootstrap import DEFAULT_RESAMPLES
-from espnet_plugin.evaluate.result_text import summary_table, write_score
-from espnet_plugin.evaluate.wer import BOOTSTRAP_UNITS, score_files
+from espnet_plugin.score.bootstrap import DEFAULT_RESAMPLES
+from espnet_plugin.score.result_text import summary_table, write_score
+from espnet_plugin.score.wer import BOOTSTRAP_UNITS, score_files
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.family import (
+from espnet_plugin.jobs.family import (
     export_direct,
     finetune_family,
     finetune_together,
     write_untrained,
 )
-from espnet_plugin.tasks.job import read_yaml
-from espnet_plugin.tasks.plain import train_plain_model
+from espnet_plugin.jobs.plain import train_plain_model
+from espnet_plugin.jobs.training_job import read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 from espnet2.train.dataset import ESPnetDataset
 
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.decode.best_path import (
     FILES,
     Hypothesis,
@@ -24,7 +25,6 @@ from espnet_plugin.decode.posteriors import encode_alone, log_posteriors
 from espnet_plugin.decode.prefix import prefix_search
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 

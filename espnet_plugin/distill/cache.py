@@ -11,12 +11,12 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 import torch
 
 from espnet_plugin.distill.objectives import EncoderOutputs
-from espnet_plugin.distill.objectives.outputs import pool_frames
 from espnet_plugin.distill.store import OutputStore, StoreWriter
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
+from espnet_plugin.tensors.frames import pool_frames
 
 __all__ = ["CachedTeacher", "data_checksum", "write_cache"]
 

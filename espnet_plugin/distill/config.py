@@ -9,7 +9,8 @@ from typing import Any, Mapping, Optional, Sequence
 from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin import host
-from espnet_plugin.distill.students import choose_layers, keep_layer_settings
+from espnet_plugin.checkpoints.layers import keep_layer_settings
+from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 
 __all__ = ["derive_student"]

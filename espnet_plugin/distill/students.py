@@ -1,11 +1,11 @@
 """Which layers a student takes from its teacher, and copying them."""
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Mapping, Sequence
 
 import torch
 
+from espnet_plugin.checkpoints.layers import layer_origins
 from espnet_plugin.errors import UserError
 
 __all__ = [
@@ -13,17 +13,9 @@ __all__ = [
     "CopyReport",
     "choose_layers",
     "copy_weights",
-    "is_layer",
-    "keep_layer_settings",
-    "keep_layers",
 ]
 
 INITS = ("random", "first", "last", "spaced")
-
-# espnet2 conformer, transformer, branchformer and e_branchformer alike.
-_LAYER = re.compile(r"^(encoder\.encoders\.)(\d+)(\..*)$")
-# Of their options, those that may be lists with a value a layer.
-_BY_LAYER = ("stochastic_depth_rate", "cgmlp_weight", "attn_branch_drop_rate")
 
 
 def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
@@ -57,48 +49,6 @@ def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
         step = (num_teacher - 1) / (num_student - 1)
         return [round(i * step) for i in range(num_student)]
     raise UserError(f"layers {how!r}: must be one of first, last, spaced")
-
-
-def keep_layers(
-    state: Mapping[str, torch.Tensor], layers: Sequence[int]
-) -> dict[str, torch.Tensor]:
-    """Return a state dict with only ``layers``, numbered from 0; the rest as it is."""
-    return {new: state[old] for new, old in _origins(state, layers).items()}
-
-
-def keep_layer_settings(
-    encoder_conf: Mapping[str, Any], layers: Sequence[int]
-) -> dict[str, Any]:
-    """Return an encoder's options for a model of only ``layers``.
-
-    Args:
-        encoder_conf: Of the whole model.
-        layers: Which of its layers are kept, counted from 0.
-    """
-    kept = {**encoder_conf, "num_blocks": len(layers)}
-    for name in _BY_LAYER:
-        if isinstance(kept.get(name), (list, tuple)):
-            kept[name] = [kept[name][layer] for layer in layers]
-    return kept
-
-
-def is_layer(name: str) -> bool:
-    """Return whether a tensor belongs to an encoder layer."""
-    return _LAYER.match(name) is not None
-
-
-def _origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]:
-    """Return the old name by the new one; a layer may stand in ``layers`` twice."""
-    origins = {}
-    for name in names:
-        match = _LAYER.match(name)
-        if match is None:
-            origins[name] = name
-            continue
-        for new, old in enumerate(layers):
-            if old == int(match[2]):
-                origins[f"{match[1]}{new}{match[3]}"] = name
-    return origins
 
 
 @dataclass
@@ -149,7 +99,7 @@ def copy_weights(
     Raises:
         UserError: If not one trainable tensor could be copied.
     """
-    origins = _origins(teacher, layers)
+    origins = layer_origins(teacher, layers)
     ours = student.state_dict()
     report = CopyReport(fresh=[name for name in ours if name not in origins])
     used = {old for new, old in origins.items() if new in ours}

@@ -7,8 +7,8 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.distill.objectives import EncoderOutputs
-from espnet_plugin.distill.precision import run_in
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.precision import run_in
 
 __all__ = ["FrozenTeacher", "encoder_outputs", "exit_outputs"]
 

@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from espnet_plugin.distill.objectives.outputs import frame_mask
+from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["divergence_by_frame", "lattice_divergence"]
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Optional, Union
 
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import choose_checkpoint
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_json
 
 __all__ = ["AVERAGED", "load_recogniser"]

@@ -7,7 +7,6 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.asr_transducer.utils import get_transducer_task_io
 from espnet2.torch_utils.device_funcs import force_gatherable
 
-from espnet_plugin.distill.objectives.outputs import frame_mask
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.in_place import divergence_by_frame, lattice_divergence
 from espnet_plugin.dual_mode.options import MODES
@@ -15,6 +14,7 @@ from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import DualModeStep
 from espnet_plugin.dual_mode.transducer import GreedySearch, TransducerLoss
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["ESPnetDualModeModel"]
 

@@ -5,9 +5,9 @@ from typing import Any, Iterable, Mapping, Union
 
 import torch
 
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
-from espnet_plugin.export.load import load_state
 
 __all__ = ["MASKS", "check_same_encoder", "init_param", "load_pretrained_encoder"]
 

@@ -6,8 +6,8 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.average import average_states
 from espnet_plugin.pruning.gates import GatePruner
 from espnet_plugin.pruning.magnitude import MagnitudePruner
 from espnet_plugin.pruning.select import final_sparsity, prunable_modules

@@ -8,8 +8,8 @@ import numpy as np
 import sentencepiece
 import torch
 
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
 
 __all__ = ["check_bpe", "check_statistics", "compare_tokens", "find_token_list"]
 

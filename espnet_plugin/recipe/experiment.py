@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.train_log import read_train_log
-from espnet_plugin.export.checkpoint import choose_checkpoint
-from espnet_plugin.export.load import read_config
+from espnet_plugin.results.train_log import read_train_log
 
 __all__ = ["Experiment", "find_experiment"]
 

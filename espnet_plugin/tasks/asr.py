@@ -10,7 +10,6 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet_plugin import host
 from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.selection import ScoreBook
-from espnet_plugin.distill.layout import lay_out_frozen
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.ranks import (
     end_together,
@@ -26,6 +25,7 @@ from espnet_plugin.tasks.selection import (
     rebuild_batches,
 )
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
+from espnet_plugin.tensors.layout import lay_out_frozen
 
 __all__ = ["CountedASRTask", "seconds_per_input"]
 

@@ -6,11 +6,11 @@ import torch
 from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
-from espnet_plugin.export.load import load_state
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.schedule import batches_per_epoch
 from espnet_plugin.tasks.selection import read_selection

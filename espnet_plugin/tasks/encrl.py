@@ -12,14 +12,12 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
-from espnet_plugin.distill.objectives.ranks import is_distributed
-from espnet_plugin.distill.precision import run_in
 from espnet_plugin.distill.students import INITS, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.encrl_checks import (
@@ -29,6 +27,8 @@ from espnet_plugin.tasks.encrl_checks import (
     refuse_half_layers,
 )
 from espnet_plugin.tasks.teacher_cache import build_cache
+from espnet_plugin.tensors.precision import run_in
+from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = ["EncRLTask"]
 

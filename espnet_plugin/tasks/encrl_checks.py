@@ -6,9 +6,10 @@ from typing import Collection, Optional
 
 import torch
 
+from espnet_plugin.checkpoints.layers import is_layer
 from espnet_plugin.data.audio import file_rate
 from espnet_plugin.data.front_end import sampling_rate
-from espnet_plugin.distill.students import CopyReport, choose_layers, is_layer
+from espnet_plugin.distill.students import CopyReport, choose_layers
 from espnet_plugin.errors import UserError
 
 __all__ = [

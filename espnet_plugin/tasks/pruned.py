@@ -6,9 +6,9 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin import host
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
-from espnet_plugin.export.load import load_state
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.schedule import total_updates
 

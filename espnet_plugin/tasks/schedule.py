@@ -5,9 +5,9 @@ import argparse
 import torch.distributed as dist
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
-from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.selection import read_selection
+from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = [
     "batches_per_epoch",

@@ -13,9 +13,9 @@ from espnet2.samplers.abs_sampler import AbsSampler
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
 from espnet_plugin.data.selection import ScoreBook, Selection
-from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_lines
+from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = ["SelectedBatches", "note_ctc_scores", "read_selection", "rebuild_batches"]
 

@@ -15,14 +15,14 @@ from espnet2.tasks.abs_task import AbsTask
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.distributed_utils import DistributedOption
 
+from espnet_plugin.cost.log import CostLog, FlopModel
 from espnet_plugin.distill.cache import data_checksum, write_cache
-from espnet_plugin.distill.objectives.ranks import is_distributed
 from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.cost import CostLog, FlopModel
 from espnet_plugin.files import file_checksum, locked
 from espnet_plugin.tasks.selection import read_selection
+from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = ["build_cache"]
 

@@ -14,11 +14,11 @@ from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
-from espnet_plugin.distill.objectives.ranks import sum_over_ranks
+from espnet_plugin.checkpoints.plain import save_state
+from espnet_plugin.cost.flop_counter import flop_counter
+from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
-from espnet_plugin.evaluate.cost import CostLog, FlopModel, Stopwatch
-from espnet_plugin.evaluate.flop_counter import flop_counter
-from espnet_plugin.export.espnet import save_state
+from espnet_plugin.tensors.ranks import sum_over_ranks
 
 __all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
 

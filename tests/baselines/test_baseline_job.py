@@ -11,8 +11,8 @@ from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.baselines.reference import Reference
 from espnet_plugin.baselines.width import choose_width
 from espnet_plugin.bin import baselines as command
+from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import build_asr_model, load_asr_model
 from espnet_plugin.files import read_json, write_json
 
 

@@ -9,10 +9,10 @@ import yaml
 from espnet2.tasks.asr import ASRTask
 
 from espnet_plugin import host
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import write_plain_model
-from espnet_plugin.export.load import load_asr_model
 
 host.register()
 

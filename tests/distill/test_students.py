@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_asr import build_tiny_asr
 
-from espnet_plugin.distill.students import choose_layers, copy_weights, keep_layers
+from espnet_plugin.checkpoints.layers import keep_layers
+from espnet_plugin.distill.students import choose_layers, copy_weights
 from espnet_plugin.errors import UserError
 
 

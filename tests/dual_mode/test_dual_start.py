@@ -4,10 +4,10 @@ import pytest
 import torch
 from dual_small_model import build
 
+from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.average import average_states
+from espnet_plugin.jobs.dual import average_epochs
 from espnet_plugin.tasks.dual_mode import start
-from espnet_plugin.tasks.dual_models import average_epochs
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import torch
 from dual_slow import slow_encode
 from dual_small import encode, features, small_encoder
 
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import (
     blocked_state,
@@ -13,7 +14,6 @@ from espnet_plugin.dual_mode.extract import (
     extracted_state,
 )
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.checkpoint import read_checkpoint
 
 SHARES = {"heads": 0.5, "units": 0.6, "channels": 0.3, "front_end": 0.4}
 

@@ -13,8 +13,8 @@ from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
 from espnet_plugin.bin import recognise
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.load import load_recogniser
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import write_json
 
 CONF = dict(cnn_module_kernel=7, chunk_frames=4, left_context_frames=6)

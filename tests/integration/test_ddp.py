@@ -21,7 +21,7 @@ from test_encrl import _build  # noqa: E402
 from tiny_asr import build_tiny_asr  # noqa: E402
 
 from espnet_plugin.bin import encrl_train, train_models  # noqa: E402
-from espnet_plugin.export.load import load_asr_model  # noqa: E402
+from espnet_plugin.checkpoints.load import load_asr_model  # noqa: E402
 from espnet_plugin.files import read_json  # noqa: E402
 
 pytestmark = pytest.mark.slow

@@ -96,7 +96,7 @@ def test_download_goes_on(server, tmp_path, ranges):
 
 
 def test_a_part_as_long_as_the_file_is_fetched_anew(server, tmp_path):
-    from espnet_plugin.data import archive
+    from espnet_plugin.corpora import archive
 
     path = tmp_path / "an4.tar.gz"
     path.with_name("an4.tar.gz.part").write_bytes(b"x" * (len(server.content) + 5))
@@ -134,7 +134,7 @@ def test_a_damaged_archive_is_fetched_again_next_time(server, tmp_path):
 
 @pytest.mark.parametrize("kind", ["parent", "link"])
 def test_an_archive_cannot_write_elsewhere(tmp_path, kind):
-    from espnet_plugin.data import archive
+    from espnet_plugin.corpora import archive
 
     evil, inner = tmp_path / "evil.tar.gz", tmp_path / "inner"
     inner.write_text("x")

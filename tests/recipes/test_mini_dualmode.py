@@ -13,11 +13,11 @@ import torch
 from mini_recipe import ROOT, copy_recipe, run, table
 
 from espnet_plugin.bin import recognise
+from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model, read_config
 from espnet_plugin.files import read_json
-from espnet_plugin.tasks.dual_models import AVERAGED
+from espnet_plugin.jobs.dual import AVERAGED
 
 pytestmark = pytest.mark.slow
 ROW = "self_pruned_50_s1"

@@ -11,15 +11,15 @@ from test_encrl import _batch, _build, _options
 from test_teacher_cache import load_speech
 from tiny_asr import build_tiny_asr
 
+from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model, read_config
+from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill import store
-from espnet_plugin.distill.reference import import_reference
 from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import write_plain_model
-from espnet_plugin.export.load import build_asr_model, load_asr_model, read_config
 from espnet_plugin.files import read_json, write_json
+from espnet_plugin.jobs.family import finetune_family
+from espnet_plugin.reference.importing import import_reference
 from espnet_plugin.tasks.encrl import EncRLTask
-from espnet_plugin.tasks.family import finetune_family
 
 LATEST = {"rel_pos_type": "latest"}
 REFERENCES = {

@@ -11,11 +11,11 @@ import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
 
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.espnet import write_plain_model
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.tasks.encrl import EncRLTask
 from espnet_plugin.tasks.encrl_checks import check_inputs
 

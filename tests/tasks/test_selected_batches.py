@@ -8,12 +8,12 @@ import torch.nn.functional as F
 import yaml
 from tiny_asr import data_options
 
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.data.selection import ScoreBook, Selection
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_json
+from espnet_plugin.jobs.plain import train_plain_model
 from espnet_plugin.tasks.asr import CountedASRTask
-from espnet_plugin.tasks.plain import train_plain_model
 from espnet_plugin.tasks.selection import SelectedBatches, note_ctc_scores
 
 NAMES = [f"u{i}" for i in range(12)]

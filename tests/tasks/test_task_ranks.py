@@ -7,7 +7,7 @@ import pytest
 import torch.multiprocessing as mp
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.job import training_job
+from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.tasks.ranks import is_first, named_failures, wait_for, without_ranks
 
 

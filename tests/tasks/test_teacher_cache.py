@@ -6,10 +6,10 @@ import pytest
 import torch
 from test_encrl import _build, _options
 
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.distill import cache, store
 from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.load import load_asr_model
 from espnet_plugin.files import read_json
 from espnet_plugin.tasks.encrl import EncRLTask
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from test_encrl import _batch, _build
 
-from espnet_plugin.distill.precision import run_in
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.precision import run_in
 
 HALF = ("--teacher_dtype", "bfloat16")
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
-from espnet_plugin.distill.objectives.ranks import gather_rows
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.ranks import gather_rows
 
 __all__ = ["ClipObjective"]
 

@@ -4,13 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from espnet_plugin.distill.objectives.outputs import (
-    EncoderOutputs,
-    frame_mask,
-    mean_over_frames,
-    pool_frames,
-)
+from espnet_plugin.distill.objectives.outputs import EncoderOutputs
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.frames import frame_mask, mean_over_frames, pool_frames
 
 __all__ = [
     "KLObjective",

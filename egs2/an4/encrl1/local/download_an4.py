@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Sequence
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.archive import DamagedArchive, fetch, unpack
+from espnet_plugin.corpora.archive import DamagedArchive, fetch, unpack
 from espnet_plugin.errors import UserError
 
 __all__ = ["URLS", "download", "get_parser", "main"]

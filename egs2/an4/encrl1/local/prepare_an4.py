@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.corpus import write_sets
+from espnet_plugin.corpora.corpus import write_sets
 from espnet_plugin.data.kaldi import DataDir, complain
 from espnet_plugin.errors import UserError
 

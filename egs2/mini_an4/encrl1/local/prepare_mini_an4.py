@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.archive import unpack
+from espnet_plugin.corpora.archive import unpack
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
 from prepare_an4 import read_part, subset, write_sets

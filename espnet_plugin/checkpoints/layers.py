@@ -1,0 +1,55 @@
+"""The encoder layers of a state dict: which tensor is in which, and keeping some."""
+
+import re
+from typing import Any, Iterable, Mapping, Sequence
+
+import torch
+
+__all__ = ["is_layer", "keep_layer_settings", "keep_layers", "layer_origins"]
+
+# espnet2 conformer, transformer, branchformer and e_branchformer alike.
+_LAYER = re.compile(r"^(encoder\.encoders\.)(\d+)(\..*)$")
+# Of their options, those that may be lists with a value a layer.
+_BY_LAYER = ("stochastic_depth_rate", "cgmlp_weight", "attn_branch_drop_rate")
+
+
+def keep_layers(
+    state: Mapping[str, torch.Tensor], layers: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """Return a state dict with only ``layers``, numbered from 0; the rest as it is."""
+    return {new: state[old] for new, old in layer_origins(state, layers).items()}
+
+
+def keep_layer_settings(
+    encoder_conf: Mapping[str, Any], layers: Sequence[int]
+) -> dict[str, Any]:
+    """Return an encoder's options for a model of only ``layers``.
+
+    Args:
+        encoder_conf: Of the whole model.
+        layers: Which of its layers are kept, counted from 0.
+    """
+    kept = {**encoder_conf, "num_blocks": len(layers)}
+    for name in _BY_LAYER:
+        if isinstance(kept.get(name), (list, tuple)):
+            kept[name] = [kept[name][layer] for layer in layers]
+    return kept
+
+
+def is_layer(name: str) -> bool:
+    """Return whether a tensor belongs to an encoder layer."""
+    return _LAYER.match(name) is not None
+
+
+def layer_origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]:
+    """Return the old name by the new one; a layer may stand in ``layers`` twice."""
+    origins = {}
+    for name in names:
+        match = _LAYER.match(name)
+        if match is None:
+            origins[name] = name
+            continue
+        for new, old in enumerate(layers):
+            if old == int(match[2]):
+                origins[f"{match[1]}{new}{match[3]}"] = name
+    return origins

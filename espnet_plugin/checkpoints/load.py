@@ -1,0 +1,380 @@
+"""Load an ESPnet ASR model so that nothing is missing in silence.
+
+ESPnet's ``build_model_from_file`` loads with ``strict=False``: a checkpoint without a
+layer loads, and the layer keeps its random values. Here every tensor is accounted for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
+
+import numpy as np
+import torch
+import yaml
+
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
+
+__all__ = [
+    "build_asr_model",
+    "check_config",
+    "check_stats",
+    "count_layers",
+    "find_file",
+    "load_asr_model",
+    "load_state",
+    "read_config",
+    "resolve_paths",
+]
+
+PathLike = Union[str, Path]
+
+_PARENTS = 3
+_SHOWN_KEYS = 4
+# host.DUAL_MODE_MODEL (which takes long to import): its loss is torchaudio's.
+_OWN_TRANSDUCER = "dual_mode"
+
+
+def load_asr_model(
+    config_file: PathLike,
+    model_file: PathLike,
+    device: Union[str, torch.device] = "cpu",
+) -> tuple[ESPnetASRModel, argparse.Namespace]:
+    """Build the model of ``config_file`` and fill it from ``model_file``.
+
+    Relative files named in the configuration are looked for from the current folder,
+    then from the configuration's folder and its parents.
+
+    Returns:
+        The model in evaluation mode on ``device``, and its training arguments with
+        the paths that were found.
+
+    Raises:
+        UserError: If a file is missing or damaged, or a tensor is missing, surplus or
+            of another shape.
+    """
+    config_file = Path(config_file)
+    config = resolve_paths(read_config(config_file), config_file)
+    # Before the model is built, because a wrong file should cost no time.
+    state = read_checkpoint(model_file, "cpu")
+    model, args = build_asr_model(config, config_file)
+    load_state(model, state, model_file)
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {device} cannot be used ({str(error).splitlines()[0]}); use cpu"
+        ) from error
+    return model.eval(), args
+
+
+def read_config(config_file: PathLike) -> dict[str, Any]:
+    """Read an experiment's ``config.yaml`` (plain YAML, no Python objects).
+
+    Raises:
+        UserError: If it is missing, is not YAML, or is no ESPnet ASR configuration.
+    """
+    config_file = Path(config_file)
+    try:
+        config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"configuration {config_file} is missing: give an ESPnet experiment folder "
+            "whose training has started"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UserError(
+            f"configuration {config_file} is not readable as plain YAML ({first_line})"
+        ) from error
+    check_config(config, config_file)
+    return config
+
+
+def check_config(config: Any, config_file: PathLike) -> None:
+    """Refuse what is not an ASR model's complete configuration.
+
+    Raises:
+        UserError: Naming the keys that it lacks.
+    """
+    if not isinstance(config, dict):
+        raise UserError(
+            f"configuration {config_file} holds no keys: is it another file?"
+        )
+    needed = ("token_list", "encoder", "encoder_conf", "ctc_conf", "model_conf")
+    missing = [key for key in needed if key not in config]
+    if missing:
+        raise UserError(
+            f"configuration {config_file} lacks {', '.join(missing)}: it must be the "
+            "config.yaml that ESPnet's ASR training wrote into its experiment folder, "
+            "not the file given by --config"
+        )
+    for key in ("encoder_conf", "ctc_conf", "model_conf"):
+        if not isinstance(config[key], dict):
+            raise UserError(f"configuration {config_file}: {key} must hold keys")
+
+
+def find_file(
+    value: str, config_file: PathLike, roots: Optional[Sequence[Path]] = None
+) -> tuple[Optional[Path], list[Path]]:
+    """Look for a file that a configuration names.
+
+    Args:
+        value: The path as written there.
+        config_file: The configuration.
+        roots: Where a relative path may start; the current folder, the
+            configuration's and its parents up to three levels by default.
+
+    Returns:
+        The path or ``None``, and all that were tried. A file of that name beside the
+        configuration is the last one tried, for folders that were moved.
+    """
+    path = Path(value)
+    folder = Path(config_file).parent
+    if path.is_absolute():
+        tried = [path]
+    else:
+        if roots is None:
+            absolute = folder.resolve()
+            roots = [Path("."), absolute, *list(absolute.parents)[:_PARENTS]]
+        tried = [Path(root) / path for root in roots]
+    tried.append(folder / path.name)
+    return next((item for item in tried if item.is_file()), None), tried
+
+
+def file_settings(config: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """List the settings that name files, as ``(dotted key, needed)``."""
+    settings = []
+    if isinstance(config.get("token_list"), str):
+        settings.append(("token_list", True))
+    if config.get("token_type") == "bpe" and config.get("bpemodel"):
+        settings.append(("bpemodel", True))
+    normalize_conf = config.get("normalize_conf") or {}
+    if config.get("normalize") and normalize_conf.get("stats_file"):
+        settings.append(("normalize_conf.stats_file", True))
+    symbols = config.get("non_linguistic_symbols")
+    if isinstance(symbols, str) and symbols != "none":
+        settings.append(("non_linguistic_symbols", False))
+    return settings
+
+
+def get_setting(config: Mapping[str, Any], dotted: str) -> Any:
+    """Return ``config["a"]["b"]`` for ``"a.b"``."""
+    for key in dotted.split("."):
+        config = config[key]
+    return config
+
+
+def set_setting(config: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set ``config["a"]["b"]`` for ``"a.b"``."""
+    *parents, last = dotted.split(".")
+    for key in parents:
+        config = config[key]
+    config[last] = value
+
+
+def resolve_paths(
+    config: Mapping[str, Any],
+    config_file: PathLike,
+    roots: Optional[Sequence[Path]] = None,
+) -> dict[str, Any]:
+    """Return a copy of ``config`` whose files exist as seen from here.
+
+    Raises:
+        UserError: Naming the setting, its value and where it was looked for.
+    """
+    config = copy.deepcopy(dict(config))
+    for dotted, needed in file_settings(config):
+        value = get_setting(config, dotted)
+        found, tried = find_file(value, config_file, roots)
+        if found is not None:
+            if str(found) != value:
+                logging.info("%s: %s is %s", dotted, value, found)
+            set_setting(config, dotted, str(found))
+        elif needed:
+            raise UserError(
+                f"{config_file}: {dotted}: {value} does not exist; looked for "
+                f"{', '.join(str(item) for item in tried)}. Start from the folder "
+                f"the model was trained in, or copy it beside the configuration"
+            )
+        else:
+            logging.warning("%s: %s is missing and is not used", dotted, value)
+            set_setting(config, dotted, None)
+    return config
+
+
+def check_stats(path: PathLike) -> None:
+    """Refuse normalisation statistics that cannot be read or would run code.
+
+    Raises:
+        UserError: Naming the file.
+    """
+    try:
+        with open(path, "rb") as stream:
+            stats = np.load(stream, allow_pickle=False)
+            if not isinstance(stats, np.ndarray):
+                missing = {"count", "sum", "sum_square"} - set(stats.files)
+                if missing:
+                    raise UserError(
+                        f"statistics {path} lack {', '.join(sorted(missing))}: give "
+                        "the feats_stats.npz of ESPnet's statistics stage"
+                    )
+                for name in ("count", "sum", "sum_square"):
+                    stats[name]
+    except UserError:
+        raise
+    except Exception as error:  # zip, header and pickle errors are of many types
+        raise UserError(
+            f"statistics {path} cannot be read ({str(error).splitlines()[0]}); copy "
+            "the feats_stats.npz of ESPnet's statistics stage again"
+        ) from error
+
+
+def build_asr_model(
+    config: Mapping[str, Any], config_file: PathLike
+) -> tuple[ESPnetASRModel, argparse.Namespace]:
+    """Build the model that a configuration with resolved paths describes.
+
+    Args:
+        config: The configuration.
+        config_file: Where it came from, for messages.
+
+    Returns:
+        The model, with values yet to be loaded, and the arguments. ``token_list``
+        holds the tokens themselves.
+
+    Raises:
+        UserError: If ESPnet cannot build it.
+    """
+    # Here, because it takes many seconds to import and a finished stage needs none.
+    from espnet2.tasks.asr import ASRTask
+
+    from espnet_plugin import host
+
+    host.register()  # the configuration may name our encoder
+    args = argparse.Namespace(**copy.deepcopy(dict(config)))
+    if getattr(args, "use_adapter", False):
+        raise UserError(
+            f"{config_file}: use_adapter: true is not supported; merge the adapter "
+            "into the model first"
+        )
+    # Optional keys that old configurations lack but the builder reads.
+    for key in ("input_size", "frontend", "specaug", "normalize", "init"):
+        if not hasattr(args, key):
+            setattr(args, key, None)
+    stats = (getattr(args, "normalize_conf", None) or {}).get("stats_file")
+    if args.normalize is not None and stats:
+        check_stats(stats)
+    reduced = _leave_out_transducer(args, config_file)
+    # Every value is loaded afterwards, so initialising them is work for nothing, and
+    # an old model's ``init`` may be one that ESPnet no longer has.
+    init, args.init = args.init, None
+    try:
+        model = ASRTask.build_model(args)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{config_file}: ESPnet cannot build this model: {error}. Is it of an ASR "
+            "task, and made by an ESPnet not newer than this one?"
+        ) from error
+    except ImportError as error:
+        raise UserError(
+            f"{config_file}: this model (frontend {args.frontend}, encoder "
+            f"{args.encoder}) needs a package that is not installed here: {error}. "
+            "Install it as ESPnet's documentation of that part says"
+        ) from error
+    except (AssertionError, OSError) as error:
+        raise UserError(
+            f"{config_file}: this model cannot be built: {error}"
+        ) from error
+    finally:
+        args.init = init
+    model.only_ctc = reduced
+    if count_layers(model):
+        # ESPnet writes down only what was given, and our callers count layers.
+        args.encoder_conf.setdefault("num_blocks", count_layers(model))
+    return model, args
+
+
+def count_layers(model: ESPnetASRModel) -> int:
+    """Return the encoder's layers, 0 where they are not in a row."""
+    layers = getattr(model.encoder, "encoders", None)
+    row = (torch.nn.Sequential, torch.nn.ModuleList)
+    return len(layers) if isinstance(layers, row) else 0
+
+
+def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bool:
+    """Reduce a transducer to its CTC part where its loss cannot be had.
+
+    ESPnet cannot build a transducer without ``warprnnt_pytorch``, not even to decode;
+    its encoder and CTC layer, which is all that is used here, need no such thing.
+    """
+    if getattr(args, "decoder", None) != "transducer":
+        return False
+    if getattr(args, "model", None) == _OWN_TRANSDUCER:
+        return False
+    if find_spec("warprnnt_pytorch") is not None:
+        return False
+    logging.warning(
+        "%s: warprnnt_pytorch is not installed, so only the encoder and the CTC layer "
+        "of this transducer are loaded",
+        config_file,
+    )
+    args.decoder, args.decoder_conf = None, {}
+    args.model_conf = {**args.model_conf, "ctc_weight": 1.0}
+    return True
+
+
+def load_state(
+    model: torch.nn.Module, state: Mapping[str, torch.Tensor], model_file: PathLike
+) -> None:
+    """Fill ``model`` from ``state``; every tensor has to have its place.
+
+    Raises:
+        UserError: Naming the first missing, surplus and mis-shaped tensors.
+    """
+    if getattr(model, "only_ctc", False):
+        parts = ("decoder.", "joint_network.")
+        state = {k: v for k, v in state.items() if not k.startswith(parts)}
+    problems = []
+    try:
+        # Not compared by name beforehand: ESPnet's layers rename what older releases
+        # wrote while they load.
+        keys = model.load_state_dict(dict(state), strict=False)
+        missing, surplus = keys.missing_keys, keys.unexpected_keys
+    except RuntimeError as error:
+        shapes = re.findall(
+            r"size mismatch for (\S+): copying a param with shape "
+            r"(?:torch\.Size\()?(\[[^]]*\])\)? from checkpoint, the shape in current "
+            r"model is (?:torch\.Size\()?(\[[^]]*\])",
+            str(error),
+        )
+        if not shapes:
+            raise UserError(f"checkpoint {model_file} does not fit: {error}") from error
+        items = [f"{key} is {found}, not {wanted}" for key, found, wanted in shapes]
+        problems.append(f"{len(items)} of another shape ({_first(items)})")
+        own = set(model.state_dict())
+        missing, surplus = own - set(state), set(state) - own
+    if missing:
+        problems.append(f"{len(missing)} missing ({_first(sorted(missing))})")
+    if surplus:
+        problems.append(f"{len(surplus)} surplus ({_first(sorted(surplus))})")
+    if problems:
+        raise UserError(
+            f"checkpoint {model_file} is not of the configuration's model: tensors "
+            f"{'; '.join(problems)}. Give the config.yaml and the checkpoint of one "
+            "training"
+        )
+
+
+def _first(items: Sequence[str]) -> str:
+    shown = ", ".join(list(items)[:_SHOWN_KEYS])
+    return shown + (", ..." if len(items) > _SHOWN_KEYS else "")

@@ -1,0 +1,159 @@
+"""From an EncRL run to plain ESPnet models, with as many layers as wanted."""
+
+import logging
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+import torch
+import yaml
+
+from espnet_plugin.checkpoints.layers import keep_layer_settings, keep_layers
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import write_text
+
+__all__ = [
+    "config_with_exits",
+    "plain_config",
+    "plain_state",
+    "save_state",
+    "write_plain_model",
+]
+
+# Of config.yaml, what makes the model and its tokens; the rest is how it was trained.
+ARCHITECTURE = (
+    "token_list", "token_type", "bpemodel", "non_linguistic_symbols", "cleaner", "g2p",
+    "input_size", "ctc_conf", "use_preprocessor", "preprocessor", "preprocessor_conf",
+    "frontend", "frontend_conf", "specaug", "specaug_conf", "normalize",
+    "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
+    "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
+)  # fmt: skip
+_OURS = (
+    "objectives",
+    "teacher_dim",
+    "ctc_loss_weight",
+    "resample_targets",
+    "reference_config",
+    "reference_model_file",
+    "student_init",
+    "student_layers",
+)
+
+
+def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
+    """Return the part of an EncRL configuration that stock ESPnet understands.
+
+    Args:
+        config: ``config.yaml`` of an EncRL run (or of a plain CTC model).
+        layers: Encoder layers that are kept, from 0; a number is that of the first.
+    """
+    if isinstance(layers, int):
+        layers = range(layers)
+    plain = {name: config[name] for name in ARCHITECTURE if name in config}
+    plain["model"] = "espnet"
+    plain["model_conf"] = {
+        k: v for k, v in (config.get("model_conf") or {}).items() if k not in _OURS
+    }
+    plain["encoder_conf"] = keep_layer_settings(config["encoder_conf"], layers)
+    # Exits were for training; a model that keeps them only computes more.
+    plain["encoder_conf"].pop("interctc_layer_idx", None)
+    # Nothing is left to initialise, and stock loading would do it for nothing.
+    plain["init"] = None
+    return plain
+
+
+def config_with_exits(
+    config: dict, sizes: Sequence[int], weight: Optional[float] = None
+) -> dict:
+    """Return a plain configuration that trains all sizes in the same steps.
+
+    A CTC loss stands after the last layer of every size (ESPnet's intermediate CTC), so
+    that a smaller model is the first layers of a larger one.
+
+    - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,
+      https://arxiv.org/abs/2102.03216; as exits: Training early-exit architectures for
+      automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
+
+    Args:
+        config: Of a model of the largest size.
+        sizes: Numbers of layers; one alone is trained without exits.
+        weight: Share of the intermediate losses, 0 to 1; the rest is the last layer's.
+            By default all sizes count the same.
+    """
+    exits = sorted(sizes)[:-1]
+    if not exits:
+        return config
+    # ESPnet weighs the last layer's loss against the mean of the others.
+    share = len(exits) / len(sizes) if weight is None else weight
+    return {
+        **config,
+        "encoder_conf": {**config["encoder_conf"], "interctc_layer_idx": exits},
+        "model_conf": {**config["model_conf"], "interctc_weight": share},
+    }
+
+
+def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Return the stock tensors of an EncRL checkpoint, with only ``layers``.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{checkpoint} is missing: run stage 5 (EncRL) first"
+        ) from error
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise UserError(
+            f"{checkpoint} cannot be read ({error}): delete it and run stage 5 again"
+        ) from error
+    stock = {k: v for k, v in state.items() if not k.startswith("objectives.")}
+    return keep_layers(stock, layers)
+
+
+def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        UserError: If there is no room for it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path}: {error}. Free some space and run the stage again; "
+            "nothing old was lost."
+        ) from error
+
+
+def write_plain_model(
+    config: dict, checkpoint: Path, layers: Sequence[int], folder: Path, name: str
+) -> Path:
+    """Write a plain ESPnet model folder and load it again to be sure.
+
+    Args:
+        config: Configuration of the run that the checkpoint is of.
+        checkpoint: Its checkpoint.
+        layers: Which of its encoder layers to keep.
+        folder: Gets ``config.yaml`` and the checkpoint.
+        name: The new checkpoint's file name.
+
+    Returns:
+        The new checkpoint's path.
+
+    Raises:
+        UserError: If the file cannot be read or written, or the keys are not exactly
+            those of the stock model.
+    """
+    plain = plain_config(config, layers)
+    save_state(plain_state(checkpoint, layers), folder / name)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    write_text(folder / "config.yaml", text)
+    load_asr_model(folder / "config.yaml", folder / name, "cpu")
+    logging.info("%s: layers %s of %s", folder / name, list(layers), checkpoint)
+    return folder / name

@@ -1,0 +1,199 @@
+"""TED-LIUM 2 and 3 (Rousseau et al. 2014, Hernandez et al. 2018) to Kaldi data folders.
+
+Each set is a folder with ``stm/<talk>.stm`` and ``sph/<talk>.sph``. Transcripts, times
+and speakers are those of ESPnet's egs2/tedlium2 and egs2/tedlium3; the audio is named
+as it is and cut by stage 2, so sph2pipe is not needed.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from espnet_plugin.corpora.corpus import Archive, fetch_missing, write_sets
+from espnet_plugin.corpora.stm import extend_times, read_stm, split_speakers
+from espnet_plugin.data.kaldi import DataDir, Segment, complain
+from espnet_plugin.data.sphere import read_sphere_header, sphere_problem
+from espnet_plugin.errors import UserError
+
+__all__ = ["RELEASES", "Release", "find_corpus", "prepare_tedlium", "read_set"]
+
+logger = logging.getLogger(__name__)
+
+_RATE = 16000
+SETS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Release:
+    """What differs between the releases.
+
+    Attributes:
+        archive: The public one; its folder inside is the corpus's own name.
+        sets: Folder of the sets below the corpus's, for each data type.
+        num_talks: In all sets together, by data type; unknown ones are not there.
+        brackets: What ESPnet's recipe exchanges in the words.
+    """
+
+    archive: Archive
+    sets: dict[str, str]
+    num_talks: dict[str, int]
+    brackets: tuple[tuple[str, str], ...] = ()
+
+
+RELEASES = {
+    2: Release(
+        Archive(
+            "https://www.openslr.org/resources/19/TEDLIUM_release2.tar.gz",
+            "TEDLIUM_release2",
+            35_000_000_000,
+        ),
+        {"legacy": "."},
+        {"legacy": 1514},
+    ),
+    3: Release(
+        Archive(
+            "https://www.openslr.org/resources/51/TEDLIUM_release-3.tgz",
+            "TEDLIUM_release-3",
+            54_000_000_000,
+        ),
+        {"legacy": "legacy", "speaker-adaptation": "speaker-adaptation"},
+        {"legacy": 2370},
+        (("<", "["), (">", "]")),
+    ),
+}
+
+
+def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
+    """Return the corpus's folder; where none is named, it is downloaded.
+
+    Args:
+        root: ``TEDLIUM_release2`` or ``TEDLIUM_release-3``, or the folder around it.
+        release: 2 or 3.
+        download_dir: Where a download is, or goes.
+
+    Raises:
+        UserError: If ``root`` is not it, or the download fails.
+    """
+    archive = RELEASES[release].archive
+    way_out = (
+        "Run it again where there is a network and room (--download_dir), or name the "
+        f'unpacked corpus: ./run.sh --local_data_opts "--tedlium DIR", or '
+        f"TEDLIUM{release}=DIR in db.sh"
+    )
+    if root is None:
+        folder = download_dir.resolve() / archive.inside
+        fetch_missing({folder: archive}, way_out)
+        return folder
+    # Absolute, because wav.scp may be read from anywhere.
+    for folder in (root.resolve() / archive.inside, root.resolve()):
+        if (folder / next(iter(RELEASES[release].sets.values())) / SETS[0]).is_dir():
+            return folder
+    raise UserError(
+        f"--tedlium {root} is neither {archive.inside} nor a folder around it. "
+        f"{way_out}"
+    )
+
+
+def read_set(folder: Path, brackets: tuple[tuple[str, str], ...] = ()) -> DataDir:
+    """Read ``folder/stm/*.stm`` and find ``folder/sph/*.sph``.
+
+    Training segments are extended by 0.15 s before and 0.1 s after, as ESPnet's are.
+
+    Raises:
+        UserError: If a transcript cannot be read, or a talk has no readable audio.
+    """
+    stms = sorted(folder.glob("stm/*.stm"))
+    if not stms:
+        raise UserError(f"{folder}/stm has no *.stm: unpack the corpus again")
+    lines = read_stm(((str(path), _text(path)) for path in stms), brackets)
+    if not lines:
+        raise UserError(f"{folder}/stm: not one line has words: unpack it again")
+    problems = {}
+    for talk in sorted({line.talk for line in lines}):
+        problem = _audio_problem(folder / "sph" / f"{talk}.sph")
+        if problem:
+            problems[talk] = problem
+    if problems:
+        raise complain(f"{folder}/sph", problems, "The names are those of talks.")
+    if folder.name == "train":
+        extended = extend_times(lines, before=0.15, after=0.1)
+        if len(extended) < len(lines):
+            logger.warning(
+                "%d segment(s) of %s have no time of their own",
+                len(lines) - len(extended),
+                folder,
+            )
+        lines = extended
+    return DataDir(
+        {line.name: str(folder / "sph" / f"{line.talk}.sph") for line in lines},
+        {line.name: line.words for line in lines},
+        split_speakers(lines, 180.0),
+        {line.name: Segment(line.talk, line.start, line.end) for line in lines},
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text ({error}): unpack it again"
+        ) from error
+
+
+def _audio_problem(path: Path) -> Optional[str]:
+    if not path.is_file():
+        return f"{path} is missing"
+    problem = sphere_problem(path)
+    if problem:
+        return f"{path}: {problem}"
+    try:
+        header = read_sphere_header(path)
+    except UserError as error:
+        return str(error)
+    rate, channels = (header.get(n) for n in ("sample_rate", "channel_count"))
+    if (rate, channels) != (_RATE, 1):
+        return f"{path} has {rate} Hz and {channels} channel(s), not {_RATE} and 1"
+    return None
+
+
+def prepare_tedlium(
+    root: Optional[Path],
+    output_dir: Path,
+    release: int,
+    download_dir: Path,
+    data_type: str = "legacy",
+    allow_incomplete: bool = False,
+) -> None:
+    """Write ``train``, ``dev`` and ``test`` below ``output_dir``.
+
+    Args:
+        root: See :func:`find_corpus`.
+        output_dir: Where the folders go.
+        release: 2 or 3.
+        download_dir: See :func:`find_corpus`.
+        data_type: Of release 3: ``legacy`` has the dev and test sets of releases 1
+            and 2, ``speaker-adaptation`` others.
+        allow_incomplete: Take a corpus that lacks talks.
+
+    Raises:
+        UserError: If the corpus is not as it should be; nothing is written then.
+    """
+    about = RELEASES[release]
+    if data_type not in about.sets:
+        raise UserError(
+            f"--data_type {data_type}: release {release} has {' and '.join(about.sets)}"
+        )
+    folder = find_corpus(root, release, download_dir) / about.sets[data_type]
+    talks = sum(len(list((folder / name / "sph").glob("*.sph"))) for name in SETS)
+    expected = about.num_talks.get(data_type, talks)
+    if talks != expected:
+        message = f"{folder} has {talks} *.sph in {', '.join(SETS)}, not {expected}"
+        if not allow_incomplete:
+            raise UserError(
+                f"{message}: unpack it again, or say --allow_incomplete true"
+            )
+        logger.warning("%s", message)
+    sets = {name: read_set(folder / name, about.brackets) for name in SETS}
+    write_sets(output_dir, sets)

@@ -1,0 +1,165 @@
+"""How long the stages would take and what they would fill: arithmetic alone.
+
+Hours follow from operations counted elsewhere and from rates that are named, so that
+each can be replaced by what was measured on the machine at hand.
+"""
+
+from dataclasses import replace
+from typing import Optional, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.plan import FLAC_BYTES, Corpus, Hardware, Plan, StageCost
+
+__all__ = ["cache_bytes", "estimate"]
+
+# Bytes of each weight: as a checkpoint; with Adam's two moments, to resume from.
+_WEIGHT, _RESUME = 4, 12
+
+
+def cache_bytes(plan: Plan, hours: float, utterance_seconds: float) -> float:
+    """Return the size of a store of the reference's outputs (distill/store.py)."""
+    tokens = plan.cache_top or plan.vocabulary
+    per_token = 6 if plan.cache_top else 2
+    frames = hours * 3600 * plan.frames_per_second
+    utterances = hours * 3600 / utterance_seconds
+    # The pooled encoding, and a line of the index.
+    return frames * tokens * per_token + utterances * (4 * plan.width + 45)
+
+
+def estimate(
+    corpus: Corpus, hardware: Hardware, plan: Plan, stages: Optional[range] = None
+) -> list[StageCost]:
+    """Return what the stages would take.
+
+    Args:
+        corpus: What is trained on.
+        hardware: And with what.
+        plan: What is done.
+        stages: Their numbers; 2 to 8 by default.
+
+    Raises:
+        UserError: If a rate or an amount is not positive.
+    """
+    for name, value in (
+        *vars(hardware).items(),
+        ("corpus hours", corpus.hours),
+        ("utterance_seconds", corpus.utterance_seconds),
+    ):
+        if not value > 0:
+            raise UserError(f"{name} {value}: must be more than 0")
+    epoch = corpus.epoch_hours
+    small = list(plan.models.values())
+
+    def training(
+        stage: int, name: str, flops: float, epochs: float, models: list, more=0.0
+    ) -> StageCost:
+        """Cost of epochs over the audio; ``flops`` are those of an hour of it."""
+        hours = epochs * epoch
+        compute = hours * flops / (hardware.flops_per_second * hardware.devices) / 3600
+        passes = hours * len(models)
+        loading = passes / (hardware.load_rate * hardware.loaders * hardware.devices)
+        weights = sum(model.params for model in models)
+        # Ring all-reduce of gradients in single precision.
+        share = 2 * (hardware.devices - 1) / hardware.devices
+        return StageCost(
+            stage,
+            name,
+            max(compute, loading),
+            weights * (_WEIGHT * (plan.nbest + 1) + 2 * _RESUME) + more,
+            passes * FLAC_BYTES,
+            hours * plan.updates_per_hour * share * weights * _WEIGHT,
+            "compute" if compute >= loading else "loading",
+        )
+
+    copies = sum(corpus.hours / s for s in corpus.speeds if s != 1.0)
+    written = copies + (corpus.hours if corpus.segmented else 0.0)
+    only_read = epoch - written
+    stage_2 = only_read / hardware.read_rate + written / hardware.write_rate
+    costs = [
+        StageCost(
+            2,
+            "features and tokens",
+            stage_2 / hardware.processes,
+            written * FLAC_BYTES,
+            corpus.hours * len(corpus.speeds) * FLAC_BYTES,
+            limit="cores",
+        ),
+        StageCost(
+            3,
+            "statistics",
+            0.0 if not plan.reference_epochs else epoch / hardware.stats_rate,
+            0.0,
+            epoch * FLAC_BYTES,
+            limit="cores",
+        ),
+    ]
+    if plan.reference_epochs:
+        costs.append(
+            training(
+                4,
+                "reference",
+                plan.reference.train,
+                plan.reference_epochs,
+                [plan.reference],
+            )
+        )
+    else:
+        costs.append(StageCost(4, "reference (imported)", 0.0))
+    # A cache is filled by one device, whatever their number.
+    teacher = plan.reference.forward
+    stored = cache_bytes(plan, epoch, corpus.utterance_seconds) if plan.cache else 0.0
+    encrl = training(
+        5,
+        "EncRL" + (" with teacher cache" if plan.cache else ""),
+        plan.student.train + (0.0 if plan.cache else teacher),
+        plan.encrl_epochs,
+        [plan.student],
+        stored,
+    )
+    fill = epoch * teacher / hardware.flops_per_second / 3600 if plan.cache else 0.0
+    costs.append(
+        StageCost(
+            **{
+                **vars(encrl),
+                "hours": encrl.hours + fill,
+                "read_bytes": encrl.read_bytes + plan.encrl_epochs * stored,
+            }
+        )
+    )
+    costs.append(
+        _together(
+            [
+                training(6, "fine-tuning", model.train, epochs, [model])
+                for model, epochs in plan.finetuned
+            ]
+        )
+    )
+    forward = plan.reference.forward + sum(model.forward for model in small)
+    costs.append(
+        StageCost(
+            7,
+            "decoding (best path)",
+            corpus.eval_hours * forward / hardware.flops_per_second / 3600,
+            0.0,
+            corpus.eval_hours * FLAC_BYTES * (1 + len(small)),
+        )
+    )
+    costs.append(
+        training(
+            8,
+            f"{plan.num_baselines} baseline(s)",
+            sum(model.train for model in small) * plan.num_baselines,
+            plan.baseline_epochs,
+            small * plan.num_baselines,
+        )
+    )
+    wanted = stages or range(2, 9)
+    return [cost for cost in costs if cost.stage in wanted]
+
+
+def _together(costs: Sequence[StageCost]) -> StageCost:
+    """Return the cost of trainings one after another; the longest sets the pace."""
+    longest = max(costs, key=lambda cost: cost.hours)
+    amounts = ("hours", "num_bytes", "read_bytes", "sent_bytes")
+    summed = {name: sum(getattr(c, name) for c in costs) for name in amounts}
+    return replace(longest, **summed)

@@ -1,0 +1,285 @@
+"""Operations and sizes of the models a configuration describes, without training.
+
+They are counted with torch's own counter on its ``meta`` device, where tensors have
+shapes and no content, so nothing is computed; models of one and of two layers stand for
+those of any depth, whose layers are all alike.
+"""
+
+import argparse
+import copy
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Optional, Sequence
+
+import torch
+from espnet2.tasks.asr import ASRTask
+
+from espnet_plugin.cost.flop_counter import flop_counter
+from espnet_plugin.cost.log import FlopModel
+from espnet_plugin.distill.config import derive_student
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.trainer import count_step
+
+__all__ = [
+    "ModelCost",
+    "build_model",
+    "count_model",
+    "measure_flops_per_second",
+    "student_config",
+]
+
+# What is random, unknown before stage 3, or has no operations.
+_LEFT_OUT = ("specaug", "normalize", "init")
+# Exits after layers that a model of two has not; their CTC layer is one product more.
+_EXITS = ("interctc_layer_idx", "interctc_use_conditioning")
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What one kind of model costs, at any depth.
+
+    Attributes:
+        train: Operations of forward and backward: of one layer, of two.
+        forward: Of encoder and CTC layer alone, likewise.
+        params: Number of weights, likewise.
+        width: Of the encoder's output.
+        frames_per_second: Of the encoder's output.
+    """
+
+    train: tuple[FlopModel, FlopModel]
+    forward: tuple[FlopModel, FlopModel]
+    params: tuple[int, int]
+    width: int
+    frames_per_second: float
+
+    def train_flops(self, layers: int, seconds: float, utterances: int = 16) -> float:
+        """Return operations of training on one utterance of a batch.
+
+        Args:
+            layers: Of the encoder.
+            seconds: Length of every utterance of the batch.
+            utterances: In the batch; relative positions are worked out once for all.
+        """
+        return self._each(self.train, layers, seconds, utterances)
+
+    def forward_flops(self, layers: int, seconds: float, utterances: int = 16) -> float:
+        """Return operations of the forward pass; see :meth:`train_flops`."""
+        return self._each(self.forward, layers, seconds, utterances)
+
+    def num_params(self, layers: int) -> int:
+        """Return the number of weights."""
+        one, two = self.params
+        return one + (layers - 1) * (two - one)
+
+    @staticmethod
+    def _each(models, layers: int, seconds: float, utterances: int) -> float:
+        one, two = (model(utterances, seconds)[0] for model in models)
+        return (one + (layers - 1) * (two - one)) / utterances
+
+
+def build_model(
+    config: dict, vocabulary: int, num_layers: Optional[int] = None
+) -> torch.nn.Module:
+    """Build the stock model of a configuration, with random weights.
+
+    Args:
+        config: As a YAML file holds it; of a training or of a finished experiment.
+        vocabulary: Number of tokens.
+        num_layers: Instead of the configuration's.
+
+    Raises:
+        UserError: If ESPnet does not take the configuration.
+    """
+    args = _stock_args(config, vocabulary)
+    if num_layers is not None:
+        args.encoder_conf["num_blocks"] = num_layers
+        for name in _EXITS:
+            args.encoder_conf.pop(name, None)
+    try:
+        model = ASRTask.build_model(args)
+    except (TypeError, ValueError, AssertionError, KeyError) as error:
+        raise UserError(f"ESPnet does not build this model: {error}") from error
+    model.seconds_per_input = seconds_per_input(args)
+    return model
+
+
+def _stock_args(config: dict, vocabulary: int) -> argparse.Namespace:
+    args = argparse.Namespace(**ASRTask.get_default_config())
+    for name, value in copy.deepcopy(config).items():
+        setattr(args, name, value)
+    for name in _LEFT_OUT:
+        setattr(args, name, None)
+    args.token_list = ["<blank>", "<unk>", *map(str, range(vocabulary - 3)), "<eos>"]
+    args.encoder_conf = dict(args.encoder_conf or {})
+    if args.frontend is None:
+        raise UserError(
+            "the configuration has no frontend (features of stage 2): only models that "
+            "take audio can be estimated"
+        )
+    if "num_blocks" not in args.encoder_conf:
+        raise UserError(
+            "the configuration's encoder_conf has no num_blocks: only encoders of "
+            "equal layers can be estimated"
+        )
+    return args
+
+
+# What a configuration of EncRL may say of the student; the latter are empty by default.
+_STUDENT = (
+    "student_encoder",
+    "student_frontend",
+    "student_output_size",
+    "student_linear_units",
+)
+_STUDENT_CONF = ("student_encoder_conf", "student_frontend_conf")
+
+
+def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
+    """Return the plain configuration of the student that stage 5 would train.
+
+    Args:
+        reference: The reference's configuration.
+        encrl: Stage 5's, which may name another width, encoder or front end.
+        num_layers: Of the student.
+    """
+    teacher = _stock_args(reference, 4)
+    args = argparse.Namespace(
+        student_num_layers=num_layers,
+        student_exits=[],
+        **{name: encrl.get(name) for name in _STUDENT},
+        **{name: dict(encrl.get(name) or {}) for name in _STUDENT_CONF},
+        specaug=None,
+        model_conf={},
+    )
+    derive_student(args, teacher, teacher.encoder_conf.get("output_size", 256))
+    student = copy.deepcopy(reference)
+    student.pop("decoder", None)
+    if args.student_frontend is not None:
+        student.update(frontend=args.frontend, frontend_conf=args.frontend_conf)
+    return {
+        **student,
+        "encoder": args.encoder,
+        "encoder_conf": args.encoder_conf,
+        "model_conf": {"ctc_weight": 1.0},
+    }
+
+
+def count_model(
+    config: dict,
+    vocabulary: int,
+    tokens_per_second: float = 3.0,
+    freeze: Sequence[str] = (),
+) -> ModelCost:
+    """Count what training and using a model takes.
+
+    Args:
+        config: See :func:`build_model`.
+        vocabulary: Number of tokens.
+        tokens_per_second: Of the transcripts; matters with an attention decoder.
+        freeze: Modules that do not learn, as ESPnet's ``--freeze_param`` names them.
+
+    Raises:
+        UserError: See :func:`build_model`; or ``freeze`` names nothing of the model.
+    """
+    train, forward, params = [], [], []
+    for layers in (1, 2):
+        model = build_model(config, vocabulary, layers).eval()
+        params.append(sum(p.numel() for p in model.parameters()))
+        _freeze(model, freeze)
+        model.to("meta")
+        for kind, backward in ((train, True), (forward, False)):
+            count = partial(_count, model, tokens_per_second, backward)
+            kind.append(FlopModel(lambda u, s, count=count: (count(u, s),)))
+    seconds = 20.0
+    encoding, _ = _run(model, 1, seconds, None)
+    return ModelCost(
+        (train[0], train[1]),
+        (forward[0], forward[1]),
+        (params[0], params[1]),
+        model.encoder.output_size(),
+        encoding.shape[1] / seconds,
+    )
+
+
+def _freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
+    for name in names:
+        found = [
+            parameter
+            for key, parameter in model.named_parameters()
+            if f"{key}.".startswith(f"{name}.")
+        ]
+        if not found:
+            raise UserError(f"--freeze {name}: the model has no such module")
+        for parameter in found:
+            parameter.requires_grad_(False)
+
+
+def _count(model, tokens_per_second, backward, utterances: int, seconds: float) -> int:
+    """Count the operations of a forward pass, or of that and the backward one."""
+    with flop_counter() as counter, torch.set_grad_enabled(backward):
+        tokens = max(1, round(seconds * tokens_per_second)) if backward else None
+        _, outputs = _run(model, utterances, seconds, tokens)
+        if backward:
+            parameters = [p for p in model.parameters() if p.requires_grad]
+            total = sum(output.sum() for output in outputs)
+            torch.autograd.grad(total, parameters, allow_unused=True)
+    return counter.get_total_flops()
+
+
+def _run(model, utterances: int, seconds: float, tokens: Optional[int]):
+    """Run front end, encoder, CTC layer and (with ``tokens``) an attention decoder.
+
+    ``ESPnetASRModel.forward`` looks at lengths, which have no content here; its losses
+    have no operations that are counted.
+    """
+    length = round(seconds / model.seconds_per_input)
+    # Lengths lie on the CPU, where they can be looked at.
+    lengths = torch.full((utterances,), length)
+    speech = torch.empty(utterances, length, device="meta")
+    features, lengths = model.frontend(speech, lengths)
+    encoding = model.encoder(features, lengths)[0]
+    if isinstance(encoding, tuple):  # with intermediate CTC
+        encoding = encoding[0]
+    outputs = [model.ctc.ctc_lo(encoding)]
+    if tokens is not None and getattr(model, "decoder", None) is not None:
+        words = torch.zeros(utterances, tokens + 1, dtype=torch.long, device="meta")
+        frames = torch.full((utterances,), encoding.shape[1])
+        spoken = torch.full((utterances,), tokens + 1)
+        outputs.append(model.decoder(encoding, frames, words, spoken)[0])
+    return encoding, outputs
+
+
+def measure_flops_per_second(
+    config: dict, vocabulary: int, seconds: float, steps: int = 3
+) -> float:
+    """Return the operations a second that training reaches on this machine's CPU.
+
+    Two layers of the model, two utterances a batch; the fastest of some steps, because
+    other work on the machine only slows them down.
+
+    Args:
+        config: See :func:`build_model`.
+        vocabulary: Number of tokens.
+        seconds: Length of an utterance.
+        steps: How many.
+    """
+    model = build_model(config, vocabulary, 2).train()
+    length, tokens = round(seconds / model.seconds_per_input), round(3 * seconds)
+    batch = {
+        "speech": torch.randn(2, length),
+        "speech_lengths": torch.full((2,), length),
+        "text": torch.full((2, tokens), 2),
+        "text_lengths": torch.full((2,), tokens),
+    }
+    flops = count_step(model, batch, 2, seconds)[0]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    best = float("inf")
+    for _ in range(steps):
+        start = time.perf_counter()
+        model(**batch)[0].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        best = min(best, time.perf_counter() - start)
+    return flops / best

@@ -1,0 +1,170 @@
+"""Peak memory of an encoder's forward pass, measured in a process of its own.
+
+Importing ESPnet takes many seconds, so one process imports it for all models and forks
+for each: ``python -m espnet_plugin.measure.memory``, which `peak_memory_mb` starts.
+"""
+
+import atexit
+import ctypes
+import json
+import logging
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Optional, Union
+
+__all__ = ["peak_memory_mb"]
+
+_KIB_PER_MB = 1e6 / 1024
+_TIME_LIMIT_S = 900
+
+
+def peak_memory_mb(
+    model_dir: Union[str, Path],
+    model_file: str,
+    audio_seconds: float = 10.0,
+    threads: int = 1,
+) -> Optional[float]:
+    """Measure how much memory one forward pass needs on top of the loaded model.
+
+    A process that has done nothing but import loads the model, gives what loading left
+    back to the system, and notes its resident memory. It then recognises one utterance
+    (front end to CTC arg max, no gradient) and notes the highest resident memory of
+    that time. The figure is the difference: activations, the audio and what torch sets
+    up for a first pass. The parameters are not in it (their size is that of the
+    checkpoint), nor is Python.
+
+    Args:
+        model_dir: With ``config.yaml``.
+        model_file: Name of the checkpoint in it.
+        audio_seconds: Length of the utterance, of noise.
+        threads: Threads of torch.
+
+    Returns:
+        Megabytes (10^6 bytes), or None where the system does not tell (it takes
+        Linux's ``/proc``); the reason is logged.
+    """
+    request = [os.path.abspath(model_dir), model_file, audio_seconds, threads]
+    answer = _server.ask({"cwd": os.getcwd(), "request": request})
+    if "megabytes" in answer:
+        return float(answer["megabytes"])
+    logging.warning("%s: peak memory is not known: %s", model_dir, answer["error"])
+    return None
+
+
+class _Server:
+    """The process that measures, started when it is first asked."""
+
+    def __init__(self):
+        self._process: Optional[subprocess.Popen] = None
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Return its answer: ``megabytes`` or ``error``."""
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+            ready, _, _ = select.select([self._process.stdout], [], [], _TIME_LIMIT_S)
+            line = self._process.stdout.readline() if ready else ""
+            if not line:
+                self.stop()
+                return {"error": f"no answer within {_TIME_LIMIT_S} s, or it crashed"}
+            return json.loads(line)
+        except (OSError, ValueError) as error:
+            self.stop()
+            return {"error": str(error)}
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _start(self) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __spec__.name],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # What ESPnet says while it is imported would be taken for trouble.
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+_server = _Server()
+atexit.register(_server.stop)
+
+
+def _resident_kib(key: str) -> int:
+    """Read ``VmRSS`` (now) or ``VmHWM`` (highest) of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1])
+    raise OSError(f"/proc/self/status has no {key}")
+
+
+def _forget_peak() -> None:
+    """Let ``VmHWM`` begin anew: loading may have needed more than recognising does."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _measure(model_dir: Path, model_file: str, seconds: float, threads: int) -> float:
+    import torch
+
+    from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+    from espnet_plugin.measure.speed import load_with_rate, recognise, test_input
+
+    torch.set_num_threads(threads)
+    checkpoint = choose_checkpoint(model_dir, model_file)
+    model, rate = load_with_rate(model_dir, checkpoint)
+    speech, lengths = test_input(model, rate, seconds)
+    # What malloc keeps of the loading would be used again and so not be seen.
+    ctypes.CDLL(None).malloc_trim(0)
+    _forget_peak()
+    before = _resident_kib("VmRSS")
+    with torch.inference_mode():
+        recognise(model, speech, lengths)
+    return (_resident_kib("VmHWM") - before) / _KIB_PER_MB
+
+
+def main() -> None:
+    """Answer questions from standard input, a line each, until it is closed."""
+    logging.disable(logging.INFO)
+    # Everything a measurement needs, so that the forks import nothing.
+    from espnet2.tasks.asr import ASRTask  # noqa: F401
+
+    from espnet_plugin.measure import speed  # noqa: F401
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # only answers go to the standard output
+    for line in sys.stdin:
+        question = json.loads(line)
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(read_end)
+            try:
+                os.chdir(question["cwd"])
+                folder, *rest = question["request"]
+                answer = {"megabytes": _measure(Path(folder), *rest)}
+            except BaseException as error:  # the answer must come, whatever happens
+                answer = {"error": str(error) or type(error).__name__}
+            os.write(write_end, json.dumps(answer).encode())
+            os._exit(0)
+        os.close(write_end)
+        with os.fdopen(read_end) as stream:
+            content = stream.read()
+        os.waitpid(child, 0)
+        content = content or json.dumps({"error": "the measuring process crashed"})
+        print(content, file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,381 @@
+"""Take over a reference model from an experiment folder or a packed model.
+
+What comes from elsewhere is not trusted: tensors are read without running code, YAML
+and NumPy files without objects, and an archive can write into its own folder only.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, Optional, Union
+
+import yaml
+
+from espnet_plugin.checkpoints.archive import extract_zip
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
+from espnet_plugin.checkpoints.load import (
+    build_asr_model,
+    count_layers,
+    file_settings,
+    find_file,
+    get_setting,
+    load_state,
+    read_config,
+    resolve_paths,
+    set_setting,
+)
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json, write_lines, write_text
+from espnet_plugin.reference.model_zoo import download_model, is_model_name
+
+__all__ = ["check_ctc", "import_reference"]
+
+PathLike = Union[str, Path]
+
+# What a file is called in the folder that is made, by the setting that names it.
+_COPIES = {
+    "normalize_conf.stats_file": "feats_stats.npz",
+    "bpemodel": "bpe.model",
+    "non_linguistic_symbols": "non_linguistic_symbols.txt",
+}
+
+
+class _Source(NamedTuple):
+    config_file: Path
+    config: dict[str, Any]  # with the paths of files that exist
+    checkpoint: Path
+
+    def files(self) -> list[Path]:
+        named = [get_setting(self.config, key) for key, _ in file_settings(self.config)]
+        return [self.config_file, self.checkpoint, *map(Path, named)]
+
+
+def import_reference(
+    reference: PathLike, output_dir: PathLike, model_file: Optional[str] = None
+) -> Path:
+    """Check a reference model and copy what is needed of it into ``output_dir``.
+
+    The result is an ordinary experiment folder that needs nothing outside of it:
+    ``config.yaml``, the checkpoint under its own name, ``feats_stats.npz``,
+    ``bpe.model`` (of a BPE model), ``tokens.txt`` and ``meta.json``. It appears whole
+    or not at all. A decoder is kept; who needs none may drop it.
+
+    Args:
+        reference: An experiment folder of ESPnet's ASR training, a zip file as
+            ``espnet2.bin.pack`` writes it or the folder of an unpacked one, or a name
+            in ESPnet's model zoo.
+        output_dir: The folder to make.
+        model_file: Name of the checkpoint in the folder; by default the average by CTC
+            character error rate, then other averages, the best epoch, the latest.
+
+    Returns:
+        ``output_dir``. Nothing is done when it holds this reference already.
+
+    Raises:
+        UserError: If the reference is incomplete, damaged, has no CTC layer with the
+            blank as token 0, or ``output_dir`` holds something else.
+    """
+    name, output_dir = str(reference), Path(output_dir)
+    reference = Path(reference)
+    if is_model_name(name):
+        if _has(output_dir, "source", name, model_file):
+            return output_dir  # which needs no network
+        reference = download_model(name)
+    else:
+        name = reference.name
+    if not reference.exists():
+        raise UserError(
+            f"--reference {reference} does not exist: give an ESPnet ASR experiment "
+            "folder, or a .zip as espnet2.bin.pack writes it"
+        )
+    try:
+        output_dir.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the result, because a rename is only atomic within a file system.
+        with tempfile.TemporaryDirectory(
+            dir=output_dir.parent, prefix=f".{output_dir.name}."
+        ) as scratch:
+            _import(reference, name, output_dir, model_file, Path(scratch).resolve())
+    except OSError as error:
+        raise UserError(
+            f"cannot import {reference} into {output_dir}: {error.strerror or error}; "
+            "free some space or choose another folder"
+        ) from error
+    return output_dir
+
+
+def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) -> None:
+    """Refuse a model that cannot teach by CTC.
+
+    Raises:
+        UserError: If the CTC layer is off, or its blank is not token 0.
+    """
+    kind = config.get("model") or "espnet"
+    if kind != "espnet":
+        raise UserError(
+            f"{config_file}: model: {kind} cannot be a reference; it has to be "
+            "espnet, a CTC or hybrid CTC/attention model"
+        )
+    weight = config["model_conf"].get("ctc_weight", 0.5)
+    if weight == 0:
+        raise UserError(
+            f"{config_file}: ctc_weight is 0, so the model has no CTC layer; take a "
+            "reference trained with model_conf: {ctc_weight: more than 0}"
+        )
+    blank = config["model_conf"].get("sym_blank", "<blank>")
+    if not tokens or tokens[0] != blank:
+        first = repr(tokens[0]) if tokens else "none"
+        raise UserError(
+            f"{config_file}: token 0 is {first}, but the CTC blank {blank!r} has to "
+            "stand there; take a reference with ESPnet's order of tokens"
+        )
+
+
+def _import(
+    reference: Path,
+    called: str,
+    output_dir: Path,
+    model_file: Optional[str],
+    scratch: Path,
+) -> None:
+    archive = not reference.is_dir()
+    checksum = _checksum([reference]) if archive else None
+    if archive and _has(output_dir, "source_sha256", checksum, model_file):
+        return
+    if archive:
+        source = _from_zip(reference, scratch / "unpacked", model_file)
+    else:
+        packed = (reference / "meta.yaml").is_file()
+        whole = (reference / "config.yaml").is_file()
+        read = _from_unpacked if packed and not whole else _from_dir
+        source = read(reference, model_file)
+        checksum = _checksum(source.files())
+        if _has(output_dir, "source_sha256", checksum, model_file):
+            return
+    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
+        raise UserError(
+            f"--output_dir {output_dir} holds something else than {reference}; choose "
+            "another folder, or remove this one"
+        )
+    config, tokens, model = _check(source)
+    folder = scratch / "result"
+    folder.mkdir()
+    shutil.copyfile(source.checkpoint, folder / source.checkpoint.name)
+    for dotted, _ in file_settings(config):
+        name = _COPIES[dotted]
+        shutil.copyfile(get_setting(config, dotted), folder / name)
+        set_setting(config, dotted, _from_here(output_dir / name))
+    config["token_list"] = tokens
+    config["output_dir"] = _from_here(output_dir)
+    blocks = count_layers(model)
+    if blocks:
+        # ESPnet writes down only what was given, and later stages count layers.
+        config["encoder_conf"].setdefault("num_blocks", blocks)
+    # It says from where the training started, which is not here.
+    config["init_param"] = []
+    write_lines(folder / "tokens.txt", tokens)
+    write_text(
+        folder / "config.yaml",
+        yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
+    )
+    write_json(
+        folder / "meta.json",
+        {
+            "method": "reference",
+            "variant": "imported",
+            "layers": blocks,
+            "seed": config.get("seed", 0),
+            "shared": None,
+            "params": sum(item.numel() for item in model.parameters()),
+            "source": called,
+            "source_sha256": checksum,
+            "checkpoint": source.checkpoint.name,
+        },
+    )
+    folder.chmod(0o755)
+    if output_dir.is_dir():
+        output_dir.rmdir()
+    os.replace(folder, output_dir)
+    logging.info(
+        "reference: %s of %s, %d tokens, imported into %s",
+        source.checkpoint.name,
+        reference,
+        len(tokens),
+        output_dir,
+    )
+
+
+def _check(source: _Source):
+    """Return the configuration, the tokens and the model; everything fits."""
+    config = source.config
+    tokens = _tokens(config, source.config_file)
+    check_ctc(config, tokens, source.config_file)
+    state = read_checkpoint(source.checkpoint)
+    layer = state.get("ctc.ctc_lo.weight")
+    if layer is None:
+        raise UserError(
+            f"checkpoint {source.checkpoint} has no CTC layer (ctc.ctc_lo.weight is "
+            "missing); take a reference trained with ctc_weight more than 0"
+        )
+    if layer.size(0) != len(tokens):
+        raise UserError(
+            f"{source.config_file} lists {len(tokens)} tokens, but the CTC layer of "
+            f"{source.checkpoint} has {layer.size(0)}; give the token list and the "
+            "checkpoint of one training"
+        )
+    config["token_list"] = tokens
+    model, _ = build_asr_model(config, source.config_file)
+    load_state(model, state, source.checkpoint)
+    return config, tokens, model
+
+
+def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
+    tokens = config["token_list"]
+    if isinstance(tokens, str):
+        try:
+            lines = Path(tokens).read_text(encoding="utf-8").split("\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"token list {tokens} is not UTF-8: {error}") from error
+        tokens = [line.rstrip() for line in (lines[:-1] if not lines[-1] else lines)]
+    if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
+        raise UserError(
+            f"{config_file}: token_list holds something else than tokens (quote "
+            "tokens such as '1' or 'no' there)"
+        )
+    return tokens
+
+
+def _from_dir(folder: Path, model_file: Optional[str]) -> _Source:
+    config_file = folder / "config.yaml"
+    if not config_file.is_file():
+        raise UserError(
+            f"--reference {folder} has no config.yaml: give the folder that ESPnet's "
+            "ASR training wrote, e.g. exp/asr_train_raw_bpe500"
+        )
+    config = read_config(config_file)
+    checkpoint = choose_checkpoint(folder, model_file, _is_ctc_only(config))
+    return _Source(config_file, resolve_paths(config, config_file), checkpoint)
+
+
+def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
+    if archive.suffix != ".zip":
+        raise UserError(
+            f"--reference {archive} is neither a folder nor a .zip: pack it by "
+            "python -m espnet2.bin.pack asr ... --outpath model.zip"
+        )
+    extract_zip(archive, root)
+    return _from_unpacked(root, model_file, archive)
+
+
+def _from_unpacked(
+    root: Path, model_file: Optional[str], archive: Optional[Path] = None
+) -> _Source:
+    """Find the parts of a packed model.
+
+    Args:
+        root: Where it was unpacked.
+        model_file: The checkpoint asked for.
+        archive: For messages; ``root`` if there is none.
+    """
+    archive = archive or root
+    names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
+    meta = _pack_meta(archive, root, names)
+    config_name = _member(meta.get("asr_train_config"), names)
+    if config_name is None:
+        inside = [name for name in names if PurePosixPath(name).name == "config.yaml"]
+        if not inside:
+            raise UserError(
+                f"{archive} has no config.yaml: it is no ASR model packed by "
+                "espnet2.bin.pack"
+            )
+        config_name = min(inside, key=lambda name: (name.count("/"), name))
+    config_file = root / config_name
+    config = read_config(config_file)
+    checkpoint_name = _member(meta.get("asr_model_file"), names)
+    if checkpoint_name is None or model_file is not None:
+        checkpoint = choose_checkpoint(
+            config_file.parent, model_file, _is_ctc_only(config)
+        )
+    else:
+        checkpoint = root / checkpoint_name
+        logging.info("checkpoint: %s (as packed)", checkpoint_name)
+    # Only what was in the archive: a foreign configuration must not make us copy
+    # files of this machine.
+    above = [folder for folder in config_file.parents if folder.is_relative_to(root)]
+    for dotted, _ in file_settings(config):
+        value = PurePosixPath(str(get_setting(config, dotted)))
+        if ".." in value.parts:
+            raise UserError(
+                f"{archive}: {dotted}: {value} leads out of the archive; pack it "
+                "again from the folder the model was trained in"
+            )
+        # ``zip`` drops the leading slash of what was outside of the current folder.
+        parts = value.parts[1:] if value.is_absolute() else value.parts
+        inside = str(PurePosixPath(*parts))
+        found, _ = find_file(inside, config_file, [root, *above])
+        set_setting(config, dotted, str(found) if found else inside)
+    resolved = resolve_paths(config, config_file, [root, *above])
+    allowed = [root.resolve()]
+    if root.parent.name == "snapshots":
+        # The hub's own cache: a model's files are links to its blobs.
+        allowed.append((root.parents[1] / "blobs").resolve())
+    for dotted, _ in file_settings(resolved):
+        path = Path(get_setting(resolved, dotted)).resolve()
+        if not any(path.is_relative_to(folder) for folder in allowed):
+            raise UserError(f"{archive}: {dotted}: {path} is not in the archive")
+    return _Source(config_file, resolved, checkpoint)
+
+
+def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
+    """Return what a packed model says of its files; nothing for a plain zip."""
+    if "meta.yaml" not in names:
+        return {}
+    try:
+        meta = yaml.safe_load((root / "meta.yaml").read_text(encoding="utf-8"))
+        return {**meta["files"], **meta["yaml_files"]}
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{archive}: its meta.yaml is not one of espnet2.bin.pack ({error})"
+        ) from error
+
+
+def _member(name: Any, names: list[str]) -> Optional[str]:
+    """Find the member that a pack's ``meta.yaml`` means."""
+    if not isinstance(name, str):
+        return None
+    name = name.lstrip("/")
+    return name if name in names else None
+
+
+def _is_ctc_only(config: dict[str, Any]) -> bool:
+    return config["model_conf"].get("ctc_weight", 0.5) == 1.0
+
+
+def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
+    """Return whether the folder holds this reference, by an entry of its meta.json."""
+    if not (output_dir / "meta.json").is_file():
+        return False
+    meta = read_json(output_dir / "meta.json")
+    same = meta.get(key) == value
+    if not same or (model_file or meta.get("checkpoint")) != meta.get("checkpoint"):
+        return False
+    logging.info("%s holds this reference already", output_dir)
+    return True
+
+
+def _checksum(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _from_here(path: Path) -> str:
+    """Write a path as recipes do: relative where it lies below the current folder."""
+    absolute, here = Path(os.path.abspath(path)), Path.cwd()
+    if absolute.is_relative_to(here):
+        return str(absolute.relative_to(here))
+    return str(absolute)

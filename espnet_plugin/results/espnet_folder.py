@@ -1,0 +1,183 @@
+"""Any ESPnet ASR experiment folder: what it is, and which of its scores to take."""
+
+import logging
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.results.train_log import read_train_log
+
+__all__ = [
+    "ESPNET_METHOD",
+    "choose_decoding",
+    "choose_set",
+    "count_sizes",
+    "find_scores",
+    "read_identity",
+    "read_times",
+]
+
+ESPNET_METHOD = "espnet"
+_PREFIX = "decode_"
+# asr.sh puts the development set here, because stage 4 has filtered another copy.
+_ORIGINAL = "org/"
+
+Scores = dict[str, dict[str, Path]]
+
+
+def find_scores(folder: Path) -> Scores:
+    """Find all scored sets below ``<folder>/<decoding>/[org/]<set>``.
+
+    Returns:
+        By decoding folder and set, the set's folder; it holds ``score.json`` (of this
+        plugin) or ``score_wer/ref.trn`` or ``score_cer/ref.trn`` (of asr.sh).
+    """
+    found: Scores = {}
+    patterns = ("score.json", "score_wer/ref.trn", "score_cer/ref.trn")
+    for depth in ("*/*", f"*/{_ORIGINAL}*"):
+        for pattern in patterns:
+            for path in sorted(folder.glob(f"{depth}/{pattern}")):
+                decoded = path.parents[pattern.count("/")]
+                decoding, _, name = (
+                    decoded.relative_to(folder).as_posix().partition("/")
+                )
+                found.setdefault(decoding, {})[name] = decoded
+    return found
+
+
+def choose_decoding(folder: Path, scores: Scores, wanted: Optional[str]) -> str:
+    """Choose the decoding folder; its name where there is none yet is ``wanted``.
+
+    Args:
+        folder: The experiment, for messages.
+        scores: From `find_scores`.
+        wanted: Its name, with or without ``decode_``; None: the only one there is.
+
+    Raises:
+        UserError: If none is named and there are several.
+    """
+    if wanted is not None:
+        names = (wanted, f"{_PREFIX}{wanted}")
+        return next((name for name in names if name in scores), names[1])
+    if len(scores) > 1:
+        raise UserError(
+            f"{folder} has the scores of several decodings ({', '.join(scores)}): "
+            "name one with --decoding"
+        )
+    return next(iter(scores), f"{_PREFIX}*")
+
+
+def choose_set(
+    folder: Path,
+    sets: dict[str, Path],
+    test_set: Optional[str],
+    dev_set: str,
+) -> tuple[Optional[Path], Optional[Path]]:
+    """Choose the test set and the development set of one decoding.
+
+    Args:
+        folder: The experiment, for messages.
+        sets: One decoding's, from `find_scores`.
+        test_set: Name of the test set; None: the only one besides the development set.
+        dev_set: Name of the development set, with or without ``org/``.
+
+    Returns:
+        Their folders; None for what is not there.
+
+    Raises:
+        UserError: If no test set is named and there are several.
+    """
+    dev = sets.get(dev_set, sets.get(f"{_ORIGINAL}{dev_set}"))
+    original = [name for name in sets if name.startswith(_ORIGINAL)]
+    if dev is None and len(original) == 1:
+        dev = sets[original[0]]
+    if test_set is not None:
+        return sets.get(test_set), dev
+    others = [
+        name
+        for name, path in sets.items()
+        if path != dev and not name.startswith(_ORIGINAL)
+    ]
+    if len(others) > 1:
+        raise UserError(
+            f"{folder} has the scores of several sets ({', '.join(others)}): name one "
+            "with --test_set"
+        )
+    return (sets[others[0]] if others else None), dev
+
+
+def read_identity(folder: Path, missing: list[str]) -> dict[str, Any]:
+    """Say what stands in ``meta.json`` of our own folders, from ``config.yaml``.
+
+    ``layers`` is 0 where the configuration does not say it in a way known here.
+
+    Args:
+        folder: With ``config.yaml``.
+        missing: Gets a note for what is not known.
+
+    Raises:
+        UserError: If ``config.yaml`` is not that of an ASR model.
+    """
+    # Here, because it imports torch, which our own folders do not need.
+    from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+    from espnet_plugin.checkpoints.load import read_config
+
+    config = read_config(folder / "config.yaml")
+    encoder = config["encoder_conf"]
+    layers = encoder.get("num_blocks", encoder.get("num_layers"))
+    if not isinstance(layers, int):
+        missing.append("config.yaml: number of encoder layers")
+        layers = 0
+    ctc_weight = config["model_conf"].get("ctc_weight", 0.5)
+    checkpoint: Optional[Path] = None
+    try:
+        checkpoint = choose_checkpoint(folder, ctc_only=ctc_weight == 1.0)
+    except UserError as error:
+        logging.warning("%s", error)
+        missing.append("a checkpoint (*.pth)")
+    return {
+        "method": ESPNET_METHOD,
+        "variant": folder.resolve().name,
+        "layers": layers,
+        "seed": int(config.get("seed") or 0),
+        "checkpoint": checkpoint.name if checkpoint else None,
+    }
+
+
+def count_sizes(folder: Path, checkpoint: str) -> dict[str, Any]:
+    """Load a model to count its parameters, where ``rtf.json`` does not say it.
+
+    Returns:
+        ``params``, ``params_nonzero`` and ``file_bytes``; only the last where ESPnet
+        cannot build the model, which is logged.
+    """
+    path = folder / checkpoint
+    sizes: dict[str, Any] = {"file_bytes": path.stat().st_size}
+    # Here, because ESPnet takes many seconds to import.
+    from espnet_plugin.measure.speed import (
+        count_nonzero,
+        count_parameters,
+        load_with_rate,
+    )
+
+    try:
+        model, _ = load_with_rate(folder, path)
+    except UserError as error:
+        logging.warning("%s: its parameters cannot be counted: %s", folder, error)
+        return sizes
+    sizes["params"] = count_parameters(model)["total"]
+    sizes["params_nonzero"] = count_nonzero(model)
+    return sizes
+
+
+def read_times(folder: Union[str, Path]) -> dict[str, Any]:
+    """Wall-clock seconds of training and number of epochs, from ``train.log``.
+
+    Returns:
+        ``train_seconds`` and ``epochs``, or nothing unless every epoch says its time.
+    """
+    epochs = read_train_log(folder)
+    times = [epoch.train_seconds for epoch in epochs]
+    if not times or None in times or epochs[-1].number != len(epochs):
+        return {}
+    return {"train_seconds": sum(times), "epochs": len(epochs)}

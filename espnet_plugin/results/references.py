@@ -1,0 +1,79 @@
+"""Which reference a model learnt from, and whether rows of one table differ in it.
+
+A comparison of methods wants the same reference on both sides; a table that was made
+bit by bit, on several machines, may have lost that.
+"""
+
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.results.row_cost import run_names
+
+__all__ = ["read_reference", "reference_note", "reference_of"]
+
+# Of the checksum; enough to tell references apart.
+_DIGITS = 12
+
+
+def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
+    """Return the beginning of the SHA-256 of the reference's checkpoint.
+
+    Args:
+        folder: Of a model or of a training that serves several.
+        meta: Content of its meta.json; that of a reference names its own checkpoint.
+
+    Returns:
+        None if the folder does not say (it may say whose training it goes on from), or
+        nothing was learnt from a reference.
+    """
+    if meta.get("method") == "reference":
+        path = folder / str(meta.get("checkpoint"))
+        return file_checksum(path)[:_DIGITS] if path.is_file() else None
+    found = meta.get("reference_sha256")
+    if found is None and (folder / "request.json").is_file():
+        try:
+            found = read_json(folder / "request.json").get("reference")
+        except UserError:
+            return None
+    return found[:_DIGITS] if isinstance(found, str) else None
+
+
+def reference_of(row: Mapping[str, Any], runs: Mapping[str, Mapping]) -> Optional[str]:
+    """Return which reference a row of results.json learnt from, None if none is known.
+
+    Args:
+        row: Of results.json.
+        runs: Its shared trainings by name: the row's may say what the row does not.
+    """
+    digest = row.get("reference")
+    for name in run_names(row, runs):
+        digest = digest or runs.get(name, {}).get("reference")
+    return digest
+
+
+def reference_note(results: Mapping[str, Any]) -> str:
+    """Name the rows of one seed that learnt from different references.
+
+    Args:
+        results: Content of results.json.
+
+    Returns:
+        A sentence for each such seed; empty if there is none.
+    """
+    runs = {run["name"]: run for run in results.get("shared", [])}
+    seeds: dict[int, dict[str, dict[str, None]]] = {}
+    for row in results["rows"]:
+        if digest := reference_of(row, runs):
+            what = f"{row['method']} {row.get('variant') or ''}".strip()
+            seeds.setdefault(row["seed"], {}).setdefault(digest, {})[what] = None
+    notes = ""
+    for seed, digests in sorted(seeds.items()):
+        if len(digests) > 1:
+            each = (f"{', '.join(what)} from {d}" for d, what in digests.items())
+            notes += (
+                f" NOT ALL ROWS OF SEED {seed} LEARNT FROM THE SAME REFERENCE: "
+                f"{'; '.join(each)}."
+            )
+    return notes

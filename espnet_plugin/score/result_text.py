@@ -1,0 +1,99 @@
+"""The readable side of a score: a summary in sclite's columns, then what went wrong."""
+
+from pathlib import Path
+from typing import Union
+
+import jiwer
+
+from espnet_plugin.files import write_json, write_text
+from espnet_plugin.score.wer import Counts, Score, UtteranceScore
+
+__all__ = ["result_text", "summary_table", "write_score"]
+
+_HEADER = "|dataset|Snt|Wrd|Corr|Sub|Del|Ins|Err|S.Err|\n" + 9 * "|---" + "|"
+
+
+def summary_table(score: Score, dataset: str, unit: str = "word") -> str:
+    """One line in the form of ESPnet's RESULTS.md; all but Snt and Wrd in percent.
+
+    Args:
+        score: A scored set.
+        dataset: Its name.
+        unit: "word" or "char"; with "char", Wrd counts characters, spaces too.
+    """
+    counts = _total(score, unit)
+    wrong = sum(1 for u in score.utterances if _of(u, unit).errors)
+    shares = [
+        100.0 * part / counts.reference
+        for part in (
+            counts.correct,
+            counts.substitutions,
+            counts.deletions,
+            counts.insertions,
+            counts.errors,
+        )
+    ]
+    shares.append(100.0 * wrong / len(score.utterances))
+    cells = [dataset, str(len(score.utterances)), str(counts.reference)]
+    cells += [f"{share:.1f}" for share in shares]
+    return f"{_HEADER}\n|{'|'.join(cells)}|"
+
+
+def result_text(score: Score, dataset: str, unit: str = "word") -> str:
+    """Summary, interval and the alignment of every utterance with an error.
+
+    Below a pair of lines, S, D and I mark what was substituted, deleted, inserted.
+    """
+    low, high = score.wer_ci95 if unit == "word" else score.cer_ci95
+    rate = "WER" if unit == "word" else "CER"
+    counts = _total(score, unit)
+    wrong = [u for u in score.utterances if _of(u, unit).errors]
+    blocks = [
+        summary_table(score, dataset, unit),
+        f"{rate} {counts.rate:.2f} %, 95 % interval {low:.2f} to {high:.2f} % "
+        f"({score.resamples} bootstrap samples of whole {score.unit}s)",
+        f"{len(wrong)} of {len(score.utterances)} utterances have an error:",
+    ]
+    blocks += [_alignment(utterance, unit) for utterance in wrong]
+    return "\n\n".join(blocks) + "\n"
+
+
+def write_score(score: Score, folder: Union[str, Path], dataset: str) -> Path:
+    """Write ``score.json``, ``score_wer/result.txt`` and ``score_cer/result.txt``.
+
+    Returns:
+        The path of ``score.json``, which is written last: where it is, all are.
+    """
+    folder = Path(folder)
+    write_text(folder / "score_wer/result.txt", result_text(score, dataset, "word"))
+    write_text(folder / "score_cer/result.txt", result_text(score, dataset, "char"))
+    write_json(folder / "score.json", score.to_dict())
+    return folder / "score.json"
+
+
+def _of(utterance: UtteranceScore, unit: str) -> Counts:
+    return utterance.words if unit == "word" else utterance.chars
+
+
+def _total(score: Score, unit: str) -> Counts:
+    return score.words if unit == "word" else score.chars
+
+
+def _alignment(utterance: UtteranceScore, unit: str) -> str:
+    counts = _of(utterance, unit)
+    title = (
+        f"{utterance.name}  (substituted {counts.substitutions}, "
+        f"deleted {counts.deletions}, inserted {counts.insertions})"
+    )
+    reference = " ".join(utterance.reference.split())
+    hypothesis = " ".join(utterance.hypothesis.split())
+    if not reference:
+        return f"{title}\nREF: (empty)\nHYP: {hypothesis}"
+    if unit == "word":
+        output = jiwer.process_words(reference, hypothesis)
+    else:
+        output = jiwer.process_characters(reference, hypothesis)
+    drawn = jiwer.visualize_alignment(output, show_measures=False)
+    # Its first line numbers the sentence within the call, always 1 here.
+    lines = drawn.rstrip().split("\n")[1:]
+    return "\n".join([title] + [line.rstrip() for line in lines if line.strip()])

@@ -1,0 +1,152 @@
+"""Scores from what ESPnet's own scoring stage leaves: ``ref.trn`` and ``hyp.trn``."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any, Mapping, Optional, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+from espnet_plugin.score.wer import score_texts
+
+__all__ = ["read_trn", "score_trn", "split_trn_name"]
+
+PathLike = Union[str, Path]
+
+# "some words (speaker-utterance)"; the text may hold brackets itself, or be empty.
+_LINE = re.compile(r"^(?P<text>.*?)\s*\((?P<name>[^\s()]+)\)\s*$")
+_SPACE = "<space>"
+# The line of sums in sclite's table: ...| Corr Sub Del Ins Err S.Err |
+_SUM = re.compile(r"^\s*\|\s*Sum/Avg\s*\|[^|]*\|(?P<shares>[^|]*)\|", re.MULTILINE)
+_ERR_COLUMN = 4
+# sclite prints one digit.
+_ROUNDING_POINTS = 0.1
+
+
+def read_trn(path: PathLike) -> dict[str, str]:
+    """Read a NIST transcript: in each line a text and ``(speaker-utterance)``.
+
+    Returns:
+        The text by what stands in the brackets, in the file's order.
+
+    Raises:
+        UserError: If the file is missing, is not UTF-8, repeats a name, or a line has
+            no name.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run ESPnet's scoring stage") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    texts: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = _LINE.match(line)
+        if match is None:
+            raise UserError(
+                f"{path}:{number}: no (speaker-utterance) at the end of {line[:60]!r}: "
+                "run ESPnet's scoring stage again"
+            )
+        if match["name"] in texts:
+            raise UserError(f"{path}:{number}: ({match['name']}) stands there twice")
+        texts[match["name"]] = match["text"].strip()
+    return texts
+
+
+def split_trn_name(name: str, utterances: Mapping[str, Any]) -> tuple[str, str]:
+    """Take ``speaker-utterance`` apart; both may have hyphens themselves.
+
+    Args:
+        name: As it stands in the brackets.
+        utterances: Names that are known, of the recognised ``text`` for one; may be
+            empty. Without them an utterance is taken to begin with its speaker, as
+            Kaldi asks for, and the speaker to end at the first hyphen otherwise.
+
+    Returns:
+        Speaker and utterance; the whole name twice where it has no hyphen.
+    """
+    places = [place for place, letter in enumerate(name) if letter == "-"]
+    splits = [(name[:place], name[place + 1 :]) for place in places]
+    for speaker, utterance in splits:
+        if utterance in utterances:
+            return speaker, utterance
+    for speaker, utterance in splits:
+        if speaker and utterance.startswith(speaker):
+            return speaker, utterance
+    return splits[0] if splits else (name, name)
+
+
+def score_trn(decoded: PathLike) -> dict[str, Any]:
+    """Score a decoded set from ESPnet's transcripts, in the form of ``score.json``.
+
+    Errors are counted anew, utterance by utterance, since ``result.txt`` holds no
+    interval. Where its error rate is another one, that is logged: sclite takes upper
+    and lower case for the same, this plugin does not.
+
+    Args:
+        decoded: A folder with ``score_wer/{ref,hyp}.trn``; or with ``score_cer/``
+            alone, whose ``<space>`` then separates words. ``text`` beside them tells
+            the utterances' names for certain.
+
+    Raises:
+        UserError: If a file is missing or damaged, the two differ in their utterances,
+            or no reference has a word.
+    """
+    decoded = Path(decoded)
+    folder = decoded / "score_wer"
+    by_character = not (folder / "ref.trn").exists()
+    if by_character:
+        folder = decoded / "score_cer"
+    references, hypotheses = read_trn(folder / "ref.trn"), read_trn(folder / "hyp.trn")
+    text = decoded / "text"
+    utterances = read_pairs(text) if text.is_file() else {}
+    speakers: dict[str, str] = {}
+    names = {}
+    for name in references:
+        speaker, utterance = split_trn_name(name, utterances)
+        if utterance in speakers:
+            raise UserError(
+                f"{folder / 'ref.trn'}: the utterance {utterance} stands there twice"
+            )
+        speakers[utterance] = speaker
+        names[name] = utterance
+    if by_character:
+        references = {name: _join(line) for name, line in references.items()}
+        hypotheses = {name: _join(line) for name, line in hypotheses.items()}
+    score = score_texts(
+        {names[name]: line for name, line in references.items()},
+        {names.get(name, name): line for name, line in hypotheses.items()},
+        speakers,
+        reference_name=str(folder / "ref.trn"),
+        hypothesis_name=str(folder / "hyp.trn"),
+    )
+    rate = score.chars.rate if by_character else score.words.rate
+    theirs = _sclite_rate(folder / "result.txt")
+    if theirs is not None and abs(theirs - rate) > _ROUNDING_POINTS:
+        logging.warning(
+            "%s says %.1f %% where %.1f %% is counted here (case counts here, and "
+            "not for sclite)",
+            folder / "result.txt",
+            theirs,
+            rate,
+        )
+    return score.to_dict()
+
+
+def _join(characters: str) -> str:
+    return "".join(" " if c == _SPACE else c for c in characters.split())
+
+
+def _sclite_rate(path: Path) -> Optional[float]:
+    """The error rate of ``result.txt`` in percent; None where it is not there."""
+    if not path.is_file():
+        return None
+    match = _SUM.search(path.read_text(encoding="utf-8", errors="replace"))
+    shares = match["shares"].split() if match else []
+    try:
+        return float(shares[_ERR_COLUMN])
+    except (IndexError, ValueError):
+        return None

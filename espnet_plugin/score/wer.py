@@ -1,0 +1,383 @@
+"""Word and character errors, with how sure a test set of this size can make us.
+
+The errors are counted by `jiwer`; intervals and comparisons of two systems are by
+bootstrap over whole utterances, or over whole speakers (``evaluate/bootstrap.py``).
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import jiwer
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+from espnet_plugin.score.bootstrap import (
+    DEFAULT_RESAMPLES,
+    PairedComparison,
+    bootstrap_interval,
+    paired_bootstrap,
+    sum_by_unit,
+)
+
+__all__ = [
+    "BOOTSTRAP_UNITS",
+    "Counts",
+    "Score",
+    "UtteranceScore",
+    "compare_scores",
+    "count_errors",
+    "score_files",
+    "score_texts",
+]
+
+BOOTSTRAP_UNITS = ("utterance", "speaker")
+_NAMES_IN_MESSAGE = 5
+
+PathLike = Union[str, Path]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Errors of a text, in words or in characters.
+
+    Attributes:
+        reference: Length of the reference.
+        substitutions: Units of the reference replaced by another.
+        deletions: Units of the reference left out.
+        insertions: Units of the hypothesis that the reference has not.
+    """
+
+    reference: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def correct(self) -> int:
+        return self.reference - self.substitutions - self.deletions
+
+    @property
+    def rate(self) -> float:
+        """Error rate in percent; an empty reference has none."""
+        if self.reference == 0:
+            raise ZeroDivisionError("an empty reference has no error rate")
+        return 100.0 * self.errors / self.reference
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.reference + other.reference,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+
+@dataclass(frozen=True)
+class UtteranceScore:
+    """One utterance: its texts and its errors; ``speaker`` is None where unknown."""
+
+    name: str
+    speaker: Optional[str]
+    reference: str
+    hypothesis: str
+    words: Counts
+    chars: Counts
+
+
+@dataclass(frozen=True)
+class Score:
+    """A scored test set.
+
+    Attributes:
+        utterances: In the order of the reference file.
+        wer_ci95: 95 % interval of the word error rate, (low, high) in percent.
+        cer_ci95: The same of the character error rate.
+        unit: What the bootstrap drew, "utterance" or "speaker".
+        resamples: How many times it drew.
+        seed: Of the draws.
+    """
+
+    utterances: tuple[UtteranceScore, ...]
+    wer_ci95: tuple[float, float]
+    cer_ci95: tuple[float, float]
+    unit: str
+    resamples: int
+    seed: int
+
+    @property
+    def words(self) -> Counts:
+        return sum((u.words for u in self.utterances), Counts())
+
+    @property
+    def chars(self) -> Counts:
+        return sum((u.chars for u in self.utterances), Counts())
+
+    @property
+    def wrong_utterances(self) -> list[UtteranceScore]:
+        return [u for u in self.utterances if u.words.errors]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``score.json``; rates and intervals are in percent.
+
+        "spk" stands in an utterance only where the speaker is known.
+        """
+        words, chars = self.words, self.chars
+        per_utterance = []
+        for utterance in self.utterances:
+            entry: dict[str, Any] = {"utt": utterance.name}
+            if utterance.speaker is not None:
+                entry["spk"] = utterance.speaker
+            entry.update(
+                words=utterance.words.reference,
+                errors=utterance.words.errors,
+                substitutions=utterance.words.substitutions,
+                deletions=utterance.words.deletions,
+                insertions=utterance.words.insertions,
+                chars=utterance.chars.reference,
+                char_errors=utterance.chars.errors,
+            )
+            per_utterance.append(entry)
+        return {
+            "utterances": len(self.utterances),
+            "wrong_utterances": len(self.wrong_utterances),
+            "words": words.reference,
+            "wer": words.rate,
+            "wer_ci95": list(self.wer_ci95),
+            "substitutions": words.substitutions,
+            "deletions": words.deletions,
+            "insertions": words.insertions,
+            "chars": chars.reference,
+            "cer": chars.rate,
+            "cer_ci95": list(self.cer_ci95),
+            "char_substitutions": chars.substitutions,
+            "char_deletions": chars.deletions,
+            "char_insertions": chars.insertions,
+            "bootstrap": {
+                "unit": self.unit,
+                "resamples": self.resamples,
+                "seed": self.seed,
+            },
+            "per_utterance": per_utterance,
+        }
+
+
+def count_errors(reference: str, hypothesis: str) -> tuple[Counts, Counts]:
+    """Count the errors of one utterance.
+
+    Any run of white space separates two words. In the characters a space between two
+    words counts as one character, as it does in ESPnet's ``score_cer``.
+
+    Returns:
+        The counts in words and in characters.
+    """
+    reference = " ".join(reference.split())
+    hypothesis = " ".join(hypothesis.split())
+    if not reference:
+        # jiwer refuses an empty reference (version 3) or not (4): all is inserted.
+        return Counts(insertions=len(hypothesis.split())), Counts(
+            insertions=len(hypothesis)
+        )
+    return (
+        _counts(jiwer.process_words(reference, hypothesis)),
+        _counts(jiwer.process_characters(reference, hypothesis)),
+    )
+
+
+def _counts(output: Union[jiwer.WordOutput, jiwer.CharacterOutput]) -> Counts:
+    return Counts(
+        output.hits + output.substitutions + output.deletions,
+        output.substitutions,
+        output.deletions,
+        output.insertions,
+    )
+
+
+def compare_scores(
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    unit: str = "utterance",
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+) -> PairedComparison:
+    """Compare two systems by the content of their ``score.json``.
+
+    Raises:
+        UserError: If they are not of the same utterances and references, or speakers
+            are asked for and are not in there.
+    """
+    rows = [
+        {entry["utt"]: entry for entry in score["per_utterance"]}
+        for score in (first, second)
+    ]
+    _check_same_names(rows[0], rows[1], "the second score.json", "the first")
+    names = list(rows[0])
+    changed = [n for n in names if rows[0][n]["words"] != rows[1][n]["words"]]
+    if changed:
+        raise UserError(
+            f"{len(changed)} utterances have another reference in the second score "
+            f"than in the first ({_some(changed)}): score both against one text"
+        )
+    speakers = [rows[0][name].get("spk") for name in names]
+    units = _units(names, speakers, unit)
+    return paired_bootstrap(
+        sum_by_unit([rows[0][name]["errors"] for name in names], units),
+        sum_by_unit([rows[1][name]["errors"] for name in names], units),
+        sum_by_unit([rows[0][name]["words"] for name in names], units),
+        resamples,
+        seed,
+    )
+
+
+def _units(
+    names: Sequence[str], speakers: Sequence[Optional[str]], unit: str
+) -> list[str]:
+    if unit not in BOOTSTRAP_UNITS:
+        raise UserError(
+            f"unit_of_bootstrap is {unit!r}; choose from {', '.join(BOOTSTRAP_UNITS)}"
+        )
+    if unit == "utterance":
+        return list(names)
+    known = [speaker for speaker in speakers if speaker is not None]
+    if len(known) < len(speakers):
+        raise UserError(
+            "unit_of_bootstrap is 'speaker' but the speakers are not known: "
+            "give utt2spk, or choose 'utterance'"
+        )
+    return known
+
+
+def score_texts(
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    speakers: Optional[Mapping[str, str]] = None,
+    unit: str = "utterance",
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+    reference_name: str = "the references",
+    hypothesis_name: str = "the hypotheses",
+    speakers_name: str = "utt2spk",
+) -> Score:
+    """Score hypotheses against references.
+
+    Args:
+        references: Text by utterance. An empty one is allowed: whatever is recognised
+            there is inserted.
+        hypotheses: Text by utterance, of exactly the same utterances; may be empty.
+        speakers: Speaker by utterance; may know more utterances.
+        unit: What the bootstrap draws, "utterance" or "speaker".
+        resamples: How many bootstrap samples.
+        seed: Of the draws.
+        reference_name: What to call the references in a message, a file's name say.
+        hypothesis_name: The same of the hypotheses.
+        speakers_name: The same of the speakers.
+
+    Raises:
+        UserError: If utterances are missing or surplus, if no reference has a word,
+            or if speakers are asked for and not known.
+    """
+    if not references:
+        raise UserError(f"{reference_name} holds no utterance")
+    _check_same_names(references, hypotheses, hypothesis_name, reference_name)
+    if speakers is not None:
+        missing = [name for name in references if name not in speakers]
+        if missing:
+            raise UserError(
+                f"{speakers_name} lacks {len(missing)} of {len(references)} utterances "
+                f"of {reference_name}: {_some(missing)}"
+            )
+    utterances = []
+    for name, reference in references.items():
+        words, chars = count_errors(reference, hypotheses[name])
+        speaker = None if speakers is None else speakers[name]
+        utterances.append(
+            UtteranceScore(name, speaker, reference, hypotheses[name], words, chars)
+        )
+    if not any(u.words.reference for u in utterances):
+        raise UserError(
+            f"{reference_name} holds no word at all, so there is no error rate: "
+            "check the reference text"
+        )
+    empty = [u.name for u in utterances if not u.words.reference]
+    if empty:
+        logging.warning(
+            "%d of %d references are empty, all recognised there is inserted: %s",
+            len(empty),
+            len(utterances),
+            _some(empty),
+        )
+    units = _units(list(references), [u.speaker for u in utterances], unit)
+    if len(set(units)) < 2:
+        logging.warning("one %s only: the 95 %% interval says nothing", unit)
+
+    def interval(counts: Sequence[Counts]) -> tuple[float, float]:
+        return bootstrap_interval(
+            sum_by_unit([c.errors for c in counts], units),
+            sum_by_unit([c.reference for c in counts], units),
+            resamples,
+            seed,
+        )
+
+    return Score(
+        utterances=tuple(utterances),
+        wer_ci95=interval([u.words for u in utterances]),
+        cer_ci95=interval([u.chars for u in utterances]),
+        unit=unit,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def score_files(
+    reference: PathLike,
+    hypothesis: PathLike,
+    utt2spk: Optional[PathLike] = None,
+    unit: str = "utterance",
+    resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+) -> Score:
+    """Score a Kaldi ``text`` against another (``utterance words...`` in each line).
+
+    Raises:
+        UserError: As `score_texts`, and if a file cannot be read.
+    """
+    return score_texts(
+        read_pairs(reference),
+        read_pairs(hypothesis),
+        None if utt2spk is None else read_pairs(utt2spk),
+        unit,
+        resamples,
+        seed,
+        str(reference),
+        str(hypothesis),
+        str(utt2spk),
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _NAMES_IN_MESSAGE else ""
+    return ", ".join(names[:_NAMES_IN_MESSAGE]) + more
+
+
+def _check_same_names(
+    wanted: Mapping[str, Any], given: Mapping[str, Any], file: str, against: str
+) -> None:
+    missing = [name for name in wanted if name not in given]
+    surplus = [name for name in given if name not in wanted]
+    problems = []
+    if missing:
+        problems.append(
+            f"lacks {len(missing)} of {len(wanted)} utterances ({_some(missing)})"
+        )
+    if surplus:
+        problems.append(f"has {len(surplus)} surplus utterances ({_some(surplus)})")
+    if problems:
+        raise UserError(
+            f"{file} {' and '.join(problems)}, measured against {against}: "
+            "decode the whole set, and that set, again"
+        )

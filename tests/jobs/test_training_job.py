@@ -1,0 +1,158 @@
+"""A training folder is finished once, gone on with, and never mixed."""
+
+import errno
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json
+from espnet_plugin.jobs.training_job import read_yaml, training_job
+
+REQUEST = {"config": {"lr": 0.1, "betas": (0.9, 0.98)}, "options": ["--seed", "1"]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "exp" / "asr_x"
+
+
+def run(folder, request=REQUEST):
+    """Run a job and return what it was given."""
+    with training_job(folder, request) as todo:
+        if todo is not None:
+            (todo / "model.pth").write_text("weights")
+        return todo
+
+
+def test_runs_once(folder):
+    assert run(folder) == folder
+    assert read_json(folder / "done.json")
+    assert run(folder) is None
+
+
+def test_another_request_is_refused_by_name(folder):
+    run(folder)
+    other = {"config": {}, "options": ["--seed", "2"]}
+    with pytest.raises(UserError, match="another config, options") as caught:
+        run(folder, other)
+    with pytest.raises(UserError, match="another options"):
+        run(folder, {"config": REQUEST["config"]})
+    assert "--tag" in str(caught.value)
+    assert run(folder) is None
+
+
+def test_what_an_older_version_did_not_note_is_no_difference(folder):
+    run(folder)
+    assert run(folder, {**REQUEST, "reference": "0a1b"}) is None
+
+
+def test_a_kill_is_gone_on_from(folder):
+    with pytest.raises(KeyboardInterrupt):
+        with training_job(folder, REQUEST):
+            (folder / "1epoch.pth").touch()
+            raise KeyboardInterrupt
+    assert not (folder / "done.json").exists()
+    with pytest.raises(UserError, match="another options"):
+        run(folder, {**REQUEST, "options": []})
+    assert run(folder) == folder
+
+
+def test_refused_options_can_be_corrected(folder):
+    with pytest.raises(SystemExit):
+        with training_job(folder, {**REQUEST, "options": ["--sed", "1"]}):
+            raise SystemExit(2)
+    assert run(folder) == folder
+    assert read_json(folder / "request.json")["options"] == REQUEST["options"]
+
+
+def test_logs_to_a_file_and_stops_doing_so(folder, caplog):
+    caplog.set_level(logging.INFO)
+    handlers = list(logging.getLogger().handlers)
+    with training_job(folder, REQUEST):
+        logging.info("epoch one")
+    logging.info("afterwards")
+    assert logging.getLogger().handlers == handlers
+    text = (folder / "train.log").read_text()
+    assert "epoch one" in text and "afterwards" not in text
+    with pytest.raises(ZeroDivisionError):
+        with training_job(folder.with_name("other"), REQUEST):
+            1 / 0
+    assert logging.getLogger().handlers == handlers
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        # What torch.save raises when the disk is full.
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576"),
+    ],
+)
+def test_a_full_disk_says_so(folder, error):
+    with pytest.raises(UserError, match="Free some space.*last whole checkpoint"):
+        with training_job(folder, REQUEST):
+            raise error
+    assert not (folder / "done.json").exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes"), FileNotFoundError("a"), UserError("b")]
+)
+def test_other_errors_are_no_full_disk(folder, error):
+    with pytest.raises(type(error)) as caught:
+        with training_job(folder, REQUEST):
+            raise error
+    assert caught.value is error
+
+
+def test_read_yaml(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("lr: 0.1\nname: Köln\n", encoding="utf-8")
+    assert read_yaml(path) == {"lr": 0.1, "name": "Köln"}
+    for content, what in (
+        ("", "holds no keys"),
+        ("- a\n", "holds no keys"),
+        ("a: [1\n", "is not YAML"),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=f"--train_config .*a.yaml {what}"):
+            read_yaml(path, "--train_config")
+    with pytest.raises(UserError, match="--config nowhere.yaml is missing"):
+        read_yaml(Path("nowhere.yaml"))
+
+
+def test_a_second_run_is_refused_while_the_first_is_at_work(folder):
+    with training_job(folder, REQUEST):
+        with pytest.raises(UserError, match="another run works in .*: wait"):
+            run(folder)
+    assert run(folder) is None
+
+
+def test_ranks_on_other_machines_are_let_in(folder, monkeypatch):
+    with training_job(folder, REQUEST):
+        monkeypatch.setenv("SLURM_PROCID", "1")
+        assert run(folder) == folder
+        monkeypatch.setenv("SLURM_PROCID", "0")
+        with pytest.raises(UserError, match="another run"):
+            run(folder)
+
+
+def test_a_killed_run_keeps_nobody_out(folder):
+    code = (
+        "from pathlib import Path\n"
+        "from espnet_plugin.jobs.training_job import training_job\n"
+        f"with training_job(Path({str(folder)!r}), {REQUEST!r}):\n"
+        "    print('in', flush=True)\n"
+        "    input()\n"
+    )
+    options = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", code], **options) as first:
+        assert first.stdout.readline() == "in\n"
+        with pytest.raises(UserError, match="another run"):
+            run(folder)
+        first.kill()
+    assert run(folder) == folder

@@ -1,0 +1,391 @@
+"""Importing a reference: what is right comes over whole, what is wrong not at all."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from espnet2.bin.asr_inference import Speech2Text
+from espnet2.main_funcs.pack_funcs import pack
+from espnet2.tasks.asr import ASRTask
+
+from espnet_plugin.bin import import_reference as command
+from espnet_plugin.checkpoints import archive
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json
+from espnet_plugin.reference.importing import import_reference
+
+NAME = "valid.cer_ctc.ave.pth"
+
+
+class Malicious:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.fixture
+def experiment(tiny_asr_model, tmp_path, monkeypatch):
+    """A recipe folder to change at will; the current folder is another one."""
+    folder = tmp_path / "recipe" / "exp" / "asr_big"
+    shutil.copytree(tiny_asr_model.dir, folder)
+    (tmp_path / "recipe" / "exp" / "stats").mkdir()
+    shutil.move(folder / "feats_stats.npz", tmp_path / "recipe" / "exp" / "stats")
+    edit(folder, normalize_conf=dict(stats_file="exp/stats/feats_stats.npz"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return folder
+
+
+def edit(folder, **changes):
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            config[key].update(value)
+        else:
+            config[key] = value
+    path.write_text(yaml.safe_dump(config))
+
+
+def edit_state(folder, change):
+    state = torch.load(folder / NAME, weights_only=True)
+    change(state)
+    torch.save(state, folder / NAME)
+
+
+def packed(experiment, monkeypatch, outpath):
+    """Pack as a user does, from the recipe's folder."""
+    with monkeypatch.context() as context:
+        context.chdir(experiment.parents[1])
+        pack(
+            files={"asr_model_file": f"exp/asr_big/{NAME}"},
+            yaml_files={"asr_train_config": "exp/asr_big/config.yaml"},
+            option=["exp/stats/feats_stats.npz"],
+            outpath=outpath,
+        )
+    return outpath
+
+
+def assert_complete(folder, tiny):
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml",
+        NAME,
+        "feats_stats.npz",
+        "tokens.txt",
+        "meta.json",
+    }
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["normalize_conf"]["stats_file"] == f"{folder}/feats_stats.npz"
+    assert config["token_list"] == tiny.token_list
+    assert (folder / "tokens.txt").read_text().splitlines() == tiny.token_list
+    meta = read_json(folder / "meta.json")
+    model, _ = ASRTask.build_model_from_file(folder / "config.yaml", folder / NAME)
+    assert meta["method"] == "reference" and meta["layers"] == 3
+    assert meta["params"] == sum(item.numel() for item in model.parameters())
+    state = torch.load(tiny.checkpoint, weights_only=True)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, state[key]), key
+
+
+def assert_refused(reference, message, output_dir="exp/asr_reference", **options):
+    with pytest.raises(UserError, match=message):
+        import_reference(reference, output_dir, **options)
+    assert not Path(output_dir).exists()
+    # Nothing half done is left either.
+    assert not list(Path("exp").glob("*")) and not list(Path("exp").glob(".*"))
+
+
+def test_imports_an_experiment_folder(experiment, tiny_asr_model):
+    folder = import_reference(experiment, "exp/asr_reference")
+    shutil.rmtree(experiment.parents[1])  # nothing of it is needed any more
+    assert_complete(folder, tiny_asr_model)
+
+
+def test_imports_a_packed_model(experiment, tiny_asr_model, monkeypatch, tmp_path):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    shutil.rmtree(experiment.parents[1])
+    folder = import_reference(zip_file, "exp/asr_reference")
+    assert_complete(folder, tiny_asr_model)
+
+
+def test_imports_a_pack_of_files_outside_of_the_folder(
+    experiment, tiny_asr_model, monkeypatch, tmp_path
+):
+    """``pack`` then writes absolute names into meta.yaml."""
+    stats = experiment.parents[1] / "exp" / "stats" / "feats_stats.npz"
+    edit(experiment, normalize_conf=dict(stats_file=str(stats)))
+    pack(
+        files={"asr_model_file": experiment / NAME},
+        yaml_files={"asr_train_config": experiment / "config.yaml"},
+        option=[stats],
+        outpath=tmp_path / "model.zip",
+    )
+    shutil.rmtree(experiment.parents[1])
+    folder = import_reference(tmp_path / "model.zip", "exp/asr_reference")
+    assert_complete(folder, tiny_asr_model)
+
+
+def test_a_hybrid_reference_keeps_its_decoder(tiny_hybrid_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = import_reference(tiny_hybrid_model.dir, "exp/asr_reference")
+    model, _ = ASRTask.build_model_from_file(folder / "config.yaml", folder / NAME)
+    assert model.decoder is not None and model.ctc is not None
+
+
+def test_a_bpe_model_comes_along(experiment):
+    sentencepiece = pytest.importorskip("sentencepiece")
+    text = experiment / "text"
+    text.write_text("one two three\nfour five six\n" * 9)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(experiment / "some"), vocab_size=18
+    )
+    edit(experiment, token_type="bpe", bpemodel="exp/asr_big/some.model")
+    folder = import_reference(experiment, "exp/asr_reference")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["bpemodel"] == "exp/asr_reference/bpe.model"
+    copied = (folder / "bpe.model").read_bytes()
+    assert copied == (experiment / "some.model").read_bytes()
+    speech2text = Speech2Text(folder / "config.yaml", folder / NAME, ctc_weight=1.0)
+    assert speech2text.tokenizer is not None
+    (experiment / "some.model").unlink()
+    with pytest.raises(UserError, match="bpemodel: exp/asr_big/some.model does not"):
+        import_reference(experiment, "exp/other")
+
+
+def test_the_checkpoint_can_be_chosen(experiment):
+    shutil.copy(experiment / NAME, experiment / "7epoch.pth")
+    folder = import_reference(experiment, "exp/a", model_file="7epoch.pth")
+    assert (folder / "7epoch.pth").is_file() and not (folder / NAME).exists()
+    assert (import_reference(experiment, "exp/b") / NAME).is_file()
+
+
+def test_importing_again_changes_nothing(experiment, monkeypatch, tmp_path):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    for number, source in enumerate((experiment, zip_file)):
+        output_dir = Path(f"exp/asr_{number}")
+        output_dir.mkdir(parents=True)  # an empty one does no harm
+        import_reference(source, output_dir)
+        before = {p: p.stat().st_mtime_ns for p in output_dir.iterdir()}
+        import_reference(source, output_dir)
+        assert before == {p: p.stat().st_mtime_ns for p in output_dir.iterdir()}
+    edit_state(experiment, lambda state: state["ctc.ctc_lo.bias"].add_(1.0))
+    with pytest.raises(UserError, match="exp/asr_0 holds something else"):
+        import_reference(experiment, "exp/asr_0")
+    with pytest.raises(UserError, match="exp/asr_1 holds something else"):
+        import_reference(experiment, "exp/asr_1")
+
+
+def test_a_folder_of_something_else_is_left_alone(experiment):
+    Path("exp/mine").mkdir(parents=True)
+    Path("exp/mine/notes").write_text("keep")
+    with pytest.raises(UserError, match="choose another folder"):
+        import_reference(experiment, "exp/mine")
+    assert Path("exp/mine/notes").read_text() == "keep"
+    assert [path.name for path in Path("exp").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda f: (f / "config.yaml").unlink(), "no config.yaml"),
+        (lambda f: (f / NAME).unlink(), "no checkpoint"),
+        (lambda f: edit(f, model_conf=dict(ctc_weight=0.0)), "ctc_weight is 0"),
+        (lambda f: edit(f, model="pit_espnet"), "pit_espnet cannot be a reference"),
+        (lambda f: edit(f, token_list=["a", "<blank>", "<sos/eos>"]), "token 0 is 'a'"),
+        (lambda f: edit(f, token_list=[]), "token 0 is none"),
+        (lambda f: edit(f, token_list=["<blank>", 1]), "something else than tokens"),
+        (
+            lambda f: edit(f, token_list=["<blank>", "a", "<sos/eos>"]),
+            "lists 3 tokens, but the CTC layer .* has 30",
+        ),
+        (
+            lambda f: edit_state(f, lambda s: s.pop("ctc.ctc_lo.weight")),
+            "has no CTC layer",
+        ),
+        (
+            lambda f: edit_state(f, lambda s: s.pop("encoder.after_norm.weight")),
+            "1 missing .encoder.after_norm.weight",
+        ),
+        (
+            lambda f: edit_state(f, lambda s: s.update(other=torch.zeros(2))),
+            "1 surplus .other",
+        ),
+        (
+            lambda f: edit_state(
+                f, lambda s: s.update({"encoder.after_norm.bias": torch.zeros(7)})
+            ),
+            r"encoder.after_norm.bias is \[7\], not \[16\]",
+        ),
+        (lambda f: os.truncate(f / NAME, 5000), "truncated"),
+        (
+            lambda f: (f.parent / "stats" / "feats_stats.npz").unlink(),
+            "stats_file: exp/stats/feats_stats.npz does not exist",
+        ),
+        (
+            lambda f: os.truncate(f.parent / "stats" / "feats_stats.npz", 100),
+            "feats_stats.npz cannot be read",
+        ),
+    ],
+)
+def test_refuses_what_is_wrong(experiment, change, message):
+    change(experiment)
+    assert_refused(experiment, message)
+
+
+def test_refuses_what_is_not_there():
+    missing = "no/such/where"  # no/where might be a name in the model zoo
+    assert_refused(missing, f"{missing} does not exist", "no_exp/asr_reference")
+
+
+def test_never_runs_code_of_a_reference(experiment, monkeypatch, tmp_path):
+    victim = tmp_path / "owned"
+    edit_state(experiment, lambda state: state.update(evil=Malicious(victim)))
+    assert_refused(experiment, "pickled code")
+    assert_refused(packed(experiment, monkeypatch, tmp_path / "e.zip"), "pickled code")
+    shutil.copy(experiment / NAME, tmp_path / "evil.pth")
+    stats = experiment.parent / "stats" / "feats_stats.npz"
+    values = np.array([Malicious(victim)], dtype=object)
+    np.savez(stats, count=values, sum=values, sum_square=values)
+    edit_state_without_evil(experiment)
+    assert_refused(experiment, "feats_stats.npz cannot be read")
+    path = experiment / "config.yaml"
+    path.write_text(
+        path.read_text() + f"x: !!python/object/apply:os.mkdir ['{victim}']\n"
+    )
+    assert_refused(experiment, "not readable as plain YAML")
+    assert not victim.exists()
+    with pytest.raises(Exception):  # the trap works where code is run
+        torch.load(tmp_path / "evil.pth", weights_only=False)["no"]
+    assert victim.exists()
+
+
+def edit_state_without_evil(folder):
+    """Write the checkpoint again; it cannot be read with what is in it."""
+    config = folder / "config.yaml"
+    text = config.read_text()
+    edit(folder, normalize=None)
+    args_model, _ = ASRTask.build_model_from_file(config)
+    config.write_text(text)
+    state = args_model.state_dict()
+    state["normalize.mean"] = state["normalize.std"] = torch.ones(20)
+    torch.save(state, folder / NAME)
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "/evil", "a/../../evil", "a\\..\\..\\evil", "c:/evil", "//evil"]
+)
+def test_an_archive_cannot_write_elsewhere(experiment, monkeypatch, tmp_path, name):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    with zipfile.ZipFile(zip_file, "a") as opened:
+        opened.writestr(zipfile.ZipInfo(name), "owned")
+    assert_refused(zip_file, "outside of the folder")
+    assert not [path for path in tmp_path.rglob("*evil*")]
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_an_archive_cannot_hold_links_or_devices(
+    experiment, monkeypatch, tmp_path, kind
+):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    info = zipfile.ZipInfo("exp/link")
+    info.external_attr = (kind | 0o777) << 16
+    with zipfile.ZipFile(zip_file, "a") as opened:
+        opened.writestr(info, "/etc/hostname")
+    assert_refused(zip_file, "a link or a device")
+
+
+def test_an_archive_cannot_fill_the_disk(experiment, monkeypatch, tmp_path):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    with zipfile.ZipFile(zip_file, "a", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("zeros", bytes(8 * 2**20))
+    usage = shutil.disk_usage(tmp_path)._replace(free=70 * 2**20)
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda path: usage)
+    assert_refused(zip_file, "MiB are free")
+
+
+def test_a_foreign_configuration_cannot_take_our_files(
+    experiment, monkeypatch, tmp_path
+):
+    secret = tmp_path / "secret.npz"
+    shutil.copy(experiment.parent / "stats" / "feats_stats.npz", secret)
+    for value in (str(secret), "../../../secret.npz"):
+        edit(experiment, normalize_conf=dict(stats_file=value))
+        zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+        assert_refused(zip_file, "does not exist|leads out of the archive")
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_refuses_a_truncated_archive(experiment, monkeypatch, tmp_path, kept):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    os.truncate(zip_file, int(zip_file.stat().st_size * kept))
+    assert_refused(zip_file, "no zip file or is truncated")
+
+
+def test_refuses_a_damaged_archive(experiment, monkeypatch, tmp_path):
+    zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    content = bytearray(zip_file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    zip_file.write_bytes(content)
+    assert_refused(zip_file, "no zip file or is truncated")
+
+
+def test_refuses_archives_of_something_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("other.zip", "w") as opened:
+        opened.writestr("readme.txt", "hello")
+    assert_refused("other.zip", "has no config.yaml")
+    Path("model.tar").write_text("")
+    assert_refused("model.tar", "neither a folder nor a .zip")
+
+
+def test_the_command(experiment, caplog):
+    options = ["--reference", str(experiment), "--output_dir", "exp/asr_x"]
+    assert command.main(options) == 0
+    assert Path("exp/asr_x/meta.json").is_file()
+    assert command.main(["--reference", "no/such/where"]) == 2
+    assert "no/such/where does not exist" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_the_command_again_is_quick_unless_something_changed(
+    experiment, monkeypatch, tmp_path, caplog, form
+):
+    """Every stage asks for the reference; only a new one may cost ESPnet's start."""
+    reference = experiment
+    if form == "zip":
+        reference = packed(experiment, monkeypatch, tmp_path / "model.zip")
+    shutil.copy(experiment / NAME, experiment / "7epoch.pth")
+    (experiment / "dead.pth").symlink_to("gone.pth")
+    options = ["--reference", str(reference), "--output_dir", "exp/asr_x"]
+    assert command.main(options) == 0
+    code = (
+        "import sys; from espnet_plugin.bin.import_reference import main; "
+        f"sys.exit(main({options!r}) or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    # Touched, or moved, it is the same reference still.
+    os.utime(reference / NAME if form == "folder" else reference, (1, 1))
+    assert command.main(options) == 0
+    before = Path("exp/asr_x/meta.json").stat().st_mtime_ns
+    assert command.main(["--reference", "exp/asr_x/", *options[2:]]) == 0
+    assert Path("exp/asr_x/meta.json").stat().st_mtime_ns == before
+    # Another checkpoint of it, or other content, is not.
+    assert command.main([*options, "--reference_model_file", "7epoch.pth"]) == 2
+    edit_state(experiment, lambda state: state["ctc.ctc_lo.bias"].add_(1.0))
+    if form == "zip":
+        packed(experiment, monkeypatch, reference)
+    caplog.clear()
+    assert command.main(options) == 2
+    assert "exp/asr_x holds something else than" in caplog.text
