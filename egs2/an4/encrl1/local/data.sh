@@ -29,7 +29,8 @@ while [ $# -gt 0 ]; do
 done
 
 if [ -z "${an4}" ]; then
-    python3 local/download_an4.py --download_dir "${download_dir}"
+    python3 -m espnet_plugin.bin.download_an4 --download_dir "${download_dir}"
     an4=${download_dir}/an4
 fi
-exec python3 local/prepare_an4.py --an4 "${an4}" ${options[@]+"${options[@]}"}
+exec python3 -m espnet_plugin.bin.prepare_an4 \
+    --an4 "${an4}" ${options[@]+"${options[@]}"}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The eight utterances that ESPnet's package carries: data/{train,dev,test}.
-# Options as local/prepare_mini_an4.py --help says.
+# Options as python -m espnet_plugin.bin.prepare_mini_an4 --help says.
 set -euo pipefail
 . ./path.sh
-exec python3 local/prepare_mini_an4.py "$@"
+exec python3 -m espnet_plugin.bin.prepare_mini_an4 "$@"

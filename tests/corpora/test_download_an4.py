@@ -1,13 +1,15 @@
-"""Stage 1 of egs2/an4: the download, from a server on this machine."""
+"""AN4: the download, from a server on this machine."""
 
 import http.server
-import sys
 import tarfile
 import threading
 
 import pytest
-from an4_corpus import RECIPE, copy_recipe, make_corpus, run_data_sh
+from an4_corpus import copy_recipe, make_corpus, run_data_sh
 
+from espnet_plugin.bin import prepare_an4
+from espnet_plugin.corpora import archive
+from espnet_plugin.corpora.an4 import download_an4
 from espnet_plugin.errors import UserError
 
 
@@ -34,13 +36,6 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_on_path():
-    sys.path.insert(0, str(RECIPE / "local"))
-    yield
-    sys.path.remove(str(RECIPE / "local"))
 
 
 @pytest.fixture
@@ -71,12 +66,9 @@ def no_proxy(monkeypatch):
 
 
 def test_download_and_no_second_one(server, tmp_path):
-    import download_an4
-    import prepare_an4
-
-    corpus = download_an4.download(tmp_path / "downloads", [server.url])
+    corpus = download_an4(tmp_path / "downloads", [server.url])
     assert (corpus / "etc/an4_train.fileids").is_file()
-    download_an4.download(tmp_path / "downloads", [server.url])
+    download_an4(tmp_path / "downloads", [server.url])
     assert len(server.asked) == 1
     cmd = ["--an4", f"{corpus}", "--output_dir", f"{tmp_path}/data"]
     assert prepare_an4.main([*cmd, "--dev_speakers", "2"]) == 0
@@ -84,20 +76,16 @@ def test_download_and_no_second_one(server, tmp_path):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_download_goes_on(server, tmp_path, ranges):
-    import download_an4
-
     server.cut_after, server.ranges = 1000, ranges
     with pytest.raises(UserError, match="1000 of"):
-        download_an4.download(tmp_path / "downloads", [server.url])
+        download_an4(tmp_path / "downloads", [server.url])
     server.cut_after = None
-    corpus = download_an4.download(tmp_path / "downloads", [server.url])
+    corpus = download_an4(tmp_path / "downloads", [server.url])
     assert server.asked == [None, "bytes=1000-"]
     assert (corpus / "etc/an4_test.fileids").is_file()
 
 
 def test_a_part_as_long_as_the_file_is_fetched_anew(server, tmp_path):
-    from espnet_plugin.corpora import archive
-
     path = tmp_path / "an4.tar.gz"
     path.with_name("an4.tar.gz.part").write_bytes(b"x" * (len(server.content) + 5))
     archive.fetch(server.url, path)
@@ -105,37 +93,29 @@ def test_a_part_as_long_as_the_file_is_fetched_anew(server, tmp_path):
 
 
 def test_the_second_address_serves_when_the_first_does_not(server, tmp_path):
-    import download_an4
-
     dead = "http://127.0.0.1:9/an4_sphere.tar.gz"
-    corpus = download_an4.download(tmp_path / "downloads", [dead, server.url])
+    corpus = download_an4(tmp_path / "downloads", [dead, server.url])
     assert corpus.is_dir()
 
 
 def test_a_page_instead_of_the_archive_is_refused(server, tmp_path):
-    import download_an4
-
     server.content = b"<html>log in first</html>"
     with pytest.raises(UserError, match="not the archive"):
-        download_an4.download(tmp_path / "downloads", [server.url])
+        download_an4(tmp_path / "downloads", [server.url])
     assert not list((tmp_path / "downloads").iterdir())
 
 
 def test_a_damaged_archive_is_fetched_again_next_time(server, tmp_path):
-    import download_an4
-
     whole = server.content
     server.content = whole[: len(whole) // 2]
     with pytest.raises(UserError, match="damaged"):
-        download_an4.download(tmp_path / "downloads", [server.url])
+        download_an4(tmp_path / "downloads", [server.url])
     server.content = whole
-    assert download_an4.download(tmp_path / "downloads", [server.url]).is_dir()
+    assert download_an4(tmp_path / "downloads", [server.url]).is_dir()
 
 
 @pytest.mark.parametrize("kind", ["parent", "link"])
 def test_an_archive_cannot_write_elsewhere(tmp_path, kind):
-    from espnet_plugin.corpora import archive
-
     evil, inner = tmp_path / "evil.tar.gz", tmp_path / "inner"
     inner.write_text("x")
     with tarfile.open(evil, "w:gz") as tar:

@@ -18,6 +18,8 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["Espeak", "SAMPLE_RATE"]
 
+logger = logging.getLogger(__name__)
+
 SAMPLE_RATE = 22050  # Hz, of espeak-ng's own synthesis
 
 # Constants of speak_lib.h.
@@ -130,7 +132,7 @@ class Espeak:
         if hasattr(library, "espeak_ng_SetRandSeed"):
             library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         else:
-            logging.warning("this espeak-ng cannot be seeded: audio will differ by run")
+            logger.warning("this espeak-ng cannot be seeded: audio will differ by run")
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise UserError(
                 f"voice {voice!r}: espeak-ng has no such language; en-us, en, "

@@ -1,17 +1,10 @@
-"""Stage 1 of egs2/an4: data folders from the corpus's own tree."""
-
-import sys
+"""AN4: data folders from the corpus's own tree, and local/data.sh of its recipe."""
 
 import pytest
 import soundfile
-from an4_corpus import RECIPE, TEST, TRAIN, copy_recipe, make_corpus, run_data_sh
+from an4_corpus import TEST, TRAIN, copy_recipe, make_corpus, run_data_sh
 
-
-@pytest.fixture(scope="module", autouse=True)
-def local_on_path():
-    sys.path.insert(0, str(RECIPE / "local"))
-    yield
-    sys.path.remove(str(RECIPE / "local"))
+from espnet_plugin.bin import prepare_an4
 
 
 @pytest.fixture
@@ -20,8 +13,6 @@ def corpus(tmp_path):
 
 
 def prepare(corpus, output, *options):
-    import prepare_an4
-
     return prepare_an4.main(
         ["--an4", f"{corpus}", "--output_dir", f"{output}", *options]
     )

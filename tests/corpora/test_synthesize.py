@@ -3,33 +3,30 @@
 import hashlib
 import subprocess
 import sys
+import tempfile
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from espnet_plugin.bin import synthesize
+from espnet_plugin.corpora.synthetic import grammar
+from espnet_plugin.corpora.synthetic.espeak import Espeak
+from espnet_plugin.corpora.synthetic.plan import SPEAKERS, plan
 from espnet_plugin.errors import UserError
 
-LOCAL = Path(__file__).parents[2] / "egs2/mini_synth/encrl1/local"
+ROOT = Path(__file__).parents[2]
 SIZES = ["--train_utterances", "4", "--dev_utterances", "2", "--test_utterances", "3"]
 
 pytest.importorskip("espeakng_loader", reason="pip install -e .[demo]")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def local_on_path():
-    sys.path.insert(0, str(LOCAL))
-    yield
-    sys.path.remove(str(LOCAL))
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    import synthesize
-
     folder = tmp_path_factory.mktemp("corpus")
-    synthesize.main(["--output_dir", f"{folder}", "--wav_dir", f"{folder}/wav", *SIZES])
+    cmd = ["--output_dir", f"{folder}", "--wav_dir", f"{folder}/wav", *SIZES]
+    assert synthesize.main(cmd) == 0
     return folder
 
 
@@ -80,16 +77,11 @@ def test_speech_stands_out_of_the_noise(corpus):
 
 
 def test_rerun_does_nothing_and_repairs_what_is_missing(corpus, monkeypatch):
-    import espeak
-    import synthesize
-
     cmd = ["--output_dir", f"{corpus}", "--wav_dir", f"{corpus}/wav", *SIZES]
     before = digests(corpus)
     stamps = {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
     with monkeypatch.context() as patch:
-        patch.setattr(
-            espeak.Espeak, "say", lambda *args, **kwargs: pytest.fail("again")
-        )
+        patch.setattr(Espeak, "say", lambda *args, **kwargs: pytest.fail("again"))
         synthesize.main(cmd)
     assert stamps == {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
 
@@ -104,8 +96,9 @@ def test_rerun_does_nothing_and_repairs_what_is_missing(corpus, monkeypatch):
 
 def test_audio_depends_on_the_seed_and_nothing_else(corpus, tmp_path):
     """Another process, another order, another number of utterances: the same bytes."""
-    command = [sys.executable, str(LOCAL / "synthesize.py"), "--wav_dir", "wav"]
-    env = {"PYTHONPATH": str(LOCAL.parents[3]), "OMP_NUM_THREADS": "1"}
+    module = "espnet_plugin.bin.synthesize"
+    command = [sys.executable, "-m", module, "--wav_dir", "wav"]
+    env = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     sizes = ["--train_utterances", "2", "--dev_utterances", "1"]
     sizes += ["--test_utterances", "4"]
     run = subprocess.run(command + sizes, cwd=tmp_path, env=env, capture_output=True)
@@ -119,49 +112,41 @@ def test_audio_depends_on_the_seed_and_nothing_else(corpus, tmp_path):
 
 
 def test_another_seed_gives_another_corpus():
-    import synthesize
-
-    texts = [[u.text for u in synthesize.plan("train", 20, seed)] for seed in (0, 1)]
+    texts = [[u.text for u in plan("train", 20, seed)] for seed in (0, 1)]
     assert texts[0] != texts[1]
-    assert synthesize.plan("train", 20, 0) == synthesize.plan("train", 30, 0)[:20]
+    assert plan("train", 20, 0) == plan("train", 30, 0)[:20]
 
 
 def test_sets_share_no_voice_and_all_voices_differ():
-    import espeak
-    import synthesize
-
-    speakers = sum(synthesize.SPEAKERS.values(), [])
+    speakers = sum(SPEAKERS.values(), [])
     # By variant: two accents of one variant would be nearly the same speaker.
     variants = [speaker.voice.partition("+")[2] for speaker in speakers]
     assert len(set(variants)) == len(speakers) == 25
-    with espeak.Espeak() as engine:
+    with Espeak() as engine:
         audio = {engine.say("alarm", s.voice, rate=150).tobytes() for s in speakers}
     assert len(audio) == 25
 
 
 def test_sentences_use_the_whole_vocabulary_and_nothing_else():
-    import grammar
-    import synthesize
-
-    texts = [u.text for u in synthesize.plan("train", 1000, 0)]
+    texts = [u.text for u in plan("train", 1000, 0)]
     assert {word for text in texts for word in text.split()} == grammar.vocabulary()
     assert 20 <= len(grammar.vocabulary()) <= 40
 
 
-def test_long_data_path(tmp_path):
+def test_long_data_path(tmp_path, monkeypatch):
     import espeakng_loader
-
-    import espeak
 
     long = tmp_path.joinpath(*["a" * 50] * 4)
     long.mkdir(parents=True)
     (long / "espeak-ng-data").symlink_to(espeakng_loader.get_data_path())
-    with espeak.Espeak(str(long / "espeak-ng-data")) as engine:
-        samples = engine.say("seven thirty", "en-us+f3")
-        temporary = engine._temporary.name
-    assert Path(temporary).parent != long
-    assert not Path(temporary).exists()
-    with espeak.Espeak() as engine:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        with Espeak(str(long / "espeak-ng-data")) as engine:
+            samples = engine.say("seven thirty", "en-us+f3")
+            assert len(list(Path(short).iterdir())) == 1
+        assert not list(Path(short).iterdir())
+        monkeypatch.undo()
+    with Espeak() as engine:
         assert np.array_equal(samples, engine.say("seven thirty", "en-us+f3"))
 
 
@@ -169,29 +154,30 @@ def test_long_data_path(tmp_path):
     "voice, message", [("en-us+nobody", "nobody.*f3"), ("xx-yy+f3", "no such language")]
 )
 def test_unknown_voice(voice, message):
-    import espeak
-
-    with espeak.Espeak() as engine, pytest.raises(UserError, match=message):
+    with Espeak() as engine, pytest.raises(UserError, match=message):
         engine.say("one", voice)
 
 
 def test_nothing_to_say():
-    import espeak
-
-    with espeak.Espeak() as engine, pytest.raises(UserError, match="said nothing"):
+    with Espeak() as engine, pytest.raises(UserError, match="said nothing"):
         engine.say("", "en-us+f3")
 
 
 def test_without_the_package(monkeypatch):
-    import espeak
-
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match="pip install espeakng-loader"):
-        espeak.Espeak()
+        Espeak()
 
 
-def test_bad_number(tmp_path):
-    import synthesize
+def test_bad_number(tmp_path, caplog):
+    cmd = ["--dev_utterances", "0", "--output_dir", f"{tmp_path}/data"]
+    assert synthesize.main([*cmd, "--wav_dir", f"{tmp_path}/data/wav"]) == 2
+    assert "--dev_utterances 0" in caplog.text
+    assert not (tmp_path / "data").exists()
 
-    with pytest.raises(UserError, match="--dev_utterances 0"):
-        synthesize.main(["--dev_utterances", "0", "--output_dir", str(tmp_path)])
+
+def test_a_folder_that_cannot_be_written(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    cmd = ["--output_dir", f"{tmp_path}/data", "--wav_dir", f"{tmp_path}/file/wav"]
+    assert synthesize.main([*cmd, *SIZES]) == 2
+    assert f"{tmp_path}/file" in caplog.text

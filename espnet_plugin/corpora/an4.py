@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Make Kaldi data folders from the CMU Census (AN4) corpus.
+"""The CMU Census corpus (AN4): fetching it, and its own tree to Kaldi data folders.
 
 The corpus's own tree is read (``etc/an4_{train,test}.{fileids,transcription}`` and
 ``wav/``), audio as SPHERE (the original) or FLAC. The test set is the official one. The
@@ -7,30 +6,37 @@ development set is every utterance of some training *speakers*, so that it measu
 the test set does: unseen voices.
 """
 
-import argparse
 import logging
 import re
-import sys
 from pathlib import Path
+from typing import Sequence
 
-from espnet_plugin.bin.run import run_command
+from espnet_plugin.corpora.archive import DamagedArchive, fetch, unpack
 from espnet_plugin.corpora.corpus import write_sets
 from espnet_plugin.data.kaldi import DataDir, complain
 from espnet_plugin.errors import UserError
 
 __all__ = [
+    "URLS",
     "choose_speakers",
-    "get_parser",
-    "main",
-    "prepare",
+    "download_an4",
+    "prepare_an4",
     "read_part",
+    "split_transcribed",
     "subset",
-    "write_sets",
 ]
+
+logger = logging.getLogger(__name__)
+
+# ESPnet's own recipe has the same: the university's, then a copy that ESPnet keeps.
+URLS = (
+    "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
+    "https://huggingface.co/datasets/espnet/an4/resolve/main/an4_sphere.tar.gz",
+)
 
 # "<s> YES </s> (an251-fash-b)", or without the marks.
 _LINE = re.compile(r"^(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\((\S+)\)\s*$")
-# Of a file name, "<prompt>-<speaker>-b".
+# A file name, "<prompt>-<speaker>-b".
 _NAME = re.compile(r"^[^-]+-([^-]+)-[^-]+$")
 _SUFFIXES = (".sph", ".flac", ".wav")
 _WAY_OUT = (
@@ -132,7 +138,7 @@ def split_transcribed(train: DataDir, number: int) -> dict[str, DataDir]:
     }
 
 
-def prepare(
+def prepare_an4(
     root: Path, folder: Path, dev_speakers: int, transcribed_speakers: int = 0
 ) -> None:
     """Write ``train``, ``dev`` and ``test`` below ``folder``.
@@ -160,39 +166,40 @@ def prepare(
     if transcribed_speakers:
         sets.update(split_transcribed(kept, transcribed_speakers))
     write_sets(folder, sets)
-    logging.info("dev speakers: %s", " ".join(dev))
+    logger.info("dev speakers: %s", " ".join(dev))
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Return the command's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+def download_an4(folder: Path, urls: Sequence[str] = URLS) -> Path:
+    """Make ``folder/an4`` from the first address that serves the archive.
+
+    Returns:
+        The unpacked corpus.
+
+    Raises:
+        UserError: If no address does, with what each said and the way without network.
+    """
+    corpus = folder / "an4"
+    if corpus.is_dir():
+        logger.info("%s is there already", corpus)
+        return corpus
+    problems = []
+    for number, url in enumerate(urls):
+        # A file an address, because a part can only be completed from where it began.
+        archive = folder / f"{number}_{url.rsplit('/', 1)[-1]}"
+        try:
+            if not archive.is_file():
+                fetch(url, archive)
+            unpack(archive, corpus, "an4")
+            return corpus
+        except UserError as error:
+            logger.warning("%s", error)
+            problems.append(str(error))
+            if isinstance(error, DamagedArchive):
+                archive.unlink()
+    raise UserError(
+        "AN4 was not downloaded:\n  "
+        + "\n  ".join(problems)
+        + "\nRun it again where there is a network, or name the unpacked corpus (the "
+        'folder that holds etc/ and wav/): ./run.sh --local_data_opts "--an4 DIR", or '
+        "AN4=DIR in db.sh"
     )
-    parser.add_argument(
-        "--an4", type=Path, required=True, help="the unpacked corpus (etc/ and wav/)"
-    )
-    parser.add_argument("--output_dir", type=Path, default=Path("data"))
-    parser.add_argument(
-        "--dev_speakers", type=int, default=8, help="training speakers held out for dev"
-    )
-    parser.add_argument(
-        "--transcribed_speakers",
-        type=int,
-        default=0,
-        help="others' transcripts are left out of two more sets; 0: no such sets",
-    )
-    return parser
-
-
-def main(cmd=None) -> int:
-    """Run the command."""
-    args = get_parser().parse_args(cmd)
-    return run_command(
-        lambda: prepare(
-            args.an4, args.output_dir, args.dev_speakers, args.transcribed_speakers
-        )
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,23 +1,22 @@
-#!/usr/bin/env python3
-"""Make Kaldi data folders from the eight AN4 utterances that ESPnet's package carries.
+"""The eight AN4 utterances that ESPnet's package carries, to Kaldi data folders.
 
-Works offline. Five utterances to train on, one for development, two for the test:
-enough to see that a recipe runs on real speech, far too few to measure anything.
+Five utterances to train on, one for development, two for the test: enough to see that a
+recipe runs on real speech, far too few to measure anything.
 """
 
-import argparse
 import importlib.metadata
 import logging
-import sys
 from pathlib import Path
 
-from espnet_plugin.bin.run import run_command
+from espnet_plugin.corpora.an4 import read_part, subset
 from espnet_plugin.corpora.archive import unpack
+from espnet_plugin.corpora.corpus import write_sets
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
-from prepare_an4 import read_part, subset, write_sets
 
-__all__ = ["find_archive", "get_parser", "main", "prepare"]
+__all__ = ["find_archive", "prepare_mini_an4"]
+
+logger = logging.getLogger(__name__)
 
 _ARCHIVE = "egs3/mini_an4/esp2_asr/downloads.tar.gz"
 _INSIDE = "downloads/an4"
@@ -52,7 +51,7 @@ def find_archive() -> Path:
     return path
 
 
-def prepare(archive: Path, download_dir: Path, output_dir: Path) -> None:
+def prepare_mini_an4(archive: Path, download_dir: Path, output_dir: Path) -> None:
     """Unpack the corpus into ``download_dir/an4`` and write the data folders.
 
     Raises:
@@ -60,7 +59,7 @@ def prepare(archive: Path, download_dir: Path, output_dir: Path) -> None:
     """
     corpus = download_dir / "an4"
     if corpus.is_dir():
-        logging.info("%s is there already", corpus)
+        logger.info("%s is there already", corpus)
     else:
         unpack(archive, corpus, _INSIDE, lambda name: name.startswith(f"{_INSIDE}/"))
     _list_the_unlisted(corpus)
@@ -83,30 +82,3 @@ def _list_the_unlisted(corpus: Path) -> None:
         content = path.read_text(encoding="utf-8") if path.is_file() else ""
         if entry not in content.splitlines():
             write_text(path, f"{content.rstrip()}\n{entry}\n")
-
-
-def get_parser() -> argparse.ArgumentParser:
-    """Return the command's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--archive", type=Path, help="the archive; by default the installed ESPnet's"
-    )
-    parser.add_argument("--download_dir", type=Path, default=Path("downloads"))
-    parser.add_argument("--output_dir", type=Path, default=Path("data"))
-    return parser
-
-
-def main(cmd=None) -> int:
-    """Run the command."""
-    args = get_parser().parse_args(cmd)
-    return run_command(
-        lambda: prepare(
-            args.archive or find_archive(), args.download_dir, args.output_dir
-        )
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,1 +1,0 @@
-../../../an4/encrl1/local/prepare_an4.py

@@ -1,0 +1,51 @@
+"""Make Kaldi data folders from the CMU Census (AN4) corpus.
+
+The corpus's own tree is read (``etc/an4_{train,test}.{fileids,transcription}`` and
+``wav/``), audio as SPHERE (the original) or FLAC. The test set is the official one. The
+development set is every utterance of some training *speakers*, so that it measures what
+the test set does: unseen voices.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.corpora.an4 import prepare_an4
+
+__all__ = ["get_parser", "main"]
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--an4", type=Path, required=True, help="the unpacked corpus (etc/ and wav/)"
+    )
+    parser.add_argument("--output_dir", type=Path, default=Path("data"))
+    parser.add_argument(
+        "--dev_speakers", type=int, default=8, help="training speakers held out for dev"
+    )
+    parser.add_argument(
+        "--transcribed_speakers",
+        type=int,
+        default=0,
+        help="others' transcripts are left out of two more sets; 0: no such sets",
+    )
+    return parser
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(
+        lambda: prepare_an4(
+            args.an4, args.output_dir, args.dev_speakers, args.transcribed_speakers
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Make Kaldi data folders from the eight AN4 utterances that ESPnet's package carries.
+
+Works offline. Five utterances to train on, one for development, two for the test:
+enough to see that a recipe runs on real speech, far too few to measure anything.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.corpora.mini_an4 import find_archive, prepare_mini_an4
+
+__all__ = ["get_parser", "main"]
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--archive", type=Path, help="the archive; by default the installed ESPnet's"
+    )
+    parser.add_argument("--download_dir", type=Path, default=Path("downloads"))
+    parser.add_argument("--output_dir", type=Path, default=Path("data"))
+    return parser
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(
+        lambda: prepare_mini_an4(
+            args.archive or find_archive(), args.download_dir, args.output_dir
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
