@@ -1,33 +1,39 @@
-"""The only module that knows which ESPnet this is, and registers with it."""
+"""Registers this plugin's classes with ESPnet.
 
-from espnet2.tasks.asr import encoder_choices, model_choices
+ESPnet has no entry points: its registries are dictionaries, read when a parser or a
+model is built. So every process that builds one of our models has to call
+:func:`register` first:
 
-__all__ = [
-    "DUAL_MODE",
-    "DUAL_MODE_MODEL",
-    "DUAL_MODE_SSL",
-    "ENCRL",
-    "PRUNED",
-    "WAV2VEC2",
-    "register",
-    "register_ssl",
-]
+- Commands (``espnet_plugin.bin``) arrange for it: see ``bin/run.py``.
+- Task modules do it when they are imported, which also happens where a spawned rank
+  un-pickles a task.
+- ``espnet_plugin.launch`` does it for ESPnet's own modules.
+- Your own Python calls it once, before it builds or loads a model::
 
-ENCRL = "encrl"  # ESPnet's registries take lower-case names only
-PRUNED = "pruned"
-DUAL_MODE = "dual_mode_conformer"  # an encoder
-DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
-DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
-WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
+      from espnet_plugin import host
+
+      host.register()
+
+ESPnet is imported in the functions only, because that takes many seconds.
+"""
+
+from espnet_plugin.names import (
+    DUAL_MODE,
+    DUAL_MODE_MODEL,
+    DUAL_MODE_SSL,
+    ENCRL,
+    PRUNED,
+    SPAN_MASK,
+    WAV2VEC2,
+)
+
+__all__ = ["register", "register_ssl"]
 
 
 def register() -> None:
-    """Make this plugin's classes known to ESPnet's ASR task; safe to call twice.
+    """Make this plugin's classes known to ESPnet's ASR task; safe to call twice."""
+    from espnet2.tasks.asr import encoder_choices, model_choices
 
-    ESPnet has no entry points: its registries are dictionaries, read when a parser is
-    built. So this is called where our task modules are imported, which also happens
-    when a spawned rank un-pickles a task.
-    """
     from espnet_plugin.distill.model import ESPnetEncRLModel
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
     from espnet_plugin.dual_mode.model import ESPnetDualModeModel
@@ -40,7 +46,7 @@ def register() -> None:
 
 
 def register_ssl() -> None:
-    """Do the same for ESPnet's SSL task.
+    """Make this plugin's classes known to ESPnet's SSL task; safe to call twice.
 
     The loss also serves ESPnet's own SSL model and encoders.
     """
@@ -49,7 +55,7 @@ def register_ssl() -> None:
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
     from espnet_plugin.dual_mode.masking import SpanMask
     from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
-    from espnet_plugin.dual_mode.ssl_model import SPAN_MASK, ESPnetDualModeSSLModel
+    from espnet_plugin.dual_mode.ssl_model import ESPnetDualModeSSLModel
 
     ssl.encoder_choices.classes[DUAL_MODE] = DualModeConformerEncoder
     ssl.loss_choices.classes[WAV2VEC2] = Wav2Vec2Loss

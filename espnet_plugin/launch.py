@@ -21,13 +21,14 @@ import sys
 import warnings
 from typing import Optional, Sequence
 
+from espnet_plugin import host
 from espnet_plugin.errors import UserError
 
-__all__ = ["main"]
+__all__ = ["LIGHT", "main"]
 
 # They build no model; registering would import ESPnet, which takes many seconds, for
 # nothing, and asr.sh calls some of them dozens of times.
-_LIGHT = {
+LIGHT = {
     "espnet2.bin.aggregate_stats_dirs",
     "espnet2.bin.launch",
     "espnet2.bin.pack",
@@ -60,7 +61,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
             sys.path[0] = os.path.dirname(os.path.abspath(name))
             runpy.run_path(name, run_name="__main__")
         else:
-            if name not in _LIGHT:
+            if name not in LIGHT:
                 _register()
             spec = importlib.util.find_spec(name)
             sys.argv[0] = (spec and spec.origin) or name
@@ -75,8 +76,6 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
 
 
 def _register() -> None:
-    from espnet_plugin import host
-
     host.register()
     # The ASR task imports what this needs, so that it costs nothing more.
     host.register_ssl()

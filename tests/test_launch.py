@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_plugin import launch
+from espnet_plugin import host, launch
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,7 +21,8 @@ print(__name__, sys.argv, __file__)
 def registered(monkeypatch):
     """Count registrations without importing ESPnet."""
     calls = []
-    monkeypatch.setattr(launch, "_register", lambda: calls.append(1))
+    monkeypatch.setattr(host, "register", lambda: calls.append("asr"))
+    monkeypatch.setattr(host, "register_ssl", lambda: calls.append("ssl"))
     return calls
 
 
@@ -38,7 +39,7 @@ def test_a_module_runs_as_main_with_its_own_options(modules, registered, capsys)
     assert launch.main(["-m", "shown_module", "--opt", "a b", "-m", "x"]) == 0
     argv = [str(path), "--opt", "a b", "-m", "x"]
     assert capsys.readouterr().out.strip() == f"__main__ {argv} {path}"
-    assert registered == [1]
+    assert registered == ["asr", "ssl"]
 
 
 def test_a_script_runs_as_main(modules, registered, capsys, monkeypatch):
@@ -50,7 +51,7 @@ def test_a_script_runs_as_main(modules, registered, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert launch.main([str(path), "1"]) == 0
     assert capsys.readouterr().out.strip() == f"__main__ {[str(path), '1']} {path}"
-    assert registered == [1]
+    assert registered == ["asr", "ssl"]
 
 
 def test_what_builds_no_model_is_not_made_to_wait(modules, registered, capsys):
@@ -64,7 +65,7 @@ def test_the_light_modules_exist():
     """A renamed one would be registered for, at the price of seconds, unseen."""
     import importlib.util
 
-    assert all(importlib.util.find_spec(name) for name in launch._LIGHT)
+    assert all(importlib.util.find_spec(name) for name in launch.LIGHT)
 
 
 def test_a_users_mistake_is_one_line(modules, registered, caplog):

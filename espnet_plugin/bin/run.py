@@ -4,13 +4,19 @@ import logging
 import sys
 from typing import Callable
 
+from espnet_plugin import host
+from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
 
 __all__ = ["run_command"]
 
 
 def run_command(work: Callable[[], None]) -> int:
-    """Run ``work`` and turn a user's mistake into one line and exit status 2."""
+    """Run ``work`` and turn a user's mistake into one line and exit status 2.
+
+    This plugin's classes are registered with ESPnet once a model is built.
+    """
+    register_later(host.register)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",

@@ -19,7 +19,9 @@ import torch
 import yaml
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL, ENCRL, PRUNED
 
 if TYPE_CHECKING:
     from espnet2.asr.espnet_model import ESPnetASRModel
@@ -40,8 +42,11 @@ PathLike = Union[str, Path]
 
 _PARENTS = 3
 _SHOWN_KEYS = 4
-# host.DUAL_MODE_MODEL (which takes long to import): its loss is torchaudio's.
-_OWN_TRANSDUCER = "dual_mode"
+# What ``host.register`` makes known, by the option that names it.
+_REGISTERED = {
+    "encoder": (DUAL_MODE,),
+    "model": (ENCRL, PRUNED, DUAL_MODE_MODEL),
+}
 
 
 def load_asr_model(
@@ -253,15 +258,15 @@ def build_asr_model(
         holds the tokens themselves.
 
     Raises:
-        UserError: If ESPnet cannot build it.
+        UserError: If ESPnet cannot build it, or it is of a class of this plugin and
+            ``espnet_plugin.host.register`` has not been called.
     """
     # Here, because it takes many seconds to import and a finished stage needs none.
     from espnet2.tasks.asr import ASRTask
 
-    from espnet_plugin import host
-
-    host.register()  # the configuration may name our encoder
+    register_waiting()
     args = argparse.Namespace(**copy.deepcopy(dict(config)))
+    _check_registered(args, config_file)
     if getattr(args, "use_adapter", False):
         raise UserError(
             f"{config_file}: use_adapter: true is not supported; merge the adapter "
@@ -304,6 +309,18 @@ def build_asr_model(
     return model, args
 
 
+def _check_registered(args: argparse.Namespace, config_file: PathLike) -> None:
+    from espnet2.tasks.asr import encoder_choices, model_choices
+
+    for option, choices in (("encoder", encoder_choices), ("model", model_choices)):
+        name = getattr(args, option, None)
+        if name in _REGISTERED[option] and name not in choices.classes:
+            raise UserError(
+                f"{config_file}: {option} {name} is this plugin's and not yet known to "
+                "ESPnet: call espnet_plugin.host.register() before the model is built"
+            )
+
+
 def count_layers(model: ESPnetASRModel) -> int:
     """Return the encoder's layers, 0 where they are not in a row."""
     layers = getattr(model.encoder, "encoders", None)
@@ -319,8 +336,8 @@ def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bo
     """
     if getattr(args, "decoder", None) != "transducer":
         return False
-    if getattr(args, "model", None) == _OWN_TRANSDUCER:
-        return False
+    if getattr(args, "model", None) == DUAL_MODE_MODEL:
+        return False  # its loss is torchaudio's
     if find_spec("warprnnt_pytorch") is not None:
         return False
     logging.warning(

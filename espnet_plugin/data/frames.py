@@ -3,6 +3,7 @@
 from typing import Any, Hashable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE
 
 __all__ = ["ctc_frames_needed", "encoder_frames", "feature_frames", "input_layer_of"]
 
@@ -32,7 +33,7 @@ _CONV2D_BY_DEFAULT = (
     "contextual_block_transformer",
     "longformer",
     "multiconv_conformer",
-    "dual_mode_conformer",
+    DUAL_MODE,
 )
 
 

@@ -8,10 +8,10 @@ from typing import Any, Mapping, Optional, Sequence
 
 from espnet2.tasks.asr import encoder_choices
 
-from espnet_plugin import host
 from espnet_plugin.checkpoints.layers import keep_layer_settings
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import ENCRL
 
 __all__ = ["derive_student"]
 
@@ -128,7 +128,7 @@ def derive_student(
             f"model_conf {sorted(unknown)}: EncRL takes {' and '.join(_OWN)} only, the "
             "rest follows from the reference"
         )
-    args.model = host.ENCRL
+    args.model = ENCRL
     args.model_conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
         **{k: v for k, v in args.model_conf.items() if k in _OWN},

@@ -12,10 +12,9 @@ from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
 from espnet_plugin.dual_mode.step import SAMPLINGS
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE, SPAN_MASK, WAV2VEC2
 
-__all__ = ["SPAN_MASK", "ESPnetDualModeSSLModel"]
-
-SPAN_MASK = "span_mask"  # its name among the task's `util`
+__all__ = ["ESPnetDualModeSSLModel"]
 
 
 class ESPnetDualModeSSLModel(ESPnetSSLModel):
@@ -74,10 +73,10 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         if not isinstance(self.encoder, DualModeConformerEncoder):
             raise UserError(
                 f"encoder {type(self.encoder).__name__}: this model is for "
-                "dual_mode_conformer; others train with model: espnet"
+                f"{DUAL_MODE}; others train with model: espnet"
             )
         if len(self.losses) != 1 or not isinstance(self.losses[0], Wav2Vec2Loss):
-            raise UserError("loss: give one, `- name: wav2vec2`")
+            raise UserError(f"loss: give one, `- name: {WAV2VEC2}`")
         if SPAN_MASK not in self.util_modules:
             raise UserError(f"util: give `- name: {SPAN_MASK}`, and the loss its name")
         # Takes the place of masked frames.

@@ -119,12 +119,12 @@ def _measure(model_dir: Path, model_file: str, seconds: float, threads: int) -> 
     import torch
 
     from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-    from espnet_plugin.measure.speed import load_with_rate, recognise, test_input
+    from espnet_plugin.measure.workload import load_with_rate, make_input, recognise
 
     torch.set_num_threads(threads)
     checkpoint = choose_checkpoint(model_dir, model_file)
     model, rate = load_with_rate(model_dir, checkpoint)
-    speech, lengths = test_input(model, rate, seconds)
+    speech, lengths = make_input(model, rate, seconds)
     # What malloc keeps of the loading would be used again and so not be seen.
     ctypes.CDLL(None).malloc_trim(0)
     _forget_peak()
@@ -138,9 +138,10 @@ def main() -> None:
     """Answer questions from standard input, a line each, until it is closed."""
     logging.disable(logging.INFO)
     # Everything a measurement needs, so that the forks import nothing.
-    from espnet2.tasks.asr import ASRTask  # noqa: F401
+    from espnet_plugin import host
+    from espnet_plugin.measure import workload  # noqa: F401
 
-    from espnet_plugin.measure import speed  # noqa: F401
+    host.register()
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # only answers go to the standard output

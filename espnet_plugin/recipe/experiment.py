@@ -8,13 +8,10 @@ from typing import Any, Optional
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.results.train_log import read_train_log
 
 __all__ = ["Experiment", "find_experiment"]
-
-
-# host.DUAL_MODE, which cannot be asked without the many seconds of importing ESPnet.
-_DUAL_MODE = "dual_mode_conformer"
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def _read(folder: Path, model_file: Optional[str]) -> Experiment:
             f"{folder}: model: {kind} cannot be a reference, espnet can (CTC or hybrid "
             "CTC/attention)"
         )
-    if config["encoder"] == _DUAL_MODE:
+    if config["encoder"] == DUAL_MODE:
         raise UserError(f"{folder}: a dual-mode model cannot be a reference")
     # ESPnet averages at the very end of a training.
     if model_file is None and not any(folder.glob("*.ave*.pth")):

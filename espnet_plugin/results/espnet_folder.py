@@ -154,11 +154,8 @@ def count_sizes(folder: Path, checkpoint: str) -> dict[str, Any]:
     path = folder / checkpoint
     sizes: dict[str, Any] = {"file_bytes": path.stat().st_size}
     # Here, because ESPnet takes many seconds to import.
-    from espnet_plugin.measure.speed import (
-        count_nonzero,
-        count_parameters,
-        load_with_rate,
-    )
+    from espnet_plugin.measure.parameters import count_nonzero, count_parameters
+    from espnet_plugin.measure.workload import load_with_rate
 
     try:
         model, _ = load_with_rate(folder, path)

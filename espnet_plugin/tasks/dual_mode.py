@@ -11,6 +11,7 @@ from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.schedule import batches_per_epoch
 from espnet_plugin.tasks.selection import read_selection
@@ -59,12 +60,12 @@ class DualModeASRTask(CountedASRTask):
             UserError: If an option is wrong, the checkpoint does not fit, or the
                 training ends while the masks still move.
         """
-        if args.encoder != host.DUAL_MODE:
+        if args.encoder != DUAL_MODE:
             raise UserError(
                 f"encoder {args.encoder}: dual-mode training needs encoder: "
-                f"{host.DUAL_MODE}"
+                f"{DUAL_MODE}"
             )
-        args.model = host.DUAL_MODE_MODEL
+        args.model = DUAL_MODE_MODEL
         model = super().build_model(args)
         criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
         if ("valid", "cer_final") in criteria and model.error_calculator is None:

@@ -9,8 +9,8 @@ from espnet2.train.collate_fn import CommonCollateFn
 
 from espnet_plugin import host
 from espnet_plugin.dual_mode.plan import TrainingPlan
-from espnet_plugin.dual_mode.ssl_model import SPAN_MASK
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE, DUAL_MODE_SSL, SPAN_MASK, WAV2VEC2
 from espnet_plugin.tasks.asr import seconds_per_input
 from espnet_plugin.tasks.schedule import batches_per_epoch, fill_schedule
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
@@ -41,9 +41,9 @@ class DualModeSSLTask(SSLTask):
             frontend="default",
             normalize="global_mvn",
             preencoder=None,
-            encoder=host.DUAL_MODE,
-            model=host.DUAL_MODE_SSL,
-            loss=[{"name": host.WAV2VEC2, "conf": {}}],
+            encoder=DUAL_MODE,
+            model=DUAL_MODE_SSL,
+            loss=[{"name": WAV2VEC2, "conf": {}}],
             util=[{"name": SPAN_MASK, "conf": {}}],
         )
 
@@ -60,8 +60,8 @@ class DualModeSSLTask(SSLTask):
             UserError: If an option is unknown or out of range.
         """
         for option, wanted in (
-            ("encoder", host.DUAL_MODE),
-            ("model", host.DUAL_MODE_SSL),
+            ("encoder", DUAL_MODE),
+            ("model", DUAL_MODE_SSL),
         ):
             if getattr(args, option) != wanted:
                 raise UserError(
@@ -74,7 +74,7 @@ class DualModeSSLTask(SSLTask):
                 # An empty `conf:` in a YAML file is None.
                 part["conf"] = dict(part.get("conf") or {})
         for loss in args.loss:
-            if loss["name"] == host.WAV2VEC2:
+            if loss["name"] == WAV2VEC2:
                 loss["conf"]["mask_util"] = SPAN_MASK
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)

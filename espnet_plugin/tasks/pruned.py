@@ -9,6 +9,7 @@ from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import PRUNED
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.schedule import total_updates
 
@@ -46,7 +47,7 @@ class PrunedASRTask(CountedASRTask):
         for option in ("dense_model_file", "pruner_nonzero"):
             if getattr(args, option) is None:
                 raise UserError(f"--{option} is needed")
-        args.model = host.PRUNED
+        args.model = PRUNED
         model = super().build_model(args)
         state = dict(read_checkpoint(args.dense_model_file))
         # The counters of pruning are new.

@@ -7,11 +7,15 @@ import shutil
 import pytest
 import torch
 import yaml
-from espnet2.tasks.asr import ASRTask
+from espnet2.tasks.asr import ASRTask, encoder_choices
+from tiny_asr import build_tiny_asr
 
+from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE
 
 
 class Malicious:
@@ -243,3 +247,18 @@ def test_chooses_the_average_by_ctc_error_rate(tmp_path):
         choose_checkpoint(tmp_path, "no.pth")
     with pytest.raises(UserError, match="no checkpoint"):
         choice("checkpoint.pth", "notes.txt")
+
+
+def test_our_encoder_is_built_once_it_is_registered(tmp_path, monkeypatch):
+    host.register()
+    tiny = build_tiny_asr(
+        tmp_path, encoder=DUAL_MODE, encoder_conf=dict(cnn_module_kernel=7)
+    )
+    monkeypatch.delitem(encoder_choices.classes, DUAL_MODE)
+    with pytest.raises(UserError, match=r"encoder dual_mode.*host\.register\(\)"):
+        load_asr_model(tiny.config, tiny.checkpoint)
+    # As every command does, before it knows whether it will build a model.
+    register_later(host.register)
+    assert DUAL_MODE not in encoder_choices.classes
+    model, _ = load_asr_model(tiny.config, tiny.checkpoint)
+    assert model.encoder.mode == "full"

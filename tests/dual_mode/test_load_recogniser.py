@@ -7,6 +7,7 @@ from tiny_asr import build_tiny_asr
 from espnet_plugin import host
 from espnet_plugin.dual_mode.load import AVERAGED, load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE
 
 CONF = dict(
     cnn_module_kernel=7,
@@ -21,7 +22,7 @@ SPEECH = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
 def supernet(tmp_path):
     """A folder whose stock average mixes masks, and our average beside it."""
     host.register()
-    tiny = build_tiny_asr(tmp_path, encoder=host.DUAL_MODE, encoder_conf=CONF)
+    tiny = build_tiny_asr(tmp_path, encoder=DUAL_MODE, encoder_conf=CONF)
     state = torch.load(tiny.checkpoint, weights_only=True)
     masks = [name for name in state if "pruner.mask_" in name]
     for name in masks:

@@ -16,6 +16,7 @@ from espnet_plugin.bin import recognise
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.files import write_json
+from espnet_plugin.names import DUAL_MODE
 
 CONF = dict(cnn_module_kernel=7, chunk_frames=4, left_context_frames=6)
 SAMPLES = (3000 * np.random.default_rng(0).standard_normal(24001)).astype("<i2")
@@ -25,7 +26,7 @@ SAMPLES = (3000 * np.random.default_rng(0).standard_normal(24001)).astype("<i2")
 def model(tmp_path_factory):
     host.register()
     root = tmp_path_factory.mktemp("recognise")
-    tiny = build_tiny_asr(root, encoder=host.DUAL_MODE, encoder_conf=CONF)
+    tiny = build_tiny_asr(root, encoder=DUAL_MODE, encoder_conf=CONF)
     # A new model says one thing of all it hears: how frames differ has to count.
     state = torch.load(tiny.checkpoint, weights_only=True)
     centre, weight = (state[f"ctc.ctc_lo.{part}"] for part in ("bias", "weight"))

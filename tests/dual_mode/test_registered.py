@@ -20,7 +20,8 @@ def test_espnets_task_builds_it_and_both_modes_train(tmp_path):
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
     from espnet_plugin.dual_mode.extract import extract_streaming, extracted_options
     from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
-    from espnet_plugin.host import DUAL_MODE, register
+    from espnet_plugin.host import register
+    from espnet_plugin.names import DUAL_MODE
 
     register()
     tiny = build_tiny_asr(tmp_path, encoder=DUAL_MODE, encoder_conf=CONF)

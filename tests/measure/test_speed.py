@@ -1,5 +1,7 @@
 """The real-time factor is of the encoder, on the threads that were asked for."""
 
+import os
+import signal
 import statistics
 import time
 from pathlib import Path
@@ -16,14 +18,9 @@ from espnet_plugin.files import read_json
 from espnet_plugin.jobs.evaluate import measure_speed
 from espnet_plugin.measure import memory
 from espnet_plugin.measure import speed as speed_module
-from espnet_plugin.measure.speed import (
-    count_macs,
-    count_nonzero,
-    count_parameters,
-    encoder_rtf,
-    speech_like_noise,
-    write_rtf,
-)
+from espnet_plugin.measure.parameters import count_nonzero, count_parameters
+from espnet_plugin.measure.speed import count_macs, encoder_rtf, write_rtf
+from espnet_plugin.measure.workload import speech_like_noise
 
 
 @pytest.fixture(scope="module")
@@ -135,20 +132,35 @@ def test_peak_memory_is_not_known_where_the_process_fails(tmp_path, caplog):
     assert "peak memory is not known" in caplog.text
 
 
+def _measuring_processes() -> list[int]:
+    """Return the numbers of the processes that this one has started to measure."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            ours = f"PPid:\t{os.getpid()}\n" in status.read_text()
+            command = status.with_name("cmdline").read_bytes()
+        except OSError:  # gone meanwhile
+            continue
+        if ours and b"espnet_plugin.measure.memory" in command:
+            found.append(int(status.parent.name))
+    return found
+
+
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
 )
 def test_one_process_measures_all_models(tiny_asr_model):
     name = tiny_asr_model.checkpoint.name
     memory.peak_memory_mb(tiny_asr_model.dir, name, 1)
-    process = memory._server._process
+    (first,) = _measuring_processes()
     memory.peak_memory_mb(tiny_asr_model.dir, name, 1)
-    assert memory._server._process is process and process.poll() is None
+    assert _measuring_processes() == [first]
     # A dead one is replaced.
-    process.kill()
-    process.wait()
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     assert memory.peak_memory_mb(tiny_asr_model.dir, name, 1) is not None
-    assert memory._server._process is not process
+    (second,) = _measuring_processes()
+    assert second != first
 
 
 def test_peak_memory_grows_with_the_length(tiny_asr_model):

@@ -14,6 +14,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.measure import speed
 from espnet_plugin.measure.chunk_speed import chunk_rtf, frames_ms
+from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.report.dual_table import dual_mode_table
 
 
@@ -164,7 +165,7 @@ def test_the_audio_in_a_chunk_hangs_on_the_hop(tmp_path, monkeypatch):
     host.register()
     conf = dict(cnn_module_kernel=7, mode="streaming", left_context_frames=4)
     conf.update(chunk_frames=4)
-    tiny = build_tiny_asr(tmp_path, encoder=host.DUAL_MODE, encoder_conf=conf)
+    tiny = build_tiny_asr(tmp_path, encoder=DUAL_MODE, encoder_conf=conf)
     config = yaml.safe_load(tiny.config.read_text())
     # ESPnet's default: 8 ms, at 16 kHz.
     del config["frontend_conf"]["hop_length"]

@@ -19,6 +19,7 @@ from espnet_plugin.dual_mode.pretrained import (
 )
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
+from espnet_plugin.names import DUAL_MODE
 
 CONFIG = Path(__file__).parents[2] / "conf/dualmode/pretrain_wav2vec2.yaml"
 MELS, EPOCHS = 20, 2
@@ -94,7 +95,7 @@ def asr(root, trained, name="asr", **conf):
         root,
         name=name,
         num_blocks=blocks,
-        encoder=host.DUAL_MODE,
+        encoder=DUAL_MODE,
         encoder_conf=encoder_conf,
     )
     model, _ = ASRTask.build_model_from_file(tiny.config, tiny.checkpoint)

@@ -1,0 +1,25 @@
+"""How large a model is."""
+
+import torch
+
+__all__ = ["count_nonzero", "count_parameters"]
+
+
+def count_parameters(model: torch.nn.Module) -> dict[str, int]:
+    """Count the values of the parameters, in all and by part of the model.
+
+    Returns:
+        ``total``, and the number in each child module that has any, e.g. ``encoder``,
+        ``ctc``. Buffers (statistics) are not counted.
+    """
+    counts = {"total": sum(item.numel() for item in model.parameters())}
+    for name, child in model.named_children():
+        size = sum(item.numel() for item in child.parameters())
+        if size:
+            counts[name] = size
+    return counts
+
+
+def count_nonzero(model: torch.nn.Module) -> int:
+    """Count the values of the parameters that are not exactly zero."""
+    return sum(int(torch.count_nonzero(item)) for item in model.parameters())

@@ -1,0 +1,24 @@
+"""The names under which ESPnet knows this plugin's classes.
+
+A module of its own that imports nothing: a name can be asked for without the many
+seconds that importing ESPnet takes. ``host.py`` registers the classes.
+"""
+
+__all__ = [
+    "DUAL_MODE",
+    "DUAL_MODE_MODEL",
+    "DUAL_MODE_SSL",
+    "ENCRL",
+    "PRUNED",
+    "SPAN_MASK",
+    "WAV2VEC2",
+]
+
+# ESPnet's registries take lower-case names only.
+ENCRL = "encrl"  # a model of the ASR task
+PRUNED = "pruned"  # a model of the ASR task
+DUAL_MODE = "dual_mode_conformer"  # an encoder
+DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
+DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
+WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
+SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
