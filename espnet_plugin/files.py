@@ -13,6 +13,7 @@ from typing import Any, Iterable, Iterator, Union
 from espnet_plugin.errors import UserError
 
 __all__ = [
+    "PathLike",
     "file_checksum",
     "locked",
     "read_json",
@@ -23,6 +24,7 @@ __all__ = [
     "write_text",
 ]
 
+# A path as callers may give it.
 PathLike = Union[str, Path]
 
 

@@ -1,78 +1,16 @@
-"""ESPnet's checkpoints: which one to take, and reading it without running its code."""
+"""Reading ESPnet's checkpoints without running code that is in them."""
 
-import fnmatch
-import logging
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 import torch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.checkpoint import choose_checkpoint
 
 __all__ = ["choose_checkpoint", "read_checkpoint"]
-
-# From the best to the last resort, before any other name.
-_PATTERNS = (
-    "valid.cer_ctc.ave.pth",
-    "valid.cer_ctc.ave_*best.pth",
-    "valid.acc.ave.pth",
-    "valid.acc.ave_*best.pth",
-    "valid.loss*.ave.pth",
-    "valid.*.ave.pth",
-    "*.ave_*best.pth",
-    "*.ave.pth",
-    "valid.cer_ctc.best.pth",
-    "*best.pth",
-    "latest.pth",
-    "*epoch.pth",
-    # Of this plugin's small models; beside it may lie one without masked blocks.
-    "model.pth",
-)
-
-
-def choose_checkpoint(
-    directory: Union[str, Path], name: Optional[str] = None, ctc_only: bool = True
-) -> Path:
-    """Return the checkpoint of an experiment folder that ought to be used.
-
-    Args:
-        directory: The folder with ``config.yaml``.
-        name: File name asked for by the user; otherwise an average of the best epochs
-            by CTC character error rate, then any average, the best epoch, the latest.
-        ctc_only: The model has no attention decoder. ESPnet then averages arbitrary
-            epochs as those of the best accuracy, so these are taken last.
-
-    Raises:
-        UserError: If there is none, or ``name`` is not there.
-    """
-    directory = Path(directory)
-    # ``checkpoint.pth`` is the optimiser's state as well, for resuming only.
-    names = sorted(
-        path.name
-        for path in directory.glob("*.pth")
-        if path.is_file() and path.name != "checkpoint.pth"
-    )
-    if name is not None:
-        if not (directory / name).is_file():
-            raise UserError(
-                f"{directory} has no checkpoint {name!r}; "
-                f"it has {', '.join(names) or 'none'}"
-            )
-        return directory / name
-    for candidates in _by_trust(names, ctc_only):
-        for pattern in (*_PATTERNS, "*"):
-            found = fnmatch.filter(candidates, pattern)
-            if found:
-                # The last epoch of "9epoch.pth" and "10epoch.pth" is the tenth.
-                choice = max(found, key=lambda item: (len(item), item))
-                logging.info("checkpoint: %s (of %s)", choice, ", ".join(names))
-                return directory / choice
-    raise UserError(
-        f"{directory} has no checkpoint (*.pth): "
-        "finish its training, or give the folder that holds one"
-    )
 
 
 def read_checkpoint(
@@ -124,14 +62,6 @@ def read_checkpoint(
 def _whole(tensor: torch.Tensor) -> torch.Tensor:
     """Fill the gaps of a file without masked blocks (``dual_mode.extract``)."""
     return tensor if tensor.layout == torch.strided else tensor.to_dense()
-
-
-def _by_trust(names: list[str], ctc_only: bool) -> list[list[str]]:
-    """Put those chosen by an accuracy that the model does not have behind the rest."""
-    if not ctc_only:
-        return [names]
-    doubtful = [name for name in names if name.startswith("valid.acc.")]
-    return [[name for name in names if name not in doubtful], doubtful]
 
 
 def _unreadable(path: Path, reason: str) -> str:
