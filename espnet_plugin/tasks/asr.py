@@ -11,6 +11,7 @@ from espnet_plugin import host
 from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.averaging import limit_averaged
 from espnet_plugin.tasks.ranks import (
     end_together,
     end_with_message,
@@ -25,6 +26,7 @@ from espnet_plugin.tasks.selection import (
     rebuild_batches,
 )
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
+from espnet_plugin.tasks.valid_error import count_valid_frames_only
 from espnet_plugin.tensors.layout import lay_out_frozen
 
 __all__ = ["CountedASRTask", "seconds_per_input"]
@@ -67,6 +69,7 @@ class CountedASRTask(ASRTask):
         read_selection(args)  # refuses bad options before anything takes time
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
+        count_valid_frames_only(model)
         # ESPnet builds the batches without the model, and once in a process.
         cls.score_book = ScoreBook()
         if args.data_selection_conf:
@@ -126,6 +129,7 @@ class CountedASRTask(ASRTask):
         """Train, going on from the last whole checkpoint; see ``ASRTask.main``."""
         if args is None:
             args = cls.get_parser().parse_args(cmd)
+        limit_averaged(args)
         # Before ranks are spawned, because only one may move files. Those that are
         # started otherwise read them only after they have met the first.
         given = ("dist_rank", "dist_launcher")
