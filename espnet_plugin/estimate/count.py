@@ -15,12 +15,12 @@ from typing import Optional, Sequence
 import torch
 from espnet2.tasks.asr import ASRTask
 
+from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.cost.log import FlopModel
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.asr import seconds_per_input
-from espnet_plugin.tasks.trainer import count_step
 
 __all__ = [
     "ModelCost",
