@@ -19,6 +19,7 @@ from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.encrl import EncRLTask
 from espnet_plugin.tasks.encrl_checks import check_inputs
+from espnet_plugin.tasks.encrl_options import EncRLOptions
 
 
 def _digest(state):
@@ -289,15 +290,17 @@ def test_features_of_another_width_than_the_references_are_refused(
     data = ("--train_data_path_and_name_and_type", "feats.scp,speech,npy")
     more = [*data, "--train_shape_file", str(shapes)]
     cmd = ["--output_dir", str(tmp_path), "--reference_config", "config.yaml", *more]
-    args = EncRLTask.get_parser().parse_args(cmd)
+    cmd += ["--reference_model_file", "model.pth"]
+    cmd += ["--valid_data_path_and_name_and_type", "feats.scp,speech,npy"]
+    asked = EncRLOptions.from_args(EncRLTask.get_parser().parse_args(cmd))
     # As ESPnet writes the configuration of a model that was trained on features.
     reference = Namespace(frontend=None, frontend_conf={}, input_size=23)
     with pytest.raises(UserError, match="are 80 wide, but the reference takes 23"):
-        check_inputs(args, reference)
-    check_inputs(args, Namespace(**{**vars(reference), "input_size": 80}))
+        check_inputs(asked, reference)
+    check_inputs(asked, Namespace(**{**vars(reference), "input_size": 80}))
     # Lengths alone say nothing of it.
     shapes.write_text("a 100\n")
-    check_inputs(args, reference)
+    check_inputs(asked, reference)
 
 
 def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
