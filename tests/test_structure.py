@@ -26,6 +26,7 @@ FLOORS = """
     experiment
     yaml_files
     files
+    options
     errors names progress tensors
 """
 

@@ -6,6 +6,8 @@ import torch
 from espnet2.ssl.loss.abs_loss import AbsSSLLoss
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import WAV2VEC2
+from espnet_plugin.options import read_options
 from espnet_plugin.self_supervised.wav2vec2 import Wav2Vec2Objective
 
 __all__ = ["Wav2Vec2Loss"]
@@ -50,12 +52,13 @@ class Wav2Vec2Loss(AbsSSLLoss):
             "frontend_lengths",
             "mask_info",
         ]
-        try:
-            self.objective = Wav2Vec2Objective(
-                encoder_output_size, target_size, **options
-            )
-        except TypeError as error:
-            raise UserError(f"loss wav2vec2, conf {options}: {error}") from error
+        self.objective = read_options(
+            Wav2Vec2Objective,
+            options,
+            f"loss {WAV2VEC2}, conf",
+            encoder_size=encoder_output_size,
+            target_size=target_size,
+        )
 
     def step(self, update: int, updates: Optional[int] = None) -> None:
         """Set the temperature for an update; ESPnet's SSL model calls this.
