@@ -23,6 +23,6 @@ setup(
         "demo": ["espeakng-loader"],
         # ESPnet's trainer writes curves with both, and espnet[asr] brings neither.
         "plots": ["matplotlib", "tensorboard"],
-        "test": ["pytest", "pytest-xdist", "espeakng-loader", "kaldialign"],
+        "test": ["pytest", "pytest-xdist", "espeakng-loader", "kaldialign", "grimp"],
     },
 )

@@ -169,7 +169,7 @@ class Cases:
         return EncRLTask.build_model(EncRLTask.get_parser().parse_args(cmd))
 
     def _step(self, model, batch, rate: int = RATE) -> Callable[[], None]:
-        from espnet_plugin.tasks.trainer import count_step
+        from espnet_plugin.cost.counting import count_step
 
         model.seconds_per_input = 1 / rate
         flops = count_step(model, batch, self.args.batch_size, self.args.seconds)

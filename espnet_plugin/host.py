@@ -53,9 +53,9 @@ def register_ssl() -> None:
     from espnet2.tasks import ssl
 
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
-    from espnet_plugin.dual_mode.masking import SpanMask
-    from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
-    from espnet_plugin.dual_mode.ssl_model import ESPnetDualModeSSLModel
+    from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
+    from espnet_plugin.self_supervised.masking import SpanMask
+    from espnet_plugin.self_supervised.model import ESPnetDualModeSSLModel
 
     ssl.encoder_choices.classes[DUAL_MODE] = DualModeConformerEncoder
     ssl.loss_choices.classes[WAV2VEC2] = Wav2Vec2Loss

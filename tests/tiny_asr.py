@@ -41,6 +41,11 @@ def write_utterances(folder: Path) -> SimpleNamespace:
     return SimpleNamespace(dir=folder, wav_scp=folder / "wav.scp", text=folder / "text")
 
 
+def load_speech(tiny: SimpleNamespace, name: str) -> torch.Tensor:
+    """Return the samples of an utterance, ``(samples,)``."""
+    return torch.from_numpy(soundfile.read(tiny.data_dir / f"{name}.wav")[0]).float()
+
+
 def write_stats(folder: Path, num_mels: int) -> Path:
     """Write a feats_stats.npz with the mean and the spread that log-mels have."""
     count, mean, spread = 1000.0, -6.0, 3.0

@@ -3,7 +3,7 @@
 import importlib
 import logging
 import pkgutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
@@ -18,6 +18,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_text
 from espnet_plugin.jobs.plain import train_plain_model, write_meta
 from espnet_plugin.jobs.training_job import read_yaml
+from espnet_plugin.options import read_options
 
 __all__ = ["BaselineJob", "baseline_names", "run_baseline"]
 
@@ -295,9 +296,4 @@ def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, A
 
 
 def _options(kind: type, given: Mapping[str, Any], recipe: Path) -> Any:
-    known = [field.name for field in fields(kind)]
-    if not isinstance(given, Mapping) or set(given) - set(known):
-        raise UserError(
-            f"{recipe}: options {given!r}: may be {', '.join(known) or 'none'}"
-        )
-    return kind(**given)
+    return read_options(kind, given, f"{recipe}: options")

@@ -9,7 +9,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Mapping, Sequence, Union
+from typing import Iterable, Literal, Mapping, Sequence, Union
 
 import numpy as np
 
@@ -67,31 +67,29 @@ class Selection:
     """
 
     keep: float = 0.7
-    criterion: str = "easy2hard"
+    criterion: Literal["easy", "hard", "easy2hard", "random"] = "easy2hard"
     warmup: int = 1
     keep_time: float = 1.0
     chunk_ms: float = 100.0
 
     def __post_init__(self):
         if not 0.0 < self.keep_time <= 1.0:
-            raise UserError(
-                f"data_selection_conf.keep_time {self.keep_time}: above 0, at most 1"
-            )
+            raise UserError(f"keep_time {self.keep_time}: above 0, at most 1")
         if not 10.0 <= self.chunk_ms:
             raise UserError(
-                f"data_selection_conf.chunk_ms {self.chunk_ms}: 10 at least, which is "
+                f"chunk_ms {self.chunk_ms}: 10 at least, which is "
                 "one frame of features"
             )
         if not 0.0 < self.keep <= 1.0:
-            raise UserError(f"data_selection_conf.keep {self.keep}: above 0, at most 1")
+            raise UserError(f"keep {self.keep}: above 0, at most 1")
         if self.criterion not in CRITERIA:
             raise UserError(
-                f"data_selection_conf.criterion {self.criterion!r}: must be one of "
+                f"criterion {self.criterion!r}: must be one of "
                 f"{', '.join(CRITERIA)}"
             )
         if self.warmup < 1 and self.criterion != "random":
             raise UserError(
-                f"data_selection_conf.warmup {self.warmup}: losses are known only "
+                f"warmup {self.warmup}: losses are known only "
                 "after an epoch on everything, so 1 at least"
             )
 

@@ -4,12 +4,13 @@ import argparse
 import copy
 import logging
 from inspect import Parameter, signature
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin.checkpoints.layers import keep_layer_settings
-from espnet_plugin.distill.students import choose_layers
+from espnet_plugin.distill.options import StudentOptions
+from espnet_plugin.distill.students import StudentLayers, choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import ENCRL
 
@@ -83,62 +84,86 @@ _NOT_FOR_STUDENTS = ("interctc_layer_idx", "interctc_use_conditioning", "ctc_tri
 
 
 def derive_student(
-    args: argparse.Namespace,
+    student: StudentOptions,
     reference: argparse.Namespace,
     teacher_dim: int,
-    layers: Optional[Sequence[int]] = None,
-) -> None:
-    """Fill in the student's half of ``args`` from the reference's configuration.
+    layers: StudentLayers,
+) -> dict[str, Any]:
+    """Return the settings of ESPnet's configuration that make the student.
 
     Args:
-        args: Of :class:`espnet_plugin.tasks.encrl.EncRLTask`; changed in place.
+        student: How it differs from the reference.
         reference: The reference's training configuration.
         teacher_dim: Width of the reference's encoding.
-        layers: The reference's layer for each of the student's; evenly spaced ones by
-            default. Options that differ from layer to layer follow them.
+        layers: The student's. Options that differ from layer to layer follow the
+            layers copied; of none, evenly spaced ones.
+
+    Returns:
+        New values by name, e.g. ``encoder_conf``. What is not in it stays as it is.
 
     Raises:
         UserError: If a width does not fit the heads, an encoder lacks an option, or
             time warping is on.
     """
-    specaug_given = args.specaug is not None
-    own_front_end = args.student_frontend is not None
-    if own_front_end and reference.frontend is None:
+    if student.frontend is not None and reference.frontend is None:
         raise UserError(
-            f"--student_frontend {args.student_frontend}: the reference takes "
+            f"--student_frontend {student.frontend}: the reference takes "
             "features, and so does the student; leave it out"
         )
-    for name in _SHARED + (() if specaug_given else ("specaug", "specaug_conf")):
-        if own_front_end and name in _FRONT_END:
-            continue
-        if hasattr(reference, name):
-            setattr(args, name, copy.deepcopy(getattr(reference, name)))
+    encoder_conf = _encoder_conf(student, reference, teacher_dim, layers)
+    return {
+        **_front_end(student, reference),
+        "student_num_layers": layers.number,
+        "encoder": student.encoder or reference.encoder,
+        "encoder_conf": encoder_conf,
+        "decoder": None,
+        "decoder_conf": {},
+        "model": ENCRL,
+        "model_conf": _model_conf(student, reference, teacher_dim, encoder_conf),
+    }
+
+
+def _front_end(
+    student: StudentOptions, reference: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what is shared with the reference, front end and SpecAugment."""
+    own_front_end = student.frontend is not None
+    left_out = _FRONT_END if own_front_end else ()
+    shared = {
+        name: copy.deepcopy(getattr(reference, name))
+        for name in _SHARED
+        if name not in left_out and hasattr(reference, name)
+    }
     if own_front_end:
-        args.frontend = args.student_frontend
-        args.frontend_conf = dict(args.student_frontend_conf)
-    elif args.student_frontend_conf:
-        raise UserError("student_frontend_conf: name its --student_frontend as well")
-    _forbid_time_warp(args, specaug_given)
-    args.encoder_conf = _encoder_conf(args, reference, teacher_dim, layers)
-    args.encoder = args.student_encoder or reference.encoder
+        shared["frontend"] = student.frontend
+        shared["frontend_conf"] = dict(student.frontend_conf)
+    return {**shared, **_without_time_warp(student, reference)}
+
+
+def _model_conf(
+    student: StudentOptions,
+    reference: argparse.Namespace,
+    teacher_dim: int,
+    encoder_conf: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the options of the model: of the reference's, of ours, and derived."""
     old = reference.model_conf or {}
-    unknown = set(args.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
+    unknown = set(student.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
             f"model_conf {sorted(unknown)}: EncRL takes {' and '.join(_OWN)} only, the "
             "rest follows from the reference"
         )
-    args.model = ENCRL
-    args.model_conf = {
+    conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
-        **{k: v for k, v in args.model_conf.items() if k in _OWN},
+        **{k: v for k, v in student.model_conf.items() if k in _OWN},
         "ctc_weight": 1.0,
         "teacher_dim": teacher_dim,
     }
     theirs = _frame_rate(reference.encoder, reference.encoder_conf)
-    ours = _frame_rate(args.encoder, args.encoder_conf)
-    if own_front_end or ours != theirs:
-        args.model_conf["resample_targets"] = True
+    ours = _frame_rate(student.encoder or reference.encoder, encoder_conf)
+    if student.frontend is not None or ours != theirs:
+        conf["resample_targets"] = True
         logging.info(
             "the student has a front end of its own, or other frames (input layer %s) "
             "than the reference (%s): the reference's outputs are resampled. Fewer "
@@ -147,65 +172,72 @@ def derive_student(
             ours,
             theirs,
         )
-    args.decoder, args.decoder_conf = None, {}
+    return conf
 
 
 def _encoder_conf(
-    args: argparse.Namespace,
+    student: StudentOptions,
     reference: argparse.Namespace,
     teacher_dim: int,
-    layers: Optional[Sequence[int]],
+    layers: StudentLayers,
 ) -> dict[str, Any]:
     """Return the options of the student's encoder."""
-    encoder = args.student_encoder or reference.encoder
+    encoder = student.encoder or reference.encoder
     if encoder is None:
         raise UserError(
             "the reference has no encoder besides its front end: name the student's "
             "with --student_encoder, e.g. conformer"
         )
     known = _parameters(encoder)
-    named = sorted(set(args.student_encoder_conf) & set(_NAMED))
+    _check_encoder_conf(student, encoder, known)
+    if encoder == reference.encoder:
+        conf = copy.deepcopy(reference.encoder_conf)
+        there = conf.get("num_blocks", known["num_blocks"].default)
+        taken = layers.copied
+        if taken is None:
+            taken = choose_layers(there, layers.number, "spaced")
+        conf = keep_layer_settings(conf, taken)
+    else:
+        conf = {**_in_common(reference, known), "num_blocks": layers.number}
+    for option in _NOT_FOR_STUDENTS:
+        conf.pop(option, None)
+    if student.exits:
+        conf["interctc_layer_idx"] = _exits(student, layers.number, encoder, known)
+    conf.update(student.encoder_conf)
+    if student.output_size is not None:
+        heads = conf.get("attention_heads", 4)
+        if student.output_size < 1 or student.output_size % heads:
+            raise UserError(
+                f"--student_output_size {student.output_size}: must be a "
+                f"multiple of the student's {heads} attention heads"
+            )
+        # Feed-forward width follows, as in the reference.
+        for name in ("linear_units", "cgmlp_linear_units"):
+            if name in known and name not in student.encoder_conf:
+                width = conf.get(name, known[name].default)
+                conf[name] = width * student.output_size // teacher_dim
+        conf["output_size"] = student.output_size
+    if student.linear_units is not None:
+        conf["linear_units"] = student.linear_units
+    return conf
+
+
+def _check_encoder_conf(
+    student: StudentOptions, encoder: str, known: Mapping[str, Parameter]
+) -> None:
+    """Refuse options that have an option of their own here, or that are unknown."""
+    named = sorted(set(student.encoder_conf) & set(_NAMED))
     if named:
         instead = sorted({_NAMED[name] for name in named})
         raise UserError(
             f"student_encoder_conf {', '.join(named)}: give {' and '.join(instead)}"
         )
-    unknown = sorted(set(args.student_encoder_conf) - set(known))
+    unknown = sorted(set(student.encoder_conf) - set(known))
     if unknown:
         raise UserError(
             f"student_encoder_conf {', '.join(unknown)}: encoder {encoder} has no "
             f"such option; it has {', '.join(sorted(set(known) - {'self'}))}"
         )
-    if encoder == reference.encoder:
-        conf = copy.deepcopy(reference.encoder_conf)
-        there = conf.get("num_blocks", known["num_blocks"].default)
-        if layers is None:
-            layers = choose_layers(there, args.student_num_layers, "spaced")
-        conf = keep_layer_settings(conf, layers)
-    else:
-        conf = _in_common(reference, known)
-        conf["num_blocks"] = args.student_num_layers
-    for option in _NOT_FOR_STUDENTS:
-        conf.pop(option, None)
-    if args.student_exits:
-        conf["interctc_layer_idx"] = _exits(args, encoder, known)
-    conf.update(args.student_encoder_conf)
-    if args.student_output_size is not None:
-        heads = conf.get("attention_heads", 4)
-        if args.student_output_size < 1 or args.student_output_size % heads:
-            raise UserError(
-                f"--student_output_size {args.student_output_size}: must be a "
-                f"multiple of the student's {heads} attention heads"
-            )
-        # Feed-forward width follows, as in the reference.
-        for name in ("linear_units", "cgmlp_linear_units"):
-            if name in known and name not in args.student_encoder_conf:
-                width = conf.get(name, known[name].default)
-                conf[name] = width * args.student_output_size // teacher_dim
-        conf["output_size"] = args.student_output_size
-    if args.student_linear_units is not None:
-        conf["linear_units"] = args.student_linear_units
-    return conf
 
 
 def _in_common(
@@ -229,13 +261,16 @@ def _in_common(
 
 
 def _exits(
-    args: argparse.Namespace, encoder: str, known: Mapping[str, Parameter]
+    student: StudentOptions,
+    num_layers: int,
+    encoder: str,
+    known: Mapping[str, Parameter],
 ) -> list[int]:
-    exits = sorted(set(args.student_exits))
-    if exits[0] < 1 or exits[-1] >= args.student_num_layers:
+    exits = sorted(set(student.exits))
+    if exits[0] < 1 or exits[-1] >= num_layers:
         raise UserError(
-            f"--student_exits {exits}: must be 1 to {args.student_num_layers - 1}, "
-            f"below the student's {args.student_num_layers} layers"
+            f"--student_exits {exits}: must be 1 to {num_layers - 1}, "
+            f"below the student's {num_layers} layers"
         )
     if "interctc_layer_idx" not in known:
         raise UserError(f"--student_exits: encoder {encoder} has no interctc_layer_idx")
@@ -255,15 +290,28 @@ def _parameters(encoder: str) -> Mapping[str, Parameter]:
     return signature(encoder_choices.get_class(encoder)).parameters
 
 
-def _forbid_time_warp(args: argparse.Namespace, given: bool) -> None:
-    if args.specaug is None:
-        return
+def _without_time_warp(
+    student: StudentOptions, reference: argparse.Namespace
+) -> dict[str, Any]:
+    """Return SpecAugment's settings, the student's own or the reference's."""
+    source = vars(reference)
+    if student.specaug is not None:
+        source = {"specaug": student.specaug, "specaug_conf": student.specaug_conf}
+    settings = {
+        name: copy.deepcopy(source[name])
+        for name in ("specaug", "specaug_conf")
+        if name in source
+    }
+    if settings.get("specaug") is None:
+        return settings
     # ESPnet's SpecAug warps time unless it is told not to.
-    if args.specaug_conf.get("apply_time_warp", True):
-        if given and "apply_time_warp" in args.specaug_conf:
+    conf = dict(settings.get("specaug_conf") or {})
+    if conf.get("apply_time_warp", True):
+        if student.specaug is not None and "apply_time_warp" in conf:
             raise UserError(
                 "specaug_conf.apply_time_warp must be false for EncRL: a warped frame "
                 "of the student has no frame of the teacher to be compared with"
             )
         logging.warning("specaug_conf.apply_time_warp is set to false for EncRL")
-        args.specaug_conf["apply_time_warp"] = False
+        conf["apply_time_warp"] = False
+    return {**settings, "specaug_conf": conf}

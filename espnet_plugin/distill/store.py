@@ -20,11 +20,11 @@ import torch
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_json
 
-__all__ = ["OutputStore", "StoreWriter", "expand_top"]
+__all__ = ["POSTERIOR_DTYPE", "OutputStore", "StoreWriter", "expand_top"]
 
 _META, _DONE, _INDEX = "meta.json", "done.json", "index.tsv"
 _POSTERIORS, _TOKENS, _POOLED = "posteriors.bin", "tokens.bin", "pooled.bin"
-_HALF, _TOKEN, _FLOAT = np.dtype("<f2"), np.dtype("<i4"), np.dtype("<f4")
+POSTERIOR_DTYPE, _TOKEN, _FLOAT = np.dtype("<f2"), np.dtype("<i4"), np.dtype("<f4")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class StoreWriter:
             parts[_TOKENS] = tokens.cpu().numpy().astype(_TOKEN).tobytes()
         # Half precision ends at 65504; a log-posterior of -1000 is as good as any.
         parts[_POSTERIORS] = (
-            values.clamp(min=-1e3).cpu().numpy().astype(_HALF).tobytes()
+            values.clamp(min=-1e3).cpu().numpy().astype(POSTERIOR_DTYPE).tobytes()
         )
         parts[_POOLED] = pooled.float().cpu().numpy().astype(_FLOAT).tobytes()
         checksum = 0
@@ -144,7 +144,7 @@ class StoreWriter:
 
     def _sizes(self) -> dict[str, int]:
         sizes = {
-            _POSTERIORS: self._frames * self._kept * _HALF.itemsize,
+            _POSTERIORS: self._frames * self._kept * POSTERIOR_DTYPE.itemsize,
             _POOLED: len(self.entries) * self._width * _FLOAT.itemsize,
         }
         if self._top:
@@ -183,9 +183,14 @@ class OutputStore:
         self._top = meta["top"]
         self._entries = _read_index(self.folder)
         kept = self._top or self.vocabulary
-        self._posteriors = _map(self.folder / _POSTERIORS, _HALF, kept)
+        self._posteriors = _map(self.folder / _POSTERIORS, POSTERIOR_DTYPE, kept)
         self._pooled = _map(self.folder / _POOLED, _FLOAT, self.width)
         self._tokens = _map(self.folder / _TOKENS, _TOKEN, kept) if self._top else None
+
+    @property
+    def names(self) -> list[str]:
+        """The utterances in it, in the order in which they were written."""
+        return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

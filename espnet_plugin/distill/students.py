@@ -1,17 +1,21 @@
 """Which layers a student takes from its teacher, and copying them."""
 
+import argparse
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence
+from typing import Mapping, Optional, Sequence
 
 import torch
 
 from espnet_plugin.checkpoints.layers import layer_origins
+from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.errors import UserError
 
 __all__ = [
     "INITS",
     "CopyReport",
+    "StudentLayers",
     "choose_layers",
+    "choose_student_layers",
     "copy_weights",
 ]
 
@@ -49,6 +53,64 @@ def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
         step = (num_teacher - 1) / (num_student - 1)
         return [round(i * step) for i in range(num_student)]
     raise UserError(f"layers {how!r}: must be one of first, last, spaced")
+
+
+@dataclass(frozen=True)
+class StudentLayers:
+    """The layers of a student.
+
+    Attributes:
+        number: How many there are.
+        copied: The reference's layer for each of them; None for random weights.
+    """
+
+    number: int
+    copied: Optional[tuple[int, ...]] = None
+
+
+def choose_student_layers(
+    student: StudentOptions, reference: argparse.Namespace, reference_config: str
+) -> StudentLayers:
+    """Return how many layers a student has, and which of the reference's it copies.
+
+    Args:
+        student: What is asked for.
+        reference: The reference's training configuration.
+        reference_config: Its file, for messages.
+
+    Raises:
+        UserError: If the reference has no such layers.
+    """
+    if student.encoder not in (None, reference.encoder):
+        if student.copies:
+            raise UserError(
+                f"--student_encoder {student.encoder} cannot copy the layers of "
+                f"the reference's {reference.encoder}: leave --student_layers "
+                "out, with --student_init random"
+            )
+        if student.num_layers < 1:
+            raise UserError(
+                f"--student_num_layers {student.num_layers}: must be 1 or more"
+            )
+        return StudentLayers(student.num_layers)
+    there = reference.encoder_conf.get("num_blocks")
+    if there is None:
+        raise UserError(
+            f"{reference_config}: the layers of encoder {reference.encoder} cannot be "
+            "counted: name the student's with --student_encoder, e.g. conformer"
+        )
+    if student.layers:
+        wrong = [layer for layer in student.layers if not 0 <= layer < there]
+        if wrong:
+            raise UserError(
+                f"--student_layers {wrong}: the reference's are 0 to {there - 1}"
+            )
+        return StudentLayers(len(student.layers), student.layers)
+    how = "first" if student.init == "random" else student.init
+    chosen = choose_layers(there, student.num_layers, how)  # refuses too many as well
+    if student.init == "random":
+        return StudentLayers(student.num_layers)
+    return StudentLayers(student.num_layers, tuple(chosen))
 
 
 @dataclass

@@ -77,7 +77,7 @@ class FrozenTeacher:
 
     Attributes:
         counting: Whether operations are being counted (see
-            ``espnet_plugin.tasks.trainer.count_step``).
+            ``espnet_plugin.cost.counting.count_step``).
         flops: Operations counted so far.
 
     Raises:

@@ -19,6 +19,7 @@ from espnet_plugin.dual_mode.options import (
 )
 from espnet_plugin.dual_mode.subsampling import Latency, Subsampling, too_short
 from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
 
 __all__ = ["DualModeConformerEncoder"]
 
@@ -160,10 +161,7 @@ class DualModeConformerEncoder(AbsEncoder):
         self._chosen: Optional[int] = None
         self.pruner: Optional[SelfPruner] = None
         if pruning is not None:
-            try:
-                self.pruner = SelfPruner(self, **pruning)
-            except TypeError as error:
-                raise UserError(f"pruning {pruning!r}: {error}") from error
+            self.pruner = read_options(SelfPruner, pruning, "pruning", root=self)
 
     def output_size(self) -> int:
         """Width of the encoding."""

@@ -14,6 +14,7 @@ from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import DualModeStep
 from espnet_plugin.dual_mode.transducer import GreedySearch, TransducerLoss
 from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
 from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["ESPnetDualModeModel"]
@@ -83,10 +84,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer; an "
                 "attention decoder cannot stream"
             )
-        try:
-            step = DualModeStep(**(dual_mode or {}))
-        except TypeError as error:
-            raise UserError(f"dual_mode {dict(dual_mode)!r}: {error}") from error
+        step = read_options(DualModeStep, dual_mode, "dual_mode")
         # ESPnet's own transducer branch needs a package that it does not install.
         super().__init__(
             encoder=encoder,

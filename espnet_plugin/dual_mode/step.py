@@ -39,34 +39,29 @@ class DualModeStep:
         for name in ("full_weight", "streaming_weight", "distillation_weight"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 <= value < math.inf):
-                raise UserError(f"dual_mode.{name} {value!r}: must be 0 or more")
+                raise UserError(f"{name} {value!r}: must be 0 or more")
         if not (self.full_weight or self.streaming_weight):
-            raise UserError(
-                "dual_mode.full_weight 0 and streaming_weight 0: one must be above 0"
-            )
+            raise UserError("full_weight 0 and streaming_weight 0: one must be above 0")
         if self.distillation_weight and not self.streaming_weight:
             raise UserError(
-                "dual_mode.distillation_weight needs a streaming pass: give "
+                "distillation_weight needs a streaming pass: give "
                 "streaming_weight above 0"
             )
         if self.distillation_weight and not self.full_weight:
             raise UserError(
-                "dual_mode.distillation_weight needs a full-context pass that learns: "
+                "distillation_weight needs a full-context pass that learns: "
                 "give full_weight above 0, or set it to 0"
             )
         if not (_is_number(self.temperature) and self.temperature > 0):
-            raise UserError(
-                f"dual_mode.temperature {self.temperature!r}: must be above 0"
-            )
+            raise UserError(f"temperature {self.temperature!r}: must be above 0")
         delay = self.delay_frames
         if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
             raise UserError(
-                f"dual_mode.delay_frames {delay!r}: must be a whole number, 0 or more"
+                f"delay_frames {delay!r}: must be a whole number, 0 or more"
             )
         if self.sampling not in SAMPLINGS:
             raise UserError(
-                f"dual_mode.sampling {self.sampling!r}: must be one of "
-                f"{', '.join(SAMPLINGS)}"
+                f"sampling {self.sampling!r}: must be one of " f"{', '.join(SAMPLINGS)}"
             )
 
     @property

@@ -15,12 +15,14 @@ from typing import Optional, Sequence
 import torch
 from espnet2.tasks.asr import ASRTask
 
+from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.cost.log import FlopModel
 from espnet_plugin.distill.config import derive_student
+from espnet_plugin.distill.options import StudentOptions
+from espnet_plugin.distill.students import StudentLayers
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.asr import seconds_per_input
-from espnet_plugin.tasks.trainer import count_step
 
 __all__ = [
     "ModelCost",
@@ -127,13 +129,8 @@ def _stock_args(config: dict, vocabulary: int) -> argparse.Namespace:
 
 
 # What a configuration of EncRL may say of the student; the latter are empty by default.
-_STUDENT = (
-    "student_encoder",
-    "student_frontend",
-    "student_output_size",
-    "student_linear_units",
-)
-_STUDENT_CONF = ("student_encoder_conf", "student_frontend_conf")
+_STUDENT = ("encoder", "frontend", "output_size", "linear_units")
+_STUDENT_CONF = ("encoder_conf", "frontend_conf")
 
 
 def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
@@ -145,23 +142,21 @@ def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
         num_layers: Of the student.
     """
     teacher = _stock_args(reference, 4)
-    args = argparse.Namespace(
-        student_num_layers=num_layers,
-        student_exits=[],
-        **{name: encrl.get(name) for name in _STUDENT},
-        **{name: dict(encrl.get(name) or {}) for name in _STUDENT_CONF},
-        specaug=None,
-        model_conf={},
+    options = StudentOptions(
+        num_layers,
+        **{name: encrl.get(f"student_{name}") for name in _STUDENT},
+        **{name: dict(encrl.get(f"student_{name}") or {}) for name in _STUDENT_CONF},
     )
-    derive_student(args, teacher, teacher.encoder_conf.get("output_size", 256))
+    width = teacher.encoder_conf.get("output_size", 256)
+    derived = derive_student(options, teacher, width, StudentLayers(num_layers))
     student = copy.deepcopy(reference)
     student.pop("decoder", None)
-    if args.student_frontend is not None:
-        student.update(frontend=args.frontend, frontend_conf=args.frontend_conf)
+    if options.frontend is not None:
+        student.update({n: derived[n] for n in ("frontend", "frontend_conf")})
     return {
         **student,
-        "encoder": args.encoder,
-        "encoder_conf": args.encoder_conf,
+        "encoder": derived["encoder"],
+        "encoder_conf": derived["encoder_conf"],
         "model_conf": {"ctc_weight": 1.0},
     }
 

@@ -8,6 +8,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
 from espnet_plugin.pruning.gates import GatePruner
 from espnet_plugin.pruning.magnitude import MagnitudePruner
 from espnet_plugin.pruning.select import final_sparsity, prunable_modules
@@ -62,10 +63,9 @@ class ESPnetPrunedModel(ESPnetASRModel):
             raise UserError(f"pruner {name!r}: must be one of {', '.join(PRUNERS)}")
         modules = prunable_modules(self, without=without)
         sparsity = final_sparsity(self, modules, nonzero)
-        try:
-            self.pruner = PRUNERS[name](modules, sparsity, **conf)
-        except TypeError as error:
-            raise UserError(f"pruner_conf of {name}: {error}") from error
+        self.pruner = read_options(
+            PRUNERS[name], conf, "pruner_conf", modules=modules, sparsity=sparsity
+        )
         self.updates = updates
 
     def forward(self, speech: torch.Tensor, speech_lengths: torch.Tensor, **others):

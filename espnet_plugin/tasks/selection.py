@@ -15,6 +15,7 @@ from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet_plugin.data.selection import ScoreBook, Selection
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_lines
+from espnet_plugin.options import read_options
 from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = ["SelectedBatches", "note_ctc_scores", "read_selection", "rebuild_batches"]
@@ -31,10 +32,7 @@ def read_selection(args: argparse.Namespace) -> Optional[Selection]:
     conf = getattr(args, "data_selection_conf", None)
     if not conf:
         return None
-    try:
-        selection = Selection(**conf)
-    except TypeError as error:
-        raise UserError(f"data_selection_conf {conf}: {error}") from error
+    selection = read_options(Selection, conf, "data_selection_conf")
     if args.iterator_type != "sequence" or args.num_iters_per_epoch is not None:
         raise UserError(
             "data_selection_conf needs iterator_type: sequence and no "

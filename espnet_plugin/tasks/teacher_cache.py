@@ -3,10 +3,11 @@
 import argparse
 import random
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Iterator, Type
+from typing import Any, Callable, Iterator, Sequence, Type
 
 import numpy as np
 import torch
@@ -17,24 +18,66 @@ from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_plugin.cost.log import CostLog, FlopModel
 from espnet_plugin.distill.cache import data_checksum, write_cache
+from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, locked
-from espnet_plugin.tasks.selection import read_selection
+from espnet_plugin.tasks.encrl_options import EncRLOptions
 from espnet_plugin.tensors.ranks import is_distributed
 
-__all__ = ["build_cache"]
+__all__ = ["TrainingBatches", "build_cache", "training_batches"]
 
 _PATIENCE = timedelta(days=30)
 _COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "teacher_flops")
 
 
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The batches of an epoch over training and development data, as ESPnet makes them.
+
+    Attributes:
+        loaders: ESPnet's, whose items are names and batches.
+        device: What they are computed on.
+    """
+
+    loaders: tuple[Any, ...]
+    device: str
+
+    def __len__(self) -> int:
+        return sum(len(loader) for loader in self.loaders)
+
+    def __iter__(self) -> Iterator[tuple[Sequence[str], dict[str, torch.Tensor]]]:
+        for names, batch in chain(*self.loaders):
+            yield names, to_device(batch, self.device)
+
+
+def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingBatches:
+    """Return the batches of the training itself, of all data.
+
+    Those of the training, because what an utterance's last frames are depends, by a
+    hair, on the padding behind it.
+
+    Args:
+        task: Whose batches they are.
+        args: Of the training.
+    """
+    # Everything, whatever the first epoch would choose.
+    args = argparse.Namespace(**{**vars(args), "data_selection_conf": {}})
+    loaders = tuple(
+        task.build_iter_factory(
+            args, DistributedOption(), mode, kwargs={"num_iters_per_epoch": None}
+        ).build_iter(1, shuffle=False)
+        for mode in ("train", "valid")
+    )
+    return TrainingBatches(loaders, "cuda" if args.ngpu > 0 else "cpu")
+
+
 def build_cache(
-    task: Type[AbsTask],
-    args: argparse.Namespace,
+    options: EncRLOptions,
     teacher: FrozenTeacher,
     seconds_per_input: float,
+    batches: Callable[[], TrainingBatches],
 ) -> OutputStore:
     """Return the outputs of the teacher for training and development data.
 
@@ -42,56 +85,36 @@ def build_cache(
     computed now or for an earlier run: a run's cost does not depend on the others'.
 
     Args:
-        task: Whose batches they are.
-        args: Of the training.
+        options: Of the training, with ``cache``.
         teacher: The reference.
         seconds_per_input: See :mod:`espnet_plugin.tasks.asr`.
+        batches: Makes the batches, if the cache is not there yet.
 
     Raises:
         UserError: If the audio changes from epoch to epoch, or the folder holds a cache
             of something else.
     """
-    selection = read_selection(args)
-    changes = [
-        o for o in ("rir_scp", "noise_scp") if getattr(args, o, None) is not None
-    ]
-    if selection is not None and selection.keep_time < 1:
-        changes.append("data_selection_conf keep_time")
-    for option in changes:
+    cache = options.cache
+    for option in cache.changing:
         raise UserError(
             f"--teacher_cache and --{option}: the student would hear other audio in "
             "every epoch than the reference did; leave one out"
         )
-    folder = Path(args.teacher_cache)
-    made_of = {
-        "reference": file_checksum(Path(args.reference_model_file)),
-        "configuration": file_checksum(Path(args.reference_config)),
-        "data": data_checksum(
-            [
-                Path(path)
-                for path, name, _ in (
-                    *args.train_data_path_and_name_and_type,
-                    *args.valid_data_path_and_name_and_type,
-                )
-                if name == "speech"
-            ]
-        ),
-    }
-    if teacher.dtype != torch.float32:  # What older caches say means single precision.
-        made_of["precision"] = str(teacher.dtype)
+    made_of = _made_of(options)
     # One rank computes, the others read what it wrote. That may take days, and a
     # group's own patience ends after minutes; a lost rank is noticed at once here too.
     if is_distributed():
         patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
     if not is_distributed() or dist.get_rank() == 0:
         # Several trainings of a table may want it at the same time.
-        with locked(folder), _same_random_numbers():
-            _fill(folder, made_of, task, args, teacher, seconds_per_input)
+        with locked(cache.folder), _same_random_numbers():
+            if not (cache.folder / "done.json").is_file():
+                _fill(options, made_of, teacher, seconds_per_input, batches())
     if is_distributed():
         dist.barrier(patient)
-    store = OutputStore(folder, made_of)
+    store = OutputStore(cache.folder, made_of)
     if not is_distributed() or dist.get_rank() == 0:
-        CostLog(Path(args.output_dir) / "cost.json").add_once(
+        CostLog(options.output_dir / "cost.json").add_once(
             "teacher_cache",
             # Stores of earlier versions did not note all of them.
             **{name: store.figures[name] for name in _COSTS if name in store.figures},
@@ -109,30 +132,32 @@ def _same_random_numbers() -> Iterator[None]:
     np.random.set_state(array)
 
 
+def _made_of(options: EncRLOptions) -> dict[str, str]:
+    """Return what the outputs depend on, by name."""
+    reference, data = options.reference, options.data
+    tables = [
+        Path(path) for path, name, _ in data.train + data.valid if name == "speech"
+    ]
+    made_of = {
+        "reference": file_checksum(reference.model_file),
+        "configuration": file_checksum(reference.config),
+        "data": data_checksum(tables),
+    }
+    if reference.dtype != "float32":  # What older caches say means single precision.
+        made_of["precision"] = str(DTYPES[reference.dtype])
+    return made_of
+
+
 def _fill(
-    folder: Path,
-    made_of: dict,
-    task: Type[AbsTask],
-    args: argparse.Namespace,
+    options: EncRLOptions,
+    made_of: dict[str, str],
     teacher: FrozenTeacher,
     seconds_per_input: float,
+    batches: TrainingBatches,
 ) -> None:
-    if (folder / "done.json").is_file():
-        return
-    # Everything, whatever the first epoch would choose.
-    args = argparse.Namespace(**{**vars(args), "data_selection_conf": {}})
-    device = "cuda" if args.ngpu > 0 else "cpu"
-    # The batches of the training itself: what an utterance's last frames are depends,
-    # by a hair, on the padding behind it.
-    loaders = [
-        task.build_iter_factory(
-            args, DistributedOption(), mode, kwargs={"num_iters_per_epoch": None}
-        ).build_iter(1, shuffle=False)
-        for mode in ("train", "valid")
-    ]
     total = sum(
         float(line.split()[1].split(",")[0])
-        for path in (args.train_shape_file[0], args.valid_shape_file[0])
+        for path in (options.data.train_shapes[0], options.data.valid_shapes[0])
         for line in Path(path).read_text(encoding="utf-8").splitlines()
     )
 
@@ -148,16 +173,16 @@ def _fill(
         finally:
             teacher.counting = False
 
-    example = to_device(next(iter(loaders[0]))[1], device)
+    _, example = next(iter(batches))
     flops = FlopModel(count)
     write_cache(
-        folder,
+        options.cache.folder,
         made_of,
         teacher,
-        ((names, to_device(batch, device)) for names, batch in chain(*loaders)),
-        sum(len(loader) for loader in loaders),
+        batches,
+        len(batches),
         total * seconds_per_input,
         seconds_per_input,
         lambda utterances, seconds: flops(utterances, seconds)[0],
-        args.teacher_cache_top,
+        options.cache.top,
     )

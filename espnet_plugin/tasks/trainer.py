@@ -3,11 +3,9 @@
 import logging
 import math
 import os
-from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterable, Iterator
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
@@ -15,12 +13,12 @@ from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
 from espnet_plugin.checkpoints.plain import save_state
-from espnet_plugin.cost.flop_counter import flop_counter
+from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
-__all__ = ["CostTrainer", "count_step", "keep_whole_checkpoint"]
+__all__ = ["CostTrainer", "keep_whole_checkpoint"]
 
 _FLOPS = "_flop_model"
 # The share of an epoch's updates that ESPnet may leave out, since their gradient is not
@@ -38,108 +36,6 @@ def _plain(model: torch.nn.Module) -> torch.nn.Module:
 
 def _device(model: torch.nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-def count_step(
-    model: torch.nn.Module, batch: dict, utterances: int, seconds: float
-) -> tuple[int, int]:
-    """Count the operations of forward and backward on noise.
-
-    In evaluation mode and without touching ``.grad``, so that neither batch statistics
-    nor random numbers nor gradients of the training change. Layers that stochastic
-    depth skips in some steps count with the share of steps in which they run.
-
-    Args:
-        model: With ``seconds_per_input``.
-        batch: A real batch, for its keys, types and widths.
-        utterances: Number of utterances.
-        seconds: Length of each.
-
-    Returns:
-        Operations of the student (or plain model), and of its frozen teacher.
-    """
-    length = max(1, round(seconds / model.seconds_per_input))
-    # A decoder's work grows with the transcript: as many tokens a second as here.
-    tokens = 1
-    if "text" in batch:
-        longest = int(batch["speech_lengths"].max())
-        tokens = max(1, round(batch["text"].size(1) * length / longest))
-    probe = {}
-    for key, value in batch.items():
-        if key == "speech":
-            shape = (utterances, length, *value.shape[2:])
-            generator = torch.Generator().manual_seed(0)
-            probe[key] = torch.randn(shape, generator=generator).to(value)
-        elif key == "speech_lengths":
-            probe[key] = value.new_full((utterances,), length)
-        elif key.endswith("_lengths"):
-            probe[key] = value.new_full((utterances,), tokens)
-        elif isinstance(value, torch.Tensor):
-            probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, tokens)
-    teacher = getattr(model, "teacher", None)
-    # A model whose steps differ says which kinds there are, and how often each comes.
-    kinds = getattr(model, "step_kinds", [(1.0, None)])
-    chances = _chances_to_skip(model)
-    training = model.training
-    model.eval()
-    ours = theirs = 0.0
-    try:
-        for share, kind in kinds:
-            if kind is not None:
-                model.probed = kind
-            if teacher is not None:
-                teacher.counting, teacher.flops = True, 0
-            counted = _count_once(model, probe)
-            taught = teacher.flops if teacher is not None else 0
-            if chances:
-                # All layers of an encoder are alike, so one count without any of those
-                # that may be missing tells what each of them costs.
-                with _skipped(chances):
-                    least = _count_once(model, probe)
-                counted -= (counted - least) * sum(chances.values()) / len(chances)
-            ours += share * (counted - taught)
-            theirs += share * taught
-    finally:
-        model.train(training)
-        if hasattr(model, "probed"):
-            model.probed = None
-        if teacher is not None:
-            teacher.counting = False
-    return round(ours), round(theirs)
-
-
-def _count_once(model: torch.nn.Module, probe: dict) -> int:
-    with flop_counter() as counter, torch.enable_grad():
-        loss = model(**probe)[0]
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
-    return counter.get_total_flops()
-
-
-def _chances_to_skip(model: torch.nn.Module) -> dict[torch.nn.Module, float]:
-    """Return the layers with stochastic depth, and the share of steps they rest in."""
-    return {
-        layer: layer.stochastic_depth_rate
-        for layer in model.modules()
-        if getattr(layer, "stochastic_depth_rate", 0) > 0
-    }
-
-
-@contextmanager
-def _skipped(layers: Iterable[torch.nn.Module]) -> Iterator[None]:
-    """Let layers pass their input on, as they do in the steps in which they rest."""
-    before = [(layer, layer.forward) for layer in layers]
-    for layer, _ in before:
-        layer.forward = _pass_on
-    try:
-        yield
-    finally:
-        for layer, _ in before:
-            del layer.forward
-
-
-def _pass_on(x, mask, cache=None):
-    return x, mask
 
 
 class CostTrainer(Trainer):

@@ -5,11 +5,11 @@ import torch
 from dual_small_model import COUNTS, LENGTHS, TEXT, batch, build
 from espnet2.asr.espnet_model import ESPnetASRModel
 
+from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.dual_mode.in_place import divergence_by_frame
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.trainer import count_step
 
 
 def test_full_context_alone_is_stock_training():

@@ -4,11 +4,11 @@ import pytest
 import torch
 import yaml
 
+from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.count import build_model, count_model, student_config
-from espnet_plugin.tasks.trainer import count_step
 
 VOCABULARY = 29
 FRONTEND = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 20}

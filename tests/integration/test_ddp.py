@@ -1,34 +1,26 @@
 """Two ranks on CPUs, through ESPnet's own trainer: the same training, and its end."""
 
-import multiprocessing
 import os
 import signal
-import sys
 import time
-from pathlib import Path
 
 import pytest
+import tiny_asr
+import tiny_encrl
 import torch
 import torch.distributed as dist
 import yaml
-from espnet2.train.distributed_utils import DistributedOption, free_port
+from espnet2.train.distributed_utils import DistributedOption
+from one_epoch import train_epoch
+from tiny_asr import build_tiny_asr
+from two_ranks import RANKS, exit_codes, start
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
-
-import tiny_asr  # noqa: E402
-from one_epoch import train_epoch  # noqa: E402
-from test_encrl import _build  # noqa: E402
-from tiny_asr import build_tiny_asr  # noqa: E402
-
-from espnet_plugin.bin import encrl_train, train_models  # noqa: E402
-from espnet_plugin.checkpoints.load import load_asr_model  # noqa: E402
-from espnet_plugin.files import read_json  # noqa: E402
+from espnet_plugin.bin import encrl_train, train_models
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.files import read_json
 
 pytestmark = pytest.mark.slow
 
-# ESPnet takes many seconds to import, so both ranks are forked from one that has it.
-RANKS = multiprocessing.get_context("forkserver")
-RANKS.set_forkserver_preload(["espnet_plugin.tasks.encrl"])
 TRAINING = {
     "model_conf": {"objectives": {"clip": {}, "mse": {}}},
     "batch_type": "sorted",
@@ -43,52 +35,6 @@ TRAINING = {
     "best_model_criterion": [["valid", "loss", "min"]],
     "keep_nbest_models": 2,
 }
-
-
-def train(main, cmd, rank, port, log, by_options):
-    """Train as one rank, with everything it says in a file.
-
-    Ranks are told who they are by options, as ``espnet2.bin.launch`` does, or by the
-    environment, as ``torchrun`` does.
-    """
-    os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    ranks = [
-        *("--dist_backend", "gloo", "--dist_world_size", "2"),
-        *("--dist_rank", f"{rank}", "--dist_master_addr", "localhost"),
-        *("--dist_master_port", f"{port}"),
-    ]
-    if not by_options:
-        ranks = ["--dist_backend", "gloo"]
-        os.environ.update(
-            RANK=f"{rank}", LOCAL_RANK=f"{rank}", WORLD_SIZE="2", MASTER_PORT=f"{port}"
-        )
-        os.environ["MASTER_ADDR"] = "localhost"
-    sys.exit(main([*cmd, *ranks]))
-
-
-def start(cmd, folder, main=encrl_train.main, by_options=True):
-    port = free_port()
-    logs = [folder / f"log.{rank}" for rank in (0, 1)]
-    started = [
-        RANKS.Process(
-            target=train, args=(main, cmd, rank, port, logs[rank], by_options)
-        )
-        for rank in (0, 1)
-    ]
-    for process in started:
-        process.start()
-    return started, logs
-
-
-def exit_codes(started, logs, seconds=240):
-    for process in started:
-        process.join(seconds)
-    codes = [process.exitcode for process in started]
-    for process in started:
-        process.kill()
-    assert None not in codes, [log.read_text()[-1500:] for log in logs]
-    return codes
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +196,7 @@ def one_epoch(reference, rank, folder):
     """Train on three batches as one rank and on two as the other."""
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
-    model, args = _build(reference, folder)
+    model, args = tiny_encrl.build(reference, folder)
     batches = []
     for number, seconds in enumerate(SECONDS[rank]):
         generator = torch.Generator().manual_seed(10 * rank + number)

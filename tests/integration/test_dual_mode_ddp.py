@@ -3,8 +3,8 @@
 import pytest
 import torch
 import yaml
-from test_ddp import exit_codes, start
 from tiny_asr import TOKENS, write_stats, write_utterances
+from two_ranks import exit_codes, start
 
 from espnet_plugin.tasks.dual_mode import DualModeASRTask
 

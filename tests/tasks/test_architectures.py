@@ -3,13 +3,13 @@
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
+import tiny_encrl
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
-from test_encrl import _batch, _build, _options
-from test_teacher_cache import load_speech
-from tiny_asr import build_tiny_asr
+from tiny_asr import build_tiny_asr, load_speech
 
 from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model, read_config
 from espnet_plugin.checkpoints.plain import write_plain_model
@@ -134,10 +134,10 @@ def test_a_step_is_trained_and_stock_espnet_takes_the_result(
     references, tmp_path, name
 ):
     which, options = STUDENTS[name]
-    model, args = _build(references[which], tmp_path, *options)
+    model, args = tiny_encrl.build(references[which], tmp_path, *options)
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    speech, lengths = _batch()
+    speech, lengths = tiny_encrl.batch()
     loss, stats, _ = model.train()(speech, lengths, utt_id=["a", "b", "c"])
     loss.backward()
     optimiser.step()
@@ -169,7 +169,7 @@ def test_other_frames_from_a_cache_are_those_of_the_teacher(
     references, tmp_path, monkeypatch
 ):
     # Single precision, so that nothing but the detour through the files is compared.
-    monkeypatch.setattr(store, "_HALF", store._FLOAT)
+    monkeypatch.setattr(store, "POSTERIOR_DTYPE", np.dtype("<f4"))
     reference = references["conformer"]
     cached = ("--teacher_cache", str(tmp_path / "cache"))
     names = ["spk0-utt2", "spk1-utt1"]  # a batch of the validation data
@@ -178,13 +178,15 @@ def test_other_frames_from_a_cache_are_those_of_the_teacher(
     speech = torch.nn.utils.rnn.pad_sequence(audio, batch_first=True)
     for layer in ("conv2d8", "conv2d2"):
         option = ("--student_encoder_conf", f"input_layer={layer}")
-        model, _ = _build(reference, tmp_path / layer, *option)
+        model, _ = tiny_encrl.build(reference, tmp_path / layer, *option)
         model.eval()
         live = model.teacher
         with torch.no_grad():
             expected = model(speech, lengths, utt_id=names)[1]
             # The second student reads what was stored for the first.
-            other, _ = _build(reference, tmp_path / f"c{layer}", *option, *cached)
+            other, _ = tiny_encrl.build(
+                reference, tmp_path / f"c{layer}", *option, *cached
+            )
             model.attach_teacher(other.teacher)
             actual = model(speech, lengths, utt_id=names)[1]
         frames = model.encode(speech, lengths)[1]
@@ -200,7 +202,7 @@ def test_fine_tuning_goes_on_with_the_students_encoder(references, tmp_path):
         *("--student_encoder_conf", "cgmlp_linear_units=32"),
     ]
     run = tmp_path / "encrl"
-    cmd = _options(references["conformer"], run, *options)
+    cmd = tiny_encrl.options(references["conformer"], run, *options)
     EncRLTask.main(cmd=cmd)
     write_json(run / "done.json", {"finished": True})
     write_json(run / "meta.json", {"variant": "", "seed": 1})
@@ -243,7 +245,7 @@ def test_an_imported_reference_computes_what_the_stock_model_does(
         stock, _ = ASRTask.build_model_from_file(
             str(made.config), str(made.checkpoint), "cpu"
         )
-    speech, lengths = _batch()
+    speech, lengths = tiny_encrl.batch()
     with torch.no_grad():
         encoding, frames = stock.eval().encode(speech, lengths)
         if name == "interctc":

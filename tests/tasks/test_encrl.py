@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import tiny_encrl
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
@@ -18,38 +19,7 @@ from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.encrl import EncRLTask
 from espnet_plugin.tasks.encrl_checks import check_inputs
-
-
-def _options(reference, folder, *more):
-    data = f"{reference.wav_scp},speech,sound"
-    text = f"{reference.text},text,text"
-    shape = reference.data_dir / "utt2num_samples"
-    return [
-        *("--reference_config", str(reference.config)),
-        *("--reference_model_file", str(reference.checkpoint)),
-        *("--student_num_layers", "2", "--output_dir", str(folder)),
-        *("--train_data_path_and_name_and_type", data),
-        *("--train_data_path_and_name_and_type", text),
-        *("--valid_data_path_and_name_and_type", data),
-        *("--valid_data_path_and_name_and_type", text),
-        *("--train_shape_file", str(shape), "--valid_shape_file", str(shape)),
-        *("--batch_type", "unsorted", "--batch_size", "3", "--max_epoch", "2"),
-        *("--num_workers", "0", "--optim", "adamw", "--optim_conf", "lr=0.01"),
-        *("--num_att_plot", "0", "--keep_nbest_models", "1"),
-        *("--use_matplotlib", "false", "--use_tensorboard", "false"),
-        *more,
-    ]
-
-
-def _build(reference, folder, *more):
-    args = EncRLTask.get_parser().parse_args(_options(reference, folder, *more))
-    return EncRLTask.build_model(args), args
-
-
-def _batch():
-    generator = torch.Generator().manual_seed(5)
-    speech = 0.1 * torch.randn(3, 16000, generator=generator)
-    return speech, torch.tensor([16000, 12000, 9000])
+from espnet_plugin.tasks.encrl_options import EncRLOptions
 
 
 def _digest(state):
@@ -71,7 +41,7 @@ def trained(tiny_asr_model, tmp_path_factory):
             model = super().build_model(args)
             caught["model"] = model
             caught["before"] = _digest(model.teacher.model.state_dict())
-            caught["outputs"] = model.teacher(*_batch())
+            caught["outputs"] = model.teacher(*tiny_encrl.batch())
             return model
 
         @classmethod
@@ -80,7 +50,7 @@ def trained(tiny_asr_model, tmp_path_factory):
             return caught["optimizers"]
 
     # An initialisation that ESPnet applies to every parameter of the model.
-    Spy.main(cmd=_options(tiny_asr_model, folder, "--init", "xavier_uniform"))
+    Spy.main(cmd=tiny_encrl.options(tiny_asr_model, folder, "--init", "xavier_uniform"))
     return folder, caught
 
 
@@ -92,7 +62,7 @@ def test_teacher_is_the_same_after_training(trained, tiny_asr_model):
     stored = torch.load(tiny_asr_model.checkpoint, weights_only=True)
     kept = {k: v for k, v in stored.items() if not k.startswith("decoder.")}
     assert _digest(teacher.model.state_dict()) == _digest(kept)
-    again = teacher(*_batch())
+    again = teacher(*tiny_encrl.batch())
     assert torch.equal(again.encoding, caught["outputs"].encoding)
     assert torch.equal(again.log_posteriors, caught["outputs"].log_posteriors)
 
@@ -102,7 +72,7 @@ def test_teacher_stays_in_evaluation_mode_and_without_gradient(trained):
     teacher = model.teacher.model
     assert not any(module.training for module in teacher.modules())
     assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
-    assert not model.teacher(*_batch()).encoding.requires_grad
+    assert not model.teacher(*tiny_encrl.batch()).encoding.requires_grad
 
 
 def test_teacher_is_in_no_checkpoint_and_no_optimiser(trained, tiny_asr_model):
@@ -143,7 +113,7 @@ def test_exported_student_is_plain_and_computes_the_same(trained, tmp_path):
     assert "objectives" not in args.model_conf
     model = caught["model"].eval()
     with torch.no_grad():
-        ours, theirs = (encoder_outputs(m, *_batch()) for m in (model, plain))
+        ours, theirs = (encoder_outputs(m, *tiny_encrl.batch()) for m in (model, plain))
     assert torch.equal(ours.log_posteriors, theirs.log_posteriors)
 
 
@@ -161,41 +131,45 @@ def test_smaller_export_keeps_the_layers_it_names(trained, tmp_path):
 def test_narrower_student_has_a_projection_that_is_not_exported(
     tiny_asr_model, tmp_path
 ):
-    model, args = _build(tiny_asr_model, tmp_path, "--student_output_size", "8")
+    model, args = tiny_encrl.build(
+        tiny_asr_model, tmp_path, "--student_output_size", "8"
+    )
     assert args.encoder_conf["output_size"] == 8
     assert args.encoder_conf["linear_units"] == 16
     extra = [k for k in model.state_dict() if k.startswith("objectives.")]
     assert extra == ["objectives.terms.clip.projection.weight"]
-    loss, stats, _ = model(*_batch(), utt_id=["a", "b", "c"])
+    loss, stats, _ = model(*tiny_encrl.batch(), utt_id=["a", "b", "c"])
     assert torch.isfinite(loss) and set(stats) >= {"loss_clip", "loss_mse", "loss"}
 
 
 def test_hybrid_reference_serves_and_its_decoder_is_dropped(
     tiny_hybrid_model, tmp_path
 ):
-    model, args = _build(tiny_hybrid_model, tmp_path)
+    model, args = tiny_encrl.build(tiny_hybrid_model, tmp_path)
     assert model.teacher.model.decoder is None and model.decoder is None
     assert args.model_conf["ctc_weight"] == 1.0
-    assert torch.isfinite(model(*_batch())[0])
+    assert torch.isfinite(model(*tiny_encrl.batch())[0])
 
 
 def test_clip_alone_leaves_the_ctc_layer_out(tiny_asr_model, tmp_path):
-    model, _ = _build(tiny_asr_model, tmp_path, "--objectives", "clip")
+    model, _ = tiny_encrl.build(tiny_asr_model, tmp_path, "--objectives", "clip")
     assert list(model.objectives.terms) == ["clip"]
     assert not model.ctc.ctc_lo.weight.requires_grad
 
 
 def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
-    model, _ = _build(
+    model, _ = tiny_encrl.build(
         tiny_asr_model,
         tmp_path,
         *("--student_num_layers", "3", "--student_init", "first"),
     )
     # All three layers copied: the student is the teacher.
     model.eval()
-    ours, theirs = encoder_outputs(model, *_batch()), model.teacher(*_batch())
+    ours, theirs = encoder_outputs(model, *tiny_encrl.batch()), model.teacher(
+        *tiny_encrl.batch()
+    )
     assert torch.equal(ours.encoding, theirs.encoding)
-    assert model(*_batch())[1]["loss_mse"] == 0
+    assert model(*tiny_encrl.batch())[1]["loss_mse"] == 0
 
 
 @pytest.mark.parametrize(
@@ -243,12 +217,12 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
 )
 def test_wrong_options_are_named(tiny_asr_model, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
-        _build(tiny_asr_model, tmp_path, *options)
+        tiny_encrl.build(tiny_asr_model, tmp_path, *options)
 
 
 def test_missing_reference_is_named(tiny_asr_model, tmp_path):
     with pytest.raises(UserError, match="no_such.pth"):
-        _build(
+        tiny_encrl.build(
             tiny_asr_model,
             tmp_path,
             *("--reference_model_file", str(Path(tmp_path, "no_such.pth"))),
@@ -256,7 +230,7 @@ def test_missing_reference_is_named(tiny_asr_model, tmp_path):
 
 
 def test_non_finite_loss_names_the_utterances(tiny_asr_model, tmp_path):
-    model, _ = _build(tiny_asr_model, tmp_path)
+    model, _ = tiny_encrl.build(tiny_asr_model, tmp_path)
     model.teacher = lambda speech, lengths, names: EncoderOutputs(
         *(
             torch.full_like(x, float("nan"))
@@ -268,11 +242,11 @@ def test_non_finite_loss_names_the_utterances(tiny_asr_model, tmp_path):
         encoder_outputs(model, speech, lengths).lengths,
     )
     with pytest.raises(UserError, match="loss is nan on .*'utt7'"):
-        model(*_batch(), utt_id=["utt7", "b", "c"])
+        model(*tiny_encrl.batch(), utt_id=["utt7", "b", "c"])
 
 
 def test_other_frame_rates_are_refused(tiny_asr_model, tmp_path):
-    model, _ = _build(tiny_asr_model, tmp_path)
+    model, _ = tiny_encrl.build(tiny_asr_model, tmp_path)
     teacher = model.teacher
 
     def doubled(speech, lengths, names):
@@ -281,7 +255,7 @@ def test_other_frame_rates_are_refused(tiny_asr_model, tmp_path):
 
     model.teacher = doubled
     with pytest.raises(UserError, match="must agree, and specaug_conf"):
-        model(*_batch())
+        model(*tiny_encrl.batch())
 
 
 def test_features_for_a_reference_that_takes_audio_are_refused(
@@ -289,7 +263,7 @@ def test_features_for_a_reference_that_takes_audio_are_refused(
 ):
     data = f"{tmp_path}/feats.scp,speech,npy"
     with pytest.raises(UserError, match="feats.scp holds features"):
-        _build(
+        tiny_encrl.build(
             tiny_asr_model,
             tmp_path,
             *("--train_data_path_and_name_and_type", data),
@@ -301,7 +275,7 @@ def test_audio_of_another_rate_than_the_references_is_refused(tiny_asr_model, tm
     (tmp_path / "wav.scp").write_text(f"a {tmp_path}/a.wav\n")
     data = f"{tmp_path}/wav.scp,speech,sound"
     with pytest.raises(UserError, match="a.wav has 8000 Hz, but .* for 16000 .*--fs 1"):
-        _build(
+        tiny_encrl.build(
             tiny_asr_model,
             tmp_path,
             *("--train_data_path_and_name_and_type", data),
@@ -316,23 +290,25 @@ def test_features_of_another_width_than_the_references_are_refused(
     data = ("--train_data_path_and_name_and_type", "feats.scp,speech,npy")
     more = [*data, "--train_shape_file", str(shapes)]
     cmd = ["--output_dir", str(tmp_path), "--reference_config", "config.yaml", *more]
-    args = EncRLTask.get_parser().parse_args(cmd)
+    cmd += ["--reference_model_file", "model.pth"]
+    cmd += ["--valid_data_path_and_name_and_type", "feats.scp,speech,npy"]
+    asked = EncRLOptions.from_args(EncRLTask.get_parser().parse_args(cmd))
     # As ESPnet writes the configuration of a model that was trained on features.
     reference = Namespace(frontend=None, frontend_conf={}, input_size=23)
     with pytest.raises(UserError, match="are 80 wide, but the reference takes 23"):
-        check_inputs(args, reference)
-    check_inputs(args, Namespace(**{**vars(reference), "input_size": 80}))
+        check_inputs(asked, reference)
+    check_inputs(asked, Namespace(**{**vars(reference), "input_size": 80}))
     # Lengths alone say nothing of it.
     shapes.write_text("a 100\n")
-    check_inputs(args, reference)
+    check_inputs(asked, reference)
 
 
 def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
-    model, args = _build(
+    model, args = tiny_encrl.build(
         tiny_asr_model, tmp_path, "--student_num_layers", "3", "--student_exits", "1"
     )
     assert args.encoder_conf["interctc_layer_idx"] == [1]
-    speech, lengths = _batch()
+    speech, lengths = tiny_encrl.batch()
     model.eval()
     with torch.no_grad():
         loss, stats, _ = model(speech, lengths)
@@ -355,13 +331,13 @@ def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
 @pytest.mark.parametrize("exits", [["2"], ["0", "1"]])
 def test_exits_out_of_range(tiny_asr_model, tmp_path, exits):
     with pytest.raises(UserError, match="--student_exits .* must be 1 to 1"):
-        _build(tiny_asr_model, tmp_path, "--student_exits", *exits)
+        tiny_encrl.build(tiny_asr_model, tmp_path, "--student_exits", *exits)
 
 
 def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
     conf = ("--model_conf", "ctc_loss_weight=0.5")
-    model, _ = _build(tiny_asr_model, tmp_path, *conf)
-    speech, lengths = _batch()
+    model, _ = tiny_encrl.build(tiny_asr_model, tmp_path, *conf)
+    speech, lengths = tiny_encrl.batch()
     text, text_lengths = torch.full((3, 4), 5), torch.tensor([4, 3, 2])
     text[:, 1::2] = 7
     model.eval()
@@ -381,11 +357,11 @@ def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
     with pytest.raises(UserError, match="ctc_loss_weight needs transcripts"):
         model(speech, lengths)
     with pytest.raises(UserError, match="ctc_loss_weight -1"):
-        _build(tiny_asr_model, tmp_path, "--model_conf", "ctc_loss_weight=-1")
+        tiny_encrl.build(tiny_asr_model, tmp_path, "--model_conf", "ctc_loss_weight=-1")
 
 
 def test_audio_without_transcripts_is_trained_on(tiny_asr_model, tmp_path):
-    options = _options(tiny_asr_model, tmp_path / "encrl", "--max_epoch", "1")
+    options = tiny_encrl.options(tiny_asr_model, tmp_path / "encrl", "--max_epoch", "1")
     index = options.index(f"{tiny_asr_model.text},text,text")
     unlabelled = options[: index - 1] + options[index + 1 :]
     EncRLTask.main(cmd=unlabelled)
@@ -404,7 +380,7 @@ def test_a_copied_front_end_may_be_frozen_and_stays_the_reference_s(
     tiny_asr_model, tmp_path
 ):
     options = ("--student_init", "first", "--freeze_param", "encoder.embed")
-    args = _options(tiny_asr_model, tmp_path, *options)
+    args = tiny_encrl.options(tiny_asr_model, tmp_path, *options)
     EncRLTask.main(cmd=[*args, "--max_epoch", "1"])
     before = torch.load(tiny_asr_model.checkpoint, weights_only=True)
     after = torch.load(tmp_path / "1epoch.pth", weights_only=True)
@@ -427,4 +403,4 @@ def test_random_or_unknown_weights_are_not_frozen(
 ):
     options = ("--student_init", init, "--freeze_param", name)
     with pytest.raises(UserError, match=message):
-        _build(tiny_asr_model, tmp_path, *options)
+        tiny_encrl.build(tiny_asr_model, tmp_path, *options)

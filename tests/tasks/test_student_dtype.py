@@ -1,8 +1,8 @@
 """A student whose products are in half precision (--student_dtype)."""
 
+import tiny_encrl
 import torch
-from test_encrl import _batch, _build
-from test_teacher_dtype import _products
+from product_dtypes import product_dtypes
 
 HALF = ("--student_dtype", "bfloat16")
 NAMES = ["a", "b", "c"]
@@ -10,7 +10,7 @@ NAMES = ["a", "b", "c"]
 
 def _gradients(model):
     torch.manual_seed(0)
-    loss = model(*_batch(), utt_id=NAMES)[0]
+    loss = model(*tiny_encrl.batch(), utt_id=NAMES)[0]
     loss.backward()
     return loss.detach(), {
         name: parameter.grad
@@ -20,11 +20,11 @@ def _gradients(model):
 
 
 def test_its_encoder_alone_is_in_half_precision(tiny_asr_model, tmp_path):
-    model = _build(tiny_asr_model, tmp_path, *HALF)[0]
+    model = tiny_encrl.build(tiny_asr_model, tmp_path, *HALF)[0]
     theirs = {}
-    ours = _products(
+    ours = product_dtypes(
         model,
-        lambda: theirs.update(_products(model.teacher.model, lambda: _run(model))),
+        lambda: theirs.update(product_dtypes(model.teacher.model, lambda: _run(model))),
     )
     for name in "ctc.ctc_lo", *(n for n in ours if n.startswith("objectives.")):
         assert ours.pop(name) == torch.float32, name
@@ -35,12 +35,14 @@ def test_its_encoder_alone_is_in_half_precision(tiny_asr_model, tmp_path):
 
 
 def _run(model):
-    model(*_batch(), utt_id=NAMES)
+    model(*tiny_encrl.batch(), utt_id=NAMES)
 
 
 def test_it_learns_the_same_but_for_rounding(tiny_asr_model, tmp_path):
     exact, rounded = (
-        _build(tiny_asr_model, tmp_path / name, "--student_exits", "1", *options)[0]
+        tiny_encrl.build(
+            tiny_asr_model, tmp_path / name, "--student_exits", "1", *options
+        )[0]
         for name, options in (("exact", ()), ("half", HALF))
     )
     rounded.load_state_dict(exact.state_dict())

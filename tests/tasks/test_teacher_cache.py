@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
 import pytest
+import tiny_encrl
 import torch
-from test_encrl import _build, _options
+from tiny_asr import load_speech
 
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.distill import cache, store
@@ -12,6 +14,9 @@ from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.tasks.encrl import EncRLTask
+
+# Single precision, so that nothing but the detour through the files is compared.
+SINGLE = np.dtype("<f4")
 
 
 def stats(folder):
@@ -24,12 +29,11 @@ def runs(tiny_asr_model, tmp_path_factory):
     """The same training twice: with the teacher itself, and with its outputs."""
     root = tmp_path_factory.mktemp("cached")
     patch = pytest.MonkeyPatch()
-    # Single precision, so that nothing but the detour through the files is compared.
-    patch.setattr(store, "_HALF", store._FLOAT)
+    patch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
     common = ("--num_workers", "0")
-    EncRLTask.main(cmd=_options(tiny_asr_model, root / "live", *common))
+    EncRLTask.main(cmd=tiny_encrl.options(tiny_asr_model, root / "live", *common))
     more = ("--teacher_cache", str(root / "cache"), *common)
-    EncRLTask.main(cmd=_options(tiny_asr_model, root / "cached", *more))
+    EncRLTask.main(cmd=tiny_encrl.options(tiny_asr_model, root / "cached", *more))
     patch.undo()
     return root
 
@@ -63,24 +67,25 @@ def test_its_cost_is_counted_once_and_in_full(runs):
 def test_a_second_run_computes_nothing_and_pays_all_the_same(
     runs, tiny_asr_model, tmp_path, monkeypatch
 ):
-    def never(*args, **others):
-        raise AssertionError("the reference is computed again")
+    def written():
+        return {p.name: p.stat().st_mtime_ns for p in (runs / "cache").glob("[a-z]*")}
 
-    monkeypatch.setattr(cache, "pool_frames", never)
-    monkeypatch.setattr(store, "_HALF", store._FLOAT)
+    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    before = written()
     more = ("--teacher_cache", str(runs / "cache"))
-    _build(tiny_asr_model, tmp_path, *more)
+    tiny_encrl.build(tiny_asr_model, tmp_path, *more)
+    assert written() == before and "done.json" in before
     paid = read_json(tmp_path / "cost.json")["once"]
     assert paid == read_json(runs / "cached/cost.json")["once"]
 
 
 def test_half_precision_changes_the_loss_by_a_hair(tiny_asr_model, tmp_path):
-    live, _ = _build(tiny_asr_model, tmp_path / "live")
-    cached, _ = _build(
+    live, _ = tiny_encrl.build(tiny_asr_model, tmp_path / "live")
+    cached, _ = tiny_encrl.build(
         tiny_asr_model, tmp_path / "c", "--teacher_cache", str(tmp_path / "cache")
     )
     cached.load_state_dict(live.state_dict())
-    names = list(cached.teacher.store._entries)[:3]
+    names = cached.teacher.store.names[:3]
     audio = [load_speech(tiny_asr_model, name) for name in names]
     lengths = torch.tensor([len(item) for item in audio])
     speech = torch.nn.utils.rnn.pad_sequence(audio, batch_first=True)
@@ -92,14 +97,8 @@ def test_half_precision_changes_the_loss_by_a_hair(tiny_asr_model, tmp_path):
         assert actual[name] == pytest.approx(expected[name].item(), rel=1e-2)
 
 
-def load_speech(tiny, name):
-    import soundfile
-
-    return torch.from_numpy(soundfile.read(tiny.data_dir / f"{name}.wav")[0]).float()
-
-
 def test_stored_outputs_are_the_references(runs, tiny_asr_model, monkeypatch):
-    monkeypatch.setattr(store, "_HALF", store._FLOAT)
+    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
     model, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
     stored = store.OutputStore(runs / "cache")
     assert len(stored) == 6
@@ -116,16 +115,16 @@ def test_stored_outputs_are_the_references(runs, tiny_asr_model, monkeypatch):
 def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
     more = ("--teacher_cache", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="--teacher_cache and --noise_scp"):
-        _build(tiny_asr_model, tmp_path, *more, "--noise_scp", "noise.scp")
+        tiny_encrl.build(tiny_asr_model, tmp_path, *more, "--noise_scp", "noise.scp")
     dropped = ("--data_selection_conf", "keep_time=0.7")
     with pytest.raises(UserError, match="--teacher_cache and .*keep_time"):
-        _build(tiny_asr_model, tmp_path, *more, *dropped)
+        tiny_encrl.build(tiny_asr_model, tmp_path, *more, *dropped)
     usage = cache.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
         cache.shutil, "disk_usage", lambda path: usage._replace(free=100)
     )
     with pytest.raises(UserError, match="--teacher_cache_top"):
-        _build(tiny_asr_model, tmp_path, *more)
+        tiny_encrl.build(tiny_asr_model, tmp_path, *more)
 
 
 @pytest.fixture

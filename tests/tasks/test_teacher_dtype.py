@@ -1,8 +1,9 @@
 """A reference whose products are in half precision (--teacher_dtype)."""
 
 import pytest
+import tiny_encrl
 import torch
-from test_encrl import _batch, _build
+from product_dtypes import product_dtypes
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.tensors.precision import run_in
@@ -12,33 +13,12 @@ HALF = ("--teacher_dtype", "bfloat16")
 
 @pytest.fixture(scope="module")
 def model(tiny_asr_model, tmp_path_factory):
-    return _build(tiny_asr_model, tmp_path_factory.mktemp("half"), *HALF)[0]
-
-
-def _products(model, run):
-    """Return the dtypes that a model's linear layers gave out while it ran."""
-    seen = {}
-
-    def note(name):
-        def hook(layer, inputs, output):
-            seen[name] = output.dtype
-
-        return hook
-
-    hooks = [
-        layer.register_forward_hook(note(name))
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear)
-    ]
-    run()
-    for hook in hooks:
-        hook.remove()
-    return seen
+    return tiny_encrl.build(tiny_asr_model, tmp_path_factory.mktemp("half"), *HALF)[0]
 
 
 def test_its_encoder_alone_is_in_half_precision(model):
     teacher = model.teacher
-    seen = _products(teacher.model, lambda: teacher(*_batch()))
+    seen = product_dtypes(teacher.model, lambda: teacher(*tiny_encrl.batch()))
     assert seen.pop("ctc.ctc_lo") == torch.float32
     assert len(seen) > 10 and set(seen.values()) == {torch.bfloat16}
     assert {p.dtype for p in teacher.model.parameters()} == {torch.float32}
@@ -47,8 +27,8 @@ def test_its_encoder_alone_is_in_half_precision(model):
 def test_its_outputs_are_the_references_but_for_rounding(
     model, tiny_asr_model, tmp_path
 ):
-    exact = _build(tiny_asr_model, tmp_path)[0].teacher(*_batch())
-    rounded = model.teacher(*_batch())
+    exact = tiny_encrl.build(tiny_asr_model, tmp_path)[0].teacher(*tiny_encrl.batch())
+    rounded = model.teacher(*tiny_encrl.batch())
     assert torch.equal(rounded.lengths, exact.lengths)
     for name in ("encoding", "log_posteriors"):
         ours, theirs = getattr(rounded, name), getattr(exact, name)
@@ -80,8 +60,9 @@ def test_intermediate_outputs_are_passed_on():
 
 
 def test_the_student_trains_in_single_precision(model):
-    seen = _products(
-        model.encoder, lambda: model(*_batch(), utt_id=["a", "b", "c"])[0].backward()
+    seen = product_dtypes(
+        model.encoder,
+        lambda: model(*tiny_encrl.batch(), utt_id=["a", "b", "c"])[0].backward(),
     )
     assert set(seen.values()) == {torch.float32}
     gradients = [p.grad for p in model.encoder.parameters() if p.grad is not None]
@@ -90,14 +71,14 @@ def test_the_student_trains_in_single_precision(model):
 
 def test_a_cache_of_another_precision_is_refused(tiny_asr_model, tmp_path):
     cache = ("--teacher_cache", str(tmp_path / "cache"))
-    _build(tiny_asr_model, tmp_path / "half", *cache, *HALF)
-    _build(tiny_asr_model, tmp_path / "again", *cache, *HALF)
+    tiny_encrl.build(tiny_asr_model, tmp_path / "half", *cache, *HALF)
+    tiny_encrl.build(tiny_asr_model, tmp_path / "again", *cache, *HALF)
     with pytest.raises(UserError, match="precision"):
-        _build(tiny_asr_model, tmp_path / "single", *cache)
+        tiny_encrl.build(tiny_asr_model, tmp_path / "single", *cache)
 
 
 def test_a_single_precision_cache_is_refused_too(tiny_asr_model, tmp_path):
     cache = ("--teacher_cache", str(tmp_path / "cache"))
-    _build(tiny_asr_model, tmp_path / "single", *cache)
+    tiny_encrl.build(tiny_asr_model, tmp_path / "single", *cache)
     with pytest.raises(UserError, match="precision"):
-        _build(tiny_asr_model, tmp_path / "half", *cache, *HALF)
+        tiny_encrl.build(tiny_asr_model, tmp_path / "half", *cache, *HALF)

@@ -62,9 +62,9 @@ class ClipObjective(nn.Module):
     ):
         super().__init__()
         if not temperature > 0:
-            raise UserError(f"clip.temperature {temperature}: must be above 0")
+            raise UserError(f"temperature {temperature}: must be above 0")
         if single not in ("skip", "error"):
-            raise UserError(f"clip.single {single!r}: must be skip or error")
+            raise UserError(f"single {single!r}: must be skip or error")
         teacher_dim = teacher_dim or student_dim
         self.normalize = normalize
         self.gather_distributed = gather_distributed

@@ -81,7 +81,7 @@ class MSEObjective(_FrameObjective):
     def __init__(self, on: str = "log_posteriors", **others):
         super().__init__(**others)
         if on not in _SCALES:
-            raise UserError(f"on: {on!r} must be one of {', '.join(_SCALES)}")
+            raise UserError(f"on {on!r}: must be one of {', '.join(_SCALES)}")
         self.on = on
 
     def distance(self, student, teacher):
@@ -117,7 +117,7 @@ class KLObjective(_FrameObjective):
     def __init__(self, temperature: float = 1.0, **others):
         super().__init__(**others)
         if not temperature > 0:
-            raise UserError(f"kl.temperature {temperature}: must be above 0")
+            raise UserError(f"temperature {temperature}: must be above 0")
         self.temperature = temperature
 
     def distance(self, student, teacher):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from espnet_plugin.dual_mode.contrastive import (
+from espnet_plugin.self_supervised.contrastive import (
     candidate_logits,
     chance_accuracy,
     contrastive_accuracy,

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from espnet_plugin.dual_mode.masking import SpanMask
-from espnet_plugin.dual_mode.wav2vec2 import Wav2Vec2Objective
 from espnet_plugin.errors import UserError
+from espnet_plugin.self_supervised.masking import SpanMask
+from espnet_plugin.self_supervised.wav2vec2 import Wav2Vec2Objective
 
 CONF = dict(project_size=6, codebooks=2, entries=4, code_size=6, distractors=5)
 

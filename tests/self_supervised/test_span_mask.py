@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from espnet_plugin.dual_mode.masking import SpanMask
 from espnet_plugin.errors import UserError
+from espnet_plugin.self_supervised.masking import SpanMask
 
 
 def draw(lengths, frames=None, seed=0, **options):

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from espnet_plugin.dual_mode.contrastive import (
+from espnet_plugin.errors import UserError
+from espnet_plugin.self_supervised.contrastive import (
     Slots,
     candidate_logits,
     chance_accuracy,
@@ -22,13 +23,12 @@ from espnet_plugin.dual_mode.contrastive import (
     info_nce,
     masked_slots,
 )
-from espnet_plugin.dual_mode.quantiser import (
+from espnet_plugin.self_supervised.quantiser import (
     GumbelQuantiser,
     diversity_loss,
     gumbel_temperature,
     perplexity,
 )
-from espnet_plugin.errors import UserError
 
 __all__ = ["Contrast", "Targets", "Wav2Vec2Objective"]
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.plan import TrainingPlan
-from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
 from espnet_plugin.dual_mode.step import SAMPLINGS
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, SPAN_MASK, WAV2VEC2
+from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
 
 __all__ = ["ESPnetDualModeSSLModel"]
 

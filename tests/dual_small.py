@@ -1,4 +1,4 @@
-"""A small encoder and what goes in, for the tests of this folder."""
+"""A small encoder and what goes in, for the tests of both modes."""
 
 import torch
 from torch import nn

@@ -5,8 +5,10 @@ from typing import Any, Optional
 import torch
 from espnet2.ssl.loss.abs_loss import AbsSSLLoss
 
-from espnet_plugin.dual_mode.wav2vec2 import Wav2Vec2Objective
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import WAV2VEC2
+from espnet_plugin.options import read_options
+from espnet_plugin.self_supervised.wav2vec2 import Wav2Vec2Objective
 
 __all__ = ["Wav2Vec2Loss"]
 
@@ -20,7 +22,7 @@ class Wav2Vec2Loss(AbsSSLLoss):
     the encoder. Give ``normalize: null`` there: ESPnet normalises in place as well, but
     not while gradients are wanted, so validation would have other targets.
 
-    The dual-mode model quantises its sub-sampled features instead, see ssl_model.py.
+    The dual-mode model quantises its sub-sampled features instead, see model.py.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
 
@@ -28,7 +30,7 @@ class Wav2Vec2Loss(AbsSSLLoss):
         encoder_output_size: Of the encodings; ESPnet's task gives it.
         target_size: Of the local features, e.g. 512 with ``wav2vec_cnn``.
         mask_util: Which of the task's ``util`` masks.
-        options: Of :class:`~espnet_plugin.dual_mode.wav2vec2.Wav2Vec2Objective`.
+        options: Of :class:`~espnet_plugin.self_supervised.wav2vec2.Wav2Vec2Objective`.
 
     Raises:
         UserError: If an option is unknown or out of range.
@@ -50,12 +52,13 @@ class Wav2Vec2Loss(AbsSSLLoss):
             "frontend_lengths",
             "mask_info",
         ]
-        try:
-            self.objective = Wav2Vec2Objective(
-                encoder_output_size, target_size, **options
-            )
-        except TypeError as error:
-            raise UserError(f"loss wav2vec2, conf {options}: {error}") from error
+        self.objective = read_options(
+            Wav2Vec2Objective,
+            options,
+            f"loss {WAV2VEC2}, conf",
+            encoder_size=encoder_output_size,
+            target_size=target_size,
+        )
 
     def step(self, update: int, updates: Optional[int] = None) -> None:
         """Set the temperature for an update; ESPnet's SSL model calls this.

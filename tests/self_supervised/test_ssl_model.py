@@ -9,12 +9,12 @@ import torch
 from dual_small import BINS
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
-from espnet_plugin.dual_mode.masking import SpanMask
 from espnet_plugin.dual_mode.plan import TrainingPlan
-from espnet_plugin.dual_mode.ssl_loss import Wav2Vec2Loss
-from espnet_plugin.dual_mode.ssl_model import ESPnetDualModeSSLModel
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import SPAN_MASK
+from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
+from espnet_plugin.self_supervised.masking import SpanMask
+from espnet_plugin.self_supervised.model import ESPnetDualModeSSLModel
 
 STRUCTURED = ["heads", "units", "channels"]
 LENGTHS = torch.tensor([90, 61, 75])

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from espnet_plugin.dual_mode.quantiser import (
+from espnet_plugin.errors import UserError
+from espnet_plugin.self_supervised.quantiser import (
     GumbelQuantiser,
     diversity_loss,
     gumbel_temperature,
 )
-from espnet_plugin.errors import UserError
 
 
 def quantiser(**sizes):

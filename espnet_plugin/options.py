@@ -1,0 +1,141 @@
+"""Options that are given as a mapping, as in a YAML file, made into a typed value."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import (
+    Any,
+    Callable,
+    Literal,
+    Optional,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["read_options"]
+
+T = TypeVar("T")
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    Mapping: "a mapping",
+    Sequence: "a list",
+}
+
+
+def read_options(
+    kind: Callable[..., T],
+    given: Optional[Mapping[str, Any]],
+    option: str,
+    **fixed: Any,
+) -> T:
+    """Build a value from an option that is a mapping.
+
+    Args:
+        kind: A data class, or another class whose parameters are annotated. What is out
+            of range it refuses itself, by a ``UserError`` that begins with the name of
+            the parameter; ``Literal`` says what may be chosen.
+        given: The option's value; None is an empty one.
+        option: The option's name, for messages.
+        fixed: Arguments of ``kind`` that the option cannot set.
+
+    Raises:
+        UserError: Naming option, key, value and what may be given: if it is no mapping,
+            a key is unknown or missing, or a value of the wrong type or out of range.
+    """
+    types = {n: t for n, t in _parameters(kind).items() if n not in fixed}
+    if not isinstance(given, (Mapping, type(None))):
+        raise UserError(f"{option} {given!r}: must be a mapping, {_choices(types)}")
+    given = dict(given or {})
+    for key, value in given.items():
+        if key not in types:
+            raise UserError(
+                f"{option}.{key} {value!r}: there is no such option; {_choices(types)}"
+            )
+        wanted, _ = types[key]
+        if not _fits(value, wanted):
+            raise UserError(
+                f"{option}.{key} {value!r}: must be {_words(wanted)}{_hint(value)}"
+            )
+    missing = [n for n, (_, needed) in types.items() if needed and n not in given]
+    if missing:
+        raise UserError(f"{option}: {', '.join(missing)} must be given")
+    try:
+        return kind(**fixed, **given)
+    except UserError as error:
+        raise UserError(f"{option}.{error}") from error
+
+
+def _parameters(kind: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
+    """Return type and need of every parameter, those behind ``**others`` included."""
+    found: dict[str, tuple[Any, bool]] = {}
+    for base in inspect.getmro(kind) if inspect.isclass(kind) else (kind,):
+        init = vars(base).get("__init__") if inspect.isclass(base) else base
+        if init is None:
+            continue
+        hints = get_type_hints(init)
+        signature = inspect.signature(init)
+        passed_on = False
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                passed_on = True
+            elif parameter.kind is not parameter.VAR_POSITIONAL and name != "self":
+                needed = parameter.default is parameter.empty
+                found.setdefault(name, (hints.get(name, Any), needed))
+        if not passed_on:
+            break
+    return found
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin, inner = get_origin(wanted) or wanted, get_args(wanted)
+    if origin is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return any(value == one and type(value) is type(one) for one in inner)
+    if isinstance(value, bool):
+        return origin is bool
+    if origin is float:
+        return isinstance(value, (int, float))
+    if origin in (tuple, list, Sequence):
+        item = inner[0] if inner else Any
+        listed = isinstance(value, (list, tuple))
+        return listed and all(_fits(one, item) for one in value)
+    return isinstance(value, origin)
+
+
+def _words(wanted: Any) -> str:
+    origin, inner = get_origin(wanted) or wanted, get_args(wanted)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(one) for one in inner)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in (tuple, list, Sequence) and inner:
+        return f"a list, each of it {_words(inner[0])}"
+    return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
+
+
+def _hint(value: Any) -> str:
+    """Return what to write where YAML reads a number without a point as text."""
+    if not isinstance(value, str) or "e" not in value.lower():
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return "" if "." in value else f"; YAML reads {value} as text, write {number:.1e}"
+
+
+def _choices(types: Mapping[str, Any]) -> str:
+    return f"it may hold {', '.join(types)}" if types else "it has no options"

@@ -1,0 +1,258 @@
+"""The options of EncRL: declared for ESPnet's parser, read once, changed nowhere."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from espnet2.tasks.asr import encoder_choices, frontend_choices
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import int_or_none, str_or_none
+
+from espnet_plugin.distill.options import DTYPES, ReferenceOptions, StudentOptions
+from espnet_plugin.distill.students import INITS
+from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.selection import read_selection
+
+__all__ = [
+    "CacheOptions",
+    "DataTables",
+    "EncRLOptions",
+    "add_encrl_options",
+]
+
+Table = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class DataTables:
+    """ESPnet's data options.
+
+    Attributes:
+        train: Path, name and type of each table of the training data.
+        valid: The same of the development data.
+        train_shapes: Shape files of the training data.
+        valid_shapes: Shape files of the development data.
+    """
+
+    train: tuple[Table, ...]
+    valid: tuple[Table, ...]
+    train_shapes: tuple[str, ...]
+    valid_shapes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Where the reference's outputs are stored.
+
+    Attributes:
+        folder: Filled once, then read.
+        top: Store only so many tokens of each frame; 0: all.
+        changing: Options that change the audio from epoch to epoch, which no cache
+            can follow.
+    """
+
+    folder: Path
+    top: int
+    changing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EncRLOptions:
+    """All that the EncRL task itself was asked for.
+
+    Attributes:
+        reference: What to learn from.
+        student: What to train.
+        data: What to train it on.
+        frozen: Names of weights that do not learn, ESPnet's ``freeze_param``.
+        output_dir: The experiment's folder.
+        cache: Where the reference's outputs are stored; None: computed in every step.
+    """
+
+    reference: ReferenceOptions
+    student: StudentOptions
+    data: DataTables
+    frozen: tuple[str, ...]
+    output_dir: Path
+    cache: Optional[CacheOptions] = None
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "EncRLOptions":
+        """Read the parsed options of an EncRL training.
+
+        Raises:
+            UserError: If the reference is not named, or options contradict each other.
+        """
+        for option in ("reference_config", "reference_model_file"):
+            if getattr(args, option) is None:
+                raise UserError(f"--{option} is needed: what should be learnt from?")
+        cache = None
+        if args.teacher_cache is not None:
+            cache = CacheOptions(
+                Path(args.teacher_cache), args.teacher_cache_top, _changing_audio(args)
+            )
+        return cls(
+            ReferenceOptions(
+                Path(args.reference_config),
+                Path(args.reference_model_file),
+                args.teacher_dtype,
+            ),
+            StudentOptions(
+                num_layers=args.student_num_layers,
+                init=args.student_init,
+                layers=tuple(args.student_layers),
+                exits=tuple(args.student_exits),
+                encoder=args.student_encoder,
+                encoder_conf=args.student_encoder_conf,
+                frontend=args.student_frontend,
+                frontend_conf=args.student_frontend_conf,
+                output_size=args.student_output_size,
+                linear_units=args.student_linear_units,
+                dtype=args.student_dtype,
+                specaug=args.specaug,
+                specaug_conf=args.specaug_conf,
+                model_conf=_model_conf(args),
+            ),
+            DataTables(
+                tuple(args.train_data_path_and_name_and_type),
+                tuple(args.valid_data_path_and_name_and_type),
+                tuple(args.train_shape_file),
+                tuple(args.valid_shape_file),
+            ),
+            tuple(args.freeze_param),
+            Path(args.output_dir),
+            cache,
+        )
+
+
+def add_encrl_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of EncRL beside those of ESPnet's ASR task."""
+    # The token list is the reference's.
+    parser.set_defaults(required=["output_dir"])
+    group = parser.add_argument_group(description="EncRL related")
+    group.add_argument(
+        "--reference_config",
+        type=str_or_none,
+        help="config.yaml of the reference model",
+    )
+    group.add_argument(
+        "--reference_model_file", type=str_or_none, help="Its checkpoint"
+    )
+    group.add_argument(
+        "--objectives",
+        nargs="*",
+        default=[],
+        help="Use only these, with their options from model_conf.objectives",
+    )
+    group.add_argument(
+        "--student_num_layers", type=int, default=6, help="Encoder layers"
+    )
+    group.add_argument(
+        "--student_init",
+        choices=INITS,
+        default="random",
+        help="random (the paper's), or which of the reference's layers to copy; "
+        "front end and CTC layer are copied with them",
+    )
+    group.add_argument(
+        "--student_layers",
+        type=int,
+        nargs="*",
+        default=[],
+        help="Copy exactly these layers of the reference, counted from 0",
+    )
+    group.add_argument(
+        "--student_exits",
+        type=int,
+        nargs="*",
+        default=[],
+        help="Layers after which the student matches the reference as well, so "
+        "that smaller models can be cut out",
+    )
+    group.add_argument(
+        "--student_encoder",
+        type=str_or_none,
+        choices=encoder_choices.choices(),
+        default=None,
+        help="Another encoder than the reference's, e.g. e_branchformer",
+    )
+    group.add_argument(
+        "--student_encoder_conf",
+        action=NestedDictAction,
+        default=dict(),
+        help="What differs from the reference's, e.g. input_layer=conv2d6 for a "
+        "student with fewer frames",
+    )
+    group.add_argument(
+        "--student_frontend",
+        type=str_or_none,
+        choices=frontend_choices.choices(),
+        default=None,
+        help="A front end of the student's own, e.g. default where the reference's "
+        "is a large pre-trained model; --normalize and --preencoder are then the "
+        "student's as well",
+    )
+    group.add_argument(
+        "--student_frontend_conf",
+        action=NestedDictAction,
+        default=dict(),
+        help="Its options",
+    )
+    group.add_argument(
+        "--student_output_size",
+        type=int_or_none,
+        default=None,
+        help="Width of the student's encoder; the reference's by default",
+    )
+    group.add_argument(
+        "--student_linear_units",
+        type=int_or_none,
+        default=None,
+        help="Feed-forward width; by default in the reference's proportion",
+    )
+    group.add_argument(
+        "--student_dtype",
+        choices=tuple(DTYPES),
+        default="float32",
+        help="Of the products in the student's encoder while EncRL trains it; "
+        "bfloat16 where the hardware is fast at it. Weights and updates stay in "
+        "single precision. On GPUs --use_amp does as much",
+    )
+    group.add_argument(
+        "--teacher_dtype",
+        choices=tuple(DTYPES),
+        default="float32",
+        help="Of the products in the reference's encoder; bfloat16 where the "
+        "hardware is fast at it",
+    )
+    group.add_argument(
+        "--teacher_cache",
+        type=str_or_none,
+        default=None,
+        help="Folder for the reference's outputs: computed once, then read",
+    )
+    group.add_argument(
+        "--teacher_cache_top",
+        type=int,
+        default=0,
+        help="Store only so many tokens of each frame (0: all)",
+    )
+
+
+def _model_conf(args: argparse.Namespace) -> dict[str, Any]:
+    """Return ``model_conf`` with the objectives that ``--objectives`` leaves."""
+    if not args.objectives:
+        return args.model_conf
+    given = args.model_conf.get("objectives") or {}
+    chosen = {name: given.get(name) for name in args.objectives}
+    return {**args.model_conf, "objectives": chosen}
+
+
+def _changing_audio(args: argparse.Namespace) -> tuple[str, ...]:
+    options = ("rir_scp", "noise_scp")
+    changing = [o for o in options if getattr(args, o, None) is not None]
+    selection = read_selection(args)
+    if selection is not None and selection.keep_time < 1:
+        changing.append("data_selection_conf keep_time")
+    return tuple(changing)
