@@ -15,10 +15,11 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_json
 from espnet_plugin.measure.chunk_speed import chunk_rtf, frames_ms
 from espnet_plugin.measure.memory import peak_memory_mb
@@ -245,7 +246,8 @@ def write_rtf(
         The path of ``rtf.json``.
     """
     model_dir = Path(model_dir)
-    output = model_dir / "rtf.json"
+    experiment = Experiment(model_dir)
+    output = experiment.speed_file
     checkpoint = choose_checkpoint(model_dir, model_file)
     newest = checkpoint.stat().st_mtime
     if not overwrite and output.is_file() and output.stat().st_mtime >= newest:
@@ -262,7 +264,7 @@ def write_rtf(
     )
     if isinstance(model.encoder, DualModeConformerEncoder):
         if model.encoder.mode == "streaming":
-            hop_ms = frames_ms(read_config(model_dir / "config.yaml"))["hop_ms"]
+            hop_ms = frames_ms(experiment.config())["hop_ms"]
             result.update(chunk_rtf(model.encoder, hop_ms, threads=result["threads"]))
     result["checkpoint"] = checkpoint.name
     result["file_bytes"] = checkpoint.stat().st_size
@@ -279,7 +281,7 @@ def write_rtf(
 
 def load_with_rate(model_dir: Path, checkpoint: Path) -> tuple[ESPnetASRModel, int]:
     """Load a model, and find the sample rate its front end expects, in Hz."""
-    model, args = load_asr_model(model_dir / "config.yaml", checkpoint)
+    model, args = load_asr_model(Experiment(model_dir).config_file, checkpoint)
     rate = (getattr(args, "frontend_conf", None) or {}).get("fs", 16000)
     return model, humanfriendly.parse_size(rate) if isinstance(rate, str) else rate
 

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from pathlib import Path
 from typing import Tuple
 
 import torch
@@ -18,6 +17,7 @@ from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.students import INITS, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.encrl_checks import (
@@ -204,7 +204,7 @@ class EncRLTask(CountedASRTask):
             copied = report.copied
             logging.info("layers %s of the reference: %s", layers, report.summary())
             if not is_distributed() or dist.get_rank() == 0:
-                write_json(Path(args.output_dir) / "copied.json", vars(report))
+                write_json(Experiment(args.output_dir).copied_file, vars(report))
         refuse_frozen_random(args, model, copied)
         if not model.objectives.use_posteriors:
             # Nothing would train it, and ranks wait for every gradient.

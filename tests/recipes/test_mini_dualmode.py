@@ -16,8 +16,8 @@ from espnet_plugin.bin import recognise
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
-from espnet_plugin.jobs.dual import AVERAGED
 
 pytestmark = pytest.mark.slow
 ROW = "self_pruned_50_s1"
@@ -115,7 +115,8 @@ def test_the_pretraining_is_where_a_row_starts(recipe):
 def test_masked_and_cut_out_say_the_same(recipe):
     exp = recipe / "exp"
     whole, _ = load_asr_model(
-        exp / f"dual_{ROW}/config.yaml", exp / f"dual_{ROW}/{AVERAGED}"
+        exp / f"dual_{ROW}/config.yaml",
+        Experiment(exp / f"dual_{ROW}").final_masks_file,
     )
     small, _ = load_asr_model(
         exp / f"asr_{ROW}_streaming/config.yaml", exp / f"asr_{ROW}_streaming/model.pth"
