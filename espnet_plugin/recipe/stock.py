@@ -76,7 +76,8 @@ class StockRecipe:
         """Return what was found, a line each, with the option that overrides it."""
         rate = self.experiment.dev_cer
         best = "" if rate is None else f" ({rate:.1f} % CER on dev)"
-        tokens = self.token_list or "config.yaml"
+        own = Experiment(self.experiment.folder).config_file
+        tokens = self.token_list or own.name
         config = self.experiment.config
         lines = [
             ("experiment", f"{self.experiment.folder}{best}", "--recipe_exp"),

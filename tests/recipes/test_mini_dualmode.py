@@ -25,7 +25,7 @@ ROW = "self_pruned_50_s1"
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Stages 1 to 7 of one row, a pre-training, a rival that goes on from another."""
+    """Stages 1 to 7 of one row, a pre-training, a baseline that goes on from another."""
     folder = copy_recipe(tmp_path_factory.mktemp("dual"), "dualmode1")
     run(folder, "--stop_stage", "1")
     extra = folder / "data/audio"
@@ -35,8 +35,8 @@ def recipe(tmp_path_factory):
             stream.write(f"audio-{line}\n")
     options = ["--pretrain_set", "audio"]
     run(folder, *options, "--stage", "2", "--stop_stage", "7")
-    rivals = "streaming_alone pruned_after_50 pretrained_50"
-    options += ["--rivals", rivals, "--epochs", "2"]
+    baselines = "streaming_alone pruned_after_50 pretrained_50"
+    options += ["--baselines", baselines, "--epochs", "2"]
     run(folder, *options, "--stage", "8")
     return folder
 
