@@ -39,8 +39,8 @@ def read_reference(
 
     Args:
         args: With the options of :func:`add_reference_options`.
-        trained: Whether its checkpoint is needed; otherwise a folder whose training has
-            not ended will do.
+        trained: Whether its checkpoint is needed; otherwise a folder will do whose
+            training has not ended, or that holds a configuration alone.
 
     Raises:
         UserError: If a folder and the pair are given, or the folder holds no model.
@@ -66,7 +66,10 @@ def read_reference(
             "configuration and checkpoint"
         )
     experiment = Experiment(args.reference)
-    if trained or experiment.meta_file.is_file():
+    unfinished = not experiment.meta_file.is_file() and (
+        experiment.is_ours or not experiment.is_begun
+    )
+    if trained or not unfinished:
         return experiment.model_files()
     experiment.config()  # says what is missing
     return ModelFiles(experiment.config_file)

@@ -25,6 +25,7 @@ from espnet_plugin.jobs.requests import DualModeRequest, RecogniserRequest
 from espnet_plugin.jobs.trainer import DUAL_MODE_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.measure.chunk_speed import frames_ms
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["Start", "average_epochs", "train_dual_mode", "write_recognisers"]
 
@@ -129,7 +130,7 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
 
 def _best_epochs(experiment: Experiment) -> list[int]:
     """Return the epochs that ESPnet's own average takes, in their order."""
-    wanted = experiment.config()["keep_nbest_models"]
+    wanted = read_yaml(experiment.config_file)["keep_nbest_models"]
     if isinstance(wanted, list):
         wanted = max(wanted)
     whole = torch.load(experiment.resume_file, map_location="cpu", weights_only=True)

@@ -87,6 +87,10 @@ def test_what_holds_no_model_is_refused(folder, tmp_path):
     with pytest.raises(UserError, match="run stage 4 .* again, it goes on"):
         read_reference(args)
     assert read_reference(args, trained=False) == ModelFiles(folder / "config.yaml")
+    (folder / "request.json").unlink()
+    for path in folder.glob("*.pth"):
+        path.unlink()
+    assert read_reference(args, trained=False) == ModelFiles(folder / "config.yaml")
     (folder / "config.yaml").unlink()
     with pytest.raises(UserError, match="configuration .*config.yaml is missing"):
         read_reference(args, trained=False)
@@ -96,6 +100,7 @@ def test_any_espnet_folder_is_a_reference(folder):
     (folder / "meta.json").unlink()
     files = read_reference(parsed("--reference", folder))
     assert files.checkpoint == folder / "valid.cer_ctc.ave.pth"
+    assert read_reference(parsed("--reference", folder), trained=False) == files
 
 
 @pytest.fixture

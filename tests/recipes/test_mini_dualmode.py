@@ -25,7 +25,7 @@ ROW = "self_pruned_50_s1"
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Stages 1 to 7 of one row, a pre-training, a baseline that goes on from another."""
+    """Stages 1 to 7 of a row, a pre-training, a baseline that goes on from another."""
     folder = copy_recipe(tmp_path_factory.mktemp("dual"), "dualmode1")
     run(folder, "--stop_stage", "1")
     extra = folder / "data/audio"
