@@ -1,19 +1,15 @@
 """One stage of CTC and the teacher's posteriors together, instead of EncRL."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.plain import plain_state
 from espnet_plugin.distill.students import INITS
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json, write_json, write_text
-from espnet_plugin.jobs.family import ENCRL_AVERAGED
-from espnet_plugin.jobs.rendezvous import run_task
-from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.jobs.requests import DistillationRequest
+from espnet_plugin.jobs.trainer import ENCRL_TASK
+from espnet_plugin.jobs.training import Training
 from espnet_plugin.tasks.ranks import without_ranks
 
 __all__ = ["Options", "train"]
@@ -49,10 +45,8 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 
 
 def _train_one(job: BaselineJob, size: int, options: Options) -> Path:
-    folder = job.folder(size)
-    work = folder / "train"
-    training = job.training_of(size)
-    training["model_conf"] = {
+    config = job.training_of(size)
+    config["model_conf"] = {
         "objectives": {
             "kl": {
                 "weight": options.kl_weight,
@@ -63,36 +57,21 @@ def _train_one(job: BaselineJob, size: int, options: Options) -> Path:
         "ctc_loss_weight": options.ctc_loss_weight,
     }
     # By loss, because validation's is the same sum that is trained.
-    training["best_model_criterion"] = [["valid", "loss", "min"]]
-    cmd = [
+    config["best_model_criterion"] = [["valid", "loss", "min"]]
+    given = [
         *("--reference_config", str(job.reference.config_file)),
         *("--reference_model_file", str(job.reference.checkpoint)),
         *("--student_num_layers", str(size), "--student_init", options.student_init),
         *job.options(),
     ]
     if job.teacher_cache is not None:
-        cmd += ["--teacher_cache", job.teacher_cache]
-    request = {
-        "config": training,
-        "options": without_ranks(cmd),
-        "reference": job.reference.sha256,
-    }
-    with training_job(work, request) as todo:
-        if todo is not None:
-            logging.info("%s: training %s", job.method, folder)
-            path = work / "train_config.yaml"
-            text = yaml.safe_dump(training, sort_keys=False, allow_unicode=True)
-            write_text(path, text)
-            run_task(
-                "espnet_plugin.tasks.encrl:EncRLTask",
-                [
-                    *("--config", str(path), "--output_dir", str(work)),
-                    *("--resume", "true", *cmd),
-                ],
-            )
-    if not (folder / "meta.json").is_file():
-        state = plain_state(work / ENCRL_AVERAGED, range(size))
-        job.write_model(folder, job.reference.config(size), state, job.meta(size))
-        write_json(folder / "cost.json", read_json(work / "cost.json"))
-    job.check_reference(folder)
-    return folder
+        given += ["--teacher_cache", job.teacher_cache]
+    request = DistillationRequest(config, without_ranks(given), job.reference.sha256)
+    return job.train_and_export(
+        size,
+        Training(ENCRL_TASK, request, given),
+        lambda work: (
+            job.reference.config(size),
+            plain_state(work.encrl_file, range(size)),
+        ),
+    )

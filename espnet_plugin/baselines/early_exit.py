@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_plugin.baselines.job import BaselineJob, write_start
+from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
-from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
-from espnet_plugin.jobs.plain import averaged_name, train_plain_model
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.plain import averaged_file, fine_tune, train_plain_model
 
 __all__ = ["Options", "train"]
 
@@ -39,38 +40,35 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     weight = options.interctc_weight if options.interctc_weight >= 0 else None
     config = config_with_exits(job.reference.config(largest), sizes, weight)
     shared = Path(f"{job.output}_exits")
-    init = None
-    if options.layers != "random":
-        init = shared / "init" / "model.pth"
-        layers = choose_layers(job.reference.num_layers, largest, options.layers)
-        if not (shared / "done.json").is_file():
-            state = job.reference.layers_state(layers)
-            write_start(job.reference.config(largest), state, init)
-    train_plain_model(
-        shared,
-        {**config, **job.training_of(largest)},
-        job.options(),
-        {
-            "method": job.method,
-            "variant": job.variant,
-            "seed": job.seed,
-            "serves": sizes,
-        },
-        init,
+    config.update(job.training_of(largest))
+    meta = Meta(
+        method=job.method, variant=job.variant, seed=job.seed, serves=tuple(sizes)
     )
-    copied = init is not None
+    copied = options.layers != "random"
+    if copied:
+        layers = choose_layers(job.reference.num_layers, largest, options.layers)
+        fine_tune(
+            shared,
+            job.reference.config(largest),
+            lambda: job.reference.layers_state(layers),
+            config,
+            job.options(),
+            meta,
+        )
+    else:
+        train_plain_model(shared, config, job.options(), meta)
     return [_cut(job, shared, size, copied) for size in job.sizes]
 
 
 def _cut(job: BaselineJob, shared: Path, size: int, copied: bool) -> Path:
-    folder = job.folder(size)
-    if not (folder / "meta.json").is_file():
+    experiment = Experiment(job.folder(size))
+    if not experiment.meta_file.is_file():
         # An exit's output is normalised by the layer norm after the last layer, too.
-        state = plain_state(shared / averaged_name(job.training), range(size))
+        state = plain_state(averaged_file(shared, job.training), range(size))
         config = plain_config(job.reference.config(), size)
-        write_no_cost(folder)  # the shared training's is all there is
+        # Its cost is the shared training's.
         meta = job.meta(size, shared=shared.name)
-        job.write_model(folder, config, state, meta, of_reference=copied)
+        job.write_model(experiment, config, state, meta, of_reference=copied)
     if copied:
-        job.check_reference(folder)
-    return folder
+        job.check_reference(experiment.folder)
+    return experiment.folder

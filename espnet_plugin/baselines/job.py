@@ -5,22 +5,24 @@ import logging
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import torch
-import yaml
 
 from espnet_plugin import baselines
 from espnet_plugin.baselines.reference import Reference
-from espnet_plugin.checkpoints.load import build_asr_model, load_state
-from espnet_plugin.checkpoints.plain import save_state
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json, write_text
-from espnet_plugin.jobs.plain import train_plain_model, write_meta
-from espnet_plugin.jobs.training_job import read_yaml
+from espnet_plugin.experiment.folder import Experiment, ModelFiles
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.models import PlainModel, write_model
+from espnet_plugin.jobs.plain import fine_tune
+from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
+from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 __all__ = ["BaselineJob", "baseline_names", "run_baseline"]
+
+State = Mapping[str, torch.Tensor]
 
 # Modules of the package that are no baselines.
 _SHARED = ("job", "reference", "pruned", "dev_loss")
@@ -67,16 +69,15 @@ class BaselineJob:
             return dict(self.training)
         return {**self.training, "max_epoch": self.epochs[size]}
 
-    def meta(self, size: int, **others: Any) -> dict[str, Any]:
+    def meta(self, size: int, **others: Any) -> Meta:
         """Return what ``meta.json`` says of one size, besides what is found out."""
-        return {
-            "method": self.method,
-            "variant": self.variant,
-            "seed": self.seed,
-            "size": size,
-            "shared": None,
+        return Meta(
+            method=self.method,
+            variant=others.pop("variant", self.variant),
+            seed=self.seed,
+            size=size,
             **others,
-        }
+        )
 
     def as_size(self, size: int) -> str:
         """Return the variant's name where all layers are kept, but made smaller."""
@@ -91,7 +92,7 @@ class BaselineJob:
         self,
         size: int,
         config: Mapping[str, Any],
-        state: Mapping[str, torch.Tensor],
+        state: State,
         **meta: Any,
     ) -> Path:
         """Train a plain model from given weights with CTC; nothing is done twice.
@@ -111,22 +112,56 @@ class BaselineJob:
                 tensors do not fit the configuration.
         """
         folder = self.folder(size)
-        init = folder / "init" / "model.pth"
-        meta = self.meta(size, reference_sha256=self.reference.sha256, **meta)
-        if not (folder / "done.json").is_file():
-            write_start(config, state, init)
-        else:
+        if Experiment(folder).is_finished:
             self.check_reference(folder)
-        logging.info("%s: training %s", self.method, folder)
-        model = {k: v for k, v in config.items() if k != "init"}
-        train_plain_model(
+        fine_tune(
             folder,
-            {**model, "init": None, **self.training_of(size)},
+            config,
+            lambda: state,
+            {**config, "init": None, **self.training_of(size)},
             self.options(),
-            meta,
-            init,
+            self.meta(size, reference_sha256=self.reference.sha256, **meta),
         )
         return folder
+
+    def train_and_export(
+        self,
+        size: int,
+        training: Training,
+        plain: Callable[[Experiment], tuple[Mapping[str, Any], State]],
+        prepare: Optional[Callable[[Experiment], None]] = None,
+        **meta: Any,
+    ) -> Path:
+        """Train with one of our own tasks, then write a plain model of what comes out.
+
+        The training's own files are in ``train/`` of the model's folder.
+
+        Args:
+            size: Which of the sizes it is.
+            training: What is trained.
+            plain: Takes the folder of the finished training; returns configuration and
+                tensors of the plain model.
+            prepare: Takes the folder of the training; writes what it starts from.
+            meta: More for ``meta.json``.
+
+        Returns:
+            The model's folder.
+
+        Raises:
+            UserError: If the folder holds another training, or a model made of another
+                reference.
+        """
+        experiment = Experiment(self.folder(size))
+        work = experiment.work
+        logging.info("%s: training %s", self.method, experiment.folder)
+        before = None if prepare is None else lambda: prepare(work)
+        with trained(work.folder, training, before):
+            pass
+        if not experiment.meta_file.is_file():
+            config, state = plain(work)
+            self.write_model(experiment, config, state, self.meta(size, **meta), work)
+        self.check_reference(experiment.folder)
+        return experiment.folder
 
     def check_reference(self, folder: Path) -> None:
         """Refuse a finished model that was made of another reference.
@@ -134,8 +169,8 @@ class BaselineJob:
         Raises:
             UserError: Naming the folder.
         """
-        meta = folder / "meta.json"
-        made_of = read_json(meta).get("reference_sha256") if meta.is_file() else None
+        meta = Experiment(folder).find_meta()
+        made_of = None if meta is None else meta.reference_sha256
         if None not in (made_of, self.reference.sha256) and (
             made_of != self.reference.sha256
         ):
@@ -147,41 +182,27 @@ class BaselineJob:
 
     def write_model(
         self,
-        folder: Path,
+        experiment: Experiment,
         config: Mapping[str, Any],
-        state: Mapping[str, torch.Tensor],
-        meta: Mapping[str, Any],
+        state: State,
+        meta: Meta,
+        trained_in: Optional[Experiment] = None,
         of_reference: bool = True,
-    ) -> Path:
+    ) -> None:
         """Write a finished plain model.
 
         Args:
-            folder: Gets ``config.yaml``, ``model.pth``, ``meta.json``.
+            experiment: Gets ``config.yaml``, ``model.pth``, ``cost.json``,
+                ``meta.json``.
             config: Of the plain model.
             state: Its tensors.
             meta: See :meth:`meta`.
+            trained_in: The training that all of its cost is, if there was one.
             of_reference: Whether it learnt anything from the reference's weights.
         """
-        write_start(config, state, folder / "model.pth")
         if of_reference:
-            meta = {**meta, "reference_sha256": self.reference.sha256}
-        write_meta(folder, folder / "model.pth", meta)
-        return folder
-
-
-def write_start(
-    config: Mapping[str, Any], state: Mapping[str, torch.Tensor], path: Path
-) -> None:
-    """Write a plain model's tensors and, beside them, its ``config.yaml``.
-
-    Raises:
-        UserError: If the tensors do not fit.
-    """
-    model, _ = build_asr_model(config, path.with_name("config.yaml"))
-    load_state(model, state, path)
-    save_state({k: v.clone() for k, v in state.items()}, path)
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    write_text(path.with_name("config.yaml"), text)
+            meta = meta.but(reference_sha256=self.reference.sha256)
+        write_model(experiment, PlainModel(config, state, meta), trained_in)
 
 
 def baseline_names() -> list[str]:
@@ -192,8 +213,7 @@ def baseline_names() -> list[str]:
 
 def run_baseline(
     recipe: Path,
-    reference_config: Path,
-    reference_model_file: Optional[Path],
+    reference: ModelFiles,
     sizes: Sequence[int],
     data_options: Sequence[str],
     output: str,
@@ -211,8 +231,7 @@ def run_baseline(
             method's), ``training`` (ESPnet's configuration; relative to this file),
             ``training_conf`` (instead of single values there, also of single ones in
             ``optim_conf`` and the like), ``epochs`` (by size).
-        reference_config: ``config.yaml`` of the reference.
-        reference_model_file: Its checkpoint; methods that start from nothing need none.
+        reference: The reference; methods that start from nothing need no checkpoint.
         sizes: Numbers of encoder layers.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
@@ -256,7 +275,7 @@ def run_baseline(
         # The file's epochs are those of its own training.
         epochs = {}
         own.pop("max_epoch", None)
-    conf = _merged(conf, own)
+    conf = deep_merge(conf, own)
     if max_epoch is not None:
         conf["max_epoch"], epochs = max_epoch, {}
     variant = content.get("variant") or "" if variant is None else variant
@@ -266,7 +285,7 @@ def run_baseline(
     job = BaselineJob(
         method=method,
         variant=variant,
-        reference=Reference(reference_config, reference_model_file),
+        reference=Reference(reference.config, reference.checkpoint),
         sizes=tuple(sizes),
         training=conf,
         epochs=epochs,
@@ -278,21 +297,11 @@ def run_baseline(
     return module.train(job, options)
 
 
-def _merged(training: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with some values, however deep they lie, replaced."""
-    whole = dict(training)
-    for key, value in own.items():
-        if isinstance(value, Mapping) and isinstance(whole.get(key), Mapping):
-            value = _merged(whole[key], value)
-        whole[key] = value
-    return whole
-
-
 def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, Any]:
     own: dict[str, Any] = {"optim_conf": {"lr": rate}}
     if "max_lr" in (training.get("scheduler_conf") or {}):
         own["scheduler_conf"] = {"max_lr": rate}
-    return _merged(training, own)
+    return deep_merge(training, own)
 
 
 def _options(kind: type, given: Mapping[str, Any], recipe: Path) -> Any:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
-from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.distill.students import choose_layers
-from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.jobs.models import PlainModel, export_once
 
 __all__ = ["Options", "train"]
 
@@ -26,6 +26,14 @@ class Options:
     trained: bool = True
 
 
+@dataclass(frozen=True)
+class LayersRequest:
+    """What a model without any training is: layers (from 0) of a reference."""
+
+    reference: Optional[str]
+    layers: Sequence[int]
+
+
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Make a model of each size."""
     # All before the first is trained: a wrong size should not cost hours.
@@ -39,16 +47,15 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 
 def _fine_tune(job: BaselineJob, size: int, layers: list[int]) -> Path:
     config, state = job.reference.config(size), job.reference.layers_state(layers)
-    return job.fine_tune(size, config, state, kept_layers=layers)
+    return job.fine_tune(size, config, state, kept_layers=tuple(layers))
 
 
 def _cut(job: BaselineJob, size: int, layers: list[int]) -> Path:
-    folder = job.folder(size)
-    request = {"reference": job.reference.sha256, "layers": layers}
-    with training_job(folder, request) as todo:
-        if todo is not None:
-            write_no_cost(folder)
-            state = job.reference.layers_state(layers)
-            meta = job.meta(size, kept_layers=layers)
-            job.write_model(folder, job.reference.config(size), state, meta)
-    return folder
+    def make() -> PlainModel:
+        digest = job.reference.sha256
+        meta = job.meta(size, kept_layers=tuple(layers), reference_sha256=digest)
+        state = job.reference.layers_state(layers)
+        return PlainModel(job.reference.config(size), state, meta)
+
+    request = LayersRequest(job.reference.sha256, layers)
+    return export_once(job.folder(size), request, make).folder

@@ -3,16 +3,20 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.pruning.layers import greedy_layers
 
 __all__ = ["Options", "train"]
+
+_LAYERS = "layers.json"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,23 @@ class Options:
     max_utterances: int = 500
 
 
+@dataclass(frozen=True)
+class SearchRequest:
+    """What layers are chosen by.
+
+    Attributes:
+        reference: Digest of the reference's checkpoint.
+        smallest: Number of layers that the search goes down to.
+        data: The development set, as ESPnet's options name it.
+        options: See :class:`Options`.
+    """
+
+    reference: Optional[str]
+    smallest: int
+    data: Sequence[Sequence[str]]
+    options: dict[str, Any]
+
+
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Choose layers once for all sizes, then train a model of each."""
     # Whatever the other sizes are, the way down to the smallest is the same.
@@ -36,7 +57,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
             size,
             job.reference.config(size),
             job.reference.layers_state(chosen[size]),
-            kept_layers=chosen[size],
+            kept_layers=tuple(chosen[size]),
             shared=shared.name,
         )
         for size in job.sizes
@@ -45,17 +66,14 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 
 def _search(job: BaselineJob, folder: Path, options: Options) -> dict[int, list[int]]:
     data = _dev_data(job.data_options)
-    request = {
-        "reference": job.reference.sha256,
-        "smallest": min(job.sizes),
-        "data": data,
-        "options": vars(options),
-    }
+    request = SearchRequest(
+        job.reference.sha256, min(job.sizes), data, dict(vars(options))
+    )
     with training_job(folder, request) as todo:
         if todo is not None:
             _measure(job, folder, data, options)
         _write_meta(job, folder)
-    kept = read_json(folder / "layers.json")["kept"]
+    kept = read_json(folder / _LAYERS)["kept"]
     return {size: kept[str(size)] for size in job.sizes}
 
 
@@ -73,7 +91,7 @@ def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> No
     kept, history = greedy_layers(reference.num_layers, sizes, loss)
     logging.info("removed, in this order: %s", [step["removed"] for step in history])
     write_json(
-        folder / "layers.json",
+        folder / _LAYERS,
         {"kept": {str(n): k for n, k in kept.items()}, "history": history},
     )
     cost: dict[str, Any] = {
@@ -84,20 +102,20 @@ def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> No
         "epochs": 0,
         "evaluations": loss.evaluations,
     }
-    write_json(folder / "cost.json", cost)
+    write_json(Experiment(folder).cost_file, cost)
 
 
 def _write_meta(job: BaselineJob, folder: Path) -> None:
-    path = folder / "meta.json"
-    before = read_json(path)["serves"] if path.is_file() else []
-    write_json(
-        path,
-        {
-            "method": job.method,
-            "variant": job.variant,
-            "seed": job.seed,
-            "serves": sorted({*before, *job.sizes}, reverse=True),
-        },
+    experiment = Experiment(folder)
+    before = experiment.find_meta() or Meta()
+    sizes = sorted({*before.serves, *job.sizes}, reverse=True)
+    experiment.write_meta(
+        Meta(
+            method=job.method,
+            variant=job.variant,
+            seed=job.seed,
+            serves=tuple(sizes),
+        )
     )
 
 

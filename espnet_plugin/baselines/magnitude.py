@@ -7,9 +7,8 @@ from typing import Optional, Sequence
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.baselines.pruned import train_pruned
 from espnet_plugin.checkpoints.load import build_asr_model, load_state
-from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.errors import UserError
-from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.jobs.models import PlainModel, export_once
 
 __all__ = ["Options", "train"]
 
@@ -50,23 +49,32 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     ]
 
 
+@dataclass(frozen=True)
+class PruneRequest:
+    """What a model without any training is: a reference with some weights removed.
+
+    Attributes:
+        reference: Digest of the reference's checkpoint.
+        amount: Share of all parameters.
+        without: See :class:`Options`.
+        per_tensor: See :class:`Options`.
+    """
+
+    reference: Optional[str]
+    amount: float
+    without: Sequence[str]
+    per_tensor: bool
+
+
 def _prune_once(job: BaselineJob, options: Options, amount: float) -> Path:
+    request = PruneRequest(
+        job.reference.sha256, amount, list(options.without), options.per_tensor
+    )
     folder = Path(f"{job.output}_{amount * 100:g}pc")
-    request = {
-        "reference": job.reference.sha256,
-        "amount": amount,
-        "without": list(options.without),
-        "per_tensor": options.per_tensor,
-    }
-    with training_job(folder, request) as todo:
-        if todo is not None:
-            _write_pruned(job, options, amount, folder)
-    return folder
+    return export_once(folder, request, lambda: _pruned(job, options, amount)).folder
 
 
-def _write_pruned(
-    job: BaselineJob, options: Options, amount: float, folder: Path
-) -> None:
+def _pruned(job: BaselineJob, options: Options, amount: float) -> PlainModel:
     from espnet_plugin.pruning.magnitude import prune_once
     from espnet_plugin.pruning.select import count_weights, prunable_modules
 
@@ -85,6 +93,6 @@ def _write_pruned(
     meta = job.meta(
         job.reference.num_layers,
         variant=f"{job.variant} {amount * 100:g} %".strip(),
+        reference_sha256=job.reference.sha256,
     )
-    write_no_cost(folder)
-    job.write_model(folder, config, model.state_dict(), meta)
+    return PlainModel(config, model.state_dict(), meta)

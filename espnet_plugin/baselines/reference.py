@@ -110,8 +110,8 @@ class Reference:
     def _existing(self) -> Path:
         if self.checkpoint is None:
             raise UserError(
-                "this baseline starts from the reference: --reference_model_file is "
-                "needed (run stage 4 first)"
+                "this baseline starts from the reference: give --reference with "
+                "a finished model (run stage 4 first)"
             )
         if not self.checkpoint.is_file():
             raise UserError(f"{self.checkpoint} is missing: run stage 4 first")

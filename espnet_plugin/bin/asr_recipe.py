@@ -30,10 +30,10 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def take_recipe(args: argparse.Namespace) -> None:
+def find_and_import(args: argparse.Namespace) -> None:
     """Do the work."""
+    from espnet_plugin.recipe.import_recipe import earlier_choice, import_recipe
     from espnet_plugin.recipe.stock import Overrides, find_recipe
-    from espnet_plugin.recipe.takeover import earlier_choice, take_over
 
     recipe = find_recipe(
         args.asr_recipe,
@@ -52,13 +52,13 @@ def take_recipe(args: argparse.Namespace) -> None:
     logging.info("found in %s:", recipe.folder)
     for line in recipe.describe():
         logging.info("  %s", line)
-    take_over(recipe, args.output_dir)
+    import_recipe(recipe, args.output_dir)
 
 
 def main(cmd=None) -> int:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    return run_command(lambda: take_recipe(args))
+    return run_command(lambda: find_and_import(args))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_lines
-from espnet_plugin.jobs.rendezvous import follow, leading, meeting_file
+from espnet_plugin.jobs.rendezvous import (
+    join_trainings,
+    rendezvous_file,
+    share_trainings,
+)
 from espnet_plugin.tasks.ranks import is_first
 
 
@@ -31,8 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="configurations, e.g. conf/baselines/layer_copy.yaml",
     )
-    add("--reference_config", type=Path, required=True)
-    add("--reference_model_file", type=Path, help="not needed from scratch")
+    add_reference_options(parser)
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--exp_dir", type=Path, default=Path("exp"))
     add("--training", type=Path, help="instead of the configurations' own")
@@ -66,21 +70,27 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             else f"--baselines {' '.join(names)}: a name stands there twice"
         )
     if not is_first(options):
-        follow(options)
-    elif meeting_file(options) is not None:
-        with leading(options):
+        join_trainings(options)
+    elif rendezvous_file(options) is not None:
+        with share_trainings(options):
             _train_all(args, options)
     else:
         _train_all(args, options)
 
 
 def _train_all(args: argparse.Namespace, options: list[str]) -> None:
+    # From scratch only its architecture is needed.
+    reference = read_reference(args, trained=False)
+    if reference is None:
+        raise UserError(
+            "--reference is needed: the folder of the model to start from or to be "
+            "like, e.g. exp/asr_reference (stage 4)"
+        )
     made: list[Path] = []
     for path in args.baselines:
         made += run_baseline(
             path,
-            args.reference_config,
-            args.reference_model_file,
+            reference,
             args.sizes,
             options,
             str(args.exp_dir / f"asr_{path.stem}_s{args.seed}"),

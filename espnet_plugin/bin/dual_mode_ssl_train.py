@@ -10,11 +10,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.files import write_json
-from espnet_plugin.jobs.training_job import read_yaml, training_job
-
-# Its masks are final, which those of the best epoch need not be.
-CHECKPOINT = "latest.pth"
+from espnet_plugin.jobs.pretraining import pretrain_dual_mode
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -32,47 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the pre-training, or go on with it."""
-    request = {
-        "config": read_yaml(args.config),
-        "options": options,
-        "seed": args.seed,
-    }
-    with training_job(args.output_dir, request) as todo:
-        if todo is None:
-            return
-        if args.fine_tuning_config is not None:
-            from espnet_plugin.dual_mode.options import SHAPING
-            from espnet_plugin.dual_mode.pretrained import check_same_encoder
-
-            fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")
-            check_same_encoder(request["config"], fine_tuning, SHAPING)
-        # Here, because ESPnet takes many seconds to import and a finished training
-        # needs none of it.
-        from espnet_plugin.dual_mode.pretrained import MASKS, init_param
-        from espnet_plugin.tasks.dual_mode_ssl import DualModeSSLTask
-
-        checkpoint = args.output_dir / CHECKPOINT
-        starts = {masks: init_param(checkpoint, masks) for masks in MASKS}
-        DualModeSSLTask.main(
-            cmd=[
-                *("--config", str(args.config)),
-                *("--output_dir", str(args.output_dir)),
-                *("--seed", str(args.seed)),
-                *("--resume", "true"),
-                *options,
-            ]
-        )
-        write_json(
-            args.output_dir / "meta.json",
-            {
-                "method": "dual_mode_wav2vec2",
-                "seed": args.seed,
-                # Of the report: a run that recognisers stand on.
-                "serves": [read_yaml(args.config)["encoder_conf"]["num_blocks"]],
-                "checkpoint": CHECKPOINT,
-                "init_param": starts,
-            },
-        )
+    pretrain_dual_mode(
+        args.output_dir, args.config, options, args.seed, args.fine_tuning_config
+    )
 
 
 def main(cmd=None) -> int:

@@ -11,8 +11,10 @@ from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.jobs.dual import AVERAGED, train_dual_mode
-from espnet_plugin.jobs.training_job import is_finished, read_yaml
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.dual import Start, train_dual_mode
+from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 # What a row may say, and what counts where it does not: its name in the tables, the
 # modes that are decoded, the row it goes on from, whether it starts from a
@@ -63,19 +65,20 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
         config = read_yaml(args.config)
         for text in overridden(config, row["changes"]):
             logging.info("row %s: %s, not %s as in %s", name, *text, args.config)
-        change_config(config, row["changes"])
+        config = deep_merge(config, row["changes"], null_removes=True)
         if args.max_epoch is not None:
             config["max_epoch"] = args.max_epoch
         train_dual_mode(
             _folder(args, name),
             config,
             [*options, "--seed", str(args.seed)],
-            {
-                **{name: row[name] for name in ("method", "variant", "modes")},
-                "seed": args.seed,
-            },
-            starts[name],
-            start_whole=row["after"] is not None,
+            Meta(
+                method=row["method"],
+                variant=row["variant"],
+                seed=args.seed,
+                modes=tuple(row["modes"]),
+            ),
+            Start(starts[name], whole=row["after"] is not None),
         )
 
 
@@ -109,7 +112,7 @@ def _start(
     """
     row, earlier = rows[name], list(rows)[: list(rows).index(name)]
     if row["after"] is not None:
-        path = _folder(args, row["after"]) / AVERAGED
+        path = Experiment(_folder(args, row["after"])).final_masks_file
         if row["after"] in earlier:
             return path
         way_out = f"train the row {row['after']} with seed {args.seed} first"
@@ -119,29 +122,18 @@ def _start(
                 f"the row {name} starts from a pre-training: give --pretrained FILE"
             )
         path, way_out = args.pretrained, "pre-train it first"
-        folder = path.parent
+        run = Experiment(path.parent)
         # ESPnet names its last epoch so while there are more to come.
-        if (folder / "request.json").is_file() and not is_finished(folder):
+        if run.request_file.is_file() and not run.is_finished:
             raise UserError(
-                f"--pretrained {path}: the pre-training in {folder} is not finished: "
-                "run its stage again, it goes on from the last epoch"
+                f"--pretrained {path}: the pre-training in {run.folder} is not "
+                "finished: run its stage again, it goes on from the last epoch"
             )
     else:
         return None
     if not path.is_file():
         raise UserError(f"{path} is missing: {way_out}")
     return path
-
-
-def change_config(config: dict, changes: dict) -> None:
-    """Put changes into a configuration, key by key; null takes a key out."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            change_config(config[key], value)
-        elif value is None:
-            config.pop(key, None)
-        else:
-            config[key] = value
 
 
 def overridden(

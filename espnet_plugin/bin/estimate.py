@@ -16,8 +16,9 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
 from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import estimate_lines
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
-from espnet_plugin.jobs.training_job import read_yaml
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
 
@@ -151,7 +152,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     # Before torch, which takes many seconds to import, everything is checked.
     reference_config = args.reference_config
     if args.reference is not None:
-        reference_config = Path(args.reference) / "config.yaml"
+        reference_config = Experiment(args.reference).config_file
         if not reference_config.is_file():
             raise UserError(
                 f"--reference {args.reference}: no config.yaml in it; of a packed "

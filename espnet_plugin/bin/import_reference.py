@@ -1,4 +1,4 @@
-"""Stage 4: take over a reference model from an experiment folder or a packed model."""
+"""Stage 4: import a reference model from an experiment folder or a packed model."""
 
 import argparse
 import logging
@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
 
-# In the folder that is made: which files it was made of, so that every stage can ask.
-_SOURCE = "source.json"
 _DECISIVE = ("*.pth", "*.yaml")
 
 
@@ -47,7 +46,7 @@ def import_model(args: argparse.Namespace) -> None:
     from espnet_plugin.reference.importing import import_reference
 
     import_reference(args.reference, args.output_dir, args.reference_model_file)
-    write_json(args.output_dir / _SOURCE, source)
+    write_json(Experiment(args.output_dir).source_file, source)
 
 
 def _describe(reference: Path) -> dict[str, list[int]]:
@@ -55,7 +54,7 @@ def _describe(reference: Path) -> dict[str, list[int]]:
     files = [reference] if reference.is_file() else []
     if reference.is_dir():
         # The files of a pack lie deeper; an experiment has thousands there.
-        packed = (reference / "meta.yaml").is_file()
+        packed = Experiment(reference).pack_file.is_file()
         find = reference.rglob if packed else reference.glob
         found = (path for pattern in _DECISIVE for path in find(pattern))
         files = sorted(path for path in found if path.is_file())  # no dead links
@@ -65,20 +64,18 @@ def _describe(reference: Path) -> dict[str, list[int]]:
 
 def _is_imported(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
     """Return whether the records say so; if not, the import itself compares content."""
-    meta, record = args.output_dir / "meta.json", args.output_dir / _SOURCE
-    if not meta.is_file():
-        return False
-    known = read_json(meta)
-    if args.reference_model_file not in (None, known.get("checkpoint")):
+    made = Experiment(args.output_dir)
+    known = made.find_meta()
+    if known is None or args.reference_model_file not in (None, known.checkpoint):
         return False
     if args.reference.resolve() == args.output_dir.resolve():
         return True  # named by what it was imported into
-    if not record.is_file():
+    if not made.source_file.is_file():
         return False
     name = str(args.reference)
     if is_model_name(name):
-        return known.get("source") == name
-    return bool(source) and read_json(record) == source
+        return known.source == name
+    return bool(source) and read_json(made.source_file) == source
 
 
 def main(cmd=None) -> int:

@@ -17,7 +17,7 @@ from espnet_plugin.data.prepare import FormatOptions, format_set
 from espnet_plugin.data.tokens import build_token_list, read_token_list
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, write_lines
-from espnet_plugin.jobs.training_job import read_yaml
+from espnet_plugin.yaml_files import read_yaml
 
 # What stage 2 can check; further kinds need more than a list.
 _TOKEN_TYPES = ("char", "bpe")

@@ -7,8 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.jobs.family import (
     export_direct,
     finetune_family,
@@ -16,7 +18,7 @@ from espnet_plugin.jobs.family import (
     write_untrained,
 )
 from espnet_plugin.jobs.plain import train_plain_model
-from espnet_plugin.jobs.training_job import read_yaml
+from espnet_plugin.yaml_files import read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--config", type=Path, help="training configuration")
     add("--output", required=True, help="folder (reference) or prefix of the folders")
     add("--encrl_dir", type=Path)
-    add("--reference_config", type=Path, help="whose architecture untrained has")
+    add_reference_options(parser)
     add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
@@ -66,7 +68,13 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         export_direct(run, args.sizes, args.family, args.output, args.method)
         return
     if args.kind == "untrained":
-        write_untrained(_needed(args, "reference_config"), Path(args.output), args.seed)
+        reference = read_reference(args, trained=False)
+        if reference is None:
+            raise UserError(
+                "--reference is needed with --kind untrained: the folder of the model "
+                "whose architecture it has"
+            )
+        write_untrained(reference.config, Path(args.output), args.seed)
         return
     training = read_yaml(_needed(args, "config"))
     if args.max_epoch is not None:
@@ -77,11 +85,9 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
                 f"--config {args.config}: model_conf.ctc_weight 0 trains no CTC layer, "
                 "and EncRL is matched and fine-tuned by it: set it above 0, e.g. 0.3"
             )
-        meta = {"method": "reference", "variant": args.variant, "seed": args.seed}
+        meta = Meta(method=REFERENCE_METHOD, variant=args.variant, seed=args.seed)
         options = [*options, "--seed", str(args.seed)]
-        train_plain_model(
-            Path(args.output), training, options, {**meta, "shared": None}
-        )
+        train_plain_model(Path(args.output), training, options, meta)
     elif args.kind == "together":
         finetune_together(
             _needed(args, "encrl_dir"),

@@ -1,22 +1,29 @@
 """From an EncRL run to plain ESPnet models, with as many layers as wanted."""
 
+from __future__ import annotations
+
+import argparse
 import logging
 from pathlib import Path
-from typing import Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
 import torch
-import yaml
 
 from espnet_plugin.checkpoints.layers import keep_layer_settings, keep_layers
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import write_text
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.yaml_files import write_yaml
+
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
 
 __all__ = [
     "config_with_exits",
     "plain_config",
     "plain_state",
     "save_state",
+    "write_model_files",
     "write_plain_model",
 ]
 
@@ -131,6 +138,30 @@ def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
         ) from error
 
 
+def write_model_files(
+    config: Mapping[str, Any], state: Mapping[str, torch.Tensor], path: Path
+) -> tuple[ESPnetASRModel, argparse.Namespace]:
+    """Write a model's tensors and, beside them, its ``config.yaml``.
+
+    Args:
+        config: Of the model, with the paths as they are seen from here.
+        state: Its tensors.
+        path: The checkpoint.
+
+    Returns:
+        The model, loaded again to be sure, and its arguments.
+
+    Raises:
+        UserError: If the files cannot be written, or the tensors are not exactly those
+            of the model.
+    """
+    # Cloned, because a part of a tensor is saved with the whole of it.
+    save_state({name: value.clone() for name, value in state.items()}, path)
+    config_file = Experiment(path.parent).config_file
+    write_yaml(config_file, config)
+    return load_asr_model(config_file, path, "cpu")
+
+
 def write_plain_model(
     config: dict, checkpoint: Path, layers: Sequence[int], folder: Path, name: str
 ) -> Path:
@@ -150,10 +181,7 @@ def write_plain_model(
         UserError: If the file cannot be read or written, or the keys are not exactly
             those of the stock model.
     """
-    plain = plain_config(config, layers)
-    save_state(plain_state(checkpoint, layers), folder / name)
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    write_text(folder / "config.yaml", text)
-    load_asr_model(folder / "config.yaml", folder / name, "cpu")
+    state = plain_state(checkpoint, layers)
+    write_model_files(plain_config(config, layers), state, folder / name)
     logging.info("%s: layers %s of %s", folder / name, list(layers), checkpoint)
     return folder / name

@@ -10,6 +10,7 @@ from typing import Callable, Union
 
 import numpy as np
 
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json, write_json
 
 __all__ = ["CostLog", "FlopModel", "Stopwatch", "total_cost", "write_no_cost"]
@@ -120,7 +121,7 @@ def total_cost(entries: list[dict]) -> dict:
 def write_no_cost(folder: Path) -> None:
     """Write ``cost.json`` of a model that no training was needed for."""
     keys = ("train_seconds", "cpu_seconds", "audio_seconds", "flops", "teacher_flops")
-    write_json(folder / "cost.json", {**dict.fromkeys(keys, 0), "epochs": 0})
+    write_json(Experiment(folder).cost_file, {**dict.fromkeys(keys, 0), "epochs": 0})
 
 
 class Stopwatch:

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Sequence, Union
 
-import yaml
-
 from espnet_plugin.decode.best_path import FILES
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_pairs, write_lines, write_text
+from espnet_plugin.yaml_files import write_yaml
 
 __all__ = ["prefix_search"]
 
@@ -40,8 +40,8 @@ def prefix_search(
     output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output_dir, prefix=".prefix_") as scratch:
         # The paths in it are those that were found from here.
-        config = Path(scratch) / "config.yaml"
-        write_text(config, yaml.safe_dump(vars(train_args)))
+        config = Experiment(scratch).config_file
+        write_yaml(config, vars(train_args))
         # ESPnet reads its files in step, so they must be in the order of the output.
         path, name, kind = data
         table = read_pairs(path)

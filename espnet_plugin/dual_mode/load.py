@@ -7,12 +7,10 @@ from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 
-__all__ = ["AVERAGED", "load_recogniser"]
-
-# Of epochs with final masks only; ESPnet's own average may hold others.
-AVERAGED = "valid.cer_final.averaged.pth"
+__all__ = ["load_recogniser"]
 
 
 def load_recogniser(
@@ -22,7 +20,8 @@ def load_recogniser(
 
     Args:
         folder: With ``config.yaml`` and a checkpoint: what was cut out for the device,
-            or a supernet, of which ``AVERAGED`` is taken if it is there.
+            or a supernet, of which the mean of the epochs with final masks is
+            taken if it is there.
         chunk_frames: Encoder frames a chunk; the first of the encoder's options if
             None.
         device: torch's.
@@ -33,11 +32,11 @@ def load_recogniser(
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
-    folder = Path(folder)
-    _check_mode(folder)
-    own = folder / AVERAGED
-    checkpoint = own if own.is_file() else choose_checkpoint(folder)
-    model, args = load_asr_model(folder / "config.yaml", checkpoint, device)
+    experiment = Experiment(folder)
+    _check_mode(experiment)
+    own = experiment.final_masks_file
+    checkpoint = own if own.is_file() else choose_checkpoint(experiment.folder)
+    model, args = load_asr_model(experiment.config_file, checkpoint, device)
     pruner = getattr(model.encoder, "pruner", None)
     if pruner is not None:
         try:
@@ -51,11 +50,10 @@ def load_recogniser(
     return StreamingRecogniser(model, to_text, chunk_frames)
 
 
-def _check_mode(folder: Path) -> None:
+def _check_mode(experiment: Experiment) -> None:
     """Refuse the full-context model: it would stream, and say nonsense."""
-    meta = folder / "meta.json"
-    known = read_json(meta) if meta.is_file() else {}
-    modes = known.get("modes") or [known.get("mode") or "streaming"]
+    folder, meta = experiment.folder, experiment.find_meta() or Meta()
+    modes = meta.modes or (meta.mode or "streaming",)
     if "streaming" in modes:
         return
     way_out = "train a row whose modes have streaming"

@@ -42,6 +42,10 @@ _BLOCKS = "model.blocks.pth"
 # Of epochs with final masks only; ESPnet's own average may hold others.
 _FINAL = "valid.cer_final.averaged.pth"
 _START, _WORK = "init", "train"
+# What espnet2.bin.pack says of the files in a pack.
+_PACK = "meta.yaml"
+# Which files an imported reference was made of, so that every stage can ask.
+_SOURCE = "source.json"
 _STATISTICS = "asr_stats"
 
 
@@ -136,6 +140,16 @@ class Experiment:
         ]
         newest = [self.train_log] if self.train_log.is_file() else []
         return [path for _, path in sorted(older, reverse=True)] + newest
+
+    @property
+    def pack_file(self) -> Path:
+        """What ``espnet2.bin.pack`` says of a packed model's files."""
+        return self.folder / _PACK
+
+    @property
+    def source_file(self) -> Path:
+        """The files that an imported reference was made of."""
+        return self.folder / _SOURCE
 
     @property
     def model_file(self) -> Path:

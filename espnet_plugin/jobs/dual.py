@@ -1,51 +1,73 @@
 """A dual-mode training, and the two recognisers that come out of it."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import torch
-import yaml
 
 from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import (
-    build_asr_model,
-    load_asr_model,
-    load_state,
-    read_config,
-    resolve_paths,
-)
+from espnet_plugin.checkpoints.load import build_asr_model, load_state, resolve_paths
 from espnet_plugin.checkpoints.plain import ARCHITECTURE, save_state
-from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.dual_mode.extract import (
     blocked_state,
     extracted_options,
     extracted_state,
 )
-from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, read_json, write_json, write_text
-from espnet_plugin.jobs.plain import write_meta
-from espnet_plugin.jobs.training_job import read_yaml, training_job
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.files import file_checksum
+from espnet_plugin.jobs.models import PlainModel, export_once
+from espnet_plugin.jobs.requests import DualModeRequest, RecogniserRequest
+from espnet_plugin.jobs.trainer import DUAL_MODE_TASK
+from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.measure.chunk_speed import frames_ms
+from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["AVERAGED", "average_epochs", "train_dual_mode", "write_recognisers"]
+__all__ = ["Start", "average_epochs", "train_dual_mode", "write_recognisers"]
 
-# The same model as model.pth, without the masked blocks: a smaller file, no faster.
-BLOCKS = "model.blocks.pth"
 # By the error rate of epochs with final masks.
 CRITERION = [["valid", "cer_final", "min"]]
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        checkpoint: The file; None for random weights.
+        masks: ``restart`` or ``keep``; see
+            :class:`~espnet_plugin.tasks.dual_mode.DualModeASRTask`.
+        whole: Whether the output layers are taken as well.
+    """
+
+    checkpoint: Optional[Path] = None
+    masks: str = "restart"
+    whole: bool = False
+
+    def noted(self) -> tuple[Optional[str], str, bool]:
+        """Return what decides what comes out of it."""
+        path = self.checkpoint
+        digest = None if path is None else file_checksum(path)
+        return digest, self.masks, self.whole
+
+    def options(self) -> list[str]:
+        """Return the task's options for it."""
+        if self.checkpoint is None:
+            return []
+        options = ["--start_from", str(self.checkpoint), "--start_masks", self.masks]
+        return [*options, *(["--start_whole"] if self.whole else [])]
+
+
 def train_dual_mode(
     folder: Path,
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     options: Sequence[str],
-    meta: dict[str, Any],
-    start_from: Optional[Path] = None,
-    start_masks: str = "restart",
-    start_whole: bool = False,
+    meta: Meta,
+    start: Start = Start(),
 ) -> None:
     """Train a supernet; nothing is done twice.
 
@@ -56,10 +78,7 @@ def train_dual_mode(
             ``best_model_criterion`` is replaced.
         options: More of ESPnet's options (data, seed), which win over ``config``.
         meta: ``method``, ``variant``, ``seed`` and ``modes`` of the recognisers.
-        start_from: Checkpoint to start from; see
-            :class:`~espnet_plugin.tasks.dual_mode.DualModeASRTask`.
-        start_masks: Likewise.
-        start_whole: Likewise.
+        start: What it starts from.
 
     Raises:
         UserError: If ``folder`` holds another training, or no epoch that was kept has
@@ -73,32 +92,18 @@ def train_dual_mode(
             *(wanted, CRITERION),
         )
     config = {**config, "best_model_criterion": CRITERION}
-    start = None if start_from is None else file_checksum(start_from)
-    request = {
-        "config": config,
-        "options": list(options),
-        "start": [start, start_masks, start_whole],
-    }
-    with training_job(folder, request) as todo:
-        if todo is None:
-            return
-        path = folder / "train_config.yaml"
-        write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        cmd = ["--config", str(path), "--output_dir", str(folder), "--resume", "true"]
-        if start_from is not None:
-            cmd += ["--start_from", str(start_from), "--start_masks", start_masks]
-            cmd += ["--start_whole"] if start_whole else []
-        # Here, because ESPnet takes many seconds to import.
-        from espnet_plugin.tasks.dual_mode import DualModeASRTask
-
-        DualModeASRTask.main(cmd=[*cmd, *options])
-        save_state(average_epochs(folder), folder / AVERAGED)
-        layers = read_config(folder / "config.yaml")["encoder_conf"]["num_blocks"]
-        # Of the report, which follows it to the start: what it cost belongs to the cost
-        # of whatever goes on from it.
-        if start_from is not None:
-            meta = {**meta, "after": start_from.parent.resolve().name}
-        write_json(folder / "meta.json", {**meta, "serves": [layers]})
+    request = DualModeRequest(config, list(options), start.noted())
+    training = Training(DUAL_MODE_TASK, request, options, start.options())
+    with trained(folder, training) as unfinished:
+        if unfinished:
+            experiment = Experiment(folder)
+            save_state(average_epochs(folder), experiment.final_masks_file)
+            layers = experiment.config()["encoder_conf"]["num_blocks"]
+            # The report follows "after" to the start: what that cost belongs to the
+            # cost of whatever goes on from it.
+            if start.checkpoint is not None:
+                meta = meta.but(after=Experiment(start.checkpoint.parent).name)
+            experiment.write_meta(meta.but(serves=(layers,)))
 
 
 def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
@@ -107,9 +112,11 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
     Raises:
         UserError: If there is none.
     """
+    experiment = Experiment(folder)
     # Not all that are there: ESPnet keeps the last epoch, however good it was.
     states = [
-        read_checkpoint(folder / f"{epoch}epoch.pth") for epoch in _best_epochs(folder)
+        read_checkpoint(experiment.epoch_file(epoch))
+        for epoch in _best_epochs(experiment)
     ]
     final = [s for s in states if int(s.get("encoder.pruner.frozen", torch.tensor(1)))]
     if not final:
@@ -121,12 +128,12 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
     return average_states(final)
 
 
-def _best_epochs(folder: Path) -> list[int]:
+def _best_epochs(experiment: Experiment) -> list[int]:
     """Return the epochs that ESPnet's own average takes, in their order."""
-    wanted = read_yaml(folder / "config.yaml")["keep_nbest_models"]
+    wanted = read_yaml(experiment.config_file)["keep_nbest_models"]
     if isinstance(wanted, list):
         wanted = max(wanted)
-    whole = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)
+    whole = torch.load(experiment.resume_file, map_location="cpu", weights_only=True)
     # Here, because ESPnet takes many seconds to import.
     from espnet2.train.reporter import Reporter
 
@@ -151,68 +158,84 @@ def write_recognisers(folder: Path, output: str) -> list[Path]:
     Raises:
         UserError: If the training is not finished, or the masks are not binary.
     """
-    if not (folder / "done.json").is_file():
-        raise UserError(f"{folder} is not finished: run the training stage first")
-    run = read_json(folder / "meta.json")
-    config = resolve_paths(read_config(folder / "config.yaml"), folder / "config.yaml")
-    source = file_checksum(folder / AVERAGED)
+    supernet = Experiment(folder)
+    supernet.require_finished("the training stage")
+    source = file_checksum(supernet.final_masks_file)
     written = []
-    for mode in run["modes"]:
+    for mode in supernet.meta().modes:
         target = Path(f"{output}_{mode}")
-        with training_job(target, {"supernet": source, "mode": mode}) as todo:
-            if todo is not None:
-                _write_recogniser(folder, config, run, mode, target)
+        export_once(
+            target,
+            RecogniserRequest(source, mode),
+            lambda mode=mode, target=target: _recogniser(supernet, mode, target),
+        )
         written.append(target)
     return written
 
 
-def _write_recogniser(
-    folder: Path, config: dict, run: dict[str, Any], mode: str, target: Path
-) -> None:
-    whole, _ = build_asr_model(config, folder / "config.yaml")
-    state = read_checkpoint(folder / AVERAGED)
-    load_state(whole, state, folder / AVERAGED)
+def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
+    """Take one mode out of a supernet; its blocks, too, are written into ``target``."""
+    config = resolve_paths(supernet.config(), supernet.config_file)
+    whole, _ = build_asr_model(config, supernet.config_file)
+    state = read_checkpoint(supernet.final_masks_file)
+    load_state(whole, state, supernet.final_masks_file)
     encoder = whole.encoder
-    pruner = encoder.pruner
-    plain = {name: config[name] for name in ARCHITECTURE if name in config}
-    plain.update(init=None, model=config["model"])
-    for name in ("joint_net_conf",):
-        if config.get(name):
-            plain[name] = config[name]
-    conf = {k: v for k, v in (config["model_conf"] or {}).items() if k != "dual_mode"}
-    plain["model_conf"] = conf
     if mode == "full":
         options = {**encoder.options, "mode": "full", "pruning": None}
         parts = encoder.state_dict()
         parts = {k: v for k, v in parts.items() if not k.startswith("pruner.")}
     else:
         options, parts = extracted_options(encoder), extracted_state(encoder)
-    plain["encoder_conf"] = {k: v for k, v in options.items() if k != "input_size"}
+    plain = _plain_config(config, options)
     state = {k: v for k, v in state.items() if not k.startswith("encoder.")}
     if not whole.use_transducer_decoder:
         # A stock model but for its encoder.
         plain["model"] = "espnet"
         state.pop("dual_mode_batches")
     state.update({f"encoder.{name}": value for name, value in parts.items()})
-    save_state(state, target / "model.pth")
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    write_text(target / "config.yaml", text)
-    load_asr_model(target / "config.yaml", target / "model.pth", "cpu")
-    write_no_cost(target)  # all it costs is the training it is cut from
-    latency = None
-    if mode == "streaming":
-        latency = encoder.latency_ms(**frames_ms(config))
-    meta = {
-        **{k: run.get(k) for k in ("method", "seed")},
-        "variant": f"{run.get('variant') or ''} {mode}".strip(),
-        "shared": folder.name,
-        "mode": mode,
-        "sparsity": pruner.sparsity if pruner and mode == "streaming" else 0.0,
-        "latency_ms": None if latency is None else latency.total_ms,
-        "latency_parts": None if latency is None else vars(latency),
-    }
+    meta = _recogniser_meta(supernet, mode, encoder, config)
+    pruner = encoder.pruner
     if mode == "streaming" and pruner and "blocks" in pruner.granularity:
-        save_state(blocked_state(encoder, state, "encoder."), target / BLOCKS)
-        meta["blocks_file_bytes"] = (target / BLOCKS).stat().st_size
-    write_meta(target, target / "model.pth", meta)
-    logging.info("%s: %s mode of %s", target, mode, folder)
+        blocks = Experiment(target).blocks_file
+        save_state(blocked_state(encoder, state, "encoder."), blocks)
+        meta = meta.but(blocks_file_bytes=blocks.stat().st_size)
+    logging.info("%s: %s mode of %s", target, mode, supernet.folder)
+    return PlainModel(plain, state, meta)
+
+
+def _plain_config(
+    config: Mapping[str, Any], encoder_options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what makes a recogniser of a supernet's configuration."""
+    names = [
+        *ARCHITECTURE,
+        *(["joint_net_conf"] if config.get("joint_net_conf") else ()),
+    ]
+    plain = {name: config[name] for name in names if name in config}
+    conf = {k: v for k, v in (config["model_conf"] or {}).items() if k != "dual_mode"}
+    options = {k: v for k, v in encoder_options.items() if k != "input_size"}
+    model = {"init": None, "model": config["model"]}
+    return {**plain, **model, "model_conf": conf, "encoder_conf": options}
+
+
+def _recogniser_meta(
+    supernet: Experiment, mode: str, encoder: torch.nn.Module, config: Mapping[str, Any]
+) -> Meta:
+    run = supernet.meta()
+    # All it costs is the training that it is cut from.
+    meta = Meta(
+        method=run.method,
+        variant=f"{run.variant} {mode}".strip(),
+        seed=run.seed,
+        shared=supernet.folder.name,
+        mode=mode,
+        sparsity=0.0,
+    )
+    if mode != "streaming":
+        return meta
+    latency = encoder.latency_ms(**frames_ms(config))
+    return meta.but(
+        sparsity=encoder.pruner.sparsity if encoder.pruner else 0.0,
+        latency_ms=latency.total_ms,
+        latency_parts=vars(latency),
+    )

@@ -6,10 +6,10 @@ from typing import Sequence
 
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.decode.parts import decode_in_parts
-from espnet_plugin.files import read_json
+from espnet_plugin.decode.run import DecodeSet
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.measure.speed import write_rtf
-from espnet_plugin.score.result_text import write_score
-from espnet_plugin.score.wer import score_files
+from espnet_plugin.score.once import ScoreRequest, score_once
 
 __all__ = ["evaluate_model", "measure_speed"]
 
@@ -36,25 +36,29 @@ def evaluate_model(
     Raises:
         UserError: If the model or a set is missing.
     """
+    experiment = Experiment(folder)
     wanted = []
     for name in sets:
         source = dump_dir / name
         scp, how = speech_input(source)
-        output = folder / f"decode_{decoding}" / name
-        wanted.append((name, [f"{source / scp},speech,{how}"], output))
+        output = experiment.decoded(decoding, name).folder
+        wanted.append(DecodeSet(name, [f"{source / scp},speech,{how}"], output))
     decode_in_parts(
-        folder / "config.yaml",
-        _checkpoint(folder),
+        experiment.config_file,
+        folder
+        / experiment.meta().require(experiment.meta_file, "checkpoint").checkpoint,
         wanted,
         nj,
         method=decoding,
         num_threads=num_threads,
         ngpu=ngpu,
     )
-    for name, _, output in wanted:
-        source = dump_dir / name
-        score = score_files(source / "text", output / "text", source / "utt2spk")
-        write_score(score, output, name)
+    for name in sets:
+        source, decoded = dump_dir / name, experiment.decoded(decoding, name)
+        request = ScoreRequest(
+            source / "text", decoded.text_file, source / "utt2spk", dataset=name
+        )
+        score_once(request, decoded)
 
 
 def measure_speed(folder: Path, overwrite: bool = False) -> None:
@@ -65,14 +69,10 @@ def measure_speed(folder: Path, overwrite: bool = False) -> None:
             taken.
         overwrite: Measure again.
 
-    An EncRL run, from which models are cut, is passed over.
+    An EncRL run, from which models are cut, is skipped.
     """
-    ours = (folder / "meta.json").is_file()
-    if ours and "checkpoint" not in read_json(folder / "meta.json"):
+    meta = Experiment(folder).find_meta()
+    if meta is not None and meta.checkpoint is None:
         logging.info("%s is not timed: models come from it, it is none", folder)
         return
-    write_rtf(folder, _checkpoint(folder).name if ours else None, overwrite=overwrite)
-
-
-def _checkpoint(folder: Path) -> Path:
-    return folder / read_json(folder / "meta.json")["checkpoint"]
+    write_rtf(folder, meta and meta.checkpoint, overwrite=overwrite)

@@ -1,74 +1,96 @@
 """Models of several sizes from one EncRL run, and the untrained reference."""
 
-import logging
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 import torch
-import yaml
 
 from espnet_plugin.checkpoints.load import build_asr_model, read_config, resolve_paths
-from espnet_plugin.checkpoints.plain import (
-    config_with_exits,
-    plain_config,
-    save_state,
-    write_plain_model,
-)
-from espnet_plugin.cost.log import write_no_cost
+from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, read_json, write_text
-from espnet_plugin.jobs.plain import averaged_name, train_plain_model, write_meta
-from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.files import file_checksum
+from espnet_plugin.jobs.models import PlainModel, export_once
+from espnet_plugin.jobs.plain import averaged_file, fine_tune
+from espnet_plugin.jobs.requests import CutRequest, DirectRequest, UntrainedRequest
 from espnet_plugin.tasks.ranks import is_first
 
-__all__ = [
-    "ENCRL_AVERAGED",
-    "export_direct",
-    "finetune_family",
-    "finetune_together",
-    "write_untrained",
-]
-
-ENCRL_AVERAGED = "valid.loss.ave.pth"
+__all__ = ["export_direct", "finetune_family", "finetune_together", "write_untrained"]
 
 
-def _encrl_run(encrl_dir: Path) -> tuple[dict, dict, Path]:
-    if not (encrl_dir / "done.json").is_file():
-        raise UserError(f"{encrl_dir} is not finished: run stage 5 (EncRL) first")
-    config = resolve_paths(
-        read_config(encrl_dir / "config.yaml"), encrl_dir / "config.yaml"
-    )
-    return config, read_json(encrl_dir / "meta.json"), encrl_dir / ENCRL_AVERAGED
+@dataclass(frozen=True)
+class _Source:
+    """A checkpoint that models are made of by choosing layers.
+
+    Attributes:
+        config: Configuration of its model.
+        checkpoint: The file.
+        variant: Of the method, in the tables.
+        seed: Of the EncRL run.
+    """
+
+    config: Mapping[str, Any]
+    checkpoint: Path
+    variant: str
+    seed: Optional[int]
+
+    @cached_property
+    def sha256(self) -> str:
+        return file_checksum(self.checkpoint)
+
+    @property
+    def num_layers(self) -> int:
+        return self.config["encoder_conf"]["num_blocks"]
+
+    def model(self, layers: Sequence[int], meta: Meta) -> PlainModel:
+        """Return the plain model that these layers are."""
+        state = plain_state(self.checkpoint, layers)
+        return PlainModel(plain_config(self.config, layers), state, meta)
 
 
-def _start(
+def _encrl_run(encrl_dir: Path) -> _Source:
+    run = Experiment(encrl_dir)
+    run.require_finished("stage 5 (EncRL)")
+    meta = run.meta()
+    config = resolve_paths(run.config(), run.config_file)
+    return _Source(config, run.encrl_file, meta.variant, meta.seed)
+
+
+def _fine_tune(
     folder: Path,
-    config: dict,
-    checkpoint: Path,
+    source: _Source,
     layers: Sequence[int],
+    config: Mapping[str, Any],
     options: Sequence[str],
-) -> tuple[Path, str]:
-    """Write what a training starts from; return its path and the source's checksum."""
-    init = folder / "init" / "model.pth"
-    source = file_checksum(checkpoint)
-    if not is_first(options):
-        pass  # the first process writes it
-    elif not (folder / "done.json").is_file():
-        write_plain_model(config, checkpoint, layers, init.parent, init.name)
-    elif read_json(folder / "meta.json").get("encrl_sha256") != source:
-        raise UserError(
-            f"{folder} was fine-tuned from another training than {checkpoint}: choose "
-            "another --tag, or delete the folder"
-        )
-    return init, source
+    meta: Meta,
+) -> None:
+    """Fine-tune some layers of a source, unless that is done."""
+    experiment = Experiment(folder)
+    if is_first(options) and experiment.is_finished:
+        if experiment.meta().encrl_sha256 != source.sha256:
+            raise UserError(
+                f"{folder} was fine-tuned from another training than "
+                f"{source.checkpoint}: choose another --tag, or delete the folder"
+            )
+    fine_tune(
+        folder,
+        plain_config(source.config, layers),
+        lambda: plain_state(source.checkpoint, layers),
+        config,
+        options,
+        meta.but(encrl_sha256=source.sha256),
+    )
 
 
 def finetune_family(
     encrl_dir: Path,
     sizes: Sequence[int],
     how: str,
-    training: dict[str, Any],
+    training: Mapping[str, Any],
     options: Sequence[str],
     output: str,
     seed: int,
@@ -85,33 +107,32 @@ def finetune_family(
         output: Prefix of the folders; ``_<n>l`` is put behind.
         seed: Of the fine-tuning.
     """
-    config, run, checkpoint = _encrl_run(encrl_dir)
-    there = config["encoder_conf"]["num_blocks"]
+    source = _encrl_run(encrl_dir)
     # Before any work: a size that is too large for the last job should not cost the
     # first one's hours.
-    chosen = {size: choose_layers(there, size, how) for size in sizes}
+    chosen = {size: choose_layers(source.num_layers, size, how) for size in sizes}
     for size, layers in chosen.items():
-        folder = Path(f"{output}_{size}l")
-        init, source = _start(folder, config, checkpoint, layers, options)
-        meta = {
-            "method": "encrl",
-            "variant": run["variant"],
-            "seed": seed,
-            "shared": encrl_dir.name,
-            "kept_layers": layers,
-            "encrl_sha256": source,
-        }
-        model = plain_config(config, layers)
-        logging.info("fine-tuning %d layers in %s", size, folder)
-        train_plain_model(
-            folder, {**model, **training}, [*options, "--seed", str(seed)], meta, init
+        meta = Meta(
+            method="encrl",
+            variant=source.variant,
+            seed=seed,
+            shared=encrl_dir.name,
+            kept_layers=tuple(layers),
+        )
+        _fine_tune(
+            Path(f"{output}_{size}l"),
+            source,
+            layers,
+            {**plain_config(source.config, layers), **training},
+            [*options, "--seed", str(seed)],
+            meta,
         )
 
 
 def finetune_together(
     encrl_dir: Path,
     sizes: Sequence[int],
-    training: dict[str, Any],
+    training: Mapping[str, Any],
     options: Sequence[str],
     output: str,
     seed: int,
@@ -137,7 +158,7 @@ def finetune_together(
         UserError: If the EncRL run is not finished or was another one, or ``alone``
             names a size that is not made or no epochs.
     """
-    config, run, checkpoint = _encrl_run(encrl_dir)
+    source = _encrl_run(encrl_dir)
     sizes = sorted(sizes, reverse=True)
     alone = alone or {}
     for size, epochs in alone.items():
@@ -146,57 +167,53 @@ def finetune_together(
                 f"--alone {size}:{epochs}: must be one of the sizes {sizes} and 1 "
                 "epoch or more"
             )
-    layers = choose_layers(config["encoder_conf"]["num_blocks"], sizes[0], "first")
+    layers = choose_layers(source.num_layers, sizes[0], "first")
     together = Path(f"{output}_family")
-    init, source = _start(together, config, checkpoint, layers, options)
-    model = config_with_exits(plain_config(config, layers), sizes)
-    meta = {
-        "method": "encrl_finetune",
-        "variant": run["variant"],
-        "seed": seed,
-        "serves": sizes,
-        "after": encrl_dir.name,
-        "encrl_sha256": source,
-    }
-    logging.info("fine-tuning %s layers in %s", sizes, together)
-    train_plain_model(
-        together, {**model, **training}, [*options, "--seed", str(seed)], meta, init
+    options = [*options, "--seed", str(seed)]
+    exits = config_with_exits(plain_config(source.config, layers), sizes)
+    meta = Meta(
+        method="encrl_finetune",
+        variant=source.variant,
+        seed=seed,
+        serves=tuple(sizes),
+        after=encrl_dir.name,
     )
+    _fine_tune(together, source, layers, {**exits, **training}, options, meta)
     # An exit's output is normalised by the norm after the last layer, too.
-    trained = together / averaged_name(training)
+    trained = _Source(
+        source.config, averaged_file(together, training), source.variant, seed
+    )
     for size in sizes:
-        folder = Path(f"{output}_{size}l")
-        kept = choose_layers(sizes[0], size, "first")
-        meta = {
-            "method": "encrl",
-            "variant": run["variant"],
-            "seed": seed,
-            "shared": together.name,
-            "kept_layers": kept,
-        }
-        if size in alone:
-            init, source = _start(folder, config, trained, kept, options)
-            meta["encrl_sha256"] = source
-            logging.info("fine-tuning %d layers alone in %s", size, folder)
-            train_plain_model(
-                folder,
-                {**plain_config(config, kept), **training, "max_epoch": alone[size]},
-                [*options, "--seed", str(seed)],
-                meta,
-                init,
-            )
-            continue
-        if not is_first(options):
-            continue
-        source = file_checksum(trained)
-        request = {"family": together.name, "layers": size, "encrl_sha256": source}
-        with training_job(folder, request) as todo:
-            if todo is None:
-                continue
-            path = write_plain_model(config, trained, kept, folder, "model.pth")
-            # All they cost is the training they are cut from.
-            write_no_cost(folder)
-            write_meta(folder, path, meta)
+        _one_of_family(trained, together, size, alone, training, options, output)
+
+
+def _one_of_family(
+    trained: _Source,
+    together: Path,
+    size: int,
+    alone: Mapping[int, int],
+    training: Mapping[str, Any],
+    options: Sequence[str],
+    output: str,
+) -> None:
+    """Cut a model out of what was trained together, or train it further by itself."""
+    folder = Path(f"{output}_{size}l")
+    layers = list(range(size))
+    meta = Meta(
+        method="encrl",
+        variant=trained.variant,
+        seed=trained.seed,
+        shared=together.name,
+        kept_layers=tuple(layers),
+    )
+    if size in alone:
+        config = {**plain_config(trained.config, layers), **training}
+        config["max_epoch"] = alone[size]
+        _fine_tune(folder, trained, layers, config, options, meta)
+    elif is_first(options):
+        # All it costs is the training it is cut from.
+        request = CutRequest(together.name, size, trained.sha256)
+        export_once(folder, request, lambda: trained.model(layers, meta))
 
 
 def export_direct(
@@ -215,24 +232,22 @@ def export_direct(
         output: Prefix of the folders; ``_<n>l`` is put behind.
         method: Their name in the tables.
     """
-    config, run, checkpoint = _encrl_run(encrl_dir)
+    source = _encrl_run(encrl_dir)
     for size in sizes:
-        layers = choose_layers(config["encoder_conf"]["num_blocks"], size, how)
-        folder = Path(f"{output}_{size}l")
-        with training_job(folder, {"encrl": str(encrl_dir), "layers": layers}) as todo:
-            if todo is None:
-                continue
-            path = write_plain_model(config, checkpoint, layers, folder, "model.pth")
-            meta = {
-                "method": method,
-                "variant": run["variant"],
-                "seed": run["seed"],
-                "shared": encrl_dir.name,
-                "kept_layers": layers,
-            }
-            # All they cost is the run they are cut from.
-            write_no_cost(folder)
-            write_meta(folder, path, meta)
+        layers = choose_layers(source.num_layers, size, how)
+        meta = Meta(
+            method=method,
+            variant=source.variant,
+            seed=source.seed,
+            shared=encrl_dir.name,
+            kept_layers=tuple(layers),
+        )
+        # All it costs is the run it is cut from.
+        export_once(
+            Path(f"{output}_{size}l"),
+            DirectRequest(str(encrl_dir), layers),
+            lambda layers=layers, meta=meta: source.model(layers, meta),
+        )
 
 
 def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
@@ -243,17 +258,13 @@ def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
         folder: Gets ``config.yaml``, ``model.pth`` and ``meta.json``.
         seed: Of its random weights.
     """
-    request = {"reference_config": str(reference_config), "seed": seed}
-    with training_job(folder, request) as todo:
-        if todo is None:
-            return
+
+    def make() -> PlainModel:
         config = resolve_paths(read_config(reference_config), reference_config)
         config = plain_config(config, config["encoder_conf"]["num_blocks"])
         torch.manual_seed(seed)
         model, _ = build_asr_model(config, reference_config)
-        save_state(model.state_dict(), folder / "model.pth")
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        write_text(folder / "config.yaml", text)
-        meta = {"method": "untrained", "variant": "", "seed": seed, "shared": None}
-        write_no_cost(folder)
-        write_meta(folder, folder / "model.pth", meta)
+        meta = Meta(method="untrained", seed=seed)
+        return PlainModel(config, model.state_dict(), meta)
+
+    export_once(folder, UntrainedRequest(str(reference_config), seed), make)

@@ -1,26 +1,32 @@
 """Training plain ESPnet models: the reference, fine-tuned students, baselines."""
 
+import logging
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
-import yaml
+import torch
 
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, write_json, write_text
-from espnet_plugin.jobs.rendezvous import run_task
-from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.files import file_checksum
+from espnet_plugin.jobs.models import describe_model, write_start
+from espnet_plugin.jobs.requests import PlainRequest
+from espnet_plugin.jobs.trainer import PLAIN_TASK
+from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
+from espnet_plugin.yaml_files import write_yaml
 
-__all__ = ["averaged_name", "train_plain_model", "write_meta"]
+__all__ = ["averaged_file", "fine_tune", "train_plain_model"]
 
 _CRITERION = ["valid", "cer_ctc", "min"]
 
 
-def averaged_name(config: Mapping[str, Any]) -> str:
-    """Return the name of the checkpoint that a training leaves: its best epochs' mean.
+def averaged_file(folder: Path, config: Mapping[str, Any]) -> Path:
+    """Return the checkpoint that a training leaves: the mean of its best epochs.
 
     Args:
+        folder: The training's folder.
         config: Its configuration. Of several criteria on the dev set that of CTC's
             character errors counts, else the first one.
 
@@ -34,14 +40,14 @@ def averaged_name(config: Mapping[str, Any]) -> str:
             f"best_model_criterion {criteria}: none is on the dev set, on which epochs "
             f"are chosen: add {_CRITERION}"
         )
-    return f"valid.{'cer_ctc' if 'cer_ctc' in dev else dev[0]}.ave.pth"
+    return Experiment(folder).averaged_file("cer_ctc" if "cer_ctc" in dev else dev[0])
 
 
 def train_plain_model(
     folder: Path,
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     options: Sequence[str],
-    meta: dict[str, Any],
+    meta: Meta,
     init: Optional[Path] = None,
 ) -> None:
     """Train a stock model with ESPnet's ASR task; nothing is done twice.
@@ -58,53 +64,53 @@ def train_plain_model(
         UserError: If ``folder`` holds another training, the disk is full, or no epoch
             could be chosen on dev.
     """
-    averaged = averaged_name(config)
+    experiment, averaged = Experiment(folder), averaged_file(folder, config)
     # ESPnet's own default asks for the accuracy of a decoder, which CTC does not have.
-    config = {**config}
-    config.setdefault("best_model_criterion", [_CRITERION])
-    first = is_first(options)
-    path = folder / "train_config.yaml"
-    if not first:
+    config = {"best_model_criterion": [_CRITERION], **config}
+    if not is_first(options):
         # By then everything that the first process prepares is there.
-        wait_for(path)
-    start = "None" if init is None else file_checksum(init)
-    request = {"config": config, "options": without_ranks(options), "init": start}
-    with training_job(folder, request, first) as todo:
-        if todo is None:
-            return
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        if first:
-            write_text(path, text)
-        cmd = ["--config", str(path), "--output_dir", str(folder), *options]
-        # What an interrupted run left is gone on from, as asr.sh does.
-        cmd += ["--resume", "true"]
-        if init is not None:
-            cmd += ["--init_param", str(init)]
-        run_task("espnet_plugin.tasks.asr:CountedASRTask", cmd)
-        if not first:
-            return
-        _leave_stock_keys(folder / "config.yaml")
-        write_meta(folder, folder / averaged, meta)
-
-
-def _leave_stock_keys(path: Path) -> None:
-    """Take our options out of a finished model's configuration: it is a stock model."""
-    config = read_config(path)
-    if config.pop("data_selection_conf", None) is not None:
-        write_text(path, yaml.safe_dump(config, sort_keys=True, allow_unicode=True))
-
-
-def write_meta(folder: Path, checkpoint: Path, meta: dict[str, Any]) -> None:
-    """Write ``meta.json``: what was asked, and the size of what came out."""
-    model, args = load_asr_model(folder / "config.yaml", checkpoint, "cpu")
-    write_json(
-        folder / "meta.json",
-        {
-            **meta,
-            "layers": args.encoder_conf["num_blocks"],
-            "width": model.encoder.output_size(),
-            "params": sum(p.numel() for p in model.parameters()),
-            "params_nonzero": sum(int(p.count_nonzero()) for p in model.parameters()),
-            "checkpoint": checkpoint.name,
-        },
+        wait_for(experiment.train_config_file)
+    request = PlainRequest(
+        config, without_ranks(options), "None" if init is None else file_checksum(init)
     )
+    start = () if init is None else ("--init_param", str(init))
+    with trained(folder, Training(PLAIN_TASK, request, options, start)) as unfinished:
+        if unfinished:
+            _leave_stock_keys(experiment)
+            describe_model(experiment, averaged, meta)
+
+
+def fine_tune(
+    folder: Path,
+    start_config: Mapping[str, Any],
+    state: Callable[[], Mapping[str, torch.Tensor]],
+    config: Mapping[str, Any],
+    options: Sequence[str],
+    meta: Meta,
+) -> None:
+    """Train a plain model from given weights; nothing is done twice.
+
+    Args:
+        folder: The experiment folder.
+        start_config: Configuration of the model that the weights are of.
+        state: Returns its tensors; called only where the training is not finished.
+        config: Configuration of the training, with that of the model.
+        options: More of ESPnet's options (data, seed), which win over ``config``.
+        meta: See :func:`train_plain_model`.
+
+    Raises:
+        UserError: If the tensors do not fit, and as :func:`train_plain_model`.
+    """
+    experiment = Experiment(folder)
+    # Of several processes the first writes it.
+    if is_first(options) and not experiment.is_finished:
+        write_start(experiment, start_config, state())
+    logging.info("fine-tuning in %s", folder)
+    train_plain_model(folder, config, options, meta, experiment.start.model_file)
+
+
+def _leave_stock_keys(experiment: Experiment) -> None:
+    """Take our options out of a finished model's configuration: it is a stock model."""
+    config = experiment.config()
+    if config.pop("data_selection_conf", None) is not None:
+        write_yaml(experiment.config_file, config)

@@ -4,44 +4,20 @@ import json
 import logging
 import os
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
-from typing import Iterator, Optional
-
-import yaml
+from typing import Any, Iterator, Optional
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import locked, read_json, write_json
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import locked, write_json
 
-__all__ = ["is_finished", "read_yaml", "training_job"]
-
-_REQUEST, _DONE = "request.json", "done.json"
-
-
-def read_yaml(path: Path, option: str = "--config") -> dict:
-    """Read a configuration file.
-
-    Raises:
-        UserError: If it is missing or holds no keys.
-    """
-    if not path.is_file():
-        raise UserError(f"{option} {path} is missing")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{option} {path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{option} {path} holds no keys")
-    return content
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the training in a folder of `training_job` came to its end."""
-    return (folder / _DONE).is_file()
+__all__ = ["training_job"]
 
 
 @contextmanager
 def training_job(
-    folder: Path, request: dict, first: bool = True
+    folder: Path, request: Any, first: bool = True
 ) -> Iterator[Optional[Path]]:
     """Run a training in ``folder`` unless the same one is finished there.
 
@@ -49,7 +25,8 @@ def training_job(
 
     Args:
         folder: The experiment folder.
-        request: Everything that decides what comes out, as plain data.
+        request: Everything that decides what comes out: a dataclass of plain data,
+            as in :mod:`espnet_plugin.jobs.requests`.
         first: Whether this process writes; of several that train together one does.
 
     Yields:
@@ -71,38 +48,43 @@ def _is_first_rank() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in names)
 
 
+def _as_read(request: Any) -> dict[str, Any]:
+    """Return a request as it will be read from its file: tuples are lists."""
+    content = {item.name: getattr(request, item.name) for item in fields(request)}
+    return json.loads(json.dumps(content))
+
+
 @contextmanager
-def _job(folder: Path, request: dict, first: bool) -> Iterator[Optional[Path]]:
-    known = folder / _REQUEST
-    request = json.loads(json.dumps(request))  # as it will be read: tuples are lists
-    if known.is_file():
-        old = read_json(known)
+def _job(folder: Path, request: Any, first: bool) -> Iterator[Optional[Path]]:
+    experiment = Experiment(folder)
+    wanted, known = _as_read(request), experiment.request()
+    if known is not None:
         # A folder without a checkpoint holds nothing that could be lost or mixed, such
         # as one whose options were refused.
-        begun = is_finished(folder) or any(folder.glob("*.pth"))
-        if begun:
+        if experiment.is_begun:
             # What an older version of this plugin did not note cannot be compared.
-            differing = sorted(k for k in old if old[k] != request.get(k))
+            differing = sorted(k for k in known if known[k] != wanted.get(k))
             if differing:
                 raise UserError(
                     f"{folder} holds a training with another {', '.join(differing)} "
-                    f"(see {known}): choose another --tag, or delete the folder"
+                    f"(see {experiment.request_file}): choose another --tag, or delete "
+                    "the folder"
                 )
-        if is_finished(folder):
+        if experiment.is_finished:
             logging.info("%s is finished already", folder)
             yield None
             return
     if not first:
         yield folder
         return
-    write_json(known, request)
-    handler = logging.FileHandler(folder / "train.log")
+    write_json(experiment.request_file, wanted)
+    handler = logging.FileHandler(experiment.train_log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:
         yield folder
-        write_json(folder / _DONE, {"finished": True})
+        write_json(experiment.done_file, {"finished": True})
     except FileNotFoundError:
         raise
     except (OSError, RuntimeError) as error:

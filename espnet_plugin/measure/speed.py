@@ -13,9 +13,9 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_json
 from espnet_plugin.measure.chunk_speed import chunk_rtf, frames_ms
 from espnet_plugin.measure.memory import peak_memory_mb
@@ -142,7 +142,8 @@ def write_rtf(
         The path of ``rtf.json``.
     """
     model_dir = Path(model_dir)
-    output = model_dir / "rtf.json"
+    experiment = Experiment(model_dir)
+    output = experiment.speed_file
     checkpoint = choose_checkpoint(model_dir, model_file)
     newest = checkpoint.stat().st_mtime
     if not overwrite and output.is_file() and output.stat().st_mtime >= newest:
@@ -159,7 +160,7 @@ def write_rtf(
     )
     if isinstance(model.encoder, DualModeConformerEncoder):
         if model.encoder.mode == "streaming":
-            hop_ms = frames_ms(read_config(model_dir / "config.yaml"))["hop_ms"]
+            hop_ms = frames_ms(experiment.config())["hop_ms"]
             result.update(chunk_rtf(model.encoder, hop_ms, threads=result["threads"]))
     result["checkpoint"] = checkpoint.name
     result["file_bytes"] = checkpoint.stat().st_size

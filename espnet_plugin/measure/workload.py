@@ -10,6 +10,7 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 
 __all__ = ["load_with_rate", "make_input", "recognise", "speech_like_noise"]
 

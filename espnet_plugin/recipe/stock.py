@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_pairs
+from espnet_plugin.recipe.best_experiment import TrainedExperiment, find_experiment
 from espnet_plugin.recipe.checks import find_token_list
-from espnet_plugin.recipe.experiment import Experiment, find_experiment
 from espnet_plugin.recipe.tables import DumpSet
 
 __all__ = ["PARTS", "Overrides", "StockRecipe", "find_recipe"]
@@ -63,7 +64,7 @@ class StockRecipe:
     """
 
     folder: Path
-    experiment: Experiment
+    experiment: TrainedExperiment
     train: DumpSet
     valid: DumpSet
     tests: tuple[DumpSet, ...]
@@ -75,7 +76,8 @@ class StockRecipe:
         """Return what was found, a line each, with the option that overrides it."""
         rate = self.experiment.dev_cer
         best = "" if rate is None else f" ({rate:.1f} % CER on dev)"
-        tokens = self.token_list or "config.yaml"
+        own = Experiment(self.experiment.folder).config_file
+        tokens = self.token_list or own.name
         config = self.experiment.config
         lines = [
             ("experiment", f"{self.experiment.folder}{best}", "--recipe_exp"),
@@ -147,10 +149,10 @@ def _existing(root: Path, path: Path, option: str) -> Path:
     raise UserError(f"--{option} {path}: neither {root / path} nor {path} is there")
 
 
-def _data_of(experiment: Experiment, part: str) -> tuple[str, str, str]:
+def _data_of(experiment: TrainedExperiment, part: str) -> tuple[str, str, str]:
     """Return the list of inputs, the transcripts and how ESPnet reads the inputs."""
     key = f"{part}_data_path_and_name_and_type"
-    config_file = experiment.folder / "config.yaml"
+    config_file = Experiment(experiment.folder).config_file
     data = {name: (path, kind) for path, name, kind in experiment.config.get(key) or ()}
     if "speech" not in data or "text" not in data:
         raise UserError(

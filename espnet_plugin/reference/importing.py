@@ -1,4 +1,4 @@
-"""Take over a reference model from an experiment folder or a packed model.
+"""Import a reference model from an experiment folder or a packed model.
 
 What comes from elsewhere is not trusted: tensors are read without running code, YAML
 and NumPy files without objects, and an archive can write into its own folder only.
@@ -28,8 +28,11 @@ from espnet_plugin.checkpoints.load import (
     set_setting,
 )
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json, write_json, write_lines, write_text
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
+from espnet_plugin.files import write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
+from espnet_plugin.yaml_files import write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
 
@@ -147,8 +150,8 @@ def _import(
     if archive:
         source = _from_zip(reference, scratch / "unpacked", model_file)
     else:
-        packed = (reference / "meta.yaml").is_file()
-        whole = (reference / "config.yaml").is_file()
+        packed = Experiment(reference).pack_file.is_file()
+        whole = Experiment(reference).config_file.is_file()
         read = _from_unpacked if packed and not whole else _from_dir
         source = read(reference, model_file)
         checksum = _checksum(source.files())
@@ -176,23 +179,19 @@ def _import(
     # It says from where the training started, which is not here.
     config["init_param"] = []
     write_lines(folder / "tokens.txt", tokens)
-    write_text(
-        folder / "config.yaml",
-        yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
-    )
-    write_json(
-        folder / "meta.json",
-        {
-            "method": "reference",
-            "variant": "imported",
-            "layers": blocks,
-            "seed": config.get("seed", 0),
-            "shared": None,
-            "params": sum(item.numel() for item in model.parameters()),
-            "source": called,
-            "source_sha256": checksum,
-            "checkpoint": source.checkpoint.name,
-        },
+    made = Experiment(folder)
+    write_yaml(made.config_file, config)
+    made.write_meta(
+        Meta(
+            method=REFERENCE_METHOD,
+            variant="imported",
+            seed=config.get("seed", 0),
+            layers=blocks,
+            params=sum(item.numel() for item in model.parameters()),
+            source=called,
+            source_sha256=checksum,
+            checkpoint=source.checkpoint.name,
+        )
     )
     folder.chmod(0o755)
     if output_dir.is_dir():
@@ -248,7 +247,7 @@ def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
 
 
 def _from_dir(folder: Path, model_file: Optional[str]) -> _Source:
-    config_file = folder / "config.yaml"
+    config_file = Experiment(folder).config_file
     if not config_file.is_file():
         raise UserError(
             f"--reference {folder} has no config.yaml: give the folder that ESPnet's "
@@ -284,7 +283,8 @@ def _from_unpacked(
     meta = _pack_meta(archive, root, names)
     config_name = _member(meta.get("asr_train_config"), names)
     if config_name is None:
-        inside = [name for name in names if PurePosixPath(name).name == "config.yaml"]
+        wanted = Experiment(root).config_file.name
+        inside = [name for name in names if PurePosixPath(name).name == wanted]
         if not inside:
             raise UserError(
                 f"{archive} has no config.yaml: it is no ASR model packed by "
@@ -330,10 +330,11 @@ def _from_unpacked(
 
 def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
     """Return what a packed model says of its files; nothing for a plain zip."""
-    if "meta.yaml" not in names:
+    path = Experiment(root).pack_file
+    if path.name not in names:
         return {}
     try:
-        meta = yaml.safe_load((root / "meta.yaml").read_text(encoding="utf-8"))
+        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {**meta["files"], **meta["yaml_files"]}
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(
@@ -355,11 +356,10 @@ def _is_ctc_only(config: dict[str, Any]) -> bool:
 
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
     """Return whether the folder holds this reference, by an entry of its meta.json."""
-    if not (output_dir / "meta.json").is_file():
+    meta = Experiment(output_dir).find_meta()
+    if meta is None or getattr(meta, key) != value:
         return False
-    meta = read_json(output_dir / "meta.json")
-    same = meta.get(key) == value
-    if not same or (model_file or meta.get("checkpoint")) != meta.get("checkpoint"):
+    if model_file not in (None, meta.checkpoint):
         return False
     logging.info("%s holds this reference already", output_dir)
     return True

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.checkpoint import choose_checkpoint
+from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.results.train_log import read_train_log
 
 __all__ = [
@@ -18,9 +21,6 @@ __all__ = [
 ]
 
 ESPNET_METHOD = "espnet"
-_PREFIX = "decode_"
-# asr.sh puts the development set here, because stage 4 has filtered another copy.
-_ORIGINAL = "org/"
 
 Scores = dict[str, dict[str, Path]]
 
@@ -32,17 +32,10 @@ def find_scores(folder: Path) -> Scores:
         By decoding folder and set, the set's folder; it holds ``score.json`` (of this
         plugin) or ``score_wer/ref.trn`` or ``score_cer/ref.trn`` (of asr.sh).
     """
-    found: Scores = {}
-    patterns = ("score.json", "score_wer/ref.trn", "score_cer/ref.trn")
-    for depth in ("*/*", f"*/{_ORIGINAL}*"):
-        for pattern in patterns:
-            for path in sorted(folder.glob(f"{depth}/{pattern}")):
-                decoded = path.parents[pattern.count("/")]
-                decoding, _, name = (
-                    decoded.relative_to(folder).as_posix().partition("/")
-                )
-                found.setdefault(decoding, {})[name] = decoded
-    return found
+    return {
+        decoding: {name: decoded.folder for name, decoded in sets.items()}
+        for decoding, sets in Experiment(folder).scored().items()
+    }
 
 
 def choose_decoding(folder: Path, scores: Scores, wanted: Optional[str]) -> str:
@@ -57,14 +50,14 @@ def choose_decoding(folder: Path, scores: Scores, wanted: Optional[str]) -> str:
         UserError: If none is named and there are several.
     """
     if wanted is not None:
-        names = (wanted, f"{_PREFIX}{wanted}")
+        names = (wanted, f"{DECODE_PREFIX}{wanted}")
         return next((name for name in names if name in scores), names[1])
     if len(scores) > 1:
         raise UserError(
             f"{folder} has the scores of several decodings ({', '.join(scores)}): "
             "name one with --decoding"
         )
-    return next(iter(scores), f"{_PREFIX}*")
+    return next(iter(scores), f"{DECODE_PREFIX}*")
 
 
 def choose_set(
@@ -87,8 +80,8 @@ def choose_set(
     Raises:
         UserError: If no test set is named and there are several.
     """
-    dev = sets.get(dev_set, sets.get(f"{_ORIGINAL}{dev_set}"))
-    original = [name for name in sets if name.startswith(_ORIGINAL)]
+    dev = sets.get(dev_set, sets.get(f"{ORIGINAL}{dev_set}"))
+    original = [name for name in sets if name.startswith(ORIGINAL)]
     if dev is None and len(original) == 1:
         dev = sets[original[0]]
     if test_set is not None:
@@ -96,7 +89,7 @@ def choose_set(
     others = [
         name
         for name, path in sets.items()
-        if path != dev and not name.startswith(_ORIGINAL)
+        if path != dev and not name.startswith(ORIGINAL)
     ]
     if len(others) > 1:
         raise UserError(
@@ -118,11 +111,7 @@ def read_identity(folder: Path, missing: list[str]) -> dict[str, Any]:
     Raises:
         UserError: If ``config.yaml`` is not that of an ASR model.
     """
-    # Here, because it imports torch, which our own folders do not need.
-    from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-    from espnet_plugin.checkpoints.load import read_config
-
-    config = read_config(folder / "config.yaml")
+    config = Experiment(folder).config()
     encoder = config["encoder_conf"]
     layers = encoder.get("num_blocks", encoder.get("num_layers"))
     if not isinstance(layers, int):

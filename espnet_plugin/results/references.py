@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import file_checksum
 from espnet_plugin.results.row_cost import run_names
 
 __all__ = ["read_reference", "reference_note", "reference_of"]
@@ -32,9 +33,9 @@ def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
         path = folder / str(meta.get("checkpoint"))
         return file_checksum(path)[:_DIGITS] if path.is_file() else None
     found = meta.get("reference_sha256")
-    if found is None and (folder / "request.json").is_file():
+    if found is None:
         try:
-            found = read_json(folder / "request.json").get("reference")
+            found = (Experiment(folder).request() or {}).get("reference")
         except UserError:
             return None
     return found[:_DIGITS] if isinstance(found, str) else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
+from espnet_plugin.experiment.folder import Experiment
+
 __all__ = ["Epoch", "read_train_log"]
 
 _RESULTS = re.compile(r"\b(\d+)epoch results: (.*)")
@@ -52,15 +54,8 @@ def read_train_log(
     Returns:
         By number; empty if there is no log or no epoch has ended.
     """
-    folder = Path(folder)
-    logs = [path for path in (folder / "train.log",) if path.is_file()]
-    older = [
-        (int(path.name.split(".")[1]), path)
-        for path in folder.glob("train.*.log")
-        if path.name.split(".")[1].isdigit() and path.name.count(".") == 2
-    ]
     epochs: dict[int, Epoch] = {}
-    for path in [path for _, path in sorted(older, reverse=True)] + logs:
+    for path in Experiment(folder).train_logs():
         with open(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 match = _RESULTS.search(line)

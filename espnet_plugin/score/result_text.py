@@ -5,6 +5,7 @@ from typing import Union
 
 import jiwer
 
+from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.score.wer import Counts, Score, UtteranceScore
 
@@ -64,11 +65,11 @@ def write_score(score: Score, folder: Union[str, Path], dataset: str) -> Path:
     Returns:
         The path of ``score.json``, which is written last: where it is, all are.
     """
-    folder = Path(folder)
-    write_text(folder / "score_wer/result.txt", result_text(score, dataset, "word"))
-    write_text(folder / "score_cer/result.txt", result_text(score, dataset, "char"))
-    write_json(folder / "score.json", score.to_dict())
-    return folder / "score.json"
+    decoded = DecodedSet(Path(folder))
+    for unit in ("word", "char"):
+        write_text(decoded.result_file(unit), result_text(score, dataset, unit))
+    write_json(decoded.score_file, score.to_dict())
+    return decoded.score_file
 
 
 def _of(utterance: UtteranceScore, unit: str) -> Counts:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import read_pairs
 from espnet_plugin.score.wer import score_texts
 
@@ -95,13 +96,12 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
         UserError: If a file is missing or damaged, the two differ in their utterances,
             or no reference has a word.
     """
-    decoded = Path(decoded)
-    folder = decoded / "score_wer"
-    by_character = not (folder / "ref.trn").exists()
-    if by_character:
-        folder = decoded / "score_cer"
-    references, hypotheses = read_trn(folder / "ref.trn"), read_trn(folder / "hyp.trn")
-    text = decoded / "text"
+    found = DecodedSet(Path(decoded))
+    by_character = not found.transcripts("word")[0].exists()
+    unit = "char" if by_character else "word"
+    reference, hypothesis = found.transcripts(unit)
+    references, hypotheses = read_trn(reference), read_trn(hypothesis)
+    text = found.text_file
     utterances = read_pairs(text) if text.is_file() else {}
     speakers: dict[str, str] = {}
     names = {}
@@ -109,7 +109,7 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
         speaker, utterance = split_trn_name(name, utterances)
         if utterance in speakers:
             raise UserError(
-                f"{folder / 'ref.trn'}: the utterance {utterance} stands there twice"
+                f"{reference}: the utterance {utterance} stands there twice"
             )
         speakers[utterance] = speaker
         names[name] = utterance
@@ -120,16 +120,16 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
         {names[name]: line for name, line in references.items()},
         {names.get(name, name): line for name, line in hypotheses.items()},
         speakers,
-        reference_name=str(folder / "ref.trn"),
-        hypothesis_name=str(folder / "hyp.trn"),
+        reference_name=str(reference),
+        hypothesis_name=str(hypothesis),
     )
     rate = score.chars.rate if by_character else score.words.rate
-    theirs = _sclite_rate(folder / "result.txt")
+    theirs = _sclite_rate(found.result_file(unit))
     if theirs is not None and abs(theirs - rate) > _ROUNDING_POINTS:
         logging.warning(
             "%s says %.1f %% where %.1f %% is counted here (case counts here, and "
             "not for sclite)",
-            folder / "result.txt",
+            found.result_file(unit),
             theirs,
             rate,
         )

@@ -22,6 +22,7 @@ from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum, locked
 from espnet_plugin.tasks.encrl_options import EncRLOptions
 from espnet_plugin.tensors.ranks import is_distributed
@@ -114,7 +115,7 @@ def build_cache(
         dist.barrier(patient)
     store = OutputStore(cache.folder, made_of)
     if not is_distributed() or dist.get_rank() == 0:
-        CostLog(options.output_dir / "cost.json").add_once(
+        CostLog(Experiment(options.output_dir).cost_file).add_once(
             "teacher_cache",
             # Stores of earlier versions did not note all of them.
             **{name: store.figures[name] for name in _COSTS if name in store.figures},

@@ -16,6 +16,7 @@ from espnet_plugin.checkpoints.plain import save_state
 from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
 __all__ = ["CostTrainer", "keep_whole_checkpoint"]
@@ -68,9 +69,10 @@ class CostTrainer(Trainer):
         """
         plain = _plain(model)
         # A checkpoint is replaced in place by ESPnet; a copy outlives a kill meanwhile.
-        checkpoint = Path(options.output_dir) / "checkpoint.pth"
+        experiment = Experiment(options.output_dir)
+        checkpoint = experiment.resume_file
         if checkpoint.is_file() and others["distributed_option"].dist_rank in (None, 0):
-            os.replace(checkpoint, checkpoint.with_name("checkpoint.previous.pth"))
+            os.replace(checkpoint, experiment.previous_resume_file)
         seconds, padding, flops, teacher_flops = 0.0, 0.0, 0, 0
 
         def watched():
@@ -138,7 +140,7 @@ class CostTrainer(Trainer):
     @classmethod
     def _note(cls, options, others, epoch: int, **figures: float) -> None:
         if others["distributed_option"].dist_rank in (None, 0):
-            CostLog(Path(options.output_dir) / "cost.json").add(epoch, **figures)
+            CostLog(Experiment(options.output_dir).cost_file).add(epoch, **figures)
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
@@ -181,8 +183,8 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
     Raises:
         UserError: If there are checkpoints but none can be read.
     """
-    current = output_dir / "checkpoint.pth"
-    previous = output_dir / "checkpoint.previous.pth"
+    experiment = Experiment(output_dir)
+    current, previous = experiment.resume_file, experiment.previous_resume_file
     problems = []
     for path in (current, previous):
         if not path.is_file():
@@ -195,7 +197,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         if path != current:
             logging.info("going on from %s", path)
             os.replace(path, current)
-        _mend_epoch(output_dir / f"{states['reporter']['epoch']}epoch.pth", states)
+        _mend_epoch(experiment.epoch_file(states["reporter"]["epoch"]), states)
         return
     if problems:
         raise UserError(

@@ -5,30 +5,25 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from noting_trainer import NotingTrainer
 
-from espnet_plugin.baselines import job as jobs
 from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.baselines.reference import Reference
 from espnet_plugin.baselines.width import choose_width
 from espnet_plugin.bin import baselines as command
 from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.experiment.folder import ModelFiles
+from espnet_plugin.files import read_json
+from espnet_plugin.jobs.trainer import use_trainer
 
 
 @pytest.fixture
-def calls(monkeypatch):
-    """Catch the trainings that would be started."""
-    caught = {}
-
-    def spy(folder, config, options, meta, init=None):
-        caught[folder.name] = (config, options, meta, init)
-
-    monkeypatch.setattr(jobs, "train_plain_model", spy)
-    for name in ("scratch", "early_exit"):
-        module = __import__(f"espnet_plugin.baselines.{name}", fromlist=[name])
-        monkeypatch.setattr(module, "train_plain_model", spy)
-    return caught
+def trainer():
+    """Trainings are noted, and leave the weights they start from."""
+    noting = NotingTrainer()
+    with use_trainer(noting):
+        yield noting
 
 
 @pytest.fixture
@@ -47,8 +42,7 @@ def write(tmp_path):
 def do(recipe, tiny, tmp_path, sizes=(2, 1), **others):
     return run_baseline(
         recipe,
-        tiny.config,
-        tiny.checkpoint,
+        ModelFiles(tiny.config, tiny.checkpoint),
         sizes,
         ["--ngpu", "0"],
         str(tmp_path / "exp/asr_some_s3"),
@@ -58,7 +52,7 @@ def do(recipe, tiny, tmp_path, sizes=(2, 1), **others):
 
 
 def test_every_method_has_a_configuration():
-    conf = jobs.Path(__file__).parents[2] / "conf/baselines"
+    conf = Path(__file__).parents[2] / "conf/baselines"
     methods = {yaml.safe_load(p.read_text())["method"] for p in conf.glob("*.yaml")}
     assert methods == set(baseline_names())
     for path in conf.glob("*.yaml"):
@@ -68,7 +62,7 @@ def test_every_method_has_a_configuration():
 
 
 def test_scratch_has_the_references_architecture(
-    tiny_hybrid_model, tmp_path, calls, write
+    tiny_hybrid_model, tmp_path, trainer, write
 ):
     config = yaml.safe_load(tiny_hybrid_model.config.read_text())
     config["encoder_conf"]["interctc_layer_idx"] = [2]
@@ -77,24 +71,28 @@ def test_scratch_has_the_references_architecture(
     path.write_text(yaml.safe_dump(config))
     recipe = write(method="scratch", epochs={1: 9})
     output = str(tmp_path / "exp/asr_scratch_s3")
-    made = run_baseline(recipe, path, None, [2, 1], ["--ngpu", "0"], output, 3)
+    made = run_baseline(recipe, ModelFiles(path), [2, 1], ["--ngpu", "0"], output, 3)
     for size, epochs in ((2, 7), (1, 9)):
-        model, options, meta, init = calls[f"asr_scratch_s3_{size}l"]
+        asked = trainer.asked[f"asr_scratch_s3_{size}l"]
+        model, meta = asked.config, read_json(asked.folder / "meta.json")
         assert model["encoder_conf"]["num_blocks"] == size
         assert model["encoder_conf"]["output_size"] == 16
         assert "interctc_layer_idx" not in model["encoder_conf"]
         assert "interctc_weight" not in model["model_conf"]
         assert model["model_conf"]["ctc_weight"] == 1.0
         assert model["decoder"] is None and model["max_epoch"] == epochs
-        assert options == ["--ngpu", "0", "--seed", "3"] and init is None
+        assert asked.options == ["--ngpu", "0", "--seed", "3"]
+        assert asked.init is None and asked.task.endswith(":CountedASRTask")
         assert meta["method"] == "scratch" and meta["seed"] == 3
     assert [str(folder) for folder in made] == [f"{output}_2l", f"{output}_1l"]
 
 
-def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, calls, write):
+def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, trainer, write):
     recipe = write(method="layer_copy", options={"layers": "first"})
     do(recipe, tiny_hybrid_model, tmp_path)
-    config, _, meta, init = calls["asr_some_s3_2l"]
+    asked = trainer.asked["asr_some_s3_2l"]
+    config, init = asked.config, asked.init
+    meta = read_json(asked.folder / "meta.json")
     model, _ = load_asr_model(init.with_name("config.yaml"), init)
     source = torch.load(tiny_hybrid_model.checkpoint, weights_only=True)
     for name, value in model.state_dict().items():
@@ -104,13 +102,13 @@ def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, calls, wr
 
 
 def test_layers_may_be_cut_out_as_they_are(
-    tiny_hybrid_model, tiny_asr_model, tmp_path, calls, write
+    tiny_hybrid_model, tiny_asr_model, tmp_path, trainer, write
 ):
     options = {"layers": "first", "trained": False}
     recipe = write(method="layer_copy", variant="cut", options=options)
     for _ in range(2):  # what is there already stays
         folders = do(recipe, tiny_hybrid_model, tmp_path)
-    assert not calls
+    assert not trainer.asked
     source = torch.load(tiny_hybrid_model.checkpoint, weights_only=True)
     for folder, size in zip(folders, (2, 1)):
         meta = read_json(folder / "meta.json")
@@ -126,14 +124,13 @@ def test_layers_may_be_cut_out_as_they_are(
 
 
 def test_a_model_of_another_reference_is_noticed(
-    tiny_asr_model, tiny_hybrid_model, tmp_path, calls, write
+    tiny_asr_model, tiny_hybrid_model, tmp_path, trainer, write
 ):
     recipe = write(method="layer_copy")
     do(recipe, tiny_asr_model, tmp_path, sizes=[1])
-    folder = tmp_path / "exp/asr_some_s3_1l"
-    write_json(folder / "meta.json", calls[folder.name][2])
-    write_json(folder / "done.json", {})
+    trainer.asked.clear()
     do(recipe, tiny_asr_model, tmp_path, sizes=[1])
+    assert not trainer.asked
     with pytest.raises(UserError, match="another reference"):
         do(recipe, tiny_hybrid_model, tmp_path, sizes=[1])
 
@@ -165,11 +162,13 @@ def test_width_is_the_largest_that_fits(tiny_asr_model):
     assert (units["output_size"], units["linear_units"]) == (16, 22)
 
 
-def test_width_writes_a_smaller_stock_model(tiny_asr_model, tmp_path, calls, write):
+def test_width_writes_a_smaller_stock_model(tiny_asr_model, tmp_path, trainer, write):
     do(write(method="width"), tiny_asr_model, tmp_path)
     reference = Reference(tiny_asr_model.config)
     for size in (2, 1):
-        config, _, meta, init = calls[f"asr_some_s3_{size}l"]
+        asked = trainer.asked[f"asr_some_s3_{size}l"]
+        config, init = asked.config, asked.init
+        meta = read_json(asked.folder / "meta.json")
         model, _ = load_asr_model(init.with_name("config.yaml"), init)
         count = sum(p.numel() for p in model.parameters())
         assert 0.5 * reference.params(size) < count <= reference.params(size)
@@ -200,16 +199,28 @@ def test_once_pruned_models_have_the_wanted_zeros(tiny_asr_model, tmp_path, writ
         )
 
 
-def test_early_exit_trains_once_with_all_exits(tiny_asr_model, tmp_path, calls, write):
+def test_early_exit_trains_once_with_all_exits(
+    tiny_asr_model, tmp_path, trainer, write
+):
     recipe = write(method="early_exit", options={"layers": "last"})
-    exits = tmp_path / "exp/asr_some_s3_exits"
-    with pytest.raises(UserError, match="asr_some_s3_exits"):
-        do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3, 2])  # nothing was trained
-    config, _, meta, init = calls[exits.name]
+    made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3, 2])
+    (asked,) = trainer.asked.values()
+    assert asked.folder == tmp_path / "exp/asr_some_s3_exits"
+    config = asked.config
     assert config["encoder_conf"]["interctc_layer_idx"] == [1, 2]
     assert config["encoder_conf"]["num_blocks"] == 3
     assert config["model_conf"]["interctc_weight"] == pytest.approx(2 / 3)
-    assert meta["serves"] == [3, 2, 1] and init.is_file()
+    assert read_json(asked.folder / "meta.json")["serves"] == [3, 2, 1]
+    trained = torch.load(asked.folder / "valid.cer_ctc.ave.pth", weights_only=True)
+    for folder, size in zip(made, (1, 3, 2)):
+        model, args = load_asr_model(folder / "config.yaml", folder / "model.pth")
+        assert len(model.encoder.encoders) == size
+        assert "interctc_layer_idx" not in args.encoder_conf
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, trained[name]), name
+        meta = read_json(folder / "meta.json")
+        assert (meta["shared"], meta["size"]) == (asked.folder.name, size)
+        assert read_json(folder / "cost.json")["flops"] == 0
     with pytest.raises(UserError, match="two sizes at least"):
         do(recipe, tiny_asr_model, tmp_path, sizes=[2])
 
@@ -232,19 +243,21 @@ def test_early_exit_trains_once_with_all_exits(tiny_asr_model, tmp_path, calls, 
         ({"method": "ctc_kd", "options": {"student_init": "x"}}, "student_init 'x'"),
     ],
 )
-def test_what_is_not_understood(tiny_asr_model, tmp_path, write, calls, content, says):
+def test_what_is_not_understood(
+    tiny_asr_model, tmp_path, write, trainer, content, says
+):
     with pytest.raises(UserError, match=says):
         do(write(**content), tiny_asr_model, tmp_path)
-    assert not calls
+    assert not trainer.asked
 
 
-def test_too_many_layers_and_no_reference(tiny_asr_model, tmp_path, calls, write):
+def test_too_many_layers_and_no_reference(tiny_asr_model, tmp_path, trainer, write):
     recipe = write(method="layer_copy")
     with pytest.raises(UserError, match="4 layers cannot be taken from 3"):
         do(recipe, tiny_asr_model, tmp_path, sizes=[2, 4])
     with pytest.raises(UserError, match="run stage 4 first"):
-        run_baseline(recipe, tiny_asr_model.config, None, [1], [], "exp/x", 1)
-    assert not calls
+        run_baseline(recipe, ModelFiles(tiny_asr_model.config), [1], [], "exp/x", 1)
+    assert not trainer.asked
 
 
 def test_names_on_the_command_line(tmp_path, capsys):
@@ -256,14 +269,15 @@ def test_names_on_the_command_line(tmp_path, capsys):
 
 
 def test_single_values_replace_those_of_the_training(
-    tiny_asr_model, tmp_path, calls, write
+    tiny_asr_model, tmp_path, trainer, write
 ):
     (tmp_path / "train.yaml").write_text(
         "{max_epoch: 7, optim_conf: {lr: 1.0, betas: [0.9, 0.98]}, optim: adamw}"
     )
     own = {"optim_conf": {"lr": 0.5}, "freeze_param": ["encoder.embed"]}
     do(write(method="scratch", training_conf=own), tiny_asr_model, tmp_path)
-    for config, *_ in calls.values():
+    for asked in trainer.asked.values():
+        config = asked.config
         assert config["optim_conf"] == {"lr": 0.5, "betas": [0.9, 0.98]}
         assert config["freeze_param"] == ["encoder.embed"]
         assert config["optim"] == "adamw" and config["max_epoch"] == 7
@@ -272,15 +286,16 @@ def test_single_values_replace_those_of_the_training(
 @pytest.mark.parametrize("variant", [None, "spaced"])
 @pytest.mark.parametrize("scheduler", [{"max_lr": 1.0, "pct_start": 0.3}, None])
 def test_another_learning_rate_is_named(
-    tiny_asr_model, tmp_path, calls, write, variant, scheduler
+    tiny_asr_model, tmp_path, trainer, write, variant, scheduler
 ):
     (tmp_path / "train.yaml").write_text(
         yaml.safe_dump({"optim_conf": {"lr": 1.0}, "scheduler_conf": scheduler})
     )
     own = {} if variant is None else {"variant": variant}
     do(write(method="scratch", **own), tiny_asr_model, tmp_path, max_lr=0.001)
-    assert len(calls) == 2
-    for config, _, meta, _ in calls.values():
+    assert len(trainer.asked) == 2
+    for asked in trainer.asked.values():
+        config, meta = asked.config, read_json(asked.folder / "meta.json")
         assert config["optim_conf"] == {"lr": 0.001}
         expected = scheduler and {"max_lr": 0.001, "pct_start": 0.3}
         assert config["scheduler_conf"] == expected
@@ -297,7 +312,7 @@ def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
 
 
 def test_the_list_has_the_models_of_this_call_alone(
-    tiny_asr_model, tmp_path, calls, write
+    tiny_asr_model, tmp_path, trainer, write
 ):
     two = write("one", method="scratch"), write("two", method="scratch")
     config, exp = tiny_asr_model.config, tmp_path / "exp"
@@ -318,27 +333,28 @@ def test_the_list_has_the_models_of_this_call_alone(
     assert names[1] == ["asr_one_s1_1l", "asr_two_s1_1l"]
 
 
-def test_another_training_brings_its_epochs(tiny_asr_model, tmp_path, calls, write):
+def test_another_training_brings_its_epochs(tiny_asr_model, tmp_path, trainer, write):
     other = tmp_path / "other.yaml"
     other.write_text("{max_epoch: 30, optim: sgd}")
     own = {"max_epoch": 8, "freeze_param": ["encoder.embed"]}
     recipe = write(method="scratch", epochs={2: 9}, training_conf=own)
     do(recipe, tiny_asr_model, tmp_path, training=other)
-    for config, *_ in calls.values():
+    for asked in trainer.asked.values():
+        config = asked.config
         assert (config["max_epoch"], config["optim"]) == (30, "sgd")
         assert config["freeze_param"] == ["encoder.embed"]
 
 
 def test_feed_forward_units_alone_reach_some_sizes(
-    tiny_asr_model, tmp_path, calls, write, caplog
+    tiny_asr_model, tmp_path, trainer, write, caplog
 ):
     recipe = write(method="width", options={"model_width": False})
     made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
-    assert list(calls) == [folder.name for folder in made] == ["asr_some_s3_3l"]
+    assert list(trainer.asked) == [folder.name for folder in made] == ["asr_some_s3_3l"]
     assert "1 layers are left out" in caplog.text
 
 
-def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, calls, write):
+def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, trainer, write):
     recipe = write(method="scratch", epochs={2: 9})
     do(recipe, tiny_asr_model, tmp_path, max_epoch=2)
-    assert {config["max_epoch"] for config, *_ in calls.values()} == {2}
+    assert {asked.config["max_epoch"] for asked in trainer.asked.values()} == {2}

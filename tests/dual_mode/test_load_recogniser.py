@@ -5,8 +5,9 @@ import torch
 from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
-from espnet_plugin.dual_mode.load import AVERAGED, load_recogniser
+from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.names import DUAL_MODE
 
 CONF = dict(
@@ -28,7 +29,7 @@ def supernet(tmp_path):
     for name in masks:
         half = torch.arange(len(state[name])) % 2
         state[name] = half.to(state[name])
-    torch.save(state, tiny.dir / AVERAGED)
+    torch.save(state, Experiment(tiny.dir).final_masks_file)
     for name in masks:
         state[name] = 0.5 * (state[name] + 1.0)
     tiny.checkpoint.unlink()
@@ -44,6 +45,6 @@ def test_ours_is_taken_before_espnets_average(supernet):
 
 
 def test_masks_that_are_fractions_are_refused(supernet):
-    (supernet.dir / AVERAGED).unlink()
+    Experiment(supernet.dir).final_masks_file.unlink()
     with pytest.raises(UserError, match="cer_final.ave.pth.*not of zeros and ones"):
         load_recogniser(supernet.dir)

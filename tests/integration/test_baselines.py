@@ -11,6 +11,7 @@ from espnet_plugin.baselines.job import run_baseline
 from espnet_plugin.baselines.reference import Reference
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import ModelFiles
 from espnet_plugin.files import read_json
 
 pytestmark = pytest.mark.slow
@@ -40,8 +41,7 @@ def do(tiny_hybrid_model, tmp_path):
         path.write_text(yaml.safe_dump({"training": "train.yaml", **content}))
         return run_baseline(
             path,
-            tiny_hybrid_model.config,
-            tiny_hybrid_model.checkpoint,
+            ModelFiles(tiny_hybrid_model.config, tiny_hybrid_model.checkpoint),
             sizes,
             options,
             str(tmp_path / "exp/asr_some_s1"),

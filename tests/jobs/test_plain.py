@@ -1,5 +1,7 @@
 """Which checkpoint a training of a plain model leaves, known before it begins."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from tiny_asr import data_options
@@ -7,8 +9,9 @@ from tiny_asr import data_options
 from espnet_plugin.bin import train_models
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import read_json
-from espnet_plugin.jobs.plain import averaged_name, train_plain_model
+from espnet_plugin.jobs.plain import averaged_file, train_plain_model
 
 
 @pytest.mark.parametrize(
@@ -31,13 +34,14 @@ from espnet_plugin.jobs.plain import averaged_name, train_plain_model
     ],
 )
 def test_the_criterion_names_it(criteria, name):
-    assert averaged_name({"best_model_criterion": criteria}) == name
+    config = {"best_model_criterion": criteria}
+    assert averaged_file(Path("exp"), config) == Path("exp") / name
 
 
 def test_epochs_must_be_chosen_on_dev(tmp_path):
     conf = {"best_model_criterion": [["train", "loss", "min"]]}
     with pytest.raises(UserError, match="best_model_criterion .* dev set"):
-        train_plain_model(tmp_path / "exp", conf, [], {})
+        train_plain_model(tmp_path / "exp", conf, [], Meta())
     assert not (tmp_path / "exp").exists()
 
 
@@ -69,8 +73,8 @@ def test_a_configuration_without_cer_ctc_leaves_a_model(
         config["best_model_criterion"] = criteria
     options = data_options(tiny_hybrid_model.data_dir)
     folder = tmp_path / "exp"
-    meta = {"method": "reference", "variant": "", "seed": 1, "shared": None}
+    meta = Meta(method="reference", seed=1)
     train_plain_model(folder, config, options, meta)
     name = read_json(folder / "meta.json")["checkpoint"]
-    assert name == averaged_name(config)
+    assert folder / name == averaged_file(folder, config)
     load_asr_model(folder / "config.yaml", folder / name)

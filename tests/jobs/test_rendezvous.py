@@ -1,11 +1,16 @@
-"""A leader and a follower, with a task that only notes how it was called."""
+"""Two processes that share a job, with a task that only notes how it was called."""
 
 import threading
 
 import pytest
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.jobs.rendezvous import follow, leading, meeting_file, run_task
+from espnet_plugin.jobs.rendezvous import (
+    join_trainings,
+    rendezvous_file,
+    share_trainings,
+)
+from espnet_plugin.jobs.trainer import train_task
 
 TASK = f"{__name__}:Noting"
 
@@ -32,31 +37,30 @@ def options(tmp_path, rank):
 
 
 @pytest.fixture
-def follower(tmp_path):
+def other(tmp_path):
     """Starts one; what it raises comes back."""
     errors = []
 
     def run():
         try:
-            follow(options(tmp_path, "1"), seconds=20)
+            join_trainings(options(tmp_path, "1"), seconds=20)
         except UserError as error:
             errors.append(str(error))
 
-    thread = threading.Thread(target=run, name="follower")
+    thread = threading.Thread(target=run, name="other")
     return thread, errors
 
 
-def test_each_training_is_joined_with_its_own_meeting(tmp_path, calls, follower):
-    thread, errors = follower
+def test_each_training_is_joined_with_its_own_meeting(tmp_path, calls, other):
+    thread, errors = other
     thread.start()
     ours = options(tmp_path, "0")
-    with leading(ours):
+    with share_trainings(ours):
         for number in (1, 2):
-            run_task(TASK, ["--number", str(number), *ours])
+            train_task(TASK, ["--number", str(number), *ours])
     thread.join(30)
     assert not thread.is_alive() and not errors
-    names = {"leader": threading.current_thread().name, "follower": "follower"}
-    for rank, name in enumerate(names.values()):
+    for rank, name in enumerate((threading.current_thread().name, "other")):
         assert [cmd for who, cmd in calls if who == name] == [
             [
                 *("--number", str(number), "--fold", "x"),
@@ -67,10 +71,10 @@ def test_each_training_is_joined_with_its_own_meeting(tmp_path, calls, follower)
         ]
 
 
-def test_a_leader_that_fails_ends_the_others(tmp_path, calls, follower):
-    thread, errors = follower
+def test_a_first_process_that_fails_ends_the_others(tmp_path, calls, other):
+    thread, errors = other
     with pytest.raises(ValueError):
-        with leading(options(tmp_path, "0")):
+        with share_trainings(options(tmp_path, "0")):
             raise ValueError("in between")
     thread.start()
     thread.join(30)
@@ -79,14 +83,14 @@ def test_a_leader_that_fails_ends_the_others(tmp_path, calls, follower):
 
 def test_alone_nothing_is_told(tmp_path, calls):
     ours = options(tmp_path, "0")
-    run_task(TASK, ours)
+    train_task(TASK, ours)
     assert calls[0][1] == ours and not list(tmp_path.iterdir())
 
 
 def test_silence_and_other_meetings_are_refused(tmp_path):
     with pytest.raises(UserError, match="nothing was heard .* in 0 s"):
-        follow(options(tmp_path, "1"), seconds=0)
+        join_trainings(options(tmp_path, "1"), seconds=0)
     with pytest.raises(UserError, match="file://"):
-        follow(["--dist_rank", "1", "--dist_init_method", "tcp://a:1"])
-    assert meeting_file(["--dist_init_method=file:///a b"]).name == "a b"
-    assert meeting_file(["--dist_init_method"]) is None
+        join_trainings(["--dist_rank", "1", "--dist_init_method", "tcp://a:1"])
+    assert rendezvous_file(["--dist_init_method=file:///a b"]).name == "a b"
+    assert rendezvous_file(["--dist_init_method"]) is None

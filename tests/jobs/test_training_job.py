@@ -4,15 +4,21 @@ import errno
 import logging
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
-from espnet_plugin.jobs.training_job import read_yaml, training_job
+from espnet_plugin.jobs.requests import (
+    CutRequest,
+    DistillationRequest,
+    TrainingRequest,
+)
+from espnet_plugin.jobs.training_job import training_job
 
-REQUEST = {"config": {"lr": 0.1, "betas": (0.9, 0.98)}, "options": ["--seed", "1"]}
+CONFIG = {"lr": 0.1, "betas": (0.9, 0.98)}
+REQUEST = TrainingRequest(CONFIG, ["--seed", "1"])
 
 
 @pytest.fixture
@@ -36,18 +42,18 @@ def test_runs_once(folder):
 
 def test_another_request_is_refused_by_name(folder):
     run(folder)
-    other = {"config": {}, "options": ["--seed", "2"]}
+    other = TrainingRequest({}, ["--seed", "2"])
     with pytest.raises(UserError, match="another config, options") as caught:
         run(folder, other)
-    with pytest.raises(UserError, match="another options"):
-        run(folder, {"config": REQUEST["config"]})
+    with pytest.raises(UserError, match="another config, options"):
+        run(folder, CutRequest("x", 1, "0a1b"))  # it has neither
     assert "--tag" in str(caught.value)
     assert run(folder) is None
 
 
 def test_what_an_older_version_did_not_note_is_no_difference(folder):
     run(folder)
-    assert run(folder, {**REQUEST, "reference": "0a1b"}) is None
+    assert run(folder, DistillationRequest(CONFIG, ["--seed", "1"], "0a1b")) is None
 
 
 def test_a_kill_is_gone_on_from(folder):
@@ -57,16 +63,16 @@ def test_a_kill_is_gone_on_from(folder):
             raise KeyboardInterrupt
     assert not (folder / "done.json").exists()
     with pytest.raises(UserError, match="another options"):
-        run(folder, {**REQUEST, "options": []})
+        run(folder, replace(REQUEST, options=[]))
     assert run(folder) == folder
 
 
 def test_refused_options_can_be_corrected(folder):
     with pytest.raises(SystemExit):
-        with training_job(folder, {**REQUEST, "options": ["--sed", "1"]}):
+        with training_job(folder, replace(REQUEST, options=["--sed", "1"])):
             raise SystemExit(2)
     assert run(folder) == folder
-    assert read_json(folder / "request.json")["options"] == REQUEST["options"]
+    assert read_json(folder / "request.json")["options"] == REQUEST.options
 
 
 def test_logs_to_a_file_and_stops_doing_so(folder, caplog):
@@ -109,22 +115,6 @@ def test_other_errors_are_no_full_disk(folder, error):
     assert caught.value is error
 
 
-def test_read_yaml(tmp_path):
-    path = tmp_path / "a.yaml"
-    path.write_text("lr: 0.1\nname: Köln\n", encoding="utf-8")
-    assert read_yaml(path) == {"lr": 0.1, "name": "Köln"}
-    for content, what in (
-        ("", "holds no keys"),
-        ("- a\n", "holds no keys"),
-        ("a: [1\n", "is not YAML"),
-    ):
-        path.write_text(content)
-        with pytest.raises(UserError, match=f"--train_config .*a.yaml {what}"):
-            read_yaml(path, "--train_config")
-    with pytest.raises(UserError, match="--config nowhere.yaml is missing"):
-        read_yaml(Path("nowhere.yaml"))
-
-
 def test_a_second_run_is_refused_while_the_first_is_at_work(folder):
     with training_job(folder, REQUEST):
         with pytest.raises(UserError, match="another run works in .*: wait"):
@@ -144,6 +134,7 @@ def test_ranks_on_other_machines_are_let_in(folder, monkeypatch):
 def test_a_killed_run_keeps_nobody_out(folder):
     code = (
         "from pathlib import Path\n"
+        "from espnet_plugin.jobs.requests import TrainingRequest\n"
         "from espnet_plugin.jobs.training_job import training_job\n"
         f"with training_job(Path({str(folder)!r}), {REQUEST!r}):\n"
         "    print('in', flush=True)\n"

@@ -15,9 +15,9 @@ import yaml
 from espnet_plugin.bin.asr_recipe import main
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.import_recipe import import_recipe
 from espnet_plugin.recipe.stock import Overrides, find_recipe
 from espnet_plugin.recipe.tables import absolute_entry, file_of_entry
-from espnet_plugin.recipe.takeover import take_over
 
 CHARS = ["<blank>", "<unk>", "A", "B", "<space>", "<sos/eos>"]
 SETS = {"train_sp": ["sp0.9-u1", "u1", "u2"], "dev": ["u3"], "test": ["u4", "u5"]}
@@ -127,7 +127,7 @@ def shell_values(stock, *names):
 
 def refused(stock, wanted=Overrides()):
     with pytest.raises(UserError) as error:
-        take_over(find_recipe(stock.root, wanted), stock.out)
+        import_recipe(find_recipe(stock.root, wanted), stock.out)
     assert not (stock.out / "found.sh").exists()
     return str(error.value)
 
@@ -160,14 +160,14 @@ def test_everything_is_found_and_nothing_there_changes(stock, monkeypatch, tmp_p
 
 
 def test_the_same_files_are_not_read_twice_and_changed_ones_are(stock):
-    take_over(find_recipe(stock.root), stock.out)
+    import_recipe(find_recipe(stock.root), stock.out)
     first = snapshot(stock.out)
-    take_over(find_recipe(stock.root), stock.out)
+    import_recipe(find_recipe(stock.root), stock.out)
     assert snapshot(stock.out) == first
     (stock.root / "dump/audio/u4.flac").unlink()
     table(stock.root / "dump/raw/test/wav.scp", [("u4", "dump/audio/u4.flac")])
     with pytest.raises(UserError, match="u4: dump/audio/u4.flac"):
-        take_over(find_recipe(stock.root), stock.out)
+        import_recipe(find_recipe(stock.root), stock.out)
 
 
 def test_the_best_of_several_experiments_is_taken_unless_named(stock):
@@ -261,7 +261,7 @@ def test_archives_are_read_at_their_offsets_from_here(stock, tmp_path, monkeypat
     config = (stock.exp / "config.yaml").read_text().replace("sound", "kaldi_ark")
     (stock.exp / "config.yaml").write_text(config)
     monkeypatch.chdir(tmp_path)
-    take_over(find_recipe(stock.root), stock.out)
+    import_recipe(find_recipe(stock.root), stock.out)
     for name, utts in ("test", waves), ("dev", {"u3": waves["u5"]}):
         scp, kind = speech_input(stock.out / "dump" / name)
         path = str(stock.out / "dump" / name / scp)
@@ -315,7 +315,7 @@ def test_bpe_tokens_of_another_model_are_refused(stock):
     (stock.exp / "config.yaml").write_text(yaml.safe_dump(config))
     recipe = find_recipe(stock.root)
     assert recipe.token_list.parent.name == "bpe_unigram9"
-    take_over(recipe, stock.out)
+    import_recipe(recipe, stock.out)
     (stock.out / "found.sh").unlink()
     kept = stock.root / "data/kept.txt"
     kept.write_text(recipe.token_list.read_text())

@@ -80,10 +80,10 @@ def test_every_row_is_asked_for(recipe):
         "width",
     ]
     ones += ["magnitude", "gates", "gates", "ctc_kd", "early_exit", once]
-    rivals = "early_exit_copy", "layer_copy_first", "layer_prune"
+    baselines = "early_exit_copy", "layer_copy_first", "layer_prune"
     assert sorted(others) == sorted(
         [(name, "1") for name in ones]
-        + [(name, seed) for name in rivals for seed in ("1", "2")]
+        + [(name, seed) for name in baselines for seed in ("1", "2")]
     )
     shipped = {path.stem for path in (ROOT / "conf/baselines").glob("*.yaml")}
     assert {name for names, _ in others for name in names.split()} < shipped
@@ -229,7 +229,7 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     assert {call.get("--pretrain_set") for call in (first, *jobs, last)} == {
         "more" if pretrain else None
     }
-    rows = [(j.get("--rows") or j["--rivals"], j["--seed"]) for j in jobs]
+    rows = [(j.get("--rows") or j["--baselines"], j["--seed"]) for j in jobs]
     for job in jobs:
         assert job["--stop_stage"] == ("7" if "--rows" in job else "8")
         begin = "5" if "--rows" in job else "8"
@@ -238,8 +238,8 @@ def test_every_dual_mode_row_is_asked_for(tmp_path, pretrain, others):
     main = "self_pruned_50", "self_pruned_30", "self_pruned_70", "full_alone"
     more = " pruned_after_30 pruned_after_70" if others else ""
     expected = [(row, seed) for row in main for seed in "12"]
-    rivals = f"streaming_alone streaming_longer pruned_after_50{more}"
-    expected += [(rivals, seed) for seed in "12"]
+    baselines = f"streaming_alone streaming_longer pruned_after_50{more}"
+    expected += [(baselines, seed) for seed in "12"]
     if others:
         ablations = (
             "no_distillation_50",

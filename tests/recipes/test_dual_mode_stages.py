@@ -14,7 +14,7 @@ while [ "${1#--}" != "$1" ]; do shift 2; done
 echo "$*" >> submitted.txt
 [[ "$*" != *"${FAIL:-nothing fails}"* ]] || { echo "the reason" > "$1"; exit 1; }
 """
-OPTIONS = ("--rows", "self_pruned_50", "--rivals", "full_alone dense_dense")
+OPTIONS = ("--rows", "self_pruned_50", "--baselines", "full_alone dense_dense")
 
 
 @pytest.fixture
@@ -66,6 +66,16 @@ def test_stages_go_through_kaldis_scripts_with_a_log_each(recipe, tmp_path):
         ("exp/log/split_full_alone_dense_dense_s1.log py -u", "dual_mode_split"),
         ("exp/log/evaluate_full_alone_dense_dense_s1.log py -u", "evaluate"),
     ]
+
+
+def test_baselines_may_be_given_by_their_older_name(recipe):
+    stages = ("--stage", "8", "--stop_stage", "8")
+    for name in ("--baselines", "--rivals"):
+        result = run(recipe, *stages, name, "full_alone")
+        assert result.returncode == 0, result.stderr
+        assert "Stage 8: baselines full_alone" in result.stderr
+        assert "dual_full_alone_s1" in result.stdout
+        assert "dense_dense" not in result.stdout
 
 
 def test_what_a_failed_job_said_is_shown(recipe, tmp_path):

@@ -16,8 +16,8 @@ from espnet_plugin.bin import recognise
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
-from espnet_plugin.jobs.dual import AVERAGED
 
 pytestmark = pytest.mark.slow
 ROW = "self_pruned_50_s1"
@@ -25,7 +25,7 @@ ROW = "self_pruned_50_s1"
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Stages 1 to 7 of one row, a pre-training, a rival that goes on from another."""
+    """Stages 1 to 7 of a row, a pre-training, a baseline that goes on from another."""
     folder = copy_recipe(tmp_path_factory.mktemp("dual"), "dualmode1")
     run(folder, "--stop_stage", "1")
     extra = folder / "data/audio"
@@ -35,8 +35,8 @@ def recipe(tmp_path_factory):
             stream.write(f"audio-{line}\n")
     options = ["--pretrain_set", "audio"]
     run(folder, *options, "--stage", "2", "--stop_stage", "7")
-    rivals = "streaming_alone pruned_after_50 pretrained_50"
-    options += ["--rivals", rivals, "--epochs", "2"]
+    baselines = "streaming_alone pruned_after_50 pretrained_50"
+    options += ["--baselines", baselines, "--epochs", "2"]
     run(folder, *options, "--stage", "8")
     return folder
 
@@ -115,7 +115,8 @@ def test_the_pretraining_is_where_a_row_starts(recipe):
 def test_masked_and_cut_out_say_the_same(recipe):
     exp = recipe / "exp"
     whole, _ = load_asr_model(
-        exp / f"dual_{ROW}/config.yaml", exp / f"dual_{ROW}/{AVERAGED}"
+        exp / f"dual_{ROW}/config.yaml",
+        Experiment(exp / f"dual_{ROW}").final_masks_file,
     )
     small, _ = load_asr_model(
         exp / f"asr_{ROW}_streaming/config.yaml", exp / f"asr_{ROW}_streaming/model.pth"

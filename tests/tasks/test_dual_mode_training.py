@@ -12,23 +12,27 @@ import yaml
 from tiny_asr import TOKENS, write_stats, write_utterances
 
 from espnet_plugin.bin import dual_mode_train
-from espnet_plugin.bin.dual_mode_train import change_config, overridden, read_row
+from espnet_plugin.bin.dual_mode_train import overridden, read_row
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import read_json, read_pairs
 from espnet_plugin.jobs.dual import (
-    AVERAGED,
+    Start,
     average_epochs,
     train_dual_mode,
     write_recognisers,
 )
 from espnet_plugin.tasks.trainer import CostTrainer
+from espnet_plugin.yaml_files import deep_merge
 
 CONF = Path(__file__).parents[2] / "conf/dualmode"
-META = {"method": "dual_mode", "variant": "", "modes": ["full"], "seed": 1}
+META = Meta(method="dual_mode", seed=1, modes=("full",))
+AVERAGED = Experiment("").final_masks_file.name
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,10 @@ def data(tmp_path_factory):
             options += [f"--{part}_data_path_and_name_and_type", path]
     scp = written.dir / "wav.scp"
     return SimpleNamespace(root=root, options=options, wav_scp=scp)
+
+
+def row_config(conf, changes):
+    return deep_merge(conf, changes, null_removes=True)
 
 
 def config(**changes):
@@ -105,7 +113,7 @@ def test_it_says_what_it_started_from(data, whole):
     folder = data.root / "dual_after"
     changes = config(max_epoch=2)
     train_dual_mode(
-        *(folder, changes, data.options, META, whole / AVERAGED), start_whole=True
+        *(folder, changes, data.options, META, Start(whole / AVERAGED, whole=True))
     )
     assert read_json(folder / "meta.json")["after"] == whole.name
     assert "after" not in read_json(whole / "meta.json")
@@ -131,9 +139,9 @@ def test_masks_that_would_never_be_final_are_refused_before_training(data):
 
 def test_a_transducer_from_training_to_streamed_text(data):
     conf = config(max_epoch=2)
-    change_config(conf, read_row(CONF / "rows/transducer_50.yaml")["changes"])
+    conf = row_config(conf, read_row(CONF / "rows/transducer_50.yaml")["changes"])
     folder = data.root / "dual_transducer"
-    meta = {**META, "modes": ["full", "streaming"]}
+    meta = META.but(modes=("full", "streaming"))
     train_dual_mode(folder, conf, data.options, meta)
     assert read_json(folder / "cost.json")["flops"] > 0
     _, streaming = write_recognisers(folder, str(data.root / "asr_transducer"))
@@ -176,9 +184,9 @@ def test_the_last_epoch_is_averaged_only_if_it_is_one_of_the_best(
 
 def test_masked_blocks_may_be_left_out_of_the_file(data):
     conf = config(max_epoch=2)
-    change_config(conf, read_row(CONF / "rows/blocks_50.yaml")["changes"])
+    conf = row_config(conf, read_row(CONF / "rows/blocks_50.yaml")["changes"])
     folder = data.root / "dual_blocks"
-    train_dual_mode(folder, conf, data.options, {**META, "modes": ["streaming"]})
+    train_dual_mode(folder, conf, data.options, META.but(modes=("streaming",)))
     (target,) = write_recognisers(folder, str(data.root / "asr_blocks"))
     whole, blocks = target / "model.pth", target / "model.blocks.pth"
     assert read_json(target / "meta.json")["blocks_file_bytes"] == blocks.stat().st_size

@@ -11,6 +11,7 @@ from tiny_asr import data_options
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.data.selection import ScoreBook, Selection
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import read_json
 from espnet_plugin.jobs.plain import train_plain_model
 from espnet_plugin.tasks.asr import CountedASRTask
@@ -106,7 +107,7 @@ def _train(tiny, folder, **conf):
         **conf,
     }
     options = data_options(tiny.data_dir)
-    train_plain_model(folder, training, options, {"method": "x", "seed": 1})
+    train_plain_model(folder, training, options, Meta(method="x", seed=1))
     return yaml.safe_load((folder / "config.yaml").read_text())
 
 

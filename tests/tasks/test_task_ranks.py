@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import dataclass
 
 import pytest
 import torch.multiprocessing as mp
@@ -9,6 +10,11 @@ import torch.multiprocessing as mp
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.training_job import training_job
 from espnet_plugin.tasks.ranks import is_first, named_failures, wait_for, without_ranks
+
+
+@dataclass(frozen=True)
+class Request:
+    seed: int
 
 
 @pytest.mark.parametrize(
@@ -40,15 +46,15 @@ def test_what_differs_between_ranks_is_no_part_of_a_request():
 
 def test_a_rank_that_is_not_the_first_writes_nothing(tmp_path):
     folder = tmp_path / "asr_x"
-    with training_job(folder, {"seed": 1}, first=False) as todo:
+    with training_job(folder, Request(1), first=False) as todo:
         assert todo == folder
     assert not folder.exists()
-    with training_job(folder, {"seed": 1}):
+    with training_job(folder, Request(1)):
         (folder / "1epoch.pth").touch()
-    with training_job(folder, {"seed": 1}, first=False) as todo:
+    with training_job(folder, Request(1), first=False) as todo:
         assert todo is None
     with pytest.raises(UserError, match="another seed"):
-        with training_job(folder, {"seed": 2}, first=False):
+        with training_job(folder, Request(2), first=False):
             pass
 
 

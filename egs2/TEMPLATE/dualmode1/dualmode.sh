@@ -44,8 +44,8 @@ pretrained=                 # Checkpoint of a pre-training, for rows that want o
 train_args=                 # More options for stage 5.
 seed=1
 
-# Rivals (stage 8)
-rivals="full_alone streaming_alone pruned_after_50 dense_dense"
+# Baselines (stage 8)
+baselines="full_alone streaming_alone pruned_after_50 dense_dense"
 
 # Decoding (stage 7), report (stage 9)
 decoding=best_path          # best_path, or transducer where there is one.
@@ -60,12 +60,17 @@ help_message="Usage: $0 [--option value]...
 Stages: 1 data preparation, 2 features and tokens, 3 statistics (all three as in the
 EncRL recipe), 4 wav2vec 2.0 pre-training in both modes, if there is a --pretrain_set, 5
 dual-mode training, 6 a folder for each mode, the streaming one cut out, 7 decoding and
-scoring of both, 8 the same three stages for --rivals, 9 report.
+scoring of both, 8 the same three stages for --baselines, 9 report.
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 template=${here}/../encrl1
+for option in "$@"; do  # an older name of it
+    shift
+    [ "${option}" != --rivals ] || option=--baselines
+    set -- "$@" "${option}"
+done
 . "${template}/parse_options.sh"
 . "${template}/submit.sh"
 . ./path.sh
@@ -82,7 +87,7 @@ log "$0 ${run_args}"
     || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 9"
 [[ ${token_type} == char || ${token_type} == bpe ]] \
     || die "--token_type ${token_type}: must be char or bpe"
-for row in ${rows} ${rivals}; do
+for row in ${rows} ${baselines}; do
     [ -e "${row_dir}/${row}.yaml" ] || die "row ${row}: ${row_dir}/${row}.yaml is missing;" \
         "there are $(cd "${row_dir}" && echo *.yaml | sed 's/\.yaml//g')"
 done
@@ -211,13 +216,13 @@ if wanted 7; then
 fi
 
 if wanted 8; then
-    log "Stage 8: rivals ${rivals}"
+    log "Stage 8: baselines ${baselines}"
     # shellcheck disable=SC2086
-    train_rows ${rivals}
+    train_rows ${baselines}
     # shellcheck disable=SC2086
-    split_rows ${rivals}
+    split_rows ${baselines}
     # shellcheck disable=SC2086
-    evaluate_rows ${rivals}
+    evaluate_rows ${baselines}
 fi
 
 if wanted 9; then

@@ -381,11 +381,6 @@ if wanted 4 && [ -z "${reference}" ]; then
         --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
 fi
 
-checkpoint() {  # the checkpoint that meta.json of a finished model names
-    ${python} -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
-        "$1/meta.json"
-}
-
 if wanted 5; then
     log "Stage 5: EncRL pre-training of ${encrl_layers} layers"
     need "${stats}/.done" 3
@@ -403,8 +398,7 @@ if wanted 5; then
     train encrl ${python} -m espnet_plugin.bin.encrl_train \
         --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
         --variant "${variant}" --serves ${sizes} \
-        --reference_config "${reference_exp}/config.yaml" \
-        --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")" \
+        --reference "${reference_exp}" \
         --student_num_layers "${encrl_layers}" --student_init "${student_init}" \
         ${objectives:+--objectives ${objectives}} ${exits:+--student_exits "${exits[@]}"} \
         ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
@@ -462,12 +456,7 @@ if wanted 8; then
     log "Stage 8: baselines ${baselines}"
     need "${stats}/train/speech_shape" 3
     need "${reference_exp}/config.yaml" 4
-    # From scratch only its architecture is needed.
-    model_opts=()
-    [ ! -e "${reference_exp}/meta.json" ] || model_opts=(
-        --reference_model_file "${reference_exp}/$(checkpoint "${reference_exp}")"
-    )
-    files=()
+    files=() cache_opts=()
     for name in ${baselines}; do files+=("${baseline_dir}/${name}.yaml"); done
     mkdir -p "${expdir}"
     # Of this call alone: another one may train other sizes of the same baseline.
@@ -475,10 +464,10 @@ if wanted 8; then
     trap 'rm -f "${made}"' EXIT
     # With further audio stage 5 stores more than a baseline asks for.
     [ -n "${unlabelled_sets}" ] || [ -z "${teacher_cache}" ] \
-        || model_opts+=(--teacher_cache "${teacher_cache}")
+        || cache_opts=(--teacher_cache "${teacher_cache}")
     # shellcheck disable=SC2086
     train baselines ${python} -m espnet_plugin.bin.baselines --baselines "${files[@]}" \
-        --reference_config "${reference_exp}/config.yaml" "${model_opts[@]}" \
+        --reference "${reference_exp}" "${cache_opts[@]}" \
         --sizes ${sizes} --exp_dir "${expdir}" --seed "${seed}" --list "${made}" \
         ${baseline_training:+--training "${baseline_training}"} \
         ${baseline_epochs:+--max_epoch ${baseline_epochs}} \

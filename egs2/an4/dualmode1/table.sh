@@ -38,8 +38,8 @@ tasks() {
         after="streaming_longer pruned_after_50"
         ! ${others} || after+=" pruned_after_30 pruned_after_70"
         # In this order: the others go on from the first.
-        echo "--stage 8 --stop_stage 8 --rivals 'streaming_alone ${after}' --seed ${seed}"
-        echo "--stage 8 --stop_stage 8 --rivals full_alone --seed ${seed}"
+        echo "--stage 8 --stop_stage 8 --baselines 'streaming_alone ${after}' --seed ${seed}"
+        echo "--stage 8 --stop_stage 8 --baselines full_alone --seed ${seed}"
     done
     ${others} || return 0
     for row in dense_dense no_distillation_50 taylor_50 random_masks_50 fixed_masks_50 \

@@ -11,7 +11,7 @@
 set -euo pipefail
 
 jobs=2           # Trainings side by side, one thread each: more throughput than threads.
-seeds="1 2 3"    # Of the main rows and their rivals, each with a reference of its own;
+seeds="1 2 3"    # Of the main rows and baselines, each with a reference of its own;
                  # the others have the first one.
 rows="main ablations"
 
@@ -174,7 +174,7 @@ for name in ablations trials one_run; do
     for folder in exp/asr_stats_*; do ln -sfn "../${folder#exp/}" "exp/${name}/"; done
 done
 python3 -m espnet_plugin.bin.train_models --kind untrained \
-    --reference_config exp/asr_reference/config.yaml --output exp/asr_untrained
+    --reference exp/asr_reference --output exp/asr_untrained
 if [[ " ${rows} " == *" trials "* ]]; then
     # Half of these are sizes of the baselines' rows.
     rows_trials | side_by_side "${jobs}" "${more}"

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.checkpoint import choose_checkpoint
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.results.train_log import read_train_log
 
-__all__ = ["Experiment", "find_experiment"]
+__all__ = ["TrainedExperiment", "find_experiment"]
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A finished training.
+class TrainedExperiment:
+    """A finished training in a recipe of ESPnet.
 
     Attributes:
         folder: Of the experiment.
@@ -37,7 +37,7 @@ def find_experiment(
     name: Optional[str] = None,
     model_file: Optional[str] = None,
     expdir: str = "exp",
-) -> Experiment:
+) -> TrainedExperiment:
     """Return the experiment named, or the best of ``exp/asr_*``.
 
     The best has the lowest character error rate on the development set that its
@@ -61,7 +61,7 @@ def find_experiment(
     root = recipe / expdir
     if name is not None:
         choices = [root / name, recipe / name, Path(name)]
-        folder = next((p for p in choices if (p / "config.yaml").is_file()), None)
+        folder = next((p for p in choices if Experiment(p).config_file.is_file()), None)
         if folder is None:
             raise UserError(
                 f"--recipe_exp {name}: no config.yaml in "
@@ -90,14 +90,14 @@ def find_experiment(
     return best
 
 
-def _rank(item: Experiment) -> tuple[float, float]:
+def _rank(item: TrainedExperiment) -> tuple[float, float]:
     rate = float("inf") if item.dev_cer is None else item.dev_cer
     return rate, -item.checkpoint.stat().st_mtime
 
 
 def _candidates(root: Path) -> list[Path]:
-    folders = {path.parent for path in root.glob("asr_*/config.yaml")}
-    return sorted(f for f in folders if not f.name.startswith("asr_stats_"))
+    found = [Experiment(path) for path in sorted(root.glob("asr_*"))]
+    return [e.folder for e in found if e.config_file.is_file() and not e.is_statistics]
 
 
 def _what_there_is(root: Path) -> str:
@@ -105,9 +105,10 @@ def _what_there_is(root: Path) -> str:
     return f"{root} has {names or 'no asr_*/config.yaml'}"
 
 
-def _read(folder: Path, model_file: Optional[str]) -> Experiment:
+def _read(folder: Path, model_file: Optional[str]) -> TrainedExperiment:
     """Read an experiment; refuse one that is not finished or of another kind."""
-    config = read_config(folder / "config.yaml")
+    experiment = Experiment(folder)
+    config = experiment.config()
     kind = config.get("model") or "espnet"
     if kind != "espnet":
         raise UserError(
@@ -117,14 +118,13 @@ def _read(folder: Path, model_file: Optional[str]) -> Experiment:
     if config["encoder"] == DUAL_MODE:
         raise UserError(f"{folder}: a dual-mode model cannot be a reference")
     # ESPnet averages at the very end of a training.
-    if model_file is None and not any(folder.glob("*.ave*.pth")):
-        epochs = len(list(folder.glob("*epoch.pth")))
+    if model_file is None and not experiment.is_averaged:
         raise UserError(
             f"{folder} is not finished: it has no averaged checkpoint (*.ave*.pth), "
-            f"{epochs} of single epochs; name one with --reference_model_file to take "
-            "it as it is"
+            f"{experiment.num_epoch_files} of single epochs; name one with "
+            "--reference_model_file to take it as it is"
         )
     ctc_only = config["model_conf"].get("ctc_weight", 0.5) == 1.0
     checkpoint = choose_checkpoint(folder, model_file, ctc_only)
     rates = [e.dev_cer for e in read_train_log(folder) if e.dev_cer is not None]
-    return Experiment(folder, config, checkpoint, min(rates, default=None))
+    return TrainedExperiment(folder, config, checkpoint, min(rates, default=None))

@@ -1,4 +1,4 @@
-"""Take over what was found in a recipe: checked, and readable from here."""
+"""Import what was found in a recipe of ESPnet: checked, and readable from here."""
 
 import logging
 import shlex
@@ -6,25 +6,26 @@ from pathlib import Path
 from typing import Any, Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_json, read_pairs, write_json, write_lines
 from espnet_plugin.recipe.checks import check_bpe, check_statistics, compare_tokens
 from espnet_plugin.recipe.stock import PARTS, StockRecipe
 from espnet_plugin.recipe.tables import link_set
 
-__all__ = ["earlier_choice", "take_over"]
+__all__ = ["earlier_choice", "import_recipe"]
 
 _DONE = "done.json"
 
 
 def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
-    """Return the experiment that was taken before, so that the choice stays.
+    """Return the experiment that was imported before, so that the choice stays.
 
     A recipe may train another, better one meanwhile, and models that are half made from
     one reference cannot go on with the other.
 
     Args:
         folder: The recipe's.
-        output_dir: As of :func:`take_over`.
+        output_dir: As of :func:`import_recipe`.
 
     Returns:
         Its path; None if there is none.
@@ -33,12 +34,12 @@ def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
     chosen = read_json(done) if done.is_file() else {}
     if chosen.get("folder") != str(folder.resolve()):
         return None
-    if not Path(chosen["experiment"], "config.yaml").is_file():
+    if not Experiment(chosen["experiment"]).config_file.is_file():
         return None
     return chosen["experiment"]
 
 
-def take_over(recipe: StockRecipe, output_dir: Path) -> None:
+def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     """Check the parts against each other and make them usable from here.
 
     Nothing is done when that was done for the same files.
@@ -57,7 +58,7 @@ def take_over(recipe: StockRecipe, output_dir: Path) -> None:
             logging.info("%s holds this already", output_dir)
             return
         done.unlink(missing_ok=True)
-        _take_over(recipe, output_dir)
+        _import_recipe(recipe, output_dir)
         write_json(done, stamp)
 
 
@@ -65,7 +66,7 @@ def _stamp(recipe: StockRecipe) -> dict[str, Any]:
     """Return what tells whether anything changed, without reading every file."""
     experiment = recipe.experiment
     sets = (recipe.train, recipe.valid, *recipe.tests)
-    files = [experiment.folder / "config.yaml", experiment.checkpoint]
+    files = [Experiment(experiment.folder).config_file, experiment.checkpoint]
     files += [recipe.stats / part / "speech_shape" for part in PARTS]
     files += [path for item in sets for path in (item.scp, item.text)]
     files += [recipe.token_list] if recipe.token_list else []
@@ -79,7 +80,7 @@ def _stamp(recipe: StockRecipe) -> dict[str, Any]:
     }
 
 
-def _take_over(recipe: StockRecipe, output_dir: Path) -> None:
+def _import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     _check_model(recipe)
     for part, item in zip(PARTS, (recipe.train, recipe.valid)):
         shapes = recipe.stats / part / "speech_shape"

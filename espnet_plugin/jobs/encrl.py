@@ -1,0 +1,72 @@
+"""An EncRL pre-training."""
+
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import ENCRL_METHOD, Meta
+from espnet_plugin.files import file_checksum
+from espnet_plugin.jobs.requests import EncRLRequest
+from espnet_plugin.jobs.trainer import ENCRL_TASK
+from espnet_plugin.jobs.training import Training, trained
+from espnet_plugin.tasks.ranks import is_first, without_ranks
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["train_encrl"]
+
+
+def train_encrl(
+    folder: Path,
+    config_file: Path,
+    options: Sequence[str],
+    seed: int,
+    variant: str = "",
+    serves: Sequence[int] = (),
+) -> None:
+    """Train a student encoder to match a reference; nothing is done twice.
+
+    Args:
+        folder: The run's folder.
+        config_file: Training configuration.
+        options: Those of ESPnet and of
+            :class:`~espnet_plugin.tasks.encrl.EncRLTask`, the reference among them.
+        seed: Of the training.
+        variant: Its name in the tables.
+        serves: Numbers of layers of the models that will be made of it.
+
+    Raises:
+        UserError: If the configuration chooses epochs by something else than EncRL's
+            loss, or ``folder`` holds another training.
+    """
+    config = read_yaml(config_file)
+    criteria = config.get("best_model_criterion")
+    if criteria and not any(["valid", "loss"] == list(one[:2]) for one in criteria):
+        raise UserError(
+            f"--config {config_file}: best_model_criterion {criteria} lacks [valid, "
+            "loss, min]: of EncRL's epochs those of the lowest loss on dev are averaged"
+        )
+    reference = _checksum_of(options, "--reference_model_file")
+    request = EncRLRequest(config, without_ranks(options), seed, reference)
+    options = ["--seed", str(seed), *options]
+    with trained(
+        folder, Training(ENCRL_TASK, request, options, config_file=config_file)
+    ):
+        pass
+    if is_first(options):
+        # Also of a finished run: the name in the tables and the sizes may change.
+        meta = Meta(
+            method=ENCRL_METHOD,
+            variant=variant,
+            seed=seed,
+            serves=tuple(sorted(serves, reverse=True)),
+        )
+        Experiment(folder).write_meta(meta)
+
+
+def _checksum_of(options: Sequence[str], name: str) -> Optional[str]:
+    """Return the checksum of the file that an option names; None if there is none."""
+    if name not in options[:-1]:
+        return None
+    path = Path(options[list(options).index(name) + 1])
+    return file_checksum(path) if path.is_file() else None

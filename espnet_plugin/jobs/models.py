@@ -1,0 +1,122 @@
+"""Writing plain ESPnet models that nothing more is trained for."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional
+
+import torch
+
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.plain import write_model_files
+from espnet_plugin.cost.log import write_no_cost
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.files import read_json, write_json
+from espnet_plugin.jobs.training_job import training_job
+
+__all__ = ["PlainModel", "describe_model", "export_once", "write_model", "write_start"]
+
+
+@dataclass(frozen=True)
+class PlainModel:
+    """A model that stock ESPnet can load.
+
+    Attributes:
+        config: Its configuration, with the paths as they are seen from here.
+        state: Its tensors.
+        meta: What it is; sizes are found out when it is written.
+    """
+
+    config: Mapping[str, Any]
+    state: Mapping[str, torch.Tensor]
+    meta: Meta
+
+
+def write_start(
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    state: Mapping[str, torch.Tensor],
+) -> Path:
+    """Write the model that the training in a folder starts from.
+
+    Returns:
+        Its checkpoint; the configuration is beside it.
+
+    Raises:
+        UserError: If the tensors do not fit, or there is no room for them.
+    """
+    path = experiment.start.model_file
+    write_model_files(config, state, path)
+    return path
+
+
+def write_model(
+    experiment: Experiment, model: PlainModel, trained_in: Optional[Experiment] = None
+) -> None:
+    """Write a finished model: its configuration, tensors, cost and what it is.
+
+    Args:
+        experiment: The folder.
+        model: The model.
+        trained_in: The training that all of its cost is; without one it costs nothing
+            besides what ``model.meta`` says it is made of.
+
+    Raises:
+        UserError: If the tensors do not fit, or there is no room for them.
+    """
+    path = experiment.model_file
+    loaded, args = write_model_files(model.config, model.state, path)
+    if trained_in is None:
+        write_no_cost(experiment.folder)
+    else:
+        write_json(experiment.cost_file, read_json(trained_in.cost_file))
+    # At the end: where it is, all is.
+    experiment.write_meta(_with_sizes(model.meta, loaded, args, path))
+
+
+def export_once(
+    folder: Path, request: Any, make: Callable[[], PlainModel]
+) -> Experiment:
+    """Write a model that needs no training, unless the same one is there.
+
+    Args:
+        folder: The model's folder.
+        request: Everything that decides what it is; see :func:`training_job`.
+        make: Makes the model.
+
+    Raises:
+        UserError: If the folder holds another one, or the model cannot be written.
+    """
+    experiment = Experiment(folder)
+    with training_job(folder, request) as todo:
+        if todo is not None:
+            write_model(experiment, make())
+    return experiment
+
+
+def describe_model(experiment: Experiment, checkpoint: Path, meta: Meta) -> None:
+    """Write ``meta.json`` of a model that was trained in its folder.
+
+    Args:
+        experiment: The folder, with ESPnet's configuration.
+        checkpoint: What is the model.
+        meta: What it is besides what is found out here: its sizes.
+
+    Raises:
+        UserError: If the checkpoint is missing or does not fit.
+    """
+    model, args = load_asr_model(experiment.config_file, checkpoint, "cpu")
+    experiment.write_meta(_with_sizes(meta, model, args, checkpoint))
+
+
+def _with_sizes(
+    meta: Meta, model: torch.nn.Module, args: argparse.Namespace, checkpoint: Path
+) -> Meta:
+    return meta.but(
+        layers=args.encoder_conf["num_blocks"],
+        width=model.encoder.output_size(),
+        params=sum(p.numel() for p in model.parameters()),
+        params_nonzero=sum(int(p.count_nonzero()) for p in model.parameters()),
+        checkpoint=checkpoint.name,
+    )

@@ -1,0 +1,70 @@
+"""A dual-mode wav2vec 2.0 pre-training."""
+
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.requests import PretrainingRequest
+from espnet_plugin.jobs.trainer import PRETRAINING_TASK
+from espnet_plugin.jobs.training import Training, trained
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["pretrain_dual_mode"]
+
+
+def pretrain_dual_mode(
+    folder: Path,
+    config_file: Path,
+    options: Sequence[str],
+    seed: int,
+    fine_tuning_config: Optional[Path] = None,
+) -> None:
+    """Pre-train an encoder in both modes, without transcripts; nothing is done twice.
+
+    Args:
+        folder: The pre-training's folder. Its ``meta.json`` says how a training starts
+            from what comes out.
+        config_file: Training configuration.
+        options: More of ESPnet's options.
+        seed: Of the pre-training.
+        fine_tuning_config: Configuration of the training that is to start from it.
+
+    Raises:
+        UserError: If the encoder of ``fine_tuning_config`` is another one, or
+            ``folder`` holds another training.
+    """
+    config = read_yaml(config_file)
+    checkpoint = Experiment(folder).latest_file
+
+    def check() -> None:
+        # Here, because a finished pre-training needs none of torch.
+        from espnet_plugin.dual_mode.options import SHAPING
+        from espnet_plugin.dual_mode.pretrained import check_same_encoder
+
+        if fine_tuning_config is not None:
+            fine_tuning = read_yaml(fine_tuning_config, "--fine_tuning_config")
+            check_same_encoder(config, fine_tuning, SHAPING)
+        _starts(checkpoint)  # refuses a path before the hours of a pre-training
+
+    request = PretrainingRequest(config, list(options), seed)
+    options = ["--seed", str(seed), *options]
+    training = Training(PRETRAINING_TASK, request, options, config_file=config_file)
+    with trained(folder, training, check) as unfinished:
+        if unfinished:
+            # Its masks are final, which those of the best epoch need not be.
+            meta = Meta(
+                method="dual_mode_wav2vec2",
+                seed=seed,
+                serves=(config["encoder_conf"]["num_blocks"],),
+                checkpoint=checkpoint.name,
+                init_param=_starts(checkpoint),
+            )
+            Experiment(folder).write_meta(meta)
+
+
+def _starts(checkpoint: Path) -> dict[str, str]:
+    """Return ESPnet's option to start from the pre-training, by what masks become."""
+    from espnet_plugin.dual_mode.pretrained import MASKS, init_param
+
+    return {masks: init_param(checkpoint, masks) for masks in MASKS}

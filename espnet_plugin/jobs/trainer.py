@@ -1,0 +1,67 @@
+"""Who trains: by default this process, with one of our ESPnet tasks.
+
+Whatever trains is called with the name of a task and ESPnet's options, so that a job
+can be given to another trainer: one that tells other nodes first
+(:mod:`espnet_plugin.jobs.rendezvous`), or one that only notes what it is asked for.
+"""
+
+import importlib
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Callable, Iterator, Sequence
+
+__all__ = [
+    "DUAL_MODE_TASK",
+    "ENCRL_TASK",
+    "PLAIN_TASK",
+    "PRETRAINING_TASK",
+    "PRUNED_TASK",
+    "Trainer",
+    "train_here",
+    "train_task",
+    "use_trainer",
+]
+
+# "module:class", because ESPnet takes many seconds to import.
+PLAIN_TASK = "espnet_plugin.tasks.asr:CountedASRTask"
+ENCRL_TASK = "espnet_plugin.tasks.encrl:EncRLTask"
+PRUNED_TASK = "espnet_plugin.tasks.pruned:PrunedASRTask"
+DUAL_MODE_TASK = "espnet_plugin.tasks.dual_mode:DualModeASRTask"
+PRETRAINING_TASK = "espnet_plugin.tasks.dual_mode_ssl:DualModeSSLTask"
+
+# Takes a task and the options of its ``main``; trains into their --output_dir.
+Trainer = Callable[[str, Sequence[str]], None]
+
+
+def train_here(task: str, cmd: Sequence[str]) -> None:
+    """Train in this process.
+
+    Args:
+        task: ``module:class``.
+        cmd: Options of its ``main``.
+    """
+    module, name = task.split(":")
+    getattr(importlib.import_module(module), name).main(cmd=list(cmd))
+
+
+_trainer: ContextVar[Trainer] = ContextVar("trainer", default=train_here)
+
+
+def train_task(task: str, cmd: Sequence[str]) -> None:
+    """Have the current trainer train; see :func:`use_trainer`.
+
+    Args:
+        task: ``module:class``.
+        cmd: Options of its ``main``.
+    """
+    _trainer.get()(task, cmd)
+
+
+@contextmanager
+def use_trainer(trainer: Trainer) -> Iterator[None]:
+    """Give every training inside to ``trainer``."""
+    token = _trainer.set(trainer)
+    try:
+        yield
+    finally:
+        _trainer.reset(token)
