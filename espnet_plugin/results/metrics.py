@@ -419,9 +419,12 @@ def find_metric(name: str) -> Metric:
     """Return a metric by its name.
 
     Raises:
-        StopIteration: If there is none.
+        KeyError: If there is none.
     """
-    return next(metric for metric in METRICS if metric.name == name)
+    for metric in METRICS:
+        if metric.name == name:
+            return metric
+    raise KeyError(name)
 
 
 def cost_metrics() -> list[Metric]:
