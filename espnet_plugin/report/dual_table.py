@@ -7,7 +7,7 @@ from espnet_plugin.report.plots.series import without_mode
 from espnet_plugin.report.table import Line, Table, metric_table
 from espnet_plugin.results.cell_text import NONE, NOT_KNOWN, with_interval
 from espnet_plugin.results.group import Group
-from espnet_plugin.results.metrics import DUAL, Metric
+from espnet_plugin.results.metric import DUAL, Metric
 from espnet_plugin.results.results import Results
 
 __all__ = ["dual_mode_table"]

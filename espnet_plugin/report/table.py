@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 from espnet_plugin.results.cell_text import NONE
-from espnet_plugin.results.metrics import TIME, Metric, columns_of
+from espnet_plugin.results.metric import TIME, Metric
+from espnet_plugin.results.metrics import columns_of
 
 __all__ = ["Line", "Table", "fill", "metric_table"]
 

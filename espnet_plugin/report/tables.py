@@ -7,7 +7,7 @@ from espnet_plugin.report.table import Line, Table, metric_table
 from espnet_plugin.results.cell_text import NOT_KNOWN, rtf
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
-from espnet_plugin.results.metrics import COST, FAMILY, QUALITY
+from espnet_plugin.results.metric import COST, FAMILY, QUALITY
 from espnet_plugin.results.references import reference_note
 from espnet_plugin.results.results import Results
 from espnet_plugin.results.retained import retained_note

@@ -6,7 +6,8 @@ A sum or a mean is not known as soon as a part is not: a cost must not look smal
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Optional, Sequence
 
-from espnet_plugin.results.metrics import cost_metrics, mean_if_all_known, sum_if_known
+from espnet_plugin.results.metric import mean_if_all_known, sum_if_known
+from espnet_plugin.results.metrics import cost_metrics
 from espnet_plugin.results.row import Row
 from espnet_plugin.results.shared_run import Runs
 

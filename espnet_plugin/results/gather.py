@@ -79,7 +79,7 @@ def gather(
     ]:
         if entry.missing:
             logging.warning("%s lacks %s", name, ", ".join(entry.missing))
-    _refuse_twins(rows, lambda row: row.identity.key)
+    _refuse_twins(rows, lambda row: row.identity.row_key)
     _refuse_twins(shared, lambda run: run.name)
     return Entries(
         rows=tuple(_with_curve(folder, row, shared) for folder, row in rows),

@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet_plugin.results import metrics
 from espnet_plugin.results.cost import Cost, mean_cost, own_cost, shared_cost
-from espnet_plugin.results.metrics import Metric, PooledInterval
+from espnet_plugin.results.metric import Metric, PooledInterval
 from espnet_plugin.results.retained import Retained, retained_of
 from espnet_plugin.results.row import Interval, Row
 from espnet_plugin.results.shared_run import Runs, chain_of, reference_of

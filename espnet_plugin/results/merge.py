@@ -48,19 +48,19 @@ def merge(
             f"results.json is of the corpus {old.corpus!r}, not {corpus!r}: "
             "choose another --results_json or the right --corpus"
         )
-    rows = {row.identity.key: row for row in old.rows}
+    rows = {row.identity.row_key: row for row in old.rows}
     runs = dict(runs_by_name(old.shared_runs))
     if new.rows or new.shared_runs or new.skipped:
         # Without a folder, what the file holds is only drawn again.
         rows = {key: replace(row, retained=True) for key, row in rows.items()}
         runs = {key: replace(run, retained=True) for key, run in runs.items()}
     for row in new.rows:
-        before = rows.get(row.identity.key)
+        before = rows.get(row.identity.row_key)
         if before and before.identity.folder not in (None, row.identity.folder):
             logging.warning(
                 "%s replaces %s", row.identity.folder, before.identity.folder
             )
-        rows[row.identity.key] = row
+        rows[row.identity.row_key] = row
     runs.update(runs_by_name(new.shared_runs))
     merged = [_with_shared_run(row, runs) for row in rows.values()]
     retained = retained_of(merged, runs).names
@@ -176,7 +176,7 @@ def _refuse_other_test_sets(
 
 
 def _row_order(row: Row) -> tuple:
-    method, variant, layers, size, seed = row.identity.key
+    method, variant, layers, size, seed = row.identity.row_key
     first = _FIRST_METHODS.index(method) if method in _FIRST_METHODS else 99
     return (first, method, variant, -size, -layers, seed)
 

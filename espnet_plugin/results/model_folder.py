@@ -40,17 +40,9 @@ Found = tuple[Row, Optional[TestSet]]
 _DEFAULT_DECODING = "best_path"
 _DEFAULT_TEST_SET = "test"
 _REQUIRED_META = ("method", "layers", "seed")
-# Field of `TrainingCost`: key of cost.json.
-_COST = {
-    "train_seconds": "train_seconds",
-    "valid_seconds": "valid_seconds",
-    "cpu_seconds": "cpu_seconds",
-    "train_flops": "flops",
-    "teacher_flops": "teacher_flops",
-    "audio_seconds": "audio_seconds",
-    "epochs": "epochs",
-}
-# Not every stage measures these; their absence is no gap in a table.
+# Keys of cost.json; not every stage measures the last two, and their absence is no gap
+# in a table.
+_COST = ("train_seconds", "flops", "teacher_flops", "audio_seconds", "epochs")
 _OPTIONAL_COST = ("valid_seconds", "cpu_seconds")
 # What earlier versions did not take the processor time of.
 _CACHE = "teacher_cache"
@@ -206,20 +198,17 @@ def read_shared_folder(folder: PathLike) -> SharedRun:
 
 def _training(cost: dict[str, Any], missing: list[str]) -> TrainingCost:
     if cost:
-        missing += [
-            f"cost.json: {theirs}"
-            for ours, theirs in _COST.items()
-            if theirs not in cost and ours not in _OPTIONAL_COST
-        ]
-    read = {ours: cost.get(theirs) for ours, theirs in _COST.items()}
+        missing += [f"cost.json: {key}" for key in _COST if key not in cost]
+    read = {key: cost.get(key) for key in (*_COST, *_OPTIONAL_COST)}
     # Sums over a part of the epochs look like sums.
-    partly = any("cpu_seconds" not in one for one in cost.get("per_epoch") or [])
-    if partly:
+    if any("cpu_seconds" not in one for one in cost.get("per_epoch") or []):
         read["cpu_seconds"] = None
     cache = (cost.get("once") or {}).get(_CACHE)
     left_out = bool(cache) and "cpu_seconds" not in cache
     return TrainingCost(
-        **read, cpu_without_cache=left_out and read["cpu_seconds"] is not None
+        train_flops=read.pop("flops"),
+        cpu_without_cache=left_out and read["cpu_seconds"] is not None,
+        **read,
     )
 
 
@@ -231,25 +220,19 @@ def _with_measured(
     missing: list[str],
 ) -> Row:
     """Return the row with what rtf.json says, and with what it lacks noted."""
-    size = replace(
-        row.size,
-        **{
-            key: rtf[key]
-            for key in ("params_nonzero", "file_bytes")
-            if rtf.get(key) is not None
-        },
-    )
-    lacking = [
-        key for key in _RTF_KEYS if rtf.get(key, getattr(size, key, None)) is None
-    ]
+    measured = {**vars(row.size), **rtf}
+    lacking = [key for key in _RTF_KEYS if measured.get(key) is None]
     if lacking and "rtf.json" not in missing:
         missing.append(f"rtf.json: {', '.join(lacking)}")
     load = rtf.get("load_average")
     dual = {key: meta.get(key) for key in _DUAL_MODE_META}
     dual.update({key: rtf.get(key) for key in _STREAMING_RTF})
+    has_modes = any(value is not None for value in dual.values())
+    more = {key: rtf.get(name) for key, name in file_values("rtf").items()}
+    more.update({key: cost.get(name) for key, name in file_values("cost").items()})
     return replace(
         row,
-        size=size,
+        size=Size(row.size.params, measured["params_nonzero"], measured["file_bytes"]),
         running=Running(
             encoder_rtf=rtf.get("encoder_rtf"),
             rtf_load=load[0] if isinstance(load, list) and load else load,
@@ -258,15 +241,9 @@ def _with_measured(
             macs_audio_seconds=rtf.get("audio_seconds"),
             peak_memory_mb=rtf.get("peak_memory_mb"),
         ),
-        dual_mode=(
-            DualMode(**dual) if any(v is not None for v in dual.values()) else None
-        ),
+        dual_mode=DualMode(**dual) if has_modes else None,
         missing=tuple(missing),
-        more={
-            name: content.get(key)
-            for file, content in (("rtf", rtf), ("cost", cost))
-            for name, key in file_values(file).items()
-        },
+        more=more,
     )
 
 

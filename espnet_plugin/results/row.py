@@ -10,51 +10,50 @@ from espnet_plugin.results.size import size_text
 
 __all__ = [
     *("Curve", "DualMode", "Identity", "Interval", "Numbers", "Quality", "Row"),
-    *("Running", "Size", "TestSet", "TrainingCost", "text_of"),
+    *("Running", "Size", "TestSet", "TrainingCost", "key", "seldom"),
 ]
 
 Interval = tuple[float, float]
 Numbers = tuple[float, ...]
 
-# What most models do not have: the file lacks the key where it is not known.
-_SELDOM = {"seldom": True}
+
+def key(name: str, default: Any = None, **metadata: Any) -> Any:
+    """Declare a field that has another name in the file."""
+    return field(default=default, metadata={"key": name, **metadata})
 
 
-def text_of(digits: str, **metadata: Any) -> Any:
-    """Declare numbers that the file has as one string, since people read it too."""
-    return field(default=None, metadata={"text": digits, **metadata})
+def seldom(**metadata: Any) -> Any:
+    """Declare a field whose key the file lacks where it is not known."""
+    return field(default=None, metadata={"seldom": True, **metadata})
 
 
-_COUNTS: Any = {"digits": ".0f", **_SELDOM}
+def _text(digits: str) -> Any:
+    # One string of numbers, since people read the file, too.
+    return field(default=None, metadata={"text": digits})
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which model it is; rows are the same row if the first five are equal.
+    """Which model it is; rows are the same row if the first five are equal."""
 
-    Attributes:
-        method: ``encrl``, ``scratch`` and so on; ``espnet`` for any other folder.
-        variant: What distinguishes it within the method; may be empty.
-        layers: Layers of the encoder; 0 where that is not known.
-        size: Layers of a model of as many parameters; mostly ``layers``.
-        seed: Seed of its training.
-        folder: Name of its experiment folder.
-        checkpoint: Name of its checkpoint file.
-        shared_run: Name of the training that it is built on.
-        reference: Beginning of the SHA-256 of the reference's checkpoint that it
-            learnt from, where its folder says it.
-        decoding: Whose scores these are.
-    """
-
+    #: ``encrl``, ``scratch`` and so on; ``espnet`` for any other folder.
     method: str
+    #: What distinguishes it within the method; may be empty.
     variant: str
+    #: Layers of the encoder; 0 where that is not known.
     layers: int
+    #: Layers of a model of as many parameters; mostly ``layers``.
     size: int
     seed: int
-    folder: Optional[str] = field(default=None, metadata={"key": "dir"})
+    #: Name of its experiment folder.
+    folder: Optional[str] = key("dir")
+    #: Name of its checkpoint file.
     checkpoint: Optional[str] = None
-    shared_run: Optional[str] = field(default=None, metadata={"key": "shared"})
-    reference: Optional[str] = field(default=None, metadata=_SELDOM)
+    #: Name of the training that it is built on.
+    shared_run: Optional[str] = key("shared")
+    #: Beginning of the SHA-256 of the reference's checkpoint that it learnt from.
+    reference: Optional[str] = seldom()
+    #: Whose scores these are.
     decoding: Optional[str] = None
 
     @property
@@ -63,7 +62,7 @@ class Identity:
         return self.method, self.variant, self.layers, self.size
 
     @property
-    def key(self) -> tuple[str, str, int, int, int]:
+    def row_key(self) -> tuple[str, str, int, int, int]:
         """What makes two rows the same row."""
         return (*self.group_key, self.seed)
 
@@ -91,110 +90,89 @@ class Size:
 class Quality:
     """Error rates; rates and 95 % intervals in percent.
 
-    Attributes:
-        test_wer: Word error rate on the test set.
-        test_words: Words of its references.
-        wer_ci95: Interval over ``bootstrap_unit``.
-        wer_ci95_speakers: Interval over speakers; None where there are not several.
-        test_cer: Character error rate on the test set.
-        cer_ci95: Its interval.
-        dev_wer: Word error rate on the development set.
-        dev_wer_ci95: Its interval.
-        bootstrap_unit: What a bootstrap draws: ``utterance`` (also if None) or
-            ``speaker``.
-        test_errors_by_unit: Word errors of each unit, so that systems can be compared
-            from results.json alone; and so on.
-        test_set: Key of the test set in ``Entries.test_sets``.
+    Errors and lengths by unit of the bootstrap, and by speaker, are there so that
+    systems can be compared from results.json alone.
     """
 
     test_wer: Optional[float] = None
+    #: Words of the test set's references.
     test_words: Optional[int] = None
+    #: Interval over ``bootstrap_unit``, as that of the other rates.
     wer_ci95: Optional[Interval] = None
+    #: Interval over speakers; None where there are not several.
     wer_ci95_speakers: Optional[Interval] = None
     test_cer: Optional[float] = None
     cer_ci95: Optional[Interval] = None
     dev_wer: Optional[float] = None
     dev_wer_ci95: Optional[Interval] = None
-    bootstrap_unit: Optional[str] = field(default=None, metadata=_SELDOM)
-    test_errors_by_unit: Optional[Numbers] = text_of(**_COUNTS)
-    test_words_by_unit: Optional[Numbers] = text_of(**_COUNTS)
-    test_char_errors_by_unit: Optional[Numbers] = text_of(**_COUNTS)
-    test_chars_by_unit: Optional[Numbers] = text_of(**_COUNTS)
-    test_errors_by_speaker: Optional[Numbers] = text_of(**_COUNTS)
-    test_words_by_speaker: Optional[Numbers] = text_of(**_COUNTS)
-    dev_errors_by_unit: Optional[Numbers] = text_of(**_COUNTS)
-    dev_words_by_unit: Optional[Numbers] = text_of(**_COUNTS)
+    #: What a bootstrap draws: ``utterance`` (also if None) or ``speaker``.
+    bootstrap_unit: Optional[str] = seldom()
+    test_errors_by_unit: Optional[Numbers] = seldom(text=".0f")
+    test_words_by_unit: Optional[Numbers] = seldom(text=".0f")
+    test_char_errors_by_unit: Optional[Numbers] = seldom(text=".0f")
+    test_chars_by_unit: Optional[Numbers] = seldom(text=".0f")
+    test_errors_by_speaker: Optional[Numbers] = seldom(text=".0f")
+    test_words_by_speaker: Optional[Numbers] = seldom(text=".0f")
+    dev_errors_by_unit: Optional[Numbers] = seldom(text=".0f")
+    dev_words_by_unit: Optional[Numbers] = seldom(text=".0f")
+    #: Key of the test set in ``Entries.test_sets``.
     test_set: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training took.
+    """What a training took."""
 
-    Attributes:
-        train_seconds: Wall-clock time of the training steps.
-        valid_seconds: Wall-clock time on the development set.
-        cpu_seconds: Processor time of the training process, all threads.
-        train_flops: Floating-point operations of the model itself.
-        teacher_flops: Floating-point operations of the frozen teacher.
-        audio_seconds: Audio that the model was shown, all epochs.
-        epochs: How many.
-        cpu_without_cache: Whether ``cpu_seconds`` leaves out the pass that filled the
-            teacher's cache.
-    """
-
+    #: Wall-clock time of the training steps.
     train_seconds: Optional[float] = None
+    #: Wall-clock time on the development set.
     valid_seconds: Optional[float] = None
+    #: Processor time of the training process, all threads.
     cpu_seconds: Optional[float] = None
+    #: Floating-point operations of the model itself, and of the frozen teacher.
     train_flops: Optional[float] = None
     teacher_flops: Optional[float] = None
+    #: Audio that the model was shown, all epochs.
     audio_seconds: Optional[float] = None
     epochs: Optional[int] = None
-    cpu_without_cache: Optional[bool] = field(default=None, metadata=_SELDOM)
+    #: Whether ``cpu_seconds`` leaves out the pass that filled the teacher's cache.
+    cpu_without_cache: Optional[bool] = seldom()
 
 
 @dataclass(frozen=True)
 class Running:
-    """What running a model takes.
+    """What running a model takes."""
 
-    Attributes:
-        encoder_rtf: Encoder seconds per second of audio, median of the runs.
-        rtf_load: One-minute load of the machine just before.
-        rtf_threads: Threads of the measurement.
-        macs_per_audio_second: Multiply-adds per second of audio.
-        macs_audio_seconds: Length of the utterance they were counted on.
-        peak_memory_mb: 10^6 bytes of a forward pass on top of the loaded model.
-    """
-
+    #: Encoder seconds per second of audio, median of the runs.
     encoder_rtf: Optional[float] = None
+    #: One-minute load of the machine just before.
     rtf_load: Optional[float] = None
+    #: Threads of the measurement.
     rtf_threads: Optional[int] = None
+    #: Multiply-adds per second of audio, of an utterance of ``macs_audio_seconds``.
     macs_per_audio_second: Optional[float] = None
     macs_audio_seconds: Optional[float] = None
+    #: 10^6 bytes of a forward pass on top of the loaded model.
     peak_memory_mb: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class DualMode:
-    """What only recognisers with two modes have.
+    """What only recognisers with two modes have."""
 
-    Attributes:
-        mode: ``full`` or ``streaming``.
-        sparsity: Share of the weights within reach of the masks that is masked.
-        latency_ms: Algorithmic latency in milliseconds; None in full mode.
-        blocks_file_bytes: Bytes of the file without masked blocks.
-        chunk_rtf: Seconds of computing one chunk per second of audio in it.
-        chunk_ms: Milliseconds of computing one chunk.
-        chunk_audio_ms: Milliseconds of audio in it.
-    """
-
+    #: ``full`` or ``streaming``.
     mode: Optional[str] = None
+    #: Share of the weights within reach of the masks that is masked.
     sparsity: Optional[float] = None
+    #: Algorithmic latency in milliseconds; None in full mode.
     latency_ms: Optional[float] = None
-    blocks_file_bytes: Optional[int] = field(default=None, metadata=_SELDOM)
-    chunk_rtf: Optional[float] = field(default=None, metadata=_SELDOM)
-    chunk_ms: Optional[float] = field(default=None, metadata=_SELDOM)
-    chunk_audio_ms: Optional[float] = field(default=None, metadata=_SELDOM)
+    #: Bytes of the file without masked blocks.
+    blocks_file_bytes: Optional[int] = seldom()
+    #: Seconds of computing one chunk per second of audio in it.
+    chunk_rtf: Optional[float] = seldom()
+    #: Milliseconds of computing one chunk, and of the audio in it.
+    chunk_ms: Optional[float] = seldom()
+    chunk_audio_ms: Optional[float] = seldom()
 
 
 @dataclass(frozen=True)
@@ -204,9 +182,9 @@ class Curve:
     Error rates on the development set are in percent.
     """
 
-    curve_epochs: Optional[Numbers] = text_of(".0f")
-    dev_cer_by_epoch: Optional[Numbers] = text_of(".5g")
-    dev_loss_by_epoch: Optional[Numbers] = text_of(".5g")
+    curve_epochs: Optional[Numbers] = _text(".0f")
+    dev_cer_by_epoch: Optional[Numbers] = _text(".5g")
+    dev_loss_by_epoch: Optional[Numbers] = _text(".5g")
 
 
 @dataclass(frozen=True)
@@ -221,32 +199,24 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Row:
-    """One model: that is, method, variant, layers, size and seed.
-
-    Attributes:
-        identity: Which model it is.
-        size: Its parameters and file.
-        quality: Its error rates.
-        training: Cost of its own training, without the shared run.
-        running: What running it takes.
-        dual_mode: Where models have two modes, else None.
-        curve: Its learning curve.
-        missing: What there was no file or no number for.
-        retained: Whether it comes from an earlier results.json, because its folder was
-            not among those given last.
-        more: Keys of results.json that no field has: metrics whose source is a
-            `FileValue`, and what other versions wrote.
-    """
+    """One model: that is, method, variant, layers, size and seed."""
 
     identity: Identity
     size: Size = Size()
     quality: Quality = Quality()
+    #: Cost of its own training, without the shared run.
     training: TrainingCost = TrainingCost()
     running: Running = Running()
+    #: None where models have one mode.
     dual_mode: Optional[DualMode] = None
     curve: Curve = Curve()
+    #: What there was no file or no number for.
     missing: tuple[str, ...] = ()
-    retained: bool = field(default=False, metadata={"key": "kept", **_SELDOM})
+    #: Whether it comes from an earlier results.json, because its folder was not among
+    #: those given last.
+    retained: bool = key("kept", False, seldom=True)
+    #: Keys of results.json that no field has: metrics whose source is a `FileValue`,
+    #: and what other versions wrote.
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -4,48 +4,38 @@ A run may go on from another: what is built on it is built on that one, too.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
-from espnet_plugin.results.row import Row, TrainingCost
+from espnet_plugin.results.row import Row, TrainingCost, key, seldom
 
 __all__ = ["Runs", "SharedRun", "chain_of", "reference_of", "runs_by_name"]
 
 
 @dataclass(frozen=True)
 class SharedRun:
-    """One shared training.
+    """One shared training."""
 
-    Attributes:
-        name: By which rows and other runs name it.
-        serves: Numbers of layers of the models that it is for.
-        seed: Seed of the training.
-        variant: Its variant; may be empty.
-        after: Name of the run it goes on from, whose cost is not in its own.
-        reference: See `Identity`.
-        training: What it took.
-        folder: Name of its experiment folder.
-        missing: What there was no file or no number for.
-        retained: See `Row`.
-        more: See `Row`.
-    """
-
+    #: By which rows and other runs name it.
     name: str
+    #: Numbers of layers of the models that it is for.
     serves: tuple[int, ...] = ()
     seed: Optional[int] = None
     variant: str = ""
-    after: Optional[str] = field(default=None, metadata={"seldom": True})
-    reference: Optional[str] = field(default=None, metadata={"seldom": True})
+    #: Name of the run it goes on from, whose cost is not in its own.
+    after: Optional[str] = seldom()
+    #: See `Identity`, and below `Row`.
+    reference: Optional[str] = seldom()
     training: TrainingCost = TrainingCost()
-    folder: Optional[str] = field(default=None, metadata={"key": "dir"})
+    folder: Optional[str] = key("dir")
     missing: tuple[str, ...] = ()
-    retained: bool = field(default=False, metadata={"key": "kept", "seldom": True})
+    retained: bool = key("kept", False, seldom=True)
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
 Runs = Mapping[str, SharedRun]
 
 
-def runs_by_name(shared_runs) -> Runs:
+def runs_by_name(shared_runs: Iterable[SharedRun]) -> Runs:
     """Return the runs by their names."""
     return {run.name: run for run in shared_runs}
 

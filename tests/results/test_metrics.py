@@ -8,7 +8,7 @@ from espnet_plugin.bin import report
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.results import metrics
 from espnet_plugin.results.cell_text import figure, fixed, paid
-from espnet_plugin.results.metrics import COST, QUALITY, Column, FileValue, Metric
+from espnet_plugin.results.metric import COST, QUALITY, Column, FileValue, Metric
 
 ENERGY = Metric(
     "energy_joule",
