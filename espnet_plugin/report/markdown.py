@@ -94,7 +94,7 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
     if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
         raise UserError(
             f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, where the "
-            "tables shall stand; it was left as it is"
+            "tables are to stand; it was left as it is"
         )
     before, rest = text.split(BEGIN_MARK)
     if END_MARK not in rest:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 from espnet_plugin.results.cell_text import NONE
 from espnet_plugin.results.metric import TIME, Metric
 from espnet_plugin.results.metrics import columns_of
+from espnet_plugin.results.retained import retained_note
 
 __all__ = ["Line", "Table", "fill", "metric_table"]
 
@@ -49,7 +50,8 @@ class Line:
 
     Attributes:
         first: Cells that name it.
-        of: The group or the family whose metrics it shows.
+        of: The group or the family whose metrics it shows, or what `metric_table`
+            picks one of.
         last: Cells behind those of the metrics.
     """
 
@@ -71,7 +73,8 @@ def metric_table(
     """Make a table of all columns that the metrics declare for it.
 
     Optional columns that nothing is known for are left out with their notes: older
-    measurements or other corpora leave them empty.
+    measurements or other corpora leave them empty. What was retained of an earlier
+    results.json is named below the table.
 
     Args:
         table: Its name in `metrics`.
@@ -103,6 +106,8 @@ def metric_table(
     text = " ".join([notes[0], *texts, notes[1]])
     for name, fact in (facts or {}).items():
         text = text.replace(f"{{{name}}}", fact)
+    ones = [line.of for line in lines if hasattr(line.of, "retained")]
+    text += retained_note([(one.label, one.retained) for one in ones])
     names = [column.header.replace("{time}", time_name) for column in known]
     return Table(
         [*header[0], *names, *header[1]],

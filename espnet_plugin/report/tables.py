@@ -10,7 +10,6 @@ from espnet_plugin.results.group import Group
 from espnet_plugin.results.metric import COST, FAMILY, QUALITY
 from espnet_plugin.results.references import reference_note
 from espnet_plugin.results.results import Results
-from espnet_plugin.results.retained import retained_note
 from espnet_plugin.results.size import size_text
 
 __all__ = ["cost_table", "family_table", "quality_table"]
@@ -67,9 +66,8 @@ def cost_table(results: Results) -> Table:
     entries = [*results.rows, *results.runs.values()]
     cached = [one for one in entries if one.training.cpu_without_cache]
     names = ", ".join(one.name for one in cached)
-    remarks = retained_note([(group.label, group.retained) for group in results.groups])
     facts = {"cache": _CACHE_NOTES.format(names=names) if cached else ""}
-    return metric_table(COST, (_NAME_HEADER, ()), lines, (_COST_NOTES, remarks), facts)
+    return metric_table(COST, (_NAME_HEADER, ()), lines, (_COST_NOTES, ""), facts)
 
 
 def family_table(results: Results) -> Optional[Table]:
@@ -81,7 +79,7 @@ def family_table(results: Results) -> Optional[Table]:
     lines = [
         Line(
             [
-                family.name,
+                family.label,
                 "+".join(map(str, family.sizes)) + family.retained.mark,
                 str(family.sets),
             ],
@@ -91,12 +89,11 @@ def family_table(results: Results) -> Optional[Table]:
         for family in families
     ]
     baseline = (scratch[0].variant if scratch else "") or "-"
-    remarks = retained_note([(family.name, family.retained) for family in families])
     return metric_table(
         FAMILY,
         (("family", "layers", "sets"), ("scratch / this",)),
         lines,
-        (_FAMILY_NOTES.format(baseline=baseline), remarks),
+        (_FAMILY_NOTES.format(baseline=baseline), ""),
         with_column_notes=False,
     )
 
@@ -147,8 +144,7 @@ def _quality_remarks(results: Results) -> str:
             " † zeros: smaller once compressed or stored sparsely, same speed: "
             f"{'; '.join(pruned)}."
         )
-    remarks += reference_note(results.rows, results.runs)
-    return remarks + retained_note([(group.label, group.retained) for group in groups])
+    return remarks + reference_note(results.rows, results.runs)
 
 
 def _pruning_note(group: Group, reference: Optional[Group]) -> str:

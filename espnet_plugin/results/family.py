@@ -40,8 +40,8 @@ class Family:
     retained: Retained = Retained()
 
     @property
-    def name(self) -> str:
-        """Method and variant."""
+    def label(self) -> str:
+        """What the family is called: method and variant."""
         return f"{self.method} {self.variant}".strip()
 
     @property

@@ -22,7 +22,7 @@ def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
     """Return the beginning of the SHA-256 of the reference's checkpoint.
 
     Args:
-        folder: Of a model or of a training that serves several.
+        folder: Folder of a model or of a training that serves several.
         meta: Content of its meta.json; that of a reference names its own checkpoint.
 
     Returns:

@@ -135,7 +135,7 @@ def _family_panels(families: Sequence[Family]) -> list[Panel]:
     if not families:
         return []
     sizes = max((family.sizes for family in families), key=len)
-    other = [family.name for family in families if family.sizes != sizes]
+    other = [family.label for family in families if family.sizes != sizes]
     if other:
         logging.warning("wer_family_cost: not of the same sizes: %s", ", ".join(other))
     costs = {

@@ -38,7 +38,7 @@ class Panel:
     """One panel of a figure.
 
     Attributes:
-        label: Of the axis, with the unit.
+        label: Name of the axis, with the unit.
         x_of: Where a group stands; None (or 0): not in this panel.
         title: Above it.
     """
@@ -59,9 +59,9 @@ def draw_scatter(
     """Draw the error rates of groups, with a line for each series within a panel.
 
     Args:
-        stem: Of the files, which get .png and .svg.
+        stem: Path of the files without their endings, .png and .svg.
         groups: With a test score. All pictures of the same groups have the same styles.
-        title: Of the figure.
+        title: Title of the figure.
         panels: Side by side; those in which no group has a place are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
         scored: What the scored set is called.

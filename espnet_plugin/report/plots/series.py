@@ -17,8 +17,8 @@ class Series:
     """Groups of one method, variant and mode that differ in size, or in a percentage.
 
     Attributes:
-        method: Of all of them.
-        variant: Of all of them, without the mode and the percentage.
+        method: Method of all of them.
+        variant: Variant of all of them, without the mode and the percentage.
         groups: Largest first.
     """
 
