@@ -1,9 +1,14 @@
-"""Hand-made experiment folders with known scores and costs."""
+"""Hand-made experiment folders with known scores and costs, and rows without them."""
 
 from espnet_plugin.files import write_json
+from espnet_plugin.results.pairs import compare_all
+from espnet_plugin.results.results import Results
 from espnet_plugin.score.wer import score_texts
 
-__all__ = ["REFERENCES", "RTF", "make_model", "make_shared", "write_trn"]
+__all__ = [
+    *("REFERENCES", "RTF", "compared", "make_model", "make_results", "make_shared"),
+    "write_trn",
+]
 
 REFERENCES = {f"u{i}": "a b c d" for i in range(5)}
 RTF = {
@@ -70,3 +75,14 @@ def write_trn(folder, references, hypotheses):
     for name, texts in (("ref.trn", references), ("hyp.trn", hypotheses)):
         lines = [f"{text}\t({spk}-{utt})\n" for (spk, utt), text in texts.items()]
         (folder / name).write_text("".join(lines))
+
+
+def make_results(rows, shared=(), corpus="mini", **more):
+    """Results of rows as they stand in results.json."""
+    content = {"corpus": corpus, "rows": list(rows), "shared": list(shared), **more}
+    return Results.from_dict(content)
+
+
+def compared(results, *named, **options):
+    """The results with comparisons."""
+    return results.with_comparisons(compare_all(results, named, **options))

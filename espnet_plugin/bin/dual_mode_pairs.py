@@ -1,4 +1,4 @@
-"""Print what the report shall compare, an argument of its command a line."""
+"""Print which rows the report is to compare, one argument of its command a line."""
 
 import argparse
 import sys
@@ -16,13 +16,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("exp_dir", type=Path, help="with the models, asr_<row>_s<seed>_<mode>")
-    add("--decoding", default="best_path", help="whose scores count")
-    add("--test_set", default="test", help="likewise")
+    add("--decoding", default="best_path", help="the decoding whose scores count")
+    add("--test_set", default="test", help="the set whose scores count")
     return parser
 
 
 def print_pairs(args: argparse.Namespace) -> None:
-    """Do it."""
+    """Print the pairs, see `dual_mode_pairs`."""
     if not args.exp_dir.is_dir():
         raise UserError(f"{args.exp_dir} is not a folder: give the one of the models")
     for pair in dual_mode_pairs(args.exp_dir, args.decoding, args.test_set):

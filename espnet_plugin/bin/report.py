@@ -3,19 +3,17 @@
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Optional, Sequence
 
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.files import write_json
-from espnet_plugin.report.cost_table import cost_table
 from espnet_plugin.report.html import write_html
 from espnet_plugin.report.markdown import markdown_block, write_markdown
-from espnet_plugin.report.table import quality_table
-from espnet_plugin.results.comparison import Comparison, compare_all
-from espnet_plugin.results.results import update_results
+from espnet_plugin.report.tables import cost_table, quality_table
+from espnet_plugin.results.merge import update_results, write_results
+from espnet_plugin.results.pairs import compare_all
+from espnet_plugin.results.results import Results
 
 _DEFAULT_DIR = "report"
 _IN_DIR = {
@@ -105,15 +103,16 @@ def make_report(args: argparse.Namespace) -> None:
         args.intersection,
     )
     comparisons = compare_all(results, args.compare, args.intersection)
-    results["comparisons"] = [one.to_dict() for one in comparisons]
-    write_json(where["results_json"], results)
+    results = results.with_comparisons(comparisons)
+    write_results(where["results_json"], results)
     tables = [quality_table(results), cost_table(results)]
     written = [Path(where["results_json"])]
     plots = _draw(results, where["plot_dir"]) if where["plot_dir"] else []
     if where["markdown"]:
-        written.append(_write_markdown(where["markdown"], results, comparisons, plots))
+        block = markdown_block(results, plots, Path(where["markdown"]).parent)
+        written.append(write_markdown(where["markdown"], block))
     if where["html"]:
-        written.append(write_html(where["html"], results, comparisons, plots))
+        written.append(write_html(where["html"], results, plots))
     print("\n\n".join(table.markdown() for table in tables) + "\n")
     for one in comparisons:
         print(one.sentence)
@@ -144,7 +143,7 @@ def _recipe_name(folder: Path) -> str:
     return parents[0] or "corpus"
 
 
-def _draw(results: dict[str, Any], folder: str) -> list[Path]:
+def _draw(results: Results, folder: str) -> list[Path]:
     try:
         from espnet_plugin.report.plots.curves import plot_curves
         from espnet_plugin.report.plots.draw import plot_results
@@ -153,26 +152,11 @@ def _draw(results: dict[str, Any], folder: str) -> list[Path]:
             "no plots are drawn: %s; pip install matplotlib, then run again", error
         )
         return []
-    if all(row.get("test_wer") is None for row in results["rows"]):
+    if all(row.quality.test_wer is None for row in results.rows):
         logging.warning("no plots are drawn: no row has a test score yet")
         return []
     curves = plot_curves(results, folder)
     return [*plot_results(results, folder), *([curves] if curves else [])]
-
-
-def _write_markdown(
-    path: str,
-    results: dict[str, Any],
-    comparisons: Sequence[Comparison],
-    plots: Sequence[Path],
-) -> Path:
-    home = Path(path).resolve().parent
-    addresses = [
-        (plot.stem, Path(os.path.relpath(plot.resolve(), home)).as_posix())
-        for plot in plots
-    ]
-    write_markdown(path, markdown_block(results, comparisons, addresses))
-    return Path(path)
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> int:

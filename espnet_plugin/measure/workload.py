@@ -20,7 +20,7 @@ _FRAMES_PER_SECOND = 100
 
 def load_with_rate(model_dir: Path, checkpoint: Path) -> tuple[ESPnetASRModel, int]:
     """Load a model, and find the sample rate its front end expects, in Hz."""
-    model, args = load_asr_model(model_dir / "config.yaml", checkpoint)
+    model, args = load_asr_model(Experiment(model_dir).config_file, checkpoint)
     rate = (getattr(args, "frontend_conf", None) or {}).get("fs", 16000)
     return model, humanfriendly.parse_size(rate) if isinstance(rate, str) else rate
 

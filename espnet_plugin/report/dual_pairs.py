@@ -29,8 +29,8 @@ def dual_mode_pairs(
 
     Args:
         folder: With the models, ``asr_<row>_s<seed>_<mode>``.
-        decoding: Whose scores count.
-        test_set: Likewise.
+        decoding: The decoding whose scores count.
+        test_set: Name of the set whose scores count.
     """
     labels: dict[tuple[str, str, int], str] = {}
     for path in sorted(folder.glob("asr_*/meta.json")):

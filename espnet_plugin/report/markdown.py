@@ -1,67 +1,88 @@
 """The report as markdown, between two marks of a file that people write in too."""
 
+import os
 from pathlib import Path
-from typing import Any, Mapping, Sequence, Union
+from typing import Sequence, Union
+
+from jinja2 import Environment
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
-from espnet_plugin.report.cells import Table
-from espnet_plugin.report.cost_table import cost_table, family_table
-from espnet_plugin.report.dual_table import dual_mode_table
-from espnet_plugin.report.published import (
-    PUBLISHED_HEADING,
-    PUBLISHED_SOURCE,
-    published_tables,
-)
-from espnet_plugin.report.table import (
-    comparison_table,
-    missing_notes,
-    quality_table,
-    set_name,
-)
-from espnet_plugin.results.comparison import Comparison
+from espnet_plugin.report.sections import report_sections
+from espnet_plugin.results.results import Results
 
 __all__ = ["BEGIN_MARK", "END_MARK", "insert_block", "markdown_block", "write_markdown"]
 
 BEGIN_MARK = "<!-- results:begin -->"
 END_MARK = "<!-- results:end -->"
 
+# Pictures have captions, and no heading.
+_TEMPLATE = """\
+### {{ corpus }}
+{%- for section in sections %}
+{%- set content = section.content %}
+{%- if not content.pictures %}
+
+{{ "###" if content.published else "####" }} {{ section.title }}
+{%- endif %}
+{%- if content.text %}
+
+{{ content.text }}
+{%- endif %}
+{%- for table in content.tables %}
+{%- if table.title %}
+
+#### {{ table.title }}
+{%- endif %}
+
+{{ table.markdown() }}
+{%- if table.notes %}
+
+{{ table.notes }}
+{%- endif %}
+{%- endfor %}
+{%- if content.points %}
+
+{% for point in content.points %}* {{ point }}
+{{- "" if loop.last else "\\n" }}
+{%- endfor %}
+{%- endif %}
+{%- for picture in content.pictures %}
+
+![{{ picture.stem }}]({{ address(picture) }})
+{%- endfor %}
+{%- endfor %}"""
+
 
 def markdown_block(
-    results: Mapping[str, Any],
-    comparisons: Sequence[Comparison] = (),
-    plots: Sequence[tuple[str, str]] = (),
+    results: Results,
+    pictures: Sequence[Path] = (),
+    folder: Union[str, Path] = ".",
 ) -> str:
-    """All tables with what has to be known to read them.
+    """All sections of the report, with what has to be known to read its tables.
 
     Args:
-        results: Content of results.json.
-        comparisons: From `compare_all`.
-        plots: (caption, address relative to the markdown file) of each picture.
+        results: What is reported.
+        pictures: PNG files.
+        folder: Where the markdown file lies, from which pictures are addressed.
 
     Raises:
         UserError: If there is no row.
     """
-    tables = [quality_table(results), cost_table(results), family_table(results)]
-    parts, name = [f"### {results['corpus']}"], set_name(results)
-    tables.insert(0, dual_mode_table(results))
-    for table in [*tables, comparison_table(comparisons, name)]:
-        if table is not None:
-            parts += _parts(table)
-    parts += [f"![{caption}]({address})" for caption, address in plots]
-    missing = missing_notes(results)
-    if missing:
-        parts += ["#### Not there yet", missing]
-    if published := published_tables(results):
-        parts += [f"### {PUBLISHED_HEADING}", PUBLISHED_SOURCE]
-    for table in published:
-        parts += _parts(table)
-    return "\n\n".join(parts)
+    home = Path(folder).resolve()
 
+    def address(picture: Path) -> str:
+        return Path(os.path.relpath(picture.resolve(), home)).as_posix()
 
-def _parts(table: Table) -> list[str]:
-    heading = [f"#### {table.title}"] if table.title else []
-    return [*heading, table.markdown(), *([table.notes] if table.notes else [])]
+    return (
+        Environment()
+        .from_string(_TEMPLATE)
+        .render(
+            corpus=results.corpus,
+            sections=report_sections(results, pictures),
+            address=address,
+        )
+    )
 
 
 def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
@@ -73,7 +94,7 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
     if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
         raise UserError(
             f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, where the "
-            "tables shall stand; it was left as it is"
+            "tables are to stand; it was left as it is"
         )
     before, rest = text.split(BEGIN_MARK)
     if END_MARK not in rest:
@@ -82,7 +103,7 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
     return f"{before}{BEGIN_MARK}\n\n{block}\n\n{END_MARK}{after}"
 
 
-def write_markdown(path: Union[str, Path], block: str) -> None:
+def write_markdown(path: Union[str, Path], block: str) -> Path:
     """Put the tables between the marks of ``path``, or make a file that has them.
 
     Raises:
@@ -94,3 +115,4 @@ def write_markdown(path: Union[str, Path], block: str) -> None:
     else:
         text = f"# RESULTS\n\n{BEGIN_MARK}\n{END_MARK}\n"
     write_text(path, insert_block(text, block, str(path)))
+    return path

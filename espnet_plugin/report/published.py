@@ -4,9 +4,8 @@ Hannan et al., Interspeech 2025, https://doi.org/10.21437/Interspeech.2025-1704.
 the paper's own numbers are here; WER in percent, and it gives no intervals.
 """
 
-from typing import Any, Mapping
-
-from espnet_plugin.report.cells import Table
+from espnet_plugin.report.table import Table
+from espnet_plugin.results.results import Results
 
 __all__ = ["PUBLISHED_HEADING", "PUBLISHED_SOURCE", "published_tables"]
 
@@ -57,34 +56,34 @@ _LOSSES = (
 )
 
 
-def published_tables(results: Mapping[str, Any]) -> list[Table]:
-    """The paper's tables 1 to 4, the last with two figures from its text.
+_TABLES = (
+    Table(
+        ("model", "epochs", "layers", "params (M)", "clean WER %", "other WER %"),
+        _LIBRISPEECH,
+        title="LibriSpeech (its table 1)",
+    ),
+    Table(
+        ("layers", "from scratch", "†", "EncRL"),
+        _TEDLIUM,
+        title="TED-LIUM 3 test, WER % (its table 2)",
+    ),
+    Table(
+        ("layers", "EncRL", "early exit", "random layer dropping"),
+        _DYNAMIC,
+        title="Models of variable depth, LibriSpeech test-clean, WER % (its table 3)",
+    ),
+    Table(
+        ("objectives of EncRL", "WER %"),
+        _LOSSES,
+        title="What to match, 6 layers, LibriSpeech test-clean (its table 4 and text)",
+    ),
+)
 
-    Args:
-        results: Content of results.json. Without a model of EncRL there is none of
-            them: there they are no context.
+
+def published_tables(results: Results) -> tuple[Table, ...]:
+    """Return the paper's tables 1 to 4, the last with two figures from its text.
+
+    Without a model of EncRL there is none of them: there they are no context.
     """
-    if not any(row["method"].startswith("encrl") for row in results["rows"]):
-        return []
-    return [
-        Table(
-            "LibriSpeech (its table 1)",
-            ("model", "epochs", "layers", "params (M)", "clean WER %", "other WER %"),
-            _LIBRISPEECH,
-        ),
-        Table(
-            "TED-LIUM 3 test, WER % (its table 2)",
-            ("layers", "from scratch", "†", "EncRL"),
-            _TEDLIUM,
-        ),
-        Table(
-            "Models of variable depth, LibriSpeech test-clean, WER % (its table 3)",
-            ("layers", "EncRL", "early exit", "random layer dropping"),
-            _DYNAMIC,
-        ),
-        Table(
-            "What to match, 6 layers, LibriSpeech test-clean (its table 4 and text)",
-            ("objectives of EncRL", "WER %"),
-            _LOSSES,
-        ),
-    ]
+    shown = any(group.method.startswith("encrl") for group in results.groups)
+    return _TABLES if shown else ()

@@ -1,185 +1,133 @@
-"""Tables of error rates and of comparisons, from the content of ``results.json``."""
+"""A table before it is markdown or HTML, of the columns that `metrics` declares."""
 
-from typing import Any, Mapping, Optional, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
-from espnet_plugin.report.cells import (
-    NOT_KNOWN,
-    Table,
-    interval,
-    make_table,
-    scaled,
-    with_interval,
-)
-from espnet_plugin.report.line_cells import (
-    NAME_HEADER,
-    groups_of,
-    name_cells,
-    rtf_text,
-)
-from espnet_plugin.results.aggregate import Group
-from espnet_plugin.results.comparison import Comparison
-from espnet_plugin.results.kept import kept_note
-from espnet_plugin.results.references import reference_note
-from espnet_plugin.results.size import size_text
+from espnet_plugin.results.cell_text import NONE
+from espnet_plugin.results.metric import TIME, Metric
+from espnet_plugin.results.metrics import columns_of
+from espnet_plugin.results.retained import retained_note
 
-__all__ = [
-    "comparison_table",
-    "missing_notes",
-    "set_name",
-    "quality_table",
-]
+__all__ = ["Line", "Table", "fill", "metric_table"]
+
+_SECONDS_PER_HOUR = 3600.0
+# Longer trainings are written in hours.
+_MOST_MINUTES = 600.0
 
 
-_QUALITY_HEADER = (
-    *NAME_HEADER,
-    "params (M)",
-    "non-zero (M)",
-    "file (MB)",
-    "test WER % [95 %]",
-    "[by speaker]",
-    "seeds (range)",
-    "test CER % [95 %]",
-    "dev WER % [95 %]",
-)
-_OPTIONAL = ("non-zero (M)", "file (MB)", "[by speaker]")
-_QUALITY_NOTES = """\
-WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the set
-({name}: {words} words), the errors of all seeds pooled; it does not cover the luck of
-the seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
-speakers are drawn, for what others would give; with few speakers it is rough. File: the
-checkpoint as it is. `?`: not measured yet."""
-_SIZE_NOTE = """\
-{example} layers: all layers are kept, cut to the parameters of a model of so few."""
-_COMPARISON_NOTES = """\
-Paired bootstrap on the {name} set, mean errors over seeds; points are of the error
-rate, below zero: fewer errors than the one it is compared with. The p-values are not
-corrected for the number of comparisons and do not cover the luck of the seed."""
+@dataclass(frozen=True)
+class Table:
+    """A table before it is markdown or HTML.
 
-
-def set_name(results: Mapping[str, Any]) -> str:
-    """What the scored set is called: ``dev`` if it is the development set."""
-    return "dev" if results.get("on_dev") else "test"
-
-
-def quality_table(results: Mapping[str, Any]) -> Table:
-    """Error rates and sizes: one line a method, variant and size, seeds joined.
-
-    Raises:
-        UserError: If there is no row.
+    Attributes:
+        header: Names of the columns.
+        lines: The cells.
+        notes: What has to be known to read it, one paragraph; may be empty.
+        title: Its heading within a section of several tables; may be empty.
     """
-    groups = groups_of(results)
-    words = sorted({g.test_words for g in groups if g.test_words is not None})
-    units = {row.get("bootstrap_unit", "utterance") for row in results["rows"]}
-    notes = _QUALITY_NOTES.format(
-        name=set_name(results),
-        words=" or ".join(map(str, words)) or NOT_KNOWN,
-        unit=" or ".join(f"{unit}s" for unit in sorted(units)),
-    )
-    if len({row["test_set"] for row in results["rows"] if row.get("test_set")}) > 1:
-        notes += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."
-    reference = next((g for g in groups if g.method == "reference"), None)
-    cut = next((g for g in groups if g.size != g.layers), None)
-    if cut is not None:
-        example = size_text(cut.layers, cut.size)
-        notes += " " + _SIZE_NOTE.format(example=example)
-    pruned = [_pruning_note(group, reference) for group in groups if group.is_pruned]
-    if pruned:
-        notes += (
-            " † zeros: smaller once compressed or stored sparsely, same speed: "
-            f"{'; '.join(pruned)}."
-        )
-    notes += reference_note(results)
-    notes += kept_note([(group.label, group.kept) for group in groups])
-    lines = [_quality_cells(group) for group in groups]
-    header = list(_QUALITY_HEADER)
-    if set_name(results) == "dev":
-        # Its last column would say the same once more.
-        header = [name.replace("test", "dev") for name in header[:-1]]
-        lines = [line[:-1] for line in lines]
-    return make_table("Quality and size", header, lines, notes, _OPTIONAL)
+
+    header: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    notes: str = ""
+    title: str = ""
+
+    def markdown(self) -> str:
+        """The table alone, with padded cells, so that a terminal shows it well too."""
+        table = [list(self.header), *map(list, self.lines)]
+        table = [[cell.replace("|", "\\|") for cell in line] for line in table]
+        widths = [max(len(line[i]) for line in table) for i in range(len(self.header))]
+        drawn = [
+            "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
+            for line in table
+        ]
+        drawn.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        return "\n".join(drawn)
 
 
-def comparison_table(
-    comparisons: Sequence[Comparison], name: str = "test"
-) -> Optional[Table]:
-    """What was compared and what came out; None if nothing was.
+@dataclass(frozen=True)
+class Line:
+    """A line of a table of metrics.
+
+    Attributes:
+        first: Cells that name it.
+        of: The group or the family whose metrics it shows, or what `metric_table`
+            picks one of.
+        last: Cells behind those of the metrics.
+    """
+
+    first: Sequence[str]
+    of: Any
+    last: Sequence[str] = ()
+
+
+def metric_table(
+    table: str,
+    header: tuple[Sequence[str], Sequence[str]],
+    lines: Sequence[Line],
+    notes: tuple[str, str],
+    facts: Optional[Mapping[str, str]] = None,
+    pick: Callable[[Any, Metric], Any] = lambda one, metric: one,
+    with_column_notes: bool = True,
+    without: Iterable[str] = (),
+) -> Table:
+    """Make a table of all columns that the metrics declare for it.
+
+    Optional columns that nothing is known for are left out with their notes: older
+    measurements or other corpora leave them empty. What was retained of an earlier
+    results.json is named below the table.
 
     Args:
-        comparisons: What was compared.
-        name: See :func:`set_name`.
+        table: Its name in `metrics`.
+        header: Names of the columns before those of the metrics, and behind them.
+        lines: One a group or a family.
+        notes: What stands before the notes of the columns, and behind them.
+        facts: What replaces words in braces in the notes of columns.
+        pick: Chooses of a line's ``of`` what the column of a metric shows; None: a
+            dash.
+        with_column_notes: Whether the columns' notes stand below it.
+        without: Metrics that are not shown.
     """
-    header = ("model", "against", "points [95 %]", "p", "in words")
-    lines = []
-    for one in comparisons:
-        low, high = one.result.ci95
-        lines.append(
-            [
-                one.second.label + one.second.kept.mark,
-                one.first.label + one.first.kept.mark,
-                f"{one.result.difference:+.1f} [{low:+.1f}, {high:+.1f}]",
-                f"{one.result.p_value:.2g}",
-                _verdict(one),
-            ]
-        )
-    groups = {g.label: g.kept for one in comparisons for g in (one.second, one.first)}
-    notes = _COMPARISON_NOTES.format(name=name) + kept_note(list(groups.items()))
-    return make_table("Paired comparisons", header, lines, notes) if lines else None
+    time_name, seconds = _time_unit(lines)
+    columns, known = [], []
+    for metric, column in columns_of(table):
+        if metric.name in without:
+            continue
+        unit = seconds if column.unit == TIME else column.unit
+        shown = [pick(line.of, metric) for line in lines]
+        cells = [
+            NONE if one is None else column.write(one, metric.name, unit)
+            for one in shown
+        ]
+        if column.optional and not any(c.isdigit() for cell in cells for c in cell):
+            continue
+        known.append(column)
+        columns.append(cells)
+    texts = [column.note for column in known] if with_column_notes else []
+    text = " ".join([notes[0], *texts, notes[1]])
+    for name, fact in (facts or {}).items():
+        text = text.replace(f"{{{name}}}", fact)
+    ones = [line.of for line in lines if hasattr(line.of, "retained")]
+    text += retained_note([(one.label, one.retained) for one in ones])
+    names = [column.header.replace("{time}", time_name) for column in known]
+    return Table(
+        [*header[0], *names, *header[1]],
+        [
+            [*line.first, *(cells[index] for cells in columns), *line.last]
+            for index, line in enumerate(lines)
+        ],
+        fill(text),
+    )
 
 
-def _verdict(one: Comparison) -> str:
-    words = f"at {one.result.words} words"
-    if one.common is not None:
-        words += f" ({one.common} common utterances)"
-    if one.part:
-        words += f", {one.part}"
-    if not one.result.shown:
-        return f"no difference shown {words}"
-    least, most = sorted(map(abs, one.result.ci95))
-    less = "fewer" if one.result.difference < 0 else "more"
-    return f"{least:.1f} to {most:.1f} points {less} errors {words}"
+def fill(text: str) -> str:
+    """One line a paragraph: markdown shows it the same, and edits stay small."""
+    return " ".join(text.split())
 
 
-def missing_notes(results: Mapping[str, Any]) -> str:
-    """What is not there yet, a line for all that lack the same; empty if all is."""
-    names: dict[str, list[str]] = {}
-    for row in results["rows"]:
-        if row.get("missing"):
-            name = row.get("dir") or (
-                f"{row['method']} {row.get('variant') or ''} {row['layers']} layers, "
-                f"seed {row['seed']}"
-            )
-            names.setdefault(", ".join(row["missing"]), []).append(name)
-    for entry in results.get("shared", []):
-        if entry.get("missing"):
-            names.setdefault(", ".join(entry["missing"]), []).append(entry["name"])
-    for folder in results.get("skipped", []):
-        what = "a finished training (meta.json, config.yaml), so it is in no table"
-        names.setdefault(what, []).append(folder)
-    return "\n".join(f"* {', '.join(who)}: {what}" for what, who in names.items())
-
-
-def _quality_cells(group: Group) -> list[str]:
-    seeds = str(len(group.seeds))
-    if group.scored < len(group.seeds):
-        seeds = f"{group.scored} of {seeds}"
-    if group.scored > 1:
-        seeds += f" ({group.wer_range[0]:.1f} to {group.wer_range[1]:.1f})"
-    speakers = group.wer_ci95_speakers
-    return [
-        *name_cells(group),
-        scaled(group.params, 1e6),
-        scaled(group.params_nonzero, 1e6) + (" †" if group.is_pruned else ""),
-        scaled(group.file_bytes, 1e6),
-        with_interval(group.test_wer, group.wer_ci95),
-        interval(speakers) if speakers else NOT_KNOWN,
-        seeds,
-        with_interval(group.test_cer, group.cer_ci95),
-        with_interval(group.dev_wer, group.dev_wer_ci95),
-    ]
-
-
-def _pruning_note(group: Group, reference: Optional[Group]) -> str:
-    factors = f"RTF {rtf_text(group)}"
-    if reference is not None and reference is not group:
-        factors += f", reference {rtf_text(reference)}"
-    return f"{group.label} ({factors})"
+def _time_unit(lines: Sequence[Line]) -> tuple[str, float]:
+    """Choose the unit of a table's times: its name, and the seconds it has."""
+    wholes = [getattr(line.of, "whole", None) for line in lines]
+    times = [whole["train_seconds"] for whole in wholes if whole]
+    if max(filter(None, times), default=0.0) > 60.0 * _MOST_MINUTES:
+        return "h", _SECONDS_PER_HOUR
+    return "min", 60.0

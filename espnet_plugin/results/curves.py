@@ -1,21 +1,19 @@
 """The learning curve of a row, from the trainings that its model went through."""
 
+import math
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional
+from typing import Iterable, Optional
 
-from espnet_plugin.results.size import row_size
+from espnet_plugin.results.row import Curve, Row
+from espnet_plugin.results.shared_run import SharedRun
 from espnet_plugin.results.train_log import Epoch, read_train_log
 
 __all__ = ["read_curve"]
 
-_KEYS = ("curve_epochs", "dev_cer_by_epoch", "dev_loss_by_epoch")
-
 
 def read_curve(
-    folder: Path,
-    row: Mapping[str, Any],
-    shared: Iterable[tuple[Path, Mapping[str, Any]]] = (),
-) -> dict[str, Optional[str]]:
+    folder: Path, row: Row, shared: Iterable[tuple[Path, SharedRun]] = ()
+) -> Curve:
     """Read the epochs of shared trainings and then the model's own, numbered on.
 
     A model's own log lies in its folder, or in ``train/`` where the model was made of
@@ -23,40 +21,34 @@ def read_curve(
     mode) are taken; its epochs count even where the log does not say them.
 
     Args:
-        folder: Of the model.
-        row: With its size and perhaps a mode.
-        shared: Folder and entry (with "serves") of each training that the model is
-            built on, the first one first.
-
-    Returns:
-        ``curve_epochs``, ``dev_cer_by_epoch`` (percent), ``dev_loss_by_epoch``: numbers
-        of a line each, since a row is read by people too; nan where unknown, None if
-        nothing is.
+        folder: Experiment folder of the model.
+        row: Its row.
+        shared: Folder and run of each training that the model is built on, the first
+            one first.
     """
-    parts = [read_train_log(path, _output(row, entry)) for path, entry in shared]
-    parts.append(read_train_log(folder) or read_train_log(folder / "train"))
-    numbers: list[int] = []
+    logs = [read_train_log(path, _output(row, run)) for path, run in shared]
+    logs.append(read_train_log(folder) or read_train_log(folder / "train"))
+    numbers: list[float] = []
     epochs: list[Epoch] = []
-    for part in parts:
+    for log in logs:
         before = numbers[-1] if numbers else 0
-        numbers += [before + epoch.number for epoch in part]
-        epochs += part
-    columns = (
-        numbers,
-        [epoch.dev_cer for epoch in epochs],
-        [epoch.dev_loss for epoch in epochs],
+        numbers += [before + epoch.number for epoch in log]
+        epochs += log
+    return Curve(
+        tuple(numbers) or None,
+        _column(epoch.dev_cer for epoch in epochs),
+        _column(epoch.dev_loss for epoch in epochs),
     )
-    return dict(zip(_KEYS, map(_text, columns)))
 
 
-def _output(row: Mapping[str, Any], entry: Mapping[str, Any]) -> Optional[str]:
+def _output(row: Row, run: SharedRun) -> Optional[str]:
     """Name the row's part of a shared training; the largest size is the whole model."""
-    if row.get("mode"):
-        return row["mode"]
-    size = row_size(row)
-    return None if size == max(entry["serves"]) else f"layer{size}"
+    if row.mode:
+        return row.mode
+    size = row.identity.size
+    return None if size == max(run.serves) else f"layer{size}"
 
 
-def _text(values: Iterable[Optional[float]]) -> Optional[str]:
-    listed = ["nan" if value is None else f"{value:.5g}" for value in values]
-    return " ".join(listed) if set(listed) - {"nan"} else None
+def _column(values: Iterable[Optional[float]]) -> Optional[tuple[float, ...]]:
+    listed = tuple(math.nan if value is None else value for value in values)
+    return listed if any(map(math.isfinite, listed)) else None

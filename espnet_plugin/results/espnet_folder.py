@@ -8,6 +8,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.results.row import Identity, Size
 from espnet_plugin.results.train_log import read_train_log
 
 __all__ = [
@@ -99,7 +100,7 @@ def choose_set(
     return (sets[others[0]] if others else None), dev
 
 
-def read_identity(folder: Path, missing: list[str]) -> dict[str, Any]:
+def read_identity(folder: Path, missing: list[str]) -> Identity:
     """Say what stands in ``meta.json`` of our own folders, from ``config.yaml``.
 
     ``layers`` is 0 where the configuration does not say it in a way known here.
@@ -124,24 +125,25 @@ def read_identity(folder: Path, missing: list[str]) -> dict[str, Any]:
     except UserError as error:
         logging.warning("%s", error)
         missing.append("a checkpoint (*.pth)")
-    return {
-        "method": ESPNET_METHOD,
-        "variant": folder.resolve().name,
-        "layers": layers,
-        "seed": int(config.get("seed") or 0),
-        "checkpoint": checkpoint.name if checkpoint else None,
-    }
+    name = folder.resolve().name
+    return Identity(
+        method=ESPNET_METHOD,
+        variant=name,
+        layers=layers,
+        size=layers,
+        seed=int(config.get("seed") or 0),
+        folder=name,
+        checkpoint=checkpoint.name if checkpoint else None,
+    )
 
 
-def count_sizes(folder: Path, checkpoint: str) -> dict[str, Any]:
+def count_sizes(folder: Path, checkpoint: str) -> Size:
     """Load a model to count its parameters, where ``rtf.json`` does not say it.
 
-    Returns:
-        ``params``, ``params_nonzero`` and ``file_bytes``; only the last where ESPnet
-        cannot build the model, which is logged.
+    Where ESPnet cannot build the model, which is logged, only the bytes are known.
     """
     path = folder / checkpoint
-    sizes: dict[str, Any] = {"file_bytes": path.stat().st_size}
+    file_bytes = path.stat().st_size
     # Here, because ESPnet takes many seconds to import.
     from espnet_plugin.measure.parameters import count_nonzero, count_parameters
     from espnet_plugin.measure.workload import load_with_rate
@@ -150,10 +152,9 @@ def count_sizes(folder: Path, checkpoint: str) -> dict[str, Any]:
         model, _ = load_with_rate(folder, path)
     except UserError as error:
         logging.warning("%s: its parameters cannot be counted: %s", folder, error)
-        return sizes
-    sizes["params"] = count_parameters(model)["total"]
-    sizes["params_nonzero"] = count_nonzero(model)
-    return sizes
+        return Size(file_bytes=file_bytes)
+    total = count_parameters(model)["total"]
+    return Size(total, count_nonzero(model), file_bytes)
 
 
 def read_times(folder: Union[str, Path]) -> dict[str, Any]:

@@ -5,14 +5,15 @@ bit by bit, on several machines, may have lost that.
 """
 
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
-from espnet_plugin.results.row_cost import run_names
+from espnet_plugin.results.row import Row
+from espnet_plugin.results.shared_run import Runs, reference_of
 
-__all__ = ["read_reference", "reference_note", "reference_of"]
+__all__ = ["read_reference", "reference_note"]
 
 # Of the checksum; enough to tell references apart.
 _DIGITS = 12
@@ -22,7 +23,7 @@ def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
     """Return the beginning of the SHA-256 of the reference's checkpoint.
 
     Args:
-        folder: Of a model or of a training that serves several.
+        folder: Folder of a model or of a training that serves several.
         meta: Content of its meta.json; that of a reference names its own checkpoint.
 
     Returns:
@@ -41,34 +42,21 @@ def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
     return found[:_DIGITS] if isinstance(found, str) else None
 
 
-def reference_of(row: Mapping[str, Any], runs: Mapping[str, Mapping]) -> Optional[str]:
-    """Return which reference a row of results.json learnt from, None if none is known.
-
-    Args:
-        row: Of results.json.
-        runs: Its shared trainings by name: the row's may say what the row does not.
-    """
-    digest = row.get("reference")
-    for name in run_names(row, runs):
-        digest = digest or runs.get(name, {}).get("reference")
-    return digest
-
-
-def reference_note(results: Mapping[str, Any]) -> str:
+def reference_note(rows: Iterable[Row], runs: Runs) -> str:
     """Name the rows of one seed that learnt from different references.
 
     Args:
-        results: Content of results.json.
+        rows: All rows of a table.
+        runs: The shared runs that they may be built on.
 
     Returns:
         A sentence for each such seed; empty if there is none.
     """
-    runs = {run["name"]: run for run in results.get("shared", [])}
     seeds: dict[int, dict[str, dict[str, None]]] = {}
-    for row in results["rows"]:
+    for row in rows:
         if digest := reference_of(row, runs):
-            what = f"{row['method']} {row.get('variant') or ''}".strip()
-            seeds.setdefault(row["seed"], {}).setdefault(digest, {})[what] = None
+            of_seed = seeds.setdefault(row.identity.seed, {})
+            of_seed.setdefault(digest, {})[row.identity.name] = None
     notes = ""
     for seed, digests in sorted(seeds.items()):
         if len(digests) > 1:

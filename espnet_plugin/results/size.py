@@ -5,32 +5,30 @@ many layers a model of as many parameters has, and repeat it at the end of the v
 """
 
 import re
-from typing import Any, Mapping
+from typing import Optional
 
-__all__ = ["row_size", "size_text", "with_size"]
+__all__ = ["size_text", "variant_and_size"]
 
 _AS_SIZE = re.compile(r"(?:^| )as (\d+) layers?$")
 
 
-def with_size(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with its "size", which is taken out of the variant's name.
+def variant_and_size(
+    variant: Optional[str], layers: int, size: Optional[int] = None
+) -> tuple[str, int]:
+    """Take the size out of a variant's name.
 
-    What is left is the same for all sizes of a family.
+    What is left of the name is the same for all sizes of a family.
 
     Args:
-        row: With "variant", "layers" and perhaps "size".
+        variant: As meta.json or an earlier results.json has it.
+        layers: The size where nothing else says it; 0 where it is not known.
+        size: Where it is said apart from the name.
     """
-    variant = row.get("variant") or ""
+    variant = variant or ""
     named = _AS_SIZE.search(variant)
-    said = int(named[1]) if named else None
     if named:
         variant = variant[: named.start()]
-    return {**row, "variant": variant, "size": row.get("size") or said or row["layers"]}
-
-
-def row_size(row: Mapping[str, Any]) -> int:
-    """Return how many layers the row stands for; 0 where that is not known."""
-    return row.get("size") or row["layers"]
+    return variant, size or (int(named[1]) if named else layers)
 
 
 def size_text(layers: int, size: int) -> str:

@@ -18,6 +18,7 @@ from espnet_plugin.distill.students import (
     copy_weights,
 )
 from espnet_plugin.distill.teacher import FrozenTeacher
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_json
 from espnet_plugin.tasks.encrl_checks import (
     check_inputs,
@@ -109,7 +110,7 @@ class EncRLSetup:
         refuse_half_layers(self.options.student, report)
         logging.info("layers %s of the reference: %s", list(layers), report.summary())
         if not is_distributed() or dist.get_rank() == 0:
-            write_json(self.options.output_dir / "copied.json", vars(report))
+            write_json(Experiment(self.options.output_dir).copied_file, vars(report))
         return report.copied
 
     def attach_teacher(

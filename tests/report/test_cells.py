@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_plugin.report.cells import cost
+from espnet_plugin.results.cell_text import significant
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from espnet_plugin.report.cells import cost
     ],
 )
 def test_what_counts_is_shown(value, text):
-    assert cost(value, 1.0) == text
+    assert significant(value) == text

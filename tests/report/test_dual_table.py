@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from result_folders import make_results
 from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
@@ -40,7 +41,7 @@ def test_both_modes_of_a_training_share_a_line():
         {"name": f"dual_{seed}", "train_seconds": 60.0 * seed, "train_flops": 2e15}
         for seed in (1, 2)
     ]
-    table = dual_mode_table({"rows": rows, "shared": shared})
+    table = dual_mode_table(make_results(rows, shared))
     assert len(table.lines) == 1
     line = dict(zip(table.header, table.lines[0]))
     assert line["training"] == "dual_mode half" and line["seeds"] == "1 2"
@@ -65,7 +66,7 @@ def test_depths_are_lines_of_their_own_with_the_interval_of_all_seeds():
     errors = {1: [0, 3, 1, 4, 2, 2], 2: [2, 3, 1, 0, 2, 4]}
     rows = [scored(seed, 4, errors[seed]) for seed in (1, 2)]
     rows.append(scored(1, 6, [1] * 6))
-    table = dual_mode_table({"rows": rows, "shared": []})
+    table = dual_mode_table(make_results(rows))
     lines = [dict(zip(table.header, line)) for line in table.lines]
     assert [(line["layers"], line["seeds"]) for line in lines] == [
         *(("4", "1 2"), ("6", "1")),
@@ -85,7 +86,7 @@ def test_a_file_without_masked_blocks_has_its_column():
         row("blocks", "streaming", 1, 20.0, blocks_file_bytes=1.5e6),
         row("half", "streaming", 1, 20.0),
     ]
-    table = dual_mode_table({"rows": rows, "shared": []})
+    table = dual_mode_table(make_results(rows))
     cells = [
         line[table.header.index("file without masked blocks MB")]
         for line in table.lines
@@ -101,22 +102,23 @@ def test_what_a_training_started_from_is_in_its_cost():
         {"name": "dual_pretrain", "train_seconds": 240.0},
     ]
     shared = [{**entry, "train_flops": 1e15} for entry in shared]
-    table = dual_mode_table({"rows": rows, "shared": shared})
+    table = dual_mode_table(make_results(rows, shared))
     line = dict(zip(table.header, table.lines[0]))
     assert line["training min"] == "7.00" and line["PFLOP"] == "3.00"
-    table = dual_mode_table({"rows": rows, "shared": shared[:2]})
+    table = dual_mode_table(make_results(rows, shared[:2]))
     assert dict(zip(table.header, table.lines[0]))["training min"] == "?"
 
 
 def test_one_mode_alone_and_none():
     only = row("", "full", 1, None)
     only["variant"] = "full"
-    table = dual_mode_table({"rows": [only], "shared": []})
+    table = dual_mode_table(make_results([only]))
     line = dict(zip(table.header, table.lines[0]))
     assert line["training"] == "dual_mode"
     assert line["full-context WER % [95 %]"] == "?"
     assert line["streaming WER % [95 %]"] == "-" and line["PFLOP"] == "?"
-    assert dual_mode_table({"rows": [{"method": "scratch"}], "shared": []}) is None
+    scratch = {"method": "scratch", "layers": 6, "seed": 1}
+    assert dual_mode_table(make_results([scratch])) is None
 
 
 def test_a_chunk_is_timed_against_the_audio_in_it(monkeypatch):

@@ -10,7 +10,8 @@ from result_folders import REFERENCES, make_model, make_shared, write_trn
 from espnet_plugin.bin import report
 from espnet_plugin.files import write_json
 from espnet_plugin.report.published import PUBLISHED_HEADING
-from espnet_plugin.results import rows as rows_module
+from espnet_plugin.results import model_folder
+from espnet_plugin.results.row import Size
 
 CONFIG = {
     "token_list": ["<blank>", "a"],
@@ -30,8 +31,8 @@ VOID = {"meta", "img"}
 @pytest.fixture(autouse=True)
 def no_espnet(monkeypatch):
     """Counting parameters takes ESPnet; here the folders hold no model to load."""
-    sizes = {"params": 123_000, "params_nonzero": 123_000, "file_bytes": 500_000}
-    monkeypatch.setattr(rows_module, "count_sizes", lambda folder, name: sizes)
+    size = Size(params=123_000, params_nonzero=123_000, file_bytes=500_000)
+    monkeypatch.setattr(model_folder, "count_sizes", lambda folder, name: size)
 
 
 def make_espnet(exp, name, wrong=1, sets=("test", "org/dev"), utterances=5):

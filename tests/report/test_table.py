@@ -1,21 +1,23 @@
 """The tables' figures, recomputed by hand from results.json."""
 
+from pathlib import Path
+
 import pytest
+from result_folders import compared, make_results
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.report.cost_table import cost_table, family_table
+from espnet_plugin.report.comparison_table import comparison_table, missing_notes
 from espnet_plugin.report.markdown import (
     insert_block,
     markdown_block,
     write_markdown,
 )
 from espnet_plugin.report.published import PUBLISHED_HEADING
-from espnet_plugin.report.table import (
-    comparison_table,
-    missing_notes,
-    quality_table,
-)
-from espnet_plugin.results.comparison import compare_all
+from espnet_plugin.report.tables import cost_table, family_table, quality_table
+from espnet_plugin.results.pairs import compare_all
+from espnet_plugin.results.results import Results
+
+read = Results.from_dict
 
 
 def make_row(method, layers, seed, wer, errors, shared=None, variant="", **more):
@@ -83,21 +85,23 @@ def cells(table):
 
 
 def test_what_is_scored_on_dev_is_not_called_test(results):
-    as_test = quality_table(results)
+    as_test = quality_table(read(results))
     results["on_dev"] = True
-    table = quality_table(results)
+    table = quality_table(read(results))
     assert "test" not in " ".join(table.header) + table.notes
     assert table.header.count("dev WER % [95 %]") == 1 and "(dev: 200 words)" in (
         table.notes.replace("\n", " ")
     )
     # Nothing but the name and the column that says the same once more.
     assert [line[:-1] for line in as_test.lines] == table.lines
-    block = markdown_block(results, compare_all(results))
+    block = markdown_block(compared(read(results)))
     assert "bootstrap on the dev set" in block.replace("\n", " ")
 
 
 def test_quality_and_cost(results):
-    quality, cost = cells(quality_table(results)), cells(cost_table(results))
+    quality, cost = cells(quality_table(read(results))), cells(
+        cost_table(read(results))
+    )
     names = [
         ("reference", "12"),
         ("encrl", "6"),
@@ -137,7 +141,7 @@ def test_tables_fit_a_terminal(results):
         row.update(MEASURED, cpu_seconds=600.0)
     for entry in results["shared"]:
         entry["cpu_seconds"] = 1200.0
-    for table in (quality_table(results), cost_table(results)):
+    for table in (quality_table(read(results)), cost_table(read(results))):
         assert max(map(len, table.markdown().splitlines())) <= 170
 
 
@@ -153,11 +157,11 @@ MEASURED = {
 
 def test_what_speed_measures_is_shown(results):
     results["rows"][0].update(MEASURED, params_nonzero=12 * 205_761)
-    reference, six = cells(quality_table(results))[:2]
+    reference, six = cells(quality_table(read(results)))[:2]
     assert reference["non-zero (M)"] == "2.47" and six["non-zero (M)"] == "?"
     assert reference["file (MB)"] == "5.00"
     assert reference["[by speaker]"] == "[3.0, 12.0]"
-    reference = cells(cost_table(results))[0]
+    reference = cells(cost_table(read(results)))[0]
     assert reference["encoder RTF (load)"] == "0.0123 (1.2)"
     assert reference["GMAC/s"] == "0.12" and reference["memory (MB)"] == "46"
 
@@ -167,17 +171,17 @@ def test_sizes_that_keep_all_layers_are_lines_of_their_own(results):
         make_row("width", 12, 1, 9.0, "9 4 5", size=size, params=size * 205_000)
         for size in (6, 4)
     ]
-    quality = quality_table(results)
+    quality = quality_table(read(results))
     assert [c["layers"] for c in cells(quality)][-2:] == ["12 as 6", "12 as 4"]
     assert "12 as 6 layers: all layers are kept" in quality.notes
-    assert cells(family_table(results))[-1]["layers"] == "6+4"
+    assert cells(family_table(read(results)))[-1]["layers"] == "6+4"
 
 
 def test_pruning_without_structure_is_marked(results):
     results["rows"][0].update(params_nonzero=12 * 205_761, encoder_rtf=0.0119)
     pruned = make_row("magnitude", 12, 1, 9.0, "9 4 5", params_nonzero=1_000_000)
     results["rows"].append(pruned)
-    table = quality_table(results)
+    table = quality_table(read(results))
     assert [c["non-zero (M)"][-1] for c in cells(table)] == [*"7????", "†"]
     assert table.notes.endswith(
         "† zeros: smaller once compressed or stored sparsely, same speed: "
@@ -188,7 +192,7 @@ def test_pruning_without_structure_is_marked(results):
 def test_dev_interval_of_several_seeds_is_pooled(results):
     for row in results["rows"]:
         row.update(dev_errors_by_unit="1 2 3", dev_words_by_unit="10 20 30")
-    six = cells(quality_table(results))[1]
+    six = cells(quality_table(read(results)))[1]
     # Every utterance has the same rate, 10 %, so the interval has no width.
     assert six["dev WER % [95 %]"] == "10.0 [10.0, 10.0]"
 
@@ -199,39 +203,40 @@ def test_processor_time_stands_beside_the_wall_clock(results):
     results["rows"][5]["cpu_seconds"] = None
     for entry in results["shared"]:
         entry["cpu_seconds"] = 60.0
-    table = cost_table(results)
+    table = cost_table(read(results))
     column = [line["processor min"] for line in cells(table)]
     assert column == [
         *("5.00", "5.00 + 1.00 = 6.00", "5.00 + 1.00 = 6.00"),
         "?",
         "5.00",
     ]
-    encrl, scratch = cells(family_table(results))
+    encrl, scratch = cells(family_table(read(results)))
     assert encrl["processor min"] == "10.0 + 1.00 = 11.0"
     assert scratch["processor min"] == "?"
     assert "teacher's cache" not in table.notes
     results["shared"][1]["cpu_without_cache"] = True
     assert "leaves out the pass that filled the teacher's cache" in (
-        cost_table(results).notes
+        cost_table(read(results)).notes
     )
-    assert "(encrl_2)" in cost_table(results).notes
+    assert "(encrl_2)" in cost_table(read(results)).notes
 
 
 def test_long_trainings_are_written_in_hours(results):
     results["rows"][0]["train_seconds"] = 11 * 3600.0
-    lines = cells(cost_table(results))
+    lines = cells(cost_table(read(results)))
     assert lines[0]["training h"] == "11.0"
     assert lines[1]["training h"] == "0.17 + 0.33 = 0.50"
-    assert cells(family_table(results))[0]["training min"] == "20.0 + 20.0 = 40.0"
+    assert cells(family_table(read(results)))[0]["training min"] == "20.0 + 20.0 = 40.0"
 
 
 def test_what_an_earlier_file_said_is_marked_everywhere(results):
     for table in (quality_table, cost_table, family_table):
-        assert "‡" not in table(results).markdown() + table(results).notes
+        made = table(read(results))
+        assert "‡" not in made.markdown() + made.notes
     old = results["rows"][2]
     old.update(kept=True, dir="asr_old")
     results["shared"][0]["kept"] = True
-    quality = quality_table(results)
+    quality = quality_table(read(results))
     layers = [line["layers"] for line in cells(quality)]
     # One seed of six layers is old, and the training that both sizes share.
     assert layers == ["12", "6 ‡", "4 ‡", "6", "4"]
@@ -239,19 +244,19 @@ def test_what_an_earlier_file_said_is_marked_everywhere(results):
         "(it may be of another machine): asr_old, encrl_1; with what was read from "
         "them in encrl 6, encrl 4."
     )
-    assert [line["layers"] for line in cells(cost_table(results))] == layers
-    family = family_table(results)
+    assert [line["layers"] for line in cells(cost_table(read(results)))] == layers
+    family = family_table(read(results))
     assert [line["layers"] for line in cells(family)] == ["6+4 ‡", "6+4"]
     assert family.notes.endswith("with what was read from them in encrl.")
-    comparison = comparison_table(compare_all(results))
+    comparison = comparison_table(compared(read(results)))
     assert cells(comparison)[0]["model"] == "encrl 6 ‡"
     assert "encrl_1" in comparison.notes
     # The name is found as it stands in the table.
-    assert compare_all(results, [("scratch 6", "encrl 6 ‡")])
+    assert compare_all(read(results), [("scratch 6", "encrl 6 ‡")])
 
 
 def test_family_table_counts_the_shared_run_once(results):
-    encrl, scratch = cells(family_table(results))
+    encrl, scratch = cells(family_table(read(results)))
     assert encrl["layers"] == "6+4" and encrl["sets"] == "2"
     assert encrl["training min"] == "20.0 + 20.0 = 40.0"
     assert encrl["PFLOP (teacher)"] == "2.00 + 3.00 = 5.00 (20 %)"
@@ -262,13 +267,13 @@ def test_family_table_counts_the_shared_run_once(results):
 
 def test_an_incomplete_family_is_not_counted(results):
     results["rows"] = [r for r in results["rows"] if (r["layers"], r["seed"]) != (4, 2)]
-    assert cells(family_table(results))[0]["sets"] == "1"
+    assert cells(family_table(read(results)))[0]["sets"] == "1"
     results["rows"] = [r for r in results["rows"] if r["layers"] != 4]
-    assert family_table(results) is None
+    assert family_table(read(results)) is None
 
 
 def test_comparison_with_scratch(results):
-    six, four, *more = cells(comparison_table(compare_all(results)))
+    six, four, *more = cells(comparison_table(compared(read(results))))
     assert [line["against"] for line in more] == ["reference 12"] * 2
     assert (six["model"], six["against"]) == ("encrl 6", "scratch 6")
     assert six["points [95 %]"] == "-23.0 [-23.0, -23.0]"
@@ -283,40 +288,42 @@ def test_unknown_figures_are_question_marks_not_numbers(results):
     results["rows"][1]["wer_ci95"] = None
     results["shared"][1]["teacher_flops"] = None
     results["rows"][0]["missing"] = ["rtf.json"]
-    reference, six = cells(quality_table(results))[:2]
+    reference, six = cells(quality_table(read(results)))[:2]
     assert reference["test WER % [95 %]"] == "?"
     assert reference["seeds (range)"] == "0 of 1"
     assert reference["params (M)"] == "?"
     assert six["seeds (range)"] == "1 of 2"
     assert six["test WER % [95 %]"] == "8.0 [7.0, 9.0]"
-    reference, six = cells(cost_table(results))[:2]
+    reference, six = cells(cost_table(read(results)))[:2]
     assert reference["encoder RTF (load)"] == "?"
     assert six["PFLOP (teacher)"] == "1.00 + ? = ?"
-    assert missing_notes(results) == "* reference  12 layers, seed 1: rtf.json"
+    assert missing_notes(read(results)) == ["reference  12 layers, seed 1: rtf.json"]
     results["rows"][0]["dir"] = "a"
     results["rows"][1].update(dir="b", missing=["rtf.json"])
-    assert missing_notes(results) == "* a, b: rtf.json"
+    assert missing_notes(read(results)) == ["a, b: rtf.json"]
 
 
 def test_rows_with_only_the_agreed_keys_are_enough(results):
     for row in results["rows"]:
         del row["test_errors_by_unit"], row["test_words_by_unit"]
-    six = cells(quality_table(results))[1]
+    six = cells(quality_table(read(results)))[1]
     # Without errors by utterance there is no interval of the mean of two seeds.
     assert six["test WER % [95 %]"] == "7.0"
-    assert compare_all(results) == [] and comparison_table([]) is None
+    assert compare_all(read(results)) == ()
+    assert comparison_table(compared(read(results))) is None
 
 
 def test_block_has_every_part_and_the_plots(results):
-    comparisons = compare_all(results)
-    block = markdown_block(results, comparisons, [("size", "plots/a.png")])
-    tables = [quality_table(results), cost_table(results), family_table(results)]
-    for table in [*tables, comparison_table(comparisons)]:
-        assert table.markdown() in block
+    results = compared(read(results))
+    block = markdown_block(results, [Path("x/plots/a.png")], "x")
+    for table in (quality_table, cost_table, family_table, comparison_table):
+        assert table(results).markdown() in block
+    for one in results.comparisons:
+        assert f"* {one.sentence}.\n" in block
     measured, published = block.split(f"### {PUBLISHED_HEADING}")
     assert "10.21437/Interspeech.2025-1704" in published and "15.57" in published
     assert "15.57" not in measured
-    assert "![size](plots/a.png)" in block
+    assert "![a](plots/a.png)" in block
     assert "200 words" in block
     assert "Not there yet" not in block
 
@@ -325,13 +332,13 @@ def test_published_figures_stand_beside_encrl_alone(results):
     results["rows"] = [
         r for r in results["rows"] if not r["method"].startswith("encrl")
     ]
-    block = markdown_block(results)
+    block = markdown_block(read(results))
     assert "#### Quality" in block and PUBLISHED_HEADING not in block
 
 
 def test_empty_results_are_refused():
     with pytest.raises(UserError, match="no row yet"):
-        quality_table({"corpus": "mini", "rows": [], "shared": []})
+        quality_table(make_results([]))
 
 
 def test_block_replaces_only_what_stands_between_the_marks(tmp_path):

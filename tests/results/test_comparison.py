@@ -1,11 +1,12 @@
 """Which rows are compared, on what, and what is refused."""
 
 import pytest
+from result_folders import make_results
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.results.aggregate import group_rows
-from espnet_plugin.results.comparison import compare_all, find_row, same_size
-from espnet_plugin.results.results import merge
+from espnet_plugin.results.json_format import Entries, read_entries
+from espnet_plugin.results.merge import merge
+from espnet_plugin.results.pairs import compare_all, find_row, same_size
 from espnet_plugin.score.wer import compare_scores, score_texts
 
 
@@ -27,7 +28,11 @@ def make_row(method, layers, errors, variant="", seed=1, **more):
 
 def results_of(rows, **test_sets):
     sets = {"x": {"names": "a b c d", "words": "10 10 10 10", "utterances": 4}}
-    return {"rows": rows, "shared": [], "test_sets": {**sets, **test_sets}}
+    return make_results(rows, test_sets={**sets, **test_sets})
+
+
+def groups_of(*rows):
+    return make_results(rows).groups
 
 
 def names(comparisons):
@@ -61,10 +66,11 @@ def test_every_row_against_scratch_and_encrl_against_every_baseline():
 
 def test_same_size_goes_by_layers_where_parameters_are_not_known():
     rows = [make_row("encrl", n, "1 1 1 1", params=None) for n in (6, 4)]
-    groups = group_rows(rows, [])
-    other = group_rows([make_row("scratch", 4, "1 1 1 1")], [])[0]
+    groups = groups_of(*rows)
+    (other,) = groups_of(make_row("scratch", 4, "1 1 1 1"))
     assert same_size(other, groups) is groups[1]
-    assert same_size(group_rows([make_row("x", 2, "1 1 1 1")], [])[0], groups) is None
+    (smaller,) = groups_of(make_row("x", 2, "1 1 1 1"))
+    assert same_size(smaller, groups) is None
 
 
 def test_of_equal_parameters_the_one_of_that_size_is_compared():
@@ -73,8 +79,8 @@ def test_of_equal_parameters_the_one_of_that_size_is_compared():
         make_row("magnitude", 12, "1 1 1 1", params=5900, size=5),
         make_row("magnitude", 12, "1 1 1 1", params=6000, size=6),
     ]
-    groups = group_rows(rows, [])
-    (six,) = group_rows([make_row("scratch", 6, "2 2 2 2")], [])
+    groups = groups_of(*rows)
+    (six,) = groups_of(make_row("scratch", 6, "2 2 2 2"))
     assert same_size(six, groups) is groups[1]
     results = results_of([*rows, make_row("scratch", 6, "2 2 2 2")])
     assert find_row(results, "magnitude 12 as 5").size == 5
@@ -124,7 +130,7 @@ def test_models_of_other_references_are_left_out_of_a_comparison():
     # From scratch nothing was learnt from a reference: all seeds.
     assert made["encrl 6", "scratch 6"].second.seeds == (1, 2, 3)
     rows[3]["test_wer"] = None
-    one, *_ = compare_all(results, [("layer_copy 6", "encrl 6")])
+    one, *_ = compare_all(results_of(rows), [("layer_copy 6", "encrl 6")])
     assert one.to_dict()["part"] == "reference aa"
 
 
@@ -161,7 +167,7 @@ def test_other_test_sets_are_refused_or_compared_on_common_utterances(caplog):
     results = results_of(rows, y=other)
     with pytest.raises(UserError, match="different test sets.*--intersection"):
         compare_all(results, [("scratch 6", "encrl 6")])
-    assert compare_all(results) == []
+    assert compare_all(results) == ()
     one = compare_all(results, intersection=True)[0]
     assert (one.common, one.result.words) == (2, 20)
     assert one.result.difference == pytest.approx(-10.0)
@@ -169,9 +175,11 @@ def test_other_test_sets_are_refused_or_compared_on_common_utterances(caplog):
     assert "compared on the 2 utterances of the same name" in caplog.text
     # The same name with another number of words is another text.
     other["words"], rows[1]["test_words_by_unit"] = "10 8 10", "10 8 10"
+    results = results_of(rows, y=other)
     assert compare_all(results, intersection=True)[0].common == 1
     other["names"] = "p q r"
-    assert compare_all(results, intersection=True) == []
+    results = results_of(rows, y=other)
+    assert compare_all(results, intersection=True) == ()
     with pytest.raises(UserError, match="different test sets"):
         compare_all(results, [("scratch 6", "encrl 6")], intersection=True)
 
@@ -179,7 +187,7 @@ def test_other_test_sets_are_refused_or_compared_on_common_utterances(caplog):
 def test_a_row_without_a_score_is_named():
     rows = [make_row("encrl", 6, "0 0 0 9"), make_row("scratch", 6, "1 1 1 1")]
     rows[1].update(test_wer=None, test_errors_by_unit=None, test_words_by_unit=None)
-    assert compare_all(results_of(rows)) == []
+    assert compare_all(results_of(rows)) == ()
     with pytest.raises(UserError, match="scratch 6 has no test score"):
         compare_all(results_of(rows), [("encrl 6", "scratch 6")])
 
@@ -188,6 +196,7 @@ def test_rows_of_a_results_json_without_test_sets_are_compared_as_before():
     rows = [make_row("encrl", 6, "0 0 0 1"), make_row("scratch", 6, "1 1 1 1")]
     for row in rows:
         del row["test_set"]
-    new = {"rows": [], "shared": [], "skipped": []}
-    content = merge({"corpus": "mini", "rows": rows}, new, "mini")
-    assert names(compare_all(content)) == [("encrl 6", "scratch 6")]
+    old = read_entries({"corpus": "mini", "rows": rows})
+    assert names(compare_all(merge(old, Entries(), "mini"))) == [
+        ("encrl 6", "scratch 6")
+    ]

@@ -3,13 +3,19 @@
 import hashlib
 
 import pytest
+from result_folders import make_results
 
 from espnet_plugin.files import write_json
 from espnet_plugin.results.references import read_reference, reference_note
 
 
 def row(method, seed=1, variant="", **more):
-    return {"method": method, "variant": variant, "seed": seed, **more}
+    return {"method": method, "variant": variant, "layers": 6, "seed": seed, **more}
+
+
+def note_of(rows, shared=()):
+    results = make_results(rows, shared)
+    return reference_note(results.rows, results.runs)
 
 
 def test_the_checkpoint_of_a_reference_is_what_models_name(tmp_path):
@@ -36,10 +42,10 @@ def test_a_folder_may_not_say_it(tmp_path, content):
 def test_one_reference_or_none_at_all_needs_no_note():
     rows = [row("reference", reference="a"), row("scratch"), row("encrl", shared="e")]
     shared = [{"name": "e", "reference": "a"}]
-    assert reference_note({"rows": rows, "shared": shared}) == ""
+    assert note_of(rows, shared) == ""
     # Each seed has a reference of its own.
     rows += [row("reference", 2, reference="b"), row("layer_copy", 2, reference="b")]
-    assert reference_note({"rows": rows}) == ""
+    assert note_of(rows) == ""
 
 
 def test_rows_of_one_seed_that_differ_are_named():
@@ -55,7 +61,7 @@ def test_rows_of_one_seed_that_differ_are_named():
         {"name": "family", "after": "run"},
         {"name": "run", "reference": "a"},
     ]
-    assert reference_note({"rows": rows, "shared": shared}) == (
+    assert note_of(rows, shared) == (
         " NOT ALL ROWS OF SEED 3 LEARNT FROM THE SAME REFERENCE: reference, encrl from "
         "a; layer_copy spaced from b."
     )

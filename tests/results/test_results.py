@@ -7,13 +7,28 @@ from result_folders import REFERENCES, RTF, make_model, make_shared
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_json
-from espnet_plugin.results.results import gather, merge, update_results
+from espnet_plugin.results.gather import gather
+from espnet_plugin.results.json_format import entries_to_json, read_entries
+from espnet_plugin.results.merge import merge, update_results
 from espnet_plugin.score.wer import score_texts
+
+
+def gathered(folders):
+    return entries_to_json(gather(folders))
+
+
+def merged(old, folders, **options):
+    old = old and read_entries(old)
+    return merge(old, gather(folders), "mini", **options).to_dict()
+
+
+def updated(*args, **options):
+    return update_results(*args, **options).to_dict()
 
 
 def test_row_holds_what_the_files_say(tmp_path):
     folder = make_model(tmp_path, "s6", wrong=2, valid_seconds=7)
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     expected = {
         "method": "scratch",
         "variant": "",
@@ -64,7 +79,7 @@ def test_rows_are_sorted_reference_first_then_method_then_larger_first(tmp_path)
         make_model(tmp_path, "e", "layer_copy", 6),
         make_model(tmp_path, "f", "reference", 12),
     ]
-    content = merge(None, gather(folders), "mini")
+    content = merged(None, folders)
     assert [row["dir"][-1] for row in content["rows"]] == list("fdcbae")
 
 
@@ -72,7 +87,7 @@ def test_missing_files_are_null_and_named(tmp_path, caplog):
     folder = make_model(tmp_path, "x", sets=("dev",))
     (folder / "rtf.json").unlink()
     write_json(folder / "cost.json", {"train_seconds": 1, "flops": 1, "epochs": 1})
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["test_wer"] is None and row["wer_ci95"] is None
     assert row["encoder_rtf"] is None and row["audio_seconds"] is None
     assert row["dev_wer"] == pytest.approx(5.0)
@@ -88,24 +103,24 @@ def test_missing_files_are_null_and_named(tmp_path, caplog):
 def test_folder_without_meta_is_left_out_and_named(tmp_path, caplog):
     (tmp_path / "asr_running").mkdir()
     (tmp_path / "asr_stats_raw").mkdir()
-    found = gather([tmp_path / "asr_running", tmp_path / "asr_stats_raw"])
+    found = gathered([tmp_path / "asr_running", tmp_path / "asr_stats_raw"])
     assert not found["rows"] and not found["shared"]
     assert found["skipped"] == ["asr_running"]
     assert "asr_running has no config.yaml" in caplog.text
     # Begun by this plugin and not finished: no experiment of somebody else.
     (tmp_path / "asr_running" / "config.yaml").touch()
     write_json(tmp_path / "asr_running" / "request.json", {})
-    assert gather([tmp_path / "asr_running"])["skipped"] == ["asr_running"]
+    assert gathered([tmp_path / "asr_running"])["skipped"] == ["asr_running"]
     assert "asr_running has no meta.json" in caplog.text
     with pytest.raises(UserError, match="none of the folders is a finished exp"):
-        update_results(tmp_path / "r.json", [tmp_path / "asr_running"], "mini")
+        updated(tmp_path / "r.json", [tmp_path / "asr_running"], "mini")
     assert not (tmp_path / "r.json").exists()
 
 
 def test_rtf_json_of_an_earlier_version_gives_a_row(tmp_path):
     folder = make_model(tmp_path, "old")
     write_json(folder / "rtf.json", {"encoder_rtf": 0.01})
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["encoder_rtf"] == 0.01 and row["params_nonzero"] is None
     assert row["rtf_load"] is None and row["params"] == 6000
     assert row["missing"] == [
@@ -120,7 +135,7 @@ def test_what_is_no_number_is_null_and_named(tmp_path):
     (folder / "decode_best_path/test/score.json").write_text(json.dumps(score))
     (folder / "rtf.json").write_text(json.dumps({**RTF, "encoder_rtf": float("inf")}))
     (folder / "cost.json").write_text('{"flops": NaN, "epochs": 3}')
-    content = update_results(tmp_path / "results.json", [folder], "mini")
+    content = updated(tmp_path / "results.json", [folder], "mini")
     row = content["rows"][0]
     assert row["test_wer"] == pytest.approx(5.0)
     assert row["test_cer"] is row["cer_ci95"] is row["encoder_rtf"] is None
@@ -140,25 +155,25 @@ def test_an_empty_test_set_is_no_score(tmp_path):
     folder = make_model(tmp_path, "empty")
     path = folder / "decode_best_path/test/score.json"
     write_json(path, {"utterances": 0, "words": 0, "wer": 0.0, "per_utterance": []})
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["test_wer"] is None and row["test_set"] is None
     assert row["missing"] == ["a word in the set 'test': it is empty"]
 
 
 def test_bad_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="is not a folder"):
-        gather([tmp_path / "nothing"])
+        gathered([tmp_path / "nothing"])
     write_json(tmp_path / "asr_a" / "meta.json", {"method": "scratch", "layers": 6})
     with pytest.raises(UserError, match="meta.json lacks seed"):
-        gather([tmp_path / "asr_a"])
+        gathered([tmp_path / "asr_a"])
     write_json(tmp_path / "encrl_a" / "meta.json", {"method": "encrl_pretrain"})
     with pytest.raises(UserError, match="serves"):
-        gather([tmp_path / "encrl_a"])
+        gathered([tmp_path / "encrl_a"])
     twins = [make_model(tmp_path, "one"), make_model(tmp_path, "two")]
     with pytest.raises(UserError, match="asr_one and .*asr_two both say"):
-        gather(twins)
+        gathered(twins)
     # The same folder twice is no mistake.
-    assert len(gather([twins[0], f"{twins[0]}/"])["rows"]) == 1
+    assert len(gathered([twins[0], f"{twins[0]}/"])["rows"]) == 1
 
 
 def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog):
@@ -167,28 +182,28 @@ def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog
         make_model(tmp_path / "mine", f"e{seed}", "encrl", seed=seed, shared="main")
         for seed in (1, 2)
     ]
-    content = update_results(file, [*mine, make_shared(tmp_path / "mine")], "mini")
+    content = updated(file, [*mine, make_shared(tmp_path / "mine")], "mini")
     assert not any("kept" in row for row in content["rows"] + content["shared"])
     assert "kept" not in caplog.text
     theirs = make_model(tmp_path / "theirs", "e1", "encrl", wrong=3)
-    content = update_results(file, [theirs])
+    content = updated(file, [theirs])
     assert [row.get("kept", False) for row in content["rows"]] == [False, True]
     assert content["shared"][0]["kept"]
     assert content["aggregates"][0]["kept"] == ["asr_e2", "encrl_main"]
     assert "for want of their folders: asr_e2, encrl_main;" in caplog.text
     # Drawn again, it says so still; read again, it is not old any more.
-    assert update_results(file, [])["rows"] == content["rows"]
-    again = update_results(file, [theirs, mine[1], tmp_path / "mine/encrl_main"])
+    assert updated(file, [])["rows"] == content["rows"]
+    again = updated(file, [theirs, mine[1], tmp_path / "mine/encrl_main"])
     assert not any("kept" in row for row in again["rows"] + again["shared"])
 
 
 def test_the_development_set_may_be_what_is_scored(tmp_path):
     file, model = tmp_path / "trials.json", make_model(tmp_path, "a")
-    content = update_results(file, [model], "mini", "best_path", "dev")
+    content = updated(file, [model], "mini", "best_path", "dev")
     assert content["on_dev"] and content["rows"][0]["test_wer"] is not None
     assert content["rows"][0]["test_wer"] == content["rows"][0]["dev_wer"]
-    assert update_results(file, [])["on_dev"]  # drawn again
-    other = update_results(tmp_path / "r.json", [model], "mini", "best_path", "test")
+    assert updated(file, [])["on_dev"]  # drawn again
+    other = updated(tmp_path / "r.json", [model], "mini", "best_path", "test")
     assert not other["on_dev"]
 
 
@@ -198,36 +213,36 @@ def test_processor_time_is_known_of_all_parts_or_not_at_all(tmp_path, epochs):
     if epochs is not None:
         known["per_epoch"] = epochs
     folder = make_model(tmp_path, "a", **known)
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["cpu_seconds"] == 3.0 and "cpu_without_cache" not in row
     # Not of an epoch: the sum is none.
     partly = {**known, "per_epoch": [{"cpu_seconds": 3.0}, {"train_seconds": 4.0}]}
-    row = gather([make_model(tmp_path, "b", layers=4, **partly)])["rows"][0]
+    row = gathered([make_model(tmp_path, "b", layers=4, **partly)])["rows"][0]
     assert row["cpu_seconds"] is None
     # Files of earlier versions say nothing of the pass over the teacher.
     once = {"teacher_cache": {"train_seconds": 9.0}}
     cached = make_shared(tmp_path, **known, once=once)
-    entry = gather([cached])["shared"][0]
+    entry = gathered([cached])["shared"][0]
     assert entry["cpu_seconds"] == 3.0 and entry["cpu_without_cache"]
     once["teacher_cache"]["cpu_seconds"] = 1.0
-    entry = gather([make_shared(tmp_path, **known, once=once)])["shared"][0]
+    entry = gathered([make_shared(tmp_path, **known, once=once)])["shared"][0]
     assert "cpu_without_cache" not in entry
 
 
 def test_table_grows_job_by_job(tmp_path):
     file = tmp_path / "results.json"
-    update_results(file, [make_model(tmp_path, "a", layers=6)], "mini")
-    update_results(file, [make_model(tmp_path, "b", layers=4)])
-    content = update_results(file, [make_model(tmp_path, "a", layers=6, wrong=3)])
+    updated(file, [make_model(tmp_path, "a", layers=6)], "mini")
+    updated(file, [make_model(tmp_path, "b", layers=4)])
+    content = updated(file, [make_model(tmp_path, "a", layers=6, wrong=3)])
     assert json.loads(file.read_text()) == content
     assert [row["layers"] for row in content["rows"]] == [6, 4]
     assert content["rows"][0]["test_wer"] == pytest.approx(15.0)
     with pytest.raises(UserError, match="of the corpus 'mini', not 'other'"):
-        update_results(file, [], "other")
+        updated(file, [], "other")
     with pytest.raises(UserError, match="name its corpus"):
-        update_results(tmp_path / "new.json", [tmp_path / "asr_a"])
+        updated(tmp_path / "new.json", [tmp_path / "asr_a"])
     with pytest.raises(UserError, match="no experiment folder is named"):
-        update_results(tmp_path / "new.json", [], "mini")
+        updated(tmp_path / "new.json", [], "mini")
 
 
 @pytest.mark.parametrize("name", ["main", "encrl_main", "exp/encrl_main"])
@@ -237,7 +252,7 @@ def test_shared_run_is_found_and_counted_once(tmp_path, name):
         make_model(tmp_path, "e6", "encrl", 6, shared=name),
         make_model(tmp_path, "e4", "encrl", 4, shared=name),
     ]
-    content = merge(None, gather(folders), "mini")
+    content = merged(None, folders)
     assert [row["shared"] for row in content["rows"]] == ["encrl_main"] * 2
     assert content["rows"][0]["train_flops"] == 2e15
     shared = content["shared"][0]
@@ -264,12 +279,12 @@ def test_a_run_that_goes_on_from_another_costs_both_but_once(tmp_path, caplog):
         make_model(tmp_path, f"e{n}", "encrl", n, shared=together.name, flops=n * 1e13)
         for n in (6, 4)
     ]
-    content = update_results(tmp_path / "r.json", [*rows, together], corpus="an4")
+    content = updated(tmp_path / "r.json", [*rows, together], corpus="an4")
     missing = content["rows"][0]["missing"]
     assert missing == ["cost of the shared run encrl_main"]
     assert content["families"][0]["shared_cost"]["train_flops"] is None
     main = tmp_path / "encrl_main"
-    content = update_results(tmp_path / "r.json", [main])
+    content = updated(tmp_path / "r.json", [main])
     assert content["rows"][0]["missing"] == []
     assert [entry.get("after") for entry in content["shared"]] == ["encrl_main", None]
     (family,) = content["families"]
@@ -285,11 +300,11 @@ def test_a_run_that_goes_on_from_another_costs_both_but_once(tmp_path, caplog):
 def test_shared_run_that_is_not_there_is_noted_until_it_is(tmp_path, caplog):
     file = tmp_path / "results.json"
     row = make_model(tmp_path, "e6", "encrl", shared="main")
-    content = update_results(file, [row], "mini")
+    content = updated(file, [row], "mini")
     assert content["rows"][0]["missing"] == ["cost of the shared run main"]
     assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] is None
     assert "not among the folders" in caplog.text
-    content = update_results(file, [make_shared(tmp_path)])
+    content = updated(file, [make_shared(tmp_path)])
     assert content["rows"][0]["missing"] == []
     assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] == 5e15
 
@@ -304,7 +319,7 @@ def test_sizes_that_keep_all_layers_are_one_family(tmp_path):
         )
         for size in (6, 1)
     ]
-    content = merge(None, gather(folders), "mini")
+    content = merged(None, folders)
     names = [(r["variant"], r["layers"], r["size"]) for r in content["rows"]]
     assert names == [("late", 12, 6), ("late", 12, 1)]
     (family,) = content["families"]
@@ -314,7 +329,7 @@ def test_sizes_that_keep_all_layers_are_one_family(tmp_path):
     old = {**content, "rows": [dict(row) for row in content["rows"]]}
     for row in old["rows"]:
         row["variant"] += f" as {row.pop('size')} layers"
-    again = merge(old, gather(folders[:1]), "mini")
+    again = merged(old, folders[:1])
     assert [(r["variant"], r["size"]) for r in again["rows"]] == [
         ("late", 6),
         ("late", 1),
@@ -333,7 +348,7 @@ def test_every_training_of_a_chain_is_missed(tmp_path):
         ([row, tmp_path / "late"], ["early"]),
         ([row, tmp_path / "late", tmp_path / "early"], ["first"]),
     ):
-        missing = merge(None, gather(folders), "mini")["rows"][0]["missing"]
+        missing = merged(None, folders)["rows"][0]["missing"]
         assert [m for m in missing if m.startswith(note)] == [
             f"{note} {name}" for name in lacking
         ]
@@ -350,7 +365,7 @@ def test_what_is_built_on_one_run_in_two_ways_pays_for_it_once(tmp_path):
         make_model(tmp_path, "e6", "encrl", 6, shared=together.name, flops=0),
         make_model(tmp_path, "e4", "encrl", 4, shared="encrl_main", flops=0),
     ]
-    (family,) = merge(None, gather(folders), "mini")["families"]
+    (family,) = merged(None, folders)["families"]
     assert family["shared_cost"]["train_flops"] == 3e15 + 5e14
 
 
@@ -359,7 +374,7 @@ def test_seeds_are_joined_with_mean_range_and_pooled_interval(tmp_path):
         make_model(tmp_path, f"s{seed}", seed=seed, wrong=wrong)
         for seed, wrong in ((1, 1), (2, 2), (3, 5))
     ]
-    one = merge(None, gather(folders), "mini")["aggregates"][0]
+    one = merged(None, folders)["aggregates"][0]
     assert one["seeds"] == [1, 2, 3] and one["scored"] == 3
     assert one["test_wer_mean"] == pytest.approx((5 + 10 + 25) / 3)
     assert (one["test_wer_min"], one["test_wer_max"]) == pytest.approx((5, 25))
@@ -373,7 +388,7 @@ def test_speakers_of_the_score_stay_the_unit(tmp_path):
     speakers = {utt: "xy"[i % 2] for i, utt in enumerate(REFERENCES)}
     score = score_texts(REFERENCES, REFERENCES, speakers, "speaker", 50)
     write_json(folder / "decode_best_path" / "test" / "score.json", score.to_dict())
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["bootstrap_unit"] == "speaker"
     assert row["test_words_by_unit"] == "12 8"
 
@@ -384,13 +399,13 @@ def test_interval_over_speakers_where_there_are_several(tmp_path):
     wrong = {utt: "a b" if s == "x" else "a b c d" for utt, s in speakers.items()}
     score = score_texts(REFERENCES, wrong, speakers, resamples=50)
     write_json(folder / "decode_best_path" / "test" / "score.json", score.to_dict())
-    row = gather([folder])["rows"][0]
+    row = gathered([folder])["rows"][0]
     assert row["bootstrap_unit"] == "utterance"
     assert row["test_errors_by_speaker"] == "6 0"
     assert row["test_words_by_speaker"] == "12 8"
     # Two speakers, one all right and one half wrong: both extremes are drawn.
     assert row["wer_ci95_speakers"] == [0.0, 50.0]
-    one = merge(None, gather([folder]), "mini")["aggregates"][0]
+    one = merged(None, [folder])["aggregates"][0]
     assert one["wer_ci95_speakers"] == [0.0, 50.0]
 
 
@@ -399,11 +414,10 @@ def test_other_test_sets_are_refused_unless_allowed(tmp_path):
     fewer = {utt: REFERENCES[utt] for utt in list(REFERENCES)[:3]}
     score = score_texts(fewer, fewer, resamples=50)
     write_json(folders[1] / "decode_best_path/test/score.json", score.to_dict())
-    found = gather(folders)
     with pytest.raises(UserError, match="5 and 3 utterances, 3 names in common"):
-        merge(None, found, "mini")
-    content = merge(None, found, "mini", intersection=True)
+        merged(None, folders)
+    content = merged(None, folders, intersection=True)
     assert sorted(s["utterances"] for s in content["test_sets"].values()) == [3, 5]
     # A replaced row takes its test set with it.
-    content = merge(content, gather([make_model(tmp_path, "b", layers=4)]), "mini")
+    content = merged(content, [make_model(tmp_path, "b", layers=4)])
     assert [s["utterances"] for s in content["test_sets"].values()] == [5]

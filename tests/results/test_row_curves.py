@@ -4,7 +4,8 @@ import pytest
 from result_folders import make_model, make_shared
 
 from espnet_plugin.files import write_json
-from espnet_plugin.results.results import gather
+from espnet_plugin.results.gather import gather
+from espnet_plugin.results.json_format import entries_to_json
 
 RATES = {
     "plain": "loss_ctc={0}, cer_ctc=0.{0}, loss_att=nan, cer=nan, loss=99",
@@ -48,7 +49,7 @@ def curves(folders):
     keys = ("curve_epochs", "dev_cer_by_epoch", "dev_loss_by_epoch")
     return {
         row.get("mode") or row["size"]: tuple(row[key] for key in keys)
-        for row in gather(folders)["rows"]
+        for row in entries_to_json(gather(folders))["rows"]
     }
 
 

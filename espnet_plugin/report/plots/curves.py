@@ -3,7 +3,7 @@
 import logging
 import math
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional, Sequence, Union
+from typing import Callable, Iterable, Mapping, Optional, Sequence, Union
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -15,37 +15,39 @@ from espnet_plugin.report.plots.style import (
     plt,
     save_figure,
 )
-from espnet_plugin.results.size import row_size
+from espnet_plugin.results.results import Results
+from espnet_plugin.results.row import Row
 
 __all__ = ["plot_curves"]
 
-_KINDS = (
-    ("dev_cer_by_epoch", "dev CER (%)"),
-    ("dev_loss_by_epoch", "dev loss"),
+# What of a row a line of panels shows; None: it is not known.
+Values = Callable[[Row], Optional[tuple[float, ...]]]
+
+_KINDS: tuple[tuple[Values, str], ...] = (
+    (lambda row: row.curve.dev_cer_by_epoch, "dev CER (%)"),
+    (lambda row: row.curve.dev_loss_by_epoch, "dev loss"),
 )
 # More sizes than that would make panels too small; the rest is in results.json.
 _MOST_SIZES = 5
 _MARKS_A_CURVE = 7
 
 
-def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optional[Path]:
+def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
     """Draw a panel for each size and mode, with a line for each model and seed.
 
     Args:
-        results: Content of results.json.
+        results: Whose rows are drawn.
         folder: Where learning_curves.{png,svg} go.
 
     Returns:
         The PNG file; None, and a warning, if no row has a curve.
     """
-    rows = [
-        row for row in results.get("rows", []) if any(row.get(key) for key, _ in _KINDS)
-    ]
-    kinds = [(key, label) for key, label in _KINDS if any(r.get(key) for r in rows)]
+    rows = [row for row in results.rows if any(of(row) for of, _ in _KINDS)]
+    kinds = [(of, label) for of, label in _KINDS if any(map(of, rows))]
     if not rows:
         logging.warning("no learning curves are drawn: no folder has a train.log")
         return None
-    sizes = sorted({row_size(row) for row in rows}, reverse=True)
+    sizes = sorted({row.identity.size for row in rows}, reverse=True)
     if len(sizes) > _MOST_SIZES:
         logging.warning(
             "learning curves: sizes of %s layers are drawn, %s are not",
@@ -56,7 +58,7 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Where models have one mode, it is None.
-    modes = sorted({row.get("mode") for row in rows}, key=str, reverse=True)
+    modes = sorted({row.mode for row in rows}, key=str, reverse=True)
     columns = [(size, mode) for size in sizes for mode in modes]
     styles = method_styles(map(_key, rows))
     figure, panels = plt.subplots(
@@ -71,36 +73,36 @@ def plot_curves(results: Mapping[str, Any], folder: Union[str, Path]) -> Optiona
         squeeze=False,
         layout="constrained",
     )
-    for line, (key, label) in zip(panels, kinds):
+    for line, (of, label) in zip(panels, kinds):
         for panel, column in zip(line, columns):
-            shown = [row for row in rows if (row_size(row), row.get("mode")) == column]
-            _panel(panel, shown, key, styles)
+            shown = [row for row in rows if (row.identity.size, row.mode) == column]
+            _panel(panel, shown, of, styles)
         line[0].set_ylabel(label)
-        _scale(line[0], rows, key)
+        _scale(line[0], rows, of)
     for panel, (size, mode) in zip(panels[0], columns):
         text = f"{size or '?'} layers" + (f", {mode}" if mode else "")
         panel.set_title(text, fontsize=10)
     for panel in panels[-1]:
         panel.set_xlabel("epoch")
-    figure.suptitle(f"{results.get('corpus', '')}: learning curves", fontsize=11)
+    figure.suptitle(f"{results.corpus}: learning curves", fontsize=11)
     add_legend(figure, panels.flat)
     return save_figure(figure, folder / "learning_curves")
 
 
 def _panel(
     panel: Axes,
-    rows: Sequence[Mapping],
-    key: str,
+    rows: Sequence[Row],
+    of: Values,
     styles: Mapping[tuple[str, str], tuple[str, str]],
 ) -> None:
     for row in rows:
-        values = _numbers(row.get(key))
+        values = of(row)
         if not values:
             continue
         name = _key(row)
         colour, marker = styles[name]
         panel.plot(
-            _numbers(row["curve_epochs"]),
+            row.curve.curve_epochs,
             values,
             color=colour,
             linewidth=1.0,
@@ -117,15 +119,15 @@ def _panel(
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _key(row: Mapping) -> tuple[str, str]:
+def _key(row: Row) -> tuple[str, str]:
     """Method and variant, as in the other pictures."""
-    return style_key(row["method"], row.get("variant") or "", row.get("mode"))
+    return style_key(row.identity.method, row.identity.variant, row.mode)
 
 
-def _scale(panel: Axes, rows: Iterable[Mapping], key: str) -> None:
+def _scale(panel: Axes, rows: Iterable[Row], of: Values) -> None:
     """Logarithmic, so that the end, where models differ, is not flat at the bottom."""
-    curves = [_finite(_numbers(row.get(key))) for row in rows]
-    values = [value for curve in curves for value in curve]
+    curves = [of(row) or () for row in rows]
+    values = [value for curve in curves for value in curve if math.isfinite(value)]
     if min(values) <= 0:
         panel.set_ylim(0, 1.05 * max(values) or 1.0)
         return
@@ -134,11 +136,3 @@ def _scale(panel: Axes, rows: Iterable[Mapping], key: str) -> None:
     panel.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=20))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _numbers(text: Optional[str]) -> list[float]:
-    return [float(number) for number in (text or "").split()]
-
-
-def _finite(values: Iterable[float]) -> list[float]:
-    return [value for value in values if math.isfinite(value)]

@@ -2,15 +2,14 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.report.plots.dual import plot_dual_mode
 from espnet_plugin.report.plots.scatter import Panel, draw_scatter
-from espnet_plugin.report.table import set_name
-from espnet_plugin.results.aggregate import Group, group_rows
-from espnet_plugin.results.family import family_costs
-from espnet_plugin.results.row_cost import pflop
+from espnet_plugin.results.family import Family
+from espnet_plugin.results.group import Group
+from espnet_plugin.results.results import Results
 
 __all__ = ["plot_results"]
 
@@ -19,7 +18,7 @@ PathLike = Union[str, Path]
 _SECONDS_PER_HOUR = 3600.0
 
 
-def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
+def plot_results(results: Results, folder: PathLike) -> list[Path]:
     """Draw WER against parameters, cost of a model and of a family, real-time factor.
 
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
@@ -31,7 +30,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     panel for each.
 
     Args:
-        results: Content of results.json.
+        results: What is drawn.
         folder: Where wer_params, wer_cost, wer_family_cost and wer_rtf go, as .png and
             as .svg; those for which nothing is known are left out.
 
@@ -41,11 +40,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
     Raises:
         UserError: If no row has a test score to draw.
     """
-    groups = [
-        group
-        for group in group_rows(results.get("rows", []), results.get("shared", []))
-        if group.test_wer is not None
-    ]
+    groups = [group for group in results.groups if group.test_wer is not None]
     if not groups:
         raise UserError(
             "results.json has no row with a test score, so there is nothing to plot: "
@@ -53,11 +48,10 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    corpus = results.get("corpus", "")
+    corpus, scored = results.corpus, results.set_name
     if any(group.mode for group in groups):
-        return plot_dual_mode(groups, folder, corpus, set_name(results))
-    families = _family_panels(groups, results)
-    scored = set_name(results)
+        return plot_dual_mode(groups, folder, corpus, scored)
+    families = _family_panels(results.families)
     written = [
         draw_scatter(
             folder / "wer_params",
@@ -92,7 +86,7 @@ def plot_results(results: Mapping[str, Any], folder: PathLike) -> list[Path]:
             [
                 Panel(
                     "encoder real-time factor (nearly equal ones set side by side)",
-                    lambda group: group.encoder_rtf,
+                    lambda group: group.mean("encoder_rtf"),
                 )
             ],
             side_by_side=True,
@@ -116,7 +110,7 @@ def _size_panels(groups: Sequence[Group]) -> list[Panel]:
 
 def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
     panels = [
-        Panel("training, teacher included (PFLOP)", lambda group: pflop(group.whole)),
+        Panel("training, teacher included (PFLOP)", lambda group: group.whole.pflop),
         _hours("cpu_seconds", "training (processor hours)"),
         _hours("train_seconds", "training (wall-clock hours)"),
     ]
@@ -132,23 +126,22 @@ def _hours(key: str, label: str) -> Panel:
     return Panel(label, lambda group: _scale(group.whole[key], _SECONDS_PER_HOUR))
 
 
-def _family_panels(groups: Sequence[Group], results: Mapping[str, Any]) -> list[Panel]:
+def _family_panels(families: Sequence[Family]) -> list[Panel]:
     """A panel a size: the sizes of one family all stand at the same cost.
 
     Only families of the same sizes, as many as any has, are drawn: others cost less for
     having less to make.
     """
-    families = family_costs(results["rows"], results.get("shared", []))
     if not families:
         return []
-    sizes = max((family.layers for family in families), key=len)
-    other = [family.name for family in families if family.layers != sizes]
+    sizes = max((family.sizes for family in families), key=len)
+    other = [family.label for family in families if family.sizes != sizes]
     if other:
         logging.warning("wer_family_cost: not of the same sizes: %s", ", ".join(other))
     costs = {
-        (family.method, family.variant): pflop(family.whole)
+        (family.method, family.variant): family.whole.pflop
         for family in families
-        if family.layers == sizes
+        if family.sizes == sizes
     }
 
     def panel(size: int) -> Panel:

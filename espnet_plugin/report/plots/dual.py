@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from espnet_plugin.report.plots.scatter import Panel, draw_scatter
-from espnet_plugin.results.aggregate import Group
-from espnet_plugin.results.row_cost import pflop
+from espnet_plugin.results.group import Group
 
 __all__ = ["plot_dual_mode"]
 
@@ -55,8 +54,11 @@ def plot_dual_mode(
             groups,
             f"{corpus}: word error rate and speed (nearly equal ones set side by side)",
             _panels(
-                ("real-time factor of one chunk", lambda group: group.chunk_rtf),
-                ("encoder real-time factor", lambda group: group.encoder_rtf),
+                (
+                    "real-time factor of one chunk",
+                    lambda group: group.mean("chunk_rtf"),
+                ),
+                ("encoder real-time factor", lambda group: group.mean("encoder_rtf")),
             ),
             side_by_side=True,
             scored=scored,
@@ -85,4 +87,4 @@ def _millions(group: Group) -> Optional[float]:
 
 
 def _cost(group: Group) -> Optional[float]:
-    return pflop(group.whole)
+    return group.whole.pflop

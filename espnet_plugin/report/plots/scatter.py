@@ -18,7 +18,7 @@ from espnet_plugin.report.plots.style import (
     plt,
     save_figure,
 )
-from espnet_plugin.results.aggregate import Group
+from espnet_plugin.results.group import Group
 
 __all__ = ["Panel", "draw_scatter"]
 
@@ -38,7 +38,7 @@ class Panel:
     """One panel of a figure.
 
     Attributes:
-        label: Of the axis, with the unit.
+        label: Name of the axis, with the unit.
         x_of: Where a group stands; None (or 0): not in this panel.
         title: Above it.
     """
@@ -59,9 +59,9 @@ def draw_scatter(
     """Draw the error rates of groups, with a line for each series within a panel.
 
     Args:
-        stem: Of the files, which get .png and .svg.
+        stem: Path of the files without their endings, .png and .svg.
         groups: With a test score. All pictures of the same groups have the same styles.
-        title: Of the figure.
+        title: Title of the figure.
         panels: Side by side; those in which no group has a place are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
         scored: What the scored set is called.
@@ -145,7 +145,7 @@ def _panel(
 ) -> tuple[list[Label], list[tuple[float, float]]]:
     """Draw one panel; return the labels that are still to be placed, and all points."""
     known = [group for one in lines for group in one.groups if x_of(group)]
-    say_seeds = len({group.scored for one in lines for group in one.groups}) > 1
+    say_seeds = len({one.scored for one in lines}) > 1
     exact = [x_of(group) for group in known]
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
@@ -221,16 +221,17 @@ def _log_ticks(panel: Axes, decades: float) -> None:
 
 
 def _bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
-    if group.wer_ci95 is None or group.test_wer > limit:
+    ends = group.intervals["wer_ci95"]
+    if ends is None or group.test_wer > limit:
         return
-    low, high = group.wer_ci95[0], min(group.wer_ci95[1], limit)
+    low, high = ends[0], min(ends[1], limit)
     panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
     panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
 
 
 def _upper_limit(groups: Sequence[Group]) -> float:
     rates = sorted(group.test_wer for group in groups)
-    tops = [g.wer_ci95[1] if g.wer_ci95 else g.test_wer for g in groups]
+    tops = [max(g.intervals["wer_ci95"] or (g.test_wer,)) for g in groups]
     cut = _LIMIT_IN_MEDIANS * rates[len(rates) // 2]
     highest = max(max(tops), rates[-1]) * 1.05
     # With nothing but zeros any positive limit does.

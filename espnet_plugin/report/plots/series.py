@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterable, Optional
 
-from espnet_plugin.results.aggregate import Group
+from espnet_plugin.results.group import Group
 
 __all__ = ["Series", "series_of", "style_key", "without_mode"]
 
@@ -17,8 +17,8 @@ class Series:
     """Groups of one method, variant and mode that differ in size, or in a percentage.
 
     Attributes:
-        method: Of all of them.
-        variant: Of all of them, without the mode and the percentage.
+        method: Method of all of them.
+        variant: Variant of all of them, without the mode and the percentage.
         groups: Largest first.
     """
 
@@ -41,18 +41,18 @@ class Series:
         """What a legend calls it, with the sizes or amounts."""
         name = f"{self.method} {self.variant}".strip()
         # As in the tables, which say what it means.
-        kept = next((g.kept.mark for g in self.groups if g.kept.names), "")
+        mark = next((g.retained.mark for g in self.groups if g.retained.names), "")
         if any(_amount(group) for group in self.groups):
             amounts = ", ".join(_amount(group) for group in self.groups)
-            return f"{name} ({amounts} %){kept}"
+            return f"{name} ({amounts} %){mark}"
         whole = all(group.size != group.layers for group in self.groups)
         sizes = ", ".join(str(group.size or "?") for group in self.groups)
-        return f"{name} ({'as ' if whole else ''}{sizes} layers){kept}"
+        return f"{name} ({'as ' if whole else ''}{sizes} layers){mark}"
 
     @property
     def scored(self) -> str:
         """Over how many seeds its means are."""
-        counts = sorted({group.scored for group in self.groups})
+        counts = sorted({len(group.scored) for group in self.groups})
         text = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
         return f"{text} seed{'s' if text != '1' else ''}"
 

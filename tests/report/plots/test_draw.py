@@ -5,6 +5,7 @@ import re
 import matplotlib.image
 import numpy as np
 import pytest
+from result_folders import make_results
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.report.plots import draw as plots
@@ -14,7 +15,6 @@ from espnet_plugin.report.plots.draw import plot_results
 from espnet_plugin.report.plots.labels import Label, place_labels
 from espnet_plugin.report.plots.series import series_of
 from espnet_plugin.report.plots.style import plt
-from espnet_plugin.results.aggregate import group_rows
 
 
 def make_row(method, layers, wer, variant="", **more):
@@ -36,10 +36,6 @@ def make_row(method, layers, wer, variant="", **more):
     }
 
 
-def results_of(rows):
-    return {"corpus": "mini", "rows": rows, "shared": []}
-
-
 def colours_in(file):
     """The distinct colours of a picture, as 24-bit numbers."""
     pixels = (matplotlib.image.imread(file)[..., :3] * 255).round().astype(int)
@@ -50,7 +46,7 @@ def test_both_plots_in_both_forms_with_each_methods_colour(tmp_path):
     rows = [make_row("reference", 12, 8.0)]
     rows += [make_row("encrl", n, 20.0 - n) for n in (6, 4, 2)]
     rows += [make_row("scratch", n, 25.0 - n) for n in (6, 4, 2)]
-    written = plot_results(results_of(rows), tmp_path / "plots")
+    written = plot_results(make_results(rows), tmp_path / "plots")
     assert [path.name for path in written] == [
         "wer_params.png",
         "wer_cost.png",
@@ -64,21 +60,21 @@ def test_both_plots_in_both_forms_with_each_methods_colour(tmp_path):
 
 
 def test_a_single_row_is_drawn(tmp_path):
-    for path in plot_results(results_of([make_row("encrl", 6, 9.0)]), tmp_path):
+    for path in plot_results(make_results([make_row("encrl", 6, 9.0)]), tmp_path):
         assert 0x0072B2 in colours_in(path)
 
 
 def test_rows_of_the_same_size_and_cost_are_drawn(tmp_path):
     rows = [make_row("encrl", 6, 9.0 + i, variant=f"v{i}") for i in range(12)]
-    assert len(plot_results(results_of(rows), tmp_path)) == 3
+    assert len(plot_results(make_results(rows), tmp_path)) == 3
 
 
 def test_no_errors_and_all_errors_are_drawn(tmp_path):
     rows = [make_row("encrl", 6, 0.0), make_row("scratch", 6, 0.0)]
-    assert len(plot_results(results_of(rows), tmp_path)) == 3
+    assert len(plot_results(make_results(rows), tmp_path)) == 3
     rows = [make_row("encrl", n, 10.0) for n in (2, 4, 6)]
     rows.append(make_row("untrained", 6, 100.0))
-    assert len(plot_results(results_of(rows), tmp_path)) == 4
+    assert len(plot_results(make_results(rows), tmp_path)) == 4
 
 
 def texts_in(file):
@@ -88,7 +84,7 @@ def texts_in(file):
 
 def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path):
     rows = [make_row("encrl", n, 20.0 - n, params_nonzero=n * 200_000) for n in (6, 4)]
-    plot_results(results_of(rows), tmp_path)
+    plot_results(make_results(rows), tmp_path)
     assert "non-zero parameters (million)" not in texts_in(tmp_path / "wer_params")
     rows += [
         make_row("magnitude", 12, 20.0 - n, size=n, params_nonzero=n * 200_000)
@@ -98,7 +94,7 @@ def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path
         make_row("magnitude", 12, 9.0, f"one-shot {share} %", params_nonzero=2e6)
         for share in (10, 5)
     ]
-    plot_results(results_of(rows), tmp_path)
+    plot_results(make_results(rows), tmp_path)
     texts = texts_in(tmp_path / "wer_params")
     assert texts.count("non-zero parameters (million)") == 1
     for name in (
@@ -109,7 +105,7 @@ def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path
         assert texts.count(name) == 1
     marks = [
         [one.mark(group) for group in one.groups]
-        for one in series_of(group_rows(rows, []))
+        for one in series_of(make_results(rows).groups)
     ]
     assert marks == [["6", "4"], ["6", "4"], ["5 %", "10 %"]]
 
@@ -135,18 +131,18 @@ def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeyp
     ]
     run = {"name": "run", "serves": [6, 4], "train_seconds": 1.0, "audio_seconds": 1.0}
     run.update(train_flops=3e14, teacher_flops=1e14, epochs=1)
-    plot_results({**results_of(rows), "shared": [run]}, tmp_path)
+    plot_results(make_results(rows, [run]), tmp_path)
     of_all = pytest.approx({"scratch": 1.0, "encrl": 0.4})
     assert drawn["wer_family_cost"] == {"6 layers": of_all, "4 layers": of_all}
 
 
 def test_cost_in_processor_hours_where_all_rows_say_it(tmp_path):
     rows = [make_row("encrl", n, 9.0, cpu_seconds=60.0) for n in (6, 4)]
-    plot_results(results_of(rows), tmp_path)
+    plot_results(make_results(rows), tmp_path)
     texts = texts_in(tmp_path / "wer_cost")
     assert "training (processor hours)" in texts
     assert "training (wall-clock hours)" not in texts
-    plot_results(results_of([*rows, make_row("scratch", 6, 9.0)]), tmp_path)
+    plot_results(make_results([*rows, make_row("scratch", 6, 9.0)]), tmp_path)
     assert "training (wall-clock hours)" in texts_in(tmp_path / "wer_cost")
 
 
@@ -163,7 +159,7 @@ def test_a_long_label_at_the_edge_stays_in_its_panel():
 def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):
     unknown = {"train_seconds": None, "train_flops": None, "teacher_flops": None}
     rows = [make_row("reference", 12, 8.0, **unknown)]
-    written = plot_results(results_of(rows), tmp_path)
+    written = plot_results(make_results(rows), tmp_path)
     assert [path.name for path in written] == ["wer_params.png", "wer_rtf.png"]
     assert "wer_cost.png is not drawn" in caplog.text
 
@@ -173,7 +169,7 @@ def test_nothing_to_draw_is_refused(tmp_path, rows):
     for row in rows:
         row.update(test_wer=None, wer_ci95=None)
     with pytest.raises(UserError, match="nothing to plot"):
-        plot_results(results_of(rows), tmp_path / "plots")
+        plot_results(make_results(rows), tmp_path / "plots")
     assert not (tmp_path / "plots").exists()
 
 
@@ -195,14 +191,14 @@ def test_curves_have_a_panel_a_size(tmp_path):
         for layers in (6, 4)
     ]
     rows.append(make_row("reference", 12, 9.0))  # has no curve, and no panel
-    written = plot_curves(results_of(rows), tmp_path / "plots")
+    written = plot_curves(make_results(rows), tmp_path / "plots")
     assert written.name == "learning_curves.png"
     drawn = written.with_suffix(".svg").read_text()
     assert "stroke: #0072b2" in drawn and "stroke: #d55e00" in drawn
 
 
 def test_without_a_curve_nothing_is_drawn(tmp_path, caplog):
-    assert plot_curves(results_of([make_row("encrl", 6, 9.0)]), tmp_path) is None
+    assert plot_curves(make_results([make_row("encrl", 6, 9.0)]), tmp_path) is None
     assert "no folder has a train.log" in caplog.text
 
 
@@ -230,7 +226,7 @@ def test_two_modes_have_a_panel_each_and_a_training_one_style(tmp_path):
     for percent in (30, 50, 70):
         rows += two_modes(f"self-pruned {percent} %", 9.0, percent / 100, seeds=3)
     rows += two_modes("self-pruned 50 %, drawn", 9.0, 0.5)
-    written = plot_results(results_of(rows), tmp_path)
+    written = plot_results(make_results(rows), tmp_path)
     assert [path.stem for path in written] == ["wer_params", "wer_cost", "wer_rtf"]
     for path in written:
         texts = texts_in(path)
@@ -238,9 +234,9 @@ def test_two_modes_have_a_panel_each_and_a_training_one_style(tmp_path):
         # Once in the legend, for both panels, with what its means are worth.
         assert texts.count("dual_mode self-pruned (30, 50, 70 %), 3 seeds") == 1
         assert texts.count("dual_mode dense (4 layers), 1 seed") == 1
-    lines = series_of(group_rows(rows, []))
+    lines = series_of(make_results(rows).groups)
     assert len(lines) == 6 and len({one.key for one in lines}) == 3
-    curves = texts_in(plot_curves(results_of(rows), tmp_path))
+    curves = texts_in(plot_curves(make_results(rows), tmp_path))
     assert {"4 layers, streaming", "4 layers, full"} <= set(curves)
     assert curves.count("dual_mode self-pruned 50 %") == 1
 
@@ -255,7 +251,7 @@ def test_a_streaming_model_stands_at_what_is_left_of_it(tmp_path, monkeypatch):
         return stem
 
     monkeypatch.setattr(dual_plots, "draw_scatter", draw)
-    plot_results(results_of(two_modes("self-pruned 50 %", 9.0, 0.5)), tmp_path)
+    plot_results(make_results(two_modes("self-pruned 50 %", 9.0, 0.5)), tmp_path)
     assert drawn == {
         ("wer_params", "streaming"): pytest.approx([0.4]),
         ("wer_params", "full context"): pytest.approx([0.8]),
@@ -267,5 +263,5 @@ def test_a_streaming_model_stands_at_what_is_left_of_it(tmp_path, monkeypatch):
 
 
 def test_seeds_are_not_said_where_all_have_the_same_number(tmp_path):
-    plot_results(results_of([make_row("encrl", 6, 9.0)]), tmp_path)
+    plot_results(make_results([make_row("encrl", 6, 9.0)]), tmp_path)
     assert "encrl (6 layers)" in texts_in(tmp_path / "wer_params")

@@ -1,0 +1,162 @@
+"""Tables of quality and size, and of what models and families cost."""
+
+from typing import Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.report.table import Line, Table, metric_table
+from espnet_plugin.results.cell_text import NOT_KNOWN, rtf
+from espnet_plugin.results.family import Family
+from espnet_plugin.results.group import Group
+from espnet_plugin.results.metric import COST, FAMILY, QUALITY
+from espnet_plugin.results.references import reference_note
+from espnet_plugin.results.results import Results
+from espnet_plugin.results.size import size_text
+
+__all__ = ["cost_table", "family_table", "quality_table"]
+
+_NAME_HEADER = ("method", "variant", "layers")
+_QUALITY_NOTES = """\
+WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the set
+({name}: {words} words), the errors of all seeds pooled; it does not cover the luck of
+the seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
+speakers are drawn, for what others would give; with few speakers it is rough."""
+_SIZE_NOTE = """\
+ {example} layers: all layers are kept, cut to the parameters of a model of so few."""
+_COST_NOTES = """\
+A cost is that of one model, mean over seeds. Where a model is built on training that
+serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
+whole*, the shared part counted in full for that one model."""
+_CACHE_NOTES = """\
+ It leaves out the pass that filled the teacher's cache, which was not measured so
+({names})."""
+_FAMILY_NOTES = """\
+All sizes of a method made together, what they share counted once; mean over the
+complete sets of sizes. Times are as in the table of costs. Last column: PFLOP of the
+same sizes from scratch (variant {baseline}) divided by this family's."""
+
+
+def quality_table(results: Results) -> Table:
+    """Error rates and sizes: one line a method, variant and size, seeds joined.
+
+    Raises:
+        UserError: If there is no row.
+    """
+    lines = _lines(results)
+    on_dev = results.set_name == "dev"
+    table = metric_table(
+        QUALITY,
+        (_NAME_HEADER, ()),
+        lines,
+        (_QUALITY_NOTES, f"`?`: not measured yet.{_quality_remarks(results)}"),
+        _scored_on(results),
+        # On dev it would say the same once more.
+        without=("dev_wer",) if on_dev else (),
+    )
+    header = [name.replace("test", results.set_name) for name in table.header]
+    return Table(header, table.lines, table.notes)
+
+
+def cost_table(results: Results) -> Table:
+    """What training and running take, in the lines of `quality_table`.
+
+    Raises:
+        UserError: If there is no row.
+    """
+    lines = _lines(results)
+    entries = [*results.rows, *results.runs.values()]
+    cached = [one for one in entries if one.training.cpu_without_cache]
+    names = ", ".join(one.name for one in cached)
+    facts = {"cache": _CACHE_NOTES.format(names=names) if cached else ""}
+    return metric_table(COST, (_NAME_HEADER, ()), lines, (_COST_NOTES, ""), facts)
+
+
+def family_table(results: Results) -> Optional[Table]:
+    """What all sizes of a method cost together; None if none has two sizes."""
+    families = results.families
+    if not families:
+        return None
+    scratch = [family for family in families if family.method == "scratch"]
+    lines = [
+        Line(
+            [
+                family.label,
+                "+".join(map(str, family.sizes)) + family.retained.mark,
+                str(family.sets),
+            ],
+            family,
+            [_ratio(scratch, family)],
+        )
+        for family in families
+    ]
+    baseline = (scratch[0].variant if scratch else "") or "-"
+    return metric_table(
+        FAMILY,
+        (("family", "layers", "sets"), ("scratch / this",)),
+        lines,
+        (_FAMILY_NOTES.format(baseline=baseline), ""),
+        with_column_notes=False,
+    )
+
+
+def _lines(results: Results) -> list[Line]:
+    if not results.groups:
+        raise UserError(
+            "results.json has no row yet: train and score a model first (stages 4 to 7)"
+        )
+    return [
+        Line(
+            [
+                group.method,
+                group.variant or "-",
+                size_text(group.layers, group.size) + group.retained.mark,
+            ],
+            group,
+        )
+        for group in results.groups
+    ]
+
+
+def _scored_on(results: Results) -> dict[str, str]:
+    """What the notes say of the test set."""
+    words = {
+        row.quality.test_words for group in results.groups for row in group.scored[:1]
+    }
+    units = {row.quality.bootstrap_unit or "utterance" for row in results.rows}
+    return {
+        "name": results.set_name,
+        "words": " or ".join(map(str, sorted(words - {None}))) or NOT_KNOWN,
+        "unit": " or ".join(f"{unit}s" for unit in sorted(units)),
+    }
+
+
+def _quality_remarks(results: Results) -> str:
+    """What has to be known of these very rows."""
+    groups, remarks = results.groups, ""
+    if len({row.quality.test_set for row in results.rows} - {None}) > 1:
+        remarks += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."
+    cut = next((group for group in groups if group.size != group.layers), None)
+    if cut is not None:
+        remarks += _SIZE_NOTE.format(example=size_text(cut.layers, cut.size))
+    reference = next((group for group in groups if group.method == "reference"), None)
+    pruned = [_pruning_note(group, reference) for group in groups if group.is_pruned]
+    if pruned:
+        remarks += (
+            " † zeros: smaller once compressed or stored sparsely, same speed: "
+            f"{'; '.join(pruned)}."
+        )
+    return remarks + reference_note(results.rows, results.runs)
+
+
+def _pruning_note(group: Group, reference: Optional[Group]) -> str:
+    factors = f"RTF {rtf(group.mean('encoder_rtf'))}"
+    if reference is not None and reference is not group:
+        factors += f", reference {rtf(reference.mean('encoder_rtf'))}"
+    return f"{group.label} ({factors})"
+
+
+def _ratio(scratch: list[Family], family: Family) -> str:
+    same = [one for one in scratch if one.sizes == family.sizes]
+    if not same:
+        return NOT_KNOWN
+    ours, theirs = family.whole.flops, same[0].whole.flops
+    return f"{theirs / ours:.2f}" if ours and theirs else NOT_KNOWN

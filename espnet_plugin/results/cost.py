@@ -1,0 +1,75 @@
+"""What making models costs: their own training, and that of the runs they rest on.
+
+A sum or a mean is not known as soon as a part is not: a cost must not look smaller.
+"""
+
+from dataclasses import dataclass
+from typing import Iterable, Mapping, Optional, Sequence
+
+from espnet_plugin.results.metric import mean_if_all_known, sum_if_known
+from espnet_plugin.results.metrics import cost_metrics
+from espnet_plugin.results.row import Row
+from espnet_plugin.results.shared_run import Runs
+
+__all__ = ["Cost", "mean_cost", "own_cost", "shared_cost", "sum_cost"]
+
+_FLOPS_PER_PFLOP = 1e15
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures of a training, or of several, by the names of the cost metrics."""
+
+    figures: Mapping[str, Optional[float]]
+
+    def __getitem__(self, name: str) -> Optional[float]:
+        return self.figures[name]
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return sum_cost([self, other])
+
+    @property
+    def flops(self) -> Optional[float]:
+        """Operations of training and teacher together."""
+        return sum_if_known([self["train_flops"], self["teacher_flops"]])
+
+    @property
+    def pflop(self) -> Optional[float]:
+        """10^15 of `flops`; None if there are none: a picture has no place for zero."""
+        return self.flops / _FLOPS_PER_PFLOP if self.flops else None
+
+
+def own_cost(row: Row) -> Cost:
+    """Cost of the row's own training."""
+    return Cost({one.name: one.of(row) for one in cost_metrics()})
+
+
+def shared_cost(names: Iterable[str], runs: Runs) -> Cost:
+    """Cost of some shared runs, each in full; zero where none is named."""
+    named = [runs.get(name) for name in names]
+    return Cost(
+        {
+            one.name: sum_if_known([run and one.of(run) for run in named])
+            for one in cost_metrics()
+        }
+    )
+
+
+def sum_cost(costs: Sequence[Cost]) -> Cost:
+    """Add each figure by itself."""
+    return Cost(
+        {
+            one.name: sum_if_known([cost[one.name] for cost in costs])
+            for one in cost_metrics()
+        }
+    )
+
+
+def mean_cost(costs: Sequence[Cost]) -> Cost:
+    """Mean of each figure by itself."""
+    return Cost(
+        {
+            one.name: mean_if_all_known([cost[one.name] for cost in costs])
+            for one in cost_metrics()
+        }
+    )

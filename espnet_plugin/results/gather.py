@@ -1,0 +1,133 @@
+"""Gather what the finished folders of an experiment say.
+
+Nothing is guessed: a figure whose file is not there yet is not known, and the row says
+under ``missing`` which file that is. So is what is not a finite number.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable, Iterable, Mapping, Optional, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json
+from espnet_plugin.results.curves import read_curve
+from espnet_plugin.results.json_format import Entries, digest_of
+from espnet_plugin.results.model_folder import (
+    read_espnet_folder,
+    read_model_folder,
+    read_shared_folder,
+)
+from espnet_plugin.results.row import Row, TestSet
+from espnet_plugin.results.shared_run import Runs, SharedRun, chain_of, runs_by_name
+
+__all__ = ["full_name", "gather"]
+
+PathLike = Union[str, Path]
+Entry = Union[Row, SharedRun]
+
+_ENCRL = "encrl_pretrain"
+
+
+def gather(
+    folders: Iterable[PathLike],
+    decoding: Optional[str] = None,
+    test_set: Optional[str] = None,
+    dev_set: str = "dev",
+) -> Entries:
+    """Read model folders and EncRL folders, in any order.
+
+    A folder of this plugin without meta.json (a training that has not ended) and one
+    without config.yaml are left out, logged, and named under "skipped"; ESPnet's
+    asr_stats* folders are ignored, and a folder named twice counts once.
+
+    Args:
+        folders: Experiment folders.
+        decoding: See `read_model_folder` and `read_espnet_folder`.
+        test_set: See there.
+        dev_set: See there.
+
+    Raises:
+        UserError: If a folder does not exist, or two hold the same model.
+    """
+    rows: list[tuple[Path, Row]] = []
+    shared: list[tuple[Path, SharedRun]] = []
+    skipped: list[str] = []
+    test_sets: dict[str, TestSet] = {}
+    for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
+        if not folder.is_dir():
+            raise UserError(f"{folder} is not a folder: name existing exp/ folders")
+        if folder.name.startswith("asr_stats"):
+            # ESPnet keeps the statistics beside the models, where exp/asr_* finds them.
+            continue
+        read = _reader(folder)
+        if read is None:
+            what = "meta.json" if (folder / "config.yaml").exists() else "config.yaml"
+            logging.warning("%s has no %s: left out of the results", folder, what)
+            skipped.append(folder.resolve().name)
+        elif read is read_shared_folder:
+            shared.append((folder, read_shared_folder(folder)))
+        else:
+            row, names = read(folder, decoding, test_set, dev_set)
+            if names is not None:
+                key = digest_of(names)
+                test_sets[key] = names
+                row = replace(row, quality=replace(row.quality, test_set=key))
+            rows.append((folder, row))
+    for name, entry in [(row.identity.folder, row) for _, row in rows] + [
+        (run.folder, run) for _, run in shared
+    ]:
+        if entry.missing:
+            logging.warning("%s lacks %s", name, ", ".join(entry.missing))
+    _refuse_twins(rows, lambda row: row.identity.row_key)
+    _refuse_twins(shared, lambda run: run.name)
+    return Entries(
+        rows=tuple(_with_curve(folder, row, shared) for folder, row in rows),
+        shared_runs=tuple(run for _, run in shared),
+        skipped=tuple(skipped),
+        test_sets=test_sets,
+    )
+
+
+def full_name(name: Optional[str], runs: Runs) -> Optional[str]:
+    """Return the name that a run has among ``runs``; a row may say it as a path."""
+    if not name:
+        return name
+    name = Path(name).name
+    return f"encrl_{name}" if name not in runs and f"encrl_{name}" in runs else name
+
+
+def _reader(folder: Path) -> Optional[Callable]:
+    if (folder / "meta.json").exists():
+        meta = read_json(folder / "meta.json")
+        # What serves several models is no model.
+        shared = meta.get("serves") or meta.get("method") == _ENCRL
+        return read_shared_folder if shared else read_model_folder
+    # A request is what this plugin begins a training with.
+    begun = (folder / "request.json").exists()
+    return (
+        read_espnet_folder if (folder / "config.yaml").exists() and not begun else None
+    )
+
+
+def _with_curve(
+    folder: Path, row: Row, shared: Iterable[tuple[Path, SharedRun]]
+) -> Row:
+    by_name: Mapping[str, tuple[Path, SharedRun]] = {one[1].name: one for one in shared}
+    runs = runs_by_name(run for _, run in shared)
+    chain = chain_of(full_name(row.identity.shared_run, runs), runs)
+    before = [by_name[name] for name in reversed(chain) if name in by_name]
+    return replace(row, curve=read_curve(folder, row, before))
+
+
+def _refuse_twins(entries: Iterable[tuple[Path, Entry]], key_of: Callable) -> None:
+    seen: dict = {}
+    for path, entry in entries:
+        key = key_of(entry)
+        if key in seen:
+            raise UserError(
+                f"{seen[key]} and {path} both say they are {key}: give "
+                "one another variant or seed in its meta.json (or, without that, "
+                "another folder's name), or name only one"
+            )
+        seen[key] = path

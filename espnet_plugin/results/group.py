@@ -1,0 +1,229 @@
+"""Rows that differ in nothing but the seed: their means, intervals and cost."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from espnet_plugin.results import metrics
+from espnet_plugin.results.cost import Cost, mean_cost, own_cost, shared_cost
+from espnet_plugin.results.metric import Metric, PooledInterval
+from espnet_plugin.results.retained import Retained, retained_of
+from espnet_plugin.results.row import Interval, Row
+from espnet_plugin.results.shared_run import Runs, chain_of, reference_of
+from espnet_plugin.score.bootstrap import bootstrap_interval
+
+__all__ = ["Group", "Pooled", "group_rows", "make_group"]
+
+# A bias that starts at zero and stays there is no pruning.
+_PRUNED_BELOW = 0.99
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Counts of several seeds on one set.
+
+    Attributes:
+        errors: Mean over seeds by unit of the bootstrap, shape (units,).
+        lengths: Words or characters by unit, shape (units,).
+    """
+
+    errors: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows that differ in nothing but the seed.
+
+    Attributes:
+        rows: One a seed.
+        own: Mean cost of one model, without the shared run.
+        shared: Mean cost of the shared run, in full; zeros where there is none.
+        intervals: 95 % intervals of means by the names of `PooledInterval`, percent.
+        pooled: Word errors on the test set; None if they cannot be pooled.
+        references: Which the scored rows learnt from; None among them if not known.
+        retained: What of the rows and their runs is of an earlier results.json.
+    """
+
+    rows: tuple[Row, ...]
+    own: Cost
+    shared: Cost
+    intervals: Mapping[str, Optional[Interval]]
+    pooled: Optional[Pooled] = field(repr=False, compare=False)
+    references: frozenset
+    retained: Retained
+
+    @property
+    def method(self) -> str:
+        return self.rows[0].identity.method
+
+    @property
+    def variant(self) -> str:
+        return self.rows[0].identity.variant
+
+    @property
+    def layers(self) -> int:
+        return self.rows[0].identity.layers
+
+    @property
+    def size(self) -> int:
+        """Layers of a model of as many parameters; mostly the layers."""
+        return self.rows[0].identity.size
+
+    @property
+    def mode(self) -> Optional[str]:
+        """``full`` or ``streaming``; None where a model has one mode."""
+        return self.rows[0].mode
+
+    @property
+    def name(self) -> str:
+        """Method and variant, for a legend."""
+        return self.rows[0].identity.name
+
+    @property
+    def label(self) -> str:
+        """Method, variant and size: what the group is called in a sentence."""
+        return self.rows[0].identity.label
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(row.identity.seed for row in self.rows)
+
+    @cached_property
+    def scored(self) -> tuple[Row, ...]:
+        """The rows that have a test score."""
+        return tuple(row for row in self.rows if row.quality.test_wer is not None)
+
+    @property
+    def test_sets(self) -> frozenset:
+        """Keys of the test sets of the scored rows, None among them if not known."""
+        return frozenset(row.quality.test_set for row in self.scored)
+
+    @cached_property
+    def test_wer(self) -> Optional[float]:
+        """Mean over seeds, percent."""
+        return self.mean("test_wer")
+
+    @cached_property
+    def params(self) -> Optional[float]:
+        """Parameters of one model."""
+        return self.mean("params")
+
+    @cached_property
+    def params_nonzero(self) -> Optional[float]:
+        """Those of them that are not exactly zero."""
+        return self.mean("params_nonzero")
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether weights were set to zero: such a model is as fast as a dense one."""
+        if not self.params or self.params_nonzero is None:
+            return False
+        return self.params_nonzero < _PRUNED_BELOW * self.params
+
+    @property
+    def has_shared(self) -> bool:
+        """Whether a part of the cost is that of a shared run."""
+        return any(row.identity.shared_run for row in self.rows)
+
+    @cached_property
+    def whole(self) -> Cost:
+        """Cost of one model with the shared run counted in full."""
+        return self.own + self.shared
+
+    def values(self, name: str) -> list[float]:
+        """Return what is known of a metric, a figure a seed."""
+        metric = metrics.find_metric(name)
+        return [value for value in map(metric.of, self.rows) if value is not None]
+
+    def mean(self, name: str) -> Optional[float]:
+        """Return a metric averaged over seeds; None where it is not known of any."""
+        known = self.values(name)
+        return metrics.find_metric(name).average(known) if known else None
+
+    def range(self, name: str) -> Optional[Interval]:
+        """Return a metric's lowest and highest seed."""
+        known = self.values(name)
+        return (min(known), max(known)) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        written = {
+            "method": self.method,
+            "variant": self.variant,
+            "layers": self.layers,
+            "size": self.size,
+            "seeds": list(self.seeds),
+            "scored": len(self.scored),
+            "kept": list(self.retained.names),
+        }
+        for metric in metrics.METRICS:
+            if metric.aggregated and not metric.is_cost:
+                written.update(self._aggregate(metric))
+        return {
+            **written,
+            "own_cost_mean": dict(self.own.figures),
+            "whole_cost_mean": dict(self.whole.figures),
+        }
+
+    def _aggregate(self, metric: Metric) -> dict[str, Any]:
+        name = metric.name
+        found: dict[str, Any] = {f"{name}_mean": self.mean(name)}
+        if metric.ranged:
+            low, high = self.range(name) or (None, None)
+            found.update({f"{name}_min": low, f"{name}_max": high})
+        for one in metric.intervals:
+            ends = self.intervals[one.name]
+            found[one.name] = list(ends) if ends else None
+        return found
+
+
+def group_rows(rows: Iterable[Row], runs: Runs) -> tuple[Group, ...]:
+    """Join rows that differ only in the seed, in the rows' order.
+
+    The interval of several seeds is that of their mean on this test set: the errors of
+    one utterance are pooled over seeds, and whole utterances (or speakers, if the
+    scores were made so) are drawn. It covers the choice of the test utterances, not the
+    luck of the seed: for that, the range stands beside it.
+    """
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.identity.group_key, []).append(row)
+    return tuple(make_group(members, runs) for members in groups.values())
+
+
+def make_group(rows: Sequence[Row], runs: Runs) -> Group:
+    """Make one group of its rows, see `group_rows`."""
+    scored = [row for row in rows if row.quality.test_wer is not None]
+    chains = [chain_of(row.identity.shared_run, runs) for row in rows]
+    return Group(
+        rows=tuple(rows),
+        own=mean_cost(list(map(own_cost, rows))),
+        shared=mean_cost([shared_cost(names, runs) for names in chains]),
+        intervals={
+            one.name: _interval([r for r in rows if metric.of(r) is not None], one)
+            for metric in metrics.METRICS
+            for one in metric.intervals
+        },
+        pooled=_pool(scored, "test_errors_by_unit", "test_words_by_unit"),
+        references=frozenset(reference_of(row, runs) for row in scored),
+        retained=retained_of(rows, runs),
+    )
+
+
+def _interval(rows: Sequence[Row], one: PooledInterval) -> Optional[Interval]:
+    if len(rows) == 1:
+        return getattr(rows[0].quality, one.name)
+    pooled = _pool(rows, one.errors, one.lengths)
+    return bootstrap_interval(pooled.errors, pooled.lengths) if pooled else None
+
+
+def _pool(rows: Sequence[Row], errors: str, lengths: str) -> Optional[Pooled]:
+    """Pool counts over seeds; None where they are not of the same units."""
+    units = {getattr(row.quality, lengths) for row in rows}
+    sets = {row.quality.test_set for row in rows}
+    if len(units) != 1 or None in units or len(sets) > 1:
+        return None
+    counts = np.array([getattr(row.quality, errors) for row in rows], dtype=float)
+    return Pooled(counts.mean(axis=0), np.array(units.pop(), dtype=float))

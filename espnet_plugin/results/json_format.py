@@ -1,0 +1,181 @@
+"""How rows and shared runs stand in ``results.json``: flat, by the names of the fields.
+
+The file holds ``corpus``; ``rows``, one for each model (see `Row`); ``shared``, the
+runs that serve several models (see `SharedRun`); ``test_sets`` by a digest of names and
+numbers of words; ``skipped``, the folders that were no finished experiment; ``on_dev``,
+true if the figures called test are of the development set. What is computed from these
+stands under ``aggregates`` (over seeds), ``families`` (cost of all sizes together) and
+``comparisons`` (paired); it is made anew, and is not read.
+"""
+
+import hashlib
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Iterator, Mapping, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.results import row as parts
+from espnet_plugin.results.row import Row, TestSet
+from espnet_plugin.results.shared_run import SharedRun
+from espnet_plugin.results.size import variant_and_size
+
+__all__ = ["Entries", "digest_of", "entries_to_json", "read_entries", "read_row"]
+
+_PARTS = {
+    "identity": parts.Identity,
+    "size": parts.Size,
+    "quality": parts.Quality,
+    "training": parts.TrainingCost,
+    "running": parts.Running,
+    "dual_mode": parts.DualMode,
+    "curve": parts.Curve,
+}
+_REQUIRED = ("method", "layers", "seed")
+# In which order a row's keys are written; others follow. A file that is only drawn
+# again stays as it is.
+_ROW_ORDER = """
+method variant layers size seed params checkpoint shared
+reference decoding mode sparsity latency_ms blocks_file_bytes test_wer test_words
+wer_ci95 wer_ci95_speakers test_cer cer_ci95 dev_wer dev_wer_ci95 train_seconds
+valid_seconds cpu_seconds train_flops teacher_flops audio_seconds epochs
+cpu_without_cache params_nonzero file_bytes macs_per_audio_second peak_memory_mb
+chunk_rtf chunk_ms chunk_audio_ms encoder_rtf rtf_load rtf_threads macs_audio_seconds
+dir bootstrap_unit test_errors_by_unit test_words_by_unit test_char_errors_by_unit
+test_chars_by_unit test_errors_by_speaker test_words_by_speaker dev_errors_by_unit
+dev_words_by_unit missing test_set
+""".split()
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Rows and shared runs, and what belongs to them, before anything is computed.
+
+    Attributes:
+        rows: One a model.
+        shared_runs: Trainings that serve several models.
+        test_sets: By `digest_of`, what rows are scored on.
+        skipped: Names of folders that were no finished experiment.
+        corpus: Its name; None where that is not said yet.
+        on_dev: Whether the figures called test are of the development set.
+    """
+
+    rows: tuple[Row, ...] = ()
+    shared_runs: tuple[SharedRun, ...] = ()
+    test_sets: Mapping[str, TestSet] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+    corpus: Optional[str] = None
+    on_dev: bool = False
+
+
+def digest_of(test_set: TestSet) -> str:
+    """Return what tells whether two sets are the same: names and numbers of words.
+
+    The texts themselves are in no score.json.
+    """
+    names, words = " ".join(test_set.names), " ".join(map(str, test_set.words))
+    return hashlib.sha256(f"{names}\n{words}".encode()).hexdigest()[:12]
+
+
+def read_row(content: Mapping[str, Any]) -> Row:
+    """Read a row; files of earlier versions have the size in the variant.
+
+    Raises:
+        UserError: If it lacks what identifies a row.
+    """
+    lacking = [key for key in _REQUIRED if content.get(key) is None]
+    if lacking:
+        raise UserError(
+            f"a row of results.json ({content.get('dir') or content.get('method')}) "
+            f"lacks {', '.join(lacking)}: add them by hand, or gather its folder again"
+        )
+    variant, size = variant_and_size(
+        content.get("variant"), content["layers"], content.get("size")
+    )
+    return _read(Row, {**content, "variant": variant, "size": size})
+
+
+def read_entries(content: Any) -> Entries:
+    """Read the content of ``results.json`` as far as it is not computed.
+
+    Raises:
+        UserError: If it has not the form of a results.json.
+    """
+    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+        raise UserError("this is no results.json: it has no list under 'rows'")
+    return Entries(
+        rows=tuple(map(read_row, content["rows"])),
+        shared_runs=tuple(_read(SharedRun, one) for one in content.get("shared", [])),
+        test_sets={
+            key: TestSet(
+                tuple(one["names"].split()), tuple(map(int, one["words"].split()))
+            )
+            for key, one in content.get("test_sets", {}).items()
+        },
+        skipped=tuple(content.get("skipped", [])),
+        corpus=content.get("corpus"),
+        on_dev=content.get("on_dev", False),
+    )
+
+
+def entries_to_json(entries: Entries) -> dict[str, Any]:
+    """Return the part of ``results.json`` that `read_entries` reads."""
+    return {
+        "corpus": entries.corpus,
+        "rows": [_in_order(_write(row)) for row in entries.rows],
+        "shared": list(map(_write, entries.shared_runs)),
+        "test_sets": {
+            key: {
+                "utterances": len(one.names),
+                "names": " ".join(one.names),
+                "words": " ".join(map(str, one.words)),
+            }
+            for key, one in entries.test_sets.items()
+        },
+        "skipped": list(entries.skipped),
+        "on_dev": entries.on_dev,
+    }
+
+
+def _keys(kind: type) -> Iterator[tuple[str, Field, str]]:
+    """Yield the part, the field and the key of all that the file has of an entry."""
+    for one in fields(kind):
+        if one.name in _PARTS:
+            for inner in fields(_PARTS[one.name]):
+                yield one.name, inner, inner.metadata.get("key", inner.name)
+        elif one.name != "more":
+            yield "", one, one.metadata.get("key", one.name)
+
+
+def _read(kind: type, content: Mapping[str, Any]) -> Any:
+    found: dict[str, dict[str, Any]] = {"": {}}
+    more = dict(content)
+    for part, one, key in _keys(kind):
+        value = more.pop(key, None)
+        if value is None:
+            continue
+        if "text" in one.metadata:
+            value = tuple(map(float, value.split()))
+        elif isinstance(value, list):
+            value = tuple(value)
+        found.setdefault(part, {})[one.name] = value
+    made = {name: _PARTS[name](**found[name]) for name in found if name}
+    return kind(**found[""], **made, more=more)
+
+
+def _write(entry: Any) -> dict[str, Any]:
+    written = {}
+    for part, one, key in _keys(type(entry)):
+        owner = getattr(entry, part) if part else entry
+        value = getattr(owner, one.name, None)
+        # Without the part there is nothing to be known.
+        if owner is None or (one.metadata.get("seldom") and value in (None, False)):
+            continue
+        if isinstance(value, tuple):
+            digits = one.metadata.get("text")
+            value = " ".join(f"{v:{digits}}" for v in value) if digits else list(value)
+        written[key] = value
+    return {**written, **entry.more}
+
+
+def _in_order(written: dict[str, Any]) -> dict[str, Any]:
+    known = [key for key in _ROW_ORDER if key in written]
+    return {key: written[key] for key in dict.fromkeys([*known, *written])}

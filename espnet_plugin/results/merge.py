@@ -1,0 +1,201 @@
+"""Put what was gathered into a ``results.json`` that may be there already."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Iterable, Mapping, Optional, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json
+from espnet_plugin.results.gather import full_name, gather
+from espnet_plugin.results.json_format import Entries, read_entries
+from espnet_plugin.results.results import Results, make_results
+from espnet_plugin.results.retained import retained_of
+from espnet_plugin.results.row import Row, TestSet
+from espnet_plugin.results.shared_run import Runs, chain_of, runs_by_name
+
+__all__ = ["merge", "update_results", "write_results"]
+
+PathLike = Union[str, Path]
+
+_FIRST_METHODS = ("reference", "encrl", "scratch")
+_RUN_NOTE = "cost of the shared run"
+
+
+def merge(
+    old: Optional[Entries], new: Entries, corpus: str, intersection: bool = False
+) -> Results:
+    """Put what was gathered into an existing results.json's content.
+
+    A row is the same row if method, variant, layers, size and seed are; a shared run,
+    if its name is. The new one replaces the old one whole; an old one that no new one
+    replaces is retained and marked (see `retained`).
+
+    Args:
+        old: Content of results.json, or None.
+        new: From `gather`.
+        corpus: Name of the corpus.
+        intersection: Rows may be scored on different test sets; they are compared on
+            the utterances that they share.
+
+    Raises:
+        UserError: If ``old`` is of another corpus, or rows are scored on different test
+            sets and ``intersection`` is not set.
+    """
+    old = old if old is not None else Entries(corpus=corpus)
+    if old.corpus != corpus:
+        raise UserError(
+            f"results.json is of the corpus {old.corpus!r}, not {corpus!r}: "
+            "choose another --results_json or the right --corpus"
+        )
+    rows = {row.identity.row_key: row for row in old.rows}
+    runs = dict(runs_by_name(old.shared_runs))
+    if new.rows or new.shared_runs or new.skipped:
+        # Without a folder, what the file holds is only drawn again.
+        rows = {key: replace(row, retained=True) for key, row in rows.items()}
+        runs = {key: replace(run, retained=True) for key, run in runs.items()}
+    for row in new.rows:
+        before = rows.get(row.identity.row_key)
+        if before and before.identity.folder not in (None, row.identity.folder):
+            logging.warning(
+                "%s replaces %s", row.identity.folder, before.identity.folder
+            )
+        rows[row.identity.row_key] = row
+    runs.update(runs_by_name(new.shared_runs))
+    merged = [_with_shared_run(row, runs) for row in rows.values()]
+    retained = retained_of(merged, runs).names
+    if retained:
+        logging.warning(
+            "kept from the results.json that was there, and marked in the tables, for "
+            "want of their folders: %s; another --results_json leaves them out",
+            ", ".join(retained),
+        )
+    test_sets = {**old.test_sets, **new.test_sets}
+    used = {row.quality.test_set for row in merged}
+    entries = Entries(
+        corpus=corpus,
+        rows=tuple(sorted(merged, key=_row_order)),
+        shared_runs=tuple(sorted(runs.values(), key=lambda run: run.name)),
+        test_sets={key: one for key, one in test_sets.items() if key in used},
+        skipped=new.skipped,
+        on_dev=new.on_dev or old.on_dev,
+    )
+    if not intersection:
+        _refuse_other_test_sets(entries.rows, entries.test_sets)
+    return make_results(entries)
+
+
+def update_results(
+    results_json: PathLike,
+    folders: Iterable[PathLike],
+    corpus: Optional[str] = None,
+    decoding: Optional[str] = None,
+    test_set: Optional[str] = None,
+    dev_set: str = "dev",
+    intersection: bool = False,
+) -> Results:
+    """Gather ``folders`` into the file ``results_json``, which need not exist yet.
+
+    Args:
+        results_json: The file.
+        folders: May be empty if the file exists: then only what is derived is renewed.
+        corpus: May be None if the file exists.
+        decoding: See `gather`.
+        test_set: See there.
+        dev_set: See there.
+        intersection: See `merge`.
+
+    Returns:
+        What the file now holds; comparisons are not made yet.
+
+    Raises:
+        UserError: If neither a folder nor the file exists, no corpus is named, or the
+            folders hold no model.
+    """
+    results_json = Path(results_json)
+    folders = list(folders)
+    old = read_entries(read_json(results_json)) if results_json.exists() else None
+    if old is None and not folders:
+        raise UserError(
+            f"{results_json} does not exist and no experiment folder is named: "
+            "name some, e.g. exp/asr_* exp/encrl_*"
+        )
+    if corpus is None:
+        if old is None:
+            raise UserError(f"{results_json} is new: name its corpus with --corpus")
+        corpus = old.corpus
+    new = gather(folders, decoding, test_set, dev_set)
+    if test_set is not None:
+        new = replace(new, on_dev=test_set == dev_set)
+        old = old and replace(old, on_dev=new.on_dev)
+    results = merge(old, new, corpus, intersection)
+    if not results.rows and not results.runs:
+        raise UserError(
+            f"none of the folders is a finished experiment "
+            f"({', '.join(new.skipped) or 'statistics only'}): name folders with "
+            "config.yaml, and with scores"
+        )
+    write_results(results_json, results)
+    return results
+
+
+def write_results(results_json: PathLike, results: Results) -> None:
+    """Write results.json.
+
+    Raises:
+        UserError: If it held NaN or Infinity, or cannot be written.
+    """
+    try:
+        write_json(results_json, results.to_dict())
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(
+            f"{results_json} holds NaN or Infinity: mend that by hand, or delete it "
+            "and gather again"
+        ) from error
+
+
+def _refuse_other_test_sets(
+    rows: Iterable[Row], test_sets: Mapping[str, TestSet]
+) -> None:
+    scored = [row for row in rows if row.quality.test_set in test_sets]
+    other = [
+        row for row in scored if row.quality.test_set != scored[0].quality.test_set
+    ]
+    if not other:
+        return
+    pair = scored[0], other[0]
+    first, second = (test_sets[row.quality.test_set].names for row in pair)
+    raise UserError(
+        f"{' and '.join(row.name for row in pair)} are scored on different test sets "
+        f"({len(first)} and {len(second)} utterances, {len({*first} & {*second})} "
+        "names in common): choose with --test_set, score both on one set and text, or "
+        "compare what they share with --intersection"
+    )
+
+
+def _row_order(row: Row) -> tuple:
+    method, variant, layers, size, seed = row.identity.row_key
+    first = _FIRST_METHODS.index(method) if method in _FIRST_METHODS else 99
+    return (first, method, variant, -size, -layers, seed)
+
+
+def _with_shared_run(row: Row, runs: Runs) -> Row:
+    """Give a row's run its full name, and note a run whose cost is not known."""
+    if not row.identity.shared_run:
+        return row
+    name = full_name(row.identity.shared_run, runs)
+    # The note of an earlier merge may be settled by now.
+    missing = [item for item in row.missing if not item.startswith(_RUN_NOTE)]
+    lacking = [one for one in chain_of(name, runs) if one not in runs]
+    missing += [f"{_RUN_NOTE} {one}" for one in lacking]
+    if name in lacking:
+        logging.warning(
+            "%s is built on the training %s, which is not among the folders: its "
+            "whole cost is not known",
+            row.name,
+            name,
+        )
+    identity = replace(row.identity, shared_run=name)
+    return replace(row, identity=identity, missing=tuple(missing))

@@ -1,0 +1,122 @@
+"""What an entry of the table of metrics says; the table itself is in `metrics`."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Sequence, Union
+
+import numpy as np
+
+from espnet_plugin.results.cell_text import Writer
+
+__all__ = [
+    *("COST", "DUAL", "FAMILY", "QUALITY", "TIME", "Column", "FileValue", "Metric"),
+    *("PooledInterval", "mean_if_all_known", "sum_if_known"),
+]
+
+# The tables that columns may stand in.
+QUALITY, COST, FAMILY, DUAL = "quality", "cost", "family", "dual"
+# The unit of a column of times: minutes or hours, whichever suits the whole table.
+TIME = "time"
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean of what is known."""
+    return float(np.mean(values))
+
+
+def sum_if_known(values: Sequence[Optional[float]]) -> Optional[float]:
+    """Sum, or None as soon as one is not known."""
+    return None if any(value is None for value in values) else float(sum(values))
+
+
+def mean_if_all_known(values: Sequence[Optional[float]]) -> Optional[float]:
+    """Mean, or None as soon as one is not known."""
+    total = sum_if_known(values)
+    return None if total is None else total / len(values)
+
+
+@dataclass(frozen=True)
+class FileValue:
+    """A figure of an experiment folder's file that no field of `Row` holds.
+
+    Attributes:
+        file: ``rtf`` or ``cost``: which of rtf.json and cost.json.
+        key: Its key there.
+    """
+
+    file: str
+    key: str
+
+
+@dataclass(frozen=True)
+class PooledInterval:
+    """A 95 % interval of a metric's mean over seeds, from fields of `Quality`.
+
+    Attributes:
+        name: Field with the interval of one seed, and key in the aggregates.
+        errors: Field with the errors by unit, which are pooled over several seeds.
+        lengths: Field with the words or characters by unit.
+    """
+
+    name: str
+    errors: str
+    lengths: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where and how a metric is shown.
+
+    Attributes:
+        tables: One table, or several joined by ``+``.
+        header: Name of the column; ``{time}`` stands for the unit of a table's times.
+        write: Writes the cell.
+        unit: What figures are divided by, or `TIME`.
+        optional: Whether the column is left out where nothing is known for it.
+        note: What has to be known to read it; it stands below the table. ``{cache}``
+            stands for what is known of the teacher's cache.
+    """
+
+    tables: str
+    header: str
+    write: Writer
+    unit: Union[float, str] = 1.0
+    optional: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: Unique; the beginning of its keys in the aggregates.
+        source: Dotted path of a field of `Row` (of a cost: of `SharedRun` too), or a
+            `FileValue`.
+        columns: Where it is shown.
+        average: What becomes of the known figures of several seeds.
+        is_cost: Whether it is paid for making a model: it is then added up with that of
+            shared runs and over families, stands in the aggregates within
+            ``own_cost_mean`` and ``whole_cost_mean``, and is not known as soon as a
+            part of it is not.
+        aggregated: Whether it stands in the aggregates.
+        ranged: Whether its lowest and highest seed stand there too.
+        intervals: Its intervals, which stand there too.
+    """
+
+    name: str
+    source: Union[str, FileValue]
+    columns: tuple[Column, ...] = ()
+    average: Callable[[Sequence[float]], float] = mean
+    is_cost: bool = False
+    aggregated: bool = True
+    ranged: bool = False
+    intervals: tuple[PooledInterval, ...] = ()
+
+    def of(self, entry: Any) -> Optional[float]:
+        """Return the figure of a row or a shared run; None where it is not known."""
+        if isinstance(self.source, FileValue):
+            return entry.more.get(self.name)
+        for name in self.source.split("."):
+            # A part may not be there: most models have one mode.
+            entry = getattr(entry, name, None)
+        return entry

@@ -1,0 +1,186 @@
+"""The one table of metrics: what is measured, where it comes from, how it is shown.
+
+To add a metric, add one entry to `METRICS`. It then stands under ``<name>_mean`` in the
+aggregates of ``results.json`` and in the tables, markdown and HTML, that its columns
+name. A figure that no field of `Row` holds is taken from a file of the experiment
+folder with a `FileValue`, and is kept in ``results.json`` under the metric's name:
+
+    Metric(
+        "energy_joule",
+        FileValue("rtf", "energy_joule"),
+        (Column(COST, "energy (J)", figure(fixed(1)), optional=True, note="..."),),
+    )
+
+Columns and the notes below the tables stand in the order of the entries.
+"""
+
+from typing import Iterator
+
+from espnet_plugin.results.cell_text import (
+    figure,
+    fixed,
+    known,
+    marked_if_pruned,
+    only_interval,
+    paid,
+    paid_with_teacher,
+    percent,
+    rate,
+    rtf_and_load,
+    seeds_and_range,
+    shared_part,
+    significant,
+)
+from espnet_plugin.results.metric import (
+    COST,
+    DUAL,
+    FAMILY,
+    QUALITY,
+    TIME,
+    Column,
+    FileValue,
+    Metric,
+    PooledInterval,
+)
+
+__all__ = ["METRICS", "columns_of", "cost_metrics", "file_values", "find_metric"]
+
+_MEGA, _GIGA, _PETA, _HOUR = 1e6, 1e9, 1e15, 3600.0
+_PAID = f"{COST}+{FAMILY}"
+
+# A table is read by lines and columns, not as black would have it.
+# fmt: off
+METRICS: tuple[Metric, ...] = (
+    Metric("params", "size.params", aggregated=False, columns=(
+        Column(QUALITY, "params (M)", figure(fixed(2)), _MEGA),
+    )),
+    Metric("params_nonzero", "size.params_nonzero", aggregated=False, columns=(
+        Column(QUALITY, "non-zero (M)", marked_if_pruned(fixed(2)), _MEGA, True),
+        Column(DUAL, "streaming params, non-zero (M)", figure(fixed(2)), _MEGA, note="""
+            Non-zero: masked heads, units and channels are cut out; masked blocks are
+            zeros, multiplied like any number, so the model is no faster than the dense
+            one."""),
+    )),
+    Metric("file_bytes", "size.file_bytes", aggregated=False, columns=(
+        Column(QUALITY, "file (MB)", figure(fixed(2)), _MEGA, True, note="""
+            File: the checkpoint as it is."""),
+    )),
+    Metric("blocks_file_bytes", "dual_mode.blocks_file_bytes", (
+        Column(DUAL, "file without masked blocks MB", figure(known(fixed(2))), _MEGA,
+               True, note="""
+            File without masked blocks: `model.blocks.pth`, the same model, in which
+            each unmasked block stands with a 32-bit number."""),
+    ), aggregated=False),
+    Metric("test_wer", "quality.test_wer", ranged=True, columns=(
+        Column(QUALITY, "test WER % [95 %]", rate("wer_ci95")),
+        Column(QUALITY, "[by speaker]", only_interval("wer_ci95_speakers"), 1.0, True),
+        Column(QUALITY, "seeds (range)", seeds_and_range),
+    ), intervals=(
+        PooledInterval("wer_ci95", "test_errors_by_unit", "test_words_by_unit"),
+        PooledInterval(
+            "wer_ci95_speakers", "test_errors_by_speaker", "test_words_by_speaker"),
+    )),
+    Metric("test_cer", "quality.test_cer", columns=(
+        Column(QUALITY, "test CER % [95 %]", rate("cer_ci95")),
+    ), intervals=(
+        PooledInterval("cer_ci95", "test_char_errors_by_unit", "test_chars_by_unit"),
+    )),
+    Metric("dev_wer", "quality.dev_wer", columns=(
+        Column(QUALITY, "dev WER % [95 %]", rate("dev_wer_ci95")),
+    ), intervals=(
+        PooledInterval("dev_wer_ci95", "dev_errors_by_unit", "dev_words_by_unit"),
+    )),
+    Metric("sparsity", "dual_mode.sparsity", aggregated=False, columns=(
+        Column(DUAL, "masked", figure(percent), note="""
+            Masked: share of the weights within reach of the masks."""),
+    )),
+    Metric("chunk_rtf", "dual_mode.chunk_rtf", aggregated=False, columns=(
+        Column(DUAL, "RTF of one chunk", figure(significant), note="""
+            RTF of one chunk: median seconds of computing a chunk on one thread, per
+            second of audio in it, of the model as it is decoded (the sub-network cut
+            out)."""),
+    )),
+    Metric("latency_ms", "dual_mode.latency_ms", aggregated=False, columns=(
+        Column(DUAL, "latency ms", figure(fixed(0)), note="""
+            Latency: algorithmic, from the middle of a chunk's first feature frame to
+            the last sample that the chunk needs."""),
+    )),
+    Metric("train_seconds", "training.train_seconds", is_cost=True, columns=(
+        Column(_PAID, "training {time}", paid, TIME, note="""
+            Training: wall-clock time of the training steps, whatever else the machine
+            does."""),
+        Column(DUAL, "training min", shared_part, 60.0, note="""
+            Training: of both modes together, with all that it started from (a
+            pre-training, the model that is pruned afterwards), counted in full."""),
+    )),
+    Metric("cpu_seconds", "training.cpu_seconds", is_cost=True, columns=(
+        Column(_PAID, "processor {time}", paid, TIME, True, note="""
+            Processor: time of the training process, all its threads together; that of
+            other processes does not count.{cache}"""),
+    )),
+    Metric("audio_seconds", "training.audio_seconds", is_cost=True, columns=(
+        Column(_PAID, "audio-hours", paid, _HOUR, note="""
+            Audio-hours are what the model was shown, all epochs together;"""),
+    )),
+    Metric("train_flops", "training.train_flops", is_cost=True, columns=(
+        Column(_PAID, "PFLOP (teacher)", paid_with_teacher, _PETA, note="""
+            PFLOP are 10^15 floating-point operations of training, the frozen teacher's
+            share of them in brackets. Training the reference is not part of a student's
+            cost."""),
+        Column(DUAL, "PFLOP", shared_part, _PETA),
+    )),
+    Metric("teacher_flops", "training.teacher_flops", is_cost=True),
+    Metric("epochs", "training.epochs", is_cost=True),
+    Metric("encoder_rtf", "running.encoder_rtf", columns=(
+        Column(COST, "encoder RTF (load)", rtf_and_load("rtf_load"), note="""
+            RTF: encoder seconds per second of audio, median of the runs; load: of the
+            whole machine just before (one minute's average, the highest of the
+            seeds)."""),
+    )),
+    Metric("rtf_load", "running.rtf_load", average=max, aggregated=False),
+    Metric("macs_per_audio_second", "running.macs_per_audio_second", (
+        Column(COST, "GMAC/s", figure(significant), _GIGA, True, note="""
+            GMAC/s: 10^9 multiply-adds per second of audio."""),
+    ), aggregated=False),
+    Metric("peak_memory_mb", "running.peak_memory_mb", aggregated=False, columns=(
+        Column(COST, "memory (MB)", figure(fixed(0)), 1.0, True, note="""
+            Memory: 10^6 bytes that a forward pass takes on top of the loaded
+            model."""),
+    )),
+)
+# fmt: on
+
+
+def find_metric(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    for metric in METRICS:
+        if metric.name == name:
+            return metric
+    raise KeyError(name)
+
+
+def cost_metrics() -> list[Metric]:
+    """Return the metrics that are paid for making a model."""
+    return [metric for metric in METRICS if metric.is_cost]
+
+
+def file_values(file: str) -> dict[str, str]:
+    """Return the metrics' names and their keys in one of a folder's files."""
+    sources = {metric.name: metric.source for metric in METRICS}
+    return {
+        name: source.key
+        for name, source in sources.items()
+        if isinstance(source, FileValue) and source.file == file
+    }
+
+
+def columns_of(table: str) -> Iterator[tuple[Metric, Column]]:
+    """Yield the columns of a table, from left to right, with their metrics."""
+    for metric in METRICS:
+        for column in metric.columns:
+            if table in column.tables.split("+"):
+                yield metric, column

@@ -1,0 +1,91 @@
+"""Error rates of a test set and a development set, from what decoding left."""
+
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from espnet_plugin.results.folder_file import read_or_note
+from espnet_plugin.results.row import Interval, Numbers, Quality, TestSet
+from espnet_plugin.score.bootstrap import bootstrap_interval, sum_by_unit
+from espnet_plugin.score.trn import score_trn
+
+__all__ = ["quality_of", "read_score"]
+
+Score = dict[str, Any]
+
+
+def read_score(decoded: Path, folder: Path, missing: list[str]) -> Score:
+    """Read score.json, or count from ESPnet's transcripts where there is none.
+
+    Args:
+        decoded: Folder of the decoded set.
+        folder: The experiment, for the notes.
+        missing: Gets a note for what is not there.
+
+    Returns:
+        The keys of score.json; none where there is no score.
+    """
+    path = decoded / "score.json"
+    found = [decoded / kind / "ref.trn" for kind in ("score_wer", "score_cer")]
+    found = [trn for trn in found if trn.is_file()]
+    if path.exists() or not found:
+        score = read_or_note(path, folder, missing)
+    elif not found[0].read_text(encoding="utf-8", errors="replace").strip():
+        score = {"utterances": 0}
+    else:
+        score = score_trn(decoded)
+    if 0 in (score.get("words"), score.get("utterances")):
+        missing.append(f"a word in the set {decoded.name!r}: it is empty")
+        return {}
+    return score
+
+
+def quality_of(test: Score, dev: Score) -> tuple[Quality, Optional[TestSet]]:
+    """Return what a row holds of two scores, and what the first was made on."""
+    figures: dict[str, Any] = {
+        "test_wer": test.get("wer"),
+        "test_words": test.get("words"),
+        "wer_ci95": _interval(test, "wer_ci95"),
+        "test_cer": test.get("cer"),
+        "cer_ci95": _interval(test, "cer_ci95"),
+        "dev_wer": dev.get("wer"),
+        "dev_wer_ci95": _interval(dev, "wer_ci95"),
+    }
+    if dev.get("per_utterance"):
+        entries, units = _entries_and_units(dev)
+        figures["dev_errors_by_unit"] = _sums(entries, units, "errors")
+        figures["dev_words_by_unit"] = _sums(entries, units, "words")
+    if not test.get("per_utterance"):
+        return Quality(**figures), None
+    entries, units = _entries_and_units(test)
+    figures["bootstrap_unit"] = _unit(test)
+    figures["test_errors_by_unit"] = _sums(entries, units, "errors")
+    figures["test_words_by_unit"] = _sums(entries, units, "words")
+    if all("chars" in entry for entry in entries):
+        figures["test_char_errors_by_unit"] = _sums(entries, units, "char_errors")
+        figures["test_chars_by_unit"] = _sums(entries, units, "chars")
+    speakers = [entry.get("spk") for entry in entries]
+    if None not in speakers and len(set(speakers)) > 1:
+        counts = [_sums(entries, speakers, key) for key in ("errors", "words")]
+        figures["test_errors_by_speaker"], figures["test_words_by_speaker"] = counts
+        figures["wer_ci95_speakers"] = bootstrap_interval(*counts)
+    names, words = zip(*((entry["utt"], entry["words"]) for entry in entries))
+    return Quality(**figures), TestSet(names, words)
+
+
+def _interval(score: Score, key: str) -> Optional[Interval]:
+    return tuple(score[key]) if score.get(key) else None
+
+
+def _unit(score: Score) -> str:
+    return score.get("bootstrap", {}).get("unit", "utterance")
+
+
+def _entries_and_units(score: Score) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the utterances by name, and what each is drawn with."""
+    entries = sorted(score["per_utterance"], key=lambda entry: entry["utt"])
+    key = "spk" if _unit(score) == "speaker" else "utt"
+    return entries, [entry[key] for entry in entries]
+
+
+def _sums(entries: list[dict[str, Any]], units: Sequence[str], key: str) -> Numbers:
+    return tuple(sum_by_unit([entry[key] for entry in entries], units).tolist())

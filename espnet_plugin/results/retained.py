@@ -1,0 +1,63 @@
+"""What a report retains of the results.json that was there, and how it says so.
+
+A table may be made bit by bit, so rows whose folders are not given stay in it. They may
+be of another machine or of somebody else: whatever rests on them is marked.
+"""
+
+from dataclasses import dataclass
+from typing import Iterable, Sequence
+
+from espnet_plugin.results.row import Row
+from espnet_plugin.results.shared_run import Runs, chain_of
+
+__all__ = ["RETAINED_MARK", "Retained", "retained_note", "retained_of"]
+
+RETAINED_MARK = "‡"
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What of a mean or a sum was retained.
+
+    Attributes:
+        names: Folders of rows, names of shared runs.
+        mixed: Whether the rest was read from folders that were given.
+    """
+
+    names: tuple[str, ...] = ()
+    mixed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """To put behind a name; empty if nothing was retained."""
+        return f" {RETAINED_MARK}" if self.names else ""
+
+
+def retained_of(rows: Iterable[Row], runs: Runs) -> Retained:
+    """Find what was retained of some rows and of the runs they are built on."""
+    rows = list(rows)
+    found = {row.identity.folder or row.identity.method: row.retained for row in rows}
+    for row in rows:
+        for name in chain_of(row.identity.shared_run, runs):
+            found[name] = name in runs and runs[name].retained
+    names = tuple(name for name, retained in found.items() if retained)
+    return Retained(names, bool(names) and len(names) < len(found))
+
+
+def retained_note(parts: Sequence[tuple[str, Retained]]) -> str:
+    """Say what was retained and where it is mixed with what is new; may be empty.
+
+    Args:
+        parts: (name, what was retained of it) of each line of a table.
+    """
+    names = dict.fromkeys(name for _, retained in parts for name in retained.names)
+    if not names:
+        return ""
+    note = (
+        f" {RETAINED_MARK} rests on what results.json held before, not on the folders "
+        f"given (it may be of another machine): {', '.join(names)}"
+    )
+    mixed = [name for name, retained in parts if retained.mixed]
+    if mixed:
+        note += f"; with what was read from them in {', '.join(mixed)}"
+    return note + "."

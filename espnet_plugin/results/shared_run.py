@@ -1,0 +1,59 @@
+"""A training that serves several models (EncRL, a search for layers), and chains of it.
+
+A run may go on from another: what is built on it is built on that one, too.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping, Optional
+
+from espnet_plugin.results.row import Row, TrainingCost, key, seldom
+
+__all__ = ["Runs", "SharedRun", "chain_of", "reference_of", "runs_by_name"]
+
+
+@dataclass(frozen=True)
+class SharedRun:
+    """One shared training."""
+
+    #: By which rows and other runs name it.
+    name: str
+    #: Numbers of layers of the models that it is for.
+    serves: tuple[int, ...] = ()
+    seed: Optional[int] = None
+    variant: str = ""
+    #: Name of the run it goes on from, whose cost is not in its own.
+    after: Optional[str] = seldom()
+    #: See `Identity`, and below `Row`.
+    reference: Optional[str] = seldom()
+    training: TrainingCost = TrainingCost()
+    folder: Optional[str] = key("dir")
+    missing: tuple[str, ...] = ()
+    retained: bool = key("kept", False, seldom=True)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+Runs = Mapping[str, SharedRun]
+
+
+def runs_by_name(shared_runs: Iterable[SharedRun]) -> Runs:
+    """Return the runs by their names."""
+    return {run.name: run for run in shared_runs}
+
+
+def chain_of(name: Optional[str], runs: Runs) -> tuple[str, ...]:
+    """Return the names of a run and of those it went on from, the last one first.
+
+    The last name returned may be of a run that is not there.
+    """
+    names: list[str] = []
+    while name and name not in names:
+        names.append(name)
+        name = runs[name].after if name in runs else None
+    return tuple(names)
+
+
+def reference_of(row: Row, runs: Runs) -> Optional[str]:
+    """Return which reference a row learnt from, as it or one of its runs says it."""
+    chain = chain_of(row.identity.shared_run, runs)
+    said = [runs[name].reference for name in chain if name in runs]
+    return next(filter(None, [row.identity.reference, *said]), None)
