@@ -13,6 +13,7 @@ from espnet_plugin.report.markdown import markdown_block, write_markdown
 from espnet_plugin.report.tables import cost_table, quality_table
 from espnet_plugin.results.merge import update_results, write_results
 from espnet_plugin.results.pairs import compare_all
+from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.results import Results
 
 _DEFAULT_DIR = "report"
@@ -97,9 +98,7 @@ def make_report(args: argparse.Namespace) -> None:
         where["results_json"],
         args.exp_dir,
         corpus,
-        args.decoding,
-        args.test_set,
-        args.dev_set,
+        ScoreChoice(args.decoding, args.test_set, args.dev_set),
         args.intersection,
     )
     comparisons = compare_all(results, args.compare, args.intersection)

@@ -18,6 +18,7 @@ from espnet_plugin.results.model_folder import (
     read_model_folder,
     read_shared_folder,
 )
+from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.row import Row, TestSet
 from espnet_plugin.results.shared_run import Runs, SharedRun, chain_of, runs_by_name
 
@@ -29,12 +30,7 @@ Entry = Union[Row, SharedRun]
 _ENCRL = "encrl_pretrain"
 
 
-def gather(
-    folders: Iterable[PathLike],
-    decoding: Optional[str] = None,
-    test_set: Optional[str] = None,
-    dev_set: str = "dev",
-) -> Entries:
+def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> Entries:
     """Read model folders and EncRL folders, in any order.
 
     A folder of this plugin without meta.json (a training that has not ended) and one
@@ -43,9 +39,7 @@ def gather(
 
     Args:
         folders: Experiment folders.
-        decoding: See `read_model_folder` and `read_espnet_folder`.
-        test_set: See there.
-        dev_set: See there.
+        choice: Which of their scores count.
 
     Raises:
         UserError: If a folder does not exist, or two hold the same model.
@@ -68,7 +62,7 @@ def gather(
         elif read is read_shared_folder:
             shared.append((folder, read_shared_folder(folder)))
         else:
-            row, names = read(folder, decoding, test_set, dev_set)
+            row, names = read(folder, choice)
             if names is not None:
                 key = digest_of(names)
                 test_sets[key] = names

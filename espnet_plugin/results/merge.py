@@ -9,6 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.results.gather import full_name, gather
 from espnet_plugin.results.json_format import Entries, read_entries
+from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.results import Results, make_results
 from espnet_plugin.results.retained import retained_of
 from espnet_plugin.results.row import Row, TestSet
@@ -89,9 +90,7 @@ def update_results(
     results_json: PathLike,
     folders: Iterable[PathLike],
     corpus: Optional[str] = None,
-    decoding: Optional[str] = None,
-    test_set: Optional[str] = None,
-    dev_set: str = "dev",
+    choice: ScoreChoice = ScoreChoice(),
     intersection: bool = False,
 ) -> Results:
     """Gather ``folders`` into the file ``results_json``, which need not exist yet.
@@ -100,9 +99,7 @@ def update_results(
         results_json: The file.
         folders: May be empty if the file exists: then only what is derived is renewed.
         corpus: May be None if the file exists.
-        decoding: See `gather`.
-        test_set: See there.
-        dev_set: See there.
+        choice: See `gather`.
         intersection: See `merge`.
 
     Returns:
@@ -124,9 +121,9 @@ def update_results(
         if old is None:
             raise UserError(f"{results_json} is new: name its corpus with --corpus")
         corpus = old.corpus
-    new = gather(folders, decoding, test_set, dev_set)
-    if test_set is not None:
-        new = replace(new, on_dev=test_set == dev_set)
+    new = gather(folders, choice)
+    if choice.test_set is not None:
+        new = replace(new, on_dev=choice.test_set == choice.dev_set)
         old = old and replace(old, on_dev=new.on_dev)
     results = merge(old, new, corpus, intersection)
     if not results.rows and not results.runs:

@@ -16,7 +16,7 @@ from espnet_plugin.results.espnet_folder import (
 )
 from espnet_plugin.results.folder_file import read_or_note
 from espnet_plugin.results.metrics import file_values
-from espnet_plugin.results.read_score import quality_of, read_score
+from espnet_plugin.results.read_score import ScoreChoice, quality_of, read_score
 from espnet_plugin.results.references import read_reference
 from espnet_plugin.results.row import (
     DualMode,
@@ -53,27 +53,20 @@ _DUAL_MODE_META = ("mode", "sparsity", "latency_ms", "blocks_file_bytes")
 _STREAMING_RTF = ("chunk_rtf", "chunk_ms", "chunk_audio_ms")
 
 
-def read_model_folder(
-    folder: PathLike,
-    decoding: Optional[str] = None,
-    test_set: Optional[str] = None,
-    dev_set: str = "dev",
-) -> Found:
+def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
     """One row, from a finished model's folder of this plugin.
 
     Args:
         folder: With meta.json and, as far as they exist, cost.json, rtf.json,
             train.log and ``decode_<decoding>/<set>/score.json``.
-        decoding: Which decoding counts; best_path by default.
-        test_set: Name of the test set's folder; test by default.
-        dev_set: The same of the development set.
+        choice: Which scores count.
 
     Raises:
         UserError: If meta.json is missing or lacks what identifies a row, or a file
             is not JSON.
     """
     folder = Path(folder)
-    decoding = decoding or _DEFAULT_DECODING
+    decoding = choice.decoding or _DEFAULT_DECODING
     meta = read_json(folder / "meta.json")
     lacking = [key for key in _REQUIRED_META if meta.get(key) is None]
     if lacking:
@@ -84,8 +77,8 @@ def read_model_folder(
     missing: list[str] = []
     scores = folder / f"decode_{decoding}"
     quality, names = quality_of(
-        read_score(scores / (test_set or _DEFAULT_TEST_SET), folder, missing),
-        read_score(scores / dev_set, folder, missing),
+        read_score(scores / (choice.test_set or _DEFAULT_TEST_SET), folder, missing),
+        read_score(scores / choice.dev_set, folder, missing),
     )
     layers = int(meta["layers"])
     variant, size = variant_and_size(meta.get("variant"), layers, meta.get("size"))
@@ -110,12 +103,7 @@ def read_model_folder(
     return _with_measured(row, meta, rtf, cost, missing), names
 
 
-def read_espnet_folder(
-    folder: PathLike,
-    decoding: Optional[str] = None,
-    test_set: Optional[str] = None,
-    dev_set: str = "dev",
-) -> Found:
+def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
     """One row, from any ESPnet ASR experiment folder that has no meta.json.
 
     The method is ``espnet`` and the variant the folder's name. Scores are those of a
@@ -125,9 +113,7 @@ def read_espnet_folder(
 
     Args:
         folder: With config.yaml.
-        decoding: Its folder's name with or without ``decode_``; None: the only one.
-        test_set: None: the only one besides the development set.
-        dev_set: Name of the development set, with or without ``org/``.
+        choice: Which scores count.
 
     Raises:
         UserError: If config.yaml is missing or is not of an ASR model, or several
@@ -137,15 +123,16 @@ def read_espnet_folder(
     missing: list[str] = []
     identity = read_identity(folder, missing)
     scores = find_scores(folder)
-    chosen = choose_decoding(folder, scores, decoding)
-    paths = choose_set(folder, scores.get(chosen, {}), test_set, dev_set)
+    chosen = choose_decoding(folder, scores, choice.decoding)
+    sets = choice.test_set, choice.dev_set
+    paths = choose_set(folder, scores.get(chosen, {}), *sets)
     test, dev = (
         (
             read_score(path, folder, missing)
             if path is not None
             else _no_score(f"{chosen}/{name}", scores, missing)
         )
-        for path, name in zip(paths, (test_set or "*", dev_set))
+        for path, name in zip(paths, (sets[0] or "*", sets[1]))
     )
     quality, names = quality_of(test, dev)
     rtf: dict[str, Any] = {}

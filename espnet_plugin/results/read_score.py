@@ -1,5 +1,6 @@
 """Error rates of a test set and a development set, from what decoding left."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -8,9 +9,23 @@ from espnet_plugin.results.row import Interval, Numbers, Quality, TestSet
 from espnet_plugin.score.bootstrap import bootstrap_interval, sum_by_unit
 from espnet_plugin.score.trn import score_trn
 
-__all__ = ["quality_of", "read_score"]
+__all__ = ["ScoreChoice", "quality_of", "read_score"]
 
 Score = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ScoreChoice:
+    """Which scores count, where a folder has several."""
+
+    #: Folder of the decoding with or without ``decode_``; None: best_path for folders
+    #: of this plugin, the only one there is for others.
+    decoding: Optional[str] = None
+    #: None: test for folders of this plugin, the only one besides the development set
+    #: for others.
+    test_set: Optional[str] = None
+    #: Name of the development set, with or without ``org/``.
+    dev_set: str = "dev"
 
 
 def read_score(decoded: Path, folder: Path, missing: list[str]) -> Score:

@@ -7,6 +7,7 @@ from espnet_plugin.report import sections
 from espnet_plugin.report.html import report_html
 from espnet_plugin.report.markdown import markdown_block
 from espnet_plugin.report.table import Table
+from espnet_plugin.results import comparison, group
 
 
 def results():
@@ -19,6 +20,8 @@ def results():
         )
     ]
     rows[0]["missing"] = ["rtf.json"]
+    # Of two seeds the interval is drawn.
+    rows.append({**rows[0], "seed": 2, "missing": []})
     return compared(make_results(rows))
 
 
@@ -60,3 +63,15 @@ def test_a_section_is_one_entry(monkeypatch):
     assert "<p>Text on mini.</p>" in page and "<p>Both notes.</p>" in page
     assert "<th>a &amp; b</th>" in page and "<li>a point</li>" in page
     assert Page(page).tables[0] == [["a & b", "c"], ["1 < 2", "x|y"]]
+
+
+def test_nothing_is_drawn_again_for_a_rendering(monkeypatch):
+    made = results()
+
+    def refuse(*_):
+        raise AssertionError("a bootstrap of what was computed already")
+
+    monkeypatch.setattr(group, "bootstrap_interval", refuse)
+    monkeypatch.setattr(comparison, "paired_bootstrap", refuse)
+    assert "scratch" in markdown_block(made) and "scratch" in report_html(made)
+    assert made.to_dict()["comparisons"]

@@ -10,6 +10,7 @@ from espnet_plugin.files import write_json
 from espnet_plugin.results.gather import gather
 from espnet_plugin.results.json_format import entries_to_json, read_entries
 from espnet_plugin.results.merge import merge, update_results
+from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.score.wer import score_texts
 
 
@@ -199,11 +200,13 @@ def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog
 
 def test_the_development_set_may_be_what_is_scored(tmp_path):
     file, model = tmp_path / "trials.json", make_model(tmp_path, "a")
-    content = updated(file, [model], "mini", "best_path", "dev")
+    content = updated(file, [model], "mini", ScoreChoice("best_path", "dev"))
     assert content["on_dev"] and content["rows"][0]["test_wer"] is not None
     assert content["rows"][0]["test_wer"] == content["rows"][0]["dev_wer"]
     assert updated(file, [])["on_dev"]  # drawn again
-    other = updated(tmp_path / "r.json", [model], "mini", "best_path", "test")
+    other = updated(
+        tmp_path / "r.json", [model], "mini", ScoreChoice("best_path", "test")
+    )
     assert not other["on_dev"]
 
 
