@@ -20,10 +20,11 @@ class Options:
     """What may be chosen.
 
     Attributes:
-        ctc_loss_weight: Of the CTC loss, which is a sum over an utterance's frames.
-        kl_weight: Of the divergence from the teacher's posteriors, a mean over frames.
+        ctc_loss_weight: Weight of the CTC loss, a sum over an utterance's frames.
+        kl_weight: Weight of the divergence from the teacher's posteriors, a mean over
+            frames.
         temperature: Both posteriors are softened by it.
-        blank_weight: Of the frames where the teacher says blank.
+        blank_weight: Weight of the frames where the teacher says blank.
         student_init: ``random``, ``first``, ``last`` or ``spaced`` reference layers.
     """
 

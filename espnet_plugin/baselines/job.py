@@ -34,8 +34,8 @@ class BaselineJob:
     """One baseline with one seed.
 
     Attributes:
-        method: Its name in the tables.
-        variant: Of the method, in the tables; empty for the main one.
+        method: Name of the method in the tables.
+        variant: Name of the variant in the tables; empty for the main one.
         reference: The model to start from, or to be like.
         sizes: Numbers of encoder layers; other methods make models with as many
             parameters as a model of so many layers.
@@ -43,7 +43,7 @@ class BaselineJob:
         epochs: Instead of the training's, by size.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
-        seed: Of the training.
+        seed: Seed of the training.
         teacher_cache: Folder of the reference's stored outputs, for methods that match
             them; None: computed anew in every epoch.
     """
@@ -99,8 +99,7 @@ class BaselineJob:
 
         Args:
             size: Which of the sizes it is.
-            config: Of the plain model; see
-                :meth:`Reference.config`.
+            config: Configuration of the plain model; see :meth:`Reference.config`.
             state: Its tensors.
             meta: More for ``meta.json``.
 
@@ -194,7 +193,7 @@ class BaselineJob:
         Args:
             experiment: Gets ``config.yaml``, ``model.pth``, ``cost.json``,
                 ``meta.json``.
-            config: Of the plain model.
+            config: Configuration of the plain model.
             state: Its tensors.
             meta: See :meth:`meta`.
             trained_in: The training that all of its cost is, if there was one.
@@ -235,7 +234,7 @@ def run_baseline(
         sizes: Numbers of encoder layers.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
-        seed: Of the training.
+        seed: Seed of the training.
         training: Instead of the file's, with its own number of epochs.
         max_epoch: Instead of the training's.
         max_lr: Peak learning rate instead of the training's, in the optimiser and, if

@@ -24,7 +24,8 @@ class Options:
     """What may be chosen.
 
     Attributes:
-        max_utterances: Of the development set, to measure what a layer is worth.
+        max_utterances: Utterances of the development set that tell what a layer is
+            worth.
     """
 
     max_utterances: int = 500

@@ -34,8 +34,8 @@ def train_pruned(
     Args:
         job: The baseline.
         size: Layers of the model whose parameter count is the target.
-        pruner: Of :data:`espnet_plugin.pruning.model.PRUNERS`.
-        conf: Its options.
+        pruner: Name in :data:`espnet_plugin.pruning.model.PRUNERS`.
+        conf: Options of the pruner.
         without: Sub-modules that stay dense.
         meta: More for ``meta.json``.
 

@@ -27,7 +27,7 @@ def ctc_config(config: dict[str, Any]) -> dict[str, Any]:
     EncRL are trained without them too.
 
     Args:
-        config: Of a CTC or hybrid model; it stays as it is.
+        config: Configuration of a CTC or hybrid model; it is not changed.
     """
     model_conf = {**config["model_conf"], "ctc_weight": 1.0}
     model_conf.pop("interctc_weight", None)

@@ -35,7 +35,7 @@ def decode_in_parts(
         checkpoint: Its checkpoint.
         sets: What to decode.
         nj: Processes; 1: this one.
-        options: Of :func:`~espnet_plugin.decode.run.decode_model`.
+        options: Options of :func:`~espnet_plugin.decode.run.decode_model`.
 
     Returns:
         The folder of each set.

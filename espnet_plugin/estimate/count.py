@@ -46,8 +46,8 @@ class ModelCost:
         train: Operations of forward and backward: of one layer, of two.
         forward: Of encoder and CTC layer alone, likewise.
         params: Number of weights, likewise.
-        width: Of the encoder's output.
-        frames_per_second: Of the encoder's output.
+        width: Width of the encoder's output.
+        frames_per_second: Rate of the encoder's output.
     """
 
     train: tuple[FlopModel, FlopModel]
@@ -60,7 +60,7 @@ class ModelCost:
         """Return operations of training on one utterance of a batch.
 
         Args:
-            layers: Of the encoder.
+            layers: Layers of the encoder.
             seconds: Length of every utterance of the batch.
             utterances: In the batch; relative positions are worked out once for all.
         """
@@ -139,7 +139,7 @@ def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
     Args:
         reference: The reference's configuration.
         encrl: Stage 5's, which may name another width, encoder or front end.
-        num_layers: Of the student.
+        num_layers: Layers of the student.
     """
     teacher = _stock_args(reference, 4)
     options = StudentOptions(
@@ -172,7 +172,8 @@ def count_model(
     Args:
         config: See :func:`build_model`.
         vocabulary: Number of tokens.
-        tokens_per_second: Of the transcripts; matters with an attention decoder.
+        tokens_per_second: Rate of tokens in the transcripts; matters with an attention
+            decoder.
         freeze: Modules that do not learn, as ESPnet's ``--freeze_param`` names them.
 
     Raises:

@@ -14,11 +14,11 @@ class Corpus:
     """What is trained on.
 
     Attributes:
-        hours: Of training audio, before speed perturbation.
+        hours: Hours of training audio, before speed perturbation.
         speeds: Speed factors, 1.0 included.
         utterance_seconds: Mean length; all utterances are taken to have it.
         segmented: Utterances are parts of longer files, which stage 2 cuts out.
-        eval_hours: Of the sets that are decoded.
+        eval_hours: Hours of the sets that are decoded.
     """
 
     hours: float
@@ -42,7 +42,7 @@ class Hardware:
     Attributes:
         flops_per_second: That one device really reaches in training.
         devices: GPUs; 1 for training on the CPU.
-        processes: Of stage 2.
+        processes: Processes of stage 2.
         read_rate: Hours of audio checked in an hour by one process of stage 2.
         write_rate: The same with writing a copy of another speed, or a cut one.
         stats_rate: Hours of audio in an hour of stage 3, one process.
@@ -66,7 +66,7 @@ class ModelFlops:
 
     Attributes:
         train: Operations of training on an hour of audio.
-        forward: Of encoder and CTC layer on an hour of audio.
+        forward: Operations of encoder and CTC layer on an hour of audio.
         params: Number of weights.
     """
 
@@ -85,11 +85,11 @@ class Plan:
         finetuned: Trainings of stage 6: a model, and its epochs.
         models: The small models, by name; as they are trained by stage 8.
         vocabulary: Number of tokens.
-        frames_per_second: Of the encoders.
-        width: Of the reference's encoder.
+        frames_per_second: Rate of the encoders' outputs.
+        width: Width of the reference's encoder.
         reference_epochs: 0 if it is imported.
-        encrl_epochs: Of stage 5.
-        baseline_epochs: Of stage 8, each model.
+        encrl_epochs: Epochs of stage 5.
+        baseline_epochs: Epochs of each model in stage 8.
         num_baselines: Kinds of baselines in stage 8, each taken to train like a model
             from scratch.
         nbest: Checkpoints that a training keeps.
@@ -120,7 +120,7 @@ class StageCost:
     """What one stage takes.
 
     Attributes:
-        stage: Its number.
+        stage: Number of the stage.
         name: What it does.
         hours: Wall-clock.
         num_bytes: That it leaves on the disk.

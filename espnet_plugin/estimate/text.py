@@ -33,7 +33,7 @@ def estimate_lines(
     """Return the lines of an estimate.
 
     Args:
-        costs: Of the stages that would run.
+        costs: Costs of the stages that would run.
         plan: What would be done.
         corpus: With which audio.
         assumptions: In words.

@@ -39,7 +39,7 @@ class Cost(_Figures):
         cpu_seconds: Processor seconds of all processes.
         audio_seconds: Audio that was trained on, repetitions included.
         flops: Floating-point operations of the model.
-        teacher_flops: Those of the frozen reference.
+        teacher_flops: Operations of the frozen reference.
         epochs: Number of epochs.
         redone_seconds: Lost by interruptions.
         once: By name, what was done once before the epochs.
@@ -79,7 +79,7 @@ class Speed(_Figures):
         macs_per_audio_second: Multiply-adds for a second of audio.
         peak_memory_mb: Peak memory.
         checkpoint: Name of the file that was measured.
-        file_bytes: Its size.
+        file_bytes: Size of that file.
         chunk_rtf: Seconds of computing a chunk of audio takes, for a second of it.
         chunk_ms: Milliseconds of computing for a chunk.
         chunk_audio_ms: Milliseconds of audio in a chunk.

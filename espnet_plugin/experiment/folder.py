@@ -1,7 +1,8 @@
-"""An experiment folder: the one place that knows the names of its files.
+"""An experiment folder: what is in it, what is missing, and which stage makes it.
 
-It is read without torch or ESPnet, which take many seconds to import. Writing a model
-and training are the matter of :mod:`espnet_plugin.jobs`.
+The names of its files are in :mod:`espnet_plugin.experiment.paths`. It is read without
+torch or ESPnet, which take many seconds to import. Writing a model and training are the
+matter of :mod:`espnet_plugin.jobs`.
 """
 
 from dataclasses import dataclass
@@ -11,41 +12,19 @@ from typing import Any, Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import (
     AVERAGED_EPOCHS,
-    RESUME,
-    RESUME_PREVIOUS,
     SINGLE_EPOCHS,
-    averaged_name,
     choose_checkpoint,
-    epoch_files,
-    epoch_name,
 )
 from espnet_plugin.experiment.config import read_config
-from espnet_plugin.experiment.decoded import DECODE_PREFIX, DecodedSet, find_scored
 from espnet_plugin.experiment.figures import Cost, Speed
 from espnet_plugin.experiment.meta import ENCRL_METHOD, REFERENCE_METHOD, Meta
+from espnet_plugin.experiment.paths import ExperimentPaths
 from espnet_plugin.experiment.records import read_keys
 from espnet_plugin.files import write_json
 
 __all__ = ["Experiment", "ModelFiles"]
 
-_META, _CONFIG, _DONE, _REQUEST = (
-    "meta.json",
-    "config.yaml",
-    "done.json",
-    "request.json",
-)
-_COST, _SPEED, _COPIED = "cost.json", "rtf.json", "copied.json"
-_TRAIN_CONFIG, _TRAIN_LOG = "train_config.yaml", "train.log"
-_MODEL, _LATEST = "model.pth", "latest.pth"
-# The same model as model.pth, without the masked blocks: a smaller file, no faster.
-_BLOCKS = "model.blocks.pth"
-# Of epochs with final masks only; ESPnet's own average may hold others.
-_FINAL = "valid.cer_final.averaged.pth"
-_START, _WORK = "init", "train"
-# What espnet2.bin.pack says of the files in a pack.
-_PACK = "meta.yaml"
-# Which files an imported reference was made of, so that every stage can ask.
-_SOURCE = "source.json"
+# ESPnet's folders of statistics, which lie beside the models.
 _STATISTICS = "asr_stats"
 
 
@@ -63,158 +42,12 @@ class ModelFiles:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(ExperimentPaths):
     """A folder that holds a training, a model, or both.
 
     Attributes:
         folder: Its path; it need not exist yet.
     """
-
-    folder: Path
-
-    def __post_init__(self):
-        object.__setattr__(self, "folder", Path(self.folder))
-
-    # Paths
-
-    @property
-    def name(self) -> str:
-        """Name of the folder, also where it is given as ``.``."""
-        return self.folder.resolve().name
-
-    @property
-    def meta_file(self) -> Path:
-        """What the finished training or model is."""
-        return self.folder / _META
-
-    @property
-    def config_file(self) -> Path:
-        """ESPnet's configuration of the model."""
-        return self.folder / _CONFIG
-
-    @property
-    def done_file(self) -> Path:
-        """Written at the very end."""
-        return self.folder / _DONE
-
-    @property
-    def request_file(self) -> Path:
-        """What this plugin was asked for when it began."""
-        return self.folder / _REQUEST
-
-    @property
-    def cost_file(self) -> Path:
-        """What the training costs, recorded while it runs."""
-        return self.folder / _COST
-
-    @property
-    def speed_file(self) -> Path:
-        """Speed, memory and size as they were measured."""
-        return self.folder / _SPEED
-
-    @property
-    def copied_file(self) -> Path:
-        """Which tensors EncRL's student has of the reference."""
-        return self.folder / _COPIED
-
-    @property
-    def train_config_file(self) -> Path:
-        """The configuration that a training was started with."""
-        return self.folder / _TRAIN_CONFIG
-
-    @property
-    def train_log(self) -> Path:
-        """The log of the last start; see :meth:`train_logs`."""
-        return self.folder / _TRAIN_LOG
-
-    def train_logs(self) -> list[Path]:
-        """Return all logs of the training, the oldest first.
-
-        ESPnet renames the log of an earlier start to ``train.1.log``, and that to
-        ``train.2.log``.
-        """
-        older = [
-            (int(path.name.split(".")[1]), path)
-            for path in self.folder.glob("train.*.log")
-            if path.name.split(".")[1].isdigit() and path.name.count(".") == 2
-        ]
-        newest = [self.train_log] if self.train_log.is_file() else []
-        return [path for _, path in sorted(older, reverse=True)] + newest
-
-    @property
-    def pack_file(self) -> Path:
-        """What ``espnet2.bin.pack`` says of a packed model's files."""
-        return self.folder / _PACK
-
-    @property
-    def source_file(self) -> Path:
-        """The files that an imported reference was made of."""
-        return self.folder / _SOURCE
-
-    @property
-    def model_file(self) -> Path:
-        """The checkpoint of a model that was written, not trained, here."""
-        return self.folder / _MODEL
-
-    @property
-    def blocks_file(self) -> Path:
-        """The model of :attr:`model_file` without its masked blocks."""
-        return self.folder / _BLOCKS
-
-    @property
-    def final_masks_file(self) -> Path:
-        """Mean of a dual-mode training's epochs whose masks are final."""
-        return self.folder / _FINAL
-
-    @property
-    def latest_file(self) -> Path:
-        """ESPnet's link to the last epoch."""
-        return self.folder / _LATEST
-
-    @property
-    def resume_file(self) -> Path:
-        """ESPnet's whole state, to go on from."""
-        return self.folder / RESUME
-
-    @property
-    def previous_resume_file(self) -> Path:
-        """The state of the epoch before, kept while an epoch runs."""
-        return self.folder / RESUME_PREVIOUS
-
-    def epoch_file(self, epoch: int) -> Path:
-        """Return the checkpoint of one epoch."""
-        return self.folder / epoch_name(epoch)
-
-    def epoch_files(self) -> list[Path]:
-        """Return the checkpoints of single epochs that were kept, in their order."""
-        return epoch_files(self.folder)
-
-    def averaged_file(self, criterion: str) -> Path:
-        """Return the mean of the best epochs by a criterion on the dev set."""
-        return self.folder / averaged_name(criterion)
-
-    @property
-    def encrl_file(self) -> Path:
-        """What an EncRL run leaves: the mean of its epochs of the lowest loss."""
-        return self.averaged_file("loss")
-
-    @property
-    def start(self) -> "Experiment":
-        """The model that a training here starts from."""
-        return Experiment(self.folder / _START)
-
-    @property
-    def work(self) -> "Experiment":
-        """The training whose result this folder holds as a plain model."""
-        return Experiment(self.folder / _WORK)
-
-    def decoded(self, decoding: str, name: str) -> DecodedSet:
-        """Return the folder of a decoded set; it need not exist yet."""
-        return DecodedSet(self.folder / f"{DECODE_PREFIX}{decoding}" / name)
-
-    def scored(self) -> dict[str, dict[str, DecodedSet]]:
-        """Return all scored sets; see :func:`find_scored`."""
-        return find_scored(self.folder)
 
     # What there is
 

@@ -39,7 +39,7 @@ class Meta:
         linear_units: Feed-forward units of a narrowed model.
         mode: Mode of a recogniser from a dual-mode training.
         sparsity: Share of its weights that are zero.
-        latency_ms: Its latency.
+        latency_ms: Latency of the recogniser, in milliseconds.
         latency_parts: What the latency consists of, in milliseconds.
         blocks_file_bytes: Size of its file without masked blocks.
         layers: Encoder layers.

@@ -149,7 +149,7 @@ def write_recognisers(folder: Path, output: str) -> list[Path]:
     cut out. Both are decoded as any other folder.
 
     Args:
-        folder: Of :func:`train_dual_mode`, finished.
+        folder: Where :func:`train_dual_mode` has finished.
         output: Prefix of the folders.
 
     Returns:

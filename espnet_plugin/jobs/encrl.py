@@ -29,10 +29,10 @@ def train_encrl(
     Args:
         folder: The run's folder.
         config_file: Training configuration.
-        options: Those of ESPnet and of
+        options: Options of ESPnet and of
             :class:`~espnet_plugin.tasks.encrl.EncRLTask`, the reference among them.
-        seed: Of the training.
-        variant: Its name in the tables.
+        seed: Seed of the training.
+        variant: Name of the run in the tables.
         serves: Numbers of layers of the models that will be made of it.
 
     Raises:

@@ -65,7 +65,7 @@ def measure_speed(folder: Path, overwrite: bool = False) -> None:
     """Write ``rtf.json`` of a model where it is not there yet.
 
     Args:
-        folder: Of any ESPnet ASR experiment; without meta.json the best checkpoint is
+        folder: Any ESPnet ASR experiment; without meta.json the best checkpoint is
             taken.
         overwrite: Measure again.
 

@@ -29,8 +29,8 @@ class _Source:
     Attributes:
         config: Configuration of its model.
         checkpoint: The file.
-        variant: Of the method, in the tables.
-        seed: Of the EncRL run.
+        variant: Name of the variant in the tables.
+        seed: Seed of the EncRL run.
     """
 
     config: Mapping[str, Any]
@@ -105,7 +105,7 @@ def finetune_family(
         training: Training configuration: optimiser, schedule, batches, SpecAugment.
         options: ESPnet's options for the data.
         output: Prefix of the folders; ``_<n>l`` is put behind.
-        seed: Of the fine-tuning.
+        seed: Seed of the fine-tuning.
     """
     source = _encrl_run(encrl_dir)
     # Before any work: a size that is too large for the last job should not cost the
@@ -151,7 +151,7 @@ def finetune_together(
         options: ESPnet's options for the data.
         output: Prefix of the folders; ``_<n>l`` is put behind, and ``_family`` for what
             is trained.
-        seed: Of the fine-tuning.
+        seed: Seed of the fine-tuning.
         alone: By size, the epochs of further training of what was cut out.
 
     Raises:
@@ -256,7 +256,7 @@ def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
     Args:
         reference_config: Whose architecture, tokens and statistics it has.
         folder: Gets ``config.yaml``, ``model.pth`` and ``meta.json``.
-        seed: Of its random weights.
+        seed: Seed of its random weights.
     """
 
     def make() -> PlainModel:

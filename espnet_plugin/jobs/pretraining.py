@@ -27,7 +27,7 @@ def pretrain_dual_mode(
             from what comes out.
         config_file: Training configuration.
         options: More of ESPnet's options.
-        seed: Of the pre-training.
+        seed: Seed of the pre-training.
         fine_tuning_config: Configuration of the training that is to start from it.
 
     Raises:

@@ -20,7 +20,7 @@ class Training:
     """A training of one of our tasks.
 
     Attributes:
-        task: Of :mod:`espnet_plugin.jobs.trainer`.
+        task: One of those in :mod:`espnet_plugin.jobs.trainer`.
         request: Everything that decides what comes out; its configuration is trained
             with.
         options: ESPnet's options besides the configuration, also those that differ

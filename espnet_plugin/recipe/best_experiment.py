@@ -19,7 +19,7 @@ class TrainedExperiment:
     """A finished training in a recipe of ESPnet.
 
     Attributes:
-        folder: Of the experiment.
+        folder: Folder of the experiment.
         config: Its ``config.yaml``.
         checkpoint: What to take of it.
         dev_cer: Lowest character error rate on the development set, in percent; None

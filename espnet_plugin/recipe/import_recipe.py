@@ -45,7 +45,7 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     Nothing is done when that was done for the same files.
 
     Args:
-        recipe: From :func:`find_recipe`.
+        recipe: What :func:`find_recipe` has found.
         output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
             ``encrl.sh`` reads.
 

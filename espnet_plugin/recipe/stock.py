@@ -31,8 +31,8 @@ class Overrides:
         experiment: Name below ``exp``, or path.
         model_file: Name of the checkpoint.
         train_set: Name of the training set in the dump.
-        valid_set: Of the development set.
-        test_sets: Of the others.
+        valid_set: Name of the development set.
+        test_sets: Names of the others.
         dump: Folder of the sets.
         stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
         token_list: The list the model was trained with.
@@ -60,7 +60,7 @@ class StockRecipe:
         tests: The others, at least one.
         left_out: Names in the dump that look like other versions of the training set.
         stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
-        token_list: Of the recipe; None if only ``config.yaml`` has the tokens.
+        token_list: The recipe's list; None if only ``config.yaml`` has the tokens.
     """
 
     folder: Path

@@ -32,7 +32,7 @@ class ScoreRequest:
         utt2spk: Speaker of each utterance; None where unknown.
         unit: What the bootstrap draws.
         resamples: How many times it draws.
-        seed: Of the draws.
+        seed: Seed of the draws.
         dataset: Name of the set in the readable tables.
     """
 
