@@ -81,6 +81,12 @@ class ESPnetEncRLModel(ESPnetASRModel):
             student_dim=self.ctc.ctc_lo.in_features,
             teacher_dim=teacher_dim,
         )
+        if resample_targets:
+            self.objectives.refuse_single_frames(
+                "the student has other frames than the reference, whose encodings are "
+                "not resampled: give it the reference's front end and input_layer, or "
+                "leave these objectives out"
+            )
         self.score_book: Optional[ScoreBook] = None
         self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
         if self.named is not None:

@@ -123,11 +123,16 @@ class EncRLSetup:
             batches: Makes the batches of the training, for outputs yet to be stored.
 
         Raises:
-            UserError: If the outputs cannot be stored, or are another training's.
+            UserError: If the outputs cannot be stored, are another training's, or
+                would lack what an objective needs.
         """
         if self.options.cache is None:
             model.attach_teacher(self.teacher)
             return
+        model.objectives.refuse_single_frames(
+            "--teacher_cache stores their mean over each utterance only: leave the "
+            "cache out, or these objectives"
+        )
         seconds = model.seconds_per_input
         store = build_cache(self.options, self.teacher, seconds, batches)
         model.attach_teacher(CachedTeacher(store))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny_encrl
 import torch
+from frames_objective import frames_objective
 from tiny_asr import load_speech
 
 from espnet_plugin.checkpoints.load import load_asr_model
@@ -125,6 +126,20 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match="--teacher_cache_top"):
         tiny_encrl.build(tiny_asr_model, tmp_path, *more)
+
+
+def test_what_would_miss_single_frames(tiny_asr_model, tmp_path):
+    cache = ("--teacher_cache", str(tmp_path / "cache"))
+    other = ("--student_encoder_conf", "input_layer=conv2d6")
+    with frames_objective() as kind:
+        chosen = ("--objectives", "clip", kind.name)
+        model, _ = tiny_encrl.build(tiny_asr_model, tmp_path, *chosen)
+        assert "loss_frames_for_a_test" in model(*tiny_encrl.batch())[1]
+        with pytest.raises(UserError, match=f"{kind.name}: single .*--teacher_cache"):
+            tiny_encrl.build(tiny_asr_model, tmp_path, *chosen, *cache)
+        assert not (tmp_path / "cache").exists()
+        with pytest.raises(UserError, match=f"{kind.name}: single .* other frames"):
+            tiny_encrl.build(tiny_asr_model, tmp_path, *chosen, *other)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # Sourced by encrl.sh: what can be seen to be wrong before any work is refused here, not
-# after the hours of the stages before. Reads its options; uses its die and wanted.
+# after the hours of the stages before. Reads its options; uses its
+# template, die and wanted.
 
 one_of() {  # one_of OPTION CHOICE...: the option's value has to be one of them
     local value=${!1} others="${*:2:$#-2}" choice
@@ -51,11 +52,7 @@ check_sizes() {
 check_encrl() {
     is_file encrl_config
     one_of student_init random first last spaced
-    local objective
-    for objective in ${objectives}; do
-        [[ ${objective} =~ ^(clip|mse|mae|kl)$ ]] \
-            || die "--objectives ${objectives}: ${objective} must be clip, mse, mae or kl"
-    done
+    check_objectives
     if [ -n "${freeze}" ] && [ "${student_init}" = random ] && ! says student_layers; then
         die "--freeze ${freeze} would keep random weights, since --student_init random" \
             "copies none: choose --student_init spaced, first or last, or --freeze ''"
@@ -68,6 +65,17 @@ check_encrl() {
     elif [ -z "${asr_recipe}" ]; then
         check_layers "${reference_config}"
     fi
+}
+
+check_objectives() {
+    # Where they are registered; the plugin's Python refuses the others as well.
+    local there name
+    there=$(sed -n 's/^@objective("\([^"]*\)".*/\1/p' \
+        "${template}"/../../../espnet_plugin/distill/objectives/*.py | xargs)
+    for name in ${objectives}; do
+        [[ " ${there} " == *" ${name} "* ]] \
+            || die "--objectives ${objectives}: ${name} must be one of ${there}"
+    done
 }
 
 check_layers() {  # check_layers CONFIG: the EncRL student takes the reference's layers

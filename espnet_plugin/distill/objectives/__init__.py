@@ -1,4 +1,11 @@
-"""What a student is trained to match: plain torch modules, chosen by name."""
+"""What a student is trained to match: plain torch modules, chosen by name.
+
+A new objective is a module in this folder with one registered class (see
+``registry.py``); nothing else has to know of it.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from espnet_plugin.distill.objectives.clip import ClipObjective
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
@@ -7,8 +14,9 @@ from espnet_plugin.distill.objectives.posteriors import (
     MAEObjective,
     MSEObjective,
 )
+from espnet_plugin.distill.objectives.registry import OBJECTIVES, objective
 from espnet_plugin.distill.objectives.resample import resample_outputs
-from espnet_plugin.distill.objectives.total import OBJECTIVES, WeightedObjectives
+from espnet_plugin.distill.objectives.total import WeightedObjectives
 
 __all__ = [
     "OBJECTIVES",
@@ -18,5 +26,9 @@ __all__ = [
     "MAEObjective",
     "MSEObjective",
     "WeightedObjectives",
+    "objective",
     "resample_outputs",
 ]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

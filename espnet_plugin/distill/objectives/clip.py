@@ -8,12 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
+from espnet_plugin.distill.objectives.registry import objective
 from espnet_plugin.errors import UserError
 from espnet_plugin.tensors.ranks import gather_rows
 
 __all__ = ["ClipObjective"]
 
 
+@objective("clip", looks_at="encodings")
 class ClipObjective(nn.Module):
     """Symmetric cross-entropy between pooled encodings of student and teacher.
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
+from espnet_plugin.distill.objectives.registry import objective
 from espnet_plugin.errors import UserError
 from espnet_plugin.tensors.frames import frame_mask, mean_over_frames, pool_frames
 
@@ -67,6 +68,7 @@ class _FrameObjective(nn.Module):
         raise NotImplementedError
 
 
+@objective("mse", looks_at="posteriors")
 class MSEObjective(_FrameObjective):
     """Mean squared difference of CTC outputs, over frames and vocabulary.
 
@@ -94,6 +96,7 @@ class MSEObjective(_FrameObjective):
         return student - teacher
 
 
+@objective("mae", looks_at="posteriors")
 class MAEObjective(MSEObjective):
     """Mean absolute difference of CTC outputs; else as :class:`MSEObjective`."""
 
@@ -102,6 +105,7 @@ class MAEObjective(MSEObjective):
         return self._difference(student, teacher).abs().mean(-1)
 
 
+@objective("kl", looks_at="posteriors")
 class KLObjective(_FrameObjective):
     """Kullback-Leibler divergence of the student's posteriors from the teacher's.
 

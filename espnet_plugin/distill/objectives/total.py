@@ -1,4 +1,4 @@
-"""The registry of objectives, and their weighted sum."""
+"""The weighted sum of objectives."""
 
 import logging
 from typing import Any, Mapping, Optional
@@ -6,25 +6,12 @@ from typing import Any, Mapping, Optional
 import torch
 from torch import nn
 
-from espnet_plugin.distill.objectives.clip import ClipObjective
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
-from espnet_plugin.distill.objectives.posteriors import (
-    KLObjective,
-    MAEObjective,
-    MSEObjective,
-)
+from espnet_plugin.distill.objectives.registry import OBJECTIVES
 from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
 
-__all__ = ["OBJECTIVES", "WeightedObjectives"]
-
-OBJECTIVES = {
-    "clip": ClipObjective,
-    "mse": MSEObjective,
-    "mae": MAEObjective,
-    "kl": KLObjective,
-}
-# Those that look at encodings, and must know how wide they are.
-_ON_ENCODINGS = ("clip",)
+__all__ = ["WeightedObjectives"]
 
 
 class WeightedObjectives(nn.Module):
@@ -68,22 +55,35 @@ class WeightedObjectives(nn.Module):
             weight = options.pop("weight", 1.0)
             if not isinstance(weight, (int, float)) or not weight > 0:
                 raise UserError(f"objectives.{name}.weight {weight!r}: must be above 0")
-            if name in _ON_ENCODINGS:
-                options = {
-                    "student_dim": student_dim,
-                    "teacher_dim": teacher_dim,
-                    **options,
-                }
-            try:
-                self.terms[name] = OBJECTIVES[name](**options)
-            except TypeError as error:
-                raise UserError(f"objectives.{name}: {error}") from error
+            kind = OBJECTIVES[name]
+            widths = {}
+            if kind.looks_at == "encodings":
+                widths = {"student_dim": student_dim, "teacher_dim": teacher_dim}
+            self.terms[name] = read_options(
+                kind, options, f"objectives.{name}", **widths
+            )
             self.weights[name] = float(weight)
 
     @property
     def use_posteriors(self) -> bool:
         """Whether any objective looks at the CTC layer's output."""
-        return any(name not in _ON_ENCODINGS for name in self.terms)
+        return any(term.looks_at == "posteriors" for term in self.terms.values())
+
+    def refuse_single_frames(self, why: str) -> None:
+        """Refuse objectives that compare encodings frame by frame.
+
+        Args:
+            why: Why only the mean over each utterance is at hand, and the way out.
+
+        Raises:
+            UserError: Naming the objectives.
+        """
+        names = [name for name, term in self.terms.items() if term.single_frames]
+        if names:
+            raise UserError(
+                f"objectives {', '.join(names)}: single frames of the reference's "
+                f"encodings are needed, but {why}"
+            )
 
     def forward(
         self, student: EncoderOutputs, teacher: EncoderOutputs
