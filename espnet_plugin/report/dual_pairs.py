@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from espnet_plugin.files import read_json
+from espnet_plugin.experiment.folder import Experiment
 
 __all__ = ["dual_mode_pairs"]
 
@@ -33,13 +33,12 @@ def dual_mode_pairs(
         test_set: Name of the set whose scores count.
     """
     labels: dict[tuple[str, str, int], str] = {}
-    for path in sorted(folder.glob("asr_*/meta.json")):
-        found = _FOLDER.fullmatch(path.parent.name)
-        score = path.parent / f"decode_{decoding}" / test_set / "score.json"
-        if found and score.is_file():
-            meta = read_json(path)
-            label = f"{meta['method']} {meta.get('variant') or ''} {meta['layers']}"
-            key = found["row"], found["mode"], meta["layers"]
+    for path in sorted(folder.glob("asr_*")):
+        found, experiment = _FOLDER.fullmatch(path.name), Experiment(path)
+        meta = experiment.find_meta() if found else None
+        if meta and experiment.decoded(decoding, test_set).is_scored:
+            label = f"{meta.method} {meta.variant} {meta.layers}"
+            key = found["row"], found["mode"], meta.layers
             labels[key] = " ".join(label.split())
     # Models of other depths are other models.
     return [

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Iterable, Optional
 
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.results.row import Curve, Row
 from espnet_plugin.results.shared_run import SharedRun
 from espnet_plugin.results.train_log import Epoch, read_train_log
@@ -27,7 +28,9 @@ def read_curve(
             one first.
     """
     logs = [read_train_log(path, _output(row, run)) for path, run in shared]
-    logs.append(read_train_log(folder) or read_train_log(folder / "train"))
+    logs.append(
+        read_train_log(folder) or read_train_log(Experiment(folder).work.folder)
+    )
     numbers: list[float] = []
     epochs: list[Epoch] = []
     for log in logs:

@@ -6,45 +6,33 @@ from typing import Any, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
-from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL
+from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL, DecodedSet
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.results.row import Identity, Size
 from espnet_plugin.results.train_log import read_train_log
 
 __all__ = [
+    "ScoredSets",
     "ESPNET_METHOD",
     "choose_decoding",
     "choose_set",
     "count_sizes",
-    "find_scores",
     "read_identity",
     "read_times",
 ]
 
 ESPNET_METHOD = "espnet"
 
-Scores = dict[str, dict[str, Path]]
+# By folder name of the decoding and by name of the set; see ``Experiment.scored``.
+ScoredSets = dict[str, dict[str, DecodedSet]]
 
 
-def find_scores(folder: Path) -> Scores:
-    """Find all scored sets below ``<folder>/<decoding>/[org/]<set>``.
-
-    Returns:
-        By decoding folder and set, the set's folder; it holds ``score.json`` (of this
-        plugin) or ``score_wer/ref.trn`` or ``score_cer/ref.trn`` (of asr.sh).
-    """
-    return {
-        decoding: {name: decoded.folder for name, decoded in sets.items()}
-        for decoding, sets in Experiment(folder).scored().items()
-    }
-
-
-def choose_decoding(folder: Path, scores: Scores, wanted: Optional[str]) -> str:
+def choose_decoding(folder: Path, scores: ScoredSets, wanted: Optional[str]) -> str:
     """Choose the decoding folder; its name where there is none yet is ``wanted``.
 
     Args:
         folder: The experiment, for messages.
-        scores: From `find_scores`.
+        scores: From ``Experiment.scored``.
         wanted: Its name, with or without ``decode_``; None: the only one there is.
 
     Raises:
@@ -63,20 +51,20 @@ def choose_decoding(folder: Path, scores: Scores, wanted: Optional[str]) -> str:
 
 def choose_set(
     folder: Path,
-    sets: dict[str, Path],
+    sets: dict[str, DecodedSet],
     test_set: Optional[str],
     dev_set: str,
-) -> tuple[Optional[Path], Optional[Path]]:
+) -> tuple[Optional[DecodedSet], Optional[DecodedSet]]:
     """Choose the test set and the development set of one decoding.
 
     Args:
         folder: The experiment, for messages.
-        sets: One decoding's, from `find_scores`.
+        sets: The scored sets of one decoding.
         test_set: Name of the test set; None: the only one besides the development set.
         dev_set: Name of the development set, with or without ``org/``.
 
     Returns:
-        Their folders; None for what is not there.
+        Both; None for what is not there.
 
     Raises:
         UserError: If no test set is named and there are several.
@@ -89,8 +77,8 @@ def choose_set(
         return sets.get(test_set), dev
     others = [
         name
-        for name, path in sets.items()
-        if path != dev and not name.startswith(ORIGINAL)
+        for name, decoded in sets.items()
+        if decoded != dev and not name.startswith(ORIGINAL)
     ]
     if len(others) > 1:
         raise UserError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.results.curves import read_curve
 from espnet_plugin.results.json_format import Entries, digest_of
 from espnet_plugin.results.model_folder import (
@@ -26,8 +26,6 @@ __all__ = ["full_name", "gather"]
 
 PathLike = Union[str, Path]
 Entry = Union[Row, SharedRun]
-
-_ENCRL = "encrl_pretrain"
 
 
 def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> Entries:
@@ -51,12 +49,14 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder: name existing exp/ folders")
-        if folder.name.startswith("asr_stats"):
+        if Experiment(folder).is_statistics:
             # ESPnet keeps the statistics beside the models, where exp/asr_* finds them.
             continue
         read = _reader(folder)
         if read is None:
-            what = "meta.json" if (folder / "config.yaml").exists() else "config.yaml"
+            one = Experiment(folder)
+            has_config = one.config_file.exists()
+            what = (one.meta_file if has_config else one.config_file).name
             logging.warning("%s has no %s: left out of the results", folder, what)
             skipped.append(folder.resolve().name)
         elif read is read_shared_folder:
@@ -92,16 +92,14 @@ def full_name(name: Optional[str], runs: Runs) -> Optional[str]:
 
 
 def _reader(folder: Path) -> Optional[Callable]:
-    if (folder / "meta.json").exists():
-        meta = read_json(folder / "meta.json")
-        # What serves several models is no model.
-        shared = meta.get("serves") or meta.get("method") == _ENCRL
-        return read_shared_folder if shared else read_model_folder
-    # A request is what this plugin begins a training with.
-    begun = (folder / "request.json").exists()
-    return (
-        read_espnet_folder if (folder / "config.yaml").exists() and not begun else None
-    )
+    experiment = Experiment(folder)
+    meta = experiment.find_meta()
+    if meta is not None:
+        return read_shared_folder if meta.serves_models else read_model_folder
+    # What this plugin has begun and not finished is no model yet.
+    if experiment.is_ours or not experiment.config_file.exists():
+        return None
+    return read_espnet_folder
 
 
 def _with_curve(

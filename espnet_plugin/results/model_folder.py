@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
+from espnet_plugin.experiment.decoded import DECODE_PREFIX
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.results.espnet_folder import (
+    ScoredSets,
     choose_decoding,
     choose_set,
     count_sizes,
-    find_scores,
     read_identity,
     read_times,
 )
@@ -65,42 +67,37 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
         UserError: If meta.json is missing or lacks what identifies a row, or a file
             is not JSON.
     """
-    folder = Path(folder)
+    experiment = Experiment(folder)
+    folder = experiment.folder
     decoding = choice.decoding or _DEFAULT_DECODING
-    meta = read_json(folder / "meta.json")
-    lacking = [key for key in _REQUIRED_META if meta.get(key) is None]
-    if lacking:
-        raise UserError(
-            f"{folder / 'meta.json'} lacks {', '.join(lacking)}: "
-            "train the model again, or add them by hand"
-        )
+    meta = experiment.meta().require(experiment.meta_file, *_REQUIRED_META)
     missing: list[str] = []
-    scores = folder / f"decode_{decoding}"
     quality, names = quality_of(
-        read_score(scores / (choice.test_set or _DEFAULT_TEST_SET), folder, missing),
-        read_score(scores / choice.dev_set, folder, missing),
+        *(
+            read_score(experiment.decoded(decoding, name), folder, missing)
+            for name in (choice.test_set or _DEFAULT_TEST_SET, choice.dev_set)
+        )
     )
-    layers = int(meta["layers"])
-    variant, size = variant_and_size(meta.get("variant"), layers, meta.get("size"))
+    variant, size = variant_and_size(meta.variant, meta.layers, meta.size)
     identity = Identity(
-        method=meta["method"],
+        method=meta.method,
         variant=variant,
-        layers=layers,
+        layers=meta.layers,
         size=size,
-        seed=int(meta["seed"]),
-        folder=folder.resolve().name,
-        checkpoint=meta.get("checkpoint"),
-        shared_run=meta.get("shared"),
-        reference=read_reference(folder, meta),
+        seed=meta.seed,
+        folder=experiment.name,
+        checkpoint=meta.checkpoint,
+        shared_run=meta.shared,
+        reference=read_reference(experiment, meta),
         decoding=decoding,
     )
-    rtf = read_or_note(folder / "rtf.json", folder, missing)
-    cost = read_or_note(folder / "cost.json", folder, missing)
-    training = _training(cost, missing)
-    if meta.get("params") is None:
-        missing.append("meta.json: params")
-    row = Row(identity, Size(params=meta.get("params")), quality, training)
-    return _with_measured(row, meta, rtf, cost, missing), names
+    rtf = read_or_note(experiment.speed_file, folder, missing)
+    cost = read_or_note(experiment.cost_file, folder, missing)
+    training = _training(cost, experiment, missing)
+    if meta.params is None:
+        missing.append(f"{experiment.meta_file.name}: params")
+    row = Row(identity, Size(params=meta.params), quality, training)
+    return _with_measured(row, experiment, meta, rtf, cost, missing), names
 
 
 def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
@@ -119,39 +116,40 @@ def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) ->
         UserError: If config.yaml is missing or is not of an ASR model, or several
             decodings or sets fit and none is named.
     """
-    folder = Path(folder)
+    experiment = Experiment(folder)
+    folder = experiment.folder
     missing: list[str] = []
     identity = read_identity(folder, missing)
-    scores = find_scores(folder)
+    scores = experiment.scored()
     chosen = choose_decoding(folder, scores, choice.decoding)
     sets = choice.test_set, choice.dev_set
-    paths = choose_set(folder, scores.get(chosen, {}), *sets)
+    chosen_sets = choose_set(folder, scores.get(chosen, {}), *sets)
     test, dev = (
         (
-            read_score(path, folder, missing)
-            if path is not None
+            read_score(decoded, folder, missing)
+            if decoded is not None
             else _no_score(f"{chosen}/{name}", scores, missing)
         )
-        for path, name in zip(paths, (sets[0] or "*", sets[1]))
+        for decoded, name in zip(chosen_sets, (sets[0] or "*", sets[1]))
     )
     quality, names = quality_of(test, dev)
     rtf: dict[str, Any] = {}
-    if (folder / "rtf.json").exists():
-        rtf = read_or_note(folder / "rtf.json", folder, missing)
+    if experiment.speed_file.exists():
+        rtf = read_or_note(experiment.speed_file, folder, missing)
     size = Size(params=(rtf.get("parameters") or {}).get("total"))
     if size.params is None and identity.checkpoint is not None:
         size = count_sizes(folder, identity.checkpoint)
-    if not (folder / "rtf.json").exists():
-        missing.append("rtf.json")
+    if not experiment.speed_file.exists():
+        missing.append(experiment.speed_file.name)
     if size.params is None:
         missing.append("number of parameters")
-    cost = read_or_note(folder / "cost.json", folder, missing)
-    training = _training(cost, missing)
+    cost = read_or_note(experiment.cost_file, folder, missing)
+    training = _training(cost, experiment, missing)
     if training.train_seconds is None:
         training = replace(training, **read_times(folder))
-    identity = replace(identity, decoding=chosen.removeprefix("decode_"))
+    identity = replace(identity, decoding=chosen.removeprefix(DECODE_PREFIX))
     row = Row(identity, size, quality, training)
-    return _with_measured(row, {}, rtf, cost, missing), names
+    return _with_measured(row, experiment, Meta(), rtf, cost, missing), names
 
 
 def read_shared_folder(folder: PathLike) -> SharedRun:
@@ -160,32 +158,35 @@ def read_shared_folder(folder: PathLike) -> SharedRun:
     Raises:
         UserError: If meta.json is missing or does not say whom the run serves.
     """
-    folder = Path(folder)
-    meta = read_json(folder / "meta.json")
-    if not meta.get("serves"):
+    experiment = Experiment(folder)
+    meta = experiment.meta()
+    if not meta.serves:
         raise UserError(
-            f"{folder / 'meta.json'} does not say under 'serves' which numbers of "
+            f"{experiment.meta_file} does not say under 'serves' which numbers of "
             "layers this training is for, e.g. [6, 4, 2]"
         )
     missing: list[str] = []
-    cost = read_or_note(folder / "cost.json", folder, missing)
+    cost = read_or_note(experiment.cost_file, experiment.folder, missing)
     return SharedRun(
-        name=meta.get("name") or folder.resolve().name,
-        serves=tuple(meta["serves"]),
-        seed=meta.get("seed"),
-        variant=meta.get("variant") or "",
-        after=meta.get("after") or None,
-        reference=read_reference(folder, meta),
-        training=_training(cost, missing),
-        folder=folder.resolve().name,
+        name=meta.name or experiment.name,
+        serves=meta.serves,
+        seed=meta.seed,
+        variant=meta.variant,
+        after=meta.after or None,
+        reference=read_reference(experiment, meta),
+        training=_training(cost, experiment, missing),
+        folder=experiment.name,
         missing=tuple(missing),
         more={name: cost.get(key) for name, key in file_values("cost").items()},
     )
 
 
-def _training(cost: dict[str, Any], missing: list[str]) -> TrainingCost:
+def _training(
+    cost: dict[str, Any], experiment: Experiment, missing: list[str]
+) -> TrainingCost:
     if cost:
-        missing += [f"cost.json: {key}" for key in _COST if key not in cost]
+        name = experiment.cost_file.name
+        missing += [f"{name}: {key}" for key in _COST if key not in cost]
     read = {key: cost.get(key) for key in (*_COST, *_OPTIONAL_COST)}
     # Sums over a part of the epochs look like sums.
     if any("cpu_seconds" not in one for one in cost.get("per_epoch") or []):
@@ -201,7 +202,8 @@ def _training(cost: dict[str, Any], missing: list[str]) -> TrainingCost:
 
 def _with_measured(
     row: Row,
-    meta: dict[str, Any],
+    experiment: Experiment,
+    meta: Meta,
     rtf: dict[str, Any],
     cost: dict[str, Any],
     missing: list[str],
@@ -209,10 +211,11 @@ def _with_measured(
     """Return the row with what rtf.json says, and with what it lacks noted."""
     measured = {**vars(row.size), **rtf}
     lacking = [key for key in _RTF_KEYS if measured.get(key) is None]
-    if lacking and "rtf.json" not in missing:
-        missing.append(f"rtf.json: {', '.join(lacking)}")
+    name = experiment.speed_file.name
+    if lacking and name not in missing:
+        missing.append(f"{name}: {', '.join(lacking)}")
     load = rtf.get("load_average")
-    dual = {key: meta.get(key) for key in _DUAL_MODE_META}
+    dual = {key: getattr(meta, key) for key in _DUAL_MODE_META}
     dual.update({key: rtf.get(key) for key in _STREAMING_RTF})
     has_modes = any(value is not None for value in dual.values())
     more = {key: rtf.get(name) for key, name in file_values("rtf").items()}
@@ -234,9 +237,7 @@ def _with_measured(
     )
 
 
-def _no_score(
-    wanted: str, scores: dict[str, dict[str, Path]], missing: list[str]
-) -> dict[str, Any]:
+def _no_score(wanted: str, scores: ScoredSets, missing: list[str]) -> dict[str, Any]:
     there = [f"{decoding}/{name}" for decoding in scores for name in scores[decoding]]
     missing.append(f"{wanted}/score_wer (scored: {', '.join(there) or 'nothing'})")
     return {}

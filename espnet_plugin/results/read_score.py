@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.results.folder_file import read_or_note
 from espnet_plugin.results.row import Interval, Numbers, Quality, TestSet
 from espnet_plugin.score.bootstrap import bootstrap_interval, sum_by_unit
@@ -28,26 +29,25 @@ class ScoreChoice:
     dev_set: str = "dev"
 
 
-def read_score(decoded: Path, folder: Path, missing: list[str]) -> Score:
+def read_score(decoded: DecodedSet, folder: Path, missing: list[str]) -> Score:
     """Read score.json, or count from ESPnet's transcripts where there is none.
 
     Args:
-        decoded: Folder of the decoded set.
+        decoded: The decoded set.
         folder: The experiment, for the notes.
         missing: Gets a note for what is not there.
 
     Returns:
         The keys of score.json; none where there is no score.
     """
-    path = decoded / "score.json"
-    found = [decoded / kind / "ref.trn" for kind in ("score_wer", "score_cer")]
+    found = [decoded.transcripts(unit)[0] for unit in ("word", "char")]
     found = [trn for trn in found if trn.is_file()]
-    if path.exists() or not found:
-        score = read_or_note(path, folder, missing)
+    if decoded.is_scored or not found:
+        score = read_or_note(decoded.score_file, folder, missing)
     elif not found[0].read_text(encoding="utf-8", errors="replace").strip():
         score = {"utterances": 0}
     else:
-        score = score_trn(decoded)
+        score = score_trn(decoded.folder)
     if 0 in (score.get("words"), score.get("utterances")):
         missing.append(f"a word in the set {decoded.name!r}: it is empty")
         return {}

@@ -4,11 +4,11 @@ A comparison of methods wants the same reference on both sides; a table that was
 bit by bit, on several machines, may have lost that.
 """
 
-from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional
+from typing import Iterable, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import file_checksum
 from espnet_plugin.results.row import Row
 from espnet_plugin.results.shared_run import Runs, reference_of
@@ -19,24 +19,24 @@ __all__ = ["read_reference", "reference_note"]
 _DIGITS = 12
 
 
-def read_reference(folder: Path, meta: Mapping[str, Any]) -> Optional[str]:
+def read_reference(experiment: Experiment, meta: Meta) -> Optional[str]:
     """Return the beginning of the SHA-256 of the reference's checkpoint.
 
     Args:
-        folder: Folder of a model or of a training that serves several.
+        experiment: A model, or a training that serves several.
         meta: Content of its meta.json; that of a reference names its own checkpoint.
 
     Returns:
         None if the folder does not say (it may say whose training it goes on from), or
         nothing was learnt from a reference.
     """
-    if meta.get("method") == "reference":
-        path = folder / str(meta.get("checkpoint"))
+    if meta.method == REFERENCE_METHOD:
+        path = experiment.folder / str(meta.checkpoint)
         return file_checksum(path)[:_DIGITS] if path.is_file() else None
-    found = meta.get("reference_sha256")
+    found = meta.reference_sha256
     if found is None:
         try:
-            found = (Experiment(folder).request() or {}).get("reference")
+            found = (experiment.request() or {}).get("reference")
         except UserError:
             return None
     return found[:_DIGITS] if isinstance(found, str) else None

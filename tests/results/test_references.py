@@ -5,6 +5,8 @@ import hashlib
 import pytest
 from result_folders import make_results
 
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import write_json
 from espnet_plugin.results.references import read_reference, reference_note
 
@@ -20,23 +22,25 @@ def note_of(rows, shared=()):
 
 def test_the_checkpoint_of_a_reference_is_what_models_name(tmp_path):
     (tmp_path / "model.pth").write_bytes(b"weights")
-    meta = {"method": "reference", "checkpoint": "model.pth"}
+    experiment = Experiment(tmp_path)
+    meta = Meta(method="reference", checkpoint="model.pth")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert read_reference(tmp_path, meta) == digest[:12]
+    assert read_reference(experiment, meta) == digest[:12]
     # Baselines say it in meta.json, EncRL in what it was asked for.
-    of = {"method": "layer_copy", "reference_sha256": digest}
-    assert read_reference(tmp_path, of) == digest[:12]
+    of = Meta(method="layer_copy", reference_sha256=digest)
+    assert read_reference(experiment, of) == digest[:12]
     write_json(tmp_path / "request.json", {"reference": digest, "seed": 1})
-    assert read_reference(tmp_path, {"method": "encrl_pretrain"}) == digest[:12]
+    assert read_reference(experiment, Meta(method="encrl_pretrain")) == digest[:12]
 
 
 @pytest.mark.parametrize("content", ["{}", '{"reference": null}', "half a fi"])
 def test_a_folder_may_not_say_it(tmp_path, content):
-    assert read_reference(tmp_path, {"method": "scratch"}) is None
-    gone = {"method": "reference", "checkpoint": "gone.pth"}
-    assert read_reference(tmp_path, gone) is None
+    experiment = Experiment(tmp_path)
+    assert read_reference(experiment, Meta(method="scratch")) is None
+    gone = Meta(method="reference", checkpoint="gone.pth")
+    assert read_reference(experiment, gone) is None
     (tmp_path / "request.json").write_text(content)
-    assert read_reference(tmp_path, {"method": "scratch"}) is None
+    assert read_reference(experiment, Meta(method="scratch")) is None
 
 
 def test_one_reference_or_none_at_all_needs_no_note():

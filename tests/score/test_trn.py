@@ -4,11 +4,9 @@ import pytest
 from result_folders import write_trn
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.results.espnet_folder import (
-    choose_decoding,
-    choose_set,
-    find_scores,
-)
+from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.results.espnet_folder import choose_decoding, choose_set
 from espnet_plugin.score.trn import read_trn, score_trn, split_trn_name
 
 RESULT = """\
@@ -101,17 +99,17 @@ def test_decodings_and_sets_are_found(tmp_path):
         (tmp_path / path).mkdir(parents=True)
         (tmp_path / path / "ref.trn").touch()
     (tmp_path / "images").mkdir()
-    scores = find_scores(tmp_path)
+    scores = Experiment(tmp_path).scored()
     assert scores == {
         "decode_a": {
-            "test": tmp_path / "decode_a/test",
-            "org/dev": tmp_path / "decode_a/org/dev",
+            "test": DecodedSet(tmp_path / "decode_a/test"),
+            "org/dev": DecodedSet(tmp_path / "decode_a/org/dev"),
         }
     }
     for wanted in (None, "a", "decode_a"):
         assert choose_decoding(tmp_path, scores, wanted) == "decode_a"
     assert choose_decoding(tmp_path, scores, "b") == "decode_b"
-    both = (tmp_path / "decode_a/test", tmp_path / "decode_a/org/dev")
+    both = tuple(scores["decode_a"].values())
     for dev in ("dev", "org/dev", "unknown"):
         assert choose_set(tmp_path, scores["decode_a"], None, dev) == both
     assert choose_set(tmp_path, scores["decode_a"], "test", "dev") == both
@@ -124,6 +122,6 @@ def test_one_of_several_has_to_be_named(tmp_path):
         choose_decoding(tmp_path, scores, None)
     assert choose_decoding(tmp_path, scores, "inference") == "inference"
     assert choose_decoding(tmp_path, scores, "lm") == "decode_lm"
-    sets = {name: tmp_path / name for name in ("dev", "clean", "other")}
+    sets = {name: DecodedSet(tmp_path / name) for name in ("dev", "clean", "other")}
     with pytest.raises(UserError, match="clean, other.*--test_set"):
         choose_set(tmp_path, sets, None, "dev")
