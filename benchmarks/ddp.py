@@ -29,7 +29,6 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-import yaml
 
 ROOT = Path(__file__).parents[1]
 RATE = 16000
@@ -78,6 +77,8 @@ def write_reference(args: argparse.Namespace, folder: Path) -> None:
     """Write a model with random weights as ESPnet's training does."""
     from espnet2.tasks.asr import ASRTask
 
+    from espnet_plugin.yaml_files import write_yaml
+
     names = [f"t{i}" for i in range(args.tokens - 3)]
     tokens = folder / "tokens.txt"
     lines = ["<blank>", "<unk>", *names, "<sos/eos>"]
@@ -91,7 +92,7 @@ def write_reference(args: argparse.Namespace, folder: Path) -> None:
     )
     model = ASRTask.build_model(options)
     torch.save(model.state_dict(), folder / "model.pth")
-    (folder / "config.yaml").write_text(yaml.safe_dump(vars(options)))
+    write_yaml(folder / "config.yaml", vars(options))
 
 
 def measure(
