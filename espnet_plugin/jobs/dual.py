@@ -211,7 +211,7 @@ def _write_recogniser(
         "latency_ms": None if latency is None else latency.total_ms,
         "latency_parts": None if latency is None else vars(latency),
     }
-    if mode == "streaming" and pruner and "blocks" in pruner.granularity:
+    if mode == "streaming" and pruner and pruner.packs:
         save_state(blocked_state(encoder, state, "encoder."), target / BLOCKS)
         meta["blocks_file_bytes"] = (target / BLOCKS).stat().st_size
     write_meta(target, target / "model.pth", meta)
