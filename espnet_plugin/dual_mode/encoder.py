@@ -170,7 +170,7 @@ class DualModeConformerEncoder(AbsEncoder):
     @property
     def one_front_end(self) -> bool:
         """Whether both modes sub-sample alike, so that once is enough for both."""
-        return self.pruner is None or "front_end" not in self.pruner.granularity
+        return self.pruner is None or not self.pruner.masks_front_end
 
     @contextmanager
     def using(

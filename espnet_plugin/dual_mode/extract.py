@@ -6,6 +6,7 @@ import torch
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.groups import StructuredGroups
+from espnet_plugin.dual_mode.layer import SIZES
 
 __all__ = [
     "blocked_state",
@@ -46,27 +47,18 @@ def extracted_options(
     Sizes become lists, one number a layer.
     """
     layers = encoder.encoders
-    sizes = {
-        "attention_heads": [layer.self_attn.num_heads for layer in layers],
-        "linear_units": [layer.feed_forward.units for layer in layers],
-        "conv_channels": [layer.conv_module.channels for layer in layers],
-    }
-    if encoder.options["macaron_style"]:
-        sizes["macaron_units"] = [la.feed_forward_macaron.units for la in layers]
-    front = list(encoder.embed.channels)
+    left = {}  # by module and place, where something is masked
     for groups, mask in _structured(encoder):
-        left = int(mask.sum())
-        if groups.module is encoder.embed:
-            front[int(groups.part.rpartition(".")[2]) // 2] = left
-        for index, layer in enumerate(layers):
-            if groups.module is layer.self_attn:
-                sizes["attention_heads"][index] = left
-            elif groups.module is layer.feed_forward:
-                sizes["linear_units"][index] = left
-            elif groups.module is layer.feed_forward_macaron:
-                sizes["macaron_units"][index] = left
-            elif groups.module is layer.conv_module:
-                sizes["conv_channels"][index] = left
+        left[groups.module, groups.place] = int(mask.sum()) * groups.each
+    sizes: dict[str, list[int]] = {}
+    for part, (option, size) in SIZES.items():
+        modules = [getattr(layer, part) for layer in layers]
+        if None not in modules:
+            sizes[option] = [left.get((m, 0), getattr(m, size)) for m in modules]
+    front = [
+        left.get((encoder.embed, place), count)
+        for place, count in enumerate(encoder.embed.channels)
+    ]
     options = {**encoder.options, **sizes, "pruning": None, "mode": "streaming"}
     options["front_channels"] = front
     options["head_width"] = layers[0].self_attn.head_width
@@ -92,15 +84,8 @@ def extracted_state(
     }
     names = {module: name for name, module in encoder.named_modules()}
     if encoder.pruner is not None:
-        for kind, groups, mask in encoder.pruner.masks():
-            if kind == "blocks":
-                for owner, name, spread in groups.spread(mask):
-                    state[f"{names[owner]}.{name}"] *= spread
-    for groups, mask in _structured(encoder):
-        for member in groups.members:
-            name = f"{names[groups.module]}.{member.parameter}"
-            kept = groups.indices(mask, member)
-            state[name] = state[name].index_select(member.dim, kept)
+        for _, groups, mask in encoder.pruner.masks():
+            groups.cut_out(state, names[groups.module], mask)
     if streaming_only and not encoder.options["streaming_only"]:
         for index, layer in enumerate(encoder.encoders):
             name = f"encoders.{index}.conv_module.depthwise_conv.weight"
@@ -116,10 +101,8 @@ def blocked_state(
 ) -> dict[str, torch.Tensor]:
     """Return tensors of which masked blocks are left out, for a smaller file.
 
-    A masked matrix becomes torch's block compressed rows: the blocks that are not zero,
-    and a 32-bit number for each of them that says where it stands. ``to_dense()`` gives
-    the matrix again, and ``export.checkpoint.read_checkpoint`` does so. A matrix whose
-    sizes its blocks do not divide stays whole: torch has no form for it.
+    ``to_dense()`` gives a matrix again, and ``checkpoints.checkpoint.read_checkpoint``
+    does so.
 
     Args:
         encoder: With final masks, of blocks.
@@ -128,20 +111,10 @@ def blocked_state(
     """
     packed = dict(tensors)
     names = {module: name for name, module in encoder.named_modules()}
-    for kind, groups, _ in encoder.pruner.masks() if encoder.pruner else ():
-        if kind != "blocks":
-            continue
-        name = f"{prefix}{names[groups.module]}.weight"
-        matrix, block = packed[name], (groups.rows, groups.columns)
-        if any(size % part for size, part in zip(matrix.shape, block)):
-            continue
-        sparse = matrix.to_sparse_bsr(block, dense_dim=matrix.dim() - 2)
-        packed[name] = torch.sparse_bsr_tensor(
-            sparse.crow_indices().int(),
-            sparse.col_indices().int(),
-            sparse.values(),
-            size=matrix.shape,
-        )
+    for _, groups, _ in encoder.pruner.masks() if encoder.pruner else ():
+        if groups.packs:
+            name = f"{prefix}{names[groups.module]}.weight"
+            packed[name] = groups.pack(packed[name])
     return packed
 
 

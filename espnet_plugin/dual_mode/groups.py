@@ -1,28 +1,24 @@
-"""What a mask may switch off: heads, units, channels, or blocks of a matrix.
+"""Groups of weights that a mask switches off together.
 
-Heads, units, channels and ``front_end`` (channels of the sub-sampling, which does most
-of a narrow model's work) are structured: they can be cut out.
-
-Plain torch. A module whose weights fall into groups says so itself: it has a method
-``pruning_groups()`` that returns a list of :class:`StructuredGroups`. Blocks need
-nothing of the kind: they are found in every linear layer and point-wise convolution.
+Plain torch. A module whose weights fall into groups that can be cut out says so itself:
+it has a method ``pruning_groups()`` that returns a list of :class:`StructuredGroups`.
+Which kinds there are, and how each is found, is in ``granularities``.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
+from typing import Iterator, Sequence
 
 import torch
 from torch import nn
 
-from espnet_plugin.errors import UserError
-
 __all__ = [
     "CRITERIA",
-    "GRANULARITIES",
-    "BlockGroups",
+    "Groups",
     "Member",
     "StructuredGroups",
-    "find_groups",
+    "finish",
+    "measure",
 ]
 
 CRITERIA = ("mean_abs", "l2")
@@ -52,17 +48,73 @@ class Member:
     reads: bool = False
 
 
-class StructuredGroups:
-    """Groups that can be cut out of a module and leave a smaller dense one.
+class Groups(ABC):
+    """The groups of one module, or of a part of it.
 
-    Args:
+    Attributes:
         module: The owner. If it has an attribute ``kept``, that is set to the mask
             while the mask is applied, for what multiplication alone does not do (the
             mean and the variance of a normalisation run over the channels kept).
-        kind: ``heads``, ``units``, ``channels`` or ``front_end``.
+        count: Number of groups.
+        each: How many of what the module's size counts a group has.
+        packs: Whether :meth:`pack` makes a matrix with masked groups smaller.
+    """
+
+    module: nn.Module
+    count: int
+    each = 1
+    packs = False
+
+    @abstractmethod
+    def scores(self, criterion: str) -> torch.Tensor:
+        """Return what each group is worth by its weights, ``(count,)``.
+
+        Args:
+            criterion: The mean of ``|w|`` or the root of the mean of ``w**2``, a name
+                of ``CRITERIA``.
+        """
+
+    @abstractmethod
+    def spread(
+        self, mask: torch.Tensor, readers: bool = False
+    ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
+        """Yield owner, name and mask of every parameter concerned.
+
+        Args:
+            mask: ``(count,)`` of zeros and ones.
+            readers: Only of those that read what the group computes, where there are
+                others.
+        """
+
+    def cut_out(self, state: dict[str, torch.Tensor], name: str, mask) -> None:
+        """Leave masked groups out of the owner's tensors; here they become zeros.
+
+        Args:
+            state: Tensors of the network; changed in place.
+            name: The owner's name in it.
+            mask: ``(count,)`` of zeros and ones.
+        """
+        names = {module: part for part, module in self.module.named_modules()}
+        for owner, parameter, spread in self.spread(mask):
+            full = ".".join(filter(None, [name, names[owner], parameter]))
+            state[full] = state[full] * spread.to(state[full].dtype)
+
+    def pack(self, matrix: torch.Tensor) -> torch.Tensor:
+        """Return a matrix without its masked groups, in a form that a file may hold."""
+        return matrix
+
+
+class StructuredGroups(Groups):
+    """Groups that can be cut out of a module and leave a smaller dense one.
+
+    Args:
+        module: The owner.
+        kind: The granularity that finds them, e.g. ``heads``.
         count: Number of groups.
         members: Their parameters.
         part: Tells apart several sets of groups of one module.
+        place: Number of the set where the module's size is a list of numbers.
+        each: How many of what the module's size counts a group has.
     """
 
     def __init__(
@@ -72,8 +124,11 @@ class StructuredGroups:
         count: int,
         members: Sequence[Member],
         part: str = "",
+        place: int = 0,
+        each: int = 1,
     ):
         self.module, self.kind, self.count, self.part = module, kind, count, part
+        self.place, self.each = place, each
         self.members = tuple(members)
 
     def scores(self, criterion: str) -> torch.Tensor:
@@ -88,8 +143,8 @@ class StructuredGroups:
         total = 0.0
         for member in self.members:
             if member.scored:
-                total = total + _measure(self._grouped(member), criterion).sum(0)
-        return _finish(total, self._scored_weights(), criterion)
+                total = total + measure(self._grouped(member), criterion).sum(0)
+        return finish(total, self._scored_weights(), criterion)
 
     def spread(
         self, mask: torch.Tensor, readers: bool = False
@@ -122,6 +177,12 @@ class StructuredGroups:
         along = mask.bool().repeat_interleave(run).repeat(member.parts)
         return along.nonzero()[:, 0]
 
+    def cut_out(self, state: dict[str, torch.Tensor], name: str, mask) -> None:
+        """Leave masked groups out: the tensors become smaller; see the base class."""
+        for member in self.members:
+            full, kept = f"{name}.{member.parameter}", self.indices(mask, member)
+            state[full] = state[full].index_select(member.dim, kept)
+
     def _grouped(self, member: Member) -> torch.Tensor:
         """View a parameter as ``(others, count)``."""
         weight = _owned(self.module, member.parameter).detach()
@@ -137,123 +198,13 @@ class StructuredGroups:
         return total // self.count
 
 
-class BlockGroups:
-    """Blocks of rows x columns of one matrix; 8 x 1 is 8 outputs of one input.
-
-    Blocks at the lower and right edge are smaller where the sizes do not divide. They
-    make a smaller file, and a faster model only with kernels made for them.
-
-    Args:
-        module: With a ``weight`` of ``(outputs, inputs)`` or ``(outputs, inputs, 1)``.
-        block: Rows and columns.
-
-    Raises:
-        UserError: If a size is below 1.
-    """
-
-    kind = "blocks"
-
-    def __init__(self, module: nn.Module, block: Sequence[int] = (8, 1)):
-        self.module = module
-        try:
-            self.rows, self.columns = (int(size) for size in block)
-        except (TypeError, ValueError):
-            raise UserError(f"block {block!r}: give rows and columns, as [8, 1]")
-        if self.rows < 1 or self.columns < 1:
-            raise UserError(f"block {list(block)}: must be at least [1, 1]")
-        outputs, inputs = module.weight.shape[:2]
-        self.grid = (-(-outputs // self.rows), -(-inputs // self.columns))
-        self.count = self.grid[0] * self.grid[1]
-
-    def scores(self, criterion: str) -> torch.Tensor:
-        """Return the mean of ``|w|``, or the root of the mean of ``w**2``, by block.
-
-        Returns:
-            ``(count,)``, row of blocks after row of blocks.
-        """
-        weight = self.module.weight.detach().flatten(1)
-        number = self._sum(torch.ones_like(weight))
-        return _finish(self._sum(_measure(weight, criterion)), number, criterion)
-
-    def spread(
-        self, mask: torch.Tensor, readers: bool = False
-    ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-        """Yield the module, ``"weight"`` and the weight's mask, as large as it.
-
-        There are no others, so ``readers`` changes nothing.
-        """
-        shape = self.module.weight.shape
-        full = mask.view(self.grid).repeat_interleave(self.rows, 0)[: shape[0]]
-        full = full.repeat_interleave(self.columns, 1)[:, : shape[1]]
-        yield self.module, "weight", full.reshape(shape)
-
-    def _sum(self, values: torch.Tensor) -> torch.Tensor:
-        outputs, inputs = values.shape
-        below = self.grid[0] * self.rows - outputs
-        beside = self.grid[1] * self.columns - inputs
-        values = nn.functional.pad(values, (0, beside, 0, below))
-        values = values.view(self.grid[0], self.rows, self.grid[1], self.columns)
-        return values.sum((1, 3)).flatten()
-
-
-def _structured(kind: str) -> Callable:
-    def find(root: nn.Module, block: Sequence[int]) -> Iterator[tuple]:
-        for name, module in root.named_modules():
-            if hasattr(module, "pruning_groups"):
-                for groups in module.pruning_groups():
-                    if groups.kind == kind:
-                        yield f"{name}.{groups.part}".strip("."), groups
-
-    return find
-
-
-def _blocks(root: nn.Module, block: Sequence[int]) -> Iterator[tuple]:
-    for name, module in root.named_modules():
-        pointwise = isinstance(module, nn.Conv1d) and module.kernel_size == (1,)
-        # Neither the front end nor the projection of the position codes.
-        other = {"embed", "linear_pos"} & set(name.split("."))
-        if (isinstance(module, nn.Linear) or pointwise) and not other:
-            yield name, BlockGroups(module, block)
-
-
-# Each finds ``(name of the module, groups)`` below a root.
-GRANULARITIES: dict[str, Callable] = {
-    "heads": _structured("heads"),
-    "units": _structured("units"),
-    "channels": _structured("channels"),
-    "front_end": _structured("front_end"),
-    "blocks": _blocks,
-}
-
-
-def find_groups(
-    root: nn.Module, granularity: str, block: Sequence[int] = (8, 1)
-) -> list[tuple[str, object]]:
-    """Return ``(name of the module, groups)`` of one granularity, in order.
-
-    Args:
-        root: Where to look.
-        granularity: Of ``GRANULARITIES``.
-        block: Rows and columns; of blocks only.
-
-    Raises:
-        UserError: If the granularity is unknown, or nothing of the kind is found.
-    """
-    if granularity not in GRANULARITIES:
-        raise UserError(
-            f"granularity {granularity!r}: must be one of {', '.join(GRANULARITIES)}"
-        )
-    found = list(GRANULARITIES[granularity](root, block))
-    if not found:
-        raise UserError(f"granularity {granularity!r}: the model has no {granularity}")
-    return found
-
-
-def _measure(values: torch.Tensor, criterion: str) -> torch.Tensor:
+def measure(values: torch.Tensor, criterion: str) -> torch.Tensor:
+    """Return what is averaged over a group: the magnitude, or the square."""
     return values.abs() if criterion == "mean_abs" else values.square()
 
 
-def _finish(total: torch.Tensor, number, criterion: str) -> torch.Tensor:
+def finish(total: torch.Tensor, number, criterion: str) -> torch.Tensor:
+    """Return the scores from sums over groups and the number of weights in each."""
     mean = total / number
     return mean if criterion == "mean_abs" else mean.sqrt()
 

@@ -9,7 +9,7 @@ from espnet_plugin.dual_mode.attention import Cache, RelativeAttention
 from espnet_plugin.dual_mode.convolution import ConvolutionModule
 from espnet_plugin.dual_mode.groups import Member, StructuredGroups
 
-__all__ = ["ConformerLayer", "FeedForward", "LayerCache", "LayerSize"]
+__all__ = ["SIZES", "ConformerLayer", "FeedForward", "LayerCache", "LayerSize"]
 
 _EPS = 1e-12  # ESPnet's
 
@@ -60,6 +60,16 @@ class FeedForward(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(..., width)`` to ``(..., width)``."""
         return self.w_2(self.dropout(self.activation(self.w_1(x))))
+
+
+# The encoder's option that says how large each of a layer's modules is, and the
+# module's attribute with that size.
+SIZES = {
+    "self_attn": ("attention_heads", "num_heads"),
+    "feed_forward": ("linear_units", "units"),
+    "conv_module": ("conv_channels", "channels"),
+    "feed_forward_macaron": ("macaron_units", "units"),
+}
 
 
 class ConformerLayer(nn.Module):

@@ -7,7 +7,8 @@ from typing import Iterator, Mapping, Optional, Sequence, Union
 import torch
 from torch import nn
 
-from espnet_plugin.dual_mode.groups import CRITERIA, find_groups
+from espnet_plugin.dual_mode.granularities import GRANULARITIES, find_groups
+from espnet_plugin.dual_mode.groups import CRITERIA, Groups
 from espnet_plugin.dual_mode.importance import MaskGradients
 from espnet_plugin.errors import UserError
 from espnet_plugin.pruning.schedule import cubic_sparsity
@@ -57,8 +58,8 @@ class SelfPruner(nn.Module):
 
     Args:
         root: The network; it is not registered here. Names are relative to it.
-        granularity: ``heads``, ``units``, ``channels``, ``front_end`` (any of them
-            together), or ``blocks`` alone.
+        granularity: Names of ``GRANULARITIES``: ``heads``, ``units``, ``channels``,
+            ``front_end`` (any of them together), or ``blocks`` alone.
         sparsity: Share of the groups that is masked in the end, at least 0 and below 1;
             one number, or one by granularity.
         criterion: ``mean_abs`` or ``l2``, per weight; ``taylor``: what the loss of the
@@ -122,7 +123,7 @@ class SelfPruner(nn.Module):
         self._every, self._fixed = every, fixed
         # By granularity: (name of the buffer, groups). No sub-modules: the network owns
         # its parameters, and they shall be in the checkpoint once.
-        self._layers: dict[str, list[tuple[str, object]]] = {}
+        self._layers: dict[str, list[tuple[str, Groups]]] = {}
         for kind in kinds:
             self._layers[kind] = []
             for name, groups in find_groups(root, kind, block):
@@ -230,7 +231,7 @@ class SelfPruner(nn.Module):
                     owner._parameters[name] = parameter * spread.to(parameter.dtype)
                 if hasattr(groups.module, "kept"):
                     kept.append((groups.module, groups.module.kept))
-                    groups.module.kept = mask
+                    groups.module.kept = mask.repeat_interleave(groups.each)
             yield
         finally:
             for owner, name, parameter in reversed(dense):
@@ -252,11 +253,11 @@ class SelfPruner(nn.Module):
                 "--multiprocessing_distributed true"
             )
 
-    def _all(self) -> Iterator[tuple[str, object]]:
+    def _all(self) -> Iterator[tuple[str, Groups]]:
         for layers in self._layers.values():
             yield from layers
 
-    def masks(self) -> Iterator[tuple[str, object, torch.Tensor]]:
+    def masks(self) -> Iterator[tuple[str, Groups, torch.Tensor]]:
         """Yield granularity, groups and mask ``(count,)`` of every layer."""
         for kind, layers in self._layers.items():
             for buffer, groups in layers:
@@ -286,6 +287,16 @@ class SelfPruner(nn.Module):
         return tuple(self._layers)
 
     @property
+    def masks_front_end(self) -> bool:
+        """Whether the sub-sampling is masked too."""
+        return any(GRANULARITIES[kind].in_front_end for kind in self._layers)
+
+    @property
+    def packs(self) -> bool:
+        """Whether matrices with masked groups have a smaller form for a file."""
+        return any(groups.packs for _, groups in self._all())
+
+    @property
     def sparsity(self) -> float:
         """Share of the weights within reach of the masks that is masked now."""
         masked, total = self.masked_weights()
@@ -311,10 +322,11 @@ def _final_sparsities(
 ) -> dict[str, float]:
     if not kinds:
         raise UserError("granularity []: name at least one")
-    if "blocks" in kinds and len(kinds) > 1:
+    alone = [k for k in kinds if k in GRANULARITIES and GRANULARITIES[k].alone]
+    if alone and len(kinds) > 1:
         raise UserError(
-            f"granularity {kinds}: blocks overlap with everything else; take blocks "
-            "alone, or any of the others"
+            f"granularity {kinds}: {alone[0]} overlap with everything else; take "
+            f"{alone[0]} alone, or any of the others"
         )
     if isinstance(sparsity, Mapping):
         if set(sparsity) != set(kinds):

@@ -114,7 +114,9 @@ class Subsampling(nn.Module):
                 Member(f"{reader}.weight", dim=1, reads=True),
             ]
             part = f"conv.{2 * number}"
-            sets.append(StructuredGroups(self, "front_end", count, members, part))
+            sets.append(
+                StructuredGroups(self, "front_end", count, members, part, place=number)
+            )
         return sets
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:

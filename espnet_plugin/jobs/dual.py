@@ -195,7 +195,7 @@ def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
     state.update({f"encoder.{name}": value for name, value in parts.items()})
     meta = _recogniser_meta(supernet, mode, encoder, config)
     pruner = encoder.pruner
-    if mode == "streaming" and pruner and "blocks" in pruner.granularity:
+    if mode == "streaming" and pruner and pruner.packs:
         blocks = Experiment(target).blocks_file
         save_state(blocked_state(encoder, state, "encoder."), blocks)
         meta = meta.but(blocks_file_bytes=blocks.stat().st_size)
