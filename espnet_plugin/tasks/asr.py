@@ -18,7 +18,7 @@ from espnet_plugin.tasks.ranks import (
     is_first,
     named_failures,
 )
-from espnet_plugin.tasks.schedule import fill_schedule
+from espnet_plugin.tasks.schedule import complete_schedule
 from espnet_plugin.tasks.selection import (
     SelectedBatches,
     note_ctc_scores,
@@ -120,7 +120,7 @@ class CountedASRTask(ASRTask):
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
         """Build the optimisers, once the schedule and what is frozen are known."""
-        fill_schedule(args)
+        args.scheduler_conf = complete_schedule(args)
         lay_out_frozen(model)
         return super().build_optimizers(args, model)
 

@@ -12,7 +12,7 @@ from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_SSL, SPAN_MASK, WAV2VEC2
 from espnet_plugin.tasks.asr import seconds_per_input
-from espnet_plugin.tasks.schedule import batches_per_epoch, fill_schedule
+from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
 
 __all__ = ["DualModeSSLTask"]
@@ -86,7 +86,7 @@ class DualModeSSLTask(SSLTask):
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
         """Build the optimisers, once the schedule's length is known."""
-        fill_schedule(args)
+        args.scheduler_conf = complete_schedule(args)
         return super().build_optimizers(args, model)
 
     @classmethod

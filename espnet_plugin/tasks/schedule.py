@@ -1,6 +1,7 @@
 """The number of updates a run will make, which some schedules must know beforehand."""
 
 import argparse
+from typing import Any
 
 import torch.distributed as dist
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
@@ -11,7 +12,7 @@ from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = [
     "batches_per_epoch",
-    "fill_schedule",
+    "complete_schedule",
     "total_updates",
     "updates_per_epoch",
 ]
@@ -60,8 +61,8 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
     return batches
 
 
-def fill_schedule(args: argparse.Namespace) -> None:
-    """Work out ``total_steps`` of a one-cycle schedule that leaves it open.
+def complete_schedule(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the schedule's options, with the length that a one-cycle one leaves open.
 
     One update more than planned, because ESPnet steps the schedule once after the last.
 
@@ -69,16 +70,17 @@ def fill_schedule(args: argparse.Namespace) -> None:
         UserError: If the rise of the learning rate would be of no length.
     """
     conf = args.scheduler_conf
-    open_end = "total_steps" not in conf and "steps_per_epoch" not in conf
-    if args.scheduler == "onecyclelr" and open_end:
-        conf["total_steps"] = total_updates(args) + 1
-        if conf.get("pct_start", 0.3) * conf["total_steps"] == 1:
-            # torch would divide by zero.
-            raise UserError(
-                f"{conf['total_steps'] - 1} updates are too few for onecyclelr with "
-                f"pct_start {conf.get('pct_start', 0.3)}: train for more epochs "
-                "(--max_epoch) or in smaller batches (batch_bins)"
-            )
+    given = "total_steps" in conf or "steps_per_epoch" in conf
+    if args.scheduler != "onecyclelr" or given:
+        return conf
+    steps, rise = total_updates(args) + 1, conf.get("pct_start", 0.3)
+    if rise * steps == 1:
+        # torch would divide by zero.
+        raise UserError(
+            f"{steps - 1} updates are too few for onecyclelr with pct_start {rise}: "
+            "train for more epochs (--max_epoch) or in smaller batches (batch_bins)"
+        )
+    return {**conf, "total_steps": steps}
 
 
 def total_updates(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""A granularity that registers itself is masked and cut out, and nobody else knows it."""
+"""A granularity that registers itself is masked and cut out; nobody else knows it."""
 
 import pytest
 import torch

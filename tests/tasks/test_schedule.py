@@ -8,7 +8,7 @@ from espnet2.tasks.asr import ASRTask
 from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.schedule import fill_schedule, updates_per_epoch
+from espnet_plugin.tasks.schedule import complete_schedule, updates_per_epoch
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,12 @@ class TestFillSchedule:
         )
 
     def test_the_schedule_ends_with_the_training(self, args):
-        fill_schedule(args)
-        assert args.scheduler_conf["total_steps"] == 5 * 3 + 1
+        before = dict(args.scheduler_conf)
+        conf = complete_schedule(args)
+        assert conf["total_steps"] == 5 * 3 + 1
+        assert args.scheduler_conf == before
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, **args.scheduler_conf)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, **conf)
         for _ in range(5 * 3):
             optimizer.step()
             schedule.step()  # one too many raises
@@ -88,17 +90,14 @@ class TestFillSchedule:
     @pytest.mark.parametrize("given", [{"total_steps": 7}, {"steps_per_epoch": 7}])
     def test_what_is_given_stays(self, args, given):
         args.scheduler_conf.update(given)
-        before = dict(args.scheduler_conf)
-        fill_schedule(args)
-        assert args.scheduler_conf == before
+        assert complete_schedule(args) == {"max_lr": 0.1, **given}
 
     def test_a_rise_of_no_length_is_refused(self, args):
         args.max_epoch = 1
         args.scheduler_conf["pct_start"] = 0.25
         with pytest.raises(UserError, match="3 updates are too few.*pct_start 0.25"):
-            fill_schedule(args)
+            complete_schedule(args)
 
     def test_other_schedules_are_left_alone(self):
         args = argparse.Namespace(scheduler="warmuplr", scheduler_conf={})
-        fill_schedule(args)
-        assert args.scheduler_conf == {}
+        assert complete_schedule(args) == {}
