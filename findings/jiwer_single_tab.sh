@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# jiwer: one tab between two words is no separator, two of them are.
+#
+# jiwer's default transformation replaces every run of *two or more* white space
+# characters by a space and then splits at spaces. So one tab, one no-break space or one
+# line break glues two words together, while two tabs part them, and so do a tab and a
+# space. One expects white space to part words, as str.split() has it.
+#
+# It matters for transcripts that come from spreadsheets and web pages: "turn<TAB>left"
+# against "turn left" is an error rate of 200 %, and a second tab makes it 0. A whole
+# corpus with a tab in each line is off by a few points and nothing looks wrong when it
+# is printed.
+#
+# PYTHON=p chooses the Python that makes the temporary environment.
+set -euo pipefail
+
+folder=$(mktemp -d)
+trap 'rm -rf "${folder}"' EXIT
+cd "${folder}"
+"${PYTHON:-python3}" -m venv venv
+venv/bin/pip install -qq --disable-pip-version-check jiwer==4.0.0
+venv/bin/python - <<'EOF'
+import importlib.metadata
+import sys
+
+import jiwer
+
+print("jiwer", importlib.metadata.version("jiwer"))
+for between, known in (
+    (" ", 0),
+    ("\t", 2),
+    ("\t\t", 0),
+    ("\u00a0", 2),
+    ("\u00a0\u00a0", 0),
+    ("\n", 2),
+    ("\t ", 0),
+):
+    reference, hypothesis = f"turn{between}left", "turn left"
+    rate = jiwer.wer(reference, hypothesis)
+    words = len(reference.split())
+    print(f"{reference!r:20} ({words} words) against {hypothesis!r}: {rate:4.0%}")
+    if rate != known:
+        sys.exit(f"CHANGED: it was {known:.0%}")
+EOF
