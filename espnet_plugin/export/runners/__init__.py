@@ -1,1 +1,1 @@
-"""Scripts that are copied beside an exported model; they need nothing of this plugin."""
+"""Scripts copied beside an exported model; they need nothing of this plugin."""
