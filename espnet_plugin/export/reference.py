@@ -7,10 +7,12 @@ import torch
 
 from espnet_plugin.decode.best_path import best_path
 from espnet_plugin.decode.posteriors import log_posteriors, masks_padding
+from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.facts import ModelFacts
+from espnet_plugin.export.ports import Port
 from espnet_plugin.export.source import Source
 
-__all__ = ["best_tokens", "stock_alone", "stock_batch", "tokens_text"]
+__all__ = ["best_tokens", "stock_alone", "stock_batch", "stock_texts", "tokens_text"]
 
 
 def stock_alone(source: Source, stock_input: torch.Tensor) -> np.ndarray:
@@ -53,6 +55,15 @@ def stock_batch(
         encoded = encoded[0]
     log_probs = model.ctc.log_softmax(encoded)
     return [row[:count].numpy() for row, count in zip(log_probs, sizes.tolist())]
+
+
+def stock_texts(source: Source, port: Port, dev: DevSet) -> dict[str, str]:
+    """Return what ESPnet recognises in utterances, masked tokens left out."""
+    texts = {}
+    for name, samples in dev.audio.items():
+        log_probs = port.masks(stock_alone(source, source.stock_input(samples)))
+        texts[name] = tokens_text(source, best_tokens(log_probs, source.facts))
+    return texts
 
 
 def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:
