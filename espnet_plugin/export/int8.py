@@ -16,7 +16,7 @@ from espnet_plugin.export.quantise import (
     quantise,
     quantised_products,
 )
-from espnet_plugin.export.reference import best_tokens, tokens_text
+from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.verify import given_input
@@ -141,7 +141,7 @@ def _score(
     texts = {}
     for name, given in speech.items():
         log_probs = port.read(model.run(port.feed([given])))[0]
-        texts[name] = tokens_text(source, best_tokens(log_probs, source.facts))
+        texts[name] = source.text(best_tokens(log_probs, source.facts))
     return score_texts(dev.text, texts)
 
 

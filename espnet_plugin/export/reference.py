@@ -7,12 +7,10 @@ import torch
 
 from espnet_plugin.decode.best_path import best_path
 from espnet_plugin.decode.posteriors import log_posteriors, masks_padding
-from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.facts import ModelFacts
-from espnet_plugin.export.ports import Port
 from espnet_plugin.export.source import Source
 
-__all__ = ["best_tokens", "stock_alone", "stock_batch", "stock_texts", "tokens_text"]
+__all__ = ["best_tokens", "stock_alone", "stock_batch"]
 
 
 def stock_alone(source: Source, stock_input: torch.Tensor) -> np.ndarray:
@@ -57,15 +55,6 @@ def stock_batch(
     return [row[:count].numpy() for row, count in zip(log_probs, sizes.tolist())]
 
 
-def stock_texts(source: Source, port: Port, dev: DevSet) -> dict[str, str]:
-    """Return what ESPnet recognises in utterances, masked tokens left out."""
-    texts = {}
-    for name, samples in dev.audio.items():
-        log_probs = port.masks(stock_alone(source, source.stock_input(samples)))
-        texts[name] = tokens_text(source, best_tokens(log_probs, source.facts))
-    return texts
-
-
 def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:
     """Return the tokens of the best path of ``(frames, vocabulary)``."""
     found = best_path(
@@ -75,18 +64,3 @@ def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:
         facts.drop,
     )
     return found[0][0]
-
-
-def tokens_text(source: Source, token_ids: Sequence[int]) -> str:
-    """Return the text of tokens, by ESPnet's own tokenizer."""
-    from espnet2.text.build_tokenizer import build_tokenizer
-
-    tokens = [source.facts.tokens[number] for number in token_ids]
-    kind = source.facts.token_type
-    if kind is None:
-        return " ".join(tokens)
-    if kind == "bpe":
-        tokenizer = build_tokenizer("bpe", bpemodel=source.args.bpemodel)
-    else:
-        tokenizer = build_tokenizer(kind)
-    return tokenizer.tokens2text(tokens)

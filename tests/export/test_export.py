@@ -70,7 +70,8 @@ def test_folder_is_complete(exported, tiny_asr_model):
         assert entry["bytes"] == (exported / name).stat().st_size
     assert meta["verified"]["parity"]["max_difference"] <= 1e-4
     assert meta["verified"]["dev"]["same_tokens"] == 6
-    assert meta["verified"]["runner"][0]["same_texts"] == 6
+    (ran,) = meta["verified"]["runner"]
+    assert ran["model"] == "model.onnx" and ran["same_texts"] == ran["utterances"] == 6
     lines = (exported / "tokens.txt").read_text().splitlines()
     assert lines == [f"{t} {n}" for n, t in enumerate(tiny_asr_model.token_list)]
     properties = {p.key: p.value for p in _load(exported).metadata_props}
