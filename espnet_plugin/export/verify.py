@@ -207,7 +207,8 @@ def machine_paths() -> list[str]:
         str(Path(__file__).resolve().parents[2]),
         *site.getsitepackages(),
     }
-    return sorted(path for path in paths if len(path) > len("/root"))
+    # One of a single part, "/root" or "/data", may stand there by chance.
+    return sorted(path for path in paths if len(Path(path).parts) > 2)
 
 
 def check_file(path: Path, more_paths: Sequence[Path] = ()) -> None:
