@@ -6,6 +6,15 @@ setup(
     name="espnet_plugin",
     version="0.1.0",
     description="Small ESPnet speech recognisers from one large trained model",
+    license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+    ],
     packages=find_packages(include=["espnet_plugin", "espnet_plugin.*"]),
     # ESPnet 202511 is the last release for Python 3.11 and older. The plugin only
     # imports what that release has as well, but the pair is untested.
@@ -17,12 +26,31 @@ setup(
         "sentencepiece",
         "jiwer",
         "pyyaml",
+        # ESPnet brings these as well; they are imported here by name.
+        "humanfriendly",
+        "numpy",
+        "soundfile",
+        # The report's templates.
+        "jinja2",
     ],
     extras_require={
         # The synthesised corpus of egs2/mini_synth: espeak-ng as a Python package.
         "demo": ["espeakng-loader"],
         # ESPnet's trainer writes curves with both, and espnet[asr] brings neither.
         "plots": ["matplotlib", "tensorboard"],
-        "test": ["pytest", "pytest-xdist", "espeakng-loader", "kaldialign", "grimp"],
+        # To derive a model for a device (bin/export.py); training needs none of it.
+        "device": ["onnx", "onnxruntime", "soundfile"],
+        "test": [
+            "pytest",
+            "pytest-xdist",
+            "espeakng-loader",
+            "kaldialign",
+            "grimp",
+            "onnx",
+            "onnxruntime",
+            "sherpa-onnx",
+            "sherpa-onnx-bin",
+            "kaldi-native-fbank",
+        ],
     },
 )

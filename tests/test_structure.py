@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
     bin
     baselines recipe
-    jobs estimate
+    jobs estimate export
     report
     results
     tasks measure launch
     host
-    self_supervised decode export
+    self_supervised decode
     dual_mode
     distill pruning corpora reference
     checkpoints cost data score
