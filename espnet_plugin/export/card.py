@@ -1,0 +1,87 @@
+"""``README.md`` of an export: what it is, how to run it, what was measured."""
+
+from typing import Any, Mapping
+
+__all__ = ["model_card"]
+
+
+def model_card(meta: Mapping[str, Any], run: str) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        meta: The content of ``meta.json``.
+        run: How to run it, as Markdown.
+    """
+    model = meta["model"]
+    takes = "Kaldi-style feature frames"
+    if meta["input"] == "samples":
+        takes = f"audio at {meta['sample_rate']} Hz, one channel, samples in [-1, 1)"
+    lines = [
+        f"# {model['experiment']}",
+        "",
+        f"A speech recogniser (CTC, ESPnet {model['encoder']}, {model['layers']} "
+        f"layers, {model['parameters'] / 1e6:.2f} million parameters), exported by "
+        f"espnet_plugin for {meta['target']}.",
+        "",
+        f"* takes {takes}; it recognises whole utterances, not a live stream",
+        f"* gives log-probabilities of {meta['vocabulary']} tokens every "
+        f"{meta['frame_ms']:g} ms; the blank is token {meta['blank']}",
+        "* front end, normalisation and positions are in the graph, so there is no "
+        "limit of length, but memory grows with the square of it: cut long recordings",
+        "",
+        "| file | bytes |",
+        "|---|---|",
+        *(f"| {name} | {entry['bytes']} |" for name, entry in meta["files"].items()),
+        "",
+        "## Run it",
+        "",
+        run.rstrip(),
+        "",
+        "## Checked when it was written",
+        "",
+        *_checks(meta["verified"]),
+    ]
+    if meta.get("warnings"):
+        lines += ["", "## Note", "", *(f"* {item}" for item in meta["warnings"])]
+    if "int8" in meta:
+        lines += ["", "## In eight bits", "", *_int8(meta["int8"])]
+    lines += ["", "The license of the model is that of its training data and code."]
+    return "\n".join(lines) + "\n"
+
+
+def _checks(verified: Mapping[str, Any]) -> list[str]:
+    parity = verified["parity"]
+    lengths = ", ".join(f"{s:g}" for s in parity["lengths_s"])
+    lines = [
+        f"* log-probabilities differ from ESPnet's by {parity['max_difference']:.1e} "
+        f"at most ({lengths} s" + (", and a batch)" if parity["batch_s"] else ")")
+    ]
+    dev = verified.get("dev")
+    if dev:
+        lines.append(
+            f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
+            f"{dev['folder']} give the same tokens as ESPnet"
+        )
+    runner = verified.get("runner")
+    if runner:
+        lines.append(
+            f"* {runner['script']}: {runner['same_texts']} of {runner['utterances']} "
+            "utterances give the same text as ESPnet"
+        )
+    return lines
+
+
+def _int8(int8: Mapping[str, Any]) -> list[str]:
+    if not int8["accepted"]:
+        return [f"Not written: {int8['reason']}."]
+    low, high = int8["ci95"]
+    lines = [
+        f"* word error rate on {int8['folder']} ({int8['words']} words): "
+        f"{int8['wer_int8']:.2f} %, in 32 bits {int8['wer_fp32']:.2f} % "
+        f"(difference {int8['difference']:+.2f} points, 95 % interval {low:+.2f} to "
+        f"{high:+.2f})",
+        f"* {int8['products']} matrix products are quantised",
+    ]
+    if int8["kept_fp32"]:
+        lines.append(f"* kept in 32 bits: {', '.join(int8['kept_fp32'])}")
+    return lines

@@ -1,0 +1,140 @@
+"""What cannot be exported is refused before any work is done."""
+
+from pathlib import Path
+from typing import Any, Mapping
+
+import torch
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.graph.encoder import STRIDES
+
+__all__ = ["ENCODERS", "check_config", "check_model"]
+
+ENCODERS = ("conformer", "e_branchformer", "branchformer", "transformer")
+_NORMALISATIONS = (None, "global_mvn", "utterance_mvn")
+_TOKEN_TYPES = (None, "char", "bpe", "word", "phn")
+_POSITIONS = (
+    "PositionalEncoding",
+    "RelPositionalEncoding",
+    "LegacyRelPositionalEncoding",
+)
+_BLANK = "<blank>"
+
+
+def check_config(config: Mapping[str, Any], where: Path) -> None:
+    """Refuse a configuration whose model has no exported form.
+
+    Args:
+        config: An experiment's ``config.yaml``.
+        where: Its file.
+
+    Raises:
+        UserError: Naming the setting, its value and what is possible.
+    """
+    if (config.get("model_conf") or {}).get("ctc_weight") == 0.0:
+        raise UserError(
+            f"{where}: model_conf.ctc_weight is 0: the model has no CTC layer, and an "
+            "attention decoder is not exported; train with a ctc_weight above 0"
+        )
+    encoder = config["encoder"]
+    if encoder not in ENCODERS:
+        raise UserError(
+            f"{where}: encoder {encoder} cannot be exported; possible are "
+            f"{', '.join(ENCODERS)}"
+        )
+    for part in ("preencoder", "postencoder"):
+        if config.get(part):
+            raise UserError(
+                f"{where}: {part} {config[part]} cannot be exported: only models of "
+                "front end, normalisation and encoder can"
+            )
+    if (config.get("encoder_conf") or {}).get("ctc_trim"):
+        raise UserError(
+            f"{where}: encoder_conf.ctc_trim: true cannot be exported: the number of "
+            "frames would depend on what was recognised"
+        )
+    frontend = config.get("frontend", "default")
+    if frontend not in (None, "default"):
+        raise UserError(
+            f"{where}: frontend {frontend} cannot be exported; possible are default, "
+            "and none (a model that takes features)"
+        )
+    if frontend == "default":
+        _check_front_end(config.get("frontend_conf") or {}, where)
+    if config.get("normalize") not in _NORMALISATIONS:
+        raise UserError(
+            f"{where}: normalize {config['normalize']} cannot be exported; possible "
+            "are global_mvn, utterance_mvn and none"
+        )
+    if config.get("token_type") not in _TOKEN_TYPES:
+        raise UserError(
+            f"{where}: token_type {config['token_type']}: a device can only join the "
+            "tokens of char, bpe, word or phn"
+        )
+
+
+def _check_front_end(conf: Mapping[str, Any], where: Path) -> None:
+    if conf.get("apply_stft") is False:
+        raise UserError(
+            f"{where}: frontend_conf.apply_stft: false cannot be exported: the model "
+            "takes spectra, not audio"
+        )
+    enhancement = conf.get("frontend_conf") or {}
+    for key in ("use_wpe", "use_beamformer"):
+        if enhancement.get(key):
+            raise UserError(
+                f"{where}: frontend_conf.frontend_conf.{key}: true cannot be exported: "
+                "it needs several channels, and an exported model takes one"
+            )
+
+
+def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
+    """Refuse a loaded model that would be exported wrongly.
+
+    Args:
+        model: The ESPnet ASR model.
+        where: Its ``config.yaml``.
+        checkpoint: Its checkpoint.
+
+    Raises:
+        UserError: Naming what is wrong.
+    """
+    if model.ctc is None:
+        raise UserError(f"{where}: the model has no CTC layer to export")
+    if model.blank_id != 0 or model.token_list[0] != _BLANK:
+        raise UserError(
+            f"{where}: token 0 is {model.token_list[0]!r} and the blank is token "
+            f"{model.blank_id}: device runtimes want {_BLANK} as token 0"
+        )
+    vocabulary = model.ctc.ctc_lo.out_features
+    if vocabulary != len(model.token_list):
+        raise UserError(
+            f"{where}: the CTC layer has {vocabulary} outputs, the token list "
+            f"{len(model.token_list)} tokens"
+        )
+    if not isinstance(model.encoder.embed, torch.nn.Module) or (
+        type(model.encoder.embed).__name__ not in STRIDES
+    ):
+        raise UserError(
+            f"{where}: encoder_conf.input_layer makes a "
+            f"{type(model.encoder.embed).__name__}, which cannot be exported; "
+            f"possible are {', '.join(sorted(STRIDES))}"
+        )
+    for name, module in model.encoder.named_modules():
+        if hasattr(module, "extend_pe") and type(module).__name__ not in _POSITIONS:
+            raise UserError(
+                f"{where}: encoder.{name} is a {type(module).__name__}, which cannot "
+                "be exported for any length; possible are encoder_conf."
+                "pos_enc_layer_type rel_pos, legacy_rel_pos and abs_pos"
+            )
+    parts = {"encoder": model.encoder, "ctc": model.ctc}
+    if model.normalize is not None:
+        parts["normalize"] = model.normalize
+    for part, module in parts.items():
+        for name, value in module.state_dict().items():
+            if not torch.isfinite(value).all():
+                raise UserError(
+                    f"checkpoint {checkpoint}: {part}.{name} holds NaN or infinite "
+                    "values: its training diverged; take an earlier checkpoint by "
+                    "--model_file"
+                )

@@ -1,0 +1,196 @@
+"""From a finished experiment to a folder that a device can use."""
+
+import logging
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.card import model_card
+from espnet_plugin.export.dev import DevSet, read_dev
+from espnet_plugin.export.folder import META, check_target, whole_folder
+from espnet_plugin.export.int8 import Int8Result, make_int8
+from espnet_plugin.export.meta import describe, file_table, graph_metadata
+from espnet_plugin.export.run_check import check_runner
+from espnet_plugin.export.runtime import OnnxModel, check_packages
+from espnet_plugin.export.sherpa import sherpa_target
+from espnet_plugin.export.source import Source, load_source
+from espnet_plugin.export.targets import Target, onnx_target
+from espnet_plugin.export.verify import (
+    check_dev,
+    check_file,
+    check_parity,
+    log_checks,
+)
+from espnet_plugin.export.write import write_model
+from espnet_plugin.files import write_json, write_lines, write_text
+
+__all__ = ["INT8", "MODEL", "TARGETS", "ExportOptions", "export_model"]
+
+TARGETS = ("onnx", "sherpa-onnx")
+MODEL = "model.onnx"
+INT8 = "model.int8.onnx"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a model is exported.
+
+    Attributes:
+        target: One of :data:`TARGETS`.
+        output_dir: The folder to write; in the experiment if not given.
+        model_file: Name of the checkpoint; the best average if not given.
+        features: Leave the front end out of the graph.
+        fbank_rate: In Hz, of a model that takes this plugin's Kaldi filter banks.
+        dev: A Kaldi data folder to try the export on.
+        dev_utterances: Of it, at most.
+        int8: Also quantise.
+        max_wer_loss: Points of word error rate that this may cost.
+        num_threads: Of onnxruntime while it is tried.
+    """
+
+    target: str = "onnx"
+    output_dir: Optional[Path] = None
+    model_file: Optional[str] = None
+    features: bool = False
+    fbank_rate: Optional[int] = None
+    dev: Optional[Path] = None
+    dev_utterances: int = 200
+    int8: bool = False
+    max_wer_loss: float = 0.5
+    num_threads: int = 1
+
+    def __post_init__(self):
+        if self.target not in TARGETS:
+            raise UserError(
+                f"--target {self.target}: must be one of {', '.join(TARGETS)}"
+            )
+        if self.features and self.target != "onnx":
+            raise UserError(f"--features: {self.target} takes audio; use --target onnx")
+        if self.int8 and self.dev is None:
+            raise UserError(
+                "--int8 needs --dev: what it costs has to be measured, e.g. --dev "
+                "data/dev"
+            )
+        if not 0 <= self.max_wer_loss:
+            raise UserError(f"--max_wer_loss {self.max_wer_loss}: must not be negative")
+        if self.num_threads < 1:
+            raise UserError(f"--num_threads {self.num_threads}: must be at least 1")
+
+
+def export_model(experiment: Path, options: ExportOptions) -> Path:
+    """Export a model, check what was written, and only then put it into its place.
+
+    Args:
+        experiment: An ESPnet experiment folder.
+        options: How.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: If the model cannot be exported, or the export is not the model.
+    """
+    check_packages("onnx", "onnxruntime")
+    started = time.monotonic()
+    source = load_source(experiment, options.model_file, options.fbank_rate)
+    target = _target(source, options)
+    folder = options.output_dir or experiment / "export" / options.target
+    check_target(folder, source.facts, target.name)
+    dev = _read_dev(source, options)
+    with whole_folder(folder) as new:
+        _fill(new, source, target, dev, options, experiment)
+    logging.info("%s, in %.0f s", folder, time.monotonic() - started)
+    return folder
+
+
+def _target(source: Source, options: ExportOptions) -> Target:
+    if options.target == "onnx":
+        return onnx_target(source, options.features)
+    return sherpa_target(source)
+
+
+def _read_dev(source: Source, options: ExportOptions) -> Optional[DevSet]:
+    if options.dev is None:
+        logging.info("no --dev, so texts are not compared, only log-probabilities")
+        return None
+    rate = source.facts.sample_rate
+    if rate is None:
+        raise UserError(
+            f"--dev {options.dev}: {source.facts.experiment} takes features of an "
+            "unknown kind; leave --dev out, or give --fbank_rate"
+        )
+    return read_dev(options.dev, rate, options.dev_utterances)
+
+
+def _fill(
+    new: Path,
+    source: Source,
+    target: Target,
+    dev: Optional[DevSet],
+    options: ExportOptions,
+    experiment: Path,
+) -> None:
+    facts, port = source.facts, target.port
+    metadata = {**graph_metadata(facts), **target.metadata}
+    write_model(port, source, new / MODEL, metadata)
+    check_file(new / MODEL, [experiment, new])
+    model = OnnxModel(new / MODEL, options.num_threads)
+    parity = check_parity(source, port, model)
+    compared = None if dev is None else check_dev(source, port, model, dev)
+    log_checks(parity, compared)
+    int8 = _int8(new, source, target, dev, options) if options.int8 else None
+    write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
+    shutil.copy(target.runner, new / target.runner.name)
+    files = file_table(new)
+    verified: dict[str, Any] = {"parity": asdict(parity)}
+    if compared is not None:
+        verified["dev"] = asdict(compared)
+    more = {**target.meta, "files": files, "warnings": list(target.warnings)}
+    measured = None if int8 is None else asdict(int8)
+
+    def write_meta() -> dict[str, Any]:
+        meta = describe(facts, target.name, port, verified, measured, more)
+        write_json(new / META, meta)
+        return meta
+
+    meta = write_meta()
+    if dev is not None:
+        ran = check_runner(source, target, new, dev)
+        if ran is not None:
+            verified["runner"] = asdict(ran)
+            meta = write_meta()
+    write_text(new / "README.md", model_card(meta, target.run))
+
+
+def _int8(
+    new: Path,
+    source: Source,
+    target: Target,
+    dev: Optional[DevSet],
+    options: ExportOptions,
+) -> Int8Result:
+    assert dev is not None  # of the options
+    result = make_int8(
+        source,
+        target.port,
+        new / MODEL,
+        new / INT8,
+        dev,
+        options.max_wer_loss,
+        options.num_threads,
+    )
+    if result.accepted:
+        check_file(new / INT8, [new])
+        logging.info(
+            "%s: word error rate %.2f %% (32 bits: %.2f %%), %d products quantised",
+            INT8,
+            result.wer_int8,
+            result.wer_fp32,
+            result.products,
+        )
+    else:
+        logging.warning("%s is not written: %s", INT8, result.reason)
+    return result

@@ -1,0 +1,63 @@
+"""The utterances that an export is tried on."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from espnet_plugin.data.audio import read_audio
+from espnet_plugin.data.kaldi import read_data_dir
+from espnet_plugin.errors import UserError
+
+__all__ = ["DevSet", "read_dev"]
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """Utterances with transcripts.
+
+    Attributes:
+        folder: Name of the data folder.
+        audio: Samples in [-1, 1) by utterance.
+        text: Transcript by utterance.
+    """
+
+    folder: str
+    audio: dict[str, np.ndarray]
+    text: dict[str, str]
+
+
+def read_dev(folder: Path, rate: int, count: int) -> DevSet:
+    """Read utterances of a Kaldi data folder, spread evenly over it.
+
+    Args:
+        folder: With ``wav.scp``, ``text`` and ``utt2spk``.
+        rate: In Hz, which the audio must have.
+        count: Utterances at most.
+
+    Raises:
+        UserError: If the folder, a file or ``count`` is of no use.
+    """
+    if count < 1:
+        raise UserError(f"--dev_utterances {count}: must be at least 1")
+    if not folder.is_dir():
+        raise UserError(f"--dev {folder}: there is no such folder")
+    if not (folder / "wav.scp").is_file():
+        raise UserError(
+            f"--dev {folder}: there is no wav.scp: give a Kaldi data folder with "
+            "audio, e.g. data/dev, not one of features"
+        )
+    data = read_data_dir(folder)
+    names = list(data.text)
+    if len(names) > count:
+        chosen = np.linspace(0, len(names) - 1, count).round().astype(int)
+        logging.info("--dev %s: %d of %d utterances", folder, count, len(names))
+        names = [names[index] for index in chosen]
+    audio = {}
+    for name in names:
+        segment = data.segments.get(name)
+        start = 0.0 if segment is None else segment.start
+        end = None if segment is None or segment.end == -1 else segment.end
+        audio[name] = read_audio(data.audio[name], rate, start, end)
+    return DevSet(folder.name, audio, {name: data.text[name] for name in names})

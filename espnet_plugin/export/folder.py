@@ -1,0 +1,86 @@
+"""The folder of an export, whole or not there."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.facts import ModelFacts
+from espnet_plugin.files import read_json
+
+__all__ = ["META", "check_target", "whole_folder"]
+
+META = "meta.json"
+
+
+def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
+    """Refuse a folder that holds something else.
+
+    An export of the same model and target may be replaced.
+
+    Raises:
+        UserError: Naming what is there.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"--output_dir {folder}: there is a file of that name")
+    if not any(folder.iterdir()):
+        return
+    way_out = "choose another --output_dir, or remove it"
+    if not (folder / META).is_file():
+        raise UserError(
+            f"--output_dir {folder}: the folder holds files that are no export; "
+            f"{way_out}"
+        )
+    meta = read_json(folder / META)
+    there = meta.get("model", {}) if isinstance(meta, dict) else {}
+    if there.get("checkpoint_sha256") != facts.checkpoint_sha256:
+        raise UserError(
+            f"--output_dir {folder}: it holds an export of another model "
+            f"({there.get('experiment')}, {there.get('checkpoint')}); {way_out}"
+        )
+    if meta.get("target") != target:
+        raise UserError(
+            f"--output_dir {folder}: it holds an export for {meta.get('target')}; "
+            f"{way_out}"
+        )
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder, which takes the place of ``folder`` at the end.
+
+    If anything fails in between, what was there before stays as it was.
+
+    Raises:
+        UserError: If the disk is full or the place cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
+    except OSError as error:
+        raise UserError(
+            f"--output_dir {folder} cannot be made: {error.strerror}"
+        ) from error
+    temporary = Path(made)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            os.replace(folder, old)
+            os.replace(temporary, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror or error}; free some space "
+            "or choose another --output_dir"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The network as a graph of plain tensor operations, for any length of audio."""

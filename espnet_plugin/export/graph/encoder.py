@@ -1,0 +1,91 @@
+"""Any of ESPnet's CTC encoders as it is exported: its own forward, parts replaced."""
+
+import copy
+
+import torch
+from torch import nn
+
+try:
+    from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
+        check_short_utt,
+    )
+except ImportError:  # before ESPnet 202609
+    from espnet.nets.pytorch_backend.transformer.subsampling import check_short_utt
+
+from espnet_plugin.export.graph.layers import lean_layer
+from espnet_plugin.export.graph.positions import computed_positions
+
+__all__ = ["STRIDES", "CtcEncoder", "encoder_stride", "least_frames"]
+
+# Feature frames per frame of the encoder.
+STRIDES = {
+    "Conv2dSubsampling1": 1,
+    "Conv2dSubsampling2": 2,
+    "Conv2dSubsampling": 4,
+    "Conv2dSubsampling6": 6,
+    "Conv2dSubsampling8": 8,
+}
+
+
+def encoder_stride(encoder: nn.Module) -> int:
+    """Return how many feature frames make one frame of the encoder.
+
+    Raises:
+        KeyError: Naming a sub-sampling that is not one of :data:`STRIDES`.
+    """
+    return STRIDES[type(encoder.embed).__name__]
+
+
+def least_frames(encoder: nn.Module) -> int:
+    """Return the fewest feature frames that the sub-sampling takes."""
+    frames = 1
+    while check_short_utt(encoder.embed, frames)[0]:
+        frames += 1
+    return frames
+
+
+class CtcEncoder(nn.Module):
+    """Normalised features to log-probabilities.
+
+    Args:
+        model: An ESPnet ASR model in evaluation mode; it is copied.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        for module in model.modules():
+            # Left there by the last forward; with gradients it could not be copied.
+            if torch.is_tensor(getattr(module, "attn", None)):
+                module.attn = None
+        self.encoder = copy.deepcopy(model.encoder).eval()
+        self.ctc = copy.deepcopy(model.ctc).eval()
+        self.conditioned = bool(
+            getattr(self.encoder, "interctc_use_conditioning", False)
+        )
+        for parent in list(self.encoder.modules()):
+            for flag in ("use_sdpa", "use_flash_attn"):
+                # Other ways to the same result, which are not exported alike.
+                if hasattr(parent, flag):
+                    setattr(parent, flag, False)
+            for name, child in list(parent.named_children()):
+                new = lean_layer(computed_positions(child))
+                if new is not child:
+                    setattr(parent, name, new)
+
+    def forward(
+        self, feats: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode.
+
+        Args:
+            feats: ``(batch, frames, dim)``, as many frames as the longest has.
+            lengths: ``(batch,)``.
+
+        Returns:
+            ``(batch, encoder frames, vocabulary)`` and the valid ones ``(batch,)``.
+        """
+        options = {"ctc": self.ctc} if self.conditioned else {}
+        encoded, lengths, _ = self.encoder(feats, lengths, **options)
+        if isinstance(encoded, tuple):  # with the outputs of intermediate blocks
+            encoded = encoded[0]
+        return self.ctc.log_softmax(encoded), lengths

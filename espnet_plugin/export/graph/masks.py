@@ -1,0 +1,55 @@
+"""Padding masks whose size grows with the length, not with its square."""
+
+import contextlib
+import sys
+from typing import Iterator, Optional
+
+import torch
+
+__all__ = ["linear_pad_mask", "linear_masks", "valid_frames"]
+
+
+def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
+    """Return ``(batch, frames)``: true where a frame belongs to its utterance."""
+    return torch.arange(frames, device=lengths.device)[None] < lengths[:, None]
+
+
+def linear_pad_mask(
+    lengths: torch.Tensor,
+    xs: Optional[torch.Tensor] = None,
+    length_dim: int = -1,
+    maxlen: Optional[int] = None,
+) -> torch.Tensor:
+    """Do what ESPnet's ``make_pad_mask`` does for a tensor of lengths.
+
+    ESPnet's version cuts rows out of a square mask of the longest utterance, which
+    takes gigabytes for minutes of audio, and such a square is what it exports.
+
+    Args:
+        lengths: ``(batch,)``.
+        xs: A tensor whose shape the mask takes, frames in ``length_dim``.
+        length_dim: See ``xs``.
+        maxlen: Frames of the mask; the largest length if not given.
+
+    Returns:
+        True where there is padding: ``(batch, frames)``, or the shape of ``xs``.
+    """
+    if xs is None:
+        frames = lengths.max() if maxlen is None else maxlen
+        return ~valid_frames(lengths, frames)
+    mask = ~valid_frames(lengths, xs.size(length_dim))
+    shape = [1] * xs.dim()
+    shape[0], shape[length_dim] = xs.size(0), -1
+    return mask.view(shape).expand_as(xs)
+
+
+@contextlib.contextmanager
+def linear_masks(encoder: torch.nn.Module) -> Iterator[None]:
+    """Let an ESPnet encoder make its masks by :func:`linear_pad_mask` meanwhile."""
+    module = sys.modules[type(encoder).__module__]
+    stock = module.make_pad_mask
+    module.make_pad_mask = linear_pad_mask
+    try:
+        yield
+    finally:
+        module.make_pad_mask = stock

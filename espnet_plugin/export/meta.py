@@ -1,0 +1,93 @@
+"""``meta.json``: what a device and its user have to know, and what was checked."""
+
+import importlib.metadata
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.export.facts import ModelFacts
+from espnet_plugin.export.ports import Port
+from espnet_plugin.export.write import OPSET
+from espnet_plugin.files import file_checksum
+
+__all__ = ["FORMAT", "describe", "file_table", "graph_metadata"]
+
+FORMAT = 1
+_PACKAGES = ("espnet", "torch", "onnx", "onnxruntime", "sherpa-onnx")
+
+
+def graph_metadata(facts: ModelFacts) -> dict[str, str]:
+    """Return the properties that stand in the ONNX file itself."""
+    found = {
+        "made_by": f"espnet_plugin {_version('espnet_plugin')}",
+        "model_type": "ctc",
+        "encoder": facts.encoder,
+        "blank": str(facts.blank),
+        "vocab_size": str(len(facts.tokens)),
+        "frame_ms": f"{facts.frame_ms:g}",
+        "subsampling_factor": str(facts.stride),
+        "checkpoint_sha256": facts.checkpoint_sha256,
+    }
+    if facts.sample_rate is not None:
+        found["sample_rate"] = str(facts.sample_rate)
+    return found
+
+
+def describe(
+    facts: ModelFacts,
+    target: str,
+    port: Port,
+    verified: Mapping[str, Any],
+    int8: Optional[Mapping[str, Any]],
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of ``meta.json``, less the table of files.
+
+    Args:
+        facts: Of the model.
+        target: ``onnx`` or ``sherpa-onnx``.
+        port: The form of the graph.
+        verified: What was compared.
+        int8: What was measured of the quantised file; None: none was asked for.
+        more: Facts of the target.
+    """
+    versions = {name: _version(name) for name in ("espnet_plugin", *_PACKAGES)}
+    model = asdict(facts)
+    tokens = model.pop("tokens")
+    return {
+        "format": FORMAT,
+        "target": target,
+        "input": port.kind,
+        "inputs": list(port.inputs),
+        "outputs": list(port.outputs),
+        "batches": port.batches,
+        "sample_rate": facts.sample_rate,
+        "channels": 1,
+        "frame_ms": facts.frame_ms,
+        "blank": facts.blank,
+        "drop": list(facts.drop),
+        "token_type": facts.token_type,
+        "vocabulary": len(tokens),
+        "model": model,
+        **more,
+        "opset": OPSET,
+        "versions": {name: found for name, found in versions.items() if found},
+        "verified": dict(verified),
+        **({} if int8 is None else {"int8": dict(int8)}),
+    }
+
+
+def file_table(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return size in bytes and SHA-256 of every file of a folder."""
+    return {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_checksum(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+
+
+def _version(package: str) -> Optional[str]:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

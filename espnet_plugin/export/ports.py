@@ -1,0 +1,151 @@
+"""What goes into an exported graph and what comes out of it, for each of its forms."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+import torch
+
+from espnet_plugin.export.facts import DEFAULT_FRONT_END, ModelFacts
+from espnet_plugin.export.graph.front_end import LogMelFrontEnd
+from espnet_plugin.export.graph.kaldi_front_end import KaldiFrontEnd
+from espnet_plugin.export.graph.recogniser import FeatureRecogniser, SampleRecogniser
+from espnet_plugin.export.source import Source
+
+__all__ = [
+    "NEVER",
+    "TOLERANCE",
+    "FeaturesPort",
+    "Port",
+    "SamplesPort",
+    "front_end_of",
+    "padded",
+]
+
+# Of log-probabilities, natural logarithm.
+TOLERANCE = 1e-4
+# Of a token that cannot win.
+NEVER = -1e4
+_EXAMPLE_S = 1.5
+
+
+@dataclass(frozen=True)
+class Port:
+    """Names and shapes of a graph's inputs and outputs.
+
+    Attributes:
+        kind: ``samples`` or ``features``: what a caller gives.
+        inputs: Names.
+        outputs: Names.
+        axes: Axes of free length by name, as torch's exporter takes them.
+        batches: Whether several utterances can be given at once.
+        masked: Numbers of tokens that the graph never lets win.
+        tolerance: Difference of log-probabilities from ESPnet's that is allowed.
+        least_same: Share of utterances in which the same has to be recognised.
+    """
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    axes: dict[str, dict[int, str]]
+    batches: bool = True
+    masked: tuple[int, ...] = ()
+    tolerance: float = TOLERANCE
+    least_same: float = 1.0
+
+    def build(self, source: Source) -> torch.nn.Module:
+        """Return the graph's module for a model."""
+        raise NotImplementedError
+
+    def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
+        """Return inputs to trace the module with."""
+        raise NotImplementedError
+
+    def feed(self, speech: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the inputs for utterances: samples or features each."""
+        raise NotImplementedError
+
+    def read(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the log-probabilities ``(frames, vocabulary)`` of each utterance."""
+        raise NotImplementedError
+
+    def masks(self, log_probs: np.ndarray) -> np.ndarray:
+        """Return a copy in which the masked tokens cannot win."""
+        log_probs = log_probs.copy()
+        log_probs[:, list(self.masked)] = NEVER
+        return log_probs
+
+
+def padded(items: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return utterances as one array with zeros at the ends, and their lengths."""
+    lengths = np.array([len(item) for item in items], dtype=np.int64)
+    shape = (len(items), int(lengths.max())) + items[0].shape[1:]
+    batch = np.zeros(shape, dtype=np.float32)
+    for row, item in zip(batch, items):
+        row[: len(item)] = item
+    return batch, lengths
+
+
+def front_end_of(source: Source) -> torch.nn.Module:
+    """Return the front end of a model that takes samples, for the graph."""
+    facts = source.facts
+    if facts.front_end == DEFAULT_FRONT_END:
+        return LogMelFrontEnd(source.model.frontend)
+    return KaldiFrontEnd(facts.sample_rate, facts.feature_dim)
+
+
+class _LengthsPort(Port):
+    def feed(self, speech: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self.inputs, padded(speech)))
+
+    def read(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [row[:count] for row, count in zip(outputs[0], outputs[1])]
+
+
+class SamplesPort(_LengthsPort):
+    """``samples`` (N, S) and ``lengths`` (N) to log-probabilities and their lengths."""
+
+    def __init__(self):
+        super().__init__(
+            "samples",
+            ("samples", "lengths"),
+            ("log_probs", "log_probs_lengths"),
+            {
+                "samples": {0: "batch", 1: "samples"},
+                "lengths": {0: "batch"},
+                "log_probs": {0: "batch", 1: "frames"},
+                "log_probs_lengths": {0: "batch"},
+            },
+        )
+
+    def build(self, source: Source) -> torch.nn.Module:
+        return SampleRecogniser(source.model, front_end_of(source))
+
+    def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
+        count = int(_EXAMPLE_S * facts.sample_rate)
+        lengths = torch.tensor([count, count * 3 // 4])
+        return 0.1 * torch.randn(2, count), lengths
+
+
+class FeaturesPort(_LengthsPort):
+    """``features`` (N, T, F) and ``lengths`` (N) to the same."""
+
+    def __init__(self):
+        super().__init__(
+            "features",
+            ("features", "lengths"),
+            ("log_probs", "log_probs_lengths"),
+            {
+                "features": {0: "batch", 1: "feature_frames"},
+                "lengths": {0: "batch"},
+                "log_probs": {0: "batch", 1: "frames"},
+                "log_probs_lengths": {0: "batch"},
+            },
+        )
+
+    def build(self, source: Source) -> torch.nn.Module:
+        return FeatureRecogniser(source.model)
+
+    def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
+        lengths = torch.tensor([150, 112])
+        return torch.randn(2, 150, facts.feature_dim), lengths

@@ -1,0 +1,81 @@
+"""What ESPnet's own model says: the exported one is compared with it."""
+
+from typing import Sequence
+
+import numpy as np
+import torch
+
+from espnet_plugin.decode.best_path import best_path
+from espnet_plugin.decode.posteriors import log_posteriors, masks_padding
+from espnet_plugin.export.facts import ModelFacts
+from espnet_plugin.export.source import Source
+
+__all__ = ["best_tokens", "stock_alone", "stock_batch", "tokens_text"]
+
+
+def stock_alone(source: Source, stock_input: torch.Tensor) -> np.ndarray:
+    """Return ESPnet's log-probabilities ``(frames, vocabulary)`` of one utterance.
+
+    Args:
+        source: The model.
+        stock_input: Samples ``(samples,)`` or features ``(frames, dim)``.
+    """
+    log_probs, lengths = log_posteriors(source.model, [stock_input])
+    return log_probs[0, : int(lengths[0])].numpy()
+
+
+@torch.inference_mode()
+def stock_batch(
+    source: Source, stock_inputs: Sequence[torch.Tensor]
+) -> list[np.ndarray]:
+    """Return ESPnet's log-probabilities of utterances in one batch.
+
+    As if each were alone where the encoder allows it. The old relative positions
+    (``legacy_rel_pos``) depend on the padded length, so for these the batch is encoded
+    by ESPnet as a batch.
+    """
+    if masks_padding(source.model):
+        return [stock_alone(source, item) for item in stock_inputs]
+    model = source.model
+    feats = []
+    for item in stock_inputs:
+        one, sizes = item[None], torch.tensor([len(item)])
+        one, sizes = model._extract_feats(one, sizes)
+        if model.normalize is not None:
+            one, sizes = model.normalize(one, sizes)
+        feats.append(one[0])
+    sizes = torch.tensor([len(item) for item in feats])
+    batch = torch.nn.utils.rnn.pad_sequence(feats, batch_first=True)
+    uses_ctc = getattr(model.encoder, "interctc_use_conditioning", False)
+    options = {"ctc": model.ctc} if uses_ctc else {}
+    encoded, sizes, _ = model.encoder(batch, sizes, **options)
+    if isinstance(encoded, tuple):
+        encoded = encoded[0]
+    log_probs = model.ctc.log_softmax(encoded)
+    return [row[:count].numpy() for row, count in zip(log_probs, sizes.tolist())]
+
+
+def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:
+    """Return the tokens of the best path of ``(frames, vocabulary)``."""
+    found = best_path(
+        torch.from_numpy(np.ascontiguousarray(log_probs))[None],
+        torch.tensor([len(log_probs)]),
+        facts.blank,
+        facts.drop,
+    )
+    return found[0][0]
+
+
+def tokens_text(source: Source, token_ids: Sequence[int]) -> str:
+    """Return the text of tokens, by ESPnet's own tokenizer."""
+    from espnet2.text.build_tokenizer import build_tokenizer
+
+    tokens = [source.facts.tokens[number] for number in token_ids]
+    kind = source.facts.token_type
+    if kind is None:
+        return " ".join(tokens)
+    if kind == "bpe":
+        tokenizer = build_tokenizer("bpe", bpemodel=source.args.bpemodel)
+    else:
+        tokenizer = build_tokenizer(kind)
+    return tokenizer.tokens2text(tokens)

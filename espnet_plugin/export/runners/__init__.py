@@ -1,0 +1,1 @@
+"""Scripts copied beside an exported model; they need nothing of this plugin."""

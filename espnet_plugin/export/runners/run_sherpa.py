@@ -1,0 +1,47 @@
+"""Recognise audio files with sherpa-onnx and the model beside this script.
+
+    python run_sherpa.py FILE...
+
+Needs numpy, soundfile and sherpa-onnx. One channel, 16 kHz.
+"""
+
+import argparse
+from pathlib import Path
+
+import sherpa_onnx
+import soundfile
+
+HERE = Path(__file__).resolve().parent
+RATE = 16000
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
+    parser.add_argument("--model", default="model.onnx", help="or model.int8.onnx")
+    parser.add_argument("--num_threads", type=int, default=1)
+    parser.add_argument("--times", action="store_true", help="seconds of each token")
+    args = parser.parse_args()
+    recogniser = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
+        model=str(HERE / args.model),
+        tokens=str(HERE / "tokens.txt"),
+        num_threads=args.num_threads,
+    )
+    for path in args.files:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if rate != RATE or samples.shape[1] != 1 or not len(samples):
+            raise SystemExit(
+                f"{path}: {rate} Hz, {samples.shape[1]} channel(s), {len(samples)} "
+                f"samples; the model takes {RATE} Hz and one channel"
+            )
+        stream = recogniser.create_stream()
+        stream.accept_waveform(rate, samples[:, 0])
+        recogniser.decode_stream(stream)
+        print(f"{path}\t{stream.result.text.strip()}", flush=True)
+        if args.times:
+            for token, start in zip(stream.result.tokens, stream.result.timestamps):
+                print(f"  {start:8.2f}  {token}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""onnxruntime, which only an export needs."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["OnnxModel", "check_packages", "is_installed", "quiet_environment"]
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
+
+
+def check_packages(*packages: str) -> None:
+    """Refuse to start without the packages that an export needs.
+
+    Raises:
+        UserError: Naming what is missing and how to install it.
+    """
+    missing = [package for package in packages if not is_installed(package)]
+    if missing:
+        raise UserError(
+            f"{' and '.join(missing)} must be installed to export a model: "
+            "pip install '.[device]' in this plugin's folder"
+        )
+
+
+class OnnxModel:
+    """A file in onnxruntime on the CPU.
+
+    Args:
+        path: The file.
+        threads: Within an operation.
+    """
+
+    def __init__(self, path: Path, threads: int = 1):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, feed: Mapping[str, np.ndarray]) -> Sequence[Any]:
+        """Return all outputs."""
+        return self._session.run(None, dict(feed))
+
+
+def quiet_environment(**more: str) -> dict[str, str]:
+    """Return the environment for a runner that is tried: one thread, and UTF-8."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "UTF-8", **more}

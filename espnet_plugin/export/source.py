@@ -1,0 +1,120 @@
+"""The trained model that is exported, loaded and checked."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import torch
+
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.data.front_end import sampling_rate, takes_features
+from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.check import check_config, check_model
+from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
+from espnet_plugin.export.graph.encoder import encoder_stride
+from espnet_plugin.files import file_checksum
+
+__all__ = ["Source", "load_source"]
+
+_KALDI_SHIFT_S = 0.010
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model.
+
+    Attributes:
+        model: ESPnet's model in evaluation mode.
+        args: Its training arguments.
+        facts: What is written beside its export.
+    """
+
+    model: torch.nn.Module
+    args: Any
+    facts: ModelFacts
+
+    def stock_input(self, samples: np.ndarray) -> torch.Tensor:
+        """Return what ESPnet's model takes for audio: samples or Kaldi features.
+
+        Raises:
+            UserError: If it takes features of an unknown kind.
+        """
+        if self.facts.front_end == DEFAULT_FRONT_END:
+            return torch.from_numpy(samples)
+        if self.facts.front_end == KALDI_FRONT_END:
+            rate, dim = self.facts.sample_rate, self.facts.feature_dim
+            return torch.from_numpy(kaldi_fbank(samples, rate, dim))
+        raise UserError(
+            f"{self.facts.experiment} takes features of an unknown kind, so audio "
+            "cannot be given to it; leave --dev out, or give --fbank_rate"
+        )
+
+
+def load_source(
+    experiment: Path,
+    model_file: Optional[str] = None,
+    fbank_rate: Optional[int] = None,
+) -> Source:
+    """Load an experiment's model.
+
+    Args:
+        experiment: Folder with ``config.yaml`` and checkpoints.
+        model_file: Name of the checkpoint; the best average if not given.
+        fbank_rate: Rate in Hz of a model that takes this plugin's Kaldi filter banks
+            (``--feats_type fbank``), which its configuration does not tell.
+
+    Raises:
+        UserError: If it cannot be loaded or exported.
+    """
+    where = experiment / "config.yaml"
+    config = read_config(where)
+    check_config(config, where)
+    ctc_only = (config.get("model_conf") or {}).get("ctc_weight") == 1.0
+    checkpoint = choose_checkpoint(experiment, model_file, ctc_only)
+    features = takes_features(config)
+    if features and config.get("input_size") is None:
+        raise UserError(f"{where}: a model without frontend has no input_size")
+    if fbank_rate is not None and not features:
+        raise UserError(
+            f"--fbank_rate {fbank_rate}: {where} has a front end of its own, so the "
+            "model takes audio; leave the option out"
+        )
+    if features and fbank_rate is None:
+        logging.info(
+            "%s takes features, so its export does as well; if they are this plugin's "
+            "--feats_type fbank, give --fbank_rate to put them into the graph",
+            where,
+        )
+    model, args = load_asr_model(where, checkpoint)
+    check_model(model, where, checkpoint)
+    if features:
+        kind = None if fbank_rate is None else KALDI_FRONT_END
+        rate = fbank_rate
+        hop = None if rate is None else int(rate * _KALDI_SHIFT_S)
+        dim = int(config["input_size"])
+    else:
+        kind, rate = DEFAULT_FRONT_END, sampling_rate(config, where)
+        hop, dim = model.frontend.hop_length, model.frontend.output_size()
+    parts = (model.encoder, model.ctc)
+    facts = ModelFacts(
+        experiment=experiment.resolve().name,
+        checkpoint=checkpoint.name,
+        checkpoint_sha256=file_checksum(checkpoint),
+        encoder=config["encoder"],
+        layers=len(model.encoder.encoders),
+        parameters=sum(p.numel() for part in parts for p in part.parameters()),
+        front_end=kind,
+        feature_dim=dim,
+        sample_rate=rate,
+        hop=hop,
+        stride=encoder_stride(model.encoder),
+        tokens=tuple(model.token_list),
+        blank=model.blank_id,
+        drop=tuple(sorted({model.sos, model.eos} - {model.blank_id})),
+        token_type=getattr(args, "token_type", None),
+    )
+    return Source(model, args, facts)

@@ -1,0 +1,243 @@
+"""An exported model says what ESPnet's says, or is no export."""
+
+import logging
+import os
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.dev import DevSet
+from espnet_plugin.export.ports import Port
+from espnet_plugin.export.reference import best_tokens, stock_alone, stock_batch
+from espnet_plugin.export.runtime import OnnxModel
+from espnet_plugin.export.source import Source
+from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.progress import progress
+
+__all__ = [
+    "DevCheck",
+    "Parity",
+    "check_dev",
+    "check_file",
+    "check_parity",
+    "given_input",
+    "log_checks",
+    "machine_paths",
+]
+
+_SECONDS = (0.4, 1.0, 3.3, 8.1)
+_BATCH = (8.1, 3.3, 5.03)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near the exported model is to ESPnet's on made-up audio.
+
+    Attributes:
+        lengths_s: Seconds of the utterances, each by itself.
+        batch_s: Seconds of the utterances of a batch; empty: the model takes none.
+        shortest: Samples (or feature frames) of the shortest input that was tried.
+        max_difference: Largest difference of two log-probabilities.
+    """
+
+    lengths_s: tuple[float, ...]
+    batch_s: tuple[float, ...]
+    shortest: int
+    max_difference: float
+
+
+@dataclass(frozen=True)
+class DevCheck:
+    """The same on utterances.
+
+    Attributes:
+        folder: Name of the data folder.
+        utterances: How many.
+        same_tokens: Of how many both recognised the same.
+        max_difference: Largest difference of two log-probabilities.
+    """
+
+    folder: str
+    utterances: int
+    same_tokens: int
+    max_difference: float
+
+
+def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
+    """Compare several lengths, a batch, and the shortest input there is.
+
+    Raises:
+        UserError: If the number of frames differs, or a log-probability by more than
+            the port allows.
+    """
+    largest = 0.0
+    for number, seconds in enumerate(_SECONDS):
+        stock, given = _made_up(source, port, seconds, number)
+        expected = stock_alone(source, stock)
+        found = port.read(model.run(port.feed([given])))[0]
+        largest = max(largest, _difference(port, expected, found, f"{seconds} s"))
+    pairs = [_made_up(source, port, s, 10 + n) for n, s in enumerate(_BATCH)]
+    if port.batches:
+        expected_batch = stock_batch(source, [stock for stock, _ in pairs])
+        found_batch = port.read(model.run(port.feed([given for _, given in pairs])))
+        for expected, found in zip(expected_batch, found_batch):
+            largest = max(largest, _difference(port, expected, found, "a batch"))
+    # A single one: the graph has to append silence by itself.
+    found = port.read(model.run(port.feed([pairs[0][1][:1]])))[0]
+    if not len(found) or not np.isfinite(found).all():
+        raise UserError("the exported model gives nothing for a single sample")
+    if largest > port.tolerance:
+        raise UserError(
+            f"the exported model is not ESPnet's: log-probabilities differ by up to "
+            f"{largest:.2g} (at most {port.tolerance:g} is allowed); nothing was "
+            "written"
+        )
+    batch_s = _BATCH if port.batches else ()
+    return Parity(_SECONDS, batch_s, 1, largest)
+
+
+def _made_up(
+    source: Source, port: Port, seconds: float, seed: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Return the same input for ESPnet's model and for the exported one."""
+    facts = source.facts
+    if facts.sample_rate is None:
+        torch.manual_seed(seed)
+        feats = torch.randn(int(100 * seconds), facts.feature_dim)
+        mean = getattr(source.model.normalize, "mean", None)
+        if mean is not None:
+            feats = feats * source.model.normalize.std + mean
+        return feats.float(), feats.float().numpy()
+    samples = speech_like_noise(facts.sample_rate, seconds, seed).numpy()
+    # Loud and soft ones; without a mean, which some runtimes take away.
+    samples = (samples - samples.mean()) / 2 ** (seed % 4)
+    return source.stock_input(samples), given_input(source, port, samples)
+
+
+def given_input(source: Source, port: Port, samples: np.ndarray) -> np.ndarray:
+    """Return what the exported model takes for audio."""
+    if port.kind == "samples":
+        return samples
+    stock = source.stock_input(samples)
+    if stock.dim() == 2:
+        return stock.numpy()
+    # ESPnet's front end is a part of its model.
+    with torch.inference_mode():
+        feats, _ = source.model._extract_feats(stock[None], torch.tensor([len(stock)]))
+    return feats[0].numpy()
+
+
+def _difference(
+    port: Port, expected: np.ndarray, found: np.ndarray, what: str
+) -> float:
+    if expected.shape != found.shape:
+        raise UserError(
+            f"the exported model gives {found.shape[0]} frames for {what}, ESPnet's "
+            f"{expected.shape[0]}; nothing was written"
+        )
+    difference = np.abs(port.masks(expected) - port.masks(found))
+    return float(difference.max(initial=0.0))
+
+
+def check_dev(source: Source, port: Port, model: OnnxModel, dev: DevSet) -> DevCheck:
+    """Compare what both recognise in each utterance.
+
+    Raises:
+        UserError: If they recognise different tokens more often than the port allows.
+    """
+    same, largest, different = 0, 0.0, []
+    names = progress(dev.audio, len(dev.audio), f"utterances of {dev.folder} compared")
+    for name in names:
+        samples = dev.audio[name]
+        expected = stock_alone(source, source.stock_input(samples))
+        if not len(expected):
+            continue  # ESPnet takes none so short, and the exported model does
+        given = given_input(source, port, samples)
+        found = port.read(model.run(port.feed([given])))[0]
+        largest = max(largest, _difference(port, expected, found, name))
+        expected = port.masks(expected)
+        tokens = [best_tokens(item, source.facts) for item in (expected, found)]
+        if tokens[0] == tokens[1] or _is_tie(expected, found, port.tolerance):
+            same += 1
+        else:
+            different.append(name)
+    if same < port.least_same * (same + len(different)):
+        raise UserError(
+            f"the exported model recognises other tokens than ESPnet's in "
+            f"{len(different)} of {len(dev.audio)} utterances of {dev.folder} "
+            f"({', '.join(different[:4])}; log-probabilities differ by up to "
+            f"{largest:.2g}); nothing was written"
+        )
+    return DevCheck(dev.folder, len(dev.audio), same, largest)
+
+
+def _is_tie(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:
+    """Tell whether another token won only where two were equal but for rounding."""
+    rows = np.flatnonzero(expected.argmax(1) != found.argmax(1))
+    margins = expected[rows].max(1) - expected[rows, found[rows].argmax(1)]
+    return bool((margins <= tolerance).all())
+
+
+def machine_paths() -> list[str]:
+    """Return folders of this machine that must not stand in a file for others."""
+    paths = {
+        str(Path.home()),
+        os.getcwd(),
+        sys.prefix,
+        sysconfig.get_paths()["purelib"],
+        str(Path(torch.__file__).parent),
+        str(Path(__file__).resolve().parents[2]),
+        *site.getsitepackages(),
+    }
+    return sorted(path for path in paths if len(path) > len("/root"))
+
+
+def check_file(path: Path, more_paths: Sequence[Path] = ()) -> None:
+    """Check that a file is whole by itself and tells nothing of this machine.
+
+    Args:
+        path: The ONNX file.
+        more_paths: Folders that must not be named in it either.
+
+    Raises:
+        UserError: Naming what was found.
+    """
+    import onnx
+
+    content = onnx.load(str(path), load_external_data=False)
+    outside = [
+        tensor.name
+        for tensor in content.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    ]
+    if outside:
+        raise UserError(f"{path.name} has {len(outside)} tensors in other files")
+    data = path.read_bytes()
+    for folder in [*machine_paths(), *(str(p.resolve()) for p in more_paths)]:
+        if os.fsencode(folder) in data:
+            raise UserError(f"{path.name} names the folder {folder} of this machine")
+
+
+def log_checks(parity: Parity, dev: Optional[DevCheck]) -> None:
+    """Say what was compared."""
+    logging.info(
+        "log-probabilities differ from ESPnet's by %.1e at most (%s s%s)",
+        parity.max_difference,
+        ", ".join(f"{s:g}" for s in parity.lengths_s),
+        ", and a batch" if parity.batch_s else "",
+    )
+    if dev is not None:
+        logging.info(
+            "%d of %d utterances of %s: the same tokens as ESPnet (%.1e)",
+            dev.same_tokens,
+            dev.utterances,
+            dev.folder,
+            dev.max_difference,
+        )
