@@ -1,7 +1,7 @@
 """A streaming recogniser from an experiment folder."""
 
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model
@@ -9,7 +9,7 @@ from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 
-__all__ = ["AVERAGED", "load_recogniser"]
+__all__ = ["AVERAGED", "load_recogniser", "load_streaming_model"]
 
 # Of epochs with final masks only; ESPnet's own average may hold others.
 AVERAGED = "valid.cer_final.averaged.pth"
@@ -33,22 +33,43 @@ def load_recogniser(
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
-    folder = Path(folder)
-    _check_mode(folder)
-    own = folder / AVERAGED
-    checkpoint = own if own.is_file() else choose_checkpoint(folder)
-    model, args = load_asr_model(folder / "config.yaml", checkpoint, device)
-    pruner = getattr(model.encoder, "pruner", None)
-    if pruner is not None:
-        try:
-            pruner.check_binary()
-        except UserError as error:
-            raise UserError(f"{checkpoint}: {error}") from error
+    model, args, _ = load_streaming_model(folder, device=device)
     to_text = None
     if args.token_type is not None:
         tokenizer = build_tokenizer(args.token_type, bpemodel=args.bpemodel)
         to_text = tokenizer.tokens2text
     return StreamingRecogniser(model, to_text, chunk_frames)
+
+
+def load_streaming_model(
+    folder: Union[str, Path], name: Optional[str] = None, device: str = "cpu"
+) -> tuple[Any, Any, Path]:
+    """Load the model of :func:`load_recogniser`.
+
+    Args:
+        folder: The same.
+        name: Of a checkpoint in it, if another one is wanted.
+        device: torch's.
+
+    Returns:
+        ESPnet's model, its training arguments, and the checkpoint.
+
+    Raises:
+        UserError: As :func:`load_recogniser`.
+    """
+    folder = Path(folder)
+    _check_mode(folder)
+    own = folder / AVERAGED
+    if name is not None or not own.is_file():
+        own = choose_checkpoint(folder, name)
+    model, args = load_asr_model(folder / "config.yaml", own, device)
+    pruner = getattr(model.encoder, "pruner", None)
+    if pruner is not None:
+        try:
+            pruner.check_binary()
+        except UserError as error:
+            raise UserError(f"{own}: {error}") from error
+    return model, args, own
 
 
 def _check_mode(folder: Path) -> None:
