@@ -53,7 +53,7 @@ def export_streaming(
             given.
         model_file: Name of the checkpoint; that of ``bin/recognise`` if not given.
         fbank_rate: In Hz, of a model that takes this plugin's Kaldi filter banks.
-        chunk_frames: Encoder frames a chunk; the first of the encoder's options if None.
+        chunk_frames: Encoder frames a chunk; if None, the encoder's first option.
         calibration: Kaldi data folder. For ``sherpa-onnx`` and a model of audio alone:
             features of its kind are mapped to the model's by a matrix fitted on it.
 

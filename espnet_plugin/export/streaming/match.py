@@ -78,8 +78,8 @@ def fit_match(source: StreamingSource, folder: Path) -> tuple[nn.Linear, MatchLo
     facts = source.facts
     if 100 * facts.hop != facts.sample_rate:
         raise UserError(
-            f"{facts.experiment}: frontend_conf.hop_length {facts.hop}: sherpa-onnx has "
-            f"{facts.sample_rate // 100} samples (10 ms) a frame; use --target onnx"
+            f"{facts.experiment}: frontend_conf.hop_length {facts.hop}: sherpa-onnx "
+            f"has {facts.sample_rate // 100} samples (10 ms) a frame; use --target onnx"
         )
     data = read_dev(folder, facts.sample_rate, _UTTERANCES)
     names = [n for n, s in data.audio.items() if 40 * len(s) >= facts.sample_rate]
@@ -100,9 +100,8 @@ def fit_match(source: StreamingSource, folder: Path) -> tuple[nn.Linear, MatchLo
         tokens = []
         for number, features in enumerate((own, made)):
             tokens.append(best_tokens(torch_stream(source, features), facts))
-            counts, _ = count_errors(
-                data.text[name], tokens_text(source, tokens[number])
-            )
+            text = tokens_text(source, tokens[number])
+            counts, _ = count_errors(data.text[name], text)
             errors[number] += counts.errors
         words += counts.reference
         same += tokens[0] == tokens[1]

@@ -63,8 +63,8 @@ def main():
         samples, found = soundfile.read(path, dtype="float32", always_2d=True)
         if found != rate or samples.shape[1] != 1 or not np.isfinite(samples).all():
             raise SystemExit(
-                f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples that "
-                f"are no numbers; the model takes {rate} Hz and one channel"
+                f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples "
+                f"that are no numbers; the model takes {rate} Hz and one channel"
             )
         stream = recogniser.create_stream()
         samples = np.concatenate([samples[:, 0], tail])

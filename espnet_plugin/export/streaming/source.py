@@ -69,7 +69,7 @@ def load_streaming_source(
         model_file: Name of the checkpoint; that of ``bin/recognise`` if not given.
         fbank_rate: Rate in Hz of a model that takes this plugin's Kaldi filter banks
             (``--feats_type fbank``), which its configuration does not tell.
-        chunk_frames: Encoder frames a chunk; the first of the encoder's options if None.
+        chunk_frames: Encoder frames a chunk; if None, the encoder's first option.
 
     Raises:
         UserError: If it cannot be loaded, cannot stream, or cannot be exported.
@@ -131,7 +131,7 @@ def _check_config(
     for part in ("preencoder", "postencoder"):
         if config.get(part):
             raise UserError(
-                f"{where}: {part} {config[part]} has no streaming form; train without it"
+                f"{where}: {part} {config[part]} has no streaming form; train without"
             )
     if config.get("token_type") not in _TOKEN_TYPES:
         raise UserError(
@@ -140,8 +140,8 @@ def _check_config(
         )
     if config.get("normalize") not in (None, "global_mvn"):
         raise UserError(
-            f"{where}: normalize {config['normalize']} needs the whole utterance; train "
-            "with global_mvn or none"
+            f"{where}: normalize {config['normalize']} needs the whole utterance; "
+            "train with global_mvn or none"
         )
     if not takes_features(config):
         if fbank_rate is not None:

@@ -29,6 +29,9 @@ class WenetGraph(nn.Module):
             None: they are the model's own but for normalisation.
         normalise: The model's normalisation, or None.
         never: Numbers of tokens that must not win.
+        silent: Of them, those in whose place the blank wins: they are no text, and
+            the runtime would print them.
+        feature_dim: Numbers per frame that the kind computes.
 
     Attributes:
         frames: Features that a call takes.
@@ -49,6 +52,7 @@ class WenetGraph(nn.Module):
         features: Optional[nn.Module],
         normalise: Optional[nn.Module],
         never: tuple[int, ...],
+        silent: tuple[int, ...],
         feature_dim: int,
     ):
         super().__init__()
@@ -81,7 +85,7 @@ class WenetGraph(nn.Module):
         bias = torch.zeros(tokens)
         bias[list(never)] = _NEVER
         self.register_buffer("never", bias)
-        self.tokens = tokens
+        self.tokens, self.silent = tokens, list(silent)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -145,7 +149,9 @@ class WenetGraph(nn.Module):
         )
         # An input that nothing reads would be left out of the graph.
         unread = 0.0 * (offset + required).to(log_probs.dtype)
-        log_probs = (log_probs + self.never + unread[:, None])[None]
+        blank = log_probs[:, [0, *self.silent]].amax(1, keepdim=True)
+        log_probs = torch.cat([blank, (log_probs + self.never)[:, 1:]], dim=1)
+        log_probs = (log_probs + unread[:, None])[None]
         return log_probs, _contained(kept, attention), _contained(mixed, convolution)
 
 
