@@ -93,7 +93,8 @@ def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
         # What the model was trained on is the same but for rounding.
         trained = kaldi_fbank(samples, RATE, 80)
         np.testing.assert_allclose(features, trained, rtol=0, atol=1e-2)
-        features = torch.from_numpy(features)[None]
+        # It waits for one frame more than a chunk needs.
+        features = torch.from_numpy(features[:-1])[None]
         features, _ = model.normalize(features, torch.tensor([features.shape[1]]))
         with torch.no_grad():
             frames, _ = model.encoder.stream(features)

@@ -288,7 +288,8 @@ def _check_runner(
         )
     same = 0
     for line, samples in zip(lines, audio.values()):
-        x = features.of(_followed(source, samples), rate)
+        # sherpa-onnx waits for one frame more than a chunk needs.
+        x = features.of(_followed(source, samples), rate)[:, :-1]
         expected = torch_stream(source, features.models(x), last=False)
         expected = _with_blanks(expected, source)
         expected[:, list(never)] = -np.inf
