@@ -1,7 +1,7 @@
 """A streaming recogniser from an experiment folder."""
 
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model
@@ -10,7 +10,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 
-__all__ = ["load_recogniser"]
+__all__ = ["load_recogniser", "load_streaming_model"]
 
 
 def load_recogniser(
@@ -32,10 +32,35 @@ def load_recogniser(
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
+    model, args, _ = load_streaming_model(folder, device=device)
+    to_text = None
+    if args.token_type is not None:
+        tokenizer = build_tokenizer(args.token_type, bpemodel=args.bpemodel)
+        to_text = tokenizer.tokens2text
+    return StreamingRecogniser(model, to_text, chunk_frames)
+
+
+def load_streaming_model(
+    folder: Union[str, Path], name: Optional[str] = None, device: str = "cpu"
+) -> tuple[Any, Any, Path]:
+    """Load the model of :func:`load_recogniser`.
+
+    Args:
+        folder: As there.
+        name: File name of a checkpoint in it, if another one is wanted.
+        device: torch's.
+
+    Returns:
+        ESPnet's model, its training arguments, and the checkpoint.
+
+    Raises:
+        UserError: As :func:`load_recogniser`.
+    """
     experiment = Experiment(folder)
     _check_mode(experiment)
-    own = experiment.final_masks_file
-    checkpoint = own if own.is_file() else choose_checkpoint(experiment.folder)
+    checkpoint = experiment.final_masks_file
+    if name is not None or not checkpoint.is_file():
+        checkpoint = choose_checkpoint(experiment.folder, name)
     model, args = load_asr_model(experiment.config_file, checkpoint, device)
     pruner = getattr(model.encoder, "pruner", None)
     if pruner is not None:
@@ -43,11 +68,7 @@ def load_recogniser(
             pruner.check_binary()
         except UserError as error:
             raise UserError(f"{checkpoint}: {error}") from error
-    to_text = None
-    if args.token_type is not None:
-        tokenizer = build_tokenizer(args.token_type, bpemodel=args.bpemodel)
-        to_text = tokenizer.tokens2text
-    return StreamingRecogniser(model, to_text, chunk_frames)
+    return model, args, checkpoint
 
 
 def _check_mode(experiment: Experiment) -> None:

@@ -75,7 +75,11 @@ class KaldiFrontEnd(nn.Module):
         samples = mirror_ends(samples, lengths, left, self.size, skip=0)
         counts = torch.div(lengths + self.hop // 2, self.hop, rounding_mode="floor")
         frames = frames_of(samples, self.size, self.hop)[:, : counts.max()]
+        return self.of_frames(frames), counts
+
+    def of_frames(self, frames: torch.Tensor) -> torch.Tensor:
+        """Map windows ``(..., size)`` of samples to ``(..., mels)``."""
         spectrum = frames @ self.matrix
         real, imaginary = spectrum[..., : self.bins], spectrum[..., self.bins :]
         power = real * real + imaginary * imaginary
-        return (power @ self.mel).clamp(min=self.floor).log(), counts
+        return (power @ self.mel).clamp(min=self.floor).log()

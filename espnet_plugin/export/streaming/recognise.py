@@ -1,0 +1,195 @@
+"""Recognise speech while it comes in, with the model beside this script.
+
+    python recognise.py FILE...        files, each an utterance
+    python recognise.py mic            the microphone, until Ctrl-C
+    arecord -q -f S16_LE -r 16000 -t raw | python recognise.py -
+
+Needs numpy, soundfile and onnxruntime; the microphone sounddevice as well. Standard
+input takes raw 16-bit samples. One channel, at the model's rate.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+HERE = Path(__file__).resolve().parent
+
+
+class Recogniser:
+    """Samples in, text out; what has come out only grows."""
+
+    def __init__(self, folder=HERE, num_threads=1):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = num_threads
+        self.front_end, self.chunk = (
+            onnxruntime.InferenceSession(
+                str(Path(folder) / name), options, providers=["CPUExecutionProvider"]
+            )
+            for name in ("front_end.onnx", "chunk.onnx")
+        )
+        meta = (Path(folder) / "meta.json").read_text(encoding="utf-8")
+        self.meta = json.loads(meta)
+        self.stream, self.framing = self.meta["streaming"], self.meta["framing"]
+        tokens = (Path(folder) / "tokens.txt").read_text(encoding="utf-8")
+        self.names = [line.rsplit(" ", 1)[0] for line in tokens.splitlines()]
+        self.reset()
+
+    def reset(self):
+        """Begin the next utterance."""
+        s = self.stream
+        self.samples, self.started = np.zeros(0, np.float32), False
+        self.recent = self.samples
+        # Of the first call only the frames ahead of the first chunk are of use.
+        self.fetch = s["look_ahead_frames"] > 0
+        empty = s["shift"] - s["look_ahead_frames"] * s["stride"] if self.fetch else 0
+        self.features = np.zeros((empty, s["features"]), np.float32)
+        self.count = self.done = 0  # feature frames, encoder frames that came out
+        self.caches = {c["name"]: np.zeros(c["shape"], "f") for c in s["caches"]}
+        self.tokens, self.previous = [], self.meta["blank"]
+
+    def accept(self, samples, last=False):
+        """Take any number of samples in [-1, 1]; return the text by now."""
+        best = self.log_probs(samples, last).argmax(-1)
+        for token in best.tolist():
+            if token != self.previous and token not in self.meta["drop"]:
+                if token != self.meta["blank"]:
+                    self.tokens.append(token)
+            self.previous = token
+        return self.text()
+
+    def text(self):
+        pieces, kind = [self.names[t] for t in self.tokens], self.meta["token_type"]
+        if kind == "bpe":
+            joined = "".join(pieces).replace("<unk>", " \u2047 ").replace("\u2581", " ")
+            return joined[1:] if joined.startswith(" ") else joined
+        if kind == "char":
+            return "".join(" " if piece == "<space>" else piece for piece in pieces)
+        return ("" if kind == "phn" else " ").join(pieces)
+
+    def log_probs(self, samples, last=False):
+        """Return log-probabilities (frames, tokens) of the chunks that are complete."""
+        s, out = self.stream, [np.zeros((0, len(self.names)), np.float32)]
+        self.add_features(np.asarray(samples, np.float32), last)
+        chunk, left, ahead = (
+            s[f"{name}_frames"] for name in ("chunk", "left_context", "look_ahead")
+        )
+        total = max((self.count - s["span"]) // s["stride"] + 1, 0)
+        while len(self.features) >= s["frames"] or (last and self.done < total):
+            x = self.features[: s["frames"]]
+            x = np.pad(x, ((0, s["frames"] - len(x)), (0, 0)))[None]
+            self.features = self.features[s["shift"] :]
+            present = min(total - self.done, chunk + ahead)
+            counts = {"before": min(self.done, left), "present": present}
+            feed = {name: np.array(n, np.int64) for name, n in counts.items()}
+            found, *new = self.chunk.run(None, {"features": x, **feed, **self.caches})
+            new = dict(zip(self.caches, new))
+            if self.fetch:
+                self.caches["frames"], self.fetch = new["frames"], False
+                continue
+            self.caches = new
+            out.append(found[: min(chunk, present)])
+            self.done += len(out[-1])
+        return np.concatenate(out)
+
+    def add_features(self, samples, last):
+        f = self.framing
+        self.samples = np.concatenate([self.samples, samples])
+        self.recent = np.concatenate([self.recent, samples])
+        self.recent = self.recent[max(0, len(self.recent) - f["after"] - f["skip"]) :]
+        if not self.started and len(self.samples) >= f["least"]:
+            mirrored = self.samples[f["skip"] : f["before"] + f["skip"]][::-1]
+            self.samples = np.concatenate([mirrored, self.samples])
+            self.started = True
+        if not self.started:
+            return
+        if last and f["after"]:
+            mirrored = self.recent[: len(self.recent) - f["skip"]][::-1]
+            self.samples = np.concatenate([self.samples, mirrored])
+        frames = (len(self.samples) - f["size"]) // f["hop"] + 1
+        if frames < 1:
+            return
+        piece = self.samples[: (frames - 1) * f["hop"] + f["size"]]
+        (found,) = self.front_end.run(None, {"samples": piece[None]})
+        self.samples = self.samples[frames * f["hop"] :]
+        self.features = np.concatenate([self.features, found[0]])
+        self.count += frames
+
+
+def from_file(path, rate, block):
+    import soundfile
+
+    with soundfile.SoundFile(path) as sound:
+        if sound.samplerate != rate or sound.channels != 1:
+            raise SystemExit(
+                f"{path}: {sound.samplerate} Hz and {sound.channels} channel(s); the "
+                f"model takes {rate} Hz and one channel. Convert it, e.g. by sox "
+                f"{path} -r {rate} -c 1 converted.wav"
+            )
+        yield from sound.blocks(block, dtype="float32")
+
+
+def from_stdin(block):
+    rest = b""
+    while data := sys.stdin.buffer.read1(2 * block):
+        data = rest + data
+        rest = data[len(data) // 2 * 2 :]
+        yield np.frombuffer(data[: len(data) // 2 * 2], "<i2") / np.float32(32768)
+
+
+def from_microphone(rate, block):
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise SystemExit(
+            f"mic: needs the package sounddevice, and PortAudio ({error}): pip install "
+            "sounddevice; or pipe samples in: arecord -q -f S16_LE -r "
+            f"{rate} -t raw | python recognise.py -"
+        )
+    with sounddevice.InputStream(rate, block, channels=1, dtype="float32") as stream:
+        while True:
+            yield stream.read(block)[0][:, 0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("audio", nargs="+", help="files, - or mic")
+    parser.add_argument("--block_ms", type=float, default=100.0)
+    parser.add_argument("--num_threads", type=int, default=1)
+    parser.add_argument("--quiet", action="store_true", help="final texts only")
+    args = parser.parse_args()
+    recogniser = Recogniser(HERE, args.num_threads)
+    rate, stopped = recogniser.meta["sample_rate"], []
+    block = max(1, round(rate * args.block_ms / 1000))
+
+    def stop(*_):  # the first Ctrl-C ends the audio, the second one the program
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stopped.append(True)
+
+    for name in args.audio:
+        if name in ("-", "mic"):
+            signal.signal(signal.SIGINT, stop)
+            live = from_stdin(block) if name == "-" else from_microphone(rate, block)
+            blocks = iter(live)
+        else:
+            blocks = from_file(name, rate, block)
+        recogniser.reset()
+        shown = ""
+        for samples in blocks:
+            if not np.isfinite(samples).all():
+                raise SystemExit(f"{name}: some samples are no numbers")
+            text = recogniser.accept(samples)
+            if text != shown and not args.quiet:
+                print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)
+                shown = text
+            if stopped:
+                break
+        print(recogniser.accept([], last=True), flush=True)
+
+
+if __name__ == "__main__":
+    main()

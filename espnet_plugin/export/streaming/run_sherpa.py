@@ -1,0 +1,86 @@
+"""Recognise audio files with sherpa-onnx and the streaming model beside this script.
+
+    python run_sherpa.py FILE...
+
+Needs numpy, soundfile and sherpa-onnx. One channel, at the model's rate.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from sherpa_onnx import OnlineRecognizer
+from sherpa_onnx.lib import _sherpa_onnx as sherpa
+
+HERE = Path(__file__).resolve().parent
+
+
+def recogniser_of(meta, num_threads):
+    """As OnlineRecognizer.from_wenet_ctc, which cannot set high_freq."""
+    kind, features = meta["sherpa"], {}
+    if kind["high_freq"]:
+        features["high_freq"] = kind["high_freq"]
+    config = sherpa.OnlineRecognizerConfig(
+        feat_config=sherpa.FeatureExtractorConfig(
+            sampling_rate=meta["sample_rate"],
+            feature_dim=kind["feature_dim"],
+            **features,
+        ),
+        model_config=sherpa.OnlineModelConfig(
+            wenet_ctc=sherpa.OnlineWenetCtcModelConfig(
+                model=str(HERE / "model.onnx"),
+                chunk_size=meta["streaming"]["chunk_frames"],
+                num_left_chunks=kind["num_left_chunks"],
+            ),
+            tokens=str(HERE / "tokens.txt"),
+            num_threads=num_threads,
+        ),
+        endpoint_config=sherpa.EndpointConfig(),
+        enable_endpoint=False,
+        decoding_method="greedy_search",
+    )
+    recogniser = OnlineRecognizer.__new__(OnlineRecognizer)
+    recogniser.recognizer, recogniser.config = sherpa.OnlineRecognizer(config), config
+    return recogniser
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
+    parser.add_argument("--block_ms", type=float, default=100.0)
+    parser.add_argument("--num_threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="tokens and times as well")
+    args = parser.parse_args()
+    meta = json.loads((HERE / "meta.json").read_text(encoding="utf-8"))
+    rate = meta["sample_rate"]
+    recogniser = recogniser_of(meta, args.num_threads)
+    # What does not fill a chunk is never decoded, so silence has to follow.
+    tail = np.zeros(round(meta["sherpa"]["tail_s"] * rate), np.float32)
+    block = max(1, round(rate * args.block_ms / 1000))
+    for path in args.files:
+        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
+        if found != rate or samples.shape[1] != 1 or not np.isfinite(samples).all():
+            raise SystemExit(
+                f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples "
+                f"that are no numbers; the model takes {rate} Hz and one channel"
+            )
+        stream = recogniser.create_stream()
+        samples = np.concatenate([samples[:, 0], tail])
+        for start in range(0, len(samples), block):
+            stream.accept_waveform(rate, samples[start : start + block])
+            while recogniser.is_ready(stream):
+                recogniser.decode_stream(stream)
+        stream.input_finished()
+        while recogniser.is_ready(stream):
+            recogniser.decode_stream(stream)
+        text = recogniser.get_result(stream).strip()
+        print(f"{path}\t{text}", flush=True)
+        if args.json:
+            tokens, times = recogniser.tokens(stream), recogniser.timestamps(stream)
+            print(json.dumps({"tokens": tokens, "times": times}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

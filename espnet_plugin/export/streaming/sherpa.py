@@ -1,0 +1,310 @@
+"""A folder that sherpa-onnx's own streaming programs run."""
+
+import importlib.metadata
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import soundfile
+import torch
+from torch import nn
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.facts import DEFAULT_FRONT_END
+from espnet_plugin.export.folder import META
+from espnet_plugin.export.graph.normalise import normalisation
+from espnet_plugin.export.meta import file_table, graph_metadata
+from espnet_plugin.export.ports import TOLERANCE
+from espnet_plugin.export.reference import best_tokens
+from espnet_plugin.export.runtime import OnnxModel, is_installed, quiet_environment
+from espnet_plugin.export.sherpa import sherpa_tokens
+from espnet_plugin.export.streaming.card import sherpa_card
+from espnet_plugin.export.streaming.describe import describe_stream
+from espnet_plugin.export.streaming.match import (
+    KALDI_BINS,
+    MatchLoss,
+    fit_match,
+    online_fbank,
+)
+from espnet_plugin.export.streaming.reference import torch_stream
+from espnet_plugin.export.streaming.source import StreamingSource
+from espnet_plugin.export.streaming.wenet_graph import WenetGraph
+from espnet_plugin.export.streaming.write import write_graph
+from espnet_plugin.export.verify import check_file
+from espnet_plugin.files import write_json, write_lines, write_text
+from espnet_plugin.measure.speed import speech_like_noise
+
+__all__ = ["MODEL", "fill_sherpa"]
+
+MODEL = "model.onnx"
+_RUNNER = Path(__file__).with_name("run_sherpa.py")
+_UNKNOWN = "<unk>"
+_LEAST_SAME = 0.95
+# So many that two tokens of a single one may be equal but for rounding.
+_SECONDS = tuple(round(0.1 + 0.19 * number, 2) for number in range(20))
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What sherpa-onnx computes, and what becomes of it.
+
+    Attributes:
+        dim: Filters.
+        high_freq: Where they end in Hz, to be set by the application; None: where they
+            end if nothing is set.
+        prepare: Makes the model's features of them, before normalisation; None: they
+            are the model's.
+        normalise: Of the model, or None.
+        loss: What is lost; None: nothing.
+    """
+
+    dim: int
+    high_freq: Optional[float]
+    prepare: Optional[nn.Module]
+    normalise: Optional[nn.Module]
+    loss: Optional[MatchLoss]
+
+    def of(self, samples: np.ndarray, rate: int) -> torch.Tensor:
+        """Return sherpa-onnx's features of audio, ``(1, frames, dim)``."""
+        if self.high_freq is None:
+            return online_fbank(samples, rate, self.dim)
+        return online_fbank(samples, rate, self.dim, self.high_freq)
+
+    @torch.no_grad()
+    def models(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the model's of them."""
+        if self.prepare is not None:
+            features = self.prepare(features)
+        if self.normalise is not None:
+            features = self.normalise(features, torch.tensor([features.shape[1]]))
+        return features
+
+
+def fill_sherpa(
+    new: Path, source: StreamingSource, experiment: Path, calibration: Optional[Path]
+) -> None:
+    """Write and check everything that sherpa-onnx needs.
+
+    Args:
+        new: The folder.
+        source: The model.
+        experiment: Where it is from: must not be named in a file.
+        calibration: A Kaldi data folder, for a model of ESPnet's features.
+
+    Raises:
+        UserError: If sherpa-onnx cannot serve the model, or recognises something else.
+    """
+    facts = source.facts
+    tokens = sherpa_tokens(facts)
+    never = [n for n, token in enumerate(facts.tokens) if token == _UNKNOWN]
+    never += facts.drop  # the online kinds print </s> too, which the others do not
+    # Context first: fitting takes its time.
+    WenetGraph(source, None, None, tuple(never), facts.drop, KALDI_BINS)
+    features = _features_of(source, calibration)
+    graph = WenetGraph(
+        source,
+        features.prepare,
+        features.normalise,
+        tuple(never),
+        facts.drop,
+        features.dim,
+    )
+    write_graph(
+        graph,
+        graph.example(),
+        new / MODEL,
+        graph.inputs,
+        graph.outputs,
+        {**graph_metadata(facts), **graph.metadata},
+    )
+    check_file(new / MODEL, [experiment, new])
+    write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))
+    shutil.copy(_RUNNER, new / _RUNNER.name)
+    meta = describe_stream(source, "sherpa-onnx", {"frames": graph.frames}, {})
+    meta["sherpa"] = {
+        "kind": "online wenet_ctc",
+        "num_left_chunks": source.chunking.left // source.chunking.chunk,
+        "feature_dim": features.dim,
+        "high_freq": features.high_freq,
+        "tail_s": _tail_s(source),
+    }
+    if features.loss is not None:
+        meta["approximate"] = asdict(features.loss)
+    write_json(new / META, meta)  # the runner reads it
+    meta["verified"] = {"parity": _check_graph(source, graph, features, new / MODEL)}
+    tried = _check_runner(source, features, new, tokens, tuple(never))
+    if tried is not None:
+        meta["verified"]["sherpa"] = tried
+    meta["files"] = file_table(new)
+    del meta["files"][META]
+    write_json(new / META, meta)
+    write_text(new / "README.md", sherpa_card(meta))
+
+
+def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Features:
+    facts = source.facts
+    if facts.front_end != DEFAULT_FRONT_END:
+        if calibration is not None:
+            raise UserError(
+                f"--calibration {calibration}: the model takes Kaldi's features, which "
+                "sherpa-onnx computes exactly; leave the option out"
+            )
+        normalise = normalisation(getattr(source.model, "normalize", None))
+        nyquist = facts.sample_rate / 2
+        return _Features(facts.feature_dim, nyquist, None, normalise, None)
+    if calibration is None:
+        raise UserError(
+            f"{facts.experiment} takes ESPnet's log-mel features, and sherpa-onnx's "
+            "streaming kinds compute Kaldi's: train with --feats_type fbank, or give "
+            "--calibration with a Kaldi data folder to fit a matrix on, which is "
+            "approximate, or use --target onnx"
+        )
+    linear, loss = fit_match(source, calibration)
+    logging.warning(
+        "approximate: sherpa-onnx's features are mapped by a fitted matrix; word error "
+        "rate %.2f %% instead of %.2f %% on %d utterances of %s",
+        loss.wer_approximate,
+        loss.wer_exact,
+        loss.utterances,
+        loss.folder,
+    )
+    return _Features(KALDI_BINS, None, linear, None, loss)
+
+
+def _tail_s(source: StreamingSource) -> float:
+    """Return the silence after which every frame of the audio has been decoded.
+
+    A chunk and what is ahead of it, what the sub-sampling reads beyond them, the frame
+    that sherpa-onnx waits for besides, and the one that ends after the audio.
+    """
+    chunk, _, ahead = source.chunking
+    embed = source.encoder.embed
+    frames = (chunk + ahead) * embed.stride + embed.span - embed.stride + 2
+    return round(0.010 * frames, 3)
+
+
+def _check_graph(
+    source: StreamingSource, graph: WenetGraph, features: _Features, path: Path
+) -> dict:
+    """Compare the file with ``stream()`` chunk by chunk, called as sherpa-onnx does."""
+    model, (chunk, left, _) = OnnxModel(path), source.chunking
+    rate, shift = source.facts.sample_rate, chunk * source.encoder.embed.stride
+    largest, frames = 0.0, 0
+    for seed, seconds in enumerate(_SECONDS):
+        samples = _followed(source, speech_like_noise(rate, seconds, seed).numpy())
+        x = features.of(samples, rate)
+        expected = torch_stream(source, features.models(x), last=False)
+        feed = dict(zip(graph.inputs, (item.numpy() for item in graph.example())))
+        for name in ("attn_cache", "conv_cache"):
+            feed[name] = np.zeros_like(feed[name])
+        found = []
+        for number, start in enumerate(range(0, x.shape[1] - graph.frames + 1, shift)):
+            feed["x"] = x[:, start : start + graph.frames].numpy()
+            feed["attn_mask"] = np.ones_like(feed["attn_mask"])
+            feed["attn_mask"][..., : max(0, left - number * chunk)] = False
+            feed["offset"] = np.array([left + number * chunk])
+            log_probs, feed["attn_cache"], feed["conv_cache"] = model.run(feed)
+            found.append(log_probs[0])
+        own = np.concatenate([np.zeros_like(expected[:0]), *found])
+        if own.shape != expected.shape:
+            raise UserError(
+                f"the exported model gives {len(own)} frames for {seconds} s, torch "
+                f"{len(expected)}; nothing was written"
+            )
+        can_win = graph.never.numpy() == 0
+        expected = _with_blanks(expected, source)
+        difference = np.abs(own - expected)[:, can_win]
+        largest, frames = max(
+            largest, float(difference.max(initial=0.0))
+        ), frames + len(own)
+    if not largest <= TOLERANCE:
+        raise UserError(
+            "the exported model is not torch's: log-probabilities differ by up to "
+            f"{largest:.2g} (at most {TOLERANCE:g} is allowed); nothing was written"
+        )
+    return {"seconds": list(_SECONDS), "frames": frames, "max_difference": largest}
+
+
+def _with_blanks(log_probs: np.ndarray, source: StreamingSource) -> np.ndarray:
+    """Let the blank win where a token does that is no text."""
+    log_probs = log_probs.copy()
+    log_probs[:, 0] = log_probs[:, [0, *source.facts.drop]].max(axis=1)
+    return log_probs
+
+
+def _followed(source: StreamingSource, samples: np.ndarray) -> np.ndarray:
+    """Return audio as the runner hands it over: with silence after it."""
+    count = round(_tail_s(source) * source.facts.sample_rate)
+    return np.concatenate([samples, np.zeros(count, np.float32)])
+
+
+def _check_runner(
+    source: StreamingSource,
+    features: _Features,
+    folder: Path,
+    tokens: tuple[str, ...],
+    never: tuple[int, ...],
+) -> Optional[dict]:
+    """Run the folder's script in a process of its own and compare the tokens."""
+    if not is_installed("sherpa_onnx"):
+        logging.warning(
+            "sherpa_onnx is not installed, so %s was not tried (pip install "
+            "sherpa-onnx)",
+            _RUNNER.name,
+        )
+        return None
+    rate, audio = source.facts.sample_rate, {}
+    for seed, seconds in enumerate(_SECONDS):
+        audio[f"{seed}.wav"] = speech_like_noise(rate, seconds, seed).numpy()
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [str(Path(scratch) / name) for name in audio]
+        for path, samples in zip(paths, audio.values()):
+            soundfile.write(path, samples, rate, subtype="FLOAT")
+        done = subprocess.run(
+            [sys.executable, str(folder / _RUNNER.name), "--json", *paths],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=quiet_environment(PYTHONDONTWRITEBYTECODE="1"),
+        )
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
+        raise UserError(
+            f"{_RUNNER.name} ended with status {done.returncode}: {said[-1]}; nothing "
+            "was written"
+        )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(lines) != len(audio):
+        raise UserError(
+            f"{_RUNNER.name} gave {len(lines)} results for {len(audio)} utterances; "
+            "nothing was written"
+        )
+    same = 0
+    for line, samples in zip(lines, audio.values()):
+        # sherpa-onnx waits for one frame more than a chunk needs.
+        x = features.of(_followed(source, samples), rate)[:, :-1]
+        expected = torch_stream(source, features.models(x), last=False)
+        expected = _with_blanks(expected, source)
+        expected[:, list(never)] = -np.inf
+        names = [tokens[number] for number in best_tokens(expected, source.facts)]
+        found = json.loads(line)["tokens"]
+        same += [_plain(name) for name in found] == [_plain(name) for name in names]
+    if same < _LEAST_SAME * len(audio):
+        raise UserError(
+            f"sherpa-onnx recognises other tokens than torch in {len(audio) - same} of "
+            f"{len(audio)} made-up utterances; nothing was written"
+        )
+    logging.info("sherpa-onnx: the same tokens in %d of %d", same, len(audio))
+    version = importlib.metadata.version("sherpa-onnx")
+    return {"version": version, "utterances": len(audio), "same_tokens": same}
+
+
+def _plain(token: str) -> str:
+    return token.replace("\u2581", " ").strip()

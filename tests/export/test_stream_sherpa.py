@@ -1,0 +1,158 @@
+"""sherpa-onnx's online recogniser says what ``stream()`` says."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny_asr import TOKENS, build_tiny_asr
+from tiny_stream import CONF, RATE, fbank_model, speech, supernet
+
+from espnet_plugin import host
+from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.dual_mode.load import load_streaming_model
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.streaming.derive import export_streaming
+from espnet_plugin.files import read_json
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("sherpa_onnx")
+kaldi_native_fbank = pytest.importorskip("kaldi_native_fbank")
+
+PRUNED = dict(
+    attention_heads=[2, 1, 3],
+    head_width=8,
+    linear_units=[32, 20, 9],
+    conv_channels=[16, 11, 6],
+    streaming_only=True,
+    mode="streaming",
+)
+
+
+def recognise(folder, samples, tmp_path):
+    """The tokens by the folder's script, in a process of its own."""
+    paths = []
+    for number, each in enumerate(samples):
+        paths.append(str(tmp_path / f"{number}.wav"))
+        soundfile.write(paths[-1], each, RATE, subtype="FLOAT")
+    done = subprocess.run(
+        [sys.executable, str(folder / "run_sherpa.py"), "--json", *paths],
+        capture_output=True,
+        encoding="utf-8",
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return [
+        [token.replace("\u2581", " ") for token in json.loads(line)["tokens"]]
+        for line in lines
+    ]
+
+
+def kaldi_features(samples):
+    """By the library that is in sherpa-onnx."""
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.samp_freq = RATE
+    options.frame_opts.dither = 0.0
+    options.frame_opts.snip_edges = False
+    options.mel_opts.num_bins = 80
+    options.mel_opts.high_freq = 8000.0
+    fbank = kaldi_native_fbank.OnlineFbank(options)
+    fbank.accept_waveform(RATE, (32768 * samples).tolist())
+    fbank.input_finished()
+    return np.stack([fbank.get_frame(n) for n in range(fbank.num_frames_ready)])
+
+
+def best_path(log_probs):
+    found, previous = [], 0
+    for token in log_probs.argmax(-1).tolist():
+        if token not in (0, previous):
+            found.append(" " if TOKENS[token] == "<space>" else TOKENS[token])
+        previous = token
+    return [token for token in found if token not in ("<sos/eos>",)]
+
+
+@pytest.mark.parametrize("conf", [PRUNED, dict(look_ahead_frames=0, chunk_frames=8)])
+def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
+    experiment = fbank_model(tmp_path, **conf)
+    folder = export_streaming(experiment, "sherpa-onnx", fbank_rate=RATE)
+    meta = read_json(folder / "meta.json")
+    assert meta["sherpa"]["high_freq"] == 8000 and "approximate" not in meta
+    model, _, _ = load_streaming_model(experiment)
+    model.encoder.eval()
+    audio = [speech(0.08 + 0.17 * number, number) for number in range(20)]
+    found = recognise(folder, audio, tmp_path)
+    tail = np.zeros(round(meta["sherpa"]["tail_s"] * RATE), np.float32)
+    same = heard = 0
+    for samples, tokens in zip(audio, found):
+        samples = np.concatenate([samples, tail])
+        features = kaldi_features(samples)
+        # What the model was trained on is the same but for rounding.
+        trained = kaldi_fbank(samples, RATE, 80)
+        np.testing.assert_allclose(features, trained, rtol=0, atol=1e-2)
+        # It waits for one frame more than a chunk needs.
+        features = torch.from_numpy(features[:-1])[None]
+        features, _ = model.normalize(features, torch.tensor([features.shape[1]]))
+        with torch.no_grad():
+            frames, _ = model.encoder.stream(features)
+            log_probs = model.ctc.log_softmax(frames)[0]
+        log_probs[:, 1] = -torch.inf  # <unk> would be printed
+        same += tokens == best_path(log_probs)
+        heard += len(tokens)
+        # The silence is long enough: every frame of the audio came out of stream().
+        frames = len(kaldi_fbank(samples[: len(samples) - len(tail)], RATE, 80))
+        own = model.encoder.embed.frames(frames)
+        assert len(log_probs) >= own > 0
+    assert same == 20 and heard > 100
+    assert meta["verified"]["sherpa"]["same_tokens"] >= 19
+    card = (folder / "README.md").read_text()
+    assert f"Append {meta['sherpa']['tail_s']:g} s of silence" in card
+    assert "--high-freq=8000" in card
+
+
+def test_a_model_of_espnets_features_is_refused_or_marked(tmp_path):
+    tiny = supernet(tmp_path / "raw")
+    with pytest.raises(
+        UserError, match="sherpa-onnx's streaming kinds compute Kaldi's"
+    ):
+        export_streaming(tiny.dir, "sherpa-onnx")
+    assert not (tiny.dir / "export" / "sherpa-onnx").exists()
+    data = tmp_path / "data"
+    data.mkdir()
+    tables = {"wav.scp": [], "text": [], "utt2spk": []}
+    for number in range(12):
+        path = data / f"{number}.wav"
+        soundfile.write(path, speech(1.0 + 0.1 * number, number), RATE)
+        for name, value in (("wav.scp", path), ("text", "A B C"), ("utt2spk", "s")):
+            tables[name].append(f"s-{number:02d} {value}\n")
+    for name, lines in tables.items():
+        (data / name).write_text("".join(lines))
+    folder = export_streaming(tiny.dir, "sherpa-onnx", calibration=data)
+    loss = read_json(folder / "meta.json")["approximate"]
+    assert loss["fitted_on"] == loss["utterances"] == 6 and loss["words"] == 18
+    # Near, and no more than that: half a hop lies between the two kinds of frames.
+    assert 0.01 < loss["rms"] < 0.9
+    assert "## Approximate" in (folder / "README.md").read_text()
+
+
+def test_contexts_and_tokens_that_the_kind_does_not_have(tmp_path):
+    host.register()
+    for conf in (dict(left_context_frames=6), dict(left_context_frames=0)):
+        experiment = fbank_model(tmp_path / str(conf["left_context_frames"]), **conf)
+        with pytest.raises(UserError, match="counts the left context in chunks of 4"):
+            export_streaming(experiment, "sherpa-onnx", fbank_rate=RATE)
+    with pytest.raises(UserError, match="--calibration .*leave the option out"):
+        export_streaming(
+            fbank_model(tmp_path / "exact"),
+            "sherpa-onnx",
+            fbank_rate=RATE,
+            calibration=tmp_path,
+        )
+    hop = build_tiny_asr(tmp_path / "hop", encoder=host.DUAL_MODE, encoder_conf=CONF)
+    text = hop.config.read_text()
+    hop.config.write_text(text.replace("hop_length: 160", "hop_length: 128"))
+    with pytest.raises(UserError, match="hop_length 128: sherpa-onnx has 160 samples"):
+        export_streaming(hop.dir, "sherpa-onnx", calibration=tmp_path)
