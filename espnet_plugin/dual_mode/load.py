@@ -9,7 +9,7 @@ from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 
-__all__ = ["AVERAGED", "load_recogniser"]
+__all__ = ["AVERAGED", "has_learnt_to_stream", "load_recogniser"]
 
 # Of epochs with final masks only; ESPnet's own average may hold others.
 AVERAGED = "valid.cer_final.averaged.pth"
@@ -51,12 +51,17 @@ def load_recogniser(
     return StreamingRecogniser(model, to_text, chunk_frames)
 
 
-def _check_mode(folder: Path) -> None:
-    """Refuse the full-context model: it would stream, and say nonsense."""
-    meta = folder / "meta.json"
+def has_learnt_to_stream(folder: Union[str, Path]) -> bool:
+    """Tell whether a dual-mode folder is of the streaming mode, or of both."""
+    meta = Path(folder) / "meta.json"
     known = read_json(meta) if meta.is_file() else {}
     modes = known.get("modes") or [known.get("mode") or "streaming"]
-    if "streaming" in modes:
+    return "streaming" in modes
+
+
+def _check_mode(folder: Path) -> None:
+    """Refuse the full-context model: it would stream, and say nonsense."""
+    if has_learnt_to_stream(folder):
         return
     way_out = "train a row whose modes have streaming"
     other = folder.with_name(f"{folder.name.removesuffix('_full')}_streaming")

@@ -1,0 +1,295 @@
+"""From a sound file to words with times, confidence and alternatives."""
+
+from dataclasses import dataclass
+from typing import Optional, Protocol, Sequence
+
+import numpy as np
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.audio import AudioReader
+from espnet_plugin.recognise.beam import prefix_beam_search
+from espnet_plugin.recognise.confidence import (
+    Calibration,
+    aggregate,
+    token_confidence,
+)
+from espnet_plugin.recognise.hotwords import Hotwords, Phrase
+from espnet_plugin.recognise.segments import Segment, Segmenter
+from espnet_plugin.recognise.vocabulary import Vocabulary
+from espnet_plugin.recognise.words import FrameTimes, TokenSpan, align
+
+__all__ = [
+    "Alternative",
+    "CtcModel",
+    "Found",
+    "Part",
+    "Recogniser",
+    "SearchOptions",
+    "Transcript",
+    "Word",
+]
+
+# With --hotwords or --nbest, if no beam is asked for.
+DEFAULT_BEAM = 16
+
+
+class CtcModel(Protocol):
+    """What the recogniser needs of a model, in whatever runtime it runs.
+
+    Attributes:
+        sample_rate: Of the samples it takes, in Hz.
+        tokens: By number.
+        token_type: ``char``, ``bpe``, ``word`` or ``phn``: how tokens write words.
+        blank: Number of the blank.
+        frame_seconds: From one frame of the output to the next.
+        first_frame_seconds: Centre of what the first frame is computed from.
+    """
+
+    sample_rate: int
+    tokens: Sequence[str]
+    token_type: str
+    blank: int
+    frame_seconds: float
+    first_frame_seconds: float
+
+    def log_posteriors(self, samples: np.ndarray) -> np.ndarray:
+        """Return the log-softmax of the CTC layer.
+
+        Args:
+            samples: ``(samples,)`` float32 in [-1, 1], one channel.
+
+        Returns:
+            ``(frames, vocabulary)``; no frame if the samples are too few.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a text is looked for.
+
+    Attributes:
+        beam_size: Prefixes of the beam search; None: the best path, unless
+            alternatives or contextual words need a beam.
+        nbest: Texts to return, the best one included.
+        max_segment_seconds: Longer audio is cut at pauses.
+        channel: The channel to take, from 1; the mean of all if None.
+    """
+
+    beam_size: Optional[int] = None
+    nbest: int = 1
+    max_segment_seconds: float = 20.0
+    channel: Optional[int] = None
+
+    def __post_init__(self):
+        if self.beam_size is not None and self.beam_size < 1:
+            raise UserError(f"--beam_size {self.beam_size}: must be at least 1")
+        if self.nbest < 1:
+            raise UserError(f"--nbest {self.nbest}: must be at least 1")
+        if self.beam_size is not None and self.beam_size < self.nbest:
+            raise UserError(
+                f"--beam_size {self.beam_size}: a beam holds no more texts than that, "
+                f"and --nbest asks for {self.nbest}"
+            )
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word.
+
+    Attributes:
+        text: The word.
+        start: Second it begins at, in the file.
+        end: Second it ends at.
+        confidence: Estimated probability that it is right.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A text and its score: natural logarithm of its probability, with any bonus."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of the file.
+
+    Attributes:
+        start: Second it begins at.
+        end: Second it ends at.
+        words: In order.
+        alternatives: The best texts of this piece, the one of ``words`` first; without
+            a beam that one alone.
+    """
+
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was recognised in a file.
+
+    Attributes:
+        file: Its path.
+        seconds: Its length.
+        parts: Its pieces in order.
+        notes: What was done to the audio.
+        calibrated: Whether confidence was calibrated on a dev set.
+    """
+
+    file: str
+    seconds: float
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+    calibrated: bool
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for part in self.parts for word in part.words)
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best token sequence of a piece, aligned.
+
+    Attributes:
+        spans: Its tokens and their frames.
+        rows: Log-posteriors in the peak frame of each, ``(tokens, vocabulary)``.
+        alternatives: Texts and scores.
+    """
+
+    spans: tuple[TokenSpan, ...]
+    rows: np.ndarray
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def token_ids(self) -> list[int]:
+        return [span.token_id for span in self.spans]
+
+
+class Recogniser:
+    """Recognises files with a CTC model.
+
+    Args:
+        model: See :class:`CtcModel`.
+        options: How to search.
+        phrases: Contextual words.
+        calibration: Of the confidence.
+
+    Raises:
+        UserError: If an option is wrong, or the model cannot write a contextual word.
+    """
+
+    def __init__(
+        self,
+        model: CtcModel,
+        options: SearchOptions = SearchOptions(),
+        phrases: Sequence[Phrase] = (),
+        calibration: Calibration = Calibration(),
+    ):
+        self._model, self._options, self._calibration = model, options, calibration
+        self.vocabulary = Vocabulary(tuple(model.tokens), model.token_type, model.blank)
+        self._hotwords = Hotwords(phrases, self.vocabulary) if phrases else None
+        self._times = FrameTimes(model.frame_seconds, model.first_frame_seconds)
+        self._segmenter = Segmenter(model.sample_rate, options.max_segment_seconds)
+        self._beam = options.beam_size
+        if self._beam is None and (phrases or options.nbest > 1):
+            self._beam = max(DEFAULT_BEAM, 2 * options.nbest)
+
+    def file(self, path: str) -> Transcript:
+        """Recognise one file; memory does not grow with its length.
+
+        Raises:
+            UserError: If it cannot be read or used; see :class:`AudioReader`.
+        """
+        rate = self._model.sample_rate
+        with AudioReader(path, rate, self._options.channel) as audio:
+            parts, samples = [], 0
+            for segment in self._segmenter.split(audio.blocks()):
+                samples += len(segment.samples)
+                parts.append(self._part(segment))
+            return Transcript(
+                path,
+                samples / rate,
+                tuple(parts),
+                tuple(audio.notes),
+                self._calibration.fitted,
+            )
+
+    def search(self, samples: np.ndarray) -> Found:
+        """Find the best token sequence of a piece.
+
+        Args:
+            samples: ``(samples,)`` at the model's rate.
+        """
+        log_probs = np.asarray(self._model.log_posteriors(samples))
+        if self._beam is None:
+            found = [self._best_path(log_probs)]
+        else:
+            found = [
+                (hypothesis.token_ids, hypothesis.score)
+                for hypothesis in prefix_beam_search(
+                    log_probs,
+                    self.vocabulary.blank,
+                    self._beam,
+                    self._hotwords,
+                    self.vocabulary.silent,
+                )
+            ]
+        # The pieces of a word may differ where its letters do not.
+        texts: dict[str, float] = {}
+        for token_ids, score in found:
+            texts.setdefault(self.vocabulary.text(token_ids), score)
+        best = list(texts.items())[: self._options.nbest]
+        spans = align(log_probs, found[0][0], self.vocabulary.blank)
+        return Found(
+            tuple(spans),
+            log_probs[[span.peak for span in spans]],
+            tuple(Alternative(text, score) for text, score in best),
+        )
+
+    def _best_path(self, log_probs: np.ndarray) -> tuple[list[int], float]:
+        """As ``decode.best_path`` does, which needs torch."""
+        if not len(log_probs):
+            return [], 0.0
+        best = log_probs.argmax(1)
+        new = np.concatenate([[True], best[1:] != best[:-1]])
+        tokens = [t for t in best[new].tolist() if t not in self.vocabulary.silent]
+        return tokens, float(log_probs.max(1).sum(dtype=np.float64))
+
+    def _part(self, segment: Segment) -> Part:
+        rate = self._model.sample_rate
+        start, seconds = segment.start / rate, len(segment.samples) / rate
+        found = self.search(segment.samples)
+        tokens = [span.token_id for span in found.spans]
+        temperature = self._calibration.temperature
+        sure = token_confidence(found.rows, tokens, [temperature])[:, 0]
+        words = []
+        for word in self.vocabulary.words(tokens):
+            frames = found.spans[word.first].first, found.spans[word.last].last
+            begin, end = self._times.span(*frames)
+            of_tokens = sure[word.first : word.last + 1]
+            words.append(
+                Word(
+                    word.text,
+                    start + min(begin, seconds),
+                    start + min(end, seconds),
+                    float(aggregate(of_tokens, self._calibration.aggregate)),
+                )
+            )
+        return Part(start, start + seconds, tuple(words), found.alternatives)
