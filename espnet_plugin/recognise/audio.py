@@ -12,7 +12,7 @@ from scipy.signal import firwin, resample_poly
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["AudioReader", "resample_blocks"]
+__all__ = ["AudioReader", "SequentialFile", "resample_blocks"]
 
 BLOCK_SECONDS = 5.0
 # Zero crossings of the resampling filter on each side, and its window: scipy's own.
@@ -26,6 +26,18 @@ _UNKNOWN_LENGTH = 0x7FFF0000
 _SHORTER = re.compile(r"(\d+) \(should be (\d+)\)")
 # The length of an MP3 file is an estimate.
 _LENGTH_TOLERANCE = 0.02
+
+
+class SequentialFile(soundfile.SoundFile):
+    """Read without seeking.
+
+    soundfile seeks after every read to where it is already. In MP3 a frame may need the
+    bits of those before it, which are lost then: some 4000 samples after each block
+    would be wrong.
+    """
+
+    def seekable(self) -> bool:
+        return False
 
 
 class AudioReader:
@@ -53,7 +65,7 @@ class AudioReader:
         self._path, self._rate = path, int(sample_rate)
         _check_file(path)
         try:
-            self._sound = soundfile.SoundFile(path)
+            self._sound = SequentialFile(path)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             raise UserError(
                 f"{path} cannot be read as audio ({error}): give a file that "

@@ -16,6 +16,7 @@ from espnet_plugin.decode.posteriors import log_posteriors
 from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.recognise.vocabulary import check_kind
 from espnet_plugin.recognise.words import FrameTimes
 
 __all__ = ["EspnetCtcModel"]
@@ -150,4 +151,5 @@ def _token_type(args, config_file: Path) -> str:
     if kind is None:
         logging.warning("%s has no token_type: tokens are taken for words", config_file)
         return "word"
+    check_kind(kind)
     return kind

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, Iterator
 
 import numpy as np
-import soundfile
 
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.audio import SequentialFile
 
 __all__ = ["LiveOptions", "recognise_live"]
 
@@ -103,7 +103,7 @@ def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
 
 def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:
     try:
-        sound = soundfile.SoundFile(name)
+        sound = SequentialFile(name)
     except (RuntimeError, TypeError) as error:
         raise UserError(f"{name} cannot be read: {error}") from error
     with sound:

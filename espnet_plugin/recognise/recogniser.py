@@ -274,7 +274,9 @@ class Recogniser:
 
     def _part(self, segment: Segment) -> Part:
         rate = self._model.sample_rate
-        start, seconds = segment.start / rate, len(segment.samples) / rate
+        start = segment.start / rate
+        # Added as samples: it has to be the very number the next one begins at.
+        stop = (segment.start + len(segment.samples)) / rate
         found = self.search(segment.samples)
         tokens = [span.token_id for span in found.spans]
         temperature = self._calibration.temperature
@@ -287,9 +289,9 @@ class Recogniser:
             words.append(
                 Word(
                     word.text,
-                    start + min(begin, seconds),
-                    start + min(end, seconds),
+                    min(start + begin, stop),
+                    min(start + end, stop),
                     float(aggregate(of_tokens, self._calibration.aggregate)),
                 )
             )
-        return Part(start, start + seconds, tuple(words), found.alternatives)
+        return Part(start, stop, tuple(words), found.alternatives)

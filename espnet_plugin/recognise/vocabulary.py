@@ -6,7 +6,7 @@ from typing import Sequence
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["KINDS", "Vocabulary", "WrittenWord"]
+__all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind"]
 
 KINDS = ("char", "bpe", "word", "phn")
 _SPACE = "<space>"
@@ -51,11 +51,7 @@ class Vocabulary:
     silent: frozenset[int] = field(init=False, repr=False)
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise UserError(
-                f"token_type {self.kind}: tokens of this kind cannot be joined into "
-                f"words here; models of {', '.join(KINDS)} are taken"
-            )
+        check_kind(self.kind)
         if not 0 <= self.blank < len(self.tokens):
             raise UserError(f"blank {self.blank} is not one of {len(self.tokens)}")
         silent = {i for i, token in enumerate(self.tokens) if token in _NOT_TEXT}
@@ -86,8 +82,8 @@ class Vocabulary:
         while place < len(token_ids):
             run = self._bytes_from(token_ids, place)
             if run:
-                text, last = run.decode("utf-8", "replace"), place + len(run) - 1
-                letters += [(letter, place, last) for letter in text]
+                last = place + len(run) - 1
+                letters += [(letter, place, last) for letter in _decode(run)]
                 place = last + 1
                 continue
             letters += [(c, place, place) for c in self.pieces[token_ids[place]]]
@@ -119,3 +115,22 @@ class Vocabulary:
                     break
                 run.append(int(match[1], 16))
         return bytes(run)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse tokens that cannot be joined into words here.
+
+    Raises:
+        UserError: If ``kind`` is not one of ``KINDS``.
+    """
+    if kind not in KINDS:
+        raise UserError(
+            f"token_type {kind}: tokens of this kind cannot be joined into words here; "
+            f"models of {', '.join(KINDS)} are taken"
+        )
+
+
+def _decode(run: bytes) -> str:
+    """As SentencePiece does, each byte that is no UTF-8 becomes a mark of its own."""
+    text = run.decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", "\ufffd", text)

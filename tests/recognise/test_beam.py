@@ -63,7 +63,9 @@ def test_it_is_better_than_the_best_path_where_alignments_add_up():
     """Graves et al., section 3.2: the blank wins every frame, "a" wins the sum."""
     log_probs = np.log([[0.6, 0.4], [0.6, 0.4]])
     best, second = prefix_beam_search(log_probs, 0, 4)
-    assert best.token_ids == (1,) and np.exp(best.log_probability) == pytest.approx(0.64)
+    assert best.token_ids == (1,) and np.exp(best.log_probability) == pytest.approx(
+        0.64
+    )
     assert second.token_ids == ()
     assert np.exp(second.log_probability) == pytest.approx(0.36)
 

@@ -48,9 +48,7 @@ def test_sentencepiece(tmp_path, byte_fallback):
         minloglevel=2,
     )
     tokenizer = build_tokenizer("bpe", bpemodel=str(tmp_path / "bpe.model"))
-    model = sentencepiece.SentencePieceProcessor(
-        model_file=str(tmp_path / "bpe.model")
-    )
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "bpe.model"))
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     vocabulary = Vocabulary(("<blank>", *pieces[3:], "<sos/eos>"), "bpe")
     allowed = range(1, len(vocabulary.tokens) - 1)

@@ -30,8 +30,11 @@ def test_what_libsndfile_reads(tmp_path, suffix):
     soundfile.write(path, tone(), RATE)
     samples, notes = read(path)
     assert samples.dtype == np.float32 and notes == []
+    # In one piece: an MP3 read in blocks with seeking has errors as large as the tone.
     expected, _ = soundfile.read(path, dtype="float32")
-    assert np.array_equal(samples, expected)
+    assert samples.shape == expected.shape
+    assert np.abs(samples - expected).max() < 1e-6
+    assert np.abs(samples[2000:-2000] - tone()[2000 : len(samples) - 2000]).max() < 0.05
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])

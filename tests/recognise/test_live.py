@@ -16,6 +16,7 @@ from espnet_plugin.bin import recognise
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.files import write_json
+from espnet_plugin.recognise import live
 
 CONF = dict(cnn_module_kernel=7, chunk_frames=4, left_context_frames=6)
 SAMPLES = (3000 * np.random.default_rng(0).standard_normal(24001)).astype("<i2")
@@ -92,7 +93,7 @@ def test_no_faster_than_it_was_spoken(model, monkeypatch, capsys):
         clock.slept.append(seconds)
 
     fake = SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep)
-    monkeypatch.setattr(recognise, "time", fake)
+    monkeypatch.setattr(live, "time", fake)
     pieces = [SAMPLES[start : start + 400].tobytes() for start in range(0, 24000, 400)]
     status, _ = run(monkeypatch, capsys, model, Stream(*pieces), "--real_time")
     assert status == 0 and clock.now == pytest.approx(24000 / 16000)
