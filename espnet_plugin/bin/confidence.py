@@ -40,11 +40,11 @@ def calibrate(args: argparse.Namespace) -> None:
 
     from espnet_plugin.recognise.calibrate import calibration_errors, judge_set
     from espnet_plugin.recognise.confidence import fit, write_calibration
-    from espnet_plugin.recognise.espnet_model import EspnetCtcModel
+    from espnet_plugin.recognise.load import load_model
     from espnet_plugin.recognise.recogniser import Recogniser
 
     torch.set_num_threads(args.num_threads)
-    model = EspnetCtcModel(args.model_dir, args.model_file)
+    model = load_model(args.model_dir, args.model_file)
     recogniser = Recogniser(model)
     judged = judge_set(model, recogniser, args.data_dir)
     found = fit(judged.words, judged.correct, model.checksum())

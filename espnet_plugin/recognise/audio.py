@@ -12,7 +12,7 @@ from scipy.signal import firwin, resample_poly
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["AudioReader", "SequentialFile", "resample_blocks"]
+__all__ = ["AudioReader", "SequentialFile", "check_file", "resample_blocks"]
 
 BLOCK_SECONDS = 5.0
 # Zero crossings of the resampling filter on each side, and its window: scipy's own.
@@ -63,7 +63,7 @@ class AudioReader:
     def __init__(self, path: str, sample_rate: int, channel: Optional[int] = None):
         self.notes: list[str] = []
         self._path, self._rate = path, int(sample_rate)
-        _check_file(path)
+        check_file(path)
         try:
             self._sound = SequentialFile(path)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
@@ -169,7 +169,12 @@ class AudioReader:
             yield block
 
 
-def _check_file(path: str) -> None:
+def check_file(path: str) -> None:
+    """Refuse what is no file, or an empty one.
+
+    Raises:
+        UserError: Naming it and the way out.
+    """
     file = Path(path)
     if file.is_dir():
         raise UserError(f"{path} is a folder: give sound files, e.g. {path}/*.wav")

@@ -47,7 +47,7 @@ def recognise_files(
     def failed(file: str, error: UserError) -> None:
         if written is None and output_format == "json":
             print(json.dumps({"file": file, "error": str(error)}, ensure_ascii=False))
-        elif written is None and output_format == "text":
+        elif written is None and output_format == "text" and len(files) > 1:
             print(flush=True)
 
     each_file(one, files, failed)

@@ -62,11 +62,13 @@ def prefix_beam_search(
     hotwords: Optional[Hotwords] = None,
     never: Collection[int] = (),
     min_log_prob: float = -10.0,
+    max_tokens: int = 40,
 ) -> list[BeamHypothesis]:
     """Search for the most probable token sequences.
 
     Unlike the best path, it adds up the alignments of a sequence. With a beam that
-    holds all prefixes and without ``min_log_prob`` the probabilities are exact.
+    holds all prefixes, and where ``min_log_prob`` and ``max_tokens`` leave nothing out,
+    the probabilities are exact.
 
     Source: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition
     using Bi-Directional Recurrent DNNs" (2014), algorithm 1; its language model's place
@@ -79,6 +81,7 @@ def prefix_beam_search(
         hotwords: Contextual words; their bonus counts in the pruning too.
         never: Tokens that no sequence may hold, e.g. ``<sos/eos>``.
         min_log_prob: A token less probable than this in a frame is not tried there.
+        max_tokens: No more than that many are tried in a frame, the most probable.
 
     Returns:
         The sequences that are left, best first; one that is empty for no frames.
@@ -102,6 +105,8 @@ def prefix_beam_search(
     beam: dict[_Prefix, tuple[float, float]] = {root: (0.0, -inf)}
     for row in log_probs:
         tried = np.flatnonzero(usable & (row >= min_log_prob))
+        if len(tried) > max_tokens:
+            tried = tried[np.argpartition(-row[tried], max_tokens)[:max_tokens]]
         tokens = list(zip(tried.tolist(), row[tried].tolist()))
         beam = _best(_step(beam, row, blank, tokens, hotwords), beam_size)
     found = []

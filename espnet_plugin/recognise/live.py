@@ -11,7 +11,7 @@ import numpy as np
 
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.audio import SequentialFile
+from espnet_plugin.recognise.audio import SequentialFile, check_file
 
 __all__ = ["LiveOptions", "recognise_live"]
 
@@ -102,6 +102,7 @@ def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
 
 
 def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:
+    check_file(name)
     try:
         sound = SequentialFile(name)
     except (RuntimeError, TypeError) as error:

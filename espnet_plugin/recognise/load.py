@@ -9,9 +9,9 @@ from espnet_plugin.host import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
 from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 from espnet_plugin.recognise.hotwords import Phrase
-from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
+from espnet_plugin.recognise.recogniser import CtcModel, Recogniser, SearchOptions
 
-__all__ = ["can_stream", "load_file_recogniser"]
+__all__ = ["can_stream", "load_file_recogniser", "load_model"]
 
 
 def can_stream(folder: Union[str, Path]) -> bool:
@@ -22,6 +22,21 @@ def can_stream(folder: Union[str, Path]) -> bool:
     """
     config = read_config(Path(folder) / "config.yaml")
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
+
+
+def load_model(
+    folder: Union[str, Path], model_file: Optional[str] = None
+) -> CtcModel:
+    """Load the model of a folder, in the runtime that it is for.
+
+    Args:
+        folder: Of an ESPnet CTC experiment.
+        model_file: Name of the checkpoint; the best one if None.
+
+    Raises:
+        UserError: If the folder holds no such model.
+    """
+    return EspnetCtcModel(folder, model_file)
 
 
 def load_file_recogniser(
@@ -41,6 +56,6 @@ def load_file_recogniser(
     Raises:
         UserError: If the folder holds no such model, or an option does not fit it.
     """
-    model = EspnetCtcModel(folder, model_file)
+    model = load_model(folder, model_file)
     calibration = read_calibration(Path(folder), model.checksum())
     return Recogniser(model, options, phrases, calibration)

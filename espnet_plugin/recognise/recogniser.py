@@ -63,6 +63,10 @@ class CtcModel(Protocol):
         """
         ...
 
+    def checksum(self) -> str:
+        """Return the SHA-256 of the model's file: its calibration is of that one."""
+        ...
+
 
 @dataclass(frozen=True)
 class SearchOptions:

@@ -99,7 +99,7 @@ def _walk_back(moves: np.ndarray, last: int) -> np.ndarray:
     path = np.empty(len(moves), np.int64)
     for frame in range(len(moves) - 1, -1, -1):
         path[frame] = last
-        last -= moves[frame, last]
+        last -= int(moves[frame, last])
     return path
 
 

@@ -117,6 +117,19 @@ def test_contextual_words_against_every_sequence(seed, vocabulary, frames, phras
     assert found[0].token_ids == max(expected, key=expected.get)
 
 
+def test_only_the_most_probable_tokens_are_tried():
+    log_probs = random_log_probs(1, 5, 6)
+    third = np.sort(log_probs[:, 1:], axis=1)[:, -3]
+    log_probs[:, 1:][log_probs[:, 1:] < third[:, None]] = -np.inf
+    expected = all_sequences(log_probs, 0)
+    full = random_log_probs(1, 5, 6)
+    found = prefix_beam_search(full, 0, WIDE, min_log_prob=-np.inf, max_tokens=3)
+    # Repeating the last token is not trying one, so it is a little more.
+    for item in found:
+        assert np.exp(item.log_probability) >= expected[item.token_ids] * (1 - 1e-9)
+    assert {item.token_ids for item in found} == {t for t, p in expected.items() if p}
+
+
 def test_without_frames_or_with_impossible_options():
     assert [h.token_ids for h in prefix_beam_search(np.zeros((0, 3)))] == [()]
     with pytest.raises(ValueError, match="beam_size 0"):

@@ -41,6 +41,13 @@ def test_the_same_path_as_torchaudio(seed, blank):
     assert as_path(spans, frames, blank) == expected[0].tolist()
 
 
+def test_more_tokens_than_a_byte_counts():
+    log_probs = random_log_probs(0, 900, 30)
+    tokens = np.random.default_rng(0).integers(1, 30, size=300).tolist()
+    expected, _ = forced_align(log_probs[None], torch.tensor([tokens]))
+    assert as_path(align(log_probs.numpy(), tokens), 900, 0) == expected[0].tolist()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_alignment_is_better(seed):
     log_probs = random_log_probs(seed, 6, 3).double().numpy()
