@@ -39,6 +39,24 @@ class SequentialFile(soundfile.SoundFile):
     def seekable(self) -> bool:
         return False
 
+    def pieces(self, size: int) -> Iterator[np.ndarray]:
+        """Yield ``(samples, channels)`` float32, ``size`` samples at a time.
+
+        Raises:
+            UserError: If decoding fails.
+        """
+        while True:
+            try:
+                piece = self.read(size, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise UserError(
+                    f"{self.name} is damaged or truncated ({error}): copy or record it "
+                    "again"
+                ) from error
+            if not len(piece):
+                return
+            yield piece
+
 
 class AudioReader:
     """Reads one file block by block: memory does not grow with its length.
@@ -128,7 +146,7 @@ class AudioReader:
     def _mono(self) -> Iterator[np.ndarray]:
         sound, path = self._sound, self._path
         done, power_of_mean, mean_power = 0, 0.0, 0.0
-        for block in self._read(max(1, int(BLOCK_SECONDS * sound.samplerate))):
+        for block in sound.pieces(max(1, int(BLOCK_SECONDS * sound.samplerate))):
             finite = np.isfinite(block).all(axis=1)
             if not finite.all():
                 second = (done + int(np.argmin(finite))) / sound.samplerate
@@ -154,19 +172,6 @@ class AudioReader:
                 f"{path}: its {sound.channels} channels cancel each other when they "
                 "are averaged (opposite sign): choose one with --channel 1"
             )
-
-    def _read(self, size: int) -> Iterator[np.ndarray]:
-        while True:
-            try:
-                block = self._sound.read(size, dtype="float32", always_2d=True)
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise UserError(
-                    f"{self._path} is damaged or truncated ({error}): copy or record "
-                    "it again"
-                ) from error
-            if not len(block):
-                return
-            yield block
 
 
 def check_file(path: str) -> None:

@@ -115,4 +115,5 @@ def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:
                 f"{name} -r {rate} -c 1 converted.wav; or recognise it as a whole, "
                 "with --format text"
             )
-        yield from sound.blocks(block, dtype="float32")
+        for piece in sound.pieces(block):
+            yield piece[:, 0]

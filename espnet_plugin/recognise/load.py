@@ -24,9 +24,7 @@ def can_stream(folder: Union[str, Path]) -> bool:
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
 
 
-def load_model(
-    folder: Union[str, Path], model_file: Optional[str] = None
-) -> CtcModel:
+def load_model(folder: Union[str, Path], model_file: Optional[str] = None) -> CtcModel:
     """Load the model of a folder, in the runtime that it is for.
 
     Args:
