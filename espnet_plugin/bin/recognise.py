@@ -91,10 +91,6 @@ def recognise(args: argparse.Namespace) -> None:
             "files: leave one of them out"
         )
     _check_paths(args)
-    # Here, because torch and ESPnet take many seconds to import.
-    import torch
-
-    torch.set_num_threads(args.num_threads)
     if live or (not whole and _can_stream(args.model_dir)):
         _live(args)
     else:
@@ -131,12 +127,19 @@ def _can_stream(folder: Path) -> bool:
     return can_stream(folder)
 
 
+def _set_threads(args: argparse.Namespace) -> None:
+    import torch
+
+    torch.set_num_threads(args.num_threads)
+
+
 def _live(args: argparse.Namespace) -> None:
     from espnet_plugin.dual_mode.load import load_recogniser
     from espnet_plugin.recognise.batch import each_file
     from espnet_plugin.recognise.live import LiveOptions, recognise_live
 
     options = LiveOptions(**_options(args, "block_ms", "real_time", "quiet"))
+    _set_threads(args)
     recogniser = load_recogniser(args.model_dir, args.chunk_frames)
     each_file(lambda name: recognise_live(recogniser, name, options), args.audio)
 
@@ -144,7 +147,6 @@ def _live(args: argparse.Namespace) -> None:
 def _whole(args: argparse.Namespace) -> None:
     from espnet_plugin.recognise.batch import output_paths, recognise_files
     from espnet_plugin.recognise.hotwords import DEFAULT_WEIGHT, read_hotwords
-    from espnet_plugin.recognise.load import load_file_recogniser
     from espnet_plugin.recognise.recogniser import SearchOptions
 
     options = SearchOptions(
@@ -158,7 +160,11 @@ def _whole(args: argparse.Namespace) -> None:
         weight = DEFAULT_WEIGHT if weight is None else weight
         phrases = read_hotwords(args.hotwords, weight)
     output_format = args.format or "text"
-    output_paths(args.audio, output_format, args.output_dir)  # before any work
+    output_paths(args.audio, output_format, args.output_dir)
+    # Only here, because torch and ESPnet take many seconds to import.
+    from espnet_plugin.recognise.load import load_file_recogniser
+
+    _set_threads(args)
     recogniser = load_file_recogniser(args.model_dir, options, phrases, args.model_file)
     recognise_files(recogniser.file, args.audio, output_format, args.output_dir)
 
