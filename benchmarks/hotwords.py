@@ -28,9 +28,10 @@ import torch
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 from espnet_plugin.recognise.audio import AudioReader
+from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.hotwords import Phrase, read_hotwords
 from espnet_plugin.recognise.load import load_model
-from espnet_plugin.recognise.recogniser import CtcModel, Recogniser, SearchOptions
+from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 from espnet_plugin.score.bootstrap import paired_bootstrap
 from espnet_plugin.score.wer import Score, score_texts
 

@@ -2,22 +2,18 @@
 
 import logging
 import re
-from math import ceil, gcd
 from pathlib import Path
-from typing import Iterable, Iterator, Optional
+from typing import Iterator, Optional
 
 import numpy as np
 import soundfile
-from scipy.signal import firwin, resample_poly
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.resample import resample_blocks
 
-__all__ = ["AudioReader", "SequentialFile", "check_file", "resample_blocks"]
+__all__ = ["AudioReader", "SequentialFile", "check_file"]
 
 BLOCK_SECONDS = 5.0
-# Zero crossings of the resampling filter on each side, and its window: scipy's own.
-_HALF_FILTER = 10
-_WINDOW = ("kaiser", 5.0)
 # Channels of independent noise keep half their power when two are averaged; of the same
 # signal with opposite sign nothing is left.
 _CANCELLED = 0.02
@@ -67,7 +63,7 @@ class AudioReader:
 
     Args:
         path: Whatever libsndfile reads: WAV, FLAC, MP3, OGG, Opus...
-        sample_rate: That of the blocks, in Hz.
+        sample_rate: The rate that the blocks shall have, in Hz.
         channel: The channel to take, counted from 1; the mean of all if None.
 
     Attributes:
@@ -204,44 +200,3 @@ def _check_length(path: str, info: str) -> None:
                 f"{path} is truncated: its header announces {announced} bytes of audio "
                 f"and {there} are there; copy or record it again"
             )
-
-
-def resample_blocks(
-    blocks: Iterable[np.ndarray], rate: int, wanted: int
-) -> Iterator[np.ndarray]:
-    """Resample a signal that comes in blocks, as if it were whole.
-
-    Each block is filtered together with as much of its neighbours as the filter
-    reaches, so that the result is that of ``scipy.signal.resample_poly`` on the whole.
-
-    Args:
-        blocks: ``(samples,)`` each, any lengths.
-        rate: Theirs, in Hz.
-        wanted: That of the result, in Hz.
-    """
-    common = gcd(rate, wanted)
-    up, down = wanted // common, rate // common
-    half = _HALF_FILTER * max(up, down)
-    taps = firwin(2 * half + 1, 1.0 / max(up, down), window=_WINDOW)
-    # Cuts lie where an input sample and an output sample coincide: every ``down``.
-    context = ceil(ceil(half / up) / down) * down
-    taps = taps.astype(np.float32)
-    held, before = np.zeros(0, np.float32), 0
-    for block in blocks:
-        held = np.concatenate([held, block])
-        ready = (len(held) - before - context) // down * down
-        if ready <= 0:
-            continue
-        part = held[: before + ready + context]
-        yield _middle(part, up, down, before, ready, taps)
-        keep = min(context, before + ready)
-        held, before = held[before + ready - keep :], keep
-    if len(held) > before:
-        yield _middle(held, up, down, before, len(held) - before, taps)
-
-
-def _middle(part, up, down, before, length, taps) -> np.ndarray:
-    """Resample and leave out what belongs to the neighbours."""
-    done = resample_poly(part, up, down, window=taps)
-    first = before * up // down
-    return done[first : first + ceil(length * up / down)]

@@ -9,7 +9,7 @@ from typing import Callable, Optional, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
 from espnet_plugin.recognise.formats import FORMATS, SUFFIXES
-from espnet_plugin.recognise.recogniser import Transcript
+from espnet_plugin.recognise.transcript import Transcript
 
 __all__ = ["each_file", "output_paths", "recognise_files"]
 
@@ -26,9 +26,9 @@ def recognise_files(
     failed; ``json`` is one line a file, of one that failed with ``file`` and ``error``.
 
     Args:
-        recognise: Of one file.
+        recognise: Recognises one file.
         files: Their paths.
-        output_format: Of ``FORMATS``.
+        output_format: One of ``FORMATS``.
         output_dir: Where ``<name>.txt``, ``.json`` or ``.srt`` go.
 
     Raises:
@@ -66,7 +66,7 @@ def each_file(
         failed: Called with such a file and its error.
 
     Raises:
-        UserError: That of the file if there is only one, or how many failed.
+        UserError: The error of the file if there is only one; else how many failed.
     """
     bad = []
     for file in files:

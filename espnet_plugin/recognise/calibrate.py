@@ -17,7 +17,8 @@ from espnet_plugin.recognise.confidence import (
     expected_calibration_error,
     token_confidence,
 )
-from espnet_plugin.recognise.recogniser import CtcModel, Recogniser
+from espnet_plugin.recognise.ctc_model import CtcModel
+from espnet_plugin.recognise.recogniser import Recogniser
 
 __all__ = ["Judged", "calibration_errors", "judge_set", "right_words"]
 
@@ -49,7 +50,7 @@ def judge_set(
     """Recognise a Kaldi folder and compare its words with the transcripts.
 
     Args:
-        model: That of the recogniser.
+        model: The model of the recogniser.
         recogniser: As it will be used.
         data_dir: With ``wav.scp`` (of files) and ``text``.
 

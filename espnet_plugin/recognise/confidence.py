@@ -40,8 +40,8 @@ class Calibration:
     Attributes:
         temperature: Log-posteriors are divided by it and normalised again: above 1, the
             model was too sure.
-        aggregate: How those of a word's tokens are joined, of ``AGGREGATES``.
-        checkpoint_sha256: Of the model it was fitted to; None if it was not fitted.
+        aggregate: How the tokens of a word are joined, one of ``AGGREGATES``.
+        checkpoint_sha256: Names the model it was fitted to; None if not fitted.
         words: Recognised words it was fitted on.
         correct: How many of those were right.
         ece_before: Expected calibration error of temperature 1 on them.
@@ -144,7 +144,7 @@ def fit(
         words: For each utterance, for each recognised word, the confidence of its
             tokens at each of ``TEMPERATURES``, ``(tokens, temperatures)``.
         correct: Whether that word is right.
-        checkpoint_sha256: Of the model.
+        checkpoint_sha256: Names the model.
 
     Raises:
         UserError: If all words are right, or all wrong, or there are fewer than 20.

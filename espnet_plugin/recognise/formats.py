@@ -3,7 +3,7 @@
 import json
 from typing import Callable, Sequence
 
-from espnet_plugin.recognise.recogniser import Transcript, Word
+from espnet_plugin.recognise.transcript import Transcript, Word
 
 __all__ = ["FORMATS", "SUFFIXES", "cues", "to_json", "to_srt", "to_text"]
 

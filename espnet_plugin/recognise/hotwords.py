@@ -11,7 +11,7 @@ from espnet_plugin.recognise.vocabulary import Vocabulary
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 
 # Natural-log units a letter.
-DEFAULT_WEIGHT = 1.0
+DEFAULT_WEIGHT = 0.5
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
 
 
@@ -64,7 +64,7 @@ class Hotwords:
 
     Args:
         phrases: At least one.
-        vocabulary: Of the model.
+        vocabulary: The tokens of the model.
 
     Raises:
         UserError: If the model cannot write a phrase.

@@ -7,9 +7,10 @@ from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.dual_mode.load import has_learnt_to_stream
 from espnet_plugin.host import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
+from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 from espnet_plugin.recognise.hotwords import Phrase
-from espnet_plugin.recognise.recogniser import CtcModel, Recogniser, SearchOptions
+from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 
 __all__ = ["can_stream", "load_file_recogniser", "load_model"]
 
@@ -28,7 +29,7 @@ def load_model(folder: Union[str, Path], model_file: Optional[str] = None) -> Ct
     """Load the model of a folder, in the runtime that it is for.
 
     Args:
-        folder: Of an ESPnet CTC experiment.
+        folder: An ESPnet experiment with a CTC model.
         model_file: Name of the checkpoint; the best one if None.
 
     Raises:
@@ -46,7 +47,7 @@ def load_file_recogniser(
     """Load a recogniser of whole files, with the folder's calibrated confidence.
 
     Args:
-        folder: Of an ESPnet CTC experiment.
+        folder: An ESPnet experiment with a CTC model.
         options: How to search.
         phrases: Contextual words.
         model_file: Name of the checkpoint; the best one if None.

@@ -1,7 +1,7 @@
 """From a sound file to words with times, confidence and alternatives."""
 
 from dataclasses import dataclass
-from typing import Optional, Protocol, Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 
@@ -13,59 +13,17 @@ from espnet_plugin.recognise.confidence import (
     aggregate,
     token_confidence,
 )
+from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.hotwords import Hotwords, Phrase
 from espnet_plugin.recognise.segments import Segment, Segmenter
+from espnet_plugin.recognise.transcript import Alternative, Part, Transcript, Word
 from espnet_plugin.recognise.vocabulary import Vocabulary
 from espnet_plugin.recognise.words import FrameTimes, TokenSpan, align
 
-__all__ = [
-    "Alternative",
-    "CtcModel",
-    "Found",
-    "Part",
-    "Recogniser",
-    "SearchOptions",
-    "Transcript",
-    "Word",
-]
+__all__ = ["Found", "Recogniser", "SearchOptions"]
 
 # With --hotwords or --nbest, if no beam is asked for.
 DEFAULT_BEAM = 16
-
-
-class CtcModel(Protocol):
-    """What the recogniser needs of a model, in whatever runtime it runs.
-
-    Attributes:
-        sample_rate: Of the samples it takes, in Hz.
-        tokens: By number.
-        token_type: ``char``, ``bpe``, ``word`` or ``phn``: how tokens write words.
-        blank: Number of the blank.
-        frame_seconds: From one frame of the output to the next.
-        first_frame_seconds: Centre of what the first frame is computed from.
-    """
-
-    sample_rate: int
-    tokens: Sequence[str]
-    token_type: str
-    blank: int
-    frame_seconds: float
-    first_frame_seconds: float
-
-    def log_posteriors(self, samples: np.ndarray) -> np.ndarray:
-        """Return the log-softmax of the CTC layer.
-
-        Args:
-            samples: ``(samples,)`` float32 in [-1, 1], one channel.
-
-        Returns:
-            ``(frames, vocabulary)``; no frame if the samples are too few.
-        """
-        ...
-
-    def checksum(self) -> str:
-        """Return the SHA-256 of the model's file: its calibration is of that one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -98,76 +56,6 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class Word:
-    """A recognised word.
-
-    Attributes:
-        text: The word.
-        start: Second it begins at, in the file.
-        end: Second it ends at.
-        confidence: Estimated probability that it is right.
-    """
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A text and its score: natural logarithm of its probability, with any bonus."""
-
-    text: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of the file.
-
-    Attributes:
-        start: Second it begins at.
-        end: Second it ends at.
-        words: In order.
-        alternatives: The best texts of this piece, the one of ``words`` first; without
-            a beam that one alone.
-    """
-
-    start: float
-    end: float
-    words: tuple[Word, ...]
-    alternatives: tuple[Alternative, ...]
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was recognised in a file.
-
-    Attributes:
-        file: Its path.
-        seconds: Its length.
-        parts: Its pieces in order.
-        notes: What was done to the audio.
-        calibrated: Whether confidence was calibrated on a dev set.
-    """
-
-    file: str
-    seconds: float
-    parts: tuple[Part, ...]
-    notes: tuple[str, ...]
-    calibrated: bool
-
-    @property
-    def words(self) -> tuple[Word, ...]:
-        return tuple(word for part in self.parts for word in part.words)
-
-    @property
-    def text(self) -> str:
-        return " ".join(word.text for word in self.words)
-
-
-@dataclass(frozen=True)
 class Found:
     """The best token sequence of a piece, aligned.
 
@@ -190,10 +78,10 @@ class Recogniser:
     """Recognises files with a CTC model.
 
     Args:
-        model: See :class:`CtcModel`.
+        model: See :class:`~espnet_plugin.recognise.ctc_model.CtcModel`.
         options: How to search.
         phrases: Contextual words.
-        calibration: Of the confidence.
+        calibration: How posteriors become confidence.
 
     Raises:
         UserError: If an option is wrong, or the model cannot write a contextual word.

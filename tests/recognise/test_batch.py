@@ -6,7 +6,7 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.batch import output_paths, recognise_files
-from espnet_plugin.recognise.recogniser import Alternative, Part, Transcript, Word
+from espnet_plugin.recognise.transcript import Alternative, Part, Transcript, Word
 
 
 def recognise(path):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from espnet_plugin.recognise.formats import cues, to_json, to_srt, to_text
-from espnet_plugin.recognise.recogniser import Alternative, Part, Transcript, Word
+from espnet_plugin.recognise.transcript import Alternative, Part, Transcript, Word
 
 
 def transcript(words, seconds=None, **options):
