@@ -78,7 +78,7 @@ def judge_set(
 
 
 def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float, float]:
-    """Return the expected calibration error at temperature 1, and calibrated.
+    """Return the expected calibration error without calibration, and with it.
 
     Raises:
         UserError: If no word was recognised.
@@ -86,9 +86,10 @@ def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float,
     words = [word for utterance in judged.words for word in utterance]
     correct = np.array([c for utterance in judged.correct for c in utterance], bool)
     errors = []
-    for temperature in (1.0, calibration.temperature):
-        place = int(np.argmin(np.abs(np.log(TEMPERATURES) - np.log(temperature))))
-        sure = [aggregate(word[:, place], calibration.aggregate) for word in words]
+    for one in (Calibration(), calibration):
+        distance = np.abs(np.log(TEMPERATURES) - np.log(one.temperature))
+        place = int(np.argmin(distance))
+        sure = [aggregate(word[:, place], one.aggregate) for word in words]
         errors.append(expected_calibration_error(np.array(sure), correct))
     return errors[0], errors[1]
 

@@ -44,7 +44,7 @@ class Calibration:
         checkpoint_sha256: Names the model it was fitted to; None if not fitted.
         words: Recognised words it was fitted on.
         correct: How many of those were right.
-        ece_before: Expected calibration error of temperature 1 on them.
+        ece_before: Expected calibration error on them without calibration.
         ece_after: The same after calibration, cross-fitted: each half of the utterances
             with the temperature of the other half.
     """
@@ -175,7 +175,9 @@ def fit(
         checkpoint_sha256=checkpoint_sha256,
         words=len(flat),
         correct=int(truth.sum()),
-        ece_before=expected_calibration_error(tables[how][:, one], truth),
+        ece_before=expected_calibration_error(
+            tables[Calibration().aggregate][:, one], truth
+        ),
         ece_after=_cross_fitted(tables[how], truth, correct),
     )
 

@@ -8,7 +8,6 @@ import yaml
 from tiny_asr import SAMPLE_RATE, build_tiny_asr
 
 from espnet_plugin import host
-from espnet_plugin.data.frames import encoder_frame_centres
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_json
@@ -44,28 +43,6 @@ def test_a_wide_beam_is_no_worse_than_the_best_path(tiny_asr_model, model):
         (one,) = Recogniser(model).file(path).parts
         (other,) = Recogniser(model, SearchOptions(beam_size=16)).file(path).parts
         assert other.alternatives[0].score >= one.alternatives[0].score - 1e-6
-
-
-@pytest.mark.parametrize(
-    "layer", ["conv2d", "conv2d1", "conv2d2", "conv2d6", "conv2d8"]
-)
-def test_a_frame_lies_in_the_middle_of_what_it_hears(layer):
-    """Which feature frames the gradient of an encoder frame reaches."""
-    from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
-
-    torch.manual_seed(0)
-    encoder = ConformerEncoder(
-        40, output_size=8, attention_heads=2, linear_units=8, num_blocks=1,
-        input_layer=layer,
-    ).eval()  # fmt: skip
-    first, step = encoder_frame_centres(layer)
-    features = torch.randn(1, 120, 40, requires_grad=True)
-    out, _ = encoder.embed(features, torch.ones(1, 1, 120, dtype=torch.bool))
-    out = out[0] if isinstance(out, tuple) else out
-    for frame in range(3):
-        (grad,) = torch.autograd.grad(out[0, frame].sum(), features, retain_graph=True)
-        heard = torch.nonzero(grad[0].abs().sum(1))[:, 0]
-        assert (heard[0] + heard[-1]) / 2 == first + step * frame
 
 
 def test_frames_of_the_front_end(model):
