@@ -57,7 +57,7 @@ def get_parser() -> argparse.ArgumentParser:
     whole("--nbest", type=int, help="texts a segment in the JSON; 1 unless given")
     whole("--beam_size", type=int, help="of the search; 16 where one is needed")
     whole("--hotwords", type=Path, help="words or phrases to expect, one a line")
-    whole("--hotword_weight", type=float, help="bonus a letter; 0.5 unless given")
+    whole("--hotword_weight", type=float, help="bonus a letter; 1.0 unless given")
     whole(
         "--max_segment_seconds",
         type=float,

@@ -10,8 +10,8 @@ from espnet_plugin.recognise.vocabulary import Vocabulary
 
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 
-# Natural-log units a letter.
-DEFAULT_WEIGHT = 0.5
+# Natural-log units a letter; the best on AN4's dev set (docs/recognise.md).
+DEFAULT_WEIGHT = 1.0
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
 
 
