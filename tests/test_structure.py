@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
     bin
     baselines recipe
-    jobs estimate export
+    jobs estimate export recognise
     report
     results
     tasks measure launch

@@ -1,23 +1,40 @@
-"""Recognise speech while it comes in: a file, or standard input.
+"""Recognise sound files: text, word times, confidence, alternatives, subtitles.
 
-The partial text stands on the last line and grows; the final one is printed on a line
-of its own. Nothing but text goes to standard output. Ctrl-C ends standard input.
+Any ESPnet model with a CTC layer is taken, and so are files of any length and rate that
+libsndfile reads:
+  python -m espnet_plugin.bin.recognise exp/asr_encrl_s1_2l speech.wav talk.mp3
+  python -m espnet_plugin.bin.recognise EXP talk.flac --format json --hotwords names.txt
+
+A streaming (dual-mode) model recognises while audio comes in, a file or standard input,
+unless an option for whole files is given: the partial text stands on the last line and
+grows; the final one is printed on a line of its own. Ctrl-C ends standard input.
   python -m espnet_plugin.bin.recognise exp/asr_self_pruned_50_s1_streaming speech.wav
   arecord -q -f S16_LE -r 16000 -t raw | python -m espnet_plugin.bin.recognise EXP -
+
+Nothing but the result goes to standard output. A file that cannot be used is named on
+standard error, the others are recognised all the same, and the exit status is 2.
 """
 
 import argparse
-import logging
-import signal
 import sys
-import time
 from pathlib import Path
-from typing import BinaryIO, Iterator
-
-import numpy as np
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+
+# Options of one of the two ways alone; their defaults are with what they belong to.
+_WHOLE = (
+    "format",
+    "output_dir",
+    "nbest",
+    "beam_size",
+    "hotwords",
+    "hotword_weight",
+    "max_segment_seconds",
+    "channel",
+    "model_file",
+)
+_LIVE = ("block_ms", "chunk_frames", "real_time", "quiet")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,110 +47,126 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "audio",
         nargs="+",
-        help="files, each an utterance, or - for standard input: 16-bit samples, "
-        "little-endian, one channel, at the model's rate",
+        help="files, each an utterance or longer, or - for standard input: 16-bit "
+        "samples, little-endian, one channel, at the model's rate",
     )
-    add("--block_ms", type=float, default=100.0, help="audio handed over at a time")
-    add("--chunk_frames", type=int, help="encoder frames a chunk; the model's own")
     add("--num_threads", type=int, default=1)
-    add(
+    whole = parser.add_argument_group("whole files").add_argument
+    whole("--format", choices=["text", "json", "srt"], help="text unless given")
+    whole("--output_dir", type=Path, help="write a file of each there, print nothing")
+    whole("--nbest", type=int, help="texts a segment in the JSON; 1 unless given")
+    whole("--beam_size", type=int, help="of the search; 16 where one is needed")
+    whole("--hotwords", type=Path, help="words or phrases to expect, one a line")
+    whole("--hotword_weight", type=float, help="bonus a letter; 1.0 unless given")
+    whole(
+        "--max_segment_seconds",
+        type=float,
+        help="longer audio is cut at its quietest places; 20 unless given",
+    )
+    whole("--channel", type=int, help="the one to take, from 1; otherwise their mean")
+    whole("--model_file", help="name of the checkpoint; the best one unless given")
+    live = parser.add_argument_group("streaming models").add_argument
+    live("--block_ms", type=float, help="audio handed over at a time; 100 unless given")
+    live("--chunk_frames", type=int, help="encoder frames a chunk; the model's own")
+    live(
         "--real_time",
         action="store_true",
+        default=None,
         help="hand a file over no faster than it was spoken",
     )
-    add("--quiet", action="store_true", help="final texts only")
+    live("--quiet", action="store_true", default=None, help="final texts only")
     return parser
 
 
 def recognise(args: argparse.Namespace) -> None:
     """Do it."""
-    if not args.block_ms > 0:
-        raise UserError(f"--block_ms {args.block_ms}: must be above 0")
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
-    for name in args.audio:
-        if name != "-" and not Path(name).is_file():
-            raise UserError(f"{name} is missing: give a sound file, or - for stdin")
-    # Here, because torch and ESPnet take many seconds to import.
+    whole, live = _given(args, _WHOLE), _given(args, _LIVE)
+    if "-" in args.audio:
+        live.append("-")
+    if whole and live:
+        raise UserError(
+            f"{', '.join(live)} is for streaming and {', '.join(whole)} for whole "
+            "files: leave one of them out"
+        )
+    _check_paths(args)
+    if live or (not whole and _can_stream(args.model_dir)):
+        _live(args)
+    else:
+        _whole(args)
+
+
+def _given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    return [f"--{name}" for name in names if getattr(args, name) is not None]
+
+
+def _options(args: argparse.Namespace, *names: str) -> dict:
+    """Return those that were given: the others have their defaults elsewhere."""
+    values = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_paths(args: argparse.Namespace) -> None:
+    """Refuse at once what is not there: a model takes seconds to load."""
+    if not args.model_dir.is_dir():
+        raise UserError(
+            f"{args.model_dir} is no folder: give an experiment folder, which holds "
+            "config.yaml and a checkpoint"
+        )
+    missing = [name for name in args.audio if name != "-" and not Path(name).exists()]
+    if len(missing) == len(args.audio):
+        raise UserError(
+            f"{', '.join(missing)}: missing; give sound files, or - for standard input"
+        )
+
+
+def _can_stream(folder: Path) -> bool:
+    from espnet_plugin.recognise.load import can_stream
+
+    return can_stream(folder)
+
+
+def _set_threads(args: argparse.Namespace) -> None:
     import torch
 
-    from espnet_plugin.dual_mode.load import load_recogniser
-
     torch.set_num_threads(args.num_threads)
+
+
+def _live(args: argparse.Namespace) -> None:
+    from espnet_plugin.dual_mode.load import load_recogniser
+    from espnet_plugin.recognise.batch import each_file
+    from espnet_plugin.recognise.live import LiveOptions, recognise_live
+
+    options = LiveOptions(**_options(args, "block_ms", "real_time", "quiet"))
+    _set_threads(args)
     recogniser = load_recogniser(args.model_dir, args.chunk_frames)
-    rate = recogniser.sample_rate
-    block = max(1, round(rate * args.block_ms / 1000))
-    for name in args.audio:
-        recogniser.reset()
-        if name == "-":
-            blocks = _from_stream(sys.stdin.buffer, block)
-        else:
-            blocks = _from_file(name, block, rate)
-        _one(recogniser, blocks, args)
+    each_file(lambda name: recognise_live(recogniser, name, options), args.audio)
 
 
-def _one(recogniser, blocks: Iterator[np.ndarray], args) -> None:
-    begun, spoken, shown = time.monotonic(), 0.0, ""
-    for samples in blocks:
-        spoken += len(samples) / recogniser.sample_rate
-        if args.real_time:
-            time.sleep(max(0.0, begun + spoken - time.monotonic()))
-        text = recogniser.accept(samples).text
-        if text != shown and not args.quiet:
-            # A terminal shows one growing line, a file one line a step.
-            print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)
-            shown = text
-    print(recogniser.accept([], last=True).text, flush=True)
+def _whole(args: argparse.Namespace) -> None:
+    from espnet_plugin.recognise.batch import output_paths, recognise_files
+    from espnet_plugin.recognise.hotwords import DEFAULT_WEIGHT, read_hotwords
+    from espnet_plugin.recognise.recogniser import SearchOptions
 
+    options = SearchOptions(
+        **_options(args, "nbest", "beam_size", "max_segment_seconds", "channel")
+    )
+    if args.hotword_weight is not None and args.hotwords is None:
+        raise UserError("--hotword_weight needs --hotwords FILE")
+    phrases = []
+    if args.hotwords is not None:
+        weight = args.hotword_weight
+        weight = DEFAULT_WEIGHT if weight is None else weight
+        phrases = read_hotwords(args.hotwords, weight)
+    output_format = args.format or "text"
+    output_paths(args.audio, output_format, args.output_dir)
+    # Only here, because torch and ESPnet take many seconds to import.
+    from espnet_plugin.recognise.load import load_file_recogniser
 
-def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
-    """Yield samples until the stream ends, or Ctrl-C.
-
-    That is how a microphone is stopped, and what was said until then is wanted: only
-    reading is interrupted, not a chunk that is being computed, unless it comes twice.
-    """
-    reading = stopped = False
-
-    def stop(*_) -> None:
-        nonlocal stopped
-        again, stopped = stopped, True
-        if reading or again:
-            raise KeyboardInterrupt
-
-    rest, before = b"", signal.signal(signal.SIGINT, stop)
-    try:
-        while not stopped:
-            reading = True
-            # What is there is enough: waiting for a whole block would add latency.
-            data = stream.read1(2 * block)
-            reading = False
-            if not data:
-                return
-            data = rest + data
-            whole = len(data) // 2 * 2
-            rest = data[whole:]
-            yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
-    except KeyboardInterrupt:
-        logging.info("interrupted: that was the end of the audio")
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:
-    import soundfile
-
-    try:
-        sound = soundfile.SoundFile(name)
-    except (RuntimeError, TypeError) as error:
-        raise UserError(f"{name} cannot be read: {error}") from error
-    with sound:
-        if sound.samplerate != rate or sound.channels != 1:
-            raise UserError(
-                f"{name} has {sound.samplerate} Hz and {sound.channels} channel(s); "
-                f"the model takes {rate} Hz and one channel: convert it, e.g. sox "
-                f"{name} -r {rate} -c 1 converted.wav"
-            )
-        yield from sound.blocks(block, dtype="float32")
+    _set_threads(args)
+    recogniser = load_file_recogniser(args.model_dir, options, phrases, args.model_file)
+    recognise_files(recogniser.file, args.audio, output_format, args.output_dir)
 
 
 def main(cmd=None) -> int:

@@ -5,7 +5,13 @@ from typing import Any, Hashable, Mapping, Optional, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE
 
-__all__ = ["ctc_frames_needed", "encoder_frames", "feature_frames", "input_layer_of"]
+__all__ = [
+    "ctc_frames_needed",
+    "encoder_frame_centres",
+    "encoder_frames",
+    "feature_frames",
+    "input_layer_of",
+]
 
 # (kernel, stride) along time of each convolution of ESPnet's sub-sampling layers
 # (espnet2/legacy/nets/pytorch_backend/transformer/subsampling.py).
@@ -77,6 +83,27 @@ def encoder_frames(num_frames: int, input_layer: Optional[str]) -> int:
     for kernel, stride in _CONVOLUTIONS[input_layer]:
         num_frames = max((num_frames - kernel) // stride + 1, 0)
     return num_frames
+
+
+def encoder_frame_centres(input_layer: Optional[str]) -> tuple[float, int]:
+    """Return where the encoder's frames lie among the feature frames.
+
+    Args:
+        input_layer: As :func:`encoder_frames` takes it.
+
+    Returns:
+        The feature frame in the middle of those that output frame 0 is computed from,
+        and the number of feature frames from one output frame to the next.
+
+    Raises:
+        UserError: If the layer is not one of ESPnet's sub-sampling layers.
+    """
+    encoder_frames(0, input_layer)  # refuses what is unknown
+    first, step = 0.0, 1
+    for kernel, stride in _CONVOLUTIONS[input_layer]:
+        first += step * (kernel - 1) / 2
+        step *= stride
+    return first, step
 
 
 def ctc_frames_needed(tokens: Sequence[Hashable]) -> int:

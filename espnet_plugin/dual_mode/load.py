@@ -10,7 +10,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 
-__all__ = ["load_recogniser", "load_streaming_model"]
+__all__ = ["has_learnt_to_stream", "load_recogniser", "load_streaming_model"]
 
 
 def load_recogniser(
@@ -71,11 +71,16 @@ def load_streaming_model(
     return model, args, checkpoint
 
 
+def has_learnt_to_stream(folder: Union[str, Path]) -> bool:
+    """Tell whether a dual-mode folder is of the streaming mode, or of both."""
+    meta = Experiment(folder).find_meta() or Meta()
+    return "streaming" in (meta.modes or (meta.mode or "streaming",))
+
+
 def _check_mode(experiment: Experiment) -> None:
     """Refuse the full-context model: it would stream, and say nonsense."""
-    folder, meta = experiment.folder, experiment.find_meta() or Meta()
-    modes = meta.modes or (meta.mode or "streaming",)
-    if "streaming" in modes:
+    folder = experiment.folder
+    if has_learnt_to_stream(folder):
         return
     way_out = "train a row whose modes have streaming"
     other = folder.with_name(f"{folder.name.removesuffix('_full')}_streaming")

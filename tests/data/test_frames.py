@@ -4,6 +4,7 @@ from inspect import signature
 
 import pytest
 import torch
+from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 from espnet2.asr.frontend.default import DefaultFrontend
 from espnet2.legacy.nets.pytorch_backend.transformer import subsampling
@@ -11,6 +12,7 @@ from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin.data.frames import (
     ctc_frames_needed,
+    encoder_frame_centres,
     encoder_frames,
     feature_frames,
     input_layer_of,
@@ -105,3 +107,23 @@ def test_is_the_fewest_frames_with_a_finite_ctc_loss(tokens):
 def test_tokens_may_be_strings():
     assert ctc_frames_needed(list("HELLO")) == 6
     assert ctc_frames_needed([]) == 0
+
+
+@pytest.mark.parametrize(
+    "layer", ["conv2d", "conv2d1", "conv2d2", "conv2d6", "conv2d8"]
+)
+def test_a_frame_lies_in_the_middle_of_what_it_hears(layer):
+    """Which feature frames the gradient of an encoder frame reaches."""
+    torch.manual_seed(0)
+    encoder = ConformerEncoder(
+        40, output_size=8, attention_heads=2, linear_units=8, num_blocks=1,
+        input_layer=layer,
+    ).eval()  # fmt: skip
+    first, step = encoder_frame_centres(layer)
+    features = torch.randn(1, 120, 40, requires_grad=True)
+    out, _ = encoder.embed(features, torch.ones(1, 1, 120, dtype=torch.bool))
+    out = out[0] if isinstance(out, tuple) else out
+    for frame in range(3):
+        (grad,) = torch.autograd.grad(out[0, frame].sum(), features, retain_graph=True)
+        heard = torch.nonzero(grad[0].abs().sum(1))[:, 0]
+        assert (heard[0] + heard[-1]) / 2 == first + step * frame

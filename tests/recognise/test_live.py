@@ -1,6 +1,7 @@
 """The streaming command: pieces of any size, Ctrl-C, wrong rate, wrong model."""
 
 import os
+import shutil
 import signal
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
@@ -17,6 +19,7 @@ from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.files import write_json
 from espnet_plugin.names import DUAL_MODE
+from espnet_plugin.recognise import live
 
 CONF = dict(cnn_module_kernel=7, chunk_frames=4, left_context_frames=6)
 SAMPLES = (3000 * np.random.default_rng(0).standard_normal(24001)).astype("<i2")
@@ -93,7 +96,7 @@ def test_no_faster_than_it_was_spoken(model, monkeypatch, capsys):
         clock.slept.append(seconds)
 
     fake = SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep)
-    monkeypatch.setattr(recognise, "time", fake)
+    monkeypatch.setattr(live, "time", fake)
     pieces = [SAMPLES[start : start + 400].tobytes() for start in range(0, 24000, 400)]
     status, _ = run(monkeypatch, capsys, model, Stream(*pieces), "--real_time")
     assert status == 0 and clock.now == pytest.approx(24000 / 16000)
@@ -118,3 +121,41 @@ def test_a_full_context_model_is_refused(model, caplog, tmp_path):
     other.mkdir()
     assert recognise.main([str(one), "-"]) == 2
     assert f"take {other}" in caplog.text
+
+
+def test_a_file_comes_in_blocks_that_are_right(model, tmp_path, capsys):
+    """MP3: read in blocks with seeking, it has errors after each of them."""
+    path = tmp_path / "speech.mp3"
+    soundfile.write(path, SAMPLES, 16000)
+    samples, _ = soundfile.read(path, dtype="float32")
+    assert recognise.main([str(model), str(path), "--quiet"]) == 0
+    text = load_recogniser(model).accept(samples, last=True).text
+    assert capsys.readouterr().out.splitlines() == [text] != [""]
+
+
+def test_a_bad_file_among_good_ones(model, tmp_path, capsys, caplog):
+    good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
+    soundfile.write(good, SAMPLES, 16000)
+    bad.write_bytes(b"")
+    names = [str(bad), str(good), str(tmp_path / "none.wav")]
+    assert recognise.main([str(model), *names, "--quiet"]) == 2
+    assert capsys.readouterr().out.splitlines() == [said(model, SAMPLES)]
+    assert "bad.wav is empty" in caplog.text and "none.wav is missing" in caplog.text
+
+
+def test_an_option_for_whole_files_makes_it_a_model_like_any_other(
+    model, tmp_path, capsys
+):
+    """What was cut out for streaming names that mode, and gives the same text."""
+    folder = tmp_path / "asr_a_streaming"
+    shutil.copytree(model, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["encoder_conf"]["mode"] = "streaming"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    path, half = tmp_path / "speech.wav", tmp_path / "half.wav"
+    soundfile.write(path, SAMPLES, 16000)
+    soundfile.write(half, SAMPLES[::2], 8000)
+    options = [str(path), str(half), "--format", "text"]
+    assert recognise.main([str(folder), *options]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == " ".join(said(model, SAMPLES).split()) and second

@@ -1,0 +1,74 @@
+"""Fit how sure a model may be of its words, on a set with transcripts.
+
+Leaves ``confidence.json`` in the experiment folder, which recognise.py then uses:
+  python -m espnet_plugin.bin.confidence EXP --data_dir dump/raw/dev
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("model_dir", type=Path, help="folder with config.yaml and a checkpoint")
+    add(
+        "--data_dir",
+        type=Path,
+        required=True,
+        help="with wav.scp and text; not what the model was trained on",
+    )
+    add("--test_dir", type=Path, help="another set, on which the result is measured")
+    add("--model_file", help="name of the checkpoint; the best one unless given")
+    add("--num_threads", type=int, default=1)
+    return parser
+
+
+def calibrate(args: argparse.Namespace) -> None:
+    """Fit, write the file, and print the calibration errors."""
+    if args.num_threads < 1:
+        raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
+    # Here, because torch and ESPnet take many seconds to import.
+    import torch
+
+    from espnet_plugin.recognise.calibrate import calibration_errors, judge_set
+    from espnet_plugin.recognise.confidence import fit, write_calibration
+    from espnet_plugin.recognise.load import load_model
+    from espnet_plugin.recognise.recogniser import Recogniser
+
+    torch.set_num_threads(args.num_threads)
+    model = load_model(args.model_dir, args.model_file)
+    recogniser = Recogniser(model)
+    judged = judge_set(model, recogniser, args.data_dir)
+    found = fit(judged.words, judged.correct, model.checksum())
+    path = write_calibration(args.model_dir, found)
+    print(
+        f"{args.data_dir}: {found.words} words, {found.correct} right; temperature "
+        f"{found.temperature:.3f}, a word is as sure as the {found.aggregate} of its "
+        f"tokens; expected calibration error {found.ece_before:.4f} before, "
+        f"{found.ece_after:.4f} after (cross-fitted); written: {path}"
+    )
+    if args.test_dir is not None:
+        judged = judge_set(model, recogniser, args.test_dir)
+        before, after = calibration_errors(judged, found)
+        print(
+            f"{args.test_dir}: {judged.num_words} words, {judged.num_right} right; "
+            f"expected calibration error {before:.4f} before, {after:.4f} after"
+        )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: calibrate(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

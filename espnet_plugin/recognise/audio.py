@@ -1,0 +1,202 @@
+"""Sound files of any kind, as blocks of one channel at the model's rate."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Iterator, Optional
+
+import numpy as np
+import soundfile
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.resample import resample_blocks
+
+__all__ = ["AudioReader", "SequentialFile", "check_file"]
+
+BLOCK_SECONDS = 5.0
+# Channels of independent noise keep half their power when two are averaged; of the same
+# signal with opposite sign nothing is left.
+_CANCELLED = 0.02
+# What programs that write into a pipe put where the length should stand.
+_UNKNOWN_LENGTH = 0x7FFF0000
+_SHORTER = re.compile(r"(\d+) \(should be (\d+)\)")
+# The length of an MP3 file is an estimate.
+_LENGTH_TOLERANCE = 0.02
+
+
+class SequentialFile(soundfile.SoundFile):
+    """Read without seeking.
+
+    soundfile seeks after every read to where it is already. In MP3 a frame may need the
+    bits of those before it, which are lost then: some 4000 samples after each block
+    would be wrong.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+    def pieces(self, size: int) -> Iterator[np.ndarray]:
+        """Yield ``(samples, channels)`` float32, ``size`` samples at a time.
+
+        Raises:
+            UserError: If decoding fails.
+        """
+        while True:
+            try:
+                piece = self.read(size, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise UserError(
+                    f"{self.name} is damaged or truncated ({error}): copy or record it "
+                    "again"
+                ) from error
+            if not len(piece):
+                return
+            yield piece
+
+
+class AudioReader:
+    """Reads one file block by block: memory does not grow with its length.
+
+    Several channels are averaged, because most such files hold one speaker recorded
+    twice; where the channels cancel each other, or each has its own speaker, one has to
+    be chosen with ``channel``. Another rate is resampled by a polyphase filter.
+
+    Args:
+        path: Whatever libsndfile reads: WAV, FLAC, MP3, OGG, Opus...
+        sample_rate: The rate that the blocks shall have, in Hz.
+        channel: The channel to take, counted from 1; the mean of all if None.
+
+    Attributes:
+        notes: What was done to the audio that a user should know.
+
+    Raises:
+        UserError: If the file is missing, empty, truncated or no sound file, or does
+            not have the channel.
+    """
+
+    def __init__(self, path: str, sample_rate: int, channel: Optional[int] = None):
+        self.notes: list[str] = []
+        self._path, self._rate = path, int(sample_rate)
+        check_file(path)
+        try:
+            self._sound = SequentialFile(path)
+        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f"{path} cannot be read as audio ({error}): give a file that "
+                "libsndfile reads (WAV, FLAC, MP3, OGG), or convert it, e.g. ffmpeg "
+                f"-i {path} converted.wav"
+            ) from error
+        try:
+            self._check(channel)
+        except UserError:
+            self._sound.close()
+            raise
+        self._channel = channel
+
+    def _check(self, channel: Optional[int]) -> None:
+        sound, path = self._sound, self._path
+        _check_length(path, sound.extra_info)
+        if sound.frames == 0:
+            raise UserError(f"{path} has no samples: record or copy it again")
+        if channel is not None and not 1 <= channel <= sound.channels:
+            raise UserError(
+                f"--channel {channel}: {path} has {sound.channels} channel(s); give 1 "
+                f"to {sound.channels}, or leave the option out"
+            )
+        if channel is None and sound.channels > 1:
+            self._note(
+                f"the mean of its {sound.channels} channels is taken; --channel N "
+                "takes one, which is better if each has its own speaker"
+            )
+        if sound.samplerate != self._rate:
+            note = f"resampled from {sound.samplerate} to {self._rate} Hz"
+            if sound.samplerate < self._rate:
+                note += (
+                    f"; it has nothing above {sound.samplerate // 2} Hz, where the "
+                    "model expects speech, so more errors are likely"
+                )
+            self._note(note)
+
+    def _note(self, note: str) -> None:
+        self.notes.append(note)
+        logging.warning("%s: %s", self._path, note)
+
+    def __enter__(self) -> "AudioReader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._sound.close()
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield ``(samples,)`` float32 at the model's rate, some seconds at a time.
+
+        Raises:
+            UserError: If a sample is NaN or infinite, decoding fails, the file ends
+                before its announced length, or averaging the channels leaves nothing.
+        """
+        rate = self._sound.samplerate
+        if rate == self._rate:
+            return self._mono()
+        return resample_blocks(self._mono(), rate, self._rate)
+
+    def _mono(self) -> Iterator[np.ndarray]:
+        sound, path = self._sound, self._path
+        done, power_of_mean, mean_power = 0, 0.0, 0.0
+        for block in sound.pieces(max(1, int(BLOCK_SECONDS * sound.samplerate))):
+            finite = np.isfinite(block).all(axis=1)
+            if not finite.all():
+                second = (done + int(np.argmin(finite))) / sound.samplerate
+                raise UserError(
+                    f"{path} holds a NaN or infinite sample at {second:.3f} s: repair "
+                    "the program that wrote it, or convert it to 16-bit samples"
+                )
+            done += len(block)
+            if self._channel is not None:
+                yield block[:, self._channel - 1]
+                continue
+            mono = block.mean(axis=1)
+            power_of_mean += float(np.square(mono, dtype=np.float64).sum())
+            mean_power += float(np.square(block, dtype=np.float64).mean(axis=1).sum())
+            yield mono
+        if done < sound.frames * (1 - _LENGTH_TOLERANCE):
+            raise UserError(
+                f"{path} is truncated: {done} of {sound.frames} samples are there; "
+                "copy or record it again"
+            )
+        if power_of_mean < _CANCELLED * mean_power:
+            raise UserError(
+                f"{path}: its {sound.channels} channels cancel each other when they "
+                "are averaged (opposite sign): choose one with --channel 1"
+            )
+
+
+def check_file(path: str) -> None:
+    """Refuse what is no file, or an empty one.
+
+    Raises:
+        UserError: Naming it and the way out.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise UserError(f"{path} is a folder: give sound files, e.g. {path}/*.wav")
+    if not file.is_file():
+        raise UserError(f"{path} is missing: give the path of a sound file")
+    if file.stat().st_size == 0:
+        raise UserError(f"{path} is empty (0 bytes): record or copy it again")
+
+
+def _check_length(path: str, info: str) -> None:
+    """Compare the announced length with the file's, as libsndfile reports both.
+
+    It reads what is there of a WAV file and says nothing.
+    """
+    for line in info.splitlines():
+        match = _SHORTER.search(line)
+        if match is None or line.startswith(("RIFF", "FORM")):
+            continue
+        announced, there = map(int, match.groups())
+        if there < announced < _UNKNOWN_LENGTH:
+            raise UserError(
+                f"{path} is truncated: its header announces {announced} bytes of audio "
+                f"and {there} are there; copy or record it again"
+            )

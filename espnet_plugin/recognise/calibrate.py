@@ -1,0 +1,106 @@
+"""Fits the confidence of a model on a set with transcripts."""
+
+from pathlib import Path
+from typing import NamedTuple, Union
+
+import jiwer
+import numpy as np
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+from espnet_plugin.progress import progress
+from espnet_plugin.recognise.audio import AudioReader
+from espnet_plugin.recognise.confidence import (
+    TEMPERATURES,
+    Calibration,
+    aggregate,
+    expected_calibration_error,
+    token_confidence,
+)
+from espnet_plugin.recognise.ctc_model import CtcModel
+from espnet_plugin.recognise.recogniser import Recogniser
+
+__all__ = ["Judged", "calibration_errors", "judge_set", "right_words"]
+
+
+class Judged(NamedTuple):
+    """The recognised words of a set, and which of them are right.
+
+    Attributes:
+        words: For each utterance, for each word, the confidence of its tokens at each
+            of ``TEMPERATURES``, ``(tokens, temperatures)``.
+        correct: Whether that word is right.
+    """
+
+    words: list[list[np.ndarray]]
+    correct: list[list[bool]]
+
+    @property
+    def num_words(self) -> int:
+        return sum(map(len, self.correct))
+
+    @property
+    def num_right(self) -> int:
+        return sum(map(sum, self.correct))
+
+
+def judge_set(
+    model: CtcModel, recogniser: Recogniser, data_dir: Union[str, Path]
+) -> Judged:
+    """Recognise a Kaldi folder and compare its words with the transcripts.
+
+    Args:
+        model: The model of the recogniser.
+        recogniser: As it will be used.
+        data_dir: With ``wav.scp`` (of files) and ``text``.
+
+    Raises:
+        UserError: If a file of the folder is missing or bad, or the two name different
+            utterances.
+    """
+    data_dir = Path(data_dir)
+    paths, texts = read_pairs(data_dir / "wav.scp"), read_pairs(data_dir / "text")
+    missing = [name for name in paths if name not in texts]
+    if missing or not paths:
+        raise UserError(
+            f"{data_dir / 'text'} lacks {len(missing)} of the {len(paths)} utterances "
+            f"of wav.scp ({', '.join(missing[:4])}): give a folder with both"
+        )
+    judged = Judged([], [])
+    for name in progress(paths, len(paths), f"utterances of {data_dir}"):
+        with AudioReader(paths[name], model.sample_rate) as audio:
+            found = recogniser.search(np.concatenate(list(audio.blocks())))
+        sure = token_confidence(found.rows, found.token_ids, TEMPERATURES)
+        words = recogniser.vocabulary.words(found.token_ids)
+        judged.words.append([sure[w.first : w.last + 1] for w in words])
+        judged.correct.append(right_words(texts[name], [w.text for w in words]))
+    return judged
+
+
+def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float, float]:
+    """Return the expected calibration error without calibration, and with it.
+
+    Raises:
+        UserError: If no word was recognised.
+    """
+    words = [word for utterance in judged.words for word in utterance]
+    correct = np.array([c for utterance in judged.correct for c in utterance], bool)
+    errors = []
+    for one in (Calibration(), calibration):
+        distance = np.abs(np.log(TEMPERATURES) - np.log(one.temperature))
+        place = int(np.argmin(distance))
+        sure = [aggregate(word[:, place], one.aggregate) for word in words]
+        errors.append(expected_calibration_error(np.array(sure), correct))
+    return errors[0], errors[1]
+
+
+def right_words(reference: str, words: list[str]) -> list[bool]:
+    """Return which words agree with the reference in a least-errors alignment."""
+    right = [False] * len(words)
+    if words and reference.split():
+        aligned = jiwer.process_words(reference, " ".join(words))
+        for chunk in aligned.alignments[0]:
+            if chunk.type == "equal":
+                places = slice(chunk.hyp_start_idx, chunk.hyp_end_idx)
+                right[places] = [True] * (chunk.hyp_end_idx - chunk.hyp_start_idx)
+    return right

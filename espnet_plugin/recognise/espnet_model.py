@@ -1,0 +1,155 @@
+"""ESPnet experiments as models of the recogniser."""
+
+import logging
+from pathlib import Path
+from typing import Any, Mapping, Optional, Union
+
+import numpy as np
+import torch
+from espnet2.tasks.asr import ASRTask
+
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.data.frames import encoder_frame_centres, input_layer_of
+from espnet_plugin.data.front_end import sampling_rate, takes_features
+from espnet_plugin.decode.posteriors import log_posteriors
+from espnet_plugin.dual_mode.load import AVERAGED
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.recognise.vocabulary import check_kind
+from espnet_plugin.recognise.words import FrameTimes
+
+__all__ = ["EspnetCtcModel"]
+
+# To measure a front end whose arithmetic is not known.
+_SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
+
+
+class EspnetCtcModel:
+    """A plain ESPnet CTC experiment, or a dual-mode one that hears whole files.
+
+    Args:
+        folder: With ``config.yaml`` and a checkpoint.
+        model_file: Name of the checkpoint; the best one if None.
+
+    Attributes:
+        checkpoint: Path of the checkpoint.
+        tokens: By number.
+        token_type: How tokens write words.
+        blank: Number of the blank.
+        sample_rate: In Hz.
+        frame_seconds: From one frame of the output to the next.
+        first_frame_seconds: Centre of what the first frame is computed from.
+
+    Raises:
+        UserError: If the folder holds no such model.
+    """
+
+    def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
+        folder = Path(folder)
+        config_file = folder / "config.yaml"
+        config = read_config(config_file)
+        if takes_features(config):
+            raise UserError(
+                f"{folder}: the model takes features, not audio (frontend: null): "
+                "recognise prepared folders with python -m espnet_plugin.bin.decode, "
+                "or train with --feats_type raw"
+            )
+        rate = sampling_rate(config, config_file)
+        if rate is None:
+            raise UserError(
+                f"{config_file}: frontend {config.get('frontend')} does not say which "
+                "sampling rate it is for, so files cannot be resampled for it; use "
+                "python -m espnet_plugin.bin.decode on prepared folders"
+            )
+        self.sample_rate = rate
+        self.checkpoint = _choose(folder, model_file)
+        self._model, args = load_asr_model(config_file, self.checkpoint)
+        if self._model.ctc is None:
+            raise UserError(
+                f"{folder}: the model has no CTC layer (model_conf.ctc_weight 0): "
+                "train one with ctc_weight above 0, or use espnet2.bin.asr_inference"
+            )
+        self.tokens = tuple(self._model.token_list)
+        self.token_type = _token_type(args, config_file)
+        self.blank = int(getattr(self._model, "blank_id", 0))
+        # As when it is decoded from Kaldi folders, e.g. the volume is normalised.
+        self._prepare = ASRTask.build_preprocess_fn(args, False)
+        times = self._frame_times(config)
+        self.frame_seconds, self.first_frame_seconds = times.step, times.first
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of the checkpoint, which names the model."""
+        return file_checksum(self.checkpoint)
+
+    def log_posteriors(self, samples: np.ndarray) -> np.ndarray:
+        """Return the log-softmax of the CTC layer.
+
+        Args:
+            samples: ``(samples,)`` float32 in [-1, 1].
+
+        Returns:
+            ``(frames, vocabulary)``; no frame if the samples are too few.
+        """
+        if self._prepare is not None:
+            samples = self._prepare("", {"speech": samples})["speech"]
+        speech = torch.as_tensor(samples, dtype=torch.float32)
+        log_probs, lengths = log_posteriors(self._model, [speech])
+        return log_probs[0, : int(lengths[0])].numpy()
+
+    def _frame_times(self, config: Mapping[str, Any]) -> FrameTimes:
+        """Work out where the frames lie, or measure it where that is not known."""
+        layer, known = input_layer_of(config)
+        stft = getattr(self._model.frontend, "stft", None)
+        plain = self._model.preencoder is None and self._model.postencoder is None
+        if not known or stft is None or not plain:
+            return self._measured_times()
+        hop = stft.hop_length / self.sample_rate
+        # ESPnet's windows are centred: feature frame 0 lies around sample 0.
+        half = 0.0 if stft.center else stft.n_fft / 2 / self.sample_rate
+        first, step = encoder_frame_centres(layer)
+        return FrameTimes(step * hop, first * hop + half)
+
+    def _measured_times(self) -> FrameTimes:
+        """Count the frames of two lengths; what is lost is taken to be lost evenly."""
+        seconds = (_SHORT_SECONDS, _LONG_SECONDS)
+        noise = np.random.default_rng(0).standard_normal(
+            int(_LONG_SECONDS * self.sample_rate)
+        )
+        noise = (0.01 * noise).astype(np.float32)
+        short, long = (
+            len(self.log_posteriors(noise[: int(s * self.sample_rate)]))
+            for s in seconds
+        )
+        if short < 1 or long <= short:
+            raise UserError(
+                f"the model makes {short} frames of {_SHORT_SECONDS:g} s of audio and "
+                f"{long} of {_LONG_SECONDS:g} s, so words cannot be placed in time"
+            )
+        step = (_LONG_SECONDS - _SHORT_SECONDS) / (long - short)
+        first = (_SHORT_SECONDS - (short - 1) * step) / 2
+        logging.info(
+            "the front end's arithmetic is not known; measured: a frame every %.1f ms, "
+            "the first at %.1f ms",
+            1000 * step,
+            1000 * first,
+        )
+        return FrameTimes(step, first)
+
+
+def _choose(folder: Path, model_file: Optional[str]) -> Path:
+    if model_file is None and (folder / "meta.json").is_file():
+        # What our own trainings say they leave.
+        model_file = read_json(folder / "meta.json").get("checkpoint")
+    if model_file is None and (folder / AVERAGED).is_file():
+        model_file = AVERAGED
+    return choose_checkpoint(folder, model_file)
+
+
+def _token_type(args, config_file: Path) -> str:
+    kind = getattr(args, "token_type", None)
+    if kind is None:
+        logging.warning("%s has no token_type: tokens are taken for words", config_file)
+        return "word"
+    check_kind(kind)
+    return kind

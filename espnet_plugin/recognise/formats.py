@@ -1,0 +1,128 @@
+"""Transcripts as plain text, JSON and subtitles."""
+
+import json
+from typing import Callable, Sequence
+
+from espnet_plugin.recognise.transcript import Transcript, Word
+
+__all__ = ["FORMATS", "SUFFIXES", "cues", "to_json", "to_srt", "to_text"]
+
+# Subtitles: two lines of 42 letters at most, as is usual, no longer than people read.
+CUE_LETTERS = 84
+LINE_LETTERS = 42
+CUE_SECONDS = 6.0
+# A pause that long begins a new subtitle.
+CUE_PAUSE_SECONDS = 1.0
+# A single short word would flash by.
+LEAST_CUE_SECONDS = 0.8
+
+
+def to_text(transcript: Transcript) -> str:
+    """Return the text on one line."""
+    return transcript.text
+
+
+def to_json(transcript: Transcript) -> str:
+    """Return one line of JSON.
+
+    ``file``, ``seconds``, ``text``, ``confidence_calibrated``, ``notes`` and
+    ``segments``, each with ``start``, ``end``, ``text``, ``words`` (``word``,
+    ``start``, ``end``, ``confidence``) and ``nbest`` (``text``, ``score``). Times are
+    seconds from the beginning of the file, to the millisecond.
+    """
+    segments = [
+        {
+            "start": round(part.start, 3),
+            "end": round(part.end, 3),
+            "text": " ".join(word.text for word in part.words),
+            "words": [
+                {
+                    "word": word.text,
+                    "start": round(word.start, 3),
+                    "end": round(word.end, 3),
+                    "confidence": round(word.confidence, 4),
+                }
+                for word in part.words
+            ],
+            "nbest": [
+                {"text": one.text, "score": round(one.score, 4)}
+                for one in part.alternatives
+            ],
+        }
+        for part in transcript.parts
+    ]
+    content = {
+        "file": transcript.file,
+        "seconds": round(transcript.seconds, 3),
+        "text": transcript.text,
+        "confidence_calibrated": transcript.calibrated,
+        "notes": list(transcript.notes),
+        "segments": segments,
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+
+
+def to_srt(transcript: Transcript) -> str:
+    """Return SubRip subtitles, without the newline at the end; empty without words."""
+    groups = cues(transcript.words)
+    starts = [group[0].start for group in groups[1:]] + [transcript.seconds]
+    blocks = []
+    for number, (group, next_start) in enumerate(zip(groups, starts), 1):
+        start, end = group[0].start, group[-1].end
+        # Longer if there is room, never into the next one or past the audio.
+        end = max(end, min(start + LEAST_CUE_SECONDS, next_start))
+        lines = "\n".join(_wrap([word.text for word in group]))
+        blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
+    return "\n".join(blocks).rstrip("\n")
+
+
+def cues(words: Sequence[Word]) -> list[list[Word]]:
+    """Group words into subtitles.
+
+    A subtitle ends before a pause of a second, and where one more word would make it
+    longer than six seconds or than two lines hold.
+    """
+    groups: list[list[Word]] = []
+    for word in words:
+        group = groups[-1] if groups else None
+        if group is None or not _fits(group, word):
+            groups.append([word])
+        else:
+            group.append(word)
+    return groups
+
+
+def _fits(group: list[Word], word: Word) -> bool:
+    texts = [item.text for item in group] + [word.text]
+    return (
+        word.start - group[-1].end < CUE_PAUSE_SECONDS
+        and word.end - group[0].start <= CUE_SECONDS
+        and len(" ".join(texts)) <= CUE_LETTERS
+        and len(_wrap(texts)) <= CUE_LETTERS // LINE_LETTERS
+    )
+
+
+def _wrap(texts: Sequence[str]) -> list[str]:
+    lines: list[str] = []
+    for text in texts:
+        if lines and len(lines[-1]) + 1 + len(text) <= LINE_LETTERS:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    milliseconds = round(1000 * seconds)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    whole, milliseconds = divmod(milliseconds, 1000)
+    return f"{hours:02d}:{minutes:02d}:{whole:02d},{milliseconds:03d}"
+
+
+FORMATS: dict[str, Callable[[Transcript], str]] = {
+    "text": to_text,
+    "json": to_json,
+    "srt": to_srt,
+}
+SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt"}

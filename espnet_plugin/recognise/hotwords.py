@@ -1,0 +1,226 @@
+"""Contextual words: a bonus in the beam search for what the user expects to hear."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Optional, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.vocabulary import Vocabulary
+
+__all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
+
+# Natural-log units a letter; the best on AN4's dev set (docs/recognise.md).
+DEFAULT_WEIGHT = 1.0
+_WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A word or several, and what each of its letters (and spaces) is worth.
+
+    Attributes:
+        text: Words with one space between.
+        weight: Natural-log units a letter, above zero.
+        source: Where it was written, for messages.
+    """
+
+    text: str
+    weight: float
+    source: str = ""
+
+    @property
+    def bonus(self) -> float:
+        """What the whole phrase is worth."""
+        return self.weight * len(self.text)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What of the phrases stands in a prefix.
+
+    Attributes:
+        earned: Bonus of the phrases that are complete.
+        begun: Places in the prefix tree, one for each phrase that has been begun.
+        at_boundary: Whether a word may begin here.
+        bonus: ``earned`` and what the furthest of the begun ones has for now.
+    """
+
+    earned: float
+    begun: tuple[int, ...]
+    at_boundary: bool
+    bonus: float
+
+
+class Hotwords:
+    """A prefix tree of phrases over letters.
+
+    A phrase counts where whole words agree: "ANN" begins where a word begins, and is
+    complete when that word ends. Until then each letter has its share of the bonus,
+    so that the words stay in the beam; where the text goes on otherwise, all of it is
+    taken back. The bonus of a finished text is thus the sum over the places where a
+    phrase occurs in it as whole words. Letters are compared, not tokens, so a BPE model
+    may write a word in any pieces.
+
+    Args:
+        phrases: At least one.
+        vocabulary: The tokens of the model.
+
+    Raises:
+        UserError: If the model cannot write a phrase.
+    """
+
+    def __init__(self, phrases: Iterable[Phrase], vocabulary: Vocabulary):
+        self._pieces = vocabulary.pieces
+        self._children: list[dict[str, int]] = [{}]
+        self._partial = [0.0]
+        self._complete = [0.0]
+        self._moves: dict[tuple, tuple[float, tuple[int, ...], bool, float]] = {}
+        for phrase in phrases:
+            _check(phrase, vocabulary)
+            self._insert(phrase)
+
+    def _insert(self, phrase: Phrase) -> None:
+        node = 0
+        for depth, letter in enumerate(phrase.text, 1):
+            node = self._children[node].setdefault(letter, len(self._children))
+            if node == len(self._children):
+                self._children.append({})
+                self._partial.append(0.0)
+                self._complete.append(0.0)
+            # Of phrases that begin alike, the better one keeps them in the beam.
+            self._partial[node] = max(self._partial[node], phrase.weight * depth)
+        self._complete[node] = max(self._complete[node], phrase.bonus)
+
+    def start(self) -> Match:
+        """Return the match of the empty prefix."""
+        return Match(0.0, (), True, 0.0)
+
+    def advance(self, match: Match, token: int) -> Match:
+        """Return the match after one more token."""
+        key = (match.begun, match.at_boundary, token)
+        move = self._moves.get(key)
+        if move is None:
+            move = self._moves[key] = self._move(match, self._pieces[token])
+        earned, begun, at_boundary, partial = move
+        earned += match.earned
+        return Match(earned, begun, at_boundary, earned + partial)
+
+    def finish(self, match: Match) -> float:
+        """Return the bonus of a text that ends here: its last word is complete."""
+        return match.earned + self._completed(match.begun)
+
+    def _move(self, match: Match, piece: str):
+        earned, begun, at_boundary = 0.0, match.begun, match.at_boundary
+        for letter in piece:
+            if letter != " ":
+                places = (*begun, 0) if at_boundary else begun
+                begun, at_boundary = self._follow(places, letter), False
+            elif not at_boundary:  # several spaces are one
+                earned += self._completed(begun)
+                begun, at_boundary = self._follow(begun, letter), True
+        partial = max((self._partial[place] for place in begun), default=0.0)
+        return earned, begun, at_boundary, partial
+
+    def _follow(self, places: Iterable[int], letter: str) -> tuple[int, ...]:
+        following = (self._children[place].get(letter) for place in places)
+        return tuple(place for place in following if place is not None)
+
+    def _completed(self, begun: tuple[int, ...]) -> float:
+        return sum(self._complete[place] for place in begun)
+
+
+def read_hotwords(
+    path: Union[str, Path], default_weight: float = DEFAULT_WEIGHT
+) -> list[Phrase]:
+    """Read one word or phrase a line, with its own weight after `` :`` if wanted.
+
+    Example::
+
+        PITTSBURGH
+        FOREST HILLS :0.5
+
+    Empty lines are skipped, and so are lines that begin with ``#``.
+
+    Raises:
+        UserError: Naming the line, if a weight is not a number above zero, or a phrase
+            stands there twice; or if the file is missing or holds no phrase.
+    """
+    path = Path(path)
+    if not default_weight > 0 or default_weight == float("inf"):
+        raise UserError(f"--hotword_weight {default_weight}: must be above 0")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"--hotwords {path} cannot be read ({error.strerror}): give a text file "
+            "with one word or phrase a line"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--hotwords {path} is not UTF-8 text: {error}") from error
+    phrases: dict[str, Phrase] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        source = f"{path}:{number}"
+        text, weight = _split(line.strip(), source, default_weight)
+        if text in phrases:
+            raise UserError(f"{source}: {text!r} stands there twice; keep one line")
+        phrases[text] = Phrase(text, weight, source)
+    if not phrases:
+        raise UserError(
+            f"--hotwords {path} holds no word: write one word or phrase a line, or "
+            "leave the option out"
+        )
+    return list(phrases.values())
+
+
+def _split(line: str, source: str, default: float) -> tuple[str, float]:
+    match = _WEIGHT.match(line)
+    if match is None:
+        return " ".join(line.split()), default
+    try:
+        weight = float(match["weight"])
+    except ValueError:
+        weight = float("nan")
+    if not 0 < weight < float("inf"):
+        raise UserError(
+            f"{source}: weight {match['weight']!r} must be a number above 0, in "
+            "natural-log units a letter, e.g. PITTSBURGH :0.5"
+        )
+    return " ".join(match["phrase"].split()), weight
+
+
+def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
+    """Refuse a phrase that no sequence of tokens writes."""
+    lost = _unwritable(phrase.text, vocabulary)
+    if lost is None:
+        return
+    where = f"{phrase.source}: " if phrase.source else ""
+    way_out = "remove the line or spell the word with what the model knows"
+    for other in (phrase.text.upper(), phrase.text.lower()):
+        if _unwritable(other, vocabulary) is None:
+            way_out = f"write {other!r}, as the model's tokens are cased"
+    raise UserError(
+        f"{where}the model cannot write {lost!r} of {phrase.text!r}: its "
+        f"{len(vocabulary.tokens)} tokens ({vocabulary.kind}) do not make it; {way_out}"
+    )
+
+
+def _unwritable(text: str, vocabulary: Vocabulary) -> Optional[str]:
+    """Return the first word, or its first letter, that no tokens make."""
+    pieces = set(vocabulary.pieces) - {""}
+    longest = max(map(len, pieces), default=0)
+    for word in text.split(" "):
+        # SentencePiece writes the space as a part of the word's first piece.
+        marked = word if vocabulary.kind == "char" else f" {word}"
+        reached = [True] + [False] * len(marked)
+        for end in range(1, len(marked) + 1):
+            reached[end] = any(
+                reached[begin] and marked[begin:end] in pieces
+                for begin in range(max(0, end - longest), end)
+            )
+        if not reached[-1]:
+            single = [letter for letter in word if letter not in "".join(pieces)]
+            return single[0] if single else word
+    return None

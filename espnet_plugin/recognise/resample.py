@@ -1,0 +1,54 @@
+"""Another sampling rate, block by block."""
+
+from math import ceil, gcd
+from typing import Iterable, Iterator
+
+import numpy as np
+from scipy.signal import firwin, resample_poly
+
+__all__ = ["resample_blocks"]
+
+# Zero crossings of the resampling filter on each side, and its window: scipy's own.
+_HALF_FILTER = 10
+_WINDOW = ("kaiser", 5.0)
+
+
+def resample_blocks(
+    blocks: Iterable[np.ndarray], rate: int, wanted: int
+) -> Iterator[np.ndarray]:
+    """Resample a signal that comes in blocks, as if it were whole.
+
+    Each block is filtered together with as much of its neighbours as the filter
+    reaches, so that the result is that of ``scipy.signal.resample_poly`` on the whole.
+
+    Args:
+        blocks: ``(samples,)`` each, any lengths.
+        rate: The rate of the blocks, in Hz.
+        wanted: The rate of the result, in Hz.
+    """
+    common = gcd(rate, wanted)
+    up, down = wanted // common, rate // common
+    half = _HALF_FILTER * max(up, down)
+    taps = firwin(2 * half + 1, 1.0 / max(up, down), window=_WINDOW)
+    # Cuts lie where an input sample and an output sample coincide: every ``down``.
+    context = ceil(ceil(half / up) / down) * down
+    taps = taps.astype(np.float32)
+    held, before = np.zeros(0, np.float32), 0
+    for block in blocks:
+        held = np.concatenate([held, block])
+        ready = (len(held) - before - context) // down * down
+        if ready <= 0:
+            continue
+        part = held[: before + ready + context]
+        yield _middle(part, up, down, before, ready, taps)
+        keep = min(context, before + ready)
+        held, before = held[before + ready - keep :], keep
+    if len(held) > before:
+        yield _middle(held, up, down, before, len(held) - before, taps)
+
+
+def _middle(part, up, down, before, length, taps) -> np.ndarray:
+    """Resample and leave out what belongs to the neighbours."""
+    done = resample_poly(part, up, down, window=taps)
+    first = before * up // down
+    return done[first : first + ceil(length * up / down)]

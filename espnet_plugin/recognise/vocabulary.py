@@ -1,0 +1,136 @@
+"""What a model's tokens write."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Sequence
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind"]
+
+KINDS = ("char", "bpe", "word", "phn")
+_SPACE = "<space>"
+_BEGIN = "\u2581"  # SentencePiece's mark of a space
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_NOT_TEXT = ("<blank>", "<sos/eos>", "<sos>", "<eos>")
+
+
+@dataclass(frozen=True)
+class WrittenWord:
+    """A word and where it comes from.
+
+    Attributes:
+        text: Without spaces.
+        first: Its first token, counted in the sequence.
+        last: Its last one, inclusive.
+    """
+
+    text: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens of a CTC layer and how they are joined into words.
+
+    Attributes:
+        tokens: By number.
+        kind: ``char`` (``<space>`` is the space), ``bpe`` (SentencePiece pieces),
+            ``word`` or ``phn`` (each token stands alone).
+        blank: Number of the blank.
+        pieces: What each token writes, a space where a word ends or begins. A byte
+            of SentencePiece's fallback, blank and the like write nothing here.
+        silent: Numbers of the tokens that are never part of a text.
+    """
+
+    tokens: tuple[str, ...]
+    kind: str = "char"
+    blank: int = 0
+    pieces: tuple[str, ...] = field(init=False, repr=False)
+    silent: frozenset[int] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        check_kind(self.kind)
+        if not 0 <= self.blank < len(self.tokens):
+            raise UserError(f"blank {self.blank} is not one of {len(self.tokens)}")
+        silent = {i for i, token in enumerate(self.tokens) if token in _NOT_TEXT}
+        silent.add(self.blank)
+        object.__setattr__(self, "silent", frozenset(silent))
+        pieces = tuple(
+            "" if i in silent else self._piece(token)
+            for i, token in enumerate(self.tokens)
+        )
+        object.__setattr__(self, "pieces", pieces)
+
+    def _piece(self, token: str) -> str:
+        if self.kind == "char":
+            return " " if token == _SPACE else token
+        if self.kind == "bpe":
+            return "" if _BYTE.fullmatch(token) else token.replace(_BEGIN, " ")
+        return f" {token}"
+
+    def words(self, token_ids: Sequence[int]) -> list[WrittenWord]:
+        """Join tokens into words.
+
+        Returns:
+            The words in order. Joined by one space they are the text that ESPnet's
+            tokenizer makes of the tokens, but for repeated spaces.
+        """
+        letters: list[tuple[str, int, int]] = []  # letter, first and last token
+        place = 0
+        while place < len(token_ids):
+            run = self._bytes_from(token_ids, place)
+            if run:
+                last = place + len(run) - 1
+                letters += [(letter, place, last) for letter in _decode(run)]
+                place = last + 1
+                continue
+            letters += [(c, place, place) for c in self.pieces[token_ids[place]]]
+            place += 1
+        words: list[WrittenWord] = []
+        inside = False
+        for letter, first, last in letters:
+            if letter.isspace():
+                inside = False
+            elif inside:
+                word = words[-1]
+                words[-1] = WrittenWord(word.text + letter, word.first, last)
+            else:
+                words.append(WrittenWord(letter, first, last))
+                inside = True
+        return words
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Return the words with one space between."""
+        return " ".join(word.text for word in self.words(token_ids))
+
+    def _bytes_from(self, token_ids: Sequence[int], place: int) -> bytes:
+        """Return the bytes that a run of fallback tokens stands for."""
+        run = bytearray()
+        if self.kind == "bpe":
+            for token in token_ids[place:]:
+                match = _BYTE.fullmatch(self.tokens[token])
+                if match is None:
+                    break
+                run.append(int(match[1], 16))
+        return bytes(run)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse tokens that cannot be joined into words here.
+
+    Raises:
+        UserError: If ``kind`` is not one of ``KINDS``.
+    """
+    if kind not in KINDS:
+        raise UserError(
+            f"token_type {kind}: tokens of this kind cannot be joined into words here; "
+            f"models of {', '.join(KINDS)} are taken"
+        )
+
+
+def _decode(run: bytes) -> str:
+    """As SentencePiece does, each byte that is no UTF-8 becomes a mark of its own."""
+    text = run.decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", "\ufffd", text)

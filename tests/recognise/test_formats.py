@@ -1,0 +1,109 @@
+"""What is printed, parsed again by independent means."""
+
+import json
+import re
+
+import pytest
+
+from espnet_plugin.recognise.formats import cues, to_json, to_srt, to_text
+from espnet_plugin.recognise.transcript import Alternative, Part, Transcript, Word
+
+
+def transcript(words, seconds=None, **options):
+    seconds = words[-1].end + 1 if seconds is None else seconds
+    text = " ".join(word.text for word in words)
+    part = Part(0.0, seconds, tuple(words), (Alternative(text, -1.25),))
+    values = dict(file="a.wav", notes=(), calibrated=False)
+    return Transcript(seconds=seconds, parts=(part,), **{**values, **options})
+
+
+def evenly(texts, each=0.4, gap=0.1, start=0.0):
+    words = []
+    for text in texts:
+        words.append(Word(text, start, start + each, 0.5))
+        start += each + gap
+    return words
+
+
+def parse_srt(content):
+    """Number, begin, end (seconds) and lines of each subtitle."""
+    found = []
+    for block in content.split("\n\n"):
+        number, times, *lines = block.split("\n")
+        begin, end = (
+            sum(
+                int(part) * scale
+                for part, scale in zip(re.split("[:,]", t), (3600, 60, 1, 0.001))
+            )
+            for t in times.split(" --> ")
+        )
+        found.append((int(number), begin, end, lines))
+    return found
+
+
+def test_json_holds_everything():
+    words = [Word("GR\u00dcN", 0.12345, 0.5, 0.98765), Word("B", 0.6, 0.9, 0.1)]
+    content = to_json(transcript(words, 2.0, notes=("resampled",), calibrated=True))
+    assert "\n" not in content and "GR\u00dcN" in content
+    assert json.loads(content) == {
+        "file": "a.wav",
+        "seconds": 2.0,
+        "text": "GR\u00dcN B",
+        "confidence_calibrated": True,
+        "notes": ["resampled"],
+        "segments": [
+            {
+                "start": 0.0,
+                "end": 2.0,
+                "text": "GR\u00dcN B",
+                "words": [
+                    {
+                        "word": "GR\u00dcN",
+                        "start": 0.123,
+                        "end": 0.5,
+                        "confidence": 0.9877,
+                    },
+                    {"word": "B", "start": 0.6, "end": 0.9, "confidence": 0.1},
+                ],
+                "nbest": [{"text": "GR\u00dcN B", "score": -1.25}],
+            }
+        ],
+    }
+
+
+def test_text_is_one_line():
+    assert to_text(transcript(evenly(["A", "B"]))) == "A B"
+    assert to_text(Transcript("a", 1.0, (), (), False)) == ""
+
+
+def test_subtitles_hold_every_word_once_and_in_time():
+    texts = [f"WORD{number:03d}" for number in range(80)]
+    words = evenly(texts)
+    found = parse_srt(to_srt(transcript(words)))
+    assert [number for number, *_ in found] == list(range(1, len(found) + 1))
+    assert " ".join(" ".join(lines) for *_, lines in found).split() == texts
+    for _, begin, end, lines in found:
+        assert begin < end <= begin + 6.001 and len(lines) <= 2
+        assert all(len(line) <= 42 for line in lines)
+    assert all(one[2] <= other[1] for one, other in zip(found, found[1:]))
+
+
+def test_a_pause_begins_a_subtitle():
+    words = evenly(["A", "B"]) + evenly(["C"], start=2.0) + evenly(["D"], start=3.1)
+    groups = [[word.text for word in group] for group in cues(words)]
+    assert groups == [["A", "B"], ["C", "D"]]
+
+
+def test_a_short_word_stays_long_enough_to_read_if_there_is_room():
+    one, other = Word("NO", 1.0, 1.1, 1.0), Word("YES", 2.2, 2.3, 1.0)
+    (_, _, first, _), (_, _, last, _) = parse_srt(to_srt(transcript([one, other], 2.5)))
+    assert first == pytest.approx(1.8) and last == pytest.approx(2.5)
+
+
+def test_hours_and_the_longest_words():
+    words = [Word("X" * 60, 3725.5, 3726.0, 1.0), Word("Y" * 60, 3726.1, 3727.0, 1.0)]
+    content = to_srt(transcript(words))
+    assert content.startswith("1\n01:02:05,500 --> 01:02:06,")
+    # Longer than a line, so each on one of its own; both are too much for one subtitle.
+    assert [lines for *_, lines in parse_srt(content)] == [["X" * 60], ["Y" * 60]]
+    assert to_srt(Transcript("a", 1.0, (), (), False)) == ""
