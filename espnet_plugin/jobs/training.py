@@ -1,4 +1,4 @@
-"""One training in a folder: begun once, gone on with, and finished as a whole."""
+"""One training in a folder: started once, resumed, and finished as a whole."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def trained(
         if first and training.config_file is None:
             write_yaml(config_file, training.request.config)
         cmd = ["--config", str(config_file), "--output_dir", str(folder)]
-        # What an interrupted run left is gone on from, as asr.sh does.
+        # An interrupted run is resumed, as asr.sh does.
         cmd += ["--resume", "true", *training.options, *training.start]
         train_task(training.task, cmd)
         yield first
