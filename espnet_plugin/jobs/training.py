@@ -44,8 +44,8 @@ def trained(
     """Train in ``folder`` unless the same training is finished there.
 
     It counts as finished when the block that follows has ended without an exception, so
-    that block is the place to write what is made of it. An interrupted training is gone
-    on with.
+    that block is the place to write what is made of it. An interrupted training is
+    resumed.
 
     Args:
         folder: The experiment folder.
