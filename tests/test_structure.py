@@ -152,3 +152,21 @@ def test_names_of_test_modules_differ():
     names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
     names.pop("conftest.py")
     assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("file", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_room_is_described(file):
+    """In a table of rooms, once each."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    table = text[text.index("| room |") :].split("\n\n")[0]
+    described = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    names = [name for cell in described for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(names) == sorted(floors(FLOORS))
+
+
+def test_contributing_has_the_rooms_from_the_top_floor_down():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text[text.index("| room |") :].split("\n\n")[0]
+    lines = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    described = [set(re.findall(r"`(\w+)`", line)) for line in lines]
+    assert described == [set(line.split()) for line in FLOORS.strip().splitlines()]
