@@ -21,7 +21,7 @@ def progress(
 
     Args:
         items: What to go through.
-        total: How many there are.
+        total: Number of items.
         what: The plural noun for the log, e.g. ``"utterances of train"``.
         every_s: Seconds between two lines; a short job prints only its last line.
         clock: Monotonic clock in seconds; a test gives its own.

@@ -22,7 +22,7 @@ class DevLoss:
     Features are computed once and kept.
 
     Args:
-        model: In evaluation mode.
+        model: The model, in evaluation mode.
         args: Its training arguments, for the tokens.
         data: ``(path, name, type)`` of audio and text, as ESPnet's options give them.
         batch_size: Utterances at a time.

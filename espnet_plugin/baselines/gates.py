@@ -17,7 +17,7 @@ class Options:
 
     Attributes:
         eta: Weight of the penalty, by size; the more is to be removed, the larger.
-        threshold: Where the thresholds start.
+        threshold: Value that the thresholds start from.
         without: Sub-modules to leave dense.
     """
 

@@ -40,7 +40,7 @@ class BaselineJob:
         sizes: Numbers of encoder layers; other methods make models with as many
             parameters as a model of so many layers.
         training: ESPnet's training configuration.
-        epochs: Instead of the training's, by size.
+        epochs: Epochs instead of the training's, by size.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Seed of the training.
@@ -235,12 +235,12 @@ def run_baseline(
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Seed of the training.
-        training: Instead of the file's, with its own number of epochs.
-        max_epoch: Instead of the training's.
+        training: Training instead of the file's, with its own number of epochs.
+        max_epoch: Epochs instead of the training's.
         max_lr: Peak learning rate instead of the training's, in the optimiser and, if
             it has one, in the scheduler; named in the variant, so that models trained
             with several of them stand side by side in the tables.
-        variant: Instead of the file's.
+        variant: Name of the variant instead of the file's.
         teacher_cache: See :class:`BaselineJob`.
 
     Returns:

@@ -22,7 +22,7 @@ class Options:
             the EncRL paper did (section 4.3); None: gradually, while fine-tuning, down
             to the count of each size.
         without: Sub-modules to leave dense, e.g. ``[conv_module]``.
-        per_tensor: With ``amounts``: the same share of every tensor.
+        per_tensor: With ``amounts``, take the same share of every tensor.
         begin: Share of the updates after which gradual pruning begins.
         end: Share of the updates after which it ends.
         every: Updates from one pruning to the next.

@@ -38,7 +38,7 @@ def read_reference(
     """Return the reference that the options name; None if they name none.
 
     Args:
-        args: With the options of :func:`add_reference_options`.
+        args: Parsed options of :func:`add_reference_options`.
         trained: Whether its checkpoint is needed; otherwise a folder will do whose
             training has not ended, or that holds a configuration alone.
 

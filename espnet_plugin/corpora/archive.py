@@ -31,7 +31,7 @@ def fetch(url: str, path: Path, timeout_s: float = _TIMEOUT_S) -> None:
 
     Args:
         url: Its address.
-        path: Where it goes. While it is incomplete it is called ``<name>.part``.
+        path: File to write, called ``<name>.part`` while it is incomplete.
         timeout_s: Seconds without an answer after which it is given up.
 
     Raises:

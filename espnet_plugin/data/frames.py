@@ -89,7 +89,7 @@ def encoder_frame_centres(input_layer: Optional[str]) -> tuple[float, int]:
     """Return where the encoder's frames lie among the feature frames.
 
     Args:
-        input_layer: As :func:`encoder_frames` takes it.
+        input_layer: See :func:`encoder_frames`.
 
     Returns:
         The feature frame in the middle of those that output frame 0 is computed from,

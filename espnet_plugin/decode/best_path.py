@@ -105,7 +105,7 @@ def write_hypotheses(directory: Union[str, Path], utts: Iterable[Hypothesis]) ->
     The score is a plain number (ESPnet's may read ``tensor(-1.5)``).
 
     Args:
-        directory: Where they go; made when it is missing.
+        directory: Folder that they go to; made when it is missing.
         utts: The utterances in the order of the lines.
     """
     utts = list(utts)

@@ -53,7 +53,7 @@ def log_posteriors(
     """Compute the log-softmax of the CTC layer as if each utterance were alone.
 
     Args:
-        model: In evaluation mode.
+        model: The model, in evaluation mode.
         speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
 
     Returns:
@@ -79,7 +79,7 @@ def encode_alone(
     utterance by utterance otherwise.
 
     Args:
-        model: In evaluation mode.
+        model: The model, in evaluation mode.
         speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
 
     Returns:

@@ -39,7 +39,7 @@ class DecodeSet(NamedTuple):
     """One set to decode.
 
     Attributes:
-        name: For the log.
+        name: Name of the set, for the log.
         data: ``(path, "speech", type)`` as ESPnet's ``--data_path_and_name_and_type``,
             or that as one string with commas.
         output_dir: Where ``text``, ``token``, ``token_int`` and ``score`` go.

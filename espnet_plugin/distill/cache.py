@@ -58,7 +58,7 @@ class CachedTeacher:
         """Return the outputs stored for a batch; None for a batch without names.
 
         Args:
-            speech: For its device.
+            speech: A tensor on the device to use.
             lengths: Not looked at.
             utt_id: Names of the utterances.
         """
@@ -89,11 +89,11 @@ def write_cache(
         made_of: What the outputs depend on, by name.
         teacher: The reference.
         batches: Names, and ``speech`` with ``speech_lengths``.
-        total_batches: How many there are.
+        total_batches: Number of batches.
         total_seconds: Audio in all of them.
         seconds_per_input: See ``espnet_plugin.tasks.asr``.
         count_flops: Operations of the teacher for (utterances, seconds of the longest).
-        top: Keep only so many tokens of a frame; 0: all.
+        top: Number of most probable tokens kept of a frame; 0: all.
 
     Raises:
         UserError: If the folder holds another store or a damaged one, or the disk has

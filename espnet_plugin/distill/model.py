@@ -49,7 +49,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         reference_model_file: Its checkpoint.
         student_init: Which of its layers to start from; see :class:`NamedReference`.
         student_layers: Exactly these layers instead.
-        others: Those of ``ESPnetASRModel``, with ``ctc_weight=1``.
+        others: Options of ``ESPnetASRModel``, with ``ctc_weight=1``.
     """
 
     def __init__(

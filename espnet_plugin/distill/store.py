@@ -43,7 +43,7 @@ class StoreWriter:
         made_of: What the outputs depend on, by name; see :class:`OutputStore`.
         vocabulary: Number of tokens.
         width: Width of the pooled encoding.
-        top: Keep only so many of the most probable tokens of a frame; 0: all.
+        top: Number of most probable tokens kept of a frame; 0: all.
 
     Raises:
         UserError: If the folder holds another store.
@@ -251,7 +251,7 @@ def expand_top(
 
     Args:
         values: Log-posteriors of the most probable tokens, ``(frames, top)``.
-        tokens: Which they are, ``(frames, top)``.
+        tokens: Numbers of those tokens, ``(frames, top)``.
         vocabulary: Number of all tokens.
 
     Returns:

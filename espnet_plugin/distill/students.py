@@ -60,7 +60,7 @@ class StudentLayers:
     """The layers of a student.
 
     Attributes:
-        number: How many there are.
+        number: Number of layers.
         copied: The reference's layer for each of them; None for random weights.
     """
 

@@ -191,7 +191,7 @@ class DualModeConformerEncoder(AbsEncoder):
         Args:
             mode: ``full`` or ``streaming``.
             sparse: Whether masked weights are used; in streaming mode only, if None.
-            chunk_frames: Instead of those of the options.
+            chunk_frames: Encoder frames in a chunk, instead of those of the options.
 
         Raises:
             UserError: If the mode or the chunk is impossible, or ``sparse`` is wanted
@@ -267,7 +267,7 @@ class DualModeConformerEncoder(AbsEncoder):
         Args:
             frames: ``(batch, encoder frames, output_size)``.
             lengths: ``(batch,)``, valid frames.
-            mode: As in :meth:`forward`.
+            mode: See :meth:`forward`.
 
         Returns:
             ``(batch, encoder frames, output_size)``.
@@ -333,7 +333,7 @@ class DualModeConformerEncoder(AbsEncoder):
             window_ms: Milliseconds of the STFT's window: of ``n_fft``, whose samples
                 outside a shorter ``win_length`` do not count but are waited for, too.
             chunk_frames: The first of the options if None.
-            look_ahead_frames: That of the options if None.
+            look_ahead_frames: Encoder frames of look-ahead; the option's if None.
 
         Raises:
             UserError: If the frames are impossible.

@@ -26,7 +26,7 @@ def extract_streaming(
     :func:`blocked_state` leaves them out of a file.
 
     Args:
-        encoder: With or without masks; not changed.
+        encoder: An encoder with or without masks; not changed.
         streaming_only: Also drop the half of the kernels that looks ahead. If kept, the
             sub-network has a full mode, but one that was never trained.
 

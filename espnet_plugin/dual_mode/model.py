@@ -51,7 +51,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         joint_network: ESPnet's joint network of the transducer, or None.
         ctc_weight: 1 without a transducer; with one, 0 leaves CTC out.
         report_cer: Whether validation counts character errors.
-        others: Those of ``ESPnetASRModel``.
+        others: Options of ``ESPnetASRModel``.
 
     Attributes:
         probed: The passes to compute while operations are counted, else None.

@@ -100,7 +100,7 @@ def layer_sizes(
         heads: ``attention_heads``, one for all layers or a list.
         head_width: The width over the heads if None.
         units: ``linear_units``, one for all layers or a list.
-        macaron_units: Those of the first feed-forward module; ``units`` if None.
+        macaron_units: Units of the first feed-forward module; ``units`` if None.
         channels: ``conv_channels``; the width if None.
 
     Raises:

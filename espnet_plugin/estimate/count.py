@@ -89,9 +89,9 @@ def build_model(
     """Build the stock model of a configuration, with random weights.
 
     Args:
-        config: As a YAML file holds it; of a training or of a finished experiment.
+        config: Configuration of a training or of a finished experiment.
         vocabulary: Number of tokens.
-        num_layers: Instead of the configuration's.
+        num_layers: Layers instead of the configuration's.
 
     Raises:
         UserError: If ESPnet does not take the configuration.

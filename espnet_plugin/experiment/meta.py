@@ -49,7 +49,7 @@ class Meta:
         source: Where an imported reference came from.
         source_sha256: Digest of the files it was imported from.
         checkpoint: Name of the checkpoint that is the model.
-        init_param: By kind of start, ESPnet's option to start from a pre-training.
+        init_param: ESPnet's option to start from a pre-training, by kind of start.
         others: Keys that this version does not know.
     """
 

@@ -35,8 +35,8 @@ class Port:
 
     Attributes:
         kind: ``samples`` or ``features``: what a caller gives.
-        inputs: Names.
-        outputs: Names.
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
         axes: Axes of free length by name, as torch's exporter takes them.
         batches: Whether several utterances can be given at once.
         masked: Numbers of tokens that the graph never lets win.

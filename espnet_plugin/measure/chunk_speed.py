@@ -47,9 +47,9 @@ def chunk_rtf(
     is full before the clock starts.
 
     Args:
-        encoder: Its mode is left as it was.
+        encoder: The encoder; its mode is left as it was.
         hop_ms: Milliseconds from one feature frame to the next.
-        chunks: How many are timed.
+        chunks: Number of chunks that are timed.
         threads: Threads of torch while measuring; restored afterwards.
 
     Returns:

@@ -36,7 +36,7 @@ def count_macs(
     the figure. A product with a weight of zero counts as any other.
 
     Args:
-        model: Its mode is left as it was.
+        model: The model; its mode is left as it was.
         sample_rate: Sampling rate in Hz.
         audio_seconds: Length of the utterance.
     """
@@ -64,11 +64,11 @@ def encoder_rtf(
     takes features, those are given and their computation is not measured.
 
     Args:
-        model: Its mode and its device are left as they were.
+        model: The model; its mode and its device are left as they were.
         sample_rate: Sampling rate in Hz.
         audio_seconds: Length of the utterance.
         threads: Threads of torch while measuring; restored afterwards.
-        runs: How many times.
+        runs: Number of measurements.
 
     Returns:
         ``encoder_rtf`` (seconds of computing per second of audio, less is faster),

@@ -53,7 +53,7 @@ def recognise(
     With a transducer its greedy search takes the place of the arg max.
 
     Args:
-        model: In evaluation mode, with a CTC layer or a transducer.
+        model: A model in evaluation mode, with a CTC layer or a transducer.
         speech: ``(batch, samples)`` or ``(batch, frames, width)``.
         lengths: ``(batch,)``.
 

@@ -68,7 +68,7 @@ class GatePruner:
         modules: ``(name, module)`` to prune. Gates are installed.
         sparsity: Share of all their weights that ought to be zero.
         eta: Weight of the penalty, per weight that is kept.
-        threshold: Where the thresholds start.
+        threshold: Value that the thresholds start from.
         temperature: First and last temperature of the sigmoid; a cosine between.
 
     Raises:

@@ -20,7 +20,7 @@ def prune_once(
     """Set the smallest weights to zero, for good and without training.
 
     Args:
-        modules: With a ``weight``; changed in place.
+        modules: Modules with a ``weight``; changed in place.
         share: Share of their weights that becomes zero, 0 to 1.
         per_tensor: Whether the same share of every tensor becomes zero, as in the EncRL
             paper's code; else the smallest weights of all tensors together.

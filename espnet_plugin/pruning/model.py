@@ -27,7 +27,7 @@ class ESPnetPrunedModel(ESPnetASRModel):
     """A stock model whose layers carry masks, and whose loss a pruner may add to.
 
     Args:
-        others: Those of ``ESPnetASRModel``.
+        others: Options of ``ESPnetASRModel``.
     """
 
     def __init__(self, **others):
@@ -126,7 +126,7 @@ def average_final(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.T
     Whole numbers (batch counts) are the last one's.
 
     Args:
-        states: In the order of their epochs.
+        states: Tensors of the checkpoints, in the order of their epochs.
 
     Raises:
         UserError: If there is none.

@@ -19,7 +19,7 @@ class BeamHypothesis:
         token_ids: Without blanks and repeats.
         log_probability: Natural logarithm of its probability: the sum over all of its
             alignments that stayed in the beam, so a lower bound.
-        bonus: For contextual words, in the same unit; the order is that of the sum.
+        bonus: Bonus for contextual words, in the same unit; the sum decides the order.
     """
 
     token_ids: tuple[int, ...]

@@ -43,7 +43,7 @@ class Calibration:
         aggregate: How the tokens of a word are joined, one of ``AGGREGATES``.
         checkpoint_sha256: Names the model it was fitted to; None if not fitted.
         words: Recognised words it was fitted on.
-        correct: How many of those were right.
+        correct: Number of those that were right.
         ece_before: Expected calibration error on them without calibration.
         ece_after: The same after calibration, cross-fitted: each half of the utterances
             with the temperature of the other half.

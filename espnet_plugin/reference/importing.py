@@ -276,7 +276,7 @@ def _from_unpacked(
     Args:
         root: Where it was unpacked.
         model_file: The checkpoint asked for.
-        archive: For messages; ``root`` if there is none.
+        archive: The archive, for messages; ``root`` if there is none.
     """
     archive = archive or root
     names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]

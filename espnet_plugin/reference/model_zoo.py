@@ -23,7 +23,7 @@ def download_model(name: str) -> Path:
     """Fetch a model with ``espnet_model_zoo``, which keeps it for the next time.
 
     Args:
-        name: As ``Speech2Text.from_pretrained`` takes it, e.g. ``espnet/...``.
+        name: Name that ``Speech2Text.from_pretrained`` takes, e.g. ``espnet/...``.
 
     Returns:
         A packed model, or the folder of one that is unpacked.

@@ -66,9 +66,9 @@ def compare_groups(
     """Paired bootstrap of two groups' mean errors over seeds.
 
     Args:
-        first: Which is compared with.
-        second: Which is compared.
-        test_sets: By their keys, for the names of the utterances.
+        first: The group that is compared with.
+        second: The group that is compared.
+        test_sets: Test sets by their keys, for the names of the utterances.
         intersection: Where the test sets differ, take the utterances that are in both
             with as many words; how many these are is logged.
 

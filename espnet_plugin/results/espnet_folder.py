@@ -32,7 +32,7 @@ def choose_decoding(folder: Path, scores: ScoredSets, wanted: Optional[str]) -> 
 
     Args:
         folder: The experiment, for messages.
-        scores: From ``Experiment.scored``.
+        scores: What ``Experiment.scored`` returned.
         wanted: Its name, with or without ``decode_``; None: the only one there is.
 
     Raises:
@@ -94,7 +94,7 @@ def read_identity(folder: Path, missing: list[str]) -> Identity:
     ``layers`` is 0 where the configuration does not say it in a way known here.
 
     Args:
-        folder: With ``config.yaml``.
+        folder: Folder with ``config.yaml``.
         missing: Gets a note for what is not known.
 
     Raises:

@@ -43,7 +43,7 @@ class Group:
         shared: Mean cost of the shared run, in full; zeros where there is none.
         intervals: 95 % intervals of means by the names of `PooledInterval`, percent.
         pooled: Word errors on the test set; None if they cannot be pooled.
-        references: Which the scored rows learnt from; None among them if not known.
+        references: References of the scored rows; None among them if not known.
         retained: What of the rows and their runs is of an earlier results.json.
     """
 

@@ -52,9 +52,9 @@ class Entries:
     Attributes:
         rows: One a model.
         shared_runs: Trainings that serve several models.
-        test_sets: By `digest_of`, what rows are scored on.
+        test_sets: What rows are scored on, by `digest_of`.
         skipped: Names of folders that were no finished experiment.
-        corpus: Its name; None where that is not said yet.
+        corpus: Name of the corpus; None where that is not said yet.
         on_dev: Whether the figures called test are of the development set.
     """
 

@@ -34,7 +34,7 @@ def merge(
 
     Args:
         old: Content of results.json, or None.
-        new: From `gather`.
+        new: What `gather` returned.
         corpus: Name of the corpus.
         intersection: Rows may be scored on different test sets; they are compared on
             the utterances that they share.

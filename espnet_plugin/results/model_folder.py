@@ -59,7 +59,7 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
     """One row, from a finished model's folder of this plugin.
 
     Args:
-        folder: With meta.json and, as far as they exist, cost.json, rtf.json,
+        folder: Folder with meta.json and, as far as they exist, cost.json, rtf.json,
             train.log and ``decode_<decoding>/<set>/score.json``.
         choice: Which scores count.
 
@@ -109,7 +109,7 @@ def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) ->
     what train.log says.
 
     Args:
-        folder: With config.yaml.
+        folder: Folder with config.yaml.
         choice: Which scores count.
 
     Raises:

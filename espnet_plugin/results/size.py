@@ -20,7 +20,7 @@ def variant_and_size(
     What is left of the name is the same for all sizes of a family.
 
     Args:
-        variant: As meta.json or an earlier results.json has it.
+        variant: Variant in meta.json or an earlier results.json.
         layers: The size where nothing else says it; 0 where it is not known.
         size: Where it is said apart from the name.
     """

@@ -116,7 +116,7 @@ def bootstrap_interval(
         errors: Errors of each unit drawn, shape (units,): a unit is an utterance or a
             speaker.
         words: Length of the reference of each, shape (units,).
-        resamples: How many bootstrap samples.
+        resamples: Number of bootstrap samples.
         seed: Seed of the draws; the same seed gives the same interval.
 
     Returns:
@@ -151,7 +151,7 @@ def paired_bootstrap(
         first_errors: Errors of each unit, shape (units,); may be means over seeds.
         second_errors: Errors of each unit of the other system.
         words: Length of the reference of each unit.
-        resamples: How many bootstrap samples.
+        resamples: Number of bootstrap samples.
         seed: Seed of the draws.
 
     Raises:

@@ -31,7 +31,7 @@ class ScoreRequest:
         hypothesis: What was recognised.
         utt2spk: Speaker of each utterance; None where unknown.
         unit: What the bootstrap draws.
-        resamples: How many times it draws.
+        resamples: Number of draws.
         seed: Seed of the draws.
         dataset: Name of the set in the readable tables.
     """

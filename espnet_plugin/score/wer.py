@@ -95,11 +95,11 @@ class Score:
     """A scored test set.
 
     Attributes:
-        utterances: In the order of the reference file.
+        utterances: Scores of utterances, in the order of the reference file.
         wer_ci95: 95 % interval of the word error rate, (low, high) in percent.
         cer_ci95: 95 % interval of the character error rate, (low, high) in percent.
         unit: What the bootstrap drew, "utterance" or "speaker".
-        resamples: How many times it drew.
+        resamples: Number of draws.
         seed: Seed of the draws.
     """
 
@@ -271,7 +271,7 @@ def score_texts(
         hypotheses: Text by utterance, of exactly the same utterances; may be empty.
         speakers: Speaker by utterance; may know more utterances.
         unit: What the bootstrap draws, "utterance" or "speaker".
-        resamples: How many bootstrap samples.
+        resamples: Number of bootstrap samples.
         seed: Seed of the draws.
         reference_name: What to call the references in a message, a file's name say.
         hypothesis_name: What to call the hypotheses.

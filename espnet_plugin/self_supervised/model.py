@@ -39,7 +39,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             from it.
         sampling: ``both`` passes at each step, or ``one``, drawn in the proportion of
             the weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
-        others: Those of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.
+        others: Options of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.
 
     Raises:
         UserError: If an option is out of range, or a part is of another kind.

@@ -89,7 +89,7 @@ class EncRLSetup:
         """Copy what the student starts from, and settle what of it learns and how.
 
         Args:
-            model: As ESPnet has built it; changed in place.
+            model: The model that ESPnet has built; changed in place.
 
         Raises:
             UserError: If layers fit in part only, or random weights are to be frozen.

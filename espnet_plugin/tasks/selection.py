@@ -130,7 +130,7 @@ def rebuild_batches(args: argparse.Namespace, folder: Path) -> Callable:
 
     Args:
         args: ESPnet's options of the training.
-        folder: For the shape files of the utterances that were chosen.
+        folder: Folder for the shape files of the chosen utterances.
     """
     rank = dist.get_rank() if is_distributed() else 0
     world = dist.get_world_size() if is_distributed() else 1

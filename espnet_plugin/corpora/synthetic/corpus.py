@@ -32,7 +32,7 @@ def prepare_synthetic(
     Args:
         output_dir: Where the data folders go.
         wav_dir: Where the audio goes; ``wav.scp`` names it as it is given here.
-        numbers: How many utterances of ``train``, ``dev`` and ``test``.
+        numbers: Numbers of utterances of ``train``, ``dev`` and ``test``.
         seed: It decides sentences, noise and the voices' variation.
 
     Raises:

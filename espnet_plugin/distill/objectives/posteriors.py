@@ -47,7 +47,7 @@ class _FrameObjective(nn.Module):
 
         Args:
             student: Log-posteriors ``(batch, frames, vocabulary)``.
-            teacher: The same shape.
+            teacher: Log-posteriors of the same shape.
 
         Returns:
             A scalar.
@@ -140,7 +140,7 @@ def divergence_by_utterance(
 
     Args:
         student: Log-posteriors ``(batch, frames, vocabulary)``.
-        teacher: The same shape.
+        teacher: Log-posteriors of the same shape.
 
     Returns:
         Kullback-Leibler divergence a frame, ``(batch,)``, in nats, without gradient.

@@ -19,7 +19,8 @@ class BlockGroups(Groups):
     make a smaller file, and a faster model only with kernels made for them.
 
     Args:
-        module: With a ``weight`` of ``(outputs, inputs)`` or ``(outputs, inputs, 1)``.
+        module: A module with a ``weight`` of ``(outputs, inputs)`` or ``(outputs,
+            inputs, 1)``.
         block: Rows and columns.
 
     Raises:

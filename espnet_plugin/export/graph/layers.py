@@ -77,8 +77,8 @@ class LeanAttention(nn.Module):
 
         Args:
             query: ``(batch, frames, width)``.
-            key: The same shape.
-            value: The same shape.
+            key: Keys of the same shape.
+            value: Values of the same shape.
             pos_emb: ``(1, 2 * frames - 1, width)``.
             mask: ``(batch, 1, frames)``, true on valid frames; each row has one.
         """

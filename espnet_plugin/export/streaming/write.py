@@ -31,7 +31,7 @@ def write_graph(
         inputs: Names of the inputs.
         outputs: Names of the outputs.
         metadata: Properties of the file.
-        axes: Those of free length, as torch's exporter takes them.
+        axes: Axes of free length, as torch's exporter takes them.
 
     Raises:
         UserError: If torch cannot export it.

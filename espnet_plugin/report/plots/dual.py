@@ -19,10 +19,11 @@ def plot_dual_mode(
     """Draw WER against size, cost and speed, streaming on the left, full context right.
 
     Args:
-        groups: With a test score; those without a mode stand with the full context.
+        groups: Groups with a test score; those without a mode stand with the full
+            context.
         folder: Where wer_params, wer_cost and wer_rtf go, as .png and as .svg; those
             for which nothing is known are left out.
-        corpus: For the titles.
+        corpus: Name of the corpus, for the titles.
         scored: What the scored set is called.
 
     Returns:

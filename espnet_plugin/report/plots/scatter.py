@@ -60,7 +60,8 @@ def draw_scatter(
 
     Args:
         stem: Path of the files without their endings, .png and .svg.
-        groups: With a test score. All pictures of the same groups have the same styles.
+        groups: Groups with a test score. All pictures of the same groups have the same
+            styles.
         title: Title of the figure.
         panels: Side by side; those in which no group has a place are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
