@@ -13,9 +13,9 @@ from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.frames import encoder_frame_centres, input_layer_of
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.decode.posteriors import log_posteriors
-from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import file_checksum
 from espnet_plugin.recognise.vocabulary import check_kind
 from espnet_plugin.recognise.words import FrameTimes
 
@@ -47,7 +47,7 @@ class EspnetCtcModel:
 
     def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
         folder = Path(folder)
-        config_file = folder / "config.yaml"
+        config_file = Experiment(folder).config_file
         config = read_config(config_file)
         if takes_features(config):
             raise UserError(
@@ -138,11 +138,12 @@ class EspnetCtcModel:
 
 
 def _choose(folder: Path, model_file: Optional[str]) -> Path:
-    if model_file is None and (folder / "meta.json").is_file():
-        # What our own trainings say they leave.
-        model_file = read_json(folder / "meta.json").get("checkpoint")
-    if model_file is None and (folder / AVERAGED).is_file():
-        model_file = AVERAGED
+    experiment = Experiment(folder)
+    meta = experiment.find_meta()
+    if model_file is None and meta is not None:
+        model_file = meta.checkpoint  # what our own trainings say they leave
+    if model_file is None and experiment.final_masks_file.is_file():
+        model_file = experiment.final_masks_file.name
     return choose_checkpoint(folder, model_file)
 
 

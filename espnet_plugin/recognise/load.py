@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Optional, Sequence, Union
 
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.dual_mode.load import has_learnt_to_stream
-from espnet_plugin.host import DUAL_MODE
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
 from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.espnet_model import EspnetCtcModel
@@ -21,7 +21,7 @@ def can_stream(folder: Union[str, Path]) -> bool:
     Raises:
         UserError: If it has no configuration of an ASR model.
     """
-    config = read_config(Path(folder) / "config.yaml")
+    config = Experiment(folder).config()
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
 
 

@@ -15,6 +15,7 @@ from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.files import file_checksum
 
@@ -53,7 +54,7 @@ def is_streaming(experiment: Path) -> bool:
     Raises:
         UserError: If its configuration cannot be read.
     """
-    return read_config(experiment / "config.yaml")["encoder"] == _ENCODER
+    return Experiment(experiment).config()["encoder"] == _ENCODER
 
 
 def load_streaming_source(
@@ -74,7 +75,7 @@ def load_streaming_source(
     Raises:
         UserError: If it cannot be loaded, cannot stream, or cannot be exported.
     """
-    where = experiment / "config.yaml"
+    where = Experiment(experiment).config_file
     config = read_config(where)
     _check_config(config, where, fbank_rate)
     model, args, checkpoint = load_streaming_model(experiment, model_file)
