@@ -23,6 +23,18 @@ setup(
         "demo": ["espeakng-loader"],
         # ESPnet's trainer writes curves with both, and espnet[asr] brings neither.
         "plots": ["matplotlib", "tensorboard"],
-        "test": ["pytest", "pytest-xdist", "espeakng-loader", "kaldialign"],
+        # To derive a model for a device (bin/export.py); training needs none of it.
+        "device": ["onnx", "onnxruntime", "soundfile"],
+        "test": [
+            "pytest",
+            "pytest-xdist",
+            "espeakng-loader",
+            "kaldialign",
+            "onnx",
+            "onnxruntime",
+            "sherpa-onnx",
+            "sherpa-onnx-bin",
+            "kaldi-native-fbank",
+        ],
     },
 )

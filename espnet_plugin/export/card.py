@@ -62,11 +62,10 @@ def _checks(verified: Mapping[str, Any]) -> list[str]:
             f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
             f"{dev['folder']} give the same tokens as ESPnet"
         )
-    runner = verified.get("runner")
-    if runner:
+    for ran in verified.get("runner", ()):
         lines.append(
-            f"* {runner['script']}: {runner['same_texts']} of {runner['utterances']} "
-            "utterances give the same text as ESPnet"
+            f"* {ran['script']} with {ran['model']}: {ran['same_texts']} of "
+            f"{ran['utterances']} texts as expected"
         )
     return lines
 

@@ -5,14 +5,15 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
-from espnet_plugin.export.int8 import Int8Result, make_int8
+from espnet_plugin.export.int8 import make_int8
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
+from espnet_plugin.export.ports import Port
 from espnet_plugin.export.run_check import check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages
 from espnet_plugin.export.sherpa import sherpa_target
@@ -22,7 +23,8 @@ from espnet_plugin.export.verify import (
     check_dev,
     check_file,
     check_parity,
-    log_checks,
+    log_dev,
+    log_parity,
 )
 from espnet_plugin.export.write import write_model
 from espnet_plugin.files import write_json, write_lines, write_text
@@ -139,43 +141,52 @@ def _fill(
     check_file(new / MODEL, [experiment, new])
     model = OnnxModel(new / MODEL, options.num_threads)
     parity = check_parity(source, port, model)
-    compared = None if dev is None else check_dev(source, port, model, dev)
-    log_checks(parity, compared)
-    int8 = _int8(new, source, target, dev, options) if options.int8 else None
+    log_parity(parity)
+    verified: dict[str, Any] = {"parity": asdict(parity)}
+    expected: dict[str, Mapping[str, str]] = {}
+    measured = None
+    if dev is not None:
+        compared, expected[MODEL] = check_dev(source, port, model, dev)
+        log_dev(compared)
+        verified["dev"] = asdict(compared)
+        if options.int8:
+            measured = _quantise(new, source, port, dev, options, expected)
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     shutil.copy(target.runner, new / target.runner.name)
-    files = file_table(new)
-    verified: dict[str, Any] = {"parity": asdict(parity)}
-    if compared is not None:
-        verified["dev"] = asdict(compared)
-    more = {**target.meta, "files": files, "warnings": list(target.warnings)}
-    measured = None if int8 is None else asdict(int8)
+    more = {
+        **target.meta,
+        "files": file_table(new),
+        "warnings": list(target.warnings),
+    }
 
     def write_meta() -> dict[str, Any]:
         meta = describe(facts, target.name, port, verified, measured, more)
         write_json(new / META, meta)
         return meta
 
-    meta = write_meta()
+    # The script reads it, and what the script says stands in it.
+    write_meta()
     if dev is not None:
-        ran = check_runner(source, target, new, dev)
-        if ran is not None:
-            verified["runner"] = asdict(ran)
-            meta = write_meta()
-    write_text(new / "README.md", model_card(meta, target.run))
+        ran = [
+            check_runner(source, target, new, dev, file, texts)
+            for file, texts in expected.items()
+        ]
+        verified["runner"] = [asdict(one) for one in ran if one is not None]
+    write_text(new / "README.md", model_card(write_meta(), target.run))
 
 
-def _int8(
+def _quantise(
     new: Path,
     source: Source,
-    target: Target,
-    dev: Optional[DevSet],
+    port: Port,
+    dev: DevSet,
     options: ExportOptions,
-) -> Int8Result:
-    assert dev is not None  # of the options
-    result = make_int8(
+    expected: dict[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """Write the quantised file if it is good enough; say what was measured."""
+    result, texts = make_int8(
         source,
-        target.port,
+        port,
         new / MODEL,
         new / INT8,
         dev,
@@ -184,6 +195,7 @@ def _int8(
     )
     if result.accepted:
         check_file(new / INT8, [new])
+        expected[INT8] = texts
         logging.info(
             "%s: word error rate %.2f %% (32 bits: %.2f %%), %d products quantised",
             INT8,
@@ -193,4 +205,4 @@ def _int8(
         )
     else:
         logging.warning("%s is not written: %s", INT8, result.reason)
-    return result
+    return asdict(result)

@@ -10,8 +10,13 @@ import numpy as np
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.ports import Port
-from espnet_plugin.export.quantise import products_of, quantise, quantised_products
-from espnet_plugin.export.reference import best_tokens, tokens_text
+from espnet_plugin.export.quantise import (
+    layer_of,
+    products_of,
+    quantise,
+    quantised_products,
+)
+from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.verify import given_input
@@ -45,7 +50,7 @@ class Int8Result:
         more_deletions: The same.
         more_insertions: The same.
         products: Matrix products that are quantised.
-        kept_fp32: Names of those that are not, because that lost too much.
+        kept_fp32: Layers of those that are not, because that lost too much.
         reason: Why it was not accepted; empty if it was.
     """
 
@@ -75,7 +80,7 @@ def make_int8(
     dev: DevSet,
     max_wer_loss: float,
     threads: int = 1,
-) -> Int8Result:
+) -> tuple[Int8Result, dict[str, str]]:
     """Quantise a model, measure it, and keep more of it in 32 bits if it lost much.
 
     The products that stay in 32 bits are the most sensitive ones: those that change the
@@ -90,6 +95,9 @@ def make_int8(
         dev: Utterances with transcripts.
         max_wer_loss: Points of word error rate that may be lost.
         threads: Of the runtime.
+
+    Returns:
+        What was measured, and what the quantised model recognises by utterance.
 
     Raises:
         UserError: If nothing can be quantised.
@@ -110,15 +118,16 @@ def make_int8(
             )
         after = _score(source, port, OnnxModel(target, threads), speech, dev)
         result = _result(before, after, dev, max_wer_loss, count, kept, order)
+        texts = {item.name: item.hypothesis for item in after.utterances}
         if result.accepted:
-            return result
-        logging.info("int8 with %d products in 32 bits: %s", len(kept), result.reason)
+            return result, texts
+        logging.info("int8, %d products left in 32 bits: %s", len(kept), result.reason)
         if order is None:
             order = _by_sensitivity(port, fp32, target, speech, products, threads)
         more = max(1, 2 * len(kept))
         if more > _KEPT_SHARE * len(products):
             target.unlink()
-            return result
+            return result, texts
         kept = tuple(order[:more])
 
 
@@ -132,7 +141,7 @@ def _score(
     texts = {}
     for name, given in speech.items():
         log_probs = port.read(model.run(port.feed([given])))[0]
-        texts[name] = tokens_text(source, best_tokens(log_probs, source.facts))
+        texts[name] = source.text(best_tokens(log_probs, source.facts))
     return score_texts(dev.text, texts)
 
 
@@ -163,7 +172,7 @@ def _result(
         more_deletions=new.deletions - old.deletions,
         more_insertions=new.insertions - old.insertions,
         products=products,
-        kept_fp32=kept,
+        kept_fp32=tuple(map(layer_of, kept)),
         reason="" if accepted else _reason(compared, old, new, limit, order),
     )
 
@@ -189,7 +198,8 @@ def _reason(
         f"substitutions, {changes['insertions']:+d} insertions)"
     )
     if order:
-        text += f"; the most sensitive products are {', '.join(order[:3])}"
+        shown = ", ".join(map(layer_of, order[:3]))
+        text += f"; the most sensitive products are {shown}"
     return text
 
 

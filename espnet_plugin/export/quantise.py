@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Sequence
 
-__all__ = ["products_of", "quantise", "quantised_products"]
+__all__ = ["layer_of", "products_of", "quantise", "quantised_products"]
 
 # The constants of the front end stay exact: features span many orders of magnitude.
 _NEVER = "/front_end/"
@@ -22,6 +22,11 @@ def products_of(path: Path) -> list[str]:
         and node.input[1] in constants
         and _NEVER not in node.name
     ]
+
+
+def layer_of(product: str) -> str:
+    """Return the layer that a product's name speaks of, in dots."""
+    return product.split("network/")[-1].rsplit("/", 1)[0].strip("/").replace("/", ".")
 
 
 def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:

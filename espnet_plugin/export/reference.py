@@ -10,7 +10,7 @@ from espnet_plugin.decode.posteriors import log_posteriors, masks_padding
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.export.source import Source
 
-__all__ = ["best_tokens", "stock_alone", "stock_batch", "tokens_text"]
+__all__ = ["best_tokens", "stock_alone", "stock_batch"]
 
 
 def stock_alone(source: Source, stock_input: torch.Tensor) -> np.ndarray:
@@ -64,18 +64,3 @@ def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:
         facts.drop,
     )
     return found[0][0]
-
-
-def tokens_text(source: Source, token_ids: Sequence[int]) -> str:
-    """Return the text of tokens, by ESPnet's own tokenizer."""
-    from espnet2.text.build_tokenizer import build_tokenizer
-
-    tokens = [source.facts.tokens[number] for number in token_ids]
-    kind = source.facts.token_type
-    if kind is None:
-        return " ".join(tokens)
-    if kind == "bpe":
-        tokenizer = build_tokenizer("bpe", bpemodel=source.args.bpemodel)
-    else:
-        tokenizer = build_tokenizer(kind)
-    return tokenizer.tokens2text(tokens)

@@ -6,14 +6,13 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Mapping, Optional
 
 import numpy as np
 import soundfile
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
-from espnet_plugin.export.reference import best_tokens, stock_alone, tokens_text
 from espnet_plugin.export.runtime import is_installed, quiet_environment
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.targets import Target
@@ -30,21 +29,37 @@ class RunnerCheck:
 
     Attributes:
         script: Its name.
+        model: The file that it ran.
         utterances: How many it was given.
-        same_texts: Of how many its text was ESPnet's.
+        same_texts: Of how many its text was the expected one: ESPnet's, or, of a
+            quantised file, that of the file by the check before.
     """
 
     script: str
+    model: str
     utterances: int
     same_texts: int
 
 
 def check_runner(
-    source: Source, target: Target, folder: Path, dev: DevSet
+    source: Source,
+    target: Target,
+    folder: Path,
+    dev: DevSet,
+    model: str,
+    texts: Mapping[str, str],
 ) -> Optional[RunnerCheck]:
-    """Run the script on utterances and compare its texts with ESPnet's.
+    """Run the script on utterances and compare its texts with those expected.
 
     In a process of its own, because sherpa-onnx ends the process on an error.
+
+    Args:
+        source: The model.
+        target: Whose script it is.
+        folder: The export, complete.
+        dev: Utterances.
+        model: Name of the file that the script is to run.
+        texts: What it should say of each.
 
     Returns:
         The result; None if the package that it needs is not installed.
@@ -65,7 +80,7 @@ def check_runner(
     with tempfile.TemporaryDirectory() as scratch:
         files = {n: _write(source, target, dev, n, Path(scratch)) for n in names}
         done = subprocess.run(
-            [sys.executable, str(script), *map(str, files.values())],
+            [sys.executable, str(script), *map(str, files.values()), "--model", model],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -80,22 +95,23 @@ def check_runner(
     found = dict(
         line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line
     )
-    different = []
-    for name in names:
-        log_probs = stock_alone(source, source.stock_input(dev.audio[name]))
-        tokens = best_tokens(target.port.masks(log_probs), source.facts)
-        text = tokens_text(source, tokens)
-        if found.get(str(files[name]), "?").split() != text.split():
-            different.append(name)
+    different = [
+        name
+        for name in names
+        if found.get(str(files[name]), "?").split() != texts[name].split()
+    ]
     same = len(names) - len(different)
-    logging.info("%s: %d of %d texts are ESPnet's", script.name, same, len(names))
+    logging.info(
+        "%s with %s: %d of %d texts as expected", script.name, model, same, len(names)
+    )
     if same < target.port.least_same * len(names):
         raise UserError(
-            f"{script.name} recognises another text than ESPnet in {len(different)} of "
-            f"{len(names)} utterances of {dev.folder} ({', '.join(different[:4])}); "
-            f"{target.port.least_same:.0%} must be the same. Nothing was written"
+            f"{script.name} with {model} recognises another text than expected in "
+            f"{len(different)} of {len(names)} utterances of {dev.folder} "
+            f"({', '.join(different[:4])}); {target.port.least_same:.0%} must be the "
+            "same. Nothing was written"
         )
-    return RunnerCheck(script.name, len(names), same)
+    return RunnerCheck(script.name, model, len(names), same)
 
 
 def _write(

@@ -1,12 +1,14 @@
 """The trained model that is exported, loaded and checked."""
 
+import argparse
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import torch
+from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
@@ -29,13 +31,20 @@ class Source:
 
     Attributes:
         model: ESPnet's model in evaluation mode.
-        args: Its training arguments.
         facts: What is written beside its export.
+        tokenizer: ESPnet's; None: tokens are words.
     """
 
     model: torch.nn.Module
-    args: Any
     facts: ModelFacts
+    tokenizer: Optional[Any] = None
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Return the text of tokens, as ESPnet writes it."""
+        tokens = [self.facts.tokens[number] for number in token_ids]
+        if self.tokenizer is None:
+            return " ".join(tokens)
+        return self.tokenizer.tokens2text(tokens)
 
     def stock_input(self, samples: np.ndarray) -> torch.Tensor:
         """Return what ESPnet's model takes for audio: samples or Kaldi features.
@@ -117,4 +126,13 @@ def load_source(
         drop=tuple(sorted({model.sos, model.eos} - {model.blank_id})),
         token_type=getattr(args, "token_type", None),
     )
-    return Source(model, args, facts)
+    return Source(model, facts, _tokenizer(args))
+
+
+def _tokenizer(args: argparse.Namespace) -> Optional[Any]:
+    kind = getattr(args, "token_type", None)
+    if kind is None:
+        return None
+    if kind == "bpe":
+        return build_tokenizer("bpe", bpemodel=args.bpemodel)
+    return build_tokenizer(kind)

@@ -53,8 +53,10 @@ class LogMelFrontEnd(nn.Module):
         angles = 2 * math.pi / points * steps[:, None] * bins
         gain = 1 / math.sqrt(points) if stft.normalized else 1.0
         weights = gain * window[start:, None]
+        if self.folds:
+            weights[0] /= 2  # The middle meets itself.
         self._constant("cosines", weights * angles.cos())
-        self._constant("sines", (weights * angles.sin())[1 if self.folds else 0 :])
+        self._constant("sines", weights * angles.sin())
 
     def _constant(self, name: str, values: torch.Tensor) -> None:
         # Not persistent: such constants are never quantised.
@@ -84,10 +86,10 @@ class LogMelFrontEnd(nn.Module):
         end = samples.size(1) - (self.points - self.size - self.before)
         frames = frames_of(samples[:, self.before : end], self.size, self.hop)
         if self.folds:
-            middle = self.middle
-            right, left = frames[..., middle + 1 :], frames[..., 1:middle].flip(-1)
-            even = torch.cat([frames[..., middle : middle + 1], right + left], dim=-1)
-            real, imaginary = even @ self.cosines, (right - left) @ self.sines
+            right = frames[..., self.middle :]
+            left = frames[..., 1 : self.middle + 1].flip(-1)
+            real = (right + left) @ self.cosines
+            imaginary = (right - left) @ self.sines
         else:
             real, imaginary = frames @ self.cosines, frames @ self.sines
         power = real * real + imaginary * imaginary

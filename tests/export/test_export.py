@@ -1,0 +1,291 @@
+"""The command: from an experiment to a checked folder, or to one clear sentence."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from tiny_asr import build_tiny_asr
+from tiny_export import build_fbank_model, noise
+
+from espnet_plugin.bin.export import main
+from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.folder import whole_folder
+from espnet_plugin.export.verify import check_file
+from espnet_plugin.files import file_checksum, read_json, read_pairs
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_asr_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "onnx"
+    options = ["--dev", str(tiny_asr_model.data_dir), "--output_dir", str(folder)]
+    assert main([str(tiny_asr_model.dir), *options]) == 0
+    return folder
+
+
+@pytest.fixture
+def experiment(tiny_asr_model, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copytree(tiny_asr_model.dir, tmp_path / "asr_copy"))
+
+
+def change_config(experiment, **settings):
+    path = experiment / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            config[key] = {**(config.get(key) or {}), **value}
+        else:
+            config[key] = value
+    path.write_text(yaml.safe_dump(config))
+
+
+def test_folder_is_complete(exported, tiny_asr_model):
+    names = {path.name for path in exported.iterdir()}
+    assert names == {
+        "README.md",
+        "meta.json",
+        "model.onnx",
+        "recognise.py",
+        "tokens.txt",
+    }
+    meta = read_json(exported / "meta.json")
+    assert meta["sample_rate"] == 16000 and meta["frame_ms"] == 40.0
+    assert meta["blank"] == 0 and meta["vocabulary"] == len(tiny_asr_model.token_list)
+    assert meta["model"]["checkpoint_sha256"] == file_checksum(
+        tiny_asr_model.checkpoint
+    )
+    for name, entry in meta["files"].items():
+        assert entry["sha256"] == file_checksum(exported / name)
+        assert entry["bytes"] == (exported / name).stat().st_size
+    assert meta["verified"]["parity"]["max_difference"] <= 1e-4
+    assert meta["verified"]["dev"]["same_tokens"] == 6
+    (ran,) = meta["verified"]["runner"]
+    assert ran["model"] == "model.onnx" and ran["same_texts"] == ran["utterances"] == 6
+    lines = (exported / "tokens.txt").read_text().splitlines()
+    assert lines == [f"{t} {n}" for n, t in enumerate(tiny_asr_model.token_list)]
+    properties = {p.key: p.value for p in _load(exported).metadata_props}
+    assert properties["sample_rate"] == "16000" and properties["vocab_size"] == "30"
+
+
+def _load(folder):
+    return onnx.load(str(folder / "model.onnx"))
+
+
+def test_script_says_what_stage_7_writes(exported, tiny_asr_model, tmp_path):
+    decode_model(
+        tiny_asr_model.config,
+        tiny_asr_model.checkpoint,
+        [DecodeSet("test", [(tiny_asr_model.wav_scp, "speech", "sound")], tmp_path)],
+    )
+    expected = read_pairs(tmp_path / "text")
+    files = read_pairs(tiny_asr_model.wav_scp)
+    said = _run(exported, files.values())
+    for name, path in files.items():
+        assert said[path] == expected[name]
+    assert len(set(said.values())) > 1  # else nothing would be compared
+
+
+def _run(folder, files, *options):
+    command = [sys.executable, str(folder / "recognise.py"), *map(str, files)]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, encoding="utf-8", check=True
+    )
+    return dict(line.split("\t", 1) for line in done.stdout.splitlines())
+
+
+def test_script_cuts_long_audio_and_refuses_two_channels(exported, tmp_path):
+    # Three seconds, silence in the middle.
+    samples = np.concatenate([noise(24000, 1), np.zeros(3200), noise(20800, 2)])
+    soundfile.write(tmp_path / "long.wav", samples, 16000)
+    soundfile.write(tmp_path / "first.wav", samples[:24800], 16000)
+    soundfile.write(tmp_path / "second.wav", samples[24800:], 16000)
+    files = [tmp_path / f"{name}.wav" for name in ("long", "first", "second")]
+    said = list(_run(exported, files, "--longest", "2").values())
+    assert said[0].split() == f"{said[1]} {said[2]}".split()
+    soundfile.write(tmp_path / "two.wav", np.stack([samples, samples], 1), 16000)
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        _run(exported, [tmp_path / "two.wav"])
+    assert "2 channel(s)" in error.value.stderr
+
+
+def test_same_model_again_replaces_and_another_is_refused(
+    exported, experiment, tiny_asr_model, caplog
+):
+    (exported / "left_over.txt").write_text("of an older export")
+    command = [str(tiny_asr_model.dir), "--output_dir", str(exported)]
+    assert main(command) == 0
+    assert not (exported / "left_over.txt").exists()
+    before = file_checksum(exported / "meta.json")
+    state = torch.load(experiment / "valid.cer_ctc.ave.pth")
+    state["ctc.ctc_lo.bias"] += 1
+    torch.save(state, experiment / "valid.cer_ctc.ave.pth")
+    assert main([str(experiment), "--output_dir", str(exported)]) == 2
+    assert "export of another model (asr_tiny" in caplog.text
+    assert file_checksum(exported / "meta.json") == before
+
+
+def test_folder_with_other_files_is_refused(tiny_asr_model, tmp_path, caplog):
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert main([str(tiny_asr_model.dir), "--output_dir", str(tmp_path)]) == 2
+    assert "files that are no export" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_fails_in_between_leaves_the_old_folder(tmp_path):
+    folder = tmp_path / "onnx"
+    folder.mkdir()
+    (folder / "meta.json").write_text("old")
+    with pytest.raises(UserError, match="no space"):
+        with whole_folder(folder) as new:
+            (new / "meta.json").write_text("half")
+            raise UserError("no space")
+    assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
+    assert (folder / "meta.json").read_text() == "old"
+
+
+def test_wrong_weights_in_the_file_are_found(exported, tiny_asr_model, tmp_path):
+    from espnet_plugin.export.ports import SamplesPort
+    from espnet_plugin.export.runtime import OnnxModel
+    from espnet_plugin.export.source import load_source
+    from espnet_plugin.export.verify import check_parity
+
+    content = _load(exported)
+    tensor = next(t for t in content.graph.initializer if t.name.endswith("lo.bias"))
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values[3] += 0.01
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(content, str(tmp_path / "wrong.onnx"))
+    source = load_source(tiny_asr_model.dir)
+    with pytest.raises(UserError, match="is not ESPnet's"):
+        check_parity(source, SamplesPort(), OnnxModel(tmp_path / "wrong.onnx"))
+
+
+def test_paths_and_outside_data_are_found(exported, tmp_path):
+    content = _load(exported)
+    content.graph.doc_string = f"made in {Path.cwd()}/exp"
+    onnx.save(content, str(tmp_path / "told.onnx"))
+    with pytest.raises(UserError, match="names the folder"):
+        check_file(tmp_path / "told.onnx")
+    content = _load(exported)
+    onnx.save(
+        content,
+        str(tmp_path / "split.onnx"),
+        save_as_external_data=True,
+        location="weights",
+        size_threshold=0,
+    )
+    with pytest.raises(UserError, match="in other files"):
+        check_file(tmp_path / "split.onnx")
+
+
+@pytest.mark.parametrize(
+    "settings, says",
+    [
+        (dict(encoder="rnn"), "encoder rnn cannot be exported"),
+        (dict(frontend="sliding_window"), "frontend sliding_window"),
+        (dict(preencoder="sinc"), "preencoder sinc"),
+        (dict(model_conf=dict(ctc_weight=0.0)), "has no CTC layer"),
+        (dict(encoder_conf=dict(ctc_trim=True)), "ctc_trim"),
+        (dict(frontend_conf=dict(apply_stft=False)), "apply_stft"),
+        (
+            dict(frontend_conf=dict(frontend_conf=dict(use_beamformer=True))),
+            "several channels",
+        ),
+        (dict(token_type="hugging_face"), "token_type hugging_face"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before_loading(
+    experiment, settings, says, caplog
+):
+    change_config(experiment, **settings)
+    (experiment / "valid.cer_ctc.ave.pth").write_text("is not looked at")
+    assert main([str(experiment)]) == 2
+    assert says in caplog.text
+    assert not (experiment / "export").exists()
+
+
+def test_nan_weights(experiment, caplog):
+    state = torch.load(experiment / "valid.cer_ctc.ave.pth")
+    state["encoder.after_norm.weight"][2] = float("nan")
+    torch.save(state, experiment / "valid.cer_ctc.ave.pth")
+    assert main([str(experiment)]) == 2
+    assert "encoder.after_norm.weight holds NaN" in caplog.text
+
+
+def test_another_blank(experiment, caplog):
+    tokens = experiment / "tokens.txt"
+    first, second, *rest = tokens.read_text().splitlines()
+    tokens.write_text("\n".join([second, first, *rest]) + "\n")
+    change_config(experiment, token_list=str(tokens))
+    assert main([str(experiment)]) == 2
+    assert "blank is token 1" in caplog.text
+
+
+def test_learnt_positions(tmp_path, caplog):
+    conf = dict(
+        pos_enc_layer_type="scaled_abs_pos",
+        selfattention_layer_type="selfattn",
+        cnn_module_kernel=7,
+    )
+    made = build_tiny_asr(tmp_path, encoder_conf=conf)
+    assert main([str(made.dir)]) == 2
+    assert "ScaledPositionalEncoding" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--int8"], "--int8 needs --dev"),
+        (["--target", "sherpa-onnx", "--features"], "--features"),
+        (["--max_wer_loss", "-1"], "--max_wer_loss"),
+        (["--dev", "nowhere"], "--dev nowhere"),
+        (["--fbank_rate", "16000"], "has a front end of its own"),
+    ],
+)
+def test_wrong_options(tiny_asr_model, options, says, caplog):
+    assert main([str(tiny_asr_model.dir), *options]) == 2
+    assert says in caplog.text
+
+
+def test_missing_packages(tiny_asr_model, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main([str(tiny_asr_model.dir)]) == 2
+    assert "onnxruntime must be installed" in caplog.text
+    assert "pip install '.[device]'" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def fbank_model(tmp_path_factory):
+    return build_fbank_model(tmp_path_factory.mktemp("fbank"))
+
+
+def test_kaldi_filter_banks_in_the_graph(fbank_model, tmp_path):
+    options = ["--fbank_rate", "16000", "--dev", str(fbank_model.data_dir)]
+    folder = tmp_path / "onnx"
+    assert main([str(fbank_model.dir), *options, "--output_dir", str(folder)]) == 0
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["input"] == "samples" and meta["model"]["front_end"] == "kaldi_fbank"
+    assert meta["verified"]["parity"]["max_difference"] <= 1e-4
+    assert meta["verified"]["runner"][0]["same_texts"] == 6
+
+
+def test_features_of_an_unknown_kind(fbank_model, tmp_path, caplog):
+    folder = tmp_path / "onnx"
+    assert main([str(fbank_model.dir), "--output_dir", str(folder)]) == 0
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["input"] == "features" and meta["sample_rate"] is None
+    np.save(tmp_path / "feats.npy", np.zeros((60, 20), dtype=np.float32))
+    assert list(_run(folder, [tmp_path / "feats.npy"]))
+    assert main([str(fbank_model.dir), "--target", "sherpa-onnx"]) == 2
+    assert "give --fbank_rate 16000" in caplog.text

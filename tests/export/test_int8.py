@@ -1,0 +1,112 @@
+"""The quantised file has to be as good, and what it costs is measured."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_asr import build_tiny_asr
+
+from espnet_plugin.export.dev import DevSet
+from espnet_plugin.export.int8 import make_int8
+from espnet_plugin.export.ports import SamplesPort
+from espnet_plugin.export.quantise import products_of, quantise, quantised_products
+from espnet_plugin.export.reference import best_tokens, stock_alone
+from espnet_plugin.export.source import load_source
+from espnet_plugin.export.write import write_model
+from espnet_plugin.measure.speed import speech_like_noise
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+LAYERS = 3
+UTTERANCES = 12
+
+
+def build(root, spoilt_layers):
+    """Write a model that says the same in 32 bits whichever layers are spoilt.
+
+    One input of the feed-forward module is made so large, and its weights so small,
+    that eight bits have no room left for the others.
+    """
+    made = build_tiny_asr(root, num_blocks=LAYERS)
+    config = yaml.safe_load(made.config.read_text())
+    # Every token is a word, so that a few utterances have many words.
+    config["token_type"] = "word"
+    made.config.write_text(yaml.safe_dump(config))
+    state = torch.load(made.checkpoint)
+    for layer in spoilt_layers:
+        prefix = f"encoder.encoders.{layer}."
+        state[f"{prefix}norm_ff.weight"][0] *= 3e3
+        state[f"{prefix}norm_ff.bias"][0] *= 3e3
+        state[f"{prefix}feed_forward.w_1.weight"][:, 0] /= 3e3
+    torch.save(state, made.checkpoint)
+    source, port = load_source(made.dir), SamplesPort()
+    audio = {
+        f"utt{seed:02d}": speech_like_noise(16000, 2.0, seed).numpy()
+        for seed in range(UTTERANCES)
+    }
+    texts = {}
+    for name, samples in audio.items():
+        log_probs = stock_alone(source, torch.from_numpy(samples))
+        texts[name] = source.text(best_tokens(log_probs, source.facts))
+    write_model(port, source, root / "model.onnx", {})
+    return source, port, DevSet("made_up", audio, texts)
+
+
+def make(root, spoilt_layers, limit):
+    source, port, dev = build(root, spoilt_layers)
+    target = root / "model.int8.onnx"
+    result, texts = make_int8(source, port, root / "model.onnx", target, dev, limit)
+    # Its own text is the reference.
+    assert result.wer_fp32 == 0.0 and result.utterances == UTTERANCES
+    assert result.difference == result.wer_int8
+    assert set(texts) == set(dev.text)
+    return result, target
+
+
+def test_a_good_one_is_written(tmp_path):
+    result, target = make(tmp_path, [], 25.0)
+    assert result.accepted and result.kept_fp32 == () and result.reason == ""
+    products = products_of(tmp_path / "model.onnx")
+    assert result.products == quantised_products(target) == len(products) > 20
+    graph = onnx.load(str(target)).graph
+    # Convolutions and the front end stay as they are.
+    assert not any(node.op_type == "ConvInteger" for node in graph.node)
+    kept = [n.name for n in graph.node if n.op_type == "MatMul"]
+    assert sum("front_end" in name for name in kept) == 3
+    kinds = {t.data_type for t in graph.initializer if t.name.endswith("_quantized")}
+    assert kinds == {onnx.TensorProto.INT8}
+
+
+def test_the_layer_that_loses_is_kept_in_32_bits(tmp_path):
+    result, target = make(tmp_path, [1], 25.0)
+    assert result.accepted and target.is_file()
+    assert result.kept_fp32 == ("encoder.encoders.1.feed_forward.w_1",)
+    assert result.products == quantised_products(target)
+    assert result.products == len(products_of(tmp_path / "model.onnx")) - 1
+
+
+def test_one_that_loses_everywhere_is_not_written(tmp_path):
+    result, target = make(tmp_path, range(LAYERS), 0.0)
+    assert not result.accepted and not target.exists()
+    assert result.difference > 0
+    assert "more than --max_wer_loss 0" in result.reason
+    changes = result.more_substitutions + result.more_deletions + result.more_insertions
+    assert changes / result.words * 100 == pytest.approx(result.difference)
+    for layer in range(LAYERS):
+        assert f"encoder.encoders.{layer}.feed_forward.w_1" in result.reason
+
+
+def test_kept_products_compute_in_32_bits(tmp_path):
+    build(tmp_path, [])
+    products = products_of(tmp_path / "model.onnx")
+    quantise(tmp_path / "model.onnx", tmp_path / "some.onnx", products[:5])
+    assert quantised_products(tmp_path / "some.onnx") == len(products) - 5
+    left = [n.name for n in onnx.load(str(tmp_path / "some.onnx")).graph.node]
+    assert set(products[:5]) <= set(left)
+    quantise(tmp_path / "model.onnx", tmp_path / "none.onnx", products)
+    assert quantised_products(tmp_path / "none.onnx") == 0
+    np.testing.assert_array_equal(
+        np.frombuffer((tmp_path / "none.onnx").read_bytes(), np.uint8),
+        np.frombuffer((tmp_path / "model.onnx").read_bytes(), np.uint8),
+    )
