@@ -16,13 +16,11 @@ from espnet_plugin.decode.posteriors import log_posteriors
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
+from espnet_plugin.recognise.frame_times import measure_frame_times
 from espnet_plugin.recognise.vocabulary import check_kind
 from espnet_plugin.recognise.words import FrameTimes
 
 __all__ = ["EspnetCtcModel"]
-
-# To measure a front end whose arithmetic is not known.
-_SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 
 
 class EspnetCtcModel:
@@ -103,38 +101,12 @@ class EspnetCtcModel:
         stft = getattr(self._model.frontend, "stft", None)
         plain = self._model.preencoder is None and self._model.postencoder is None
         if not known or stft is None or not plain:
-            return self._measured_times()
+            return measure_frame_times(self.log_posteriors, self.sample_rate)
         hop = stft.hop_length / self.sample_rate
         # ESPnet's windows are centred: feature frame 0 lies around sample 0.
         half = 0.0 if stft.center else stft.n_fft / 2 / self.sample_rate
         first, step = encoder_frame_centres(layer)
         return FrameTimes(step * hop, first * hop + half)
-
-    def _measured_times(self) -> FrameTimes:
-        """Count the frames of two lengths; what is lost is taken to be lost evenly."""
-        seconds = (_SHORT_SECONDS, _LONG_SECONDS)
-        noise = np.random.default_rng(0).standard_normal(
-            int(_LONG_SECONDS * self.sample_rate)
-        )
-        noise = (0.01 * noise).astype(np.float32)
-        short, long = (
-            len(self.log_posteriors(noise[: int(s * self.sample_rate)]))
-            for s in seconds
-        )
-        if short < 1 or long <= short:
-            raise UserError(
-                f"the model makes {short} frames of {_SHORT_SECONDS:g} s of audio and "
-                f"{long} of {_LONG_SECONDS:g} s, so words cannot be placed in time"
-            )
-        step = (_LONG_SECONDS - _SHORT_SECONDS) / (long - short)
-        first = (_SHORT_SECONDS - (short - 1) * step) / 2
-        logging.info(
-            "the front end's arithmetic is not known; measured: a frame every %.1f ms, "
-            "the first at %.1f ms",
-            1000 * step,
-            1000 * first,
-        )
-        return FrameTimes(step, first)
 
 
 def _choose(folder: Path, model_file: Optional[str]) -> Path:

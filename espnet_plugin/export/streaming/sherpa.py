@@ -39,7 +39,7 @@ from espnet_plugin.export.streaming.wenet_graph import WenetGraph
 from espnet_plugin.export.streaming.write import write_graph
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.files import write_json, write_lines, write_text
-from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.measure.workload import speech_like_noise
 
 __all__ = ["MODEL", "fill_sherpa"]
 
