@@ -53,13 +53,13 @@ class OnnxCtcModel:
         if meta["target"] != "onnx" or "streaming" in meta:
             kind = "a streaming model" if "streaming" in meta else meta["target"]
             raise UserError(
-                f"{folder} is an export for {kind}: run the script in it, or give "
-                "one made with --target onnx of a model that is not streaming"
+                f"{folder} is an export for {kind}: run the script in it, or "
+                "give one made with --target onnx of a model that is not streaming"
             )
         if meta["input"] != "samples":
             raise UserError(
-                f"{folder}: the exported model takes {meta['input']}, not audio: export "
-                "it without --features, or with --fbank_rate"
+                f"{folder}: the exported model takes {meta['input']}, not audio: "
+                "export it without --features, or with --fbank_rate"
             )
         self.path = folder / (model_file or _MODEL)
         if not self.path.is_file():
