@@ -255,7 +255,7 @@ def spread(values: list[float]) -> dict[str, float]:
 def measure_memory(args: argparse.Namespace) -> dict:
     """Measure the peak of each case in a process of its own, above what it began with.
 
-    The weights of a live teacher are part of its case: their size is told beside it.
+    The weights of a live teacher are part of its case: their size is printed beside it.
     """
     figures = {}
     for case in ("alone", "live", "cached"):

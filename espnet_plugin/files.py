@@ -142,7 +142,7 @@ def read_pairs(path: PathLike) -> dict[str, str]:
                     continue
                 if fields[0] in table:
                     raise UserError(
-                        f"{path}:{number}: {fields[0]!r} stands there twice; "
+                        f"{path}:{number}: {fields[0]!r} is listed twice; "
                         "utterance names must differ"
                     )
                 table[fields[0]] = fields[1] if len(fields) > 1 else ""

@@ -97,7 +97,7 @@ def test_read_pairs(tmp_path):
     with pytest.raises(UserError, match="other is missing"):
         read_pairs(tmp_path / "other")
     path.write_text("a X\nb Y\na Z\n")
-    with pytest.raises(UserError, match="text:3: 'a' stands there twice"):
+    with pytest.raises(UserError, match="text:3: 'a' is listed twice"):
         read_pairs(path)
     path.write_bytes(b"a \xff\n")
     with pytest.raises(UserError, match="is not UTF-8"):

@@ -1,6 +1,7 @@
 """Imports run one way: downwards from room to room, and nowhere in a circle."""
 
 import re
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -145,3 +146,10 @@ def test_test_modules_do_not_import_each_other():
         for match in pattern.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def test_names_of_test_modules_differ():
+    """Pytest imports each by its bare name, and refuses to start with two of one."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    names.pop("conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []

@@ -44,7 +44,7 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--max_lr",
         type=_learning_rate,
-        help="peak learning rate instead of the training's; it stands in the tables",
+        help="peak learning rate instead of the training's; it is named in the tables",
     )
     add("--seed", type=int, default=1)
     add("--list", type=Path, help="file for the finished models' folders, one a line")
@@ -67,7 +67,7 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
         raise UserError(
             f"--baselines: {', '.join(missing)} is missing"
             if missing
-            else f"--baselines {' '.join(names)}: a name stands there twice"
+            else f"--baselines {' '.join(names)}: a name is listed twice"
         )
     if not is_first(options):
         join_trainings(options)

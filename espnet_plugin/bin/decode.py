@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--output_dir", type=Path, action="append", required=True, help="once per set")
     add("--method", choices=["best_path", "prefix", "transducer"], default="best_path")
     add("--batch_size", type=int, default=16, help="utterances, for best_path")
-    add("--num_threads", type=int, help="of torch on the CPU")
+    add("--num_threads", type=int, help="threads of torch on the CPU")
     add("--ngpu", type=int, default=0)
     add("--overwrite", action="store_true", help="decode again what is finished")
     return parser

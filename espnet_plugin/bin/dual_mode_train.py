@@ -59,7 +59,7 @@ def get_parser() -> argparse.ArgumentParser:
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     rows = {path.stem: read_row(path) for path in args.rows}
-    # A row that cannot start shall not cost the hours of those before it.
+    # A row that cannot start should not cost the hours of those before it.
     starts = {name: _start(args, name, rows) for name in rows}
     for name, row in rows.items():
         config = read_yaml(args.config)

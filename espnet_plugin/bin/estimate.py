@@ -38,14 +38,19 @@ def get_parser() -> argparse.ArgumentParser:
     add("--stop_stage", type=int, default=9)
     group = parser.add_argument_group("what is trained on")
     add = group.add_argument
-    add("--corpus_hours", type=float, help="of training audio, without copies")
+    add("--corpus_hours", type=float, help="hours of training audio, without copies")
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
     add("--segmented", choices=["true", "false"], default="false", help="it will")
     add("--fs", type=int, default=16000)
     add("--speed_perturb_factors", type=float, nargs="*", default=[])
     add("--utterance_seconds", type=float, default=12.3, help="mean length")
-    add("--eval_hours", type=float, default=20.0, help="of the sets that are decoded")
+    add(
+        "--eval_hours",
+        type=float,
+        default=20.0,
+        help="hours of the sets that are decoded",
+    )
     group = parser.add_argument_group("what is trained")
     add = group.add_argument
     add("--token_type", choices=["char", "bpe"], default="bpe")
@@ -69,7 +74,11 @@ def get_parser() -> argparse.ArgumentParser:
     add = group.add_argument
     add("--ngpu", type=int, default=0)
     add("--nj", type=int, default=2, help="processes of stage 2")
-    add("--flops_per_second", type=float, help="of one device, really reached")
+    add(
+        "--flops_per_second",
+        type=float,
+        help="operations per second that a device reaches",
+    )
     add("--speed_from", type=Path, help="cost.json of a finished training: its speed")
     defaults = Hardware(1.0)
     for name in ("read_rate", "write_rate", "stats_rate", "load_rate"):

@@ -27,7 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         help="folders with meta.json; for speed alone any of ESPnet's will do",
     )
-    add("--dump_dir", type=Path, help="of stage 2; not needed for speed alone")
+    add(
+        "--dump_dir",
+        type=Path,
+        help="dump folder of stage 2; not needed for speed alone",
+    )
     add("--sets", nargs="*", default=["dev", "test"])
     add("--decoding", choices=METHODS, default="best_path")
     add("--num_threads", type=int, default=1)

@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data_dir", type=Path, default=Path("data"))
-    add("--dump_dir", type=Path, required=True, help="for this feats_type")
+    add("--dump_dir", type=Path, required=True, help="dump folder for this feats_type")
     add("--train_set", default="train")
     add("--dump_train_set", default="train", help="name of the set to train on")
     add(

@@ -55,7 +55,11 @@ def get_parser() -> argparse.ArgumentParser:
     whole("--format", choices=["text", "json", "srt"], help="text unless given")
     whole("--output_dir", type=Path, help="write a file of each there, print nothing")
     whole("--nbest", type=int, help="texts a segment in the JSON; 1 unless given")
-    whole("--beam_size", type=int, help="of the search; 16 where one is needed")
+    whole(
+        "--beam_size",
+        type=int,
+        help="hypotheses kept in the search; 16 where one is needed",
+    )
     whole("--hotwords", type=Path, help="words or phrases to expect, one a line")
     whole("--hotword_weight", type=float, help="bonus a letter; 1.0 unless given")
     whole(

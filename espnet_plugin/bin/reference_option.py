@@ -1,4 +1,4 @@
-"""How a command is told of the reference: a folder, or a configuration and a file."""
+"""The options that name the reference: a folder, or a configuration and a file."""
 
 import argparse
 from pathlib import Path

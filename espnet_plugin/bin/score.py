@@ -36,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resamples", type=int, default=DEFAULT_RESAMPLES, help="bootstrap samples"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
     return parser
 
 

@@ -24,16 +24,21 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--output_dir", type=Path, default=Path("data"), help="for {train,dev,test}/"
+        "--output_dir",
+        type=Path,
+        default=Path("data"),
+        help="folder for {train,dev,test}/",
     )
     parser.add_argument(
-        "--wav_dir", type=Path, default=Path("data/wav"), help="for the audio"
+        "--wav_dir", type=Path, default=Path("data/wav"), help="folder for the audio"
     )
     for subset, number in ("train", 1000), ("dev", 60), ("test", 120):
         parser.add_argument(
             f"--{subset}_utterances", type=int, default=number, help=f"in {subset}"
         )
-    parser.add_argument("--seed", type=int, default=0, help="of sentences and noise")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of sentences and noise"
+    )
     return parser
 
 

@@ -13,7 +13,7 @@ def average_states(
     """Return the mean of each tensor; whole numbers (counts) are the last one's.
 
     Args:
-        states: Of one model, in the order of their epochs; at least one.
+        states: Tensors of one model after several epochs, in order; at least one.
     """
     average = dict(states[-1])
     for name, value in average.items():

@@ -26,7 +26,7 @@ def keep_layer_settings(
     """Return an encoder's options for a model of only ``layers``.
 
     Args:
-        encoder_conf: Of the whole model.
+        encoder_conf: ``encoder_conf`` of the whole model.
         layers: Which of its layers are kept, counted from 0.
     """
     kept = {**encoder_conf, "num_blocks": len(layers)}

@@ -283,7 +283,7 @@ def count_layers(model: ESPnetASRModel) -> int:
 
 
 def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bool:
-    """Reduce a transducer to its CTC part where its loss cannot be had.
+    """Reduce a transducer to its CTC part where its loss is not installed.
 
     ESPnet cannot build a transducer without ``warprnnt_pytorch``, not even to decode;
     its encoder and CTC layer, which is all that is used here, need no such thing.

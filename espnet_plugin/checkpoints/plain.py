@@ -82,7 +82,7 @@ def config_with_exits(
       automatic speech recognition, 2023, https://arxiv.org/abs/2309.09546.
 
     Args:
-        config: Of a model of the largest size.
+        config: Configuration of a model of the largest size.
         sizes: Numbers of layers; one alone is trained without exits.
         weight: Share of the intermediate losses, 0 to 1; the rest is the last layer's.
             By default all sizes count the same.
@@ -144,7 +144,7 @@ def write_model_files(
     """Write a model's tensors and, beside them, its ``config.yaml``.
 
     Args:
-        config: Of the model, with the paths as they are seen from here.
+        config: Configuration of the model, with paths as they are seen from here.
         state: Its tensors.
         path: The checkpoint.
 

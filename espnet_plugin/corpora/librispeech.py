@@ -41,7 +41,7 @@ def parse_sets(specs: Sequence[str]) -> dict[str, list[str]]:
     """Read ``name=part+part...``: which parts a set is made of.
 
     Raises:
-        UserError: If one is written otherwise, or a name stands there twice.
+        UserError: If one is written otherwise, or a name is listed twice.
     """
     sets: dict[str, list[str]] = {}
     for spec in specs:

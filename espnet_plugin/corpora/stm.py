@@ -88,7 +88,7 @@ def read_stm(
         if not words:
             continue
         if found.setdefault(utterance.name, utterance) != utterance:
-            raise UserError(f"{where}: {utterance.name} stands there twice")
+            raise UserError(f"{where}: {utterance.name} is listed twice")
     return [found[name] for name in sorted(found)]
 
 
@@ -150,9 +150,9 @@ def extend_times(
     Segments that overlap then, or did before, meet in the middle.
 
     Args:
-        lines: Of any talks.
-        before: Seconds.
-        after: Seconds.
+        lines: Lines of any number of talks.
+        before: Seconds that a segment may grow at its start.
+        after: Seconds that it may grow at its end.
         at_the_end: Seconds that a talk's last segment may grow.
 
     Returns:
@@ -185,7 +185,7 @@ def split_speakers(lines: Sequence[StmLine], max_seconds: float) -> dict[str, st
 
     Args:
         lines: Sorted by name.
-        max_seconds: Of speech that one speaker gets at most.
+        max_seconds: Seconds of speech that one speaker gets at most.
 
     Returns:
         The speaker by utterance.

@@ -31,7 +31,7 @@ class Release:
     Attributes:
         archive: The public one; its folder inside is the corpus's own name.
         sets: Folder of the sets below the corpus's, for each data type.
-        num_talks: In all sets together, by data type; unknown ones are not there.
+        num_talks: Talks in all sets together, by data type, as far as known.
         brackets: What ESPnet's recipe exchanges in the words.
     """
 
@@ -173,8 +173,8 @@ def prepare_tedlium(
         output_dir: Where the folders go.
         release: 2 or 3.
         download_dir: See :func:`find_corpus`.
-        data_type: Of release 3: ``legacy`` has the dev and test sets of releases 1
-            and 2, ``speaker-adaptation`` others.
+        data_type: Part of release 3: ``legacy`` has the dev and test sets of
+            releases 1 and 2, ``speaker-adaptation`` others.
         allow_incomplete: Take a corpus that lacks talks.
 
     Raises:

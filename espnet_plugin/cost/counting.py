@@ -20,7 +20,7 @@ def count_step(
     depth skips in some steps count with the share of steps in which they run.
 
     Args:
-        model: With ``seconds_per_input``.
+        model: A model with ``seconds_per_input``.
         batch: A real batch, for its keys, types and widths.
         utterances: Number of utterances.
         seconds: Length of each.

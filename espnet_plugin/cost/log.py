@@ -47,8 +47,8 @@ class FlopModel:
         """Return the operations for a padded batch.
 
         Args:
-            utterances: In the batch.
-            seconds: Length of its longest.
+            utterances: Utterances in the batch.
+            seconds: Length of the longest.
         """
         powers = np.array([seconds**2, seconds, 1.0])
         flops = powers @ (self._batch + utterances * self._each)
@@ -76,7 +76,7 @@ class CostLog:
         """Add figures of an epoch and write the file.
 
         Args:
-            epoch: From 1.
+            epoch: Number of the epoch, from 1.
             figures: ``train_seconds``, ``valid_seconds``, ``cpu_seconds``,
                 ``audio_seconds``, ``flops``, ``teacher_flops``...
         """

@@ -20,8 +20,8 @@ def drop_chunks(
     Args:
         samples: ``(samples, ...)`` or ``(frames, features)``.
         keep: Share of the whole chunks to keep.
-        chunk: Length of one; what is left over at the end is kept.
-        random: With numpy's ``choice``.
+        chunk: Length of a chunk in samples or frames; a rest at the end is kept.
+        random: Random numbers with numpy's ``choice``.
     """
     count = len(samples) // chunk
     dropped = min(round((1.0 - keep) * count), count - 1)
@@ -39,7 +39,7 @@ class ChunkDropper:
     Args:
         preprocess: ESPnet's, of training data; None without (``use_preprocessor``).
         keep: See :func:`drop_chunks`.
-        chunk: In samples, or frames of features.
+        chunk: Length of a chunk in samples, or in frames of features.
     """
 
     def __init__(self, preprocess: Optional[Callable], keep: float, chunk: int):

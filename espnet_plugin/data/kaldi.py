@@ -63,7 +63,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     """Read and cross-check a data folder.
 
     Args:
-        folder: With ``wav.scp``, ``text`` and ``utt2spk``.
+        folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
         labelled: Otherwise ``text`` is not looked at, and every utterance is a speaker
             of its own where ``utt2spk`` is missing.
 

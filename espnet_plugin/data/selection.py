@@ -106,9 +106,9 @@ class Selection:
         Args:
             names: All of them.
             scores: Their losses; one that has none counts as the hardest.
-            epoch: From 1.
-            max_epoch: The last one.
-            seed: Of the training.
+            epoch: Number of the epoch, from 1.
+            max_epoch: Number of the last one.
+            seed: Seed of the training.
         """
         if epoch <= self.warmup or self.keep == 1.0:
             return list(names)
@@ -125,7 +125,7 @@ class Selection:
         return [name for index, name in enumerate(names) if index in kept]
 
     def _first(self, left_out: int, epoch: int, max_epoch: int) -> int:
-        """How many of the easiest are passed over."""
+        """How many of the easiest are skipped."""
         if self.criterion == "easy":
             return 0
         if self.criterion == "hard":

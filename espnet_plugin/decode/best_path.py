@@ -9,7 +9,7 @@ from espnet_plugin.files import write_lines
 
 __all__ = ["FILES", "Hypothesis", "best_path", "is_finished", "write_hypotheses"]
 
-# "text" comes last: it stands there only when everything does.
+# "text" is written last: where it is, all files are.
 FILES = ("token", "token_int", "score", "text")
 
 

@@ -70,8 +70,9 @@ def decode_in_parts(
                 job.result()
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process of the decoding of {checkpoint} was ended, perhaps for want of "
-            f"memory: run the stage again with fewer than {nj}; finished parts are kept"
+            f"a process of the decoding of {checkpoint} was killed, perhaps because "
+            f"memory ran out: run the stage again with fewer than {nj}; finished parts "
+            "are kept"
         ) from error
     for item, keys in waiting:
         _join(item, keys)

@@ -20,7 +20,7 @@ from espnet_plugin.tensors.frames import pool_frames
 
 __all__ = ["CachedTeacher", "data_checksum", "write_cache"]
 
-# For the read rate that is told beforehand.
+# For the read rate that is logged beforehand.
 _TIMES_REAL_TIME = 100
 _SPARE = 1.1
 # Bytes of a file that its checksum reads at a time.
@@ -31,7 +31,7 @@ class CachedTeacher:
     """Stands in for a :class:`FrozenTeacher` whose outputs lie in a store.
 
     Args:
-        store: With every utterance that will be asked for.
+        store: A store with every utterance that will be asked for.
 
     Attributes:
         counting: See :class:`FrozenTeacher`.
@@ -85,7 +85,7 @@ def write_cache(
     """Compute the teacher's outputs for all batches, or for those not yet written.
 
     Args:
-        folder: Of the store.
+        folder: Folder of the store.
         made_of: What the outputs depend on, by name.
         teacher: The reference.
         batches: Names, and ``speech`` with ``speech_lengths``.

@@ -58,7 +58,7 @@ _OWN = ("objectives", "ctc_loss_weight")
 # Set below, and so found in the configuration that a run leaves behind.
 _DERIVED = ("ctc_weight", "teacher_dim", "resample_targets")
 
-# What another encoder takes over of the reference's, where it has such an option; how
+# What another encoder copies from the reference's, where it has such an option; how
 # positions are encoded differs too much between encoders.
 _COMMON = (
     "output_size",
@@ -167,8 +167,8 @@ def _model_conf(
         logging.info(
             "the student has a front end of its own, or other frames (input layer %s) "
             "than the reference (%s): the reference's outputs are resampled. Fewer "
-            "frames must still hold every transcript: CTC passes over an utterance "
-            "with more tokens than frames",
+            "frames must still hold every transcript: CTC skips an utterance with "
+            "more tokens than frames",
             ours,
             theirs,
         )

@@ -39,10 +39,10 @@ class StoreWriter:
     """Writes a store, or goes on with an interrupted one.
 
     Args:
-        folder: Made if it is not there.
+        folder: Folder of the store; made if it is not there.
         made_of: What the outputs depend on, by name; see :class:`OutputStore`.
         vocabulary: Number of tokens.
-        width: Of the pooled encoding.
+        width: Width of the pooled encoding.
         top: Keep only so many of the most probable tokens of a frame; 0: all.
 
     Raises:
@@ -92,7 +92,7 @@ class StoreWriter:
         """Write one utterance.
 
         Args:
-            name: Of the utterance.
+            name: Name of the utterance.
             log_posteriors: ``(frames, vocabulary)``.
             pooled: ``(width,)``.
 
@@ -156,7 +156,7 @@ class OutputStore:
     """Reads a finished store; its files are mapped into memory.
 
     Args:
-        folder: Of a finished store.
+        folder: Folder of a finished store.
         made_of: What the outputs must have been computed from, by name.
 
     Raises:
@@ -204,7 +204,7 @@ class OutputStore:
         """Return the outputs of a batch.
 
         Args:
-            names: Of the utterances.
+            names: Names of the utterances.
 
         Returns:
             Log-posteriors ``(batch, frames, vocabulary)`` with zeros on the padding,

@@ -119,7 +119,8 @@ class CopyReport:
 
     Attributes:
         copied: Taken from the teacher.
-        mismatched: In both, but of another shape: ``(name, teacher's, student's)``.
+        mismatched: In both models, but of another shape: ``(name, teacher's,
+            student's)``.
         dropped: The teacher's (by its names), which the student has no place for.
         fresh: The student's, which the teacher lacks.
     """

@@ -72,8 +72,8 @@ class FrozenTeacher:
 
     Args:
         model: The reference; its decoder, if it has one, is dropped.
-        dtype: Of the products in its encoder (``torch.autocast``); its front end, its
-            CTC layer and what it returns are in single precision.
+        dtype: Type of the products in its encoder (``torch.autocast``); its front end,
+            its CTC layer and what it returns are in single precision.
 
     Attributes:
         counting: Whether operations are being counted (see

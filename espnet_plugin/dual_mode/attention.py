@@ -26,8 +26,8 @@ def position_codes(
         num_queries: Frames that attend.
         left: Frames before the first query that can be keys.
         num_keys: Frames that can be attended to, the ``left`` ones included.
-        width: Of the codes.
-        like: Gives device and type.
+        width: Width of the codes.
+        like: A tensor with the device and the type of the codes.
 
     Returns:
         ``(num_queries + num_keys - 1, width)``, the largest distance first.
@@ -83,11 +83,11 @@ class RelativeAttention(nn.Module):
     - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, section 3.3
 
     Args:
-        width: Of the encoder.
-        num_heads: Attention heads.
-        head_width: Of each head; the width over the heads of the network before any
-            head was cut out.
-        dropout_rate: On the attention weights.
+        width: Width of the encoder.
+        num_heads: Number of attention heads.
+        head_width: Width of each head, ``width`` divided by the number of heads before
+            any was cut out.
+        dropout_rate: Dropout rate of the attention weights.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class RelativeAttention(nn.Module):
             positions: ``(2 * (chunk + ahead) + left - 1, heads * head_width)``, see
                 :meth:`project_codes`.
             valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
-            cache: Of the frames before the first chunk.
+            cache: What is remembered of the frames before the first chunk.
             chunk: Frames in a chunk.
 
         Returns:

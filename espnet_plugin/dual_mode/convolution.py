@@ -40,10 +40,11 @@ class ConvolutionModule(nn.Module):
     - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100, section 2.2
 
     Args:
-        width: Of the encoder.
-        channels: Of the depth-wise convolution.
-        kernel_size: Odd; the streaming mode uses its left half and its centre.
-        activation: After the normalisation.
+        width: Width of the encoder.
+        channels: Channels of the depth-wise convolution.
+        kernel_size: Kernel size in frames, odd; the streaming mode uses its left half
+            and its centre.
+        activation: Activation after the normalisation.
         causal_only: Keep only that part of the kernel: there is no full mode then.
     """
 

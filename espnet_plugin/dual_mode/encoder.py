@@ -48,29 +48,33 @@ class DualModeConformerEncoder(AbsEncoder):
 
     Args:
         input_size: Features a frame.
-        output_size: Width.
-        attention_heads: One number, or one a layer; so are the next three.
-        linear_units: Of the feed-forward modules.
-        num_blocks: Layers.
-        dropout_rate: After every module and on the units.
-        positional_dropout_rate: On the input of the first layer and on positions.
-        attention_dropout_rate: On attention weights.
+        output_size: Width of the encoder.
+        attention_heads: Number of heads; one number, or a list with one for each layer,
+            as ``linear_units``, ``macaron_units`` and ``conv_channels`` may be.
+        linear_units: Units of the feed-forward modules.
+        num_blocks: Number of layers.
+        dropout_rate: Dropout rate after every module and of the units.
+        positional_dropout_rate: Dropout rate of the first layer's input and of the
+            positions.
+        attention_dropout_rate: Dropout rate of the attention weights.
         input_layer: ``conv2d``, ``conv2d6`` or ``conv2d8``: a frame out for 4, 6 or 8.
         macaron_style: Two feed-forward modules a layer that count half each.
         activation_type: ``swish``, ``relu`` or ``gelu``.
-        cnn_module_kernel: Odd.
+        cnn_module_kernel: Kernel size of the convolution modules in frames, odd.
         chunk_frames: Encoder frames in a chunk. Of several, training draws one at each
             call; otherwise the first counts.
         left_context_frames: Encoder frames before a chunk that it attends to.
         look_ahead_frames: Encoder frames after a chunk that it attends to; at most the
             smallest chunk.
-        mode: Where nothing else is said: ``full`` or ``streaming``.
+        mode: Mode where a call names none: ``full`` or ``streaming``.
         pruning: Options of :class:`~espnet_plugin.dual_mode.masks.SelfPruner`; no masks
             if None.
-        conv_channels: Of the convolution modules; the width if None.
-        macaron_units: Of the first feed-forward modules; ``linear_units`` if None.
-        head_width: The width over the heads if None.
-        front_channels: Of each convolution of ``input_layer``; the width if None.
+        conv_channels: Channels of the convolution modules; the width if None.
+        macaron_units: Units of the first feed-forward modules; ``linear_units`` if
+            None.
+        head_width: Width of each head; the width over the heads if None.
+        front_channels: Channels of each convolution of ``input_layer``; the width if
+            None.
         streaming_only: Keep the causal part of the kernels alone; ``full`` is refused.
 
     Attributes:
@@ -325,9 +329,9 @@ class DualModeConformerEncoder(AbsEncoder):
         last sample that the chunk needs.
 
         Args:
-            hop_ms: From one feature frame to the next.
-            window_ms: Of the STFT: ``n_fft``, whose samples outside a shorter
-                ``win_length`` count nothing but are waited for as well.
+            hop_ms: Milliseconds from one feature frame to the next.
+            window_ms: Milliseconds of the STFT's window: of ``n_fft``, whose samples
+                outside a shorter ``win_length`` do not count but are waited for, too.
             chunk_frames: The first of the options if None.
             look_ahead_frames: That of the options if None.
 

@@ -105,9 +105,9 @@ def blocked_state(
     does so.
 
     Args:
-        encoder: With final masks, of blocks.
-        tensors: Of what was cut out of it.
-        prefix: Of the encoder's names among them.
+        encoder: An encoder with final masks of blocks.
+        tensors: Tensors of what was cut out of it, by name.
+        prefix: Prefix of the encoder's names among them.
     """
     packed = dict(tensors)
     names = {module: name for name, module in encoder.named_modules()}

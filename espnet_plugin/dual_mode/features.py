@@ -13,8 +13,9 @@ class StreamingFeatures:
     """Computes, piece by piece, what ESPnet's front end computes of the whole.
 
     ESPnet's frames are centred: the signal is mirrored at both ends by half a window.
-    Both ends can be had while streaming, the first as soon as half a window is there,
-    the second when the utterance ends, so the features are all the same, to rounding.
+    Both ends can be computed while streaming, the first as soon as half a window is
+    there, the second when the utterance ends, so the features are all the same, to
+    rounding.
     One difference is left: an utterance of at most half a window (16 ms with ``n_fft:
     512`` at 16 kHz) cannot be mirrored. torch refuses it; here it has no frames.
 
@@ -23,7 +24,7 @@ class StreamingFeatures:
         normalize: ESPnet's ``GlobalMVN``, or None.
 
     Attributes:
-        sample_rate: In Hz.
+        sample_rate: Sampling rate in Hz.
 
     Raises:
         UserError: If one of them cannot work on a piece of an utterance.

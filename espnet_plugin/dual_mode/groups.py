@@ -135,7 +135,7 @@ class StructuredGroups(Groups):
         """Return the mean of ``|w|``, or the root of the mean of ``w**2``, by group.
 
         Args:
-            criterion: Of ``CRITERIA``.
+            criterion: One of ``CRITERIA``.
 
         Returns:
             ``(count,)``.

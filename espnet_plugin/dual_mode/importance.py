@@ -39,8 +39,8 @@ class MaskGradients(nn.Module):
         """Return a mask of the same values, whose gradient is added to the sum.
 
         Args:
-            name: Of ``counts``.
-            mask: ``(count,)``.
+            name: A key of ``counts``.
+            mask: The mask, ``(count,)``.
         """
         total = getattr(self, f"sum_{name}")
 

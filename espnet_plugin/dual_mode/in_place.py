@@ -27,9 +27,9 @@ def divergence_by_frame(
 
     Args:
         streaming: Log-posteriors ``(batch, frames, vocabulary)``.
-        full: The same shape.
+        full: Log-posteriors of the full-context pass, of the same shape.
         lengths: Valid frames ``(batch,)``.
-        delay_frames: So much later may the streaming pass emit: its frame
+        delay_frames: Frames that the streaming pass may emit later: its frame
             ``t + delay_frames`` is compared with frame ``t``.
         temperature: Both are softened by it; the result is scaled by its square.
 
@@ -71,12 +71,12 @@ def lattice_divergence(
     Args:
         streaming: Outputs of the joint network, ``(batch, frames, tokens + 1,
             vocabulary)``, before the softmax.
-        full: The same shape.
+        full: Outputs of the full-context pass, of the same shape.
         targets: ``(batch, tokens)``; padding may be any token.
         lengths: Valid frames ``(batch,)``.
         target_lengths: Valid tokens ``(batch,)``.
         blank: Number of the blank token.
-        delay_frames: As of `divergence_by_frame`, of the lattice's frames.
+        delay_frames: Frames of the lattice; see `divergence_by_frame`.
         temperature: Both sides' outputs are divided by it before the softmax; the
             result is scaled by its square.
 

@@ -34,10 +34,10 @@ class FeedForward(nn.Module):
     """Two linear layers; names as ESPnet's.
 
     Args:
-        width: Of the encoder.
-        units: Between them.
-        dropout_rate: On the units.
-        activation: Of the units.
+        width: Width of the encoder.
+        units: Units between the two layers.
+        dropout_rate: Dropout rate of the units.
+        activation: Activation of the units.
     """
 
     def __init__(self, width: int, units: int, dropout_rate: float, activation):
@@ -78,13 +78,13 @@ class ConformerLayer(nn.Module):
     - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100, section 2.4
 
     Args:
-        width: Of the encoder.
-        size: Heads, units and channels.
-        head_width: Of each head.
-        kernel_size: Of the convolution.
-        dropout_rate: After every module and on the units.
-        attention_dropout_rate: On the attention weights.
-        activation: In feed-forward and convolution modules.
+        width: Width of the encoder.
+        size: Numbers of heads, units and channels.
+        head_width: Width of each head.
+        kernel_size: Kernel size of the convolution, in frames.
+        dropout_rate: Dropout rate after every module and of the units.
+        attention_dropout_rate: Dropout rate of the attention weights.
+        activation: Activation in feed-forward and convolution modules.
         macaron: Whether there are two feed-forward modules that count half each.
         causal_only: See :class:`ConvolutionModule`.
     """
@@ -153,7 +153,7 @@ class ConformerLayer(nn.Module):
             x: ``(batch, chunks, chunk + ahead, width)``.
             positions: See :meth:`RelativeAttention.forward_chunks`.
             valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
-            cache: Of the frames before the first chunk.
+            cache: What is remembered of the frames before the first chunk.
             chunk: Frames in a chunk.
 
         Returns:

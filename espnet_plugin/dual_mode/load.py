@@ -19,12 +19,12 @@ def load_recogniser(
     """Load a streaming recogniser.
 
     Args:
-        folder: With ``config.yaml`` and a checkpoint: what was cut out for the device,
-            or a supernet, of which the mean of the epochs with final masks is
-            taken if it is there.
+        folder: Experiment folder with ``config.yaml`` and a checkpoint: what was cut
+            out for the device, or a supernet, of which the mean of the epochs with
+            final masks is taken if it is there.
         chunk_frames: Encoder frames a chunk; the first of the encoder's options if
             None.
-        device: torch's.
+        device: Device that torch computes on.
 
     Raises:
         UserError: If the folder holds no model that can stream, or one that has not
@@ -46,9 +46,9 @@ def load_streaming_model(
     """Load the model of :func:`load_recogniser`.
 
     Args:
-        folder: As there.
+        folder: See :func:`load_recogniser`.
         name: File name of a checkpoint in it, if another one is wanted.
-        device: torch's.
+        device: Device that torch computes on.
 
     Returns:
         ESPnet's model, its training arguments, and the checkpoint.

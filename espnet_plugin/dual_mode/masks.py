@@ -73,8 +73,8 @@ class SelfPruner(nn.Module):
         fixed: Whether the masks are made once, at the first update and with the full
             sparsity, and never move (an ablation).
         block: Rows and columns of a block.
-        seed: Of ``random``; that of the training if None, which is torch's while ESPnet
-            builds the model, and the same in every rank and when it is resumed.
+        seed: Seed of ``random``; that of the training if None, which is torch's while
+            ESPnet builds the model, and the same in every rank and when it is resumed.
 
     Raises:
         UserError: If an option is unknown or out of range.
@@ -122,7 +122,7 @@ class SelfPruner(nn.Module):
         self._begin, self._end = begin, end
         self._every, self._fixed = every, fixed
         # By granularity: (name of the buffer, groups). No sub-modules: the network owns
-        # its parameters, and they shall be in the checkpoint once.
+        # its parameters, and they should be in the checkpoint once.
         self._layers: dict[str, list[tuple[str, Groups]]] = {}
         for kind in kinds:
             self._layers[kind] = []
@@ -141,7 +141,7 @@ class SelfPruner(nn.Module):
         """Refuse a training that would end before its masks are final.
 
         Args:
-            updates: Of the training in all.
+            updates: Updates of the whole training.
 
         Raises:
             UserError: If even the last of them comes before the schedule's end.

@@ -48,7 +48,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         dual_mode: Options of :class:`DualModeStep`.
         encoder: A :class:`DualModeConformerEncoder`.
         decoder: ESPnet's transducer decoder, or None.
-        joint_network: Likewise.
+        joint_network: ESPnet's joint network of the transducer, or None.
         ctc_weight: 1 without a transducer; with one, 0 leaves CTC out.
         report_cer: Whether validation counts character errors.
         others: Those of ``ESPnetASRModel``.
@@ -140,7 +140,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             Loss, statistics and weight (the batch size), for ESPnet's trainer.
 
         Raises:
-            UserError: If the loss is not finite, or masks shall move in a training of
+            UserError: If the loss is not finite, or masks are to move in a training of
                 unknown length.
         """
         pruner = self.encoder.pruner

@@ -99,7 +99,7 @@ def layer_sizes(
         width: ``output_size``.
         heads: ``attention_heads``, one for all layers or a list.
         head_width: The width over the heads if None.
-        units: ``linear_units``, likewise.
+        units: ``linear_units``, one for all layers or a list.
         macaron_units: Those of the first feed-forward module; ``units`` if None.
         channels: ``conv_channels``; the width if None.
 

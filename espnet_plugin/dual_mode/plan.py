@@ -13,8 +13,8 @@ class TrainingPlan:
     """Batches and updates of a training.
 
     Attributes:
-        batches: Of each epoch.
-        accumulated: Batches of one update.
+        batches: Number of batches in each epoch.
+        accumulated: Number of batches in each update.
 
     Raises:
         UserError: If it makes no update.

@@ -24,8 +24,8 @@ def init_param(checkpoint: Union[str, Path], masks: str = "restart") -> str:
     :func:`load_pretrained_encoder` does.
 
     Args:
-        checkpoint: Of the SSL model.
-        masks: Of ``MASKS``.
+        checkpoint: Checkpoint of the SSL model.
+        masks: One of ``MASKS``.
 
     Raises:
         UserError: If ``masks`` is unknown, or the path has a colon, which separates the
@@ -47,8 +47,8 @@ def load_pretrained_encoder(
     nothing else; not so the feature statistics, which are no part of the encoder.
 
     Args:
-        encoder: Of the ASR model.
-        checkpoint: Of the SSL model.
+        encoder: Encoder of the ASR model.
+        checkpoint: Checkpoint of the SSL model.
         masks: ``restart``: the encoder's own masks and schedule stay as they are, and
             either side may lack them; ``keep``: they come from the checkpoint.
 
@@ -80,9 +80,9 @@ def check_same_encoder(
     """Refuse a pre-training whose encoder the fine-tuning could not start from.
 
     Args:
-        pretraining: Its configuration.
-        fine_tuning: Likewise.
-        options: Those of ``encoder_conf`` that shape the encoder.
+        pretraining: Configuration of the pre-training.
+        fine_tuning: Configuration of the fine-tuning.
+        options: Names of the options of ``encoder_conf`` that shape the encoder.
 
     Raises:
         UserError: If one of these is another, or what makes the features.

@@ -15,10 +15,11 @@ class DualModeStep:
     """``model_conf.dual_mode`` of a training configuration.
 
     Attributes:
-        full_weight: Of the loss of the dense full-context pass; 0: no such pass.
-        streaming_weight: Of the loss of the (sparse) streaming pass; 0: no such pass.
-        distillation_weight: Of the streaming pass's distance to the full-context one.
-        temperature: Of that distance.
+        full_weight: Weight of the dense full-context pass's loss; 0: no such pass.
+        streaming_weight: Weight of the (sparse) streaming pass's loss; 0: no such pass.
+        distillation_weight: Weight of the streaming pass's distance to the full-context
+            one.
+        temperature: Temperature that softens both passes for that distance.
         delay_frames: Encoder frames that the streaming pass may be later.
         sampling: ``both``: every step computes both passes. ``one``: a step draws one
             of them with a probability in proportion to its weight; the loss has the

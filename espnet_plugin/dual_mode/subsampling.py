@@ -54,9 +54,9 @@ class Subsampling(nn.Module):
 
     Args:
         input_size: Features a frame.
-        width: Of the encoder, and channels of the convolutions.
-        input_layer: Of ``INPUT_LAYERS``.
-        channels: Of each convolution; the width if None.
+        width: Width of the encoder, which the linear layer returns.
+        input_layer: A key of ``INPUT_LAYERS``.
+        channels: Channels of each convolution; the width if None.
 
     Attributes:
         stride: Feature frames from one encoder frame to the next.
@@ -146,10 +146,11 @@ class Subsampling(nn.Module):
         """Return what the streaming mode waits for.
 
         Args:
-            chunk: Encoder frames.
-            look_ahead: Encoder frames.
-            hop_ms: From one feature frame to the next.
-            window_ms: That one feature frame is computed from, centred (``n_fft``).
+            chunk: Encoder frames in a chunk.
+            look_ahead: Encoder frames after a chunk that it attends to.
+            hop_ms: Milliseconds from one feature frame to the next.
+            window_ms: Milliseconds that one feature frame is computed from, centred
+                (``n_fft``).
         """
         return Latency(
             chunk_ms=chunk * self.stride * hop_ms,

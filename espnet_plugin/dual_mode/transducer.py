@@ -73,7 +73,7 @@ class GreedySearch:
         decoder: ESPnet's ``TransducerDecoder``, in eval mode.
         joint_network: ESPnet's ``JointNetwork``, in eval mode.
         blank: Number of the blank token.
-        most_tokens: In one frame, so that a search always ends.
+        most_tokens: Most tokens in one frame, so that a search always ends.
     """
 
     def __init__(

@@ -43,9 +43,10 @@ class ModelCost:
     """What one kind of model costs, at any depth.
 
     Attributes:
-        train: Operations of forward and backward: of one layer, of two.
-        forward: Of encoder and CTC layer alone, likewise.
-        params: Number of weights, likewise.
+        train: Operations of forward and backward, with one layer and with two.
+        forward: Operations of encoder and CTC layer forward alone, with one layer and
+            with two.
+        params: Number of weights, with one layer and with two.
         width: Width of the encoder's output.
         frames_per_second: Rate of the encoder's output.
     """
@@ -62,7 +63,8 @@ class ModelCost:
         Args:
             layers: Layers of the encoder.
             seconds: Length of every utterance of the batch.
-            utterances: In the batch; relative positions are worked out once for all.
+            utterances: Utterances in the batch; relative positions are computed once
+                for all of them.
         """
         return self._each(self.train, layers, seconds, utterances)
 

@@ -40,14 +40,14 @@ class Hardware:
     Those of audio are as ``benchmarks/audio_rates.py`` measured them (docs/scaling.md).
 
     Attributes:
-        flops_per_second: That one device really reaches in training.
+        flops_per_second: Operations per second that one device reaches in training.
         devices: GPUs; 1 for training on the CPU.
         processes: Processes of stage 2.
         read_rate: Hours of audio checked in an hour by one process of stage 2.
-        write_rate: The same with writing a copy of another speed, or a cut one.
+        write_rate: The same where a copy of another speed, or a cut one, is written.
         stats_rate: Hours of audio in an hour of stage 3, one process.
         load_rate: Hours of audio that one loading process reads in an hour of training.
-        loaders: Such processes, on each device.
+        loaders: Loading processes on each device.
     """
 
     flops_per_second: float
@@ -122,10 +122,10 @@ class StageCost:
     Attributes:
         stage: Number of the stage.
         name: What it does.
-        hours: Wall-clock.
-        num_bytes: That it leaves on the disk.
-        read_bytes: That it reads of audio and cache.
-        sent_bytes: That devices exchange, each of them.
+        hours: Wall-clock hours.
+        num_bytes: Bytes that it leaves on the disk.
+        read_bytes: Bytes of audio and cache that it reads.
+        sent_bytes: Bytes that each device sends to others.
         limit: What sets the pace: ``compute``, ``loading``, or ``cores``.
     """
 

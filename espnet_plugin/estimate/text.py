@@ -35,8 +35,8 @@ def estimate_lines(
     Args:
         costs: Costs of the stages that would run.
         plan: What would be done.
-        corpus: With which audio.
-        assumptions: In words.
+        corpus: Description of the audio.
+        assumptions: The assumptions made, a line each.
         cached: Stage 5 as it would be with a teacher cache.
     """
     lines = ["Dry run: nothing is started. Assumed (override what is wrong):"]

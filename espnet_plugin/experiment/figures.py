@@ -41,8 +41,8 @@ class Cost(_Figures):
         flops: Floating-point operations of the model.
         teacher_flops: Operations of the frozen reference.
         epochs: Number of epochs.
-        redone_seconds: Lost by interruptions.
-        once: By name, what was done once before the epochs.
+        redone_seconds: Seconds lost by interruptions.
+        once: Figures of what was done once before the epochs, by name.
         per_epoch: An entry for each epoch.
         others: Keys that this version does not know.
         not_finite: Keys whose values are no finite numbers.

@@ -58,7 +58,7 @@ class Experiment(ExperimentPaths):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this plugin has begun or finished something here."""
+        """Whether this plugin has started or finished something here."""
         return self.meta_file.is_file() or self.request_file.is_file()
 
     @property

@@ -45,12 +45,13 @@ class ExportOptions:
         output_dir: The folder to write; in the experiment if not given.
         model_file: Name of the checkpoint; the best average if not given.
         features: Leave the front end out of the graph.
-        fbank_rate: In Hz, of a model that takes this plugin's Kaldi filter banks.
+        fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
+            banks.
         dev: A Kaldi data folder to try the export on.
-        dev_utterances: Of it, at most.
+        dev_utterances: Utterances of it that are tried, at most.
         int8: Also quantise.
         max_wer_loss: Points of word error rate that this may cost.
-        num_threads: Of onnxruntime while it is tried.
+        num_threads: Threads of onnxruntime while the export is tried.
     """
 
     target: str = "onnx"

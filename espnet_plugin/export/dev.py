@@ -32,9 +32,9 @@ def read_dev(folder: Path, rate: int, count: int) -> DevSet:
     """Read utterances of a Kaldi data folder, spread evenly over it.
 
     Args:
-        folder: With ``wav.scp``, ``text`` and ``utt2spk``.
-        rate: In Hz, which the audio must have.
-        count: Utterances at most.
+        folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
+        rate: Sampling rate in Hz, which the audio must have.
+        count: Utterances to read, at most.
 
     Raises:
         UserError: If the folder, a file or ``count`` is of no use.

@@ -17,15 +17,15 @@ class ModelFacts:
     Attributes:
         experiment: Name of its folder.
         checkpoint: Name of the checkpoint's file.
-        checkpoint_sha256: Of that file.
+        checkpoint_sha256: SHA-256 of that file.
         encoder: ESPnet's name of the encoder.
-        layers: Of the encoder.
+        layers: Number of encoder layers.
         parameters: Values of the encoder and the CTC layer.
         front_end: What computes features, one of the two names above; None: unknown,
             the model takes features.
         feature_dim: Numbers per feature frame.
-        sample_rate: In Hz; None if the front end is unknown.
-        hop: Samples per feature frame; None likewise.
+        sample_rate: Sampling rate in Hz; None if the front end is unknown.
+        hop: Samples per feature frame; None: unknown.
         stride: Feature frames per frame of the encoder.
         tokens: Symbols of the CTC layer by number.
         blank: Number of the blank.

@@ -39,16 +39,16 @@ class Int8Result:
         accepted: Whether its loss is within the limit, so that it was written.
         max_wer_loss: The limit, in points of word error rate.
         folder: Name of the data folder.
-        utterances: How many.
-        words: Of their transcripts.
-        wer_fp32: In percent.
-        wer_int8: In percent.
-        difference: Points; above zero, int8 is worse.
-        ci95: 95 % interval of it, by paired bootstrap.
-        p_value: Two-sided.
-        more_substitutions: Of int8 against fp32, in words.
-        more_deletions: The same.
-        more_insertions: The same.
+        utterances: Number of utterances.
+        words: Number of words in their transcripts.
+        wer_fp32: Word error rate of the file in 32 bits, in percent.
+        wer_int8: Word error rate of the file in 8 bits, in percent.
+        difference: The latter less the former, in points; above zero, int8 is worse.
+        ci95: 95 % interval of the difference, by paired bootstrap.
+        p_value: Two-sided p-value of the difference.
+        more_substitutions: Substitutions of int8 less those of fp32, in words.
+        more_deletions: Deletions of int8 less those of fp32, in words.
+        more_insertions: Insertions of int8 less those of fp32, in words.
         products: Matrix products that are quantised.
         kept_fp32: Layers of those that are not, because that lost too much.
         reason: Why it was not accepted; empty if it was.
@@ -94,7 +94,7 @@ def make_int8(
         target: The file to write; it is not there if the loss is too great.
         dev: Utterances with transcripts.
         max_wer_loss: Points of word error rate that may be lost.
-        threads: Of the runtime.
+        threads: Threads of the runtime.
 
     Returns:
         What was measured, and what the quantised model recognises by utterance.

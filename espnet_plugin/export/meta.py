@@ -17,7 +17,7 @@ _PACKAGES = ("espnet", "torch", "onnx", "onnxruntime", "sherpa-onnx")
 
 
 def graph_metadata(facts: ModelFacts) -> dict[str, str]:
-    """Return the properties that stand in the ONNX file itself."""
+    """Return the properties that are written into the ONNX file itself."""
     found = {
         "made_by": f"espnet_plugin {_version('espnet_plugin')}",
         "model_type": "ctc",
@@ -44,7 +44,7 @@ def describe(
     """Return the content of ``meta.json``, less the table of files.
 
     Args:
-        facts: Of the model.
+        facts: Facts about the model.
         target: ``onnx`` or ``sherpa-onnx``.
         port: The form of the graph.
         verified: What was compared.

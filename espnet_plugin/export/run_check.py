@@ -30,9 +30,9 @@ class RunnerCheck:
     Attributes:
         script: Its name.
         model: The file that it ran.
-        utterances: How many it was given.
-        same_texts: Of how many its text was the expected one: ESPnet's, or, of a
-            quantised file, that of the file by the check before.
+        utterances: Number of utterances it was given.
+        same_texts: Number of utterances with the expected text: ESPnet's, or, for a
+            quantised file, what the check before recognised with the file.
     """
 
     script: str

@@ -22,7 +22,7 @@ class Target:
     """A kind of device.
 
     Attributes:
-        name: As ``--target`` has it.
+        name: Its name, as ``--target`` takes it.
         port: The form of the graph.
         tokens: Symbols in ``tokens.txt``.
         runner: The script to copy.

@@ -60,8 +60,8 @@ class DevCheck:
 
     Attributes:
         folder: Name of the data folder.
-        utterances: How many.
-        same_tokens: Of how many both recognised the same.
+        utterances: Number of utterances compared.
+        same_tokens: Number of utterances of which both recognised the same tokens.
         max_difference: Largest difference of two log-probabilities.
     """
 
@@ -207,7 +207,7 @@ def machine_paths() -> list[str]:
         str(Path(__file__).resolve().parents[2]),
         *site.getsitepackages(),
     }
-    # One of a single part, "/root" or "/data", may stand there by chance.
+    # One of a single part, "/root" or "/data", may be in it by chance.
     return sorted(path for path in paths if len(Path(path).parts) > 2)
 
 

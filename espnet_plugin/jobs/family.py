@@ -152,7 +152,7 @@ def finetune_together(
         output: Prefix of the folders; ``_<n>l`` is put behind, and ``_family`` for what
             is trained.
         seed: Seed of the fine-tuning.
-        alone: By size, the epochs of further training of what was cut out.
+        alone: Epochs by size that the model of it, once cut out, is trained further.
 
     Raises:
         UserError: If the EncRL run is not finished or was another one, or ``alone``

@@ -74,7 +74,7 @@ def join_trainings(options: Sequence[str], seconds: float = 24 * 3600.0) -> None
         seconds: Longest wait from one training to the next.
 
     Raises:
-        UserError: If the first process failed, or nothing was heard in that time.
+        UserError: If the first process failed, or began no training in that time.
     """
     meeting = _needed_file(options)
     number = 1
@@ -96,7 +96,7 @@ def _wait_for(meeting: Path, number: int, seconds: float) -> bool:
             return False
         if time.monotonic() > limit:
             raise UserError(
-                f"nothing was heard of the first process in {seconds:g} s: see its "
+                f"the first process announced no training in {seconds:g} s: see its "
                 f"log; all processes need {meeting.parent}"
             )
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""One training in a folder: begun once, gone on with, and finished as a whole."""
+"""One training in a folder: started once, resumed, and finished as a whole."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ def trained(
     """Train in ``folder`` unless the same training is finished there.
 
     It counts as finished when the block that follows has ended without an exception, so
-    that block is the place to write what is made of it. An interrupted training is gone
-    on with.
+    that block is the place to write what is made of it. An interrupted training is
+    resumed.
 
     Args:
         folder: The experiment folder.
@@ -76,7 +76,7 @@ def trained(
         if first and training.config_file is None:
             write_yaml(config_file, training.request.config)
         cmd = ["--config", str(config_file), "--output_dir", str(folder)]
-        # What an interrupted run left is gone on from, as asr.sh does.
+        # An interrupted run is resumed, as asr.sh does.
         cmd += ["--resume", "true", *training.options, *training.start]
         train_task(training.task, cmd)
         yield first

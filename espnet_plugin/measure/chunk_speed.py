@@ -21,7 +21,7 @@ def frames_ms(config: Mapping[str, Any]) -> dict[str, float]:
     """Return ``hop_ms`` of the features and, of those of audio, ``window_ms``.
 
     Args:
-        config: Of the experiment, as ``config.yaml`` holds it.
+        config: Configuration of the experiment, as ``config.yaml`` holds it.
     """
     if config.get("frontend") is None:
         return {"hop_ms": _HOP_MS}
@@ -48,7 +48,7 @@ def chunk_rtf(
 
     Args:
         encoder: Its mode is left as it was.
-        hop_ms: From one feature frame to the next.
+        hop_ms: Milliseconds from one feature frame to the next.
         chunks: How many are timed.
         threads: Threads of torch while measuring; restored afterwards.
 

@@ -37,7 +37,7 @@ def peak_memory_mb(
     checkpoint), nor is Python.
 
     Args:
-        model_dir: With ``config.yaml``.
+        model_dir: Folder with ``config.yaml``.
         model_file: Name of the checkpoint in it.
         audio_seconds: Length of the utterance, of noise.
         threads: Threads of torch.

@@ -37,7 +37,7 @@ def count_macs(
 
     Args:
         model: Its mode is left as it was.
-        sample_rate: In Hz.
+        sample_rate: Sampling rate in Hz.
         audio_seconds: Length of the utterance.
     """
     speech, lengths = make_input(model, sample_rate, audio_seconds)
@@ -65,7 +65,7 @@ def encoder_rtf(
 
     Args:
         model: Its mode and its device are left as they were.
-        sample_rate: In Hz.
+        sample_rate: Sampling rate in Hz.
         audio_seconds: Length of the utterance.
         threads: Threads of torch while measuring; restored afterwards.
         runs: How many times.
@@ -133,10 +133,10 @@ def write_rtf(
     also what :func:`~espnet_plugin.measure.chunk_speed.chunk_rtf` returns.
 
     Args:
-        model_dir: With ``config.yaml`` and a checkpoint.
+        model_dir: Folder with ``config.yaml`` and a checkpoint.
         model_file: Name of the checkpoint; the best by default.
         overwrite: Measure again where ``rtf.json`` is newer than the checkpoint.
-        options: Of :func:`encoder_rtf`.
+        options: Keyword arguments of :func:`encoder_rtf`.
 
     Returns:
         The path of ``rtf.json``.

@@ -69,7 +69,7 @@ class GatePruner:
         sparsity: Share of all their weights that ought to be zero.
         eta: Weight of the penalty, per weight that is kept.
         threshold: Where the thresholds start.
-        temperature: Of the sigmoid, first and last; a cosine between.
+        temperature: First and last temperature of the sigmoid; a cosine between.
 
     Raises:
         UserError: If a number is out of range.
@@ -110,7 +110,7 @@ class GatePruner:
 
     @property
     def temperature(self) -> float:
-        """Of the sigmoid, now."""
+        """Current temperature of the sigmoid."""
         return self._gates[0].temperature
 
     def penalty(self) -> Optional[torch.Tensor]:

@@ -17,13 +17,13 @@ _ORIGINAL, _MASK = "_orig", "_mask"
 def prune_once(
     modules: Sequence[tuple[str, nn.Module]], share: float, per_tensor: bool = True
 ) -> None:
-    """Set the smallest weights to zero, for good and without any training.
+    """Set the smallest weights to zero, for good and without training.
 
     Args:
         modules: With a ``weight``; changed in place.
-        share: Of their weights, 0 to 1.
-        per_tensor: The same share of every tensor, as in the EncRL paper's code; or
-            the smallest ones of all tensors together.
+        share: Share of their weights that becomes zero, 0 to 1.
+        per_tensor: Whether the same share of every tensor becomes zero, as in the EncRL
+            paper's code; else the smallest weights of all tensors together.
 
     Raises:
         UserError: If ``share`` is not below 1.

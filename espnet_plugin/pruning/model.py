@@ -50,9 +50,9 @@ class ESPnetPrunedModel(ESPnetASRModel):
         """Install masks on the encoder's blocks.
 
         Args:
-            name: Of ``PRUNERS``.
+            name: A key of ``PRUNERS``.
             conf: Its options.
-            nonzero: Parameters of the whole model that shall be left.
+            nonzero: Parameters of the whole model that are to be left.
             updates: Batches of the training in all.
             without: Sub-modules that stay dense.
 
@@ -113,8 +113,8 @@ def plain_state(name: str, state: Mapping[str, torch.Tensor]) -> dict:
     """Return the stock tensors of a checkpoint, masks multiplied in.
 
     Args:
-        name: Of the pruner.
-        state: Of an :class:`ESPnetPrunedModel`.
+        name: Name of the pruner, a key of ``PRUNERS``.
+        state: Tensors of an :class:`ESPnetPrunedModel`.
     """
     stock = {k: v for k, v in state.items() if k not in (_UPDATE, _FINAL)}
     return PRUNERS[name].plain_state(stock)

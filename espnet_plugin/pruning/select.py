@@ -57,7 +57,7 @@ def final_sparsity(
     Args:
         model: The dense model.
         modules: Those that are pruned; the rest of the model stays.
-        nonzero: Parameters of the model that shall be left.
+        nonzero: Parameters of the model that are to be left.
 
     Raises:
         UserError: If the rest alone has more, or the model has fewer to begin with.

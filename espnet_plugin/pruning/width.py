@@ -200,7 +200,7 @@ def refit_positions(
 
     Args:
         weight: ``(channels, old width)``.
-        width: Of the new codes.
+        width: Channels of the new codes.
         frames: Distances up to this many frames count.
         ridge: What a squared weight costs, in mean squares of the difference.
     """

@@ -25,7 +25,7 @@ def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
 
     Args:
         folder: The recipe's.
-        output_dir: As of :func:`import_recipe`.
+        output_dir: See :func:`import_recipe`.
 
     Returns:
         Its path; None if there is none.

@@ -63,7 +63,7 @@ class AudioReader:
 
     Args:
         path: Whatever libsndfile reads: WAV, FLAC, MP3, OGG, Opus...
-        sample_rate: The rate that the blocks shall have, in Hz.
+        sample_rate: The rate that the blocks are to have, in Hz.
         channel: The channel to take, counted from 1; the mean of all if None.
 
     Attributes:

@@ -51,8 +51,8 @@ def judge_set(
 
     Args:
         model: The model of the recogniser.
-        recogniser: As it will be used.
-        data_dir: With ``wav.scp`` (of files) and ``text``.
+        recogniser: The recogniser, set up as it will be used.
+        data_dir: Kaldi folder with ``wav.scp`` (of files) and ``text``.
 
     Raises:
         UserError: If a file of the folder is missing or bad, or the two name different

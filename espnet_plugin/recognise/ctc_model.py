@@ -12,10 +12,10 @@ class CtcModel(Protocol):
 
     Attributes:
         sample_rate: The rate of the samples it takes, in Hz.
-        tokens: By number.
+        tokens: Symbols of the CTC layer by number.
         token_type: ``char``, ``bpe``, ``word`` or ``phn``: how tokens write words.
         blank: Number of the blank.
-        frame_seconds: From one frame of the output to the next.
+        frame_seconds: Seconds from one frame of the output to the next.
         first_frame_seconds: Centre of what the first frame is computed from.
     """
 

@@ -27,16 +27,16 @@ class EspnetCtcModel:
     """A plain ESPnet CTC experiment, or a dual-mode one that hears whole files.
 
     Args:
-        folder: With ``config.yaml`` and a checkpoint.
+        folder: Experiment folder with ``config.yaml`` and a checkpoint.
         model_file: Name of the checkpoint; the best one if None.
 
     Attributes:
         checkpoint: Path of the checkpoint.
-        tokens: By number.
+        tokens: Symbols of the CTC layer by number.
         token_type: How tokens write words.
         blank: Number of the blank.
-        sample_rate: In Hz.
-        frame_seconds: From one frame of the output to the next.
+        sample_rate: Sampling rate in Hz.
+        frame_seconds: Seconds from one frame of the output to the next.
         first_frame_seconds: Centre of what the first frame is computed from.
 
     Raises:

@@ -63,7 +63,7 @@ class Hotwords:
     may write a word in any pieces.
 
     Args:
-        phrases: At least one.
+        phrases: The phrases, at least one.
         vocabulary: The tokens of the model.
 
     Raises:
@@ -144,7 +144,7 @@ def read_hotwords(
 
     Raises:
         UserError: Naming the line, if a weight is not a number above zero, or a phrase
-            stands there twice; or if the file is missing or holds no phrase.
+            is listed twice; or if the file is missing or holds no phrase.
     """
     path = Path(path)
     if not default_weight > 0 or default_weight == float("inf"):
@@ -165,7 +165,7 @@ def read_hotwords(
         source = f"{path}:{number}"
         text, weight = _split(line.strip(), source, default_weight)
         if text in phrases:
-            raise UserError(f"{source}: {text!r} stands there twice; keep one line")
+            raise UserError(f"{source}: {text!r} is listed twice; keep one line")
         phrases[text] = Phrase(text, weight, source)
     if not phrases:
         raise UserError(

@@ -42,7 +42,7 @@ class Segmenter:
     at the quietest place, perhaps within a word.
 
     Args:
-        sample_rate: In Hz.
+        sample_rate: Sampling rate in Hz.
         max_seconds: No piece is longer than this.
 
     Raises:

@@ -37,7 +37,7 @@ class Part:
     Attributes:
         start: Second it begins at.
         end: Second it ends at.
-        words: In order.
+        words: The words in order.
         alternatives: The best texts of this piece, the one of ``words`` first; without
             a beam that one alone.
     """

@@ -35,7 +35,7 @@ class Vocabulary:
     """The tokens of a CTC layer and how they are joined into words.
 
     Attributes:
-        tokens: By number.
+        tokens: Symbols of the CTC layer by number.
         kind: ``char`` (``<space>`` is the space), ``bpe`` (SentencePiece pieces),
             ``word`` or ``phn`` (each token stands alone).
         blank: Number of the blank.

@@ -131,8 +131,8 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
     if not tokens or tokens[0] != blank:
         first = repr(tokens[0]) if tokens else "none"
         raise UserError(
-            f"{config_file}: token 0 is {first}, but the CTC blank {blank!r} has to "
-            "stand there; take a reference with ESPnet's order of tokens"
+            f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}; "
+            "take a reference with ESPnet's order of tokens"
         )
 
 

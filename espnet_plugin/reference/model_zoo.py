@@ -45,7 +45,8 @@ def download_model(name: str) -> Path:
     except Exception as error:  # of the network, the hub, the archive, the disk
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{neither}, and could not be had from ESPnet's model zoo ({first_line}): "
-            "check the name and the network; or fetch it where there is one, and "
+            f"{neither}, and could not be fetched from ESPnet's model zoo "
+            f"({first_line}): check the name and the network; or fetch it where there "
+            "is one, and "
             f"{way_out}"
         ) from error

@@ -28,7 +28,7 @@ def dual_mode_pairs(
     take something from. Left out are rows that are not there or have no score.
 
     Args:
-        folder: With the models, ``asr_<row>_s<seed>_<mode>``.
+        folder: Folder with the models, ``asr_<row>_s<seed>_<mode>``.
         decoding: The decoding whose scores count.
         test_set: Name of the set whose scores count.
     """

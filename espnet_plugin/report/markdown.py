@@ -89,12 +89,12 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
     """Replace what stands between the marks by ``block``, and leave the rest alone.
 
     Raises:
-        UserError: If the marks do not stand there once each and in order.
+        UserError: If the marks are not in it once each and in order.
     """
     if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
         raise UserError(
-            f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, where the "
-            "tables are to stand; it was left as it is"
+            f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, between "
+            "which the tables go; it was left as it is"
         )
     before, rest = text.split(BEGIN_MARK)
     if END_MARK not in rest:

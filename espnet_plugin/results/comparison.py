@@ -21,7 +21,7 @@ class Comparison:
         first: The one that is compared with.
         second: The one that is compared.
         result: The second's errors against the first's.
-        common: On how many utterances, if not on the whole set of each.
+        common: Number of utterances compared, if not the whole set of each.
         part: Which of their models were compared, in words; empty if all.
     """
 

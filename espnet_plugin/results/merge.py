@@ -67,8 +67,9 @@ def merge(
     retained = retained_of(merged, runs).names
     if retained:
         logging.warning(
-            "kept from the results.json that was there, and marked in the tables, for "
-            "want of their folders: %s; another --results_json leaves them out",
+            "kept from the results.json that was there, and marked in the tables, "
+            "since their folders are not given: %s; another --results_json leaves them "
+            "out",
             ", ".join(retained),
         )
     test_sets = {**old.test_sets, **new.test_sets}

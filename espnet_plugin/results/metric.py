@@ -95,12 +95,12 @@ class Metric:
         columns: Where it is shown.
         average: What becomes of the known figures of several seeds.
         is_cost: Whether it is paid for making a model: it is then added up with that of
-            shared runs and over families, stands in the aggregates within
+            shared runs and over families, is in the aggregates within
             ``own_cost_mean`` and ``whole_cost_mean``, and is not known as soon as a
             part of it is not.
-        aggregated: Whether it stands in the aggregates.
-        ranged: Whether its lowest and highest seed stand there too.
-        intervals: Its intervals, which stand there too.
+        aggregated: Whether the aggregates hold it.
+        ranged: Whether the aggregates hold its lowest and highest seed, too.
+        intervals: Its intervals, which the aggregates hold, too.
     """
 
     name: str

@@ -11,7 +11,7 @@ folder with a `FileValue`, and is kept in ``results.json`` under the metric's na
         (Column(COST, "energy (J)", figure(fixed(1)), optional=True, note="..."),),
     )
 
-Columns and the notes below the tables stand in the order of the entries.
+Columns and the notes below the tables are in the order of the entries.
 """
 
 from typing import Iterator

@@ -24,11 +24,12 @@ class Epoch:
     """What one "epoch results" line says; None where it does not, or says nan.
 
     Attributes:
-        number: From 1.
-        dev_loss: On the development set: CTC's, or the whole loss where there is an
-            attention decoder (or no CTC). The whole loss of other models may hold what
-            differs between methods: intermediate layers, a teacher.
-        dev_cer: In percent: of the CTC output, of the attention decoder without one.
+        number: Number of the epoch, from 1.
+        dev_loss: Loss on the development set: CTC's, or the whole loss where there is
+            an attention decoder (or no CTC). The whole loss of other models may hold
+            what differs between methods: intermediate layers, a teacher.
+        dev_cer: Character error rate on the development set in percent: of the CTC
+            output, or of the attention decoder without one.
         train_seconds: Wall-clock time of the training steps.
     """
 

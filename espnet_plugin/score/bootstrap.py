@@ -117,7 +117,7 @@ def bootstrap_interval(
             speaker.
         words: Length of the reference of each, shape (units,).
         resamples: How many bootstrap samples.
-        seed: Of the draws; the same seed gives the same interval.
+        seed: Seed of the draws; the same seed gives the same interval.
 
     Returns:
         (low, high), in percent. A sample in which no reference has a word is left out.
@@ -149,10 +149,10 @@ def paired_bootstrap(
 
     Args:
         first_errors: Errors of each unit, shape (units,); may be means over seeds.
-        second_errors: The same of the other system.
+        second_errors: Errors of each unit of the other system.
         words: Length of the reference of each unit.
         resamples: How many bootstrap samples.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         UserError: If no reference has a word, or ``resamples`` is below one.

@@ -52,7 +52,7 @@ def read_trn(path: PathLike) -> dict[str, str]:
                 "run ESPnet's scoring stage again"
             )
         if match["name"] in texts:
-            raise UserError(f"{path}:{number}: ({match['name']}) stands there twice")
+            raise UserError(f"{path}:{number}: ({match['name']}) is listed twice")
         texts[match["name"]] = match["text"].strip()
     return texts
 
@@ -61,7 +61,7 @@ def split_trn_name(name: str, utterances: Mapping[str, Any]) -> tuple[str, str]:
     """Take ``speaker-utterance`` apart; both may have hyphens themselves.
 
     Args:
-        name: As it stands in the brackets.
+        name: The name in the brackets.
         utterances: Names that are known, of the recognised ``text`` for one; may be
             empty. Without them an utterance is taken to begin with its speaker, as
             Kaldi asks for, and the speaker to end at the first hyphen otherwise.
@@ -108,9 +108,7 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
     for name in references:
         speaker, utterance = split_trn_name(name, utterances)
         if utterance in speakers:
-            raise UserError(
-                f"{reference}: the utterance {utterance} stands there twice"
-            )
+            raise UserError(f"{reference}: the utterance {utterance} is listed twice")
         speakers[utterance] = speaker
         names[name] = utterance
     if by_character:

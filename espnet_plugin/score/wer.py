@@ -97,10 +97,10 @@ class Score:
     Attributes:
         utterances: In the order of the reference file.
         wer_ci95: 95 % interval of the word error rate, (low, high) in percent.
-        cer_ci95: The same of the character error rate.
+        cer_ci95: 95 % interval of the character error rate, (low, high) in percent.
         unit: What the bootstrap drew, "utterance" or "speaker".
         resamples: How many times it drew.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
 
     utterances: tuple[UtteranceScore, ...]
@@ -272,10 +272,10 @@ def score_texts(
         speakers: Speaker by utterance; may know more utterances.
         unit: What the bootstrap draws, "utterance" or "speaker".
         resamples: How many bootstrap samples.
-        seed: Of the draws.
+        seed: Seed of the draws.
         reference_name: What to call the references in a message, a file's name say.
-        hypothesis_name: The same of the hypotheses.
-        speakers_name: The same of the speakers.
+        hypothesis_name: What to call the hypotheses.
+        speakers_name: What to call the speakers.
 
     Raises:
         UserError: If utterances are missing or surplus, if no reference has a word,

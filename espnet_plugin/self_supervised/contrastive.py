@@ -71,7 +71,7 @@ def draw_distractors(
         counts: ``(batch,)``, masked frames.
         slots: The largest of them.
         number: Distractors of each.
-        generator: On the processor; torch's own if None.
+        generator: Random numbers, on the CPU; torch's own if None.
 
     Returns:
         ``(batch, slots, number)``, slots, never a frame's own; 0 where there is no

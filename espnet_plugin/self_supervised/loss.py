@@ -27,10 +27,11 @@ class Wav2Vec2Loss(AbsSSLLoss):
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
 
     Args:
-        encoder_output_size: Of the encodings; ESPnet's task gives it.
-        target_size: Of the local features, e.g. 512 with ``wav2vec_cnn``.
-        mask_util: Which of the task's ``util`` masks.
-        options: Of :class:`~espnet_plugin.self_supervised.wav2vec2.Wav2Vec2Objective`.
+        encoder_output_size: Width of the encodings; ESPnet's task gives it.
+        target_size: Width of the local features, e.g. 512 with ``wav2vec_cnn``.
+        mask_util: Name of the entry of the task's ``util`` that masks.
+        options: The options that
+            :class:`~espnet_plugin.self_supervised.wav2vec2.Wav2Vec2Objective` takes.
 
     Raises:
         UserError: If an option is unknown or out of range.
@@ -65,7 +66,7 @@ class Wav2Vec2Loss(AbsSSLLoss):
 
         Args:
             update: Updates made so far.
-            updates: Of the training in all, if known.
+            updates: Updates of the whole training, if known.
         """
         self.objective.set_update(int(update), updates)
 

@@ -53,7 +53,7 @@ class SpanMask(nn.Module):
         Args:
             lengths: ``(batch,)``, valid frames.
             frames: Frames with padding.
-            generator: On the processor; torch's own if None.
+            generator: Random numbers, on the CPU; torch's own if None.
 
         Returns:
             ``(batch, frames)``, True where masked. Utterances shorter than a span have

@@ -32,10 +32,11 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
       abstract was at hand: weights, masks and schedule are our design.
 
     Args:
-        full_weight: Of the full pass's loss; 0 leaves the pass out.
-        streaming_weight: Of the streaming pass's.
-        distillation_weight: Of the divergence of the streaming pass's choice among the
-            candidates from that of the full pass, which gets no gradient from it.
+        full_weight: Weight of the full pass's loss; 0 leaves the pass out.
+        streaming_weight: Weight of the streaming pass's loss; 0 leaves the pass out.
+        distillation_weight: Weight of the divergence of the streaming pass's choice
+            among the candidates from that of the full pass, which gets no gradient
+            from it.
         sampling: ``both`` passes at each step, or ``one``, drawn in the proportion of
             the weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
         others: Those of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.

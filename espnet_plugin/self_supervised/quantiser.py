@@ -55,14 +55,14 @@ class GumbelQuantiser(nn.Module):
     began with 4 and 13 entries of 64 in use, standardised ones with 43 and 46.
 
     Args:
-        input_size: Of the frames.
-        output_size: Of the vectors.
-        codebooks: Choices side by side.
-        entries: Of each codebook.
-        code_size: Of the joined entries; a multiple of ``codebooks``.
+        input_size: Width of the frames.
+        output_size: Width of the quantised vectors.
+        codebooks: Number of codebooks; each frame has one entry of each.
+        entries: Number of entries in each codebook.
+        code_size: Width of the joined entries; a multiple of ``codebooks``.
 
     Attributes:
-        temperature: Of the softmax that gradients take; set from outside.
+        temperature: Temperature of the softmax that gradients take; set from outside.
 
     Raises:
         UserError: If a size is out of range.
@@ -166,9 +166,9 @@ def gumbel_temperature(
 
     Args:
         update: Updates made so far.
-        updates: Of the training in all, if known.
-        start: At the first update.
-        end: The lowest.
+        updates: Updates of the whole training, if known.
+        start: Temperature at the first update.
+        end: Lowest temperature.
         decay: Factor from one update to the next. If None, such that the lowest is
             reached after 0.7 of ``updates``, about where [0] reaches it; 0.999995, its
             factor, if those are not known.

@@ -76,15 +76,15 @@ class Wav2Vec2Objective(nn.Module):
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 3.2, Eq. 2 to 4
 
     Args:
-        encoder_size: Of the encodings.
-        target_size: Of the local features; ``encoder_size`` if None.
-        project_size: Of the space in which both are compared.
-        codebooks: Of the quantiser.
-        entries: Of each codebook.
-        code_size: Of the joined entries.
-        distractors: Of each masked frame.
-        temperature: Of the contrastive loss.
-        diversity_weight: Of the diversity loss.
+        encoder_size: Width of the encodings.
+        target_size: Width of the local features; ``encoder_size`` if None.
+        project_size: Width of the space in which both are compared.
+        codebooks: Number of the quantiser's codebooks.
+        entries: Number of entries in each codebook.
+        code_size: Width of the joined entries.
+        distractors: Number of distractors for each masked frame.
+        temperature: Temperature of the contrastive loss.
+        diversity_weight: Weight of the diversity loss.
         drop_equal: Leave out distractors quantised as the true target is, as the
             authors' code does. Eq. 3 has them.
         gumbel_start: Temperature of the quantiser's softmax at the first update.
@@ -135,7 +135,7 @@ class Wav2Vec2Objective(nn.Module):
 
         Args:
             update: Updates made so far.
-            updates: Of the training in all, if known.
+            updates: Updates of the whole training, if known.
         """
         self.quantiser.temperature = gumbel_temperature(update, updates, **self._gumbel)
 
@@ -152,7 +152,7 @@ class Wav2Vec2Objective(nn.Module):
             features: ``(batch, frames, target_size)``, nothing masked in them.
             valid: ``(batch, frames)``, False where there is padding.
             mask: ``(batch, frames)``, True where the encoder has to guess.
-            generator: Of the distractors, on the processor; torch's own if None.
+            generator: Draws the distractors, on the CPU; torch's own if None.
 
         Raises:
             UserError: If the features are not as wide as said, or no utterance has two
@@ -199,7 +199,7 @@ class Wav2Vec2Objective(nn.Module):
 
         Args:
             encodings: ``(batch, frames, encoder_size)``.
-            targets: From :meth:`targets`.
+            targets: What :meth:`targets` returned.
         """
         contexts = self.project(targets.slots.take(encodings))
         logits = candidate_logits(

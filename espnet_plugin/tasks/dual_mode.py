@@ -96,8 +96,8 @@ def start(
 
     Args:
         model: The supernet.
-        path: Of a pre-training or of another dual-mode training; its encoder must
-            have the same tensors, masks aside.
+        path: Checkpoint of a pre-training or of another dual-mode training; its
+            encoder must have the same tensors, masks aside.
         masks: See :func:`load_pretrained_encoder`.
         whole: The output layers as well; tokens must be the same.
 

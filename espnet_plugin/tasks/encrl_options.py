@@ -30,7 +30,7 @@ class DataTables:
 
     Attributes:
         train: Path, name and type of each table of the training data.
-        valid: The same of the development data.
+        valid: Path, name and type of each table of the development data.
         train_shapes: Shape files of the training data.
         valid_shapes: Shape files of the development data.
     """
@@ -46,8 +46,8 @@ class CacheOptions:
     """Where the reference's outputs are stored.
 
     Attributes:
-        folder: Filled once, then read.
-        top: Store only so many tokens of each frame; 0: all.
+        folder: Folder that is filled once and then read.
+        top: Number of most probable tokens stored for each frame; 0: all.
         changing: Options that change the audio from epoch to epoch, which no cache
             can follow.
     """
@@ -215,7 +215,7 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         "--student_dtype",
         choices=tuple(DTYPES),
         default="float32",
-        help="Of the products in the student's encoder while EncRL trains it; "
+        help="Type of the products in the student's encoder while EncRL trains it; "
         "bfloat16 where the hardware is fast at it. Weights and updates stay in "
         "single precision. On GPUs --use_amp does as much",
     )
@@ -223,7 +223,7 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         "--teacher_dtype",
         choices=tuple(DTYPES),
         default="float32",
-        help="Of the products in the reference's encoder; bfloat16 where the "
+        help="Type of the products in the reference's encoder; bfloat16 where the "
         "hardware is fast at it",
     )
     group.add_argument(
@@ -236,7 +236,7 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         "--teacher_cache_top",
         type=int,
         default=0,
-        help="Store only so many tokens of each frame (0: all)",
+        help="Number of most probable tokens stored for each frame (0: all)",
     )
 
 

@@ -40,7 +40,7 @@ class EncRLSetup:
         options: What was asked for.
 
     Attributes:
-        options: The same.
+        options: What was asked for.
         teacher: The frozen reference.
         reference_args: Its training configuration.
         layers: The student's layers.

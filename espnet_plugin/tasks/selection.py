@@ -50,8 +50,8 @@ class SelectedBatches(AbsSampler):
         book: Where the training notes the losses.
         rebuild: Makes batches of the utterances it is given.
         folder: Keeps the scores that each epoch began with, for resuming.
-        seed: Of the training: ESPnet asks for an epoch as ``seed + epoch``.
-        max_epoch: Of the training.
+        seed: Seed of the training: ESPnet asks for an epoch as ``seed + epoch``.
+        max_epoch: Number of the training's last epoch.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ def rebuild_batches(args: argparse.Namespace, folder: Path) -> Callable:
     """Return what makes batches, as ESPnet does, of some of the utterances.
 
     Args:
-        args: Of the training.
+        args: ESPnet's options of the training.
         folder: For the shape files of the utterances that were chosen.
     """
     rank = dist.get_rank() if is_distributed() else 0

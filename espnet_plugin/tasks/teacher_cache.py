@@ -61,7 +61,7 @@ def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingB
 
     Args:
         task: Whose batches they are.
-        args: Of the training.
+        args: ESPnet's options of the training.
     """
     # Everything, whatever the first epoch would choose.
     args = argparse.Namespace(**{**vars(args), "data_selection_conf": {}})
@@ -86,7 +86,7 @@ def build_cache(
     computed now or for an earlier run: a run's cost does not depend on the others'.
 
     Args:
-        options: Of the training, with ``cache``.
+        options: EncRL options of the training, with ``cache`` set.
         teacher: The reference.
         seconds_per_input: See :mod:`espnet_plugin.tasks.asr`.
         batches: Makes the batches, if the cache is not there yet.

@@ -144,7 +144,7 @@ class CostTrainer(Trainer):
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
-    """Warn of updates that were left out for want of a finite gradient, or give up."""
+    """Warn of updates skipped because the gradient was not finite, or give up."""
     updates, done = (
         sum(math.isfinite(step.value) for step in reporter.stats.get(name, ()))
         for name in ("train_time", "grad_norm")
@@ -156,7 +156,7 @@ def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
             f"the data; {options.output_dir} keeps the checkpoint of the epoch before"
         )
     if done < updates:
-        logging.warning("%s had no finite gradient and were left out", skipped)
+        logging.warning("%s had no finite gradient and were skipped", skipped)
 
 
 class _Sized:

@@ -14,8 +14,8 @@ def run_in(dtype: torch.dtype, encoder: torch.nn.Module) -> None:
     GPU.
 
     Args:
-        dtype: Of the encoder's products (``torch.autocast``).
-        encoder: Of an ESPnet model; its ``forward`` is replaced.
+        dtype: Type of the encoder's products (``torch.autocast``).
+        encoder: Encoder of an ESPnet model; its ``forward`` is replaced.
     """
     forward = encoder.forward
 

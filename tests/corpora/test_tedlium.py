@@ -176,7 +176,7 @@ def test_join_suffixes_in_pairs():
         ("talk 1 speaker 0.5", "talk.stm:2"),
         ("talk 1 speaker x 1.5 <o> word", "'x' is no time"),
         ("talk 1 speaker 2.5 1.5 <o> word", "from 2.5 to 1.5 s"),
-        ("talk 1 speaker 0.5 1.5 <o> other", "talk-0000050-0000150 stands there twice"),
+        ("talk 1 speaker 0.5 1.5 <o> other", "talk-0000050-0000150 is listed twice"),
     ],
 )
 def test_bad_lines_are_named(line, named):

@@ -57,7 +57,7 @@ def test_an_empty_transcript(folder):
 
 def test_a_repeated_name_and_a_wrong_encoding(folder):
     (folder / "text").write_text("a-1 X\na-1 Y\n")
-    refuse(folder, "text:2: 'a-1' stands there twice")
+    refuse(folder, "text:2: 'a-1' is listed twice")
     (folder / "text").write_bytes("a-1 GRÜẞ\n".encode("utf-16"))
     refuse(folder, "text is not UTF-8")
 

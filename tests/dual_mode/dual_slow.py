@@ -83,7 +83,8 @@ def slow_encode(state, features, layers, heads, chunk=None, left=0, ahead=0, kee
     Args:
         state: Tensors, float64.
         features: ``(frames, bins)``.
-        chunk, left, ahead: Of the streaming mode; the full mode if None.
+        chunk, left, ahead: Encoder frames of the streaming mode: of a chunk, before it
+            and after it. The full mode if ``chunk`` is None.
         keep: Channels that the normalisation of each layer's convolution runs over.
 
     Returns:

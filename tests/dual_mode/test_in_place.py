@@ -16,7 +16,7 @@ def random(*shape, seed):
 
 
 def kl(p, q):
-    """Of two lists of probabilities, in nats."""
+    """Divergence of two lists of probabilities, in nats."""
     return sum(a * math.log(a / b) for a, b in zip(p, q) if a > 0)
 
 

@@ -1,4 +1,4 @@
-"""A training folder is finished once, gone on with, and never mixed."""
+"""A training folder is finished once, can be resumed, and is never mixed."""
 
 import errno
 import logging

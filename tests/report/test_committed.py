@@ -51,9 +51,24 @@ def rebuild():
     return build
 
 
+def without_later_metrics(new, old):
+    """Leave out what is not known and had no key then: metrics that came later."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {
+            key: without_later_metrics(value, old.get(key))
+            for key, value in new.items()
+            if value is not None or key in old
+        }
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [without_later_metrics(*pair) for pair in zip(new, old)]
+    return new
+
+
 @pytest.mark.parametrize("name", AN4)
 def test_results_json(rebuild, name):
     old, new = committed_json(name), rebuild(name).to_dict()
+    for key in ("aggregates", "families"):
+        new[key] = without_later_metrics(new[key], old[key])
     # Written since: where nothing is said, the test set was scored.
     old.setdefault("on_dev", False)
     for one in old["comparisons"]:

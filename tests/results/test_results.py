@@ -191,7 +191,7 @@ def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog
     assert [row.get("kept", False) for row in content["rows"]] == [False, True]
     assert content["shared"][0]["kept"]
     assert content["aggregates"][0]["kept"] == ["asr_e2", "encrl_main"]
-    assert "for want of their folders: asr_e2, encrl_main;" in caplog.text
+    assert "since their folders are not given: asr_e2, encrl_main;" in caplog.text
     # Drawn again, it says so still; read again, it is not old any more.
     assert updated(file, [])["rows"] == content["rows"]
     again = updated(file, [theirs, mine[1], tmp_path / "mine/encrl_main"])

@@ -84,7 +84,7 @@ def test_damaged_transcripts_are_refused(tmp_path):
     with pytest.raises(UserError, match="ref.trn:3: no .speaker-utterance."):
         read_trn(tmp_path / "ref.trn")
     (tmp_path / "ref.trn").write_text("one\t(a-1)\ntwo\t(a-1)\n")
-    with pytest.raises(UserError, match="stands there twice"):
+    with pytest.raises(UserError, match="is listed twice"):
         read_trn(tmp_path / "ref.trn")
     write_trn(tmp_path / "score_wer", REFERENCES, {("t", "t-a"): "one"})
     with pytest.raises(UserError, match="hyp.trn lacks 2 of 3 utterances"):

@@ -31,7 +31,7 @@ def drawn(seed=0, number=6):
 
 
 def slow_loss(encodings, features, mask, distractors, temperature):
-    """Frame by frame, as Eq. 3 is written; and the accuracy likewise."""
+    """Frame by frame, as Eq. 3 is written; and the accuracy in the same way."""
 
     def cosine(a, b):
         dot = sum(x * y for x, y in zip(a, b))

@@ -83,7 +83,7 @@ class Espeak:
             voice: Language and variant, such as ``en-us+f3``.
             rate: Words per minute, 80 to 450.
             pitch: 0 to 99; 50 is the voice's own.
-            seed: Of the breath and roughness noise.
+            seed: Seed of the breath and roughness noise.
 
         Returns:
             Samples of shape (samples,), int16, at :data:`SAMPLE_RATE`.

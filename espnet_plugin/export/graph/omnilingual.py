@@ -15,12 +15,12 @@ _LEAST = 1e-9
 class OmnilingualRecogniser(nn.Module):
     """Samples of variance one, as that kind gives them, to log-probabilities.
 
-    A model with a corpus's normalisation needs the true level. It can be had, because
-    the variance of the samples falls short of one by ``EPSILON / (variance +
+    A model with a corpus's normalisation needs the true level. It can be computed,
+    because the variance of the samples falls short of one by ``EPSILON / (variance +
     EPSILON)``.
 
     Args:
-        recogniser: From samples and lengths.
+        recogniser: The recogniser from samples and their lengths.
         repeat: How often each frame is given: that kind's frames are of 20 ms.
         never: Numbers of tokens that must not win.
         vocabulary: Tokens.

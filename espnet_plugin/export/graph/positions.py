@@ -16,7 +16,7 @@ class _Positions(nn.Module):
     """Sine and cosine of positions.
 
     Args:
-        width: Of the encoder.
+        width: Width of the encoder.
     """
 
     def __init__(self, width: int):
@@ -55,7 +55,7 @@ class LegacyPositions(_Positions):
     So the positions depend on the size of the table, even for short utterances.
 
     Args:
-        width: Of the encoder.
+        width: Width of the encoder.
         table: Positions of the table in ESPnet.
     """
 

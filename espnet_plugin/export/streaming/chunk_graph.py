@@ -19,8 +19,8 @@ class Cache:
     """Something remembered from chunk to chunk.
 
     Attributes:
-        name: Of the graph's input; that of its output begins with ``next_``.
-        shape: Zeros of it begin an utterance.
+        name: Name of the graph's input; its output is ``next_`` and this name.
+        shape: Its shape; an utterance begins with zeros of it.
     """
 
     name: str
@@ -101,7 +101,7 @@ class ChunkGraph(nn.Module):
                 far as the left context reaches.
             present: ``()``, encoder frames that it has from the chunk on, as far as
                 the look-ahead reaches.
-            caches: Of the last call.
+            caches: What the last call returned.
 
         Returns:
             Log-probabilities ``(chunk, tokens)`` and the caches for the next call.

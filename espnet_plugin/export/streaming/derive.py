@@ -52,7 +52,8 @@ def export_streaming(
         output_dir: The folder to write; ``export/TARGET`` in the experiment if not
             given.
         model_file: Name of the checkpoint; that of ``bin/recognise`` if not given.
-        fbank_rate: In Hz, of a model that takes this plugin's Kaldi filter banks.
+        fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
+            banks.
         chunk_frames: Encoder frames a chunk; if None, the encoder's first option.
         calibration: Kaldi data folder. For ``sherpa-onnx`` and a model of audio alone:
             features of its kind are mapped to the model's by a matrix fitted on it.

@@ -31,13 +31,14 @@ class MatchLoss:
 
     Attributes:
         folder: Name of the data folder.
-        fitted_on: Utterances.
-        utterances: That were compared.
-        words: In their transcripts.
-        rms: Of what is left of the features, in standard deviations of each.
-        wer_exact: In percent, of the model's own features.
-        wer_approximate: Of the others.
-        same_tokens: Utterances with the same tokens.
+        fitted_on: Number of utterances that the matrix was fitted on.
+        utterances: Number of utterances that were compared.
+        words: Number of words in their transcripts.
+        rms: Root mean square of what is left of the features, in standard deviations
+            of each.
+        wer_exact: Word error rate with the model's own features, in percent.
+        wer_approximate: Word error rate with the fitted features, in percent.
+        same_tokens: Number of utterances with the same tokens.
     """
 
     folder: str

@@ -61,7 +61,7 @@ class _Features:
             end if nothing is set.
         prepare: Makes the model's features of them, before normalisation; None: they
             are the model's.
-        normalise: Of the model, or None.
+        normalise: The model's normalisation, or None.
         loss: What is lost; None: nothing.
     """
 

@@ -28,8 +28,8 @@ class SubsampledFrames(nn.Module):
     So the last linear map reads what the convolutions write without moving it first.
 
     Args:
-        embed: In the form that the encoder has it; not changed.
-        scale: Of the output.
+        embed: The encoder's sub-sampling; not changed.
+        scale: Factor that the output is multiplied by.
     """
 
     def __init__(self, embed: Subsampling, scale: float):
@@ -129,8 +129,8 @@ class _Layer(nn.Module):
     """A :class:`ConformerLayer` without its batch axis.
 
     Args:
-        layer: To be rearranged.
-        codes: Of the distances, ``(distances, width)``.
+        layer: The layer to rearrange.
+        codes: Position codes of the distances, ``(distances, width)``.
         chunking: Chunk, left context and look-ahead.
         last: Nobody reads what this layer makes of the look-ahead: only its keys and
             values are computed there.

@@ -25,7 +25,7 @@ class StreamParity:
         lengths: Samples of the utterances.
         frames: Encoder frames that were compared, of all together.
         max_difference: Largest difference of two log-probabilities.
-        by_chunk: The same of the first chunks, the first one first.
+        by_chunk: The same for each of the first chunks, in order.
         same_tokens: Utterances of which the same was recognised: all.
     """
 

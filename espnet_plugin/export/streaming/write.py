@@ -25,11 +25,11 @@ def write_graph(
     """Trace a module and write it, with the weights, into one file.
 
     Args:
-        module: In any mode; it is put into eval mode.
-        example: Its inputs.
+        module: The module; it is put into evaluation mode.
+        example: Example of its inputs.
         path: The file to write.
-        inputs: Names.
-        outputs: Names.
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
         metadata: Properties of the file.
         axes: Those of free length, as torch's exporter takes them.
 
