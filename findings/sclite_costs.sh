@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
-# sclite: its alignment is not the cheapest one, so its error rate may be higher than
-# WER.
+# sclite: its alignment is not the one of fewest errors, so its error rate may be higher.
 #
 # The word error rate is the least number of substitutions, deletions and insertions
-# over the words of the reference; jiwer, MeetEval and kaldialign count that, and one
-# expects it of NIST's program. sclite minimises a cost instead: 4 for a substitution, 3
-# for a deletion or an insertion. Below, five substitutions (cost 20) are the fewest
+# over the words of the reference; jiwer and kaldialign count that, and one expects it of
+# NIST's program. sclite minimises a cost instead: 4 for a substitution, 3 for a deletion
+# or an insertion. Below, five substitutions (cost 20) are the fewest
 # errors, but three deletions, three insertions and two words that are right are cheaper
 # (18): six errors are reported for five, 75.0 % for 62.5 %. It is never less than WER,
 # and seldom more: where errors are many and words repeat.
 #
 # It matters when figures are compared: a paper that used sclite and a table made with
-# jiwer differ though models and texts are the same, and shares of substitutions,
-# deletions and insertions differ even where the sums agree.
+# jiwer differ though models and texts are the same.
 #
 # sclite comes from Debian's package sctk, unpacked here and not installed. SCLITE=p
 # takes another.

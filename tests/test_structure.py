@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
     bin
     baselines recipe
-    jobs estimate export recognise
+    jobs estimate recognise
+    export
     report
     results
     tasks measure launch

@@ -3,8 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Mapping
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -13,14 +15,25 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("experiment", type=Path, help="ESPnet experiment folder, with config.yaml")
+    add(
+        "experiments",
+        nargs="+",
+        type=Path,
+        metavar="EXPERIMENT",
+        help="ESPnet experiment folders, with config.yaml; a streaming (dual-mode) "
+        "model is exported chunk by chunk",
+    )
     add(
         "--target",
         default="onnx",
         choices=["onnx", "sherpa-onnx"],
         help="onnx: for any program with onnxruntime; sherpa-onnx: for its programs",
     )
-    add("--output_dir", type=Path, help="default: EXPERIMENT/export/TARGET")
+    add(
+        "--output_dir",
+        type=Path,
+        help="where a single model goes; default: EXPERIMENT/export/TARGET",
+    )
     add("--model_file", help="name of the checkpoint; default: the best average")
     add(
         "--features",
@@ -46,18 +59,82 @@ def get_parser() -> argparse.ArgumentParser:
         "--num_threads",
         type=int,
         default=1,
-        help="threads of onnxruntime while it is tried",
+        help="threads of onnxruntime while the export is checked",
+    )
+    add(
+        "--chunk_frames",
+        type=int,
+        help="encoder frames a chunk of a streaming model; default: the model's own",
+    )
+    add(
+        "--calibration",
+        type=Path,
+        help="Kaldi data folder on which a streaming model that takes raw audio is "
+        "fitted to the features of sherpa-onnx: an approximation, and marked as one",
     )
     return parser
 
 
 def export(args: argparse.Namespace) -> None:
-    """Do the work."""
+    """Export what is asked for.
+
+    Raises:
+        UserError: If options do not fit each other or the models.
+    """
+    if args.output_dir is not None and len(args.experiments) > 1:
+        raise UserError(
+            f"--output_dir {args.output_dir} is the folder of one model, and "
+            f"{len(args.experiments)} are given: export them one by one, or leave it "
+            "out"
+        )
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.export.derive import ExportOptions, export_model
+    from espnet_plugin.export.streaming.derive import export_streaming
+    from espnet_plugin.export.streaming.source import is_streaming
 
-    options = {k: v for k, v in vars(args).items() if k != "experiment"}
-    export_model(args.experiment, ExportOptions(**options))
+    options = ExportOptions(
+        **{name: getattr(args, name) for name in ExportOptions.__dataclass_fields__}
+    )
+    streaming = {
+        experiment: is_streaming(experiment) for experiment in args.experiments
+    }
+    _check_options(args, streaming)
+    for experiment in args.experiments:
+        if streaming[experiment]:
+            export_streaming(
+                experiment,
+                args.target,
+                args.output_dir,
+                args.model_file,
+                args.fbank_rate,
+                args.chunk_frames,
+                args.calibration,
+            )
+        else:
+            export_model(experiment, options)
+
+
+def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> None:
+    """Refuse options that the kind of a model has no use for.
+
+    Raises:
+        UserError: Naming the option and the folder.
+    """
+    wrong = {
+        True: [name for name in ("features", "int8") if getattr(args, name)],
+        False: [
+            name
+            for name in ("chunk_frames", "calibration")
+            if getattr(args, name) is not None
+        ],
+    }
+    for experiment, streams in streaming.items():
+        if wrong[streams]:
+            kind = "a streaming model" if streams else "no streaming model"
+            raise UserError(
+                f"--{wrong[streams][0]} is not for {experiment}, which is {kind}: "
+                "leave the option out, or name other folders"
+            )
 
 
 def main(cmd=None) -> int:

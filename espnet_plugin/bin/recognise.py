@@ -134,6 +134,7 @@ def _can_stream(folder: Path) -> bool:
 def _set_threads(args: argparse.Namespace) -> None:
     import torch
 
+    # An exported model is run by onnxruntime, which has one thread anyway.
     torch.set_num_threads(args.num_threads)
 
 

@@ -15,6 +15,7 @@ from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.data.prepare import kaldi_fbank
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_config, check_model
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.encoder import encoder_stride
@@ -79,7 +80,7 @@ def load_source(
     Raises:
         UserError: If it cannot be loaded or exported.
     """
-    where = experiment / "config.yaml"
+    where = Experiment(experiment).config_file
     config = read_config(where)
     check_config(config, where)
     ctc_only = (config.get("model_conf") or {}).get("ctc_weight") == 1.0

@@ -18,7 +18,7 @@ from espnet_plugin.export.ports import Port
 from espnet_plugin.export.reference import best_tokens, stock_alone, stock_batch
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
-from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.measure.workload import speech_like_noise
 from espnet_plugin.progress import progress
 
 __all__ = [

@@ -13,16 +13,14 @@ from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.frames import encoder_frame_centres, input_layer_of
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.decode.posteriors import log_posteriors
-from espnet_plugin.dual_mode.load import AVERAGED
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import file_checksum
+from espnet_plugin.recognise.frame_times import measure_frame_times
 from espnet_plugin.recognise.vocabulary import check_kind
 from espnet_plugin.recognise.words import FrameTimes
 
 __all__ = ["EspnetCtcModel"]
-
-# To measure a front end whose arithmetic is not known.
-_SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 
 
 class EspnetCtcModel:
@@ -47,7 +45,7 @@ class EspnetCtcModel:
 
     def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
         folder = Path(folder)
-        config_file = folder / "config.yaml"
+        config_file = Experiment(folder).config_file
         config = read_config(config_file)
         if takes_features(config):
             raise UserError(
@@ -103,46 +101,21 @@ class EspnetCtcModel:
         stft = getattr(self._model.frontend, "stft", None)
         plain = self._model.preencoder is None and self._model.postencoder is None
         if not known or stft is None or not plain:
-            return self._measured_times()
+            return measure_frame_times(self.log_posteriors, self.sample_rate)
         hop = stft.hop_length / self.sample_rate
         # ESPnet's windows are centred: feature frame 0 lies around sample 0.
         half = 0.0 if stft.center else stft.n_fft / 2 / self.sample_rate
         first, step = encoder_frame_centres(layer)
         return FrameTimes(step * hop, first * hop + half)
 
-    def _measured_times(self) -> FrameTimes:
-        """Count the frames of two lengths; what is lost is taken to be lost evenly."""
-        seconds = (_SHORT_SECONDS, _LONG_SECONDS)
-        noise = np.random.default_rng(0).standard_normal(
-            int(_LONG_SECONDS * self.sample_rate)
-        )
-        noise = (0.01 * noise).astype(np.float32)
-        short, long = (
-            len(self.log_posteriors(noise[: int(s * self.sample_rate)]))
-            for s in seconds
-        )
-        if short < 1 or long <= short:
-            raise UserError(
-                f"the model makes {short} frames of {_SHORT_SECONDS:g} s of audio and "
-                f"{long} of {_LONG_SECONDS:g} s, so words cannot be placed in time"
-            )
-        step = (_LONG_SECONDS - _SHORT_SECONDS) / (long - short)
-        first = (_SHORT_SECONDS - (short - 1) * step) / 2
-        logging.info(
-            "the front end's arithmetic is not known; measured: a frame every %.1f ms, "
-            "the first at %.1f ms",
-            1000 * step,
-            1000 * first,
-        )
-        return FrameTimes(step, first)
-
 
 def _choose(folder: Path, model_file: Optional[str]) -> Path:
-    if model_file is None and (folder / "meta.json").is_file():
-        # What our own trainings say they leave.
-        model_file = read_json(folder / "meta.json").get("checkpoint")
-    if model_file is None and (folder / AVERAGED).is_file():
-        model_file = AVERAGED
+    experiment = Experiment(folder)
+    meta = experiment.find_meta()
+    if model_file is None and meta is not None:
+        model_file = meta.checkpoint  # what our own trainings say they leave
+    if model_file is None and experiment.final_masks_file.is_file():
+        model_file = experiment.final_masks_file.name
     return choose_checkpoint(folder, model_file)
 
 

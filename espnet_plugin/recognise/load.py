@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Optional, Sequence, Union
 
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.dual_mode.load import has_learnt_to_stream
-from espnet_plugin.host import DUAL_MODE
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
 from espnet_plugin.recognise.ctc_model import CtcModel
-from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 from espnet_plugin.recognise.hotwords import Phrase
+from espnet_plugin.recognise.onnx_model import OnnxCtcModel, is_export
 from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 
 __all__ = ["can_stream", "load_file_recogniser", "load_model"]
@@ -21,7 +21,9 @@ def can_stream(folder: Union[str, Path]) -> bool:
     Raises:
         UserError: If it has no configuration of an ASR model.
     """
-    config = read_config(Path(folder) / "config.yaml")
+    if is_export(folder):
+        return False
+    config = Experiment(folder).config()
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
 
 
@@ -29,12 +31,17 @@ def load_model(folder: Union[str, Path], model_file: Optional[str] = None) -> Ct
     """Load the model of a folder, in the runtime that it is for.
 
     Args:
-        folder: An ESPnet experiment with a CTC model.
-        model_file: Name of the checkpoint; the best one if None.
+        folder: An ESPnet experiment with a CTC model, or an export of one.
+        model_file: Name of the checkpoint or ONNX file; the best one if None.
 
     Raises:
         UserError: If the folder holds no such model.
     """
+    if is_export(folder):
+        return OnnxCtcModel(folder, model_file)
+    # Here, because torch and ESPnet take many seconds to import.
+    from espnet_plugin.recognise.espnet_model import EspnetCtcModel
+
     return EspnetCtcModel(folder, model_file)
 
 

@@ -1,9 +1,11 @@
 """The command: from an experiment to a checked folder, or to one clear sentence."""
 
+import ast
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,10 @@ from tiny_export import build_fbank_model, noise
 from espnet_plugin.bin.export import main
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.card import model_card
 from espnet_plugin.export.folder import whole_folder
+from espnet_plugin.export.int8 import Int8Result
+from espnet_plugin.export.targets import RUNNERS
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.files import file_checksum, read_json, read_pairs
 
@@ -289,3 +294,43 @@ def test_features_of_an_unknown_kind(fbank_model, tmp_path, caplog):
     assert list(_run(folder, [tmp_path / "feats.npy"]))
     assert main([str(fbank_model.dir), "--target", "sherpa-onnx"]) == 2
     assert "give --fbank_rate 16000" in caplog.text
+
+
+def test_scripts_need_only_what_they_say():
+    allowed = {
+        "recognise.py": {"numpy", "soundfile", "onnxruntime"},
+        "run_sherpa.py": {"soundfile", "sherpa_onnx"},
+    }
+    for name, packages in allowed.items():
+        tree = ast.parse((RUNNERS / name).read_text())
+        found = {
+            (node.module if isinstance(node, ast.ImportFrom) else alias.name)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        }
+        assert found - sys.stdlib_module_names == packages
+
+
+def test_card_says_why_there_is_no_int8(exported):
+    meta = read_json(exported / "meta.json")
+    assert "In eight bits" not in model_card(meta, "")
+    result = Int8Result(
+        accepted=False,
+        max_wer_loss=0.5,
+        folder="dev",
+        utterances=6,
+        words=9,
+        wer_fp32=10.0,
+        wer_int8=12.0,
+        difference=2.0,
+        ci95=(0.5, 3.5),
+        p_value=0.01,
+        more_substitutions=0,
+        more_deletions=1,
+        more_insertions=0,
+        products=7,
+        reason="it lost too much, mostly deletions",
+    )
+    card = model_card({**meta, "int8": asdict(result)}, "")
+    assert "Not written: it lost too much, mostly deletions." in card

@@ -18,7 +18,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming
 from espnet_plugin.files import read_json
 
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("sherpa_onnx")
 kaldi_native_fbank = pytest.importorskip("kaldi_native_fbank")
 
@@ -108,6 +108,11 @@ def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
         assert len(log_probs) >= own > 0
     assert same == 20 and heard > 100
     assert meta["verified"]["sherpa"]["same_tokens"] >= 19
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    inside = session.get_modelmeta().custom_metadata_map
+    # What an application has to know is in the file as well.
+    assert inside["tail_s"] == f"{meta['sherpa']['tail_s']:g}"
+    assert inside["chunk_frames"] == str(meta["streaming"]["chunk_frames"])
     card = (folder / "README.md").read_text()
     assert f"Append {meta['sherpa']['tail_s']:g} s of silence" in card
     assert "--high-freq=8000" in card

@@ -73,6 +73,14 @@ def reference(folder, num_blocks):
         ("--baseline_lr fast: a learning rate, e.g.", ["--baseline_lr", "fast"]),
         ("--baseline_lr .: a learning rate, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
+        (
+            "--export_targets tflite: must be onnx or sherpa-onnx",
+            ["--stop_stage", "10", "--export_targets", "onnx tflite"],
+        ),
+        (
+            "--export_models exp/none: it has no config.yaml",
+            ["--stop_stage", "10", "--export_models", "exp/none"],
+        ),
     ],
 )
 def test_refused_before_stage_1(recipe, message, options):

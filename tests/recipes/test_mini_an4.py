@@ -313,3 +313,22 @@ def test_features_computed_beforehand(tmp_path):
     assert "frontend: null" in config
     score = recipe / "exp/asr_encrl_s1_1l/decode_best_path/test/score.json"
     assert json.loads(score.read_text())["words"] == 10
+
+
+def test_exported_models_write_what_espnet_writes(recipe):
+    pytest.importorskip("onnxruntime")
+    run(recipe, "--stage", "10", "--stop_stage", "10")
+    for model in STUDENTS.values():
+        folder = recipe / "exp" / model
+        exported = folder / "export/onnx"
+        assert (exported / "model.onnx").is_file()
+        waves = table(recipe / "data/test/wav.scp")
+        out = subprocess.run(
+            [sys.executable, exported / "recognise.py", *waves.values()],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        said = [line.partition("\t")[2] for line in out.splitlines()]
+        decoded = table(folder / "decode_best_path/test/text")
+        assert said == [decoded.get(name, "") for name in waves]

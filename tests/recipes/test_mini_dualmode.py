@@ -166,7 +166,23 @@ def test_fed_sample_by_sample_the_text_is_that_of_the_file(recipe, capsys):
     assert piped.stdout.decode().splitlines()[-1].split() == texts[name].split()
 
 
-def test_finished_stages_are_passed_over(recipe):
+def test_the_exported_chunk_hears_what_the_recogniser_hears(recipe):
+    pytest.importorskip("onnxruntime")
+    run(recipe, "--stage", "10", "--stop_stage", "10")
+    exp = recipe / f"exp/asr_{ROW}_streaming"
+    texts = table(exp / "decode_best_path/test/text")
+    waves = table(recipe / "dump/raw/test/wav.scp")
+    for name, path in waves.items():
+        out = subprocess.run(
+            [sys.executable, exp / "export/onnx/recognise.py", "--quiet", path],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert out.splitlines()[-1].split() == texts[name].split()
+
+
+def test_finished_stages_are_skipped(recipe):
     again = run(recipe, "--stage", "5", "--stop_stage", "7")
     assert "epoch started" not in again.stderr
 

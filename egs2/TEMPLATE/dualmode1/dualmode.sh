@@ -54,13 +54,19 @@ results=RESULTS.md          # Where stage 9 puts its tables,
 results_json=results.json   # and the figures behind them.
 plot_dir=                   # Where it draws; in expdir by default.
 
+# Export to a device (stage 10); needs pip install '.[device]'
+export_targets=onnx         # onnx, sherpa-onnx, or both in quotes.
+export_opts=                # More for it, quoted for the shell:
+                            # python -m espnet_plugin.bin.export --help
+
 run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
 
 Stages: 1 data preparation, 2 features and tokens, 3 statistics (all three as in the
 EncRL recipe), 4 wav2vec 2.0 pre-training in both modes, if there is a --pretrain_set, 5
 dual-mode training, 6 a folder for each mode, the streaming one cut out, 7 decoding and
-scoring of both, 8 the same three stages for --baselines, 9 report.
+scoring of both, 8 the same three stages for --baselines, 9 report,
+10 export of the streaming models to a device (see docs/devices.md).
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
@@ -84,7 +90,7 @@ trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
 [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
-    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 9"
+    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
 [[ ${token_type} == char || ${token_type} == bpe ]] \
     || die "--token_type ${token_type}: must be char or bpe"
 for row in ${rows} ${baselines}; do
@@ -246,6 +252,19 @@ if wanted 9; then
         "${scores[@]}" --dev_set "${valid_set}" "${compare[@]}" \
         --results_json "${results_json}" --markdown "${results}" \
         --plot_dir "${plot_dir:-${expdir}/report}" --html "${expdir}/report/report.html"
+fi
+
+if wanted 10; then
+    log "Stage 10: export to a device (${export_targets})"
+    mapfile -t recognisers < <(cat "${expdir}"/asr_*_s*.models 2> /dev/null | grep '_streaming$')
+    [ "${#recognisers[@]}" -gt 0 ] \
+        || die "${expdir} has no streaming model: run stages 5 and 6 with a row that streams"
+    eval "more_export_opts=(${export_opts})"
+    for target in ${export_targets}; do
+        # shellcheck disable=SC2086
+        ${python} -m espnet_plugin.bin.export "${recognisers[@]}" --target "${target}" \
+            "${more_export_opts[@]}"
+    done
 fi
 log "Done"
 exit 0

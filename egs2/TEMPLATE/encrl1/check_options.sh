@@ -35,6 +35,7 @@ check_options() {
     check_finetune
     if wanted 7 || wanted 8 || wanted 9; then one_of decoding best_path prefix; fi
     if wanted 8; then check_baselines; fi
+    if wanted 10; then check_export; fi
 }
 
 check_sizes() {
@@ -122,4 +123,19 @@ check_baselines() {
     [ -z "${baseline_training}" ] || is_file baseline_training
     [ -z "${baseline_lr}" ] || [[ ${baseline_lr} =~ ^([0-9]+\.?[0-9]*|\.[0-9]+)(e-?[0-9]+)?$ ]] \
         || die "--baseline_lr ${baseline_lr}: a learning rate, e.g. 0.001"
+}
+
+check_export() {
+    local one
+    [ -n "${export_targets}" ] || die "--export_targets '': name onnx, sherpa-onnx or both"
+    for one in ${export_targets}; do
+        case ${one} in
+            onnx | sherpa-onnx) ;;
+            *) die "--export_targets ${one}: must be onnx or sherpa-onnx" ;;
+        esac
+    done
+    for one in ${export_models}; do
+        [ -f "${one}/config.yaml" ] \
+            || die "--export_models ${one}: it has no config.yaml; name model folders"
+    done
 }

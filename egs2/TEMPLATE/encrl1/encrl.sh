@@ -101,12 +101,18 @@ plot_dir=                   # Where it draws; in expdir by default.
 report_opts=                # More for it, quoted for the shell, e.g.
                             # "--compare 'encrl kl 6' 'encrl mse 6'".
 
+# Export to a device (stage 10); needs pip install '.[device]'
+export_targets=onnx   # onnx, sherpa-onnx, or both in quotes.
+export_models=        # Folders of other models to export as well.
+export_opts=          # More for it, quoted for the shell, e.g. "--int8":
+                      # python -m espnet_plugin.bin.export --help
+
 run_args=$(printf '%q ' "$@")
 help_message="Usage: $0 [--option value]...
 
 Stages: 1 data preparation, 2 features and tokens, 3 statistics, 4 reference model,
 5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines (from
-scratch, pruned...), 9 report, 10 (reserved: export to a device).
+scratch, pruned...), 9 report, 10 export to a device (ONNX; see docs/devices.md).
   $0 --stage 5 --stop_stage 7     the heart of it, from what is there
   $0 --dry_run true               what it would take: hours and disk
 
@@ -499,7 +505,19 @@ if wanted 9; then
 fi
 
 if wanted 10; then
-    log "Stage 10 (export to a device) is not there yet"
+    log "Stage 10: export to a device (${export_targets})"
+    mapfile -t models < <(of_sizes "${student_exp}")
+    need "${models[0]}/meta.json" 6
+    # The texts of the files are compared with ESPnet's on the development set's audio.
+    export_dev=(--dev "${dump}/${valid_set}")
+    [ "${feats_type}" != fbank ] \
+        || export_dev=(--dev "${datadir}/${valid_set}" --fbank_rate "${fs}")
+    eval "more_export_opts=(${export_opts})"
+    for target in ${export_targets}; do
+        # shellcheck disable=SC2086
+        ${python} -m espnet_plugin.bin.export "${models[@]}" ${export_models} \
+            --target "${target}" "${export_dev[@]}" "${more_export_opts[@]}"
+    done
 fi
 log "Done"
 exit 0

@@ -11,11 +11,11 @@ import torch
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.folder import META, check_target, whole_folder
-from espnet_plugin.export.meta import file_table, graph_metadata
+from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.runtime import check_packages
 from espnet_plugin.export.streaming.card import onnx_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
-from espnet_plugin.export.streaming.describe import describe_stream
+from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.front_end import PieceFrontEnd, framing_of
 from espnet_plugin.export.streaming.sherpa import fill_sherpa
 from espnet_plugin.export.streaming.source import (
@@ -87,7 +87,7 @@ def export_streaming(
 
 def _fill(new: Path, source: StreamingSource, experiment: Path) -> None:
     graph, framing = ChunkGraph(source), framing_of(source)
-    metadata = graph_metadata(source.facts)
+    metadata = stream_metadata(source)
     write_graph(
         graph, graph.example(), new / CHUNK, graph.inputs, graph.outputs, metadata
     )

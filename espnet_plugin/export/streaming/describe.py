@@ -4,16 +4,27 @@ import importlib.metadata
 from dataclasses import asdict
 from typing import Any, Mapping, Optional
 
-from espnet_plugin.export.meta import FORMAT
+from espnet_plugin.export.meta import FORMAT, graph_metadata
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.write import OPSET
 
-__all__ = ["describe_stream"]
+__all__ = ["describe_stream", "stream_metadata"]
 
 _PACKAGES = (
     *("espnet_plugin", "espnet", "torch"),
     *("onnx", "onnxruntime", "sherpa-onnx"),
 )
+
+
+def stream_metadata(source: StreamingSource) -> dict[str, str]:
+    """Return the properties that stand in the ONNX files themselves."""
+    chunk, left, ahead = source.chunking
+    return {
+        **graph_metadata(source.facts),
+        "chunk_frames": str(chunk),
+        "left_context_frames": str(left),
+        "look_ahead_frames": str(ahead),
+    }
 
 
 def describe_stream(

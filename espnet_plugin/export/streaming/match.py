@@ -10,7 +10,7 @@ from torch import nn
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import read_dev
-from espnet_plugin.export.reference import best_tokens, tokens_text
+from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.streaming.front_end import stock_features
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
@@ -101,7 +101,7 @@ def fit_match(source: StreamingSource, folder: Path) -> tuple[nn.Linear, MatchLo
         tokens = []
         for number, features in enumerate((own, made)):
             tokens.append(best_tokens(torch_stream(source, features), facts))
-            text = tokens_text(source, tokens[number])
+            text = source.text(tokens[number])
             counts, _ = count_errors(data.text[name], text)
             errors[number] += counts.errors
         words += counts.reference

@@ -20,13 +20,13 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import DEFAULT_FRONT_END
 from espnet_plugin.export.folder import META
 from espnet_plugin.export.graph.normalise import normalisation
-from espnet_plugin.export.meta import file_table, graph_metadata
+from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.ports import TOLERANCE
 from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel, is_installed, quiet_environment
 from espnet_plugin.export.sherpa import sherpa_tokens
 from espnet_plugin.export.streaming.card import sherpa_card
-from espnet_plugin.export.streaming.describe import describe_stream
+from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.match import (
     KALDI_BINS,
     MatchLoss,
@@ -39,7 +39,7 @@ from espnet_plugin.export.streaming.wenet_graph import WenetGraph
 from espnet_plugin.export.streaming.write import write_graph
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.files import write_json, write_lines, write_text
-from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.measure.workload import speech_like_noise
 
 __all__ = ["MODEL", "fill_sherpa"]
 
@@ -122,7 +122,11 @@ def fill_sherpa(
         new / MODEL,
         graph.inputs,
         graph.outputs,
-        {**graph_metadata(facts), **graph.metadata},
+        {
+            **stream_metadata(source),
+            **graph.metadata,
+            "tail_s": f"{_tail_s(source):g}",
+        },
     )
     check_file(new / MODEL, [experiment, new])
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))

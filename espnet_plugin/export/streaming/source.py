@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.files import file_checksum
 
@@ -32,7 +33,7 @@ class StreamingSource:
 
     Attributes:
         model: ESPnet's model in evaluation mode.
-        args: Its training arguments.
+        tokenizer: ESPnet's; None: tokens are words.
         encoder: The part of its encoder that streams, cut out, without masks.
         output: The CTC layer's linear map.
         chunking: Chunk, left context and look-ahead in encoder frames.
@@ -40,11 +41,18 @@ class StreamingSource:
     """
 
     model: Any
-    args: Any
+    tokenizer: Optional[Any]
     encoder: DualModeConformerEncoder
     output: nn.Linear
     chunking: Chunking
     facts: ModelFacts
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Return the text of tokens, as ESPnet writes it."""
+        tokens = [self.facts.tokens[number] for number in token_ids]
+        if self.tokenizer is None:
+            return " ".join(tokens)
+        return self.tokenizer.tokens2text(tokens)
 
 
 def is_streaming(experiment: Path) -> bool:
@@ -53,7 +61,7 @@ def is_streaming(experiment: Path) -> bool:
     Raises:
         UserError: If its configuration cannot be read.
     """
-    return read_config(experiment / "config.yaml")["encoder"] == _ENCODER
+    return Experiment(experiment).config()["encoder"] == _ENCODER
 
 
 def load_streaming_source(
@@ -74,7 +82,7 @@ def load_streaming_source(
     Raises:
         UserError: If it cannot be loaded, cannot stream, or cannot be exported.
     """
-    where = experiment / "config.yaml"
+    where = Experiment(experiment).config_file
     config = read_config(where)
     _check_config(config, where, fbank_rate)
     model, args, checkpoint = load_streaming_model(experiment, model_file)
@@ -107,7 +115,15 @@ def load_streaming_source(
         drop=tuple(sorted({model.sos, model.eos} - {model.blank_id})),
         token_type=getattr(args, "token_type", None),
     )
-    return StreamingSource(model, args, encoder, model.ctc.ctc_lo, chunking, facts)
+    # Here, because it takes long to import.
+    from espnet2.text.build_tokenizer import build_tokenizer
+
+    tokenizer = None
+    if facts.token_type is not None:
+        bpe = {"bpemodel": args.bpemodel} if facts.token_type == "bpe" else {}
+        tokenizer = build_tokenizer(facts.token_type, **bpe)
+    output = model.ctc.ctc_lo
+    return StreamingSource(model, tokenizer, encoder, output, chunking, facts)
 
 
 def _check_config(

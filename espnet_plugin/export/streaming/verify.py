@@ -12,7 +12,7 @@ from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.streaming.front_end import framing_of, stock_features
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
-from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.measure.workload import speech_like_noise
 
 __all__ = ["StreamParity", "check_stream", "made_up"]
 

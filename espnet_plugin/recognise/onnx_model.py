@@ -1,0 +1,100 @@
+"""Exported models as models of the recogniser: onnxruntime instead of torch."""
+
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.folder import META
+from espnet_plugin.export.runtime import OnnxModel, check_packages
+from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.recognise.frame_times import measure_frame_times
+from espnet_plugin.recognise.vocabulary import check_kind
+
+__all__ = ["OnnxCtcModel", "is_export"]
+
+_MODEL, _TOKENS = "model.onnx", "tokens.txt"
+
+
+def is_export(folder: Union[str, Path]) -> bool:
+    """Tell whether a folder holds an exported model, of whatever target."""
+    folder = Path(folder)
+    if not (folder / META).is_file() or not (folder / _TOKENS).is_file():
+        return False
+    return {"format", "target"} <= set(read_json(folder / META))
+
+
+class OnnxCtcModel:
+    """A folder that ``bin/export.py`` has written for ``--target onnx``.
+
+    Args:
+        folder: The folder.
+        model_file: Name of the model in it, e.g. ``model.int8.onnx``.
+
+    Attributes:
+        path: The model's file.
+        tokens: Symbols by number.
+        token_type: How tokens write words.
+        blank: Number of the blank.
+        sample_rate: Rate of the samples, in Hz.
+        frame_seconds: Seconds from one frame of the output to the next.
+        first_frame_seconds: Centre of what the first frame is computed from.
+
+    Raises:
+        UserError: If the folder is for another target, takes features, or lacks a file;
+            or onnxruntime is not installed.
+    """
+
+    def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
+        check_packages("onnxruntime")
+        folder = Path(folder)
+        meta = read_json(folder / META)
+        if meta["target"] != "onnx" or "streaming" in meta:
+            kind = "a streaming model" if "streaming" in meta else meta["target"]
+            raise UserError(
+                f"{folder} is an export for {kind}: run the script in it, or "
+                "give one made with --target onnx of a model that is not streaming"
+            )
+        if meta["input"] != "samples":
+            raise UserError(
+                f"{folder}: the exported model takes {meta['input']}, not audio: "
+                "export it without --features, or with --fbank_rate"
+            )
+        self.path = folder / (model_file or _MODEL)
+        if not self.path.is_file():
+            there = ", ".join(sorted(path.name for path in folder.glob("*.onnx")))
+            raise UserError(
+                f"{self.path} is missing: there is {there or 'no *.onnx'}; export the "
+                "model again, or name another with --model_file"
+            )
+        lines = (folder / _TOKENS).read_text(encoding="utf-8").splitlines()
+        self.tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
+        self.token_type = meta["token_type"] or "word"
+        check_kind(self.token_type)
+        self.blank = int(meta["blank"])
+        self.sample_rate = int(meta["sample_rate"])
+        self._inputs = meta["inputs"]
+        self._model = OnnxModel(self.path)
+        times = measure_frame_times(self.log_posteriors, self.sample_rate)
+        self.frame_seconds, self.first_frame_seconds = times.step, times.first
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of the model's file: its calibration is of that one."""
+        return file_checksum(self.path)
+
+    def log_posteriors(self, samples: np.ndarray) -> np.ndarray:
+        """Return the log-softmax of the CTC layer.
+
+        Args:
+            samples: ``(samples,)`` float32 in [-1, 1].
+
+        Returns:
+            ``(frames, vocabulary)``; no frame if there are no samples.
+        """
+        if not len(samples):
+            return np.zeros((0, len(self.tokens)), np.float32)
+        batch = np.asarray(samples, dtype=np.float32)[None]
+        feed = dict(zip(self._inputs, (batch, np.array([batch.shape[1]], np.int64))))
+        log_probs, lengths = self._model.run(feed)
+        return log_probs[0, : int(lengths[0])]
