@@ -13,7 +13,7 @@ from espnet_plugin.export.quantise import products_of, quantise, quantised_produ
 from espnet_plugin.export.reference import best_tokens, stock_alone
 from espnet_plugin.export.source import load_source
 from espnet_plugin.export.write import write_model
-from espnet_plugin.measure.speed import speech_like_noise
+from espnet_plugin.measure.workload import speech_like_noise
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
