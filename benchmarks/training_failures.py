@@ -250,7 +250,9 @@ def encoder_conf(args: argparse.Namespace, stock: dict) -> dict:
     conf = dict(stock)
     if args.encoder != "conformer":
         kept = SHARED if args.encoder == "transformer" else SHARED + RELATIVE
-        conf = {**{name: conf[name] for name in kept}, **OTHERS[args.encoder]}
+        kept += ("interctc_layer_idx",)
+        conf = {name: conf[name] for name in kept if name in conf}
+        conf |= OTHERS[args.encoder]
     conf["num_blocks"] = args.layers
     for text in args.set:
         name, value = text.split("=", 1)
@@ -274,6 +276,7 @@ def main(cmd=None) -> int:
     add("--redraw", nargs="*", choices=["ctc", "front", "layers"], default=[])
     add("--redraw_seed", type=int, default=101, help="of what --redraw draws anew")
     add("--constant", action="store_true", help="only the best constant prediction")
+    add("--reference", action="store_true", help="train as conf/train_reference.yaml")
     add("--layers", type=int, default=4)
     add("--seed", type=int, default=2)
     add("--epochs", type=int, default=2, help="trained")
@@ -288,8 +291,12 @@ def main(cmd=None) -> int:
     if args.output is None:
         parser.error("--output: give a folder of this run's own")
 
-    config = ctc_config(yaml.safe_load((CONF / "train_reference.yaml").read_text()))
-    config |= yaml.safe_load((CONF / "train_ctc.yaml").read_text())
+    config = yaml.safe_load((CONF / "train_reference.yaml").read_text())
+    if not args.reference:
+        config = ctc_config(config) | yaml.safe_load(
+            (CONF / "train_ctc.yaml").read_text()
+        )
+        del config["decoder"], config["decoder_conf"]
     config["encoder"] = args.encoder
     config["encoder_conf"] = encoder_conf(args, config["encoder_conf"])
     for text in args.training:
@@ -299,7 +306,6 @@ def main(cmd=None) -> int:
         for part in outer:
             there = there[part]
         there[last] = yaml.safe_load(value)
-    del config["decoder"], config["decoder_conf"]
     config["keep_nbest_models"] = 1
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "train_config.yaml"
