@@ -32,8 +32,10 @@ from batch_norm import error_rate
 from espnet2.legacy.nets.pytorch_backend.conformer.convolution import ConvolutionModule
 
 from espnet_plugin.baselines.reference import ctc_config
+from espnet_plugin.data.frames import encoder_frames, feature_frames
 from espnet_plugin.files import read_pairs
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.ctc_start import start_at_prior, token_log_prior
 from espnet_plugin.tasks.schedule import fill_schedule
 from espnet_plugin.tasks.trainer import CostTrainer
 
@@ -157,25 +159,21 @@ class Trainer(CostTrainer):
         print(json.dumps(figures), flush=True)
 
 
-def encoder_frames(samples: int) -> int:
+def num_frames(samples: str) -> int:
     """Return the frames that conv2d leaves of so many samples."""
-    return (samples // 160 // 2 - 1) // 2
+    return encoder_frames(feature_frames(int(samples), 160), "conv2d")
+
+
+def numbers(text: str, tokens: list[str]) -> list[int]:
+    """Return the tokens of a transcript."""
+    return [tokens.index("<space>" if c == " " else c) for c in text]
 
 
 def log_prior(tokens: list[str]) -> torch.Tensor:
-    """Return the log-probability of each token in a frame, blank the rest.
-
-    Without acoustic information, this is about the best that a CTC layer can predict.
-    """
-    texts = read_pairs(TRAIN / "text")
-    counts = torch.full((len(tokens),), 0.5)
-    for text in texts.values():
-        for symbol in text:
-            counts[tokens.index("<space>" if symbol == " " else symbol)] += 1
+    """Return how probable each token is in a frame of the training data."""
+    texts = [numbers(text, tokens) for text in read_pairs(TRAIN / "text").values()]
     lengths = read_pairs(STATS / "train/speech_shape").values()
-    frames = sum(encoder_frames(int(length)) for length in lengths)
-    counts[0] = frames - counts[1:].sum()
-    return (counts / counts.sum()).log()
+    return token_log_prior(texts, sum(map(num_frames, lengths)), len(tokens))
 
 
 def constant_loss(tokens: list[str], utterances: int = 400) -> float:
@@ -183,13 +181,10 @@ def constant_loss(tokens: list[str], utterances: int = 400) -> float:
     texts = read_pairs(TRAIN / "text")
     lengths = read_pairs(STATS / "train/speech_shape")
     names = random.Random(0).sample(sorted(texts), utterances)
-    numbers = [
-        torch.tensor([tokens.index("<space>" if c == " " else c) for c in texts[name]])
-        for name in names
-    ]
-    frames = torch.tensor([encoder_frames(int(lengths[name])) for name in names])
-    sizes = torch.tensor([len(text) for text in numbers])
-    targets = torch.cat(numbers)
+    said = [torch.tensor(numbers(texts[name], tokens)) for name in names]
+    frames = torch.tensor([num_frames(lengths[name]) for name in names])
+    sizes = torch.tensor([len(text) for text in said])
+    targets = torch.cat(said)
     logits = log_prior(tokens).requires_grad_()
     optimiser = torch.optim.Adam([logits], lr=0.1)
     for _ in range(40):
@@ -229,7 +224,7 @@ class Task(CountedASRTask):
                         module.reset_parameters()
         with torch.no_grad():
             if cls.ctc_bias == "prior":
-                layer.bias.copy_(log_prior(model.token_list))
+                start_at_prior(layer, log_prior(model.token_list))
             layer.weight.mul_(cls.ctc_scale)
         return model
 
