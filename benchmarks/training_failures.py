@@ -8,14 +8,16 @@ a recipe's folder after stage 3, here egs2/an4/encrl1:
     $run --output exp/trial
     $run --output exp/trial_layer --norm layer
     $run --output exp/trial_e --encoder e_branchformer --set linear_units=256
-    $run --output exp/trial_ctc --redraw ctc
+    $run --output exp/trial_120 --updates 120
+    $run --output exp/trial_ctc --updates 120 --redraw ctc
     $run --output exp/trial_prior --ctc_bias prior
     $run --constant
 
 It prints JSON objects: the training loss of every 50 updates, a mean over utterances;
-then the character error rate on dev by best path, in percent, and the same with batch
-norm in training mode ("cer_batch"). --constant prints the loss of the best prediction
-that knows nothing of the audio.
+then, on dev, the mean probability of blank and of space in a frame, the character error
+rate by best path in percent, and the same with batch norm in training mode
+("cer_batch"). --constant prints the loss of the best prediction that knows nothing of
+the audio.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from pathlib import Path
 import espnet2.asr.encoder.conformer_encoder as conformer
 import torch
 import yaml
-from batch_norm import error_rate
+from batch_norm import batches, error_rate
 from espnet2.legacy.nets.pytorch_backend.conformer.convolution import ConvolutionModule
 
 from espnet_plugin.baselines.reference import ctc_config
@@ -116,11 +118,26 @@ def convolution(norm: str, momentum: float):
     return Convolution
 
 
+@torch.no_grad()
+def mean_posteriors(model, folder: Path) -> dict[str, float]:
+    """Return how probable blank and space are on average in a frame."""
+    total, frames = 0.0, 0
+    for _, speech, lengths in batches(folder):
+        encoding, valid = model.encode(speech, lengths)
+        posteriors = model.ctc.log_softmax(encoding).exp()
+        mask = torch.arange(posteriors.size(1)) < valid[:, None]
+        total, frames = total + posteriors[mask].sum(0), frames + int(valid.sum())
+    space = model.token_list.index("<space>")
+    return {
+        "blank": round(float(total[0]) / frames, 3),
+        "space": round(float(total[space]) / frames, 3),
+    }
+
+
 class Trainer(CostTrainer):
     """ESPnet's, which also prints the true error rate on dev."""
 
     dev = Path()
-    updates = 0
 
     @classmethod
     def train_one_epoch(cls, model, iterator, reporter, options, **others):
@@ -143,7 +160,8 @@ class Trainer(CostTrainer):
         super().validate_one_epoch(
             model=model, iterator=iterator, reporter=reporter, options=options, **others
         )
-        figures = {"epoch": reporter.epoch, "updates": cls.updates * reporter.epoch}
+        figures = {"epoch": reporter.epoch}
+        figures |= mean_posteriors(model, cls.dev)
         figures["cer"] = round(error_rate(model, cls.dev), 2)
         norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)]
         if norms:
@@ -231,10 +249,10 @@ class Task(CountedASRTask):
     @classmethod
     def build_optimizers(cls, args, model):
         """Fill in the whole schedule; see the base class."""
-        trained, args.max_epoch = args.max_epoch, cls.schedule
-        fill_schedule(args)
-        args.max_epoch = trained
-        Trainer.updates = (args.scheduler_conf["total_steps"] - 1) // cls.schedule
+        whole = argparse.Namespace(
+            **{**vars(args), "max_epoch": cls.schedule, "num_iters_per_epoch": None}
+        )
+        fill_schedule(whole)  # scheduler_conf is the same object
         parameters = sum(p.numel() for p in model.parameters())
         print(json.dumps({"parameters": parameters}), flush=True)
         return super().build_optimizers(args, model)
@@ -275,6 +293,7 @@ def main(cmd=None) -> int:
     add("--layers", type=int, default=4)
     add("--seed", type=int, default=2)
     add("--epochs", type=int, default=2, help="trained")
+    add("--updates", type=int, help="stop after so many instead")
     add("--schedule", type=int, default=9, help="epochs that the schedule is made for")
     add("--output", type=Path, help="a folder of this run's own")
     args = parser.parse_args(cmd)
@@ -323,6 +342,8 @@ def main(cmd=None) -> int:
     options += ["--ngpu", "0", "--num_att_plot", "0", "--seed", str(args.seed)]
     options += ["--max_epoch", str(args.epochs), "--resume", "true"]
     options += ["--config", str(path), "--output_dir", str(args.output)]
+    if args.updates is not None:
+        options += ["--num_iters_per_epoch", str(args.updates), "--max_epoch", "1"]
     logging.getLogger().setLevel(logging.INFO)
     Task.main(cmd=options)
     return 0
