@@ -1,0 +1,87 @@
+"""A CTC layer that starts with what is known without hearing anything."""
+
+import argparse
+import random
+from pathlib import Path
+from typing import Callable, Iterable, Sequence
+
+import torch
+
+from espnet_plugin.data.frames import encoder_frames, feature_frames, input_layer_of
+from espnet_plugin.files import read_pairs
+
+__all__ = ["start_at_prior", "token_log_prior", "training_tokens"]
+
+_MOST_UTTERANCES = 5000  # more do not change the frequencies
+
+
+def token_log_prior(
+    tokens: Iterable[Sequence[int]], num_frames: int, vocab_size: int, blank: int = 0
+) -> torch.Tensor:
+    """Return how probable each token is in a frame, blank where no other one is.
+
+    About the best that a CTC layer can predict without acoustic information.
+
+    Args:
+        tokens: Token numbers of each transcript.
+        num_frames: Encoder frames of all of them together.
+        vocab_size: Tokens, blank included.
+        blank: Its number.
+
+    Returns:
+        Natural logarithms, ``(vocab_size,)``. A token that never occurs counts half.
+    """
+    counts = torch.full((vocab_size,), 0.5)
+    for numbers in tokens:
+        counts += torch.bincount(torch.tensor(numbers), minlength=vocab_size)
+    counts[blank] = 0.0
+    # Short frames, long transcripts: CTC still needs some blanks between equal tokens.
+    counts[blank] = max(num_frames - float(counts.sum()), 0.1 * num_frames)
+    return (counts / counts.sum()).log()
+
+
+def training_tokens(
+    args: argparse.Namespace, tokenise: Callable[[str], Sequence[int]]
+) -> tuple[list[Sequence[int]], int]:
+    """Return token numbers and encoder frames of (a sample of) the training data.
+
+    Args:
+        args: Of ESPnet's ASR task, with data and shape files.
+        tokenise: Turns a transcript into token numbers.
+    """
+    text = next(
+        path
+        for path, name, _ in args.train_data_path_and_name_and_type
+        if name == "text"
+    )
+    texts = read_pairs(Path(text))
+    lengths = read_pairs(Path(args.train_shape_file[0]))
+    names = sorted(name for name in texts if name in lengths)
+    if len(names) > _MOST_UTTERANCES:
+        names = random.Random(0).sample(names, _MOST_UTTERANCES)
+    layer, _ = input_layer_of(vars(args))
+    hop = (args.frontend_conf or {}).get("hop_length", 128)
+    frames = 0
+    for name in names:
+        length = int(lengths[name].split(",")[0])
+        if args.frontend is not None:
+            length = feature_frames(length, hop)
+        frames += encoder_frames(length, layer)
+    return [tokenise(texts[name]) for name in names], frames
+
+
+def start_at_prior(layer: torch.nn.Linear, log_prior: torch.Tensor) -> None:
+    """Set the bias of a CTC layer; its weights stay random.
+
+    With a bias around zero, ESPnet's start, the first hundred updates of a training
+    teach the encoder the frequencies of tokens, by an output that is the same in every
+    frame; from some first weights that takes 300 updates, and such trainings fail
+    (benchmarks/training_failures.md). The same remedy for rare classes: Lin et al.,
+    "Focal Loss for Dense Object Detection" (ICCV 2017), section 4.1.
+
+    Args:
+        layer: ``model.ctc.ctc_lo`` of an ESPnet model.
+        log_prior: ``(vocab,)``.
+    """
+    with torch.no_grad():
+        layer.bias.copy_(log_prior)
