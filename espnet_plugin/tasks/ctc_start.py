@@ -46,7 +46,7 @@ def training_tokens(
     """Return token numbers and encoder frames of (a sample of) the training data.
 
     Args:
-        args: Of ESPnet's ASR task, with data and shape files.
+        args: Options of ESPnet's ASR task, with data and shape files.
         tokenise: Turns a transcript into token numbers.
     """
     text = next(
