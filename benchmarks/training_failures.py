@@ -38,7 +38,7 @@ from espnet_plugin.data.frames import encoder_frames, feature_frames
 from espnet_plugin.files import read_pairs
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.ctc_start import start_at_prior, token_log_prior
-from espnet_plugin.tasks.schedule import fill_schedule
+from espnet_plugin.tasks.schedule import complete_schedule
 from espnet_plugin.tasks.trainer import CostTrainer
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -227,6 +227,7 @@ class Task(CountedASRTask):
     @classmethod
     def build_model(cls, args):
         """Build ESPnet's model, and change its first weights as asked for."""
+        args.ctc_start = "random"  # this driver's own start is below
         model = super().build_model(args)
         layer = model.ctc.ctc_lo
         parts = {
@@ -252,7 +253,7 @@ class Task(CountedASRTask):
         whole = argparse.Namespace(
             **{**vars(args), "max_epoch": cls.schedule, "num_iters_per_epoch": None}
         )
-        fill_schedule(whole)  # scheduler_conf is the same object
+        args.scheduler_conf = whole.scheduler_conf = complete_schedule(whole)
         parameters = sum(p.numel() for p in model.parameters())
         print(json.dumps({"parameters": parameters}), flush=True)
         return super().build_optimizers(args, model)

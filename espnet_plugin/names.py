@@ -9,12 +9,14 @@ __all__ = [
     "DUAL_MODE_MODEL",
     "DUAL_MODE_SSL",
     "ENCRL",
+    "ESPNET",
     "PRUNED",
     "SPAN_MASK",
     "WAV2VEC2",
 ]
 
 # ESPnet's registries take lower-case names only.
+ESPNET = "espnet"  # ESPnet's own model of the ASR task
 ENCRL = "encrl"  # a model of the ASR task
 PRUNED = "pruned"  # a model of the ASR task
 DUAL_MODE = "dual_mode_conformer"  # an encoder

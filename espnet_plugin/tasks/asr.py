@@ -11,7 +11,14 @@ from espnet_plugin import host
 from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import ESPNET
 from espnet_plugin.tasks.averaging import limit_averaged
+from espnet_plugin.tasks.ctc_start import (
+    has_transcripts,
+    start_at_prior,
+    token_log_prior,
+    training_tokens,
+)
 from espnet_plugin.tasks.ranks import (
     end_together,
     end_with_message,
@@ -62,6 +69,14 @@ class CountedASRTask(ASRTask):
             "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1; and without "
             "some pieces of time: keep_time=0.7, chunk_ms=100",
         )
+        parser.add_argument(
+            "--ctc_start",
+            default="prior",
+            choices=["prior", "random"],
+            help="How the bias of a CTC layer with random weights starts. prior: at "
+            "the logarithm of each token's frequency in the training data, without "
+            "which some seeds never learn; random: as in ESPnet",
+        )
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
@@ -70,11 +85,33 @@ class CountedASRTask(ASRTask):
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
         count_valid_frames_only(model)
+        cls.start_ctc_layer(args, model)
         # ESPnet builds the batches without the model, and once in a process.
         cls.score_book = ScoreBook()
         if args.data_selection_conf:
             cls.note_scores(model)
         return model
+
+    @classmethod
+    def start_ctc_layer(cls, args: argparse.Namespace, model) -> None:
+        """Start a stock model's random CTC layer as ``--ctc_start`` says.
+
+        Weights that are loaded (``--init_param``, an interrupted training) come later
+        and replace it.
+        """
+        is_stock = args.model == ESPNET and model.ctc is not None
+        if args.ctc_start != "prior" or not is_stock or args.init_param:
+            return
+        if args.collect_stats or not has_transcripts(args):
+            return
+        preprocess = cls.build_preprocess_fn(args, train=False)
+        if preprocess is None:
+            return
+        tokens, frames = training_tokens(
+            args, lambda text: preprocess("", {"text": text})["text"].tolist()
+        )
+        prior = token_log_prior(tokens, frames, model.vocab_size, model.blank_id)
+        start_at_prior(model.ctc.ctc_lo, prior)
 
     @classmethod
     def note_scores(cls, model) -> None:

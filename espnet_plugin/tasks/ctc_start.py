@@ -10,7 +10,12 @@ import torch
 from espnet_plugin.data.frames import encoder_frames, feature_frames, input_layer_of
 from espnet_plugin.files import read_pairs
 
-__all__ = ["start_at_prior", "token_log_prior", "training_tokens"]
+__all__ = [
+    "has_transcripts",
+    "start_at_prior",
+    "token_log_prior",
+    "training_tokens",
+]
 
 _MOST_UTTERANCES = 5000  # more do not change the frequencies
 
@@ -38,6 +43,16 @@ def token_log_prior(
     # Short frames, long transcripts: CTC still needs some blanks between equal tokens.
     counts[blank] = max(num_frames - float(counts.sum()), 0.1 * num_frames)
     return (counts / counts.sum()).log()
+
+
+def has_transcripts(args: argparse.Namespace) -> bool:
+    """Return whether a training's options name transcripts and lengths.
+
+    Args:
+        args: Options of ESPnet's ASR task.
+    """
+    kinds = [(name, kind) for _, name, kind in args.train_data_path_and_name_and_type]
+    return ("text", "text") in kinds and bool(args.train_shape_file)
 
 
 def training_tokens(

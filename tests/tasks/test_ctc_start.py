@@ -4,7 +4,12 @@ import argparse
 
 import pytest
 import torch
+import yaml
+from tiny_asr import data_options
 
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.files import read_pairs
+from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.ctc_start import (
     start_at_prior,
     token_log_prior,
@@ -70,3 +75,53 @@ def test_the_bias_alone_changes():
     start_at_prior(layer, torch.arange(4.0))
     torch.testing.assert_close(layer.bias.detach(), torch.arange(4.0))
     torch.testing.assert_close(layer.weight.detach(), weight)
+
+
+def built(tiny, tmp_path, *options):
+    """The model that a training begins with."""
+    config = yaml.safe_load(tiny.config.read_text())
+    names = ("token_list", "token_type", "frontend", "frontend_conf", "encoder")
+    names += ("encoder_conf", "model_conf")
+    (tmp_path / "train.yaml").write_text(
+        yaml.safe_dump({name: config[name] for name in names})
+    )
+    cmd = ["--config", str(tmp_path / "train.yaml"), "--output_dir", str(tmp_path)]
+    args = CountedASRTask.get_parser().parse_args(
+        [*cmd, *data_options(tiny.data_dir), *options]
+    )
+    return CountedASRTask.build_model(args)
+
+
+def test_a_training_starts_with_the_frequencies_of_its_data(tiny_asr_model, tmp_path):
+    model = built(tiny_asr_model, tmp_path)
+    # Counted by hand: letters of the transcripts, frames that the encoder makes.
+    texts = read_pairs(tiny_asr_model.text)
+    lengths = read_pairs(tiny_asr_model.data_dir / "utt2num_samples")
+    frames = 0
+    for length in map(int, lengths.values()):
+        speech = torch.randn(1, length)
+        frames += int(model.eval().encode(speech, torch.tensor([length]))[1])
+    counts = torch.full((model.vocab_size,), 0.5)
+    for text in texts.values():
+        for letter in text:
+            counts[model.token_list.index("<space>" if letter == " " else letter)] += 1
+    counts[0] = frames - (counts.sum() - counts[0])
+    expected = (counts / counts.sum()).log()
+    torch.testing.assert_close(model.ctc.ctc_lo.bias.detach(), expected)
+
+
+@pytest.mark.parametrize("how", ["random", "init_param", "statistics"])
+def test_elsewhere_it_starts_as_in_espnet(tiny_asr_model, tmp_path, how):
+    options = {
+        "random": ["--ctc_start", "random"],
+        "init_param": ["--init_param", str(tiny_asr_model.checkpoint)],
+        "statistics": ["--collect_stats", "true"],
+    }[how]
+    bias = built(tiny_asr_model, tmp_path, *options).ctc.ctc_lo.bias
+    assert bias.abs().max() <= 1 / 16**0.5  # torch's, of a layer of 16 inputs
+
+
+def test_finished_models_are_not_touched(tiny_asr_model):
+    model, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
+    state = torch.load(tiny_asr_model.checkpoint, weights_only=True)
+    torch.testing.assert_close(model.ctc.ctc_lo.bias, state["ctc.ctc_lo.bias"])
