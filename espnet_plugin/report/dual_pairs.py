@@ -58,8 +58,8 @@ def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         yield (f"pruned_after_{sparsity}", streaming), (pruned, streaming)
     # The same question where masks were final earlier.
     for row in ("early_50", "fixed_masks_50"):
-        for rival in ("streaming_alone", "pruned_after_50"):
-            yield (rival, streaming), (row, streaming)
+        for baseline in ("streaming_alone", "pruned_after_50"):
+            yield (baseline, streaming), (row, streaming)
     # As many epochs as the one pruned afterwards had, without pruning.
     yield ("streaming_alone", streaming), ("streaming_longer", streaming)
     for row in (*_each("pruned_after"), *_each("self_pruned")):
