@@ -23,8 +23,8 @@ from espnet_plugin.export.streaming.source import (
     load_streaming_source,
 )
 from espnet_plugin.export.streaming.verify import check_stream
-from espnet_plugin.export.streaming.write import write_graph
 from espnet_plugin.export.verify import check_file
+from espnet_plugin.export.write import write_graph
 from espnet_plugin.files import write_json, write_lines, write_text
 
 __all__ = ["CHUNK", "FRONT_END", "export_streaming"]

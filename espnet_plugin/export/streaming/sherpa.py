@@ -36,8 +36,8 @@ from espnet_plugin.export.streaming.match import (
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.streaming.wenet_graph import WenetGraph
-from espnet_plugin.export.streaming.write import write_graph
 from espnet_plugin.export.verify import check_file
+from espnet_plugin.export.write import write_graph
 from espnet_plugin.files import write_json, write_lines, write_text
 from espnet_plugin.measure.workload import speech_like_noise
 
