@@ -10,6 +10,7 @@ __all__ = [
     "DUAL_MODE_SSL",
     "ENCRL",
     "ESPNET",
+    "OWN_OPTIONS",
     "PRUNED",
     "SPAN_MASK",
     "WAV2VEC2",
@@ -24,3 +25,7 @@ DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
 DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
 WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
 SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
+
+# What our training of stock models adds to ESPnet's options; a finished model's
+# configuration does not have them.
+OWN_OPTIONS = ("ctc_start", "data_selection_conf")

@@ -14,6 +14,7 @@ from espnet_plugin.jobs.models import describe_model, write_start
 from espnet_plugin.jobs.requests import PlainRequest
 from espnet_plugin.jobs.trainer import PLAIN_TASK
 from espnet_plugin.jobs.training import Training, trained
+from espnet_plugin.names import OWN_OPTIONS
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 from espnet_plugin.yaml_files import write_yaml
 
@@ -112,5 +113,6 @@ def fine_tune(
 def _leave_stock_keys(experiment: Experiment) -> None:
     """Take our options out of a finished model's configuration: it is a stock model."""
     config = experiment.config()
-    if config.pop("data_selection_conf", None) is not None:
-        write_yaml(experiment.config_file, config)
+    stock = {key: value for key, value in config.items() if key not in OWN_OPTIONS}
+    if len(stock) < len(config):
+        write_yaml(experiment.config_file, stock)
