@@ -28,4 +28,4 @@ SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
 
 # What our training of stock models adds to ESPnet's options; a finished model's
 # configuration does not have them.
-OWN_OPTIONS = ("ctc_start", "data_selection_conf")
+OWN_OPTIONS = ("ctc_start", "data_selection_conf", "on_plateau")

@@ -19,6 +19,7 @@ from espnet_plugin.tasks.ctc_start import (
     token_log_prior,
     training_tokens,
 )
+from espnet_plugin.tasks.plateau import CHOICES, PlateauWatch
 from espnet_plugin.tasks.ranks import (
     end_together,
     end_with_message,
@@ -77,6 +78,14 @@ class CountedASRTask(ASRTask):
             "the logarithm of each token's frequency in the training data, without "
             "which some seeds never learn; random: as in ESPnet",
         )
+        parser.add_argument(
+            "--on_plateau",
+            default="stop",
+            choices=CHOICES,
+            help="What to do about a training that does not learn (two epochs in a row, "
+            "after 500 updates, with 90 %% or more of the characters of dev wrong and "
+            "a training loss that stands still): stop it, warn, or do nothing (off)",
+        )
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
@@ -86,6 +95,8 @@ class CountedASRTask(ASRTask):
         model.seconds_per_input = seconds_per_input(args)
         count_valid_frames_only(model)
         cls.start_ctc_layer(args, model)
+        if args.model == ESPNET and not args.collect_stats:
+            model.plateau_watch = PlateauWatch(args.on_plateau)
         # ESPnet builds the batches without the model, and once in a process.
         cls.score_book = ScoreBook()
         if args.data_selection_conf:

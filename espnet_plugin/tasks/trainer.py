@@ -6,6 +6,7 @@ import os
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Optional
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
@@ -17,6 +18,7 @@ from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.plateau import PlateauWatch
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
 __all__ = ["CostTrainer", "keep_whole_checkpoint"]
@@ -100,6 +102,8 @@ class CostTrainer(Trainer):
             **others,
         )
         _look_at_skipped(reporter, options, invalid)
+        if watch_for := _plateau_watch(plain):
+            watch_for.add([step.value for step in reporter.stats.get("loss", ())])
         wall, cpu = watch.read()
         figures = {
             "cpu_seconds": cpu,
@@ -129,18 +133,40 @@ class CostTrainer(Trainer):
 
     @classmethod
     def validate_one_epoch(cls, model, iterator, reporter, options, **others):
-        """Validate and record the seconds it took; see the base class."""
+        """Validate and record the seconds it took; see the base class.
+
+        Raises:
+            UserError: If the training stands still; see :class:`PlateauWatch`.
+        """
         watch = Stopwatch()
         super().validate_one_epoch(
             model=model, iterator=iterator, reporter=reporter, options=options, **others
         )
         seconds = watch.read()[0]
         cls._note(options, others, reporter.epoch, valid_seconds=seconds)
+        if watch_for := _plateau_watch(_plain(model)):
+            watch_for.judge(reporter.epoch, _mean(reporter, "cer_ctc"))
 
     @classmethod
     def _note(cls, options, others, epoch: int, **figures: float) -> None:
         if others["distributed_option"].dist_rank in (None, 0):
             CostLog(Experiment(options.output_dir).cost_file).add(epoch, **figures)
+
+
+def _plateau_watch(model: torch.nn.Module) -> Optional[PlateauWatch]:
+    """Return what the task attached to a model whose error on dev it trusts."""
+    return getattr(model, "plateau_watch", None)
+
+
+def _mean(reporter: SubReporter, name: str) -> Optional[float]:
+    """Return the weighted mean of a value over the batches so far; None if not noted."""
+    pairs = [
+        (float(one.value), float(one.weight))
+        for one in reporter.stats.get(name, ())
+        if math.isfinite(one.value)
+    ]
+    weight = sum(w for _, w in pairs)
+    return sum(v * w for v, w in pairs) / weight if weight else None
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:

@@ -1,0 +1,126 @@
+"""Noticing early that a training with CTC does not learn."""
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["CHOICES", "PlateauWatch", "stands_still"]
+
+CHOICES = ("stop", "warn", "off")
+
+# A dev error at or above this: nearly nothing is recognised.
+_ERROR = 0.9
+# The loss must have fallen by this share from the first to the last quarter of an epoch.
+_FALL = 0.02
+# Before so many updates a learning rate that still rises may be the reason.
+_UPDATES = 500
+# In a row: one may be the end of the rise of the learning rate.
+_EPOCHS = 2
+
+_ADVICE = (
+    "Look at train.log: with a high loss that does not move, try another --seed, a "
+    "longer rise of the learning rate (scheduler_conf.pct_start) or a higher or lower "
+    "max_lr, smaller batches (batch_bins), and check that transcripts belong to the "
+    "audio; ctc_start must not be random. docs/your_own_model.md, 'If a training does "
+    "not learn', says how to tell which"
+)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What one epoch showed.
+
+    Attributes:
+        updates: Updates made.
+        first: Mean training loss of its first quarter of updates.
+        last: Of its last quarter.
+    """
+
+    updates: int
+    first: float
+    last: float
+
+
+def stands_still(losses: Sequence[float], error: Optional[float]) -> bool:
+    """Tell whether an epoch taught a model nothing that can be seen.
+
+    Args:
+        losses: Training loss of each update, in order.
+        error: Character error rate on dev after it, as a fraction; None: not known.
+    """
+    if error is None or not math.isfinite(error) or error < _ERROR or not losses:
+        return False
+    epoch = _summary(losses)
+    return not epoch.last <= (1 - _FALL) * epoch.first
+
+
+def _summary(losses: Sequence[float]) -> _Epoch:
+    quarter = max(1, len(losses) // 4)
+    first, last = losses[:quarter], losses[-quarter:]
+    return _Epoch(len(losses), sum(first) / quarter, sum(last) / quarter)
+
+
+class PlateauWatch:
+    """Warns of a training that stands still, and stops it when it goes on so.
+
+    An epoch stands still if the character error rate on dev is 90 % or more after it,
+    and the mean loss of the last quarter of its updates is not at least 2 % below that
+    of the first quarter. It is counted once 500 updates have been made; two such epochs
+    in a row end the training.
+
+    Args:
+        action: ``stop``, ``warn`` (never ends it) or ``off``.
+    """
+
+    def __init__(self, action: str = "stop"):
+        if action not in CHOICES:
+            raise UserError(f"--on_plateau {action}: must be one of {CHOICES}")
+        self.action = action
+        self._losses: list[float] = []
+        self._updates = 0
+        self._in_a_row = 0
+
+    def add(self, losses: Sequence[float]) -> None:
+        """Note the training losses of an epoch.
+
+        Args:
+            losses: One value an update, in order; values that are not finite are
+                skipped.
+        """
+        self._losses = [value for value in losses if math.isfinite(value)]
+        self._updates += len(losses)
+
+    def judge(self, epoch: int, error: Optional[float]) -> None:
+        """Judge the epoch whose losses were noted last.
+
+        Args:
+            epoch: Its number, from 1.
+            error: Character error rate on dev after it, as a fraction.
+
+        Raises:
+            UserError: If it is the second in a row that stands still, and the action
+                is ``stop``.
+        """
+        if self.action == "off":
+            return
+        still = self._updates >= _UPDATES and stands_still(self._losses, error)
+        self._in_a_row = self._in_a_row + 1 if still else 0
+        if not still:
+            return
+        seen = _summary(self._losses)
+        message = (
+            f"epoch {epoch}: this training does not learn: after {self._updates} "
+            f"updates {100 * error:.0f} % of the characters of the dev set are wrong, "
+            f"and the training loss stands at {seen.last:.4g} ({seen.first:.4g} at the "
+            f"start of the epoch). {_ADVICE}"
+        )
+        if self.action == "stop" and self._in_a_row >= _EPOCHS:
+            raise UserError(
+                f"{message}. Stopped after {_EPOCHS} such epochs in a row; "
+                "--on_plateau warn (on_plateau: warn in the configuration) lets it go "
+                "on from the last checkpoint"
+            )
+        logging.warning(message)
