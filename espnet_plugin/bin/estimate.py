@@ -62,6 +62,9 @@ def get_parser() -> argparse.ArgumentParser:
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
     add("--freeze", nargs="*", default=[], help="modules of the small models")
+    add("--alone", type=int, nargs="*", default=[], help="sizes trained by themselves")
+    add("--alone_epochs", type=_number, help="instead of the others'")
+    add("--alone_freeze", nargs="*", default=[], help="modules of theirs")
     add("--finetune", choices=["each", "together"], default="each")
     add("--finetune_alone", type=_size_epochs, nargs="*", default=[])
     add("--baselines", nargs="*", default=[])
@@ -175,7 +178,8 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    layers = max(args.sizes)
+    nested = [n for n in args.sizes if n not in args.alone]
+    layers = max(nested or args.sizes)
     baseline_epochs = _baseline_epochs(args)
 
     from espnet_plugin.estimate.count import (
@@ -187,9 +191,10 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     seconds = corpus.utterance_seconds
     student = student_config(reference, encrl, layers)
     big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
-    frozen = small
-    if args.freeze:
-        frozen = count_model(student, vocabulary, freeze=args.freeze)
+    frozen, of_alone = (
+        count_model(student, vocabulary, freeze=freeze) if freeze else small
+        for freeze in (args.freeze, args.alone_freeze)
+    )
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
     def of(cost, n: int) -> ModelFlops:
@@ -202,14 +207,21 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
 
     bins = encrl.get("batch_bins")
     epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
-    together = args.finetune == "together"
-    finetuned = [(n, epochs) for n in ([layers] if together else args.sizes)]
+    encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
+    together = args.finetune == "together" and nested
+    finetuned = [(n, epochs) for n in ([layers] if together else nested)]
+    finetuned += [(n, epochs) for n in args.alone]
     finetuned += args.finetune_alone
+    if not epochs:  # the models are cut out of what stage 5 trained
+        finetuned = []
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
         reference=of(big, depth),
         student=of(frozen, layers),
-        finetuned=[(of(frozen, n), epochs) for n, epochs in finetuned],
+        finetuned=[
+            (of(of_alone if n in args.alone else frozen, n), epochs)
+            for n, epochs in finetuned
+        ],
         models={f"{n} layers": of(small, n) for n in args.sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
@@ -217,7 +229,10 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         reference_epochs=(
             0 if args.reference else _epochs(None, reference, str(reference_config))
         ),
-        encrl_epochs=_epochs(args.encrl_epochs, encrl, str(args.encrl_config)),
+        encrl_epochs=encrl_epochs if nested else 0,
+        alone=[
+            (of(of_alone, n), args.alone_epochs or encrl_epochs) for n in args.alone
+        ],
         baseline_epochs=baseline_epochs / max(1, len(args.baselines)),
         num_baselines=len(args.baselines),
         nbest=encrl.get("keep_nbest_models", 5),

@@ -108,22 +108,27 @@ def estimate(
     # A cache is filled by one device, whatever their number.
     teacher = plan.reference.forward
     stored = cache_bytes(plan, epoch, corpus.utterance_seconds) if plan.cache else 0.0
-    encrl = training(
-        5,
-        "EncRL" + (" with teacher cache" if plan.cache else ""),
-        plan.student.train + (0.0 if plan.cache else teacher),
-        plan.encrl_epochs,
-        [plan.student],
-        stored,
+    live = 0.0 if plan.cache else teacher
+    trained = [(plan.student, plan.encrl_epochs), *plan.alone]
+    encrl = _together(
+        [
+            training(
+                5,
+                "EncRL" + (" with teacher cache" if plan.cache else ""),
+                model.train + live,
+                epochs,
+                [model],
+            )
+            for model, epochs in trained
+        ]
     )
     fill = epoch * teacher / hardware.flops_per_second / 3600 if plan.cache else 0.0
     costs.append(
-        StageCost(
-            **{
-                **vars(encrl),
-                "hours": encrl.hours + fill,
-                "read_bytes": encrl.read_bytes + plan.encrl_epochs * stored,
-            }
+        replace(
+            encrl,
+            hours=encrl.hours + fill,
+            num_bytes=encrl.num_bytes + stored,
+            read_bytes=encrl.read_bytes + stored * sum(n for _, n in trained),
         )
     )
     costs.append(
@@ -132,6 +137,7 @@ def estimate(
                 training(6, "fine-tuning", model.train, epochs, [model])
                 for model, epochs in plan.finetuned
             ]
+            or [StageCost(6, "cut out of stage 5's models", 0.0)]
         )
     )
     forward = plan.reference.forward + sum(model.forward for model in small)

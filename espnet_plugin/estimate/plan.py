@@ -89,6 +89,7 @@ class Plan:
         width: Width of the reference's encoder.
         reference_epochs: 0 if it is imported.
         encrl_epochs: Epochs of stage 5.
+        alone: Models that stage 5 trains by themselves, and their epochs.
         baseline_epochs: Epochs of each model in stage 8.
         num_baselines: Kinds of baselines in stage 8, each taken to train like a model
             from scratch.
@@ -113,6 +114,7 @@ class Plan:
     updates_per_hour: float = 4.0
     cache: bool = False
     cache_top: int = 0
+    alone: Sequence[tuple[ModelFlops, float]] = ()
 
 
 @dataclass(frozen=True)

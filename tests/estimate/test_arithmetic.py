@@ -107,6 +107,21 @@ def test_cache_takes_the_teacher_out_of_the_epochs():
     assert cached[5].read_bytes - live[5].read_bytes == pytest.approx(4 * stored)
 
 
+def test_models_trained_by_themselves_are_added_to_stage_5():
+    small = ModelFlops(train=6.0, forward=2.0, params=10)
+    usual, more = (
+        by_stage(CORPUS, SLOW, replace(PLAN, cache=True, alone=alone))
+        for alone in ((), [(small, 3)])
+    )
+    assert more[5].hours - usual[5].hours == pytest.approx(3 * 300 * 6 / 36)
+    stored = cache_bytes(PLAN, 300, 10.0)
+    # The audio and what is stored of the reference, in each of the three epochs.
+    assert more[5].read_bytes - usual[5].read_bytes == pytest.approx(
+        3 * (stored + 300 * FLAC_BYTES)
+    )
+    assert more[6] == usual[6]
+
+
 def test_an_imported_reference_is_not_trained():
     costs = by_stage(CORPUS, SLOW, replace(PLAN, reference_epochs=0))
     assert costs[3].hours == costs[4].hours == 0
@@ -158,6 +173,8 @@ def test_the_commands_fine_tuning():
     assert made.finetuned == [(two, 3), (one, 3)]
     assert shared.finetuned == [(two, 3), (one, 2)]
     assert together[6] < each[6] and together[5] == each[5]
+    alone, made = hours(alone="1", alone_epochs=4)
+    assert made.alone == [(one, 4)] and made.student == two
     frozen, made = hours(freeze="encoder.embed")
     assert frozen[5] < each[5] and frozen[6] < each[6] and frozen[8] == each[8]
     with pytest.raises(UserError, match="--freeze nothing"):

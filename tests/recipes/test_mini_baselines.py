@@ -66,6 +66,37 @@ def test_all_sizes_in_one_step_from_stored_outputs(copy):
     assert (copy / "exp/teacher_cache/done.json").is_file()
 
 
+def test_a_size_is_trained_by_itself_beside_the_others(copy):
+    options = ["--stage", "5", "--stop_stage", "6", "--tag", "apart"]
+    options += ["--family", "nested", "--student_init", "first", "--alone", "1"]
+    options += ["--freeze", "encoder.embed", "--teacher_cache", "exp/teacher_cache"]
+    options += ["--encrl_epochs", "1", "--alone_epochs", "2", "--train_jobs", "2"]
+    options += ["--finetune_epochs", "0"]
+    run(copy, *options)
+    reference = torch.load(copy / "exp/asr_reference/valid.cer_ctc.ave.pth", weights_only=True)
+    embed = [name for name in reference if name.startswith("encoder.embed.conv")]
+    for size, run_name, epochs in (
+        (2, "encrl_apart_s1", 1),
+        (1, "encrl_apart_s1_1l", 2),
+    ):
+        folder = copy / f"exp/asr_apart_s1_{size}l"
+        model = torch.load(folder / "model.pth", weights_only=True)
+        trained = torch.load(
+            copy / "exp" / run_name / "valid.loss.ave.pth", weights_only=True
+        )
+        assert all(torch.equal(model[name], trained[name]) for name in model)
+        # Frozen with the others, trained by itself.
+        same = all(torch.equal(model[name], reference[name]) for name in embed)
+        assert same == (size == 2)
+        meta = json.loads((folder / "meta.json").read_text())
+        assert (meta["method"], meta["shared"]) == ("encrl", run_name)
+        cost = json.loads((copy / "exp" / run_name / "cost.json").read_text())
+        assert len(cost["per_epoch"]) == epochs
+    # Again: nothing is trained.
+    again = run(copy, *options)
+    assert "epoch started" not in again.stderr
+
+
 def test_a_family_is_fine_tuned_in_one_training(copy):
     options = ["--stage", "5", "--stop_stage", "7", "--tag", "one"]
     options += ["--family", "nested", "--finetune", "together"]

@@ -18,7 +18,11 @@ def falling(start, end, steps=400):
         (falling(55.0, 55.0), 1.0, True),
         (falling(55.0, 57.0), 1.0, True),
         (falling(55.0, 40.0), 1.0, False),  # learns, though nothing is right yet
-        (falling(55.0, 55.0), 0.5, False),  # half is right: stands still for good reason
+        (
+            falling(55.0, 55.0),
+            0.5,
+            False,
+        ),  # half is right: stands still for good reason
         (falling(55.0, 55.0), None, False),  # no transcripts on dev
         (falling(55.0, 55.0), float("nan"), False),
         ([], 1.0, False),

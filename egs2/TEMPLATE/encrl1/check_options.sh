@@ -41,18 +41,38 @@ check_options() {
 check_sizes() {
     [[ ${sizes} =~ ^[1-9][0-9]*( +[1-9][0-9]*)*$ ]] \
         || die "--sizes ${sizes}: numbers of layers from 1, e.g. \"6 4 2\""
-    local largest
+    [[ ${alone} =~ ^([1-9][0-9]* *)*$ ]] || die "--alone ${alone}: some of --sizes ${sizes}"
+    # Of a recipe's choice, what this call makes.
+    local largest one here=() together=()
+    for one in ${sizes}; do
+        [[ " ${alone} " == *" ${one} "* ]] && here+=("${one}") || together+=("${one}")
+    done
+    for one in ${alone}; do
+        [[ " ${sizes} " == *" ${one} "* ]] \
+            || log "--alone ${one}: not one of --sizes ${sizes}, so nothing is made of it"
+    done
+    alone=${here[*]}
+    # Without one that is trained with others the largest counts all the same: nothing
+    # is made of that many layers then.
     # shellcheck disable=SC2086
-    largest=$(printf '%s\n' ${sizes} | sort -n | tail -n 1)
+    largest=$(printf '%s\n' "${together[@]:-${sizes// /$'\n'}}" | sort -n | tail -n 1)
     encrl_layers=${encrl_layers:-${largest}}
     [[ ${encrl_layers} =~ ^[1-9][0-9]*$ && ${encrl_layers} -ge ${largest} ]] \
         || die "--encrl_layers ${encrl_layers}: must be a number of layers, ${largest} or" \
-            "more, because --sizes ${sizes} are taken of them"
+            "more, because those of --sizes ${sizes}" "are taken of them"
 }
 
 check_encrl() {
     is_file encrl_config
     one_of student_init random first last spaced
+    one_of alone_init random first last spaced
+    [[ ${train_jobs} =~ ^[1-9][0-9]*$ ]] || die "--train_jobs ${train_jobs}: 1 or more"
+    [[ -z ${alone_epochs} || ${alone_epochs} =~ ^[1-9][0-9]*$ ]] \
+        || die "--alone_epochs ${alone_epochs}: a number of epochs, 1 or more"
+    if [ -n "${alone_freeze}" ] && [ "${alone_init}" = random ]; then
+        die "--alone_freeze ${alone_freeze} would keep random weights, since" \
+            "--alone_init random copies none: choose first, last or spaced"
+    fi
     check_objectives
     if [ -n "${freeze}" ] && [ "${student_init}" = random ] && ! says student_layers; then
         die "--freeze ${freeze} would keep random weights, since --student_init random" \

@@ -71,6 +71,12 @@ family=last                           # Layers a smaller model takes of the stud
                                       # stage 5 trains all sizes in the same step.
 freeze=                               # What stages 5 and 6 leave as it was copied, e.g.
                                       # encoder.embed (the convolutional front end).
+alone=                                # Sizes that stage 5 trains by themselves instead
+                                      # of with the others, e.g. "2",
+alone_init=first                      # from these layers of the reference,
+alone_freeze=                         # with this left as it was copied,
+alone_epochs=                         # and so many epochs (those of the others if empty).
+train_jobs=1                          # Trainings of stage 5 side by side.
 finetune=each                         # together: stage 6 trains all sizes of a nested
                                       # family in the same step as well, and then
 finetune_alone=                       # these by themselves, SIZE:EPOCHS, e.g. "2:2".
@@ -174,16 +180,22 @@ if ${dry_run}; then
         --reference "${reference}" --reference_config "${reference_config}" \
         --encrl_config "${encrl_config}" --encrl_epochs "${encrl_epochs}" \
         --finetune_config "${finetune_config}" --finetune_epochs "${finetune_epochs}" \
-        --freeze ${freeze} --finetune "${finetune}" --finetune_alone ${finetune_alone} \
+        --freeze ${freeze} --alone ${alone} --alone_epochs "${alone_epochs}" \
+        --alone_freeze ${alone_freeze} --finetune "${finetune}" --finetune_alone ${finetune_alone} \
         --baselines ${baselines} --baseline_dir "${baseline_dir}" \
         --baseline_training "${baseline_training}" --baseline_epochs "${baseline_epochs}" \
         --teacher_cache "${teacher_cache}" ${estimate_opts}
 fi
 
+# What stage 5 trains together, and what by itself.
+together=()
+for n in ${sizes}; do
+    [[ " ${alone} " == *" ${n} "* ]] || together+=("${n}")
+done
 exits=() cut=${family}
 if [ "${family}" = nested ]; then
     cut=first
-    for n in ${sizes}; do [ "${n}" -ge "${encrl_layers}" ] || exits+=("${n}"); done
+    for n in "${together[@]}"; do [ "${n}" -ge "${encrl_layers}" ] || exits+=("${n}"); done
 fi
 
 dump=${dumpdir}/${feats_type}
@@ -400,52 +412,90 @@ if wanted 5; then
             "${data_opts[@]:4}" "${shape_opts[@]:2}"
         )
     fi
-    # shellcheck disable=SC2086
-    train encrl ${python} -m espnet_plugin.bin.encrl_train \
-        --config "${encrl_config}" --output_dir "${encrl_exp}" --seed "${seed}" \
-        --variant "${variant}" --serves ${sizes} \
-        --reference "${reference_exp}" \
-        --student_num_layers "${encrl_layers}" --student_init "${student_init}" \
-        ${objectives:+--objectives ${objectives}} ${exits:+--student_exits "${exits[@]}"} \
-        ${encrl_epochs:+--max_epoch ${encrl_epochs}} \
-        ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
-        "${encrl_data[@]}" ${freeze:+--freeze_param ${freeze}} ${encrl_args}
+    encrl() {  # encrl LOG FOLDER LAYERS INIT FREEZE EPOCHS SIZES [more options]: a training
+        # shellcheck disable=SC2086
+        train "$1" ${python} -m espnet_plugin.bin.encrl_train \
+            --config "${encrl_config}" --output_dir "$2" --seed "${seed}" \
+            --variant "${variant}" --serves $7 \
+            --reference "${reference_exp}" --student_num_layers "$3" --student_init "$4" \
+            ${objectives:+--objectives ${objectives}} \
+            ${6:+--max_epoch $6} \
+            ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
+            "${encrl_data[@]}" ${5:+--freeze_param $5} "${@:8}" ${encrl_args}
+    }
+    running=()
+    for n in ${alone}; do
+        one=(encrl "encrl_${n}l" "${encrl_exp}_${n}l" "${n}" "${alone_init}" \
+            "${alone_freeze}" "${alone_epochs:-${encrl_epochs}}" "${n}")
+        if [ "${train_jobs}" = 1 ]; then
+            "${one[@]}"
+            continue
+        fi
+        [ "${#running[@]}" -lt $((train_jobs - 1)) ] || {
+            wait "${running[0]}" || die "see ${expdir}/log"
+            running=("${running[@]:1}")
+        }
+        file=${expdir}/log/encrl_${n}l${log_suffix}.log
+        mkdir -p "${expdir}/log"
+        log "${n} layers by themselves, beside the others: ${file}"
+        ( "${one[@]}" > "${file}" 2>&1 || { tail -n 20 "${file}" >&2; exit 1; } ) &
+        running+=($!)
+    done
+    failed=false
+    if [ "${#together[@]}" -gt 0 ]; then
+        encrl encrl "${encrl_exp}" "${encrl_layers}" "${student_init}" "${freeze}" \
+            "${encrl_epochs}" "${together[*]}" \
+            ${exits:+--student_exits "${exits[@]}"} || failed=true
+    fi
+    for one in "${running[@]}"; do wait "${one}" || failed=true; done
+    ! ${failed} || die "a training of stage 5 failed: run the same command again, what" \
+        "is finished is not done again"
 fi
 
 if wanted 6; then
     log "Stage 6: CTC fine-tuning of ${sizes} layers"
     need "${stats}/train/speech_shape" 3
-    need "${encrl_exp}/done.json" 5
-    family_opts=(--encrl_dir "${encrl_exp}" --family "${cut}")
-    if [ "${finetune_epochs}" = 0 ]; then
-        # shellcheck disable=SC2086
-        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
-            "${family_opts[@]}" --sizes ${sizes} --output "${student_exp}" --method encrl
-    else
-        kind=finetune
-        # In one process, but on several nodes: the launcher makes one meeting a start.
-        in_process=("${sizes}")
-        if [ "${finetune}" = together ]; then
-            kind=together
-        elif several_nodes; then
-            read -ra in_process <<< "${sizes}"
-        fi
-        for these in "${in_process[@]}"; do
+    of_one_run() {  # of_one_run FOLDER CUT SIZES FREEZE KIND: models of a training of stage 5
+        local run=(--encrl_dir "$1" --family "$2") these
+        need "$1/done.json" 5
+        if [ "${finetune_epochs}" = 0 ]; then
             # shellcheck disable=SC2086
-            train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
-                --kind ${kind} "${family_opts[@]}" --sizes ${these} \
-                ${finetune_alone:+--alone ${finetune_alone}} \
-                --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
-                ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
-                "${data_opts[@]}" "${shape_opts[@]}" \
-                ${freeze:+--freeze_param ${freeze}} ${finetune_args}
-        done
-    fi
-    if ${direct}; then
-        # shellcheck disable=SC2086
-        submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models --kind direct \
-            "${family_opts[@]}" --sizes ${sizes} --output "${student_exp}_direct"
-    fi
+            submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models \
+                --kind direct "${run[@]}" --sizes $3 --output "${student_exp}" --method encrl
+        else
+            # In one process, but on several nodes: the launcher makes one meeting a start.
+            local in_process=("$3")
+            if [ "$5" = finetune ] && several_nodes; then
+                read -ra in_process <<< "$3"
+            fi
+            for these in "${in_process[@]}"; do
+                local further=()
+                for one in ${finetune_alone}; do
+                    [[ " ${these} " != *" ${one%:*} "* ]] || further+=("${one}")
+                done
+                # shellcheck disable=SC2086
+                train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
+                    --kind "$5" "${run[@]}" --sizes ${these} \
+                    ${further:+--alone "${further[@]}"} \
+                    --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
+                    ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
+                    "${data_opts[@]}" "${shape_opts[@]}" \
+                    ${4:+--freeze_param $4} ${finetune_args}
+            done
+        fi
+        if ${direct}; then
+            # shellcheck disable=SC2086
+            submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models \
+                --kind direct "${run[@]}" --sizes $3 --output "${student_exp}_direct"
+        fi
+    }
+    kind=finetune
+    [ "${finetune}" != together ] || kind=together
+    [ "${#together[@]}" -eq 0 ] \
+        || of_one_run "${encrl_exp}" "${cut}" "${together[*]}" "${freeze}" "${kind}"
+    for n in ${alone}; do
+        of_one_run "${encrl_exp}_${n}l" first "${n}" "${alone_freeze}" finetune
+    done
 fi
 
 if wanted 7; then

@@ -45,11 +45,19 @@ SPEAKERS = {
     "dev": [
         Speaker("usm2", "en-us+m2", 150),
         Speaker("gblinda", "en+linda", 145),
+        Speaker("usm6", "en-us+m6", 150),
+        Speaker("gbalicia", "en+Alicia", 150),
+        Speaker("usdavid", "en-us+david", 150),
     ],
     "test": [
         Speaker("usf4", "en-us+f4", 155),
         Speaker("usadam", "en-us+adam", 145),
         Speaker("gbsteph", "en+steph", 150),
+        Speaker("usm5", "en-us+m5", 150),
+        Speaker("gbshelby", "en+shelby", 150),
+        Speaker("usjohn", "en-us+john", 150),
+        Speaker("gbhugo", "en+Hugo", 150),
+        Speaker("rplee", "en-gb-x-rp+Lee", 150),
     ],
 }
 
@@ -86,7 +94,7 @@ def plan(subset: str, number: int, seed: int) -> list[Utterance]:
                 text=grammar.sentence(choose),
                 words_per_minute=speaker.words_per_minute + choose.randint(-12, 12),
                 pitch=speaker.pitch + choose.randint(-10, 10),
-                snr_db=choose.uniform(15.0, 30.0),
+                snr_db=choose.uniform(5.0, 25.0),
                 silence_s=(choose.uniform(0.1, 0.3), choose.uniform(0.1, 0.3)),
                 level_db=choose.uniform(-30.0, -22.0),
                 seed=choose.randrange(2**31),
