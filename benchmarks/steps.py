@@ -124,13 +124,15 @@ class Cases:
     def cached(self, frozen: bool = False, more=()) -> Callable[[], None]:
         """An EncRL step that reads the reference's outputs."""
         from espnet_plugin.distill.cache import CachedTeacher, write_cache
+        from espnet_plugin.distill.store import OutputStore
         from espnet_plugin.tensors.layout import lay_out_frozen
 
         model = self._encrl(SIZES[0], more=more)
         model.encoder.embed.requires_grad_(not frozen)
         lay_out_frozen(model)
-        store = write_cache(
-            self.folder / f"cache_{frozen}{bool(more)}",
+        folder = self.folder / f"cache_{frozen}{bool(more)}"
+        write_cache(
+            folder,
             {},
             model.teacher,
             [(self.names, self.speech)],
@@ -140,7 +142,7 @@ class Cases:
             lambda *_: 0,
         )
         model.teacher = None
-        model.attach_teacher(CachedTeacher(store))
+        model.attach_teacher(CachedTeacher(OutputStore(folder)))
         return self._step(model, self.speech)
 
     def family(self) -> Callable[[], None]:

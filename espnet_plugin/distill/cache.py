@@ -81,7 +81,7 @@ def write_cache(
     seconds_per_input: float,
     count_flops: Callable[[int, float], int],
     top: int = 0,
-) -> OutputStore:
+) -> None:
     """Compute the teacher's outputs for all batches, or for those not yet written.
 
     Args:
@@ -130,7 +130,6 @@ def write_cache(
         teacher_flops=flops,
         resumed=resumed,  # then the seconds are those of the last run only
     )
-    return OutputStore(folder, made_of)
 
 
 def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> None:

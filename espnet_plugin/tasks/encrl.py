@@ -6,9 +6,13 @@ from typing import Tuple
 
 from espnet_plugin import host
 from espnet_plugin.tasks.asr import CountedASRTask
-from espnet_plugin.tasks.encrl_options import EncRLOptions, add_encrl_options
+from espnet_plugin.tasks.encrl_options import (
+    CacheOptions,
+    EncRLOptions,
+    add_encrl_options,
+)
 from espnet_plugin.tasks.encrl_setup import EncRLSetup
-from espnet_plugin.tasks.teacher_cache import training_batches
+from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
 __all__ = ["EncRLTask"]
 
@@ -58,8 +62,23 @@ class EncRLTask(CountedASRTask):
         # teacher, which is no part of the model.
         model = super().build_model(args)
         setup.start(model)
-        setup.attach_teacher(model, partial(training_batches, cls, args))
+        model.attach_teacher(setup.teacher)
         return model
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model):
+        """Build the optimisers, once the teacher's outputs are stored if asked to.
+
+        ESPnet calls it before the first epoch, with the whole model where it will be
+        trained.
+
+        Raises:
+            UserError: If the outputs cannot be stored.
+        """
+        cache = CacheOptions.from_args(args)
+        if cache is not None:
+            store_teacher(model, cache, partial(training_batches, cls, args))
+        return super().build_optimizers(args, model)
 
     @classmethod
     def note_scores(cls, model) -> None:

@@ -43,23 +43,43 @@ class DataTables:
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """Where the reference's outputs are stored.
+    """Where the reference's outputs are stored, and of what they are made.
 
     Attributes:
         folder: Folder that is filled once and then read.
         top: Number of most probable tokens stored for each frame; 0: all.
+        reference: Whose outputs they are.
+        data: What they are computed on.
+        output_dir: The experiment's folder, whose costs they are part of.
         changing: Options that change the audio from epoch to epoch, which no cache
             can follow.
     """
 
     folder: Path
     top: int
+    reference: ReferenceOptions
+    data: DataTables
+    output_dir: Path
     changing: tuple[str, ...]
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> Optional["CacheOptions"]:
+        """Read the parsed options of an EncRL training; None without a cache."""
+        if args.teacher_cache is None:
+            return None
+        return cls(
+            Path(args.teacher_cache),
+            args.teacher_cache_top,
+            _reference(args),
+            _tables(args),
+            Path(args.output_dir),
+            _changing_audio(args),
+        )
 
 
 @dataclass(frozen=True)
 class EncRLOptions:
-    """All that the EncRL task itself was asked for.
+    """What the student is made of and trained on.
 
     Attributes:
         reference: What to learn from.
@@ -67,7 +87,6 @@ class EncRLOptions:
         data: What to train it on.
         frozen: Names of weights that do not learn, ESPnet's ``freeze_param``.
         output_dir: The experiment's folder.
-        cache: Where the reference's outputs are stored; None: computed in every step.
     """
 
     reference: ReferenceOptions
@@ -75,7 +94,6 @@ class EncRLOptions:
     data: DataTables
     frozen: tuple[str, ...]
     output_dir: Path
-    cache: Optional[CacheOptions] = None
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "EncRLOptions":
@@ -84,20 +102,8 @@ class EncRLOptions:
         Raises:
             UserError: If the reference is not named, or options contradict each other.
         """
-        for option in ("reference_config", "reference_model_file"):
-            if getattr(args, option) is None:
-                raise UserError(f"--{option} is needed: what should be learnt from?")
-        cache = None
-        if args.teacher_cache is not None:
-            cache = CacheOptions(
-                Path(args.teacher_cache), args.teacher_cache_top, _changing_audio(args)
-            )
         return cls(
-            ReferenceOptions(
-                Path(args.reference_config),
-                Path(args.reference_model_file),
-                args.teacher_dtype,
-            ),
+            _reference(args),
             StudentOptions(
                 num_layers=args.student_num_layers,
                 init=args.student_init,
@@ -114,15 +120,9 @@ class EncRLOptions:
                 specaug_conf=args.specaug_conf,
                 model_conf=_model_conf(args),
             ),
-            DataTables(
-                tuple(args.train_data_path_and_name_and_type),
-                tuple(args.valid_data_path_and_name_and_type),
-                tuple(args.train_shape_file),
-                tuple(args.valid_shape_file),
-            ),
+            _tables(args),
             tuple(args.freeze_param),
             Path(args.output_dir),
-            cache,
         )
 
 
@@ -237,6 +237,24 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help="Number of most probable tokens stored for each frame (0: all)",
+    )
+
+
+def _reference(args: argparse.Namespace) -> ReferenceOptions:
+    for option in ("reference_config", "reference_model_file"):
+        if getattr(args, option) is None:
+            raise UserError(f"--{option} is needed: what should be learnt from?")
+    return ReferenceOptions(
+        Path(args.reference_config), Path(args.reference_model_file), args.teacher_dtype
+    )
+
+
+def _tables(args: argparse.Namespace) -> DataTables:
+    return DataTables(
+        tuple(args.train_data_path_and_name_and_type),
+        tuple(args.valid_data_path_and_name_and_type),
+        tuple(args.train_shape_file),
+        tuple(args.valid_shape_file),
     )
 
 

@@ -3,12 +3,11 @@
 import argparse
 import logging
 from functools import cached_property
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 import torch.distributed as dist
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.model import ESPnetEncRLModel
 from espnet_plugin.distill.options import DTYPES
@@ -26,7 +25,6 @@ from espnet_plugin.tasks.encrl_checks import (
     refuse_half_layers,
 )
 from espnet_plugin.tasks.encrl_options import EncRLOptions
-from espnet_plugin.tasks.teacher_cache import TrainingBatches, build_cache
 from espnet_plugin.tensors.precision import run_in
 from espnet_plugin.tensors.ranks import is_distributed
 
@@ -34,7 +32,7 @@ __all__ = ["EncRLSetup"]
 
 
 class EncRLSetup:
-    """Loads the reference, derives the student, and joins them for a training.
+    """Loads the reference and derives the student from it.
 
     Args:
         options: What was asked for.
@@ -112,27 +110,3 @@ class EncRLSetup:
         if not is_distributed() or dist.get_rank() == 0:
             write_json(Experiment(self.options.output_dir).copied_file, vars(report))
         return report.copied
-
-    def attach_teacher(
-        self, model: ESPnetEncRLModel, batches: Callable[[], TrainingBatches]
-    ) -> None:
-        """Give the student its teacher, or the teacher's stored outputs.
-
-        Args:
-            model: The student.
-            batches: Makes the batches of the training, for outputs yet to be stored.
-
-        Raises:
-            UserError: If the outputs cannot be stored, are another training's, or
-                would lack what an objective needs.
-        """
-        if self.options.cache is None:
-            model.attach_teacher(self.teacher)
-            return
-        model.objectives.refuse_single_frames(
-            "--teacher_cache stores their mean over each utterance only: leave the "
-            "cache out, or these objectives"
-        )
-        seconds = model.seconds_per_input
-        store = build_cache(self.options, self.teacher, seconds, batches)
-        model.attach_teacher(CachedTeacher(store))

@@ -17,17 +17,18 @@ from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_plugin.cost.log import CostLog, FlopModel
-from espnet_plugin.distill.cache import data_checksum, write_cache
+from espnet_plugin.distill.cache import CachedTeacher, data_checksum, write_cache
+from espnet_plugin.distill.model import ESPnetEncRLModel
 from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum, locked
-from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.encrl_options import CacheOptions
 from espnet_plugin.tensors.ranks import is_distributed
 
-__all__ = ["TrainingBatches", "build_cache", "training_batches"]
+__all__ = ["TrainingBatches", "store_teacher", "training_batches"]
 
 _PATIENCE = timedelta(days=30)
 _COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "teacher_flops")
@@ -74,34 +75,35 @@ def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingB
     return TrainingBatches(loaders, "cuda" if args.ngpu > 0 else "cpu")
 
 
-def build_cache(
-    options: EncRLOptions,
-    teacher: FrozenTeacher,
-    seconds_per_input: float,
+def store_teacher(
+    model: ESPnetEncRLModel,
+    cache: CacheOptions,
     batches: Callable[[], TrainingBatches],
-) -> OutputStore:
-    """Return the outputs of the teacher for training and development data.
+) -> None:
+    """Replace the student's teacher by its outputs, stored now if they are not yet.
 
     What they cost is written to the run's ``cost.json`` in full, whether they were
     computed now or for an earlier run: a run's cost does not depend on the others'.
 
     Args:
-        options: EncRL options of the training, with ``cache`` set.
-        teacher: The reference.
-        seconds_per_input: See :mod:`espnet_plugin.tasks.asr`.
-        batches: Makes the batches, if the cache is not there yet.
+        model: The student with its teacher; changed in place.
+        cache: Where the outputs are, or will be.
+        batches: Makes the batches of the training, if the cache is not there yet.
 
     Raises:
-        UserError: If the audio changes from epoch to epoch, or the folder holds a cache
-            of something else.
+        UserError: If the audio changes from epoch to epoch, an objective needs more
+            than what is stored, or the folder holds a cache of something else.
     """
-    cache = options.cache
+    model.objectives.refuse_single_frames(
+        "--teacher_cache stores their mean over each utterance only: leave the cache "
+        "out, or these objectives"
+    )
     for option in cache.changing:
         raise UserError(
             f"--teacher_cache and --{option}: the student would hear other audio in "
             "every epoch than the reference did; leave one out"
         )
-    made_of = _made_of(options)
+    made_of = _made_of(cache)
     # One rank computes, the others read what it wrote. That may take days, and a
     # group's own patience ends after minutes; a lost rank is noticed at once here too.
     if is_distributed():
@@ -110,17 +112,17 @@ def build_cache(
         # Several trainings of a table may want it at the same time.
         with locked(cache.folder), _same_random_numbers():
             if not (cache.folder / "done.json").is_file():
-                _fill(options, made_of, teacher, seconds_per_input, batches())
+                _fill(cache, made_of, model.teacher, model.seconds_per_input, batches())
     if is_distributed():
         dist.barrier(patient)
     store = OutputStore(cache.folder, made_of)
     if not is_distributed() or dist.get_rank() == 0:
-        CostLog(Experiment(options.output_dir).cost_file).add_once(
+        CostLog(Experiment(cache.output_dir).cost_file).add_once(
             "teacher_cache",
             # Stores of earlier versions did not note all of them.
             **{name: store.figures[name] for name in _COSTS if name in store.figures},
         )
-    return store
+    model.attach_teacher(CachedTeacher(store))
 
 
 @contextmanager
@@ -133,9 +135,9 @@ def _same_random_numbers() -> Iterator[None]:
     np.random.set_state(array)
 
 
-def _made_of(options: EncRLOptions) -> dict[str, str]:
+def _made_of(cache: CacheOptions) -> dict[str, str]:
     """Return what the outputs depend on, by name."""
-    reference, data = options.reference, options.data
+    reference, data = cache.reference, cache.data
     tables = [
         Path(path) for path, name, _ in data.train + data.valid if name == "speech"
     ]
@@ -150,7 +152,7 @@ def _made_of(options: EncRLOptions) -> dict[str, str]:
 
 
 def _fill(
-    options: EncRLOptions,
+    cache: CacheOptions,
     made_of: dict[str, str],
     teacher: FrozenTeacher,
     seconds_per_input: float,
@@ -158,7 +160,7 @@ def _fill(
 ) -> None:
     total = sum(
         float(line.split()[1].split(",")[0])
-        for path in (options.data.train_shapes[0], options.data.valid_shapes[0])
+        for path in (cache.data.train_shapes[0], cache.data.valid_shapes[0])
         for line in Path(path).read_text(encoding="utf-8").splitlines()
     )
 
@@ -177,7 +179,7 @@ def _fill(
     _, example = next(iter(batches))
     flops = FlopModel(count)
     write_cache(
-        options.cache.folder,
+        cache.folder,
         made_of,
         teacher,
         batches,
@@ -185,5 +187,5 @@ def _fill(
         total * seconds_per_input,
         seconds_per_input,
         lambda utterances, seconds: flops(utterances, seconds)[0],
-        options.cache.top,
+        cache.top,
     )
