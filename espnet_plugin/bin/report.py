@@ -10,6 +10,7 @@ from typing import Optional, Sequence
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.report.html import write_html
 from espnet_plugin.report.markdown import markdown_block, write_markdown
+from espnet_plugin.report.summary import size_sentences
 from espnet_plugin.report.tables import cost_table, quality_table
 from espnet_plugin.results.merge import update_results, write_results
 from espnet_plugin.results.pairs import compare_all
@@ -117,6 +118,8 @@ def make_report(args: argparse.Namespace) -> None:
         print(one.sentence)
     for path in [*written, *plots]:
         print(path)
+    for sentence in size_sentences(results):
+        print(sentence)
 
 
 def _places(args: argparse.Namespace) -> dict[str, Optional[str]]:

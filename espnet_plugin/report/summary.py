@@ -1,0 +1,80 @@
+"""What the figures say of each size, in one plain sentence a size."""
+
+from typing import Optional
+
+from espnet_plugin.results.family import Family
+from espnet_plugin.results.group import Group
+from espnet_plugin.results.results import Results
+
+__all__ = ["size_sentences"]
+
+_METHOD, _AGAINST = "encrl", "scratch"
+
+
+def size_sentences(results: Results) -> list[str]:
+    """Return a sentence for each size that EncRL and training from scratch both made.
+
+    A last sentence compares what the two families cost. Only rows without a variant
+    are looked at: the recipe's own way, and the models that it has to beat.
+
+    Args:
+        results: All rows; rows without a score on the test set are left out.
+
+    Returns:
+        Nothing if there is no such size.
+    """
+    ours, theirs = _by_size(results, _METHOD), _by_size(results, _AGAINST)
+    sizes = sorted(set(ours) & set(theirs), reverse=True)
+    sentences = [_sentence(size, ours[size], theirs[size]) for size in sizes]
+    cost = _cost_sentence(results) if sentences else None
+    return [*sentences, cost] if cost else sentences
+
+
+def _by_size(results: Results, method: str) -> dict[int, Group]:
+    return {
+        group.size: group
+        for group in results.groups
+        if (group.method, group.variant) == (method, "") and group.test_wer is not None
+    }
+
+
+def _sentence(size: int, ours: Group, theirs: Group) -> str:
+    gap = ours.test_wer - theirs.test_wer
+    verdict = "as many errors"
+    if abs(gap) >= 0.05:  # what the figures show with one digit
+        verdict = "fewer errors" if gap < 0 else "MORE errors"
+    layers = "1 layer" if size == 1 else f"{size} layers"
+    return (
+        f"{layers}: EncRL gets {ours.test_wer:.1f} % of the words wrong, training from "
+        f"scratch {theirs.test_wer:.1f} %: {verdict}."
+    )
+
+
+def _cost_sentence(results: Results) -> Optional[str]:
+    ours, theirs = _family(results, _METHOD), _family(results, _AGAINST)
+    if ours is None or theirs is None or ours.sizes != theirs.sizes:
+        return None
+    ratios = [
+        f"{one / other:.2f} of its {name}"
+        for name, one, other in (
+            ("operations", ours.whole.flops, theirs.whole.flops),
+            (
+                "training time",
+                ours.whole["train_seconds"],
+                theirs.whole["train_seconds"],
+            ),
+        )
+        if one and other
+    ]
+    if not ratios:
+        return None
+    return (
+        f"All {len(ours.sizes)} sizes by EncRL cost {' and '.join(ratios)} from scratch."
+    )
+
+
+def _family(results: Results, method: str) -> Optional[Family]:
+    for family in results.families:
+        if (family.method, family.variant) == (method, ""):
+            return family
+    return None

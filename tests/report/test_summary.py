@@ -1,0 +1,39 @@
+"""One plain sentence a size, from the figures."""
+
+from result_folders import make_results
+
+from espnet_plugin.report.summary import size_sentences
+
+
+def row(method, layers, wer, **more):
+    return {"method": method, "layers": layers, "seed": 1, "test_wer": wer, **more}
+
+
+def test_what_is_fewer_more_and_the_same_is_said_of_each_size():
+    rows = [
+        *(row("encrl", n, wer) for n, wer in ((3, 1.44), (2, 3.0), (1, 5.0))),
+        *(row("scratch", n, wer) for n, wer in ((3, 2.0), (2, 3.0), (1, 4.0))),
+        row("encrl", 4, 1.0),  # no model from scratch of this size
+        row("scratch", 3, 0.0, variant="9 epochs"),  # another row of the table
+    ]
+    three, two, one = size_sentences(make_results(rows))
+    assert three.startswith("3 layers") and "1.4 %" in three and "2.0 %" in three
+    assert "fewer errors" in three
+    assert "as many errors" in two
+    assert one.startswith("1 layer:") and "MORE errors" in one
+
+
+def test_the_cost_of_both_families_is_compared():
+    costs = {"teacher_flops": 0.0, "train_seconds": 50.0}
+    rows = [
+        *(row("encrl", n, 1.0, train_flops=1e12, **costs) for n in (2, 1)),
+        *(row("scratch", n, 2.0, train_flops=4e12, **costs) for n in (2, 1)),
+    ]
+    *_, cost = size_sentences(make_results(rows))
+    assert "0.25 of its operations" in cost and "1.00 of its training time" in cost
+
+
+def test_nothing_is_said_without_both():
+    assert size_sentences(make_results([row("encrl", 3, 1.0)])) == []
+    unscored = [row("encrl", 3, 1.0), row("scratch", 3, None)]
+    assert size_sentences(make_results(unscored)) == []
