@@ -71,6 +71,7 @@ class CostLog:
         self._epochs = {entry["epoch"]: entry for entry in stored.get("per_epoch", [])}
         self._redone = stored.get("redone_seconds", 0.0)
         self._once = stored.get("once", {})
+        self._made_of = stored.get("made_of", {})
 
     def add(self, epoch: int, **figures: float) -> None:
         """Add figures of an epoch and write the file.
@@ -89,9 +90,17 @@ class CostLog:
         self._epochs[epoch] = {**entry, "epoch": epoch, **figures}
         self._write()
 
-    def add_once(self, name: str, **figures: float) -> None:
-        """Add what is done once before the epochs, instead of an entry of that name."""
+    def add_once(self, name: str, made_of: str = "", **figures: float) -> None:
+        """Add what is done once before the epochs, instead of an entry of that name.
+
+        Args:
+            name: Its name.
+            made_of: Digest of what it was made of, where other trainings may use it.
+            figures: As those of :meth:`add`.
+        """
         self._once[name] = figures
+        if made_of:
+            self._made_of[name] = made_of
         self._write()
 
     def _write(self) -> None:
@@ -104,6 +113,7 @@ class CostLog:
                 "epochs": len(entries),
                 "redone_seconds": self._redone,
                 "once": self._once,
+                **({"made_of": self._made_of} if self._made_of else {}),
                 "per_epoch": entries,
             },
         )

@@ -7,6 +7,8 @@ A line of the index is written after its data, so an interrupted writing goes on
 the last whole utterance.
 """
 
+import hashlib
+import json
 import logging
 import os
 import zlib
@@ -179,6 +181,10 @@ class OutputStore:
                     f"{self.folder} and run again"
                 )
         self.figures = done
+        #: Tells stores of other outputs apart.
+        self.digest = hashlib.sha256(
+            json.dumps(meta, sort_keys=True).encode()
+        ).hexdigest()
         self.vocabulary, self.width = meta["vocabulary"], meta["width"]
         self._top = meta["top"]
         self._entries = _read_index(self.folder)

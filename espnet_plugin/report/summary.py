@@ -68,9 +68,7 @@ def _cost_sentence(results: Results) -> Optional[str]:
     ]
     if not ratios:
         return None
-    return (
-        f"All {len(ours.sizes)} sizes by EncRL cost {' and '.join(ratios)} from scratch."
-    )
+    return f"All {len(ours.sizes)} sizes by EncRL cost {' and '.join(ratios)} from scratch."
 
 
 def _family(results: Results, method: str) -> Optional[Family]:

@@ -44,6 +44,7 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     """
     rows: list[tuple[Path, Row]] = []
     shared: list[tuple[Path, SharedRun]] = []
+    stored: dict[str, SharedRun] = {}
     skipped: list[str] = []
     test_sets: dict[str, TestSet] = {}
     for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
@@ -60,7 +61,9 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
             logging.warning("%s has no %s: left out of the results", folder, what)
             skipped.append(folder.resolve().name)
         elif read is read_shared_folder:
-            shared.append((folder, read_shared_folder(folder)))
+            run, *caches = read_shared_folder(folder)
+            shared.append((folder, run))
+            stored.update((cache.name, cache) for cache in caches)
         else:
             row, names = read(folder, choice)
             if names is not None:
@@ -77,7 +80,7 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     _refuse_twins(shared, lambda run: run.name)
     return Entries(
         rows=tuple(_with_curve(folder, row, shared) for folder, row in rows),
-        shared_runs=tuple(run for _, run in shared),
+        shared_runs=(*(run for _, run in shared), *stored.values()),
         skipped=tuple(skipped),
         test_sets=test_sets,
     )

@@ -31,6 +31,7 @@ from espnet_plugin.results.row import (
 )
 from espnet_plugin.results.shared_run import SharedRun
 from espnet_plugin.results.size import variant_and_size
+from espnet_plugin.results.teacher_cache import with_cache_apart
 
 __all__ = ["read_espnet_folder", "read_model_folder", "read_shared_folder"]
 
@@ -152,8 +153,10 @@ def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) ->
     return _with_measured(row, experiment, Meta(), rtf, cost, missing), names
 
 
-def read_shared_folder(folder: PathLike) -> SharedRun:
+def read_shared_folder(folder: PathLike) -> tuple[SharedRun, ...]:
     """One shared run: a training that serves models of several sizes.
+
+    The teacher's outputs that it read from a cache are a second one.
 
     Raises:
         UserError: If meta.json is missing or does not say whom the run serves.
@@ -167,7 +170,7 @@ def read_shared_folder(folder: PathLike) -> SharedRun:
         )
     missing: list[str] = []
     cost = read_or_note(experiment.cost_file, experiment.folder, missing)
-    return SharedRun(
+    run = SharedRun(
         name=meta.name or experiment.name,
         serves=meta.serves,
         seed=meta.seed,
@@ -179,6 +182,7 @@ def read_shared_folder(folder: PathLike) -> SharedRun:
         missing=tuple(missing),
         more={name: cost.get(key) for name, key in file_values("cost").items()},
     )
+    return tuple(filter(None, with_cache_apart(run, cost)))
 
 
 def _training(

@@ -119,6 +119,7 @@ def store_teacher(
     if not is_distributed() or dist.get_rank() == 0:
         CostLog(Experiment(cache.output_dir).cost_file).add_once(
             "teacher_cache",
+            made_of=store.digest,
             # Stores of earlier versions did not note all of them.
             **{name: store.figures[name] for name in _COSTS if name in store.figures},
         )

@@ -73,7 +73,9 @@ def test_a_size_is_trained_by_itself_beside_the_others(copy):
     options += ["--encrl_epochs", "1", "--alone_epochs", "2", "--train_jobs", "2"]
     options += ["--finetune_epochs", "0"]
     run(copy, *options)
-    reference = torch.load(copy / "exp/asr_reference/valid.cer_ctc.ave.pth", weights_only=True)
+    reference = torch.load(
+        copy / "exp/asr_reference/valid.cer_ctc.ave.pth", weights_only=True
+    )
     embed = [name for name in reference if name.startswith("encoder.embed.conv")]
     for size, run_name, epochs in (
         (2, "encrl_apart_s1", 1),
