@@ -114,7 +114,7 @@ def test_mirroring_is_numpys_at_each_ones_end():
     utterances = [np.arange(n, dtype=np.float32) + n for n in (9, 30, 17)]
     samples, lengths = padded(utterances, -1.0)
     for skip, mode in ((1, "reflect"), (0, "symmetric")):
-        mirrored = mirror_ends(samples, lengths, 5, 8, skip)
+        mirrored = mirror_ends(samples, lengths, 5, 8, skip, least=9)
         for row, one in zip(mirrored, utterances):
             expected = np.pad(one, (5, 8), mode=mode)
             np.testing.assert_array_equal(row[: len(expected)].numpy(), expected)

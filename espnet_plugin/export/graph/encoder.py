@@ -1,4 +1,7 @@
-"""Any of ESPnet's CTC encoders as it is exported: its own forward, parts replaced."""
+"""Any of ESPnet's CTC encoders as it is exported.
+
+Conformers are rebuilt; of the others, ESPnet's own forward is traced, with parts replaced.
+"""
 
 import copy
 
@@ -12,6 +15,7 @@ try:
 except ImportError:  # before ESPnet 202609
     from espnet.nets.pytorch_backend.transformer.subsampling import check_short_utt
 
+from espnet_plugin.export.graph.conformer import LeanConformer, is_lean
 from espnet_plugin.export.graph.layers import lean_layer
 from espnet_plugin.export.graph.positions import computed_positions
 
@@ -57,11 +61,17 @@ class CtcEncoder(nn.Module):
             # Left there by the last forward; with gradients it could not be copied.
             if torch.is_tensor(getattr(module, "attn", None)):
                 module.attn = None
-        self.encoder = copy.deepcopy(model.encoder).eval()
+        encoder = model.encoder
         self.ctc = copy.deepcopy(model.ctc).eval()
-        self.conditioned = bool(
-            getattr(self.encoder, "interctc_use_conditioning", False)
-        )
+        conditioned = bool(getattr(encoder, "interctc_use_conditioning", False))
+        self.lean = is_lean(encoder)
+        self.options = {"ctc": self.ctc} if conditioned and not self.lean else {}
+        self.encoder: nn.Module
+        if self.lean:
+            self.encoder = LeanConformer(encoder, self.ctc if conditioned else None)
+        else:
+            self.encoder = copy.deepcopy(encoder)
+        self.encoder.eval()
         for parent in list(self.encoder.modules()):
             for flag in ("use_sdpa", "use_flash_attn"):
                 # Other ways to the same result, which are not exported alike.
@@ -84,8 +94,10 @@ class CtcEncoder(nn.Module):
         Returns:
             ``(batch, encoder frames, vocabulary)`` and the valid ones ``(batch,)``.
         """
-        options = {"ctc": self.ctc} if self.conditioned else {}
-        encoded, lengths, _ = self.encoder(feats, lengths, **options)
+        if self.lean:
+            encoded, lengths = self.encoder(feats, lengths)
+        else:
+            encoded, lengths, _ = self.encoder(feats, lengths, **self.options)
         if isinstance(encoded, tuple):  # with the outputs of intermediate blocks
             encoded = encoded[0]
         return self.ctc.log_softmax(encoded), lengths

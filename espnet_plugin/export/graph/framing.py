@@ -19,39 +19,64 @@ def lengthen(
     Returns:
         ``x`` up to the longest utterance, and the lengths, none below ``least``.
     """
+    head = _head(x, lengths, least)
+    lengths = lengths.clamp(min=least)
+    return torch.cat([head, x[:, least : lengths.max()]], dim=1), lengths
+
+
+def _head(x: torch.Tensor, lengths: torch.Tensor, least: int) -> torch.Tensor:
+    """Return the first ``least`` of ``x``, zeros after the end of an utterance."""
     valid = torch.arange(least, device=x.device)[None] < lengths[:, None]
     valid = valid.view(valid.shape + (1,) * (x.dim() - 2))
     zeros = torch.zeros_like(x[:, :1]).expand(-1, least, *x.shape[2:])
-    x = torch.cat([x, zeros], dim=1)
-    head = x[:, :least].masked_fill(~valid, 0.0)
-    lengths = lengths.clamp(min=least)
-    return torch.cat([head, x[:, least:]], dim=1)[:, : lengths.max()], lengths
+    return torch.cat([x[:, :least], zeros], dim=1)[:, :least].where(valid, zeros)
 
 
 def mirror_ends(
-    x: torch.Tensor, lengths: torch.Tensor, left: int, right: int, skip: int
+    x: torch.Tensor,
+    lengths: torch.Tensor,
+    left: int,
+    right: int,
+    skip: int,
+    least: int,
+    multiple: int = 1,
 ) -> torch.Tensor:
     """Mirror each utterance at its own two ends.
 
     Args:
-        x: ``(batch, samples)``.
-        lengths: ``(batch,)``; each above ``left`` and ``right``.
-        left: Samples to put before.
+        x: ``(batch, samples)``; what stands after an utterance is of no matter.
+        lengths: ``(batch,)``.
+        left: Samples to put before; if negative, samples to leave out there.
         right: Samples to put after.
         skip: 1 to leave out the sample at the end itself (numpy's ``reflect``), 0 to
             repeat it (``symmetric``).
+        least: Shorter utterances are first followed by zeros, up to so many samples;
+            at least ``skip`` more than are mirrored.
+        multiple: Append zeros up to a multiple of this.
 
     Returns:
-        ``(batch, left + samples + right)``.
+        ``(batch, left + samples + right + 1)``, or the next multiple.
     """
-    before = x[:, skip : left + skip].flip(1)
-    steps = torch.arange(right, device=x.device)[None]
-    mirrored = torch.gather(x, 1, lengths[:, None] - 1 - skip - steps)
-    room = torch.zeros_like(mirrored)
-    # Written over what follows a short utterance, because its last frames read there.
-    return torch.cat([before, x, room], dim=1).scatter(
-        1, lengths[:, None] + left + steps, mirrored
-    )
+    # The audio is copied once; then what follows a short utterance and what is mirrored
+    # at the end of each one are written over it.
+    short = x.new_zeros(x.size(0), least)[:, x.size(1) :]
+    count = left + x.size(1) + short.size(1) + right + 1
+    room = x.new_zeros(x.size(0), right + 1 + -count % multiple)
+    before = _head(x, lengths, max(0, left) + skip)[:, skip:].flip(1)
+    whole = torch.cat([before, x[:, max(0, -left) :], short, room], dim=1)
+    own, ends = left + lengths[:, None], left + lengths.clamp(min=least)[:, None]
+    steps = torch.arange((least - lengths.min()).clamp(min=0), device=x.device)
+    zeros = own + steps
+    # Where nothing has to be written, the last place, which nobody reads.
+    places = [zeros.where(zeros < ends, whole.size(1) - 1)]
+    values = [torch.zeros_like(places[0], dtype=x.dtype)]
+    if right:
+        steps = torch.arange(right, device=x.device)
+        sources = ends - 1 - skip - steps
+        mirrored = torch.gather(whole, 1, sources)
+        places.append(ends + steps)
+        values.append(mirrored.masked_fill(sources >= own, 0.0))
+    return whole.scatter(1, torch.cat(places, dim=1), torch.cat(values, dim=1))
 
 
 def frames_of(x: torch.Tensor, size: int, hop: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ from torch import nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
 from espnet_plugin.export.graph.framing import frames_of, mirror_ends
+from espnet_plugin.export.graph.operators import quotient
 
 __all__ = ["KaldiFrontEnd"]
 
@@ -60,20 +61,23 @@ class KaldiFrontEnd(nn.Module):
         return max(self.size, frames * self.hop - self.hop // 2)
 
     def forward(
-        self, samples: torch.Tensor, lengths: torch.Tensor
+        self, samples: torch.Tensor, lengths: torch.Tensor, least: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute features.
 
         Args:
             samples: ``(batch, samples)`` in [-1, 1).
-            lengths: ``(batch,)``, each at least :meth:`least_samples` of one frame.
+            lengths: ``(batch,)``.
+            least: Shorter utterances are followed by zeros, up to so many samples, and
+                in any case as many as one frame needs.
 
         Returns:
             ``(batch, frames, mels)``, and the valid frames ``(batch,)``.
         """
         left = self.size // 2 - self.hop // 2
-        samples = mirror_ends(samples, lengths, left, self.size, skip=0)
-        counts = torch.div(lengths + self.hop // 2, self.hop, rounding_mode="floor")
+        least = max(least, self.least_samples(1))
+        samples = mirror_ends(samples, lengths, left, self.size, 0, least)
+        counts = quotient(lengths.clamp(min=least) + self.hop // 2, self.hop)
         frames = frames_of(samples, self.size, self.hop)[:, : counts.max()]
         return self.of_frames(frames), counts
 

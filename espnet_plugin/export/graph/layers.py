@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["lean_layer"]
+__all__ = ["as_linear", "lean_layer", "normalises"]
 
 
 class LeanConvolution(nn.Module):
@@ -22,8 +22,8 @@ class LeanConvolution(nn.Module):
 
     def __init__(self, stock: nn.Module):
         super().__init__()
-        self.expand = _as_linear(stock.pointwise_conv1)
-        self.project = _as_linear(stock.pointwise_conv2)
+        self.expand = as_linear(stock.pointwise_conv1)
+        self.project = as_linear(stock.pointwise_conv2)
         self.depthwise = nn.utils.fuse_conv_bn_eval(
             copy.deepcopy(stock.depthwise_conv).eval(), stock.norm.eval()
         )
@@ -111,18 +111,20 @@ def lean_layer(stock: nn.Module) -> nn.Module:
     if kind == "ConvolutionModule" and isinstance(stock.norm, nn.BatchNorm1d):
         return LeanConvolution(stock)
     if kind == "RelPositionMultiHeadedAttention" and not (
-        stock.zero_triu or _normalises(stock)
+        stock.zero_triu or normalises(stock)
     ):
         return LeanAttention(stock)
     return stock
 
 
-def _normalises(stock: nn.Module) -> bool:
+def normalises(stock: nn.Module) -> bool:
+    """Tell whether an attention module normalises its queries or keys."""
     norms = (getattr(stock, name, None) for name in ("q_norm", "k_norm"))
     return any(not isinstance(n, (nn.Identity, type(None))) for n in norms)
 
 
-def _as_linear(convolution: nn.Conv1d) -> nn.Linear:
+def as_linear(convolution: nn.Conv1d) -> nn.Linear:
+    """Return the linear map that a point-wise convolution is."""
     linear = nn.Linear(
         convolution.in_channels,
         convolution.out_channels,

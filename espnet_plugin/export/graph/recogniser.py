@@ -35,8 +35,7 @@ class SampleRecogniser(nn.Module):
         Returns:
             ``(batch, frames, vocabulary)`` and the valid frames ``(batch,)``.
         """
-        samples, lengths = lengthen(samples, lengths, self.least)
-        feats, lengths = self.front_end(samples, lengths)
+        feats, lengths = self.front_end(samples, lengths, self.least)
         return self.network(_apply(self.normalise, feats, lengths), lengths)
 
 
