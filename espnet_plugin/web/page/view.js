@@ -38,7 +38,7 @@ export function showModel(model) {
   const [size, unit] = model.bytes < 1e6 ? [model.bytes / 1e3, "kB"] : [model.bytes / 1e6, "MB"];
   const facts = [
     `${(model.parameters / 1e6).toFixed(2)} million parameters`,
-    `${size.toFixed(1)} ${unit}`,
+    `${size.toFixed(unit === "kB" ? 0 : 1)} ${unit}`,
     `${model.sample_rate / 1000} kHz`,
     model.streaming ? "text appears while one speaks" : "text appears at the end",
   ];
@@ -117,14 +117,14 @@ function wordRow({ word, start, end, confidence }) {
   bar.className = "bar";
   bar.ariaHidden = "true";
   const fill = made("i", "");
-  fill.style.width = percent(confidence);
+  fill.style.width = `${100 * confidence}%`;
   bar.append(fill);
   sure.append(bar, percent(confidence));
   if (confidence < UNSURE) sure.className = "unsure";
   const first = made("th", "");
   first.scope = "row";
   first.append(play);
-  const times = [start, end].map((time) => made("td", `${time.toFixed(2)} s`));
+  const times = [start, end].map((time) => made("td", time.toFixed(2)));
   times.forEach((cell) => (cell.className = "number"));
   row.append(first, ...times, sure);
   return row;
