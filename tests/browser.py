@@ -99,7 +99,7 @@ class Tab:
         _until(lambda: self._call("GET", "/status")["ready"], 30, "chromedriver")
         found = self._call("POST", "/session", {"capabilities": wanted})
         self._base = f"{driver}/session/{found['sessionId']}"
-        self._call("POST", "/timeouts", {"script": 60000, "pageLoad": 60000})
+        self._call("POST", "/timeouts", {"script": 180000, "pageLoad": 180000})
 
     def quit(self):
         with contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ class Tab:
         """Type, or choose a file for an input of files."""
         self._call("POST", f"/element/{self._find(selector)}/value", {"text": str(text)})
 
-    def wait(self, condition, seconds=60.0):
+    def wait(self, condition, seconds=180.0):
         """Wait until an expression of JavaScript is true."""
         try:
             _until(lambda: self.run(f"return Boolean({condition})"), seconds, condition)
@@ -157,7 +157,7 @@ class Tab:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as response:
+            with urllib.request.urlopen(request, timeout=300) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             said = json.load(error)["value"]
