@@ -6,10 +6,11 @@ SHELL := /bin/bash
 VENV ?= $(CURDIR)/.venv
 export VENV PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help env demo test clean
+.PHONY: help env demo web test clean
 
 help:
 	@echo "make demo   the whole job on a small synthesised corpus: one large model to three small ones"
+	@echo "make web    a page that recognises in the browser, of the demo's models or EXP=FOLDER..."
 	@echo "make test   the tests"
 	@echo "make env    only the environment (.venv): Python, ESPnet, this plugin"
 	@echo "make clean  remove what the demo and the tests wrote; the environment stays"
@@ -19,6 +20,18 @@ env:
 
 demo: env
 	cd egs2/mini_synth/encrl1 && ./demo.sh
+
+# Experiments or exports for the page, and where it goes; small models first.
+demo_exp := egs2/mini_synth/encrl1/exp
+EXP ?= $(wildcard $(demo_exp)/asr_encrl_s1_*l $(demo_exp)/asr_reference)
+WEB ?= web
+
+web:
+	@[ -n "$(strip $(EXP))" ] || { echo "make web: there is no model: run make demo first" \
+	    "(its models are in $(demo_exp)), or name one: make web EXP=path/to/exp/asr_x" >&2; \
+	    exit 2; }
+	@.ci/environment.sh
+	"$(VENV)/bin/python" -m espnet_plugin.bin.web $(EXP) --output_dir "$(WEB)"
 
 # Processes of the tests.
 JOBS ?= $(shell n=$$(nproc); echo $$(( n < 4 ? n : 4 )))

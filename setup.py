@@ -16,6 +16,7 @@ setup(
         "Topic :: Multimedia :: Sound/Audio :: Speech",
     ],
     packages=find_packages(include=["espnet_plugin", "espnet_plugin.*"]),
+    package_data={"espnet_plugin.web": ["page/*"]},
     # ESPnet 202511 is the last release for Python 3.11 and older. The plugin only
     # imports what that release has as well, but the pair is untested.
     python_requires=">=3.12,<3.14",

@@ -73,6 +73,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="Kaldi data folder on which a streaming model that takes raw audio is "
         "fitted to the features of sherpa-onnx: an approximation, and marked as one",
     )
+    add(
+        "--web",
+        type=Path,
+        metavar="DIR",
+        help="also write a static page that recognises with the exported models in a "
+        "browser (target onnx)",
+    )
     return parser
 
 
@@ -88,10 +95,18 @@ def export(args: argparse.Namespace) -> None:
             f"{len(args.experiments)} are given: export them one by one, or leave it "
             "out"
         )
+    if args.web is not None and (args.target != "onnx" or args.features):
+        option = "--features" if args.features else f"--target {args.target}"
+        raise UserError(
+            f"--web {args.web}: the page takes audio and needs --target onnx; leave "
+            f"{option} or --web out"
+        )
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.export.derive import ExportOptions, export_model
     from espnet_plugin.export.streaming.derive import export_streaming
     from espnet_plugin.export.streaming.source import is_streaming
+    from espnet_plugin.web.exports import Exported
+    from espnet_plugin.web.folder import build_page, check_page_folder
 
     options = ExportOptions(
         **{name: getattr(args, name) for name in ExportOptions.__dataclass_fields__}
@@ -100,9 +115,12 @@ def export(args: argparse.Namespace) -> None:
         experiment: is_streaming(experiment) for experiment in args.experiments
     }
     _check_options(args, streaming)
+    if args.web is not None:
+        check_page_folder(args.web)
+    made = []
     for experiment in args.experiments:
         if streaming[experiment]:
-            export_streaming(
+            folder = export_streaming(
                 experiment,
                 args.target,
                 args.output_dir,
@@ -112,7 +130,10 @@ def export(args: argparse.Namespace) -> None:
                 args.calibration,
             )
         else:
-            export_model(experiment, options)
+            folder = export_model(experiment, options)
+        made.append(Exported(folder, experiment))
+    if args.web is not None:
+        build_page(made, args.web)
 
 
 def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> None:

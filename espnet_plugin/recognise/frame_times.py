@@ -1,14 +1,14 @@
-"""Measuring where the frames of a model's output lie in its input."""
+"""Where the frames of a model's output lie in its input."""
 
 import logging
-from typing import Callable
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.words import FrameTimes
 
-__all__ = ["measure_frame_times"]
+__all__ = ["measure_frame_times", "stream_frame_times"]
 
 _SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 
@@ -47,3 +47,17 @@ def measure_frame_times(
         1000 * first,
     )
     return FrameTimes(step, first)
+
+
+def stream_frame_times(meta: Mapping[str, Any]) -> FrameTimes:
+    """Work out where the frames of a streaming export lie.
+
+    Args:
+        meta: Its ``meta.json``.
+    """
+    framing, stream, rate = meta["framing"], meta["streaming"], meta["sample_rate"]
+    # In samples: the centre of the first feature frame, and of the features that the
+    # first frame of the encoder is made of.
+    centre = framing["size"] / 2 - framing["before"]
+    centre += (stream["span"] - 1) / 2 * framing["hop"]
+    return FrameTimes(stream["stride"] * framing["hop"] / rate, centre / rate)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Sequence
+from typing import Optional, Sequence
 
 from espnet_plugin.errors import UserError
 
@@ -105,15 +105,19 @@ class Vocabulary:
         """Return the words with one space between."""
         return " ".join(word.text for word in self.words(token_ids))
 
+    def byte(self, token: int) -> Optional[int]:
+        """Return the byte that a token of SentencePiece's fallback stands for."""
+        match = _BYTE.fullmatch(self.tokens[token]) if self.kind == "bpe" else None
+        return None if match is None else int(match[1], 16)
+
     def _bytes_from(self, token_ids: Sequence[int], place: int) -> bytes:
         """Return the bytes that a run of fallback tokens stands for."""
         run = bytearray()
-        if self.kind == "bpe":
-            for token in token_ids[place:]:
-                match = _BYTE.fullmatch(self.tokens[token])
-                if match is None:
-                    break
-                run.append(int(match[1], 16))
+        for token in token_ids[place:]:
+            value = self.byte(token)
+            if value is None:
+                break
+            run.append(value)
         return bytes(run)
 
 

@@ -1,0 +1,45 @@
+"""Make a static web page that recognises speech with exported models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="experiments, or exports of them (--target onnx); an experiment that was "
+        "not exported yet is exported first",
+    )
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("web"), help="where the page goes"
+    )
+    return parser
+
+
+def make_page(args: argparse.Namespace) -> None:
+    """Export what is not exported, then write the page."""
+    from espnet_plugin.web.exports import exported
+    from espnet_plugin.web.folder import build_page, check_page_folder
+
+    check_page_folder(args.output_dir)
+    build_page([exported(folder) for folder in args.folders], args.output_dir)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: make_page(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

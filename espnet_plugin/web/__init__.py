@@ -1,0 +1,1 @@
+"""A static page that recognises speech with exported models."""

@@ -1,0 +1,54 @@
+"""The exported folder of whatever a user names."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.onnx_model import is_export
+
+__all__ = ["Exported", "exported"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model.
+
+    Attributes:
+        folder: The folder of the export.
+        experiment: The experiment that it is in, if any.
+    """
+
+    folder: Path
+    experiment: Optional[Path] = None
+
+
+def exported(folder: Path) -> Exported:
+    """Find the export of a folder, or make it.
+
+    Args:
+        folder: An export, or an experiment; one that was not exported is.
+
+    Raises:
+        UserError: If it is neither, or cannot be exported.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: there is no such folder; give experiments or exported models"
+        )
+    if is_export(folder):
+        outside = folder.parent.parent
+        return Exported(folder, outside if (outside / "config.yaml").is_file() else None)
+    inside = folder / "export" / "onnx"
+    if is_export(inside):
+        logging.info("%s: taking what was exported before", inside)
+        return Exported(inside, folder)
+    # Here, because torch and ESPnet take many seconds to import.
+    from espnet_plugin.export.derive import ExportOptions, export_model
+    from espnet_plugin.export.streaming.derive import export_streaming
+    from espnet_plugin.export.streaming.source import is_streaming
+
+    if is_streaming(folder):
+        return Exported(export_streaming(folder), folder)
+    return Exported(export_model(folder, ExportOptions()), folder)

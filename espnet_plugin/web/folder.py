@@ -1,0 +1,81 @@
+"""The folder of the page: everything a static web server has to send."""
+
+import importlib.metadata
+import logging
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.folder import whole_folder
+from espnet_plugin.files import write_json
+from espnet_plugin.web.exports import Exported
+from espnet_plugin.web.models import WebModel, web_models
+from espnet_plugin.web.runtime import runtime_files
+
+__all__ = ["build_page", "check_page_folder"]
+
+_PAGE = Path(__file__).parent / "page"
+_LIST = "models.json"
+
+
+def check_page_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else; a page may be replaced.
+
+    Raises:
+        UserError: Naming what is there.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is a file of that name; choose another one")
+    if any(folder.iterdir()) and not (folder / _LIST).is_file():
+        raise UserError(
+            f"{folder} holds files that are no such page (no {_LIST}): choose another "
+            "folder for it, or remove it"
+        )
+
+
+def build_page(exports: Sequence[Exported], folder: Path) -> Path:
+    """Write a page that recognises with these models, to choose from.
+
+    Args:
+        exports: The models.
+        folder: The folder to write; a page that is there is replaced as a whole.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: If an export cannot be used in a browser, or onnxruntime-web cannot
+            be had.
+    """
+    check_page_folder(folder)
+    runtime = runtime_files()
+    with whole_folder(folder) as new:
+        shutil.copytree(_PAGE, new, dirs_exist_ok=True)
+        (new / "onnxruntime").mkdir()
+        for file in runtime:
+            shutil.copy(file, new / "onnxruntime" / file.name)
+        models: list[WebModel] = []
+        for number, exported in enumerate(exports):
+            # Numbered: two experiments in different folders may have one name.
+            place = f"models/{number}"
+            found = web_models(exported.folder, place, exported.experiment)
+            (new / place).mkdir(parents=True)
+            for name in (path for model in found for path in model.files.values()):
+                shutil.copy(exported.folder / Path(name).name, new / name)
+            models += found
+        version = importlib.metadata.version("espnet_plugin")
+        content = {
+            "made_by": f"espnet_plugin {version}",
+            "models": [asdict(model) for model in models],
+        }
+        write_json(new / _LIST, content)
+    logging.info(
+        "%s: a page with %d model(s); try it: python -m http.server --directory %s "
+        "8000, then open http://localhost:8000",
+        *(folder, len(models), folder),
+    )
+    return folder

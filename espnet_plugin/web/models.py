@@ -1,0 +1,158 @@
+"""What the page has to know of an exported model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.export.folder import META
+from espnet_plugin.files import read_json
+from espnet_plugin.recognise.confidence import Calibration, read_calibration
+from espnet_plugin.recognise.frame_times import stream_frame_times
+from espnet_plugin.recognise.onnx_model import OnnxCtcModel, is_export
+from espnet_plugin.recognise.recogniser import SearchOptions
+from espnet_plugin.recognise.vocabulary import Vocabulary
+from espnet_plugin.recognise.words import FrameTimes
+
+__all__ = ["WebModel", "web_models"]
+
+_MODEL, _INT8 = "model.onnx", "model.int8.onnx"
+_STREAM = {"front_end": "front_end.onnx", "chunk": "chunk.onnx"}
+
+
+@dataclass(frozen=True)
+class WebModel:
+    """An entry of ``models.json``; names are those of ``page/*.js``.
+
+    Attributes:
+        label: What the page calls it.
+        files: Paths of ONNX files by use, relative to the page.
+        bytes: Size of all of them.
+        parameters: Values of encoder and CTC layer.
+        sample_rate: In Hz.
+        blank: Number of the blank.
+        silent: Numbers of tokens that are no text, the blank included.
+        pieces: What each token writes, with spaces where words end or begin.
+        bytes_of: Tokens that stand for a byte of UTF-8, and the byte.
+        frame_seconds: From one frame of the output to the next.
+        first_frame_seconds: Centre of the first one.
+        temperature: Of the posteriors that confidence is made of.
+        aggregate: How the tokens of a word are joined.
+        calibrated: Whether the last two were fitted on a dev set.
+        max_segment_seconds: Longer audio is cut.
+        inputs: Names of the inputs of a model of whole utterances.
+        outputs: Names of its outputs.
+        streaming: Sizes of a model that hears while one speaks, of ``meta.json``.
+        framing: How its front end cuts the audio.
+    """
+
+    label: str
+    files: Mapping[str, str]
+    bytes: int
+    parameters: int
+    sample_rate: int
+    blank: int
+    silent: tuple[int, ...]
+    pieces: tuple[str, ...]
+    bytes_of: Mapping[int, int]
+    frame_seconds: float
+    first_frame_seconds: float
+    temperature: float
+    aggregate: str
+    calibrated: bool
+    max_segment_seconds: float
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    streaming: Optional[Mapping[str, Any]] = None
+    framing: Optional[Mapping[str, Any]] = None
+
+
+def web_models(
+    export: Path, place: str, experiment: Optional[Path] = None
+) -> list[WebModel]:
+    """Describe the models of an exported folder: one, or 32 and 8 bits.
+
+    Args:
+        export: A folder of ``--target onnx`` that takes samples.
+        place: Where its ONNX files will be, relative to the page.
+        experiment: The experiment it was made of: confidence that was calibrated there
+            counts for the file in 32 bits as well.
+
+    Raises:
+        UserError: If the folder is no such export.
+    """
+    if not is_export(export):
+        raise UserError(
+            f"{export} is no exported model: make one with python -m "
+            "espnet_plugin.bin.export EXPERIMENT"
+        )
+    meta = read_json(export / META)
+    if meta["target"] == "onnx" and "streaming" in meta:
+        return [_streaming(export, place, meta)]
+    files = [name for name in (_MODEL, _INT8) if (export / name).is_file()]
+    return [
+        _whole(export, place, meta, name, experiment) for name in files or [_MODEL]
+    ]
+
+
+def _whole(export, place, meta, name, experiment) -> WebModel:
+    model = OnnxCtcModel(export, name)
+    calibration = read_calibration(export, model.checksum())
+    if not calibration.fitted and name == _MODEL and experiment is not None:
+        calibration = read_calibration(experiment, meta["model"]["checkpoint_sha256"])
+    bits = ", 8 bits" if name == _INT8 else ""
+    return WebModel(
+        label=f"{meta['model']['experiment']}{bits}",
+        files={"model": f"{place}/{name}"},
+        bytes=(export / name).stat().st_size,
+        inputs=tuple(meta["inputs"]),
+        outputs=tuple(meta["outputs"]),
+        **_common(meta, Vocabulary(model.tokens, model.token_type, model.blank)),
+        **_times(FrameTimes(model.frame_seconds, model.first_frame_seconds)),
+        **_confidence(calibration),
+    )
+
+
+def _streaming(export, place, meta) -> WebModel:
+    missing = [name for name in _STREAM.values() if not (export / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{export}: {' and '.join(missing)} missing: export the model again"
+        )
+    lines = (export / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
+    return WebModel(
+        label=f"{meta['model']['experiment']}, streaming",
+        files={use: f"{place}/{name}" for use, name in _STREAM.items()},
+        bytes=sum((export / name).stat().st_size for name in _STREAM.values()),
+        streaming=meta["streaming"],
+        framing=meta["framing"],
+        **_common(meta, Vocabulary(tokens, meta["token_type"] or "word", meta["blank"])),
+        **_times(stream_frame_times(meta)),
+        **_confidence(Calibration()),
+    )
+
+
+def _common(meta, vocabulary: Vocabulary) -> dict[str, Any]:
+    values = {n: vocabulary.byte(n) for n in range(len(vocabulary.tokens))}
+    return {
+        "parameters": meta["model"]["parameters"],
+        "sample_rate": meta["sample_rate"],
+        "blank": vocabulary.blank,
+        "silent": tuple(sorted(vocabulary.silent)),
+        "pieces": vocabulary.pieces,
+        "bytes_of": {n: value for n, value in values.items() if value is not None},
+        "max_segment_seconds": SearchOptions().max_segment_seconds,
+    }
+
+
+def _times(times: FrameTimes) -> dict[str, float]:
+    return {"frame_seconds": times.step, "first_frame_seconds": times.first}
+
+
+def _confidence(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "temperature": calibration.temperature,
+        "aggregate": calibration.aggregate,
+        "calibrated": calibration.fitted,
+    }
