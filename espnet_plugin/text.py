@@ -15,6 +15,7 @@ __all__ = [
     "count_cleaned",
     "id_problem",
     "is_invisible",
+    "is_unspaced",
     "list_form",
     "symbols_in",
     "text_problem",
@@ -35,6 +36,22 @@ _SELECTORS = (
     range(0x180B, 0x1810),
     range(0xFE00, 0xFE10),
     range(0xE0100, 0xE01F0),
+)
+# Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue, Tai Tham; kana, Bopomofo and Chinese
+# signs; their extensions; halfwidth kana; the supplementary planes of Chinese.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x0F00, 0x109F),
+    (0x1780, 0x17FF),
+    (0x1980, 0x1AAF),
+    (0x2E80, 0x312F),
+    (0x31A0, 0x9FFF),
+    (0xA9E0, 0xA9FF),
+    (0xAA60, 0xAADF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),
+    (0x1B000, 0x1B16F),
+    (0x20000, 0x3FFFF),
 )
 # <noise>, [laugh], {cough}, and SentencePiece's space.
 _SYMBOL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\{[^{}\s]+\}|\u2581")
@@ -138,6 +155,25 @@ def list_form(tokens: Iterable[str]) -> str:
     composed = unicodedata.normalize("NFD", text) != text
     marks = any(unicodedata.combining(c) for c in text)
     return "NFD" if marks and not composed else "NFC"
+
+
+def is_unspaced(texts: Iterable[str]) -> bool:
+    """Return whether most letters are of scripts that put no space between words.
+
+    Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan: a "word" there is what stands
+    between two punctuation marks, and one wrong letter makes all of it wrong.
+    """
+    letters = unspaced = 0
+    for text in texts:
+        if text.isascii():
+            letters += len(text)
+            continue
+        for character in text:
+            if character.isalpha():
+                letters += 1
+                code = ord(character)
+                unspaced += any(low <= code <= high for low, high in _UNSPACED)
+    return 2 * unspaced > letters
 
 
 def _codes(characters: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from espnet_plugin.text import (
     clean_text,
     id_problem,
     is_invisible,
+    is_unspaced,
     list_form,
     symbols_in,
     text_problem,
@@ -76,3 +77,17 @@ def test_symbols():
         "<noise>", "[laugh]", "{cough}", "<unk>"
     ]  # fmt: skip
     assert symbols_in("A < B > C [ ] 3 <= 4") == []
+
+
+def test_scripts_without_spaces():
+    for text in (
+        "今天天气很好",
+        "今天 天气 很好",
+        "东京タワーに行く",
+        "สวัสดีครับ",
+        "ສະບາຍດີ",
+    ):
+        assert is_unspaced([text]), text
+    for text in ("turn left", "한국어 문장", "Привет мир", "नमस्ते", "NHK を"):
+        assert not is_unspaced([text, "AB"]), text
+    assert not is_unspaced([])

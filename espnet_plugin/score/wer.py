@@ -20,7 +20,7 @@ from espnet_plugin.score.bootstrap import (
     paired_bootstrap,
     sum_by_unit,
 )
-from espnet_plugin.text import clean_text
+from espnet_plugin.text import clean_text, is_unspaced
 
 __all__ = [
     "BOOTSTRAP_UNITS",
@@ -126,7 +126,8 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The content of ``score.json``; rates and intervals are in percent.
 
-        "spk" stands in an utterance only where the speaker is known.
+        "spk" stands in an utterance only where the speaker is known, and "error_unit"
+        only where it is "char": in scripts without spaces between words.
         """
         words, chars = self.words, self.chars
         per_utterance = []
@@ -144,7 +145,9 @@ class Score:
                 char_errors=utterance.chars.errors,
             )
             per_utterance.append(entry)
+        unspaced = is_unspaced(u.reference for u in self.utterances)
         return {
+            **({"error_unit": "char"} if unspaced else {}),
             "utterances": len(self.utterances),
             "wrong_utterances": len(self.wrong_utterances),
             "words": words.reference,
