@@ -127,7 +127,7 @@ def read_pairs(path: PathLike) -> dict[str, str]:
 
     Returns:
         The rest of each line by its key, in the file's order. A key alone on its line
-        has an empty value.
+        has an empty value. A byte order mark at the beginning is left out.
 
     Raises:
         UserError: If the file is missing, is not UTF-8, or repeats a key.
@@ -135,7 +135,8 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     path = Path(path)
     table: dict[str, str] = {}
     try:
-        with open(path, encoding="utf-8") as stream:
+        # A mark that Windows programs write would belong to the first key.
+        with open(path, encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, 1):
                 fields = line.strip().split(maxsplit=1)
                 if not fields:
@@ -150,4 +151,6 @@ def read_pairs(path: PathLike) -> dict[str, str]:
         raise UserError(f"{path} is missing") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     return table

@@ -29,7 +29,7 @@ FLOORS = """
     yaml_files
     files
     options
-    errors names progress tensors
+    errors names progress tensors text
 """
 
 

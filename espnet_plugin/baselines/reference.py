@@ -1,5 +1,6 @@
 """The reference as baselines start from it: a plain CTC model."""
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
@@ -59,6 +60,14 @@ class Reference:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         raw = resolve_paths(read_config(self.config_file), self.config_file)
         self._config = ctc_config(raw)
+        if raw["encoder_conf"].get("interctc_use_conditioning"):
+            logging.warning(
+                "%s: encoder_conf.interctc_use_conditioning: its layers hear their own "
+                "intermediate predictions, and models made of them here do not: this "
+                "conditioning is left out, so that they begin further from the "
+                "reference than those of one without it",
+                self.config_file,
+            )
         if "num_blocks" not in self._config["encoder_conf"]:
             raise UserError(
                 f"{config_file}: encoder {raw['encoder']} has no num_blocks; "

@@ -13,10 +13,16 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import join_sets, read_data_dir
-from espnet_plugin.data.prepare import FormatOptions, format_set
-from espnet_plugin.data.tokens import build_token_list, read_token_list
+from espnet_plugin.data.prepare import (
+    FormatOptions,
+    check_symbols,
+    check_text,
+    format_set,
+)
+from espnet_plugin.data.tokens import build_token_list, read_symbols, read_token_list
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, write_lines
+from espnet_plugin.text import clean_text, list_form
 from espnet_plugin.yaml_files import read_yaml
 
 # What stage 2 can check; further kinds need more than a list.
@@ -58,6 +64,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--token_dir", type=Path, required=True)
     add("--token_list", type=Path, help="use this one instead of making one")
     add("--bpemodel", type=Path, help="the BPE model of --token_list")
+    add(
+        "--nlsyms",
+        type=Path,
+        help="file of symbols in the transcripts that are no speech, e.g. <noise>, one "
+        "a line: tokens of their own",
+    )
     add("--nj", type=int, default=1)
     return parser
 
@@ -100,16 +112,29 @@ def prepare(args: argparse.Namespace) -> None:
         read_data_dir(args.data_dir / name, labelled=False)
     sets = [args.train_set, *args.other_sets]
     folders = {name: read_data_dir(args.data_dir / name) for name in sets}
+    symbols = _symbols(args, imported)
     token_list, bpemodel = args.token_list, args.bpemodel
     if token_list is None:
         nbpe = args.nbpe if args.token_type == "bpe" else None
-        texts = folders[args.train_set].text.values()
-        token_list = build_token_list(texts, args.token_dir, nbpe)
+        text = folders[args.train_set].text
+        # Utterances that are refused below, or left out, are not learnt from.
+        bad = check_symbols(text, symbols)
+        token_list = build_token_list(
+            (words for utt, words in text.items() if utt not in bad),
+            args.token_dir,
+            nbpe,
+            symbols,
+        )
         bpemodel = args.token_dir / "bpe.model"
-    known = set(read_token_list(token_list))
-    tokenizer = _tokenizer(args, bpemodel, config if imported else {})
+        write_lines(args.token_dir / "nlsyms.txt", symbols)
+    tokens = read_token_list(token_list)
+    known, form = set(tokens), list_form(tokens)
+    tokenizer = _tokenizer(args, bpemodel, config if imported else {}, symbols)
     for name in sets:
         training = name == args.train_set
+        checked = name in sets[:2]
+        if not checked:
+            warn_of_unknown(args.data_dir / name, folders[name].text, tokenizer, tokens)
         format_set(
             args.data_dir / name,
             args.dump_dir / (args.dump_train_set if training else name),
@@ -117,8 +142,11 @@ def prepare(args: argparse.Namespace) -> None:
             tokenizer.text2tokens,
             # A test transcript may hold what was never trained; it counts as an error
             # of the recogniser, not of the corpus.
-            known_tokens=None if name not in sets[:2] else known,
+            known_tokens=known if checked else None,
             training=training,
+            # An imported reference spells as it was trained to.
+            symbols=symbols if checked and not imported else None,
+            form=form,
         )
     _note_tokens(args.dump_dir / args.dump_train_set, token_list)
     for name in args.unlabelled_sets:
@@ -155,8 +183,52 @@ def _check_token_type(args: argparse.Namespace, imported: bool) -> None:
     raise UserError(f"--token_type {args.token_type}: must be {kinds}")
 
 
+def _symbols(args: argparse.Namespace, imported: bool) -> tuple[str, ...]:
+    if args.nlsyms is None:
+        return ()
+    if imported:
+        raise UserError(
+            f"--nlsyms {args.nlsyms}: the reference brings its symbols along "
+            f"({args.asr_config}: non_linguistic_symbols): leave the option out"
+        )
+    return read_symbols(args.nlsyms)
+
+
+def warn_of_unknown(
+    where: Path, text: dict[str, str], tokenizer: AbsTokenizer, tokens: list[str]
+) -> None:
+    """Log how much of a test set's transcripts no model with these tokens can write."""
+    form, known = list_form(tokens), set(tokens)
+
+    def bad(change=str) -> dict[str, str]:
+        changed = {u: clean_text(change(words), form) for u, words in text.items()}
+        return check_text(changed, tokenizer.text2tokens, known)
+
+    found = bad()
+    if not found:
+        return
+    first = next(iter(found))
+    hint = ""
+    for name, change in (("upper", str.upper), ("lower", str.lower)):
+        if 2 * len(bad(change)) < len(found):
+            hint = f". In {name} case they would be known: convert {where}/text"
+    logging.warning(
+        "%s/text: %d of %d transcripts have characters that the token list lacks, which "
+        "count as errors of every model; %s: %s%s",
+        where,
+        len(found),
+        len(text),
+        first,
+        found[first],
+        hint,
+    )
+
+
 def _tokenizer(
-    args: argparse.Namespace, bpemodel: Optional[Path], config: Mapping[str, Any]
+    args: argparse.Namespace,
+    bpemodel: Optional[Path],
+    config: Mapping[str, Any],
+    own_symbols: tuple[str, ...],
 ) -> AbsTokenizer:
     """Return the tokenizer of the model: ``config`` is an imported one's."""
     if args.token_type == "bpe":
@@ -165,6 +237,8 @@ def _tokenizer(
                 f"--bpemodel {bpemodel}: name the BPE model of --token_list"
             )
         return build_tokenizer("bpe", bpemodel=str(bpemodel))
+    if own_symbols:
+        return build_tokenizer("char", non_linguistic_symbols=own_symbols)
     symbols = config.get("non_linguistic_symbols")
     if symbols is not None and not Path(symbols).is_file():
         # ESPnet would take <noise> for seven characters, with a warning.

@@ -48,7 +48,7 @@ def get_parser() -> argparse.ArgumentParser:
         "audio",
         nargs="+",
         help="files, each an utterance or longer, or - for standard input: 16-bit "
-        "samples, little-endian, one channel, at the model's rate",
+        "samples, little-endian, one channel, at the model's rate, or a sound file",
     )
     add("--num_threads", type=int, default=1)
     whole = parser.add_argument_group("whole files").add_argument

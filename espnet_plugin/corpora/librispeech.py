@@ -120,7 +120,7 @@ def read_part(folder: Path, allow_incomplete: bool = False) -> DataDir:
         chapter = transcripts.parent
         speaker = f"{chapter.parent.name}-{chapter.name}"
         audio = {p.stem: p for s in _SUFFIXES for p in chapter.glob(f"*{s}")}
-        for line in transcripts.read_text(encoding="utf-8").splitlines():
+        for line in transcripts.read_text(encoding="utf-8").split("\n"):
             utt, _, words = line.strip().partition(" ")
             if not utt:
                 continue

@@ -61,7 +61,7 @@ def read_stm(
     """
     rows = []
     for source, content in sources:
-        for number, line in enumerate(content.splitlines(), 1):
+        for number, line in enumerate(content.split("\n"), 1):
             if line.strip() and ";;" not in line:
                 rows.append(_sort_key(line, f"{source}:{number}"))
     found: dict[str, StmLine] = {}

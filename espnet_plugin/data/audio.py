@@ -6,13 +6,18 @@ from typing import Optional
 import numpy as np
 import soundfile
 
+from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.data.sphere import sphere_problem
 from espnet_plugin.errors import UserError
 
-__all__ = ["SILENCE_PEAK", "file_rate", "read_audio"]
+__all__ = ["MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
 
 # Two steps of 16-bit audio: below that a file holds dither, not speech.
 SILENCE_PEAK = 2.0 / 32768.0
+# Seconds that a segment may end after its recording, as Kaldi's extract-segments has it.
+MAX_OVERSHOOT = 0.5
+# A header may announce more samples than memory holds.
+_PIECE = 1 << 22
 
 
 def read_audio(
@@ -38,19 +43,8 @@ def read_audio(
             f"{path!r} is a command, not a file: run it once and name its output"
         )
     if not Path(path).is_file():
-        raise UserError(f"{path} does not exist")
-    try:
-        # Cut as ESPnet's format_wav_scp.py does, downwards to whole samples.
-        samples, rate = soundfile.read(
-            path,
-            start=int(start * sample_rate),
-            stop=None if end is None else int(end * sample_rate),
-            dtype="float32",
-            always_2d=True,
-        )
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        why = sphere_problem(Path(path)) or error
-        raise UserError(f"{path} cannot be read as audio: {why}") from error
+        raise UserError(f"{path} does not exist{_archive_hint(path)}")
+    samples, rate, seconds = _read(path, sample_rate, start, end)
     if rate != sample_rate:
         raise UserError(
             f"{path} has {rate} Hz, not {sample_rate}: resample it, or give "
@@ -62,13 +56,55 @@ def read_audio(
         )
     samples = samples[:, 0]
     if not len(samples):
-        part = f" from second {start:g} on" if start else ""
-        raise UserError(f"{path} has no sample{part}")
+        if start:
+            raise UserError(
+                f"{path} has no sample from second {start:g} on: it is {seconds:.2f} s "
+                "long"
+            )
+        raise UserError(f"{path} has no sample")
+    if end is not None and end > seconds + MAX_OVERSHOOT:
+        raise UserError(
+            f"{path} is {seconds:.2f} s long, its segment is to end at {end:g} s: "
+            "correct segments, or take the recording that they were made for"
+        )
     if not np.isfinite(samples).all():
         raise UserError(f"{path} holds NaN or infinite samples")
     if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
         raise UserError(f"{path} is silent")
     return samples
+
+
+def _read(
+    path: str, sample_rate: int, start: float, end: Optional[float]
+) -> tuple[np.ndarray, int, float]:
+    """Return (samples, channels), the rate in Hz, and the seconds of the whole file."""
+    try:
+        with SequentialFile(path) as sound:
+            problem = cut_off(path, sound)
+            if problem is not None:
+                raise UserError(f"{path} {problem}")
+            rate, seconds = sound.samplerate, sound.frames / sound.samplerate
+            # Cut as ESPnet's format_wav_scp.py does, downwards to whole samples.
+            first = int(start * sample_rate)
+            last = sound.frames if end is None else int(end * sample_rate)
+            if first:
+                sound.seek(min(first, sound.frames))
+            wanted = max(0, min(last, sound.frames) - first)
+            pieces, there = [], 0
+            while there < wanted:
+                piece = next(sound.pieces(min(wanted - there, _PIECE)), None)
+                if piece is None:
+                    break
+                pieces.append(piece)
+                there += len(piece)
+            problem = decoded_short(there, wanted)
+            if problem is not None:
+                raise UserError(f"{path} {problem}")
+            pieces = pieces or [np.zeros((0, sound.channels), np.float32)]
+            return np.concatenate(pieces), rate, seconds
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
+        why = sphere_problem(Path(path)) or error
+        raise UserError(f"{path} cannot be read as audio: {why}") from error
 
 
 def file_rate(path: str) -> Optional[int]:
@@ -79,3 +115,12 @@ def file_rate(path: str) -> Optional[int]:
         return soundfile.info(path).samplerate
     except (soundfile.LibsndfileError, RuntimeError):
         return None
+
+
+def _archive_hint(path: str) -> str:
+    name, colon, position = path.rpartition(":")
+    if colon and position.isdigit():
+        return f": it is a position in the archive {name}; write the audio to files"
+    if Path(path).is_dir():
+        return " as a file: it is a folder"
+    return ""

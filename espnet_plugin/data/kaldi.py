@@ -1,21 +1,30 @@
 """Kaldi data folders: wav.scp, segments, text, utt2spk, read and checked as a whole."""
 
+import hashlib
+import logging
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
+from espnet_plugin.text import count_cleaned, id_problem, text_problem
 
 __all__ = [
     "DataDir",
     "Segment",
     "complain",
+    "file_name",
     "join_sets",
     "read_data_dir",
     "speech_input",
     "write_data_dir",
 ]
+
+# Of a file's name, without what is put before and after it.
+_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,21 @@ class DataDir:
     segments: dict[str, Segment] = field(default_factory=dict)
 
 
-def complain(where: str, problems: dict[str, str], way_out: str) -> UserError:
-    """Return an error that counts ``problems`` (by utterance) and shows the first."""
+def complain(
+    where: str,
+    problems: dict[str, str],
+    way_out: str,
+    listed_in: Optional[Path] = None,
+) -> UserError:
+    """Return an error that counts ``problems`` (by utterance) and shows the first.
+
+    All of them are written to ``listed_in``, where it is given.
+    """
     shown = "\n".join(f"  {utt}: {what}" for utt, what in list(problems.items())[:5])
     more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
+    if listed_in is not None:
+        write_lines(listed_in, (f"{utt} {what}" for utt, what in problems.items()))
+        more += f"\n  (all of them: {listed_in})"
     return UserError(
         f"{where}: {len(problems)} bad utterance(s)\n{shown}{more}\n{way_out}"
     )
@@ -62,19 +82,30 @@ def complain(where: str, problems: dict[str, str], way_out: str) -> UserError:
 def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     """Read and cross-check a data folder.
 
+    Transcripts come back as :func:`espnet_plugin.text.clean_text` has them; what
+    that changed is logged.
+
     Args:
         folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
         labelled: Otherwise ``text`` is not looked at, and every utterance is a speaker
             of its own where ``utt2spk`` is missing.
 
     Raises:
-        UserError: If the folder or a table is missing or empty, a transcript is empty,
-            a segment is none, or the tables name different utterances.
+        UserError: If the folder or a table is missing or empty, a transcript is empty
+            or damaged, a segment is none, a name has characters that cannot be seen, or
+            the tables name different utterances.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is missing: run stage 1 (data preparation) first")
     audio = read_pairs(folder / "wav.scp")
+    if labelled and not (folder / "text").exists():
+        raise UserError(
+            f"{folder}/text is missing: a set to train or to test on needs transcripts. "
+            f"Audio alone can be learnt from in stage 5: --unlabelled_sets {folder.name}, "
+            "with a --train_set that has transcripts, or beside a --reference with a "
+            "small one for --train_set and --valid_set"
+        )
     text = read_pairs(folder / "text") if labelled else {}
     if labelled or (folder / "utt2spk").is_file():
         utt2spk = read_pairs(folder / "utt2spk")
@@ -84,6 +115,11 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     if not data.audio:
         raise UserError(f"{folder}/wav.scp is empty: the corpus has no utterance")
     problems = {}
+    for utt, words in text.items():
+        problem = text_problem(words)
+        if problem is not None:
+            problems[utt] = problem
+    data.text = text = _cleaned(folder, text)
     if (folder / "segments").is_file():
         files, data.audio = data.audio, {}
         for utt, line in read_pairs(folder / "segments").items():
@@ -93,8 +129,11 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
                 data.segments[utt] = segment
             except (ValueError, KeyError) as error:
                 data.audio[utt] = "?"
-                problems[utt] = f"has {line!r} in segments: {error}"
+                problems[utt] = f"has {line!r} in segments: {_why(error)}"
     for utt in {**data.audio, **data.text, **data.utt2spk}:
+        problem = id_problem(utt) or id_problem(data.utt2spk.get(utt, ""))
+        if problem is not None:
+            problems[utt] = problem
         for name, table in _tables(data, labelled):
             if utt not in table:
                 problems[utt] = f"is not in {name}"
@@ -103,6 +142,32 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     if problems:
         raise complain(str(folder), problems, "Mend the tables, then run it again.")
     return data
+
+
+def _cleaned(folder: Path, text: dict[str, str]) -> dict[str, str]:
+    def say(what: str, number: int, first: str) -> None:
+        logging.warning(
+            "%s/text: %s in %d transcript(s), %s for one: taken as single spaces, left "
+            "out, or composed (NFC)",
+            folder,
+            what,
+            number,
+            first,
+        )
+
+    return count_cleaned(text, say)
+
+
+def file_name(utt: str) -> str:
+    """Return an utterance's name as that of a file, which no other utterance has.
+
+    A slash would lead out of the folder, and Linux allows 255 bytes.
+    """
+    name = re.sub(r"[/%\0]", lambda match: f"%{ord(match[0]):02X}", utt)
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    digest = hashlib.sha256(utt.encode()).hexdigest()[:32]
+    return name.encode()[: _NAME_BYTES - 33].decode(errors="ignore") + "%" + digest
 
 
 def _tables(data: DataDir, labelled: bool) -> list[tuple[str, dict[str, str]]]:
@@ -137,11 +202,19 @@ def join_sets(parts: Sequence[Path], target: Path, tables: Sequence[str]) -> Non
         write_lines(target / name, (f"{utt} {joined[utt]}" for utt in sorted(joined)))
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"the recording {error} is not in wav.scp"
+    return str(error)
+
+
 def _read_segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) != 3:
         raise ValueError("recording, start and end are wanted")
     segment = Segment(fields[0], float(fields[1]), float(fields[2]))
+    if not math.isfinite(segment.start + segment.end):
+        raise ValueError("start and end are seconds")
     if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
         raise ValueError("it ends before it begins")
     return segment

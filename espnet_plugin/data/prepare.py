@@ -9,7 +9,7 @@ import signal
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Collection, Optional
 
 import numpy as np
 import soundfile
@@ -18,12 +18,28 @@ import torchaudio
 
 from espnet_plugin.data.audio import read_audio
 from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames, feature_frames
-from espnet_plugin.data.kaldi import DataDir, complain, read_data_dir, write_data_dir
+from espnet_plugin.data.kaldi import (
+    DataDir,
+    complain,
+    file_name,
+    read_data_dir,
+    write_data_dir,
+)
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_bytes, write_json, write_lines
 from espnet_plugin.progress import progress
+from espnet_plugin.text import clean_text, symbols_in
 
-__all__ = ["FormatOptions", "check_text", "format_set", "kaldi_fbank"]
+__all__ = [
+    "FormatOptions",
+    "check_symbols",
+    "check_text",
+    "format_set",
+    "kaldi_fbank",
+]
+
+# Bad utterances that are named in the log; the others are in a file.
+_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +115,26 @@ def check_text(
     return problems
 
 
+def check_symbols(text: dict[str, str], listed: Collection[str]) -> dict[str, str]:
+    """Return transcripts with a symbol that would be spelled as letters, by utterance.
+
+    Args:
+        text: Transcripts.
+        listed: Non-linguistic symbols that are tokens of their own. With a bracket
+            alone among them, brackets are characters like others.
+    """
+    problems = {}
+    for utt, words in text.items():
+        found = sorted(set(symbols_in(words)) - set(listed))
+        found = [symbol for symbol in found if symbol[0] not in listed]
+        if found:
+            problems[utt] = (
+                f"{words!r} has {', '.join(found)}, which would be spelled: name it in "
+                "the file of --nlsyms, one symbol a line, or take it out"
+            )
+    return problems
+
+
 def format_set(
     source: Path,
     target: Path,
@@ -107,6 +143,8 @@ def format_set(
     known_tokens: Optional[set[str]] = None,
     training: bool = False,
     labelled: bool = True,
+    symbols: Optional[Collection[str]] = None,
+    form: str = "NFC",
 ) -> None:
     """Check every utterance of ``source`` and write it to ``target``.
 
@@ -120,13 +158,19 @@ def format_set(
         known_tokens: If given, transcripts with other tokens are an error.
         training: Apply speed factors, the length filter and the CTC length check.
         labelled: The set has transcripts.
+        symbols: If given, transcripts with other symbols in brackets are an error.
+        form: Unicode's normal form in which transcripts are written.
 
     Raises:
         UserError: If an utterance is unusable (unless ``options.drop_bad``) or none is
             left.
     """
     data = read_data_dir(source, labelled)
+    if form != "NFC":
+        data.text = {utt: clean_text(words, form) for utt, words in data.text.items()}
     problems = check_text(data.text, tokenize, known_tokens) if known_tokens else {}
+    if symbols is not None:
+        problems.update(check_symbols(data.text, symbols))
     # What nobody trains on may be too fast for CTC, but must give a frame.
     needed = {
         utt: ctc_frames_needed(tokenize(data.text[utt])) if training and labelled else 1
@@ -158,21 +202,24 @@ def format_set(
         for speed in speeds
     ]
     (target / "data").mkdir(parents=True, exist_ok=True)
-    out, lengths, too_long = DataDir({}, {}, {}), {}, []
+    bad_list = target / "bad_utterances.txt"
+    out, lengths, too_long, short = DataDir({}, {}, {}), {}, [], []
     with ProcessPoolExecutor(max(1, options.nj), initializer=_one_thread) as pool:
         results = pool.map(_format_one, jobs, chunksize=16)
         results = progress(results, len(jobs), f"utterances of {target.name}")
-        for (utt, _, speed, *_), (path, length, problem) in zip(jobs, results):
+        for (utt, _, speed, *_), one in zip(jobs, results):
             name = utt if speed == 1.0 else f"sp{speed:g}-{utt}"
-            if problem == "length":
+            if one.problem == "length":
                 too_long.append(name)
-            elif problem:
+            elif one.problem:
                 # A faster copy too short for its text is no fault of the corpus.
                 if speed == 1.0:
-                    problems[utt] = problem
+                    problems[utt] = one.problem
+                    if one.frames is not None:
+                        short.append((one.frames, needed[utt]))
                 continue
             else:
-                out.audio[name], lengths[name] = path, length
+                out.audio[name], lengths[name] = one.path, one.length
                 if labelled:
                     out.text[name] = data.text[utt]
                 # As Kaldi and ESPnet do: a perturbed voice is another speaker.
@@ -182,10 +229,15 @@ def format_set(
         raise complain(
             str(source),
             problems,
-            "Mend or remove them, or give --bad_utterances drop to leave them out.",
+            "Mend or remove them, or give --bad_utterances drop to leave them out."
+            + _finer_layers(short),
+            listed_in=bad_list,
         )
-    for utt, what in problems.items():
-        logger.warning("%s left out: %s", utt, what)
+    if problems:
+        _leave_out(problems, bad_list)
+    else:
+        bad_list.unlink(missing_ok=True)
+    for utt in problems:
         for table in (out.audio, out.text, out.utt2spk, lengths):
             for speed in speeds:
                 table.pop(utt if speed == 1.0 else f"sp{speed:g}-{utt}", None)
@@ -201,6 +253,36 @@ def format_set(
         raise UserError(f"{source}: no usable utterance is left")
     _write(target, out, lengths, options)
     write_json(done, stamp)
+
+
+def _leave_out(problems: dict[str, str], listed_in: Path) -> None:
+    write_lines(listed_in, (f"{utt} {what}" for utt, what in problems.items()))
+    for utt, what in list(problems.items())[:_SHOWN]:
+        logger.warning("%s left out: %s", utt, what)
+    if len(problems) > _SHOWN:
+        logger.warning(
+            "%d utterances left out, all of them in %s", len(problems), listed_in
+        )
+
+
+def _finer_layers(short: list[tuple[int, int]]) -> str:
+    """Say what would make room for transcripts.
+
+    Args:
+        short: Feature frames of an utterance and the frames that CTC needs.
+    """
+    if not short:
+        return ""
+    fits = {
+        layer: sum(encoder_frames(frames, layer) >= needed for frames, needed in short)
+        for layer in ("conv2d2", "conv2d1")
+    }
+    return (
+        f" {len(short)} are too short for the frame rate of the encoder: with "
+        "encoder_conf.input_layer: "
+        + ", with ".join(f"{name} {n} of them fit" for name, n in fits.items())
+        + "; larger tokens (--token_type bpe) need fewer frames."
+    )
 
 
 def _write(target: Path, data: DataDir, lengths: dict[str, int], options) -> None:
@@ -233,40 +315,53 @@ def _one_thread() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _format_one(job) -> tuple[str, int, Optional[str]]:
-    """Return (path or ark position, samples or frames, what is wrong)."""
+@dataclass(frozen=True)
+class _Formatted:
+    """One utterance written, or what is wrong with it.
+
+    Attributes:
+        path: Its file.
+        length: Samples, or frames of features.
+        problem: None if it was written; "length" if it is to be left out.
+        frames: Feature frames, where they are too few for the transcript.
+    """
+
+    path: str = ""
+    length: int = 0
+    problem: Optional[str] = None
+    frames: Optional[int] = None
+
+
+def _format_one(job) -> _Formatted:
     utt, (path, segment), speed, target, options, (shortest, longest), needed = job
     start, end = (0.0, -1) if segment is None else (segment.start, segment.end)
     try:
         samples = read_audio(path, options.fs, start, None if end == -1 else end)
     except UserError as error:
-        return "", 0, str(error)
+        return _Formatted(problem=str(error))
     if speed != 1.0:
         wave, _ = torchaudio.functional.speed(
             torch.from_numpy(samples), options.fs, speed
         )
         samples = wave.numpy()
     if not shortest <= len(samples) / options.fs <= longest:
-        return "", 0, "length"
+        return _Formatted(problem="length")
     features = None
-    frames = feature_frames(len(samples), options.hop_length)
+    inputs = feature_frames(len(samples), options.hop_length)
     if options.feats_type == "fbank":
         features = kaldi_fbank(samples, options.fs, options.num_mel_bins)
-        frames = len(features)
-    frames = encoder_frames(frames, options.input_layer)
+        inputs = len(features)
+    frames = encoder_frames(inputs, options.input_layer)
     if needed > frames:
-        return (
-            "",
-            0,
-            (
-                f"{len(samples) / options.fs:.2f} s give {frames} frames after "
-                f"{options.input_layer or 'the front end'}, CTC needs {needed} for its "
-                "transcript"
-            ),
+        return _Formatted(
+            problem=f"{len(samples) / options.fs:.2f} s give {frames} frames after "
+            f"{options.input_layer or 'the front end'}, CTC needs {needed} for its "
+            "transcript",
+            frames=inputs,
         )
     if features is None and speed == 1.0 and segment is None:
-        return path, len(samples), None
-    name = utt if speed == 1.0 else f"sp{speed:g}-{utt}"
+        return _Formatted(path, len(samples))
+    name = file_name(utt if speed == 1.0 else f"sp{speed:g}-{utt}")
     # In memory first, so that a full disk leaves no half file that looks whole.
     content = io.BytesIO()
     if features is not None:
@@ -276,4 +371,4 @@ def _format_one(job) -> tuple[str, int, Optional[str]]:
         soundfile.write(content, samples, options.fs, format="FLAC", subtype="PCM_16")
         file, length = Path(target, "data", f"{name}.flac"), len(samples)
     write_bytes(file, content.getvalue())
-    return str(file), length, None
+    return _Formatted(str(file), length)

@@ -39,11 +39,16 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
     for line in head.splitlines():
         name, _, rest = line.partition(" ")
         kind, _, value = rest.partition(" ")
-        if kind == "-i":
-            fields[name] = int(value)
-        elif kind == "-r":
-            fields[name] = float(value)
-        elif kind.startswith("-s"):
+        try:
+            if kind == "-i":
+                fields[name] = int(value)
+            elif kind == "-r":
+                fields[name] = float(value)
+        except ValueError as error:
+            raise UserError(
+                f"{path}: its SPHERE header says {line!r}: copy it again"
+            ) from error
+        if kind.startswith("-s"):
             fields[name] = value.strip()
     return fields
 
@@ -59,8 +64,19 @@ def sphere_problem(path: Path) -> Optional[str]:
         return None if "no NIST SPHERE" in str(error) else str(error)
     if "shorten" in str(header.get("sample_coding", "")):
         return _SHORTEN
-    wanted = header.get("sample_count", 0) * header.get("channel_count", 1)
-    wanted = header["header_bytes"] + wanted * header.get("sample_n_bytes", 2)
+    try:
+        # libsndfile writes the width of mu-law samples as text.
+        count, channels, width = (
+            int(header.get(name, usual))
+            for name, usual in (
+                ("sample_count", 0),
+                ("channel_count", 1),
+                ("sample_n_bytes", 2),
+            )
+        )
+    except ValueError:
+        return "its SPHERE header has words where numbers belong: copy it again"
+    wanted = header["header_bytes"] + count * channels * width
     size = path.stat().st_size
     if size < wanted:
         return f"it has {size} bytes, its header says {wanted}: copy it again"

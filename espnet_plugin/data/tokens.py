@@ -3,17 +3,58 @@
 import io
 from collections import Counter
 from pathlib import Path
-from typing import Iterable, Optional, Union
+from typing import Collection, Iterable, Optional, Union
 
 import sentencepiece
 from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_bytes, write_lines
+from espnet_plugin.text import clean_text
 
-__all__ = ["BLANK", "SOS_EOS", "UNKNOWN", "build_token_list", "read_token_list"]
+__all__ = [
+    "BLANK",
+    "SOS_EOS",
+    "UNKNOWN",
+    "build_token_list",
+    "read_symbols",
+    "read_token_list",
+]
 
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
+# What ESPnet writes for a space between characters.
+_SPACE = "<space>"
+
+
+def read_symbols(path: Union[str, Path]) -> tuple[str, ...]:
+    """Read non-linguistic symbols, one a line, as ESPnet's ``--nlsyms_txt`` has them.
+
+    Raises:
+        UserError: If the file cannot be read, or names a token that is none of the
+            transcripts'.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise UserError(
+            f"--nlsyms {path} cannot be read ({error.strerror or error}): name a file "
+            "with one symbol a line"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--nlsyms {path} is not UTF-8 text: {error}") from error
+    symbols = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    for symbol in symbols:
+        if symbol in (BLANK, SOS_EOS, _SPACE):
+            raise UserError(
+                f"--nlsyms {path}: {symbol} is a token of the recogniser itself, which "
+                "no transcript may hold: take it out"
+            )
+        if symbol != clean_text(symbol) or " " in symbol:
+            raise UserError(
+                f"--nlsyms {path}: {symbol!r} has white space or invisible characters"
+            )
+    return symbols
 
 
 def read_token_list(path: Union[str, Path]) -> list[str]:
@@ -30,7 +71,10 @@ def read_token_list(path: Union[str, Path]) -> list[str]:
 
 
 def build_token_list(
-    texts: Iterable[str], folder: Union[str, Path], nbpe: Optional[int] = None
+    texts: Iterable[str],
+    folder: Union[str, Path],
+    nbpe: Optional[int] = None,
+    symbols: Collection[str] = (),
 ) -> Path:
     """Write ``tokens.txt`` (and ``bpe.model``) from the training transcripts.
 
@@ -38,6 +82,8 @@ def build_token_list(
         texts: Training transcripts only; other sets must not be seen.
         folder: Where the files go.
         nbpe: Size of the BPE vocabulary; None for characters.
+        symbols: Non-linguistic symbols, which are tokens of their own where the texts
+            have them (BPE: in any case), as in ESPnet's recipes.
 
     Returns:
         The token list's path.
@@ -50,19 +96,23 @@ def build_token_list(
     texts = list(texts)
     if nbpe is None:
         counts: Counter = Counter()
-        tokenizer = build_tokenizer("char")
+        tokenizer = build_tokenizer("char", non_linguistic_symbols=sorted(symbols))
         for text in texts:
             counts.update(tokenizer.text2tokens(text))
         # Frequent first, as ESPnet's tokenize_text writes it; ties by the character.
         pieces = [t for t, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
     else:
-        pieces = _train_bpe(texts, folder, nbpe)
+        pieces = _train_bpe(texts, folder, nbpe, sorted({*symbols} - {UNKNOWN}))
+    # Where it is a symbol of the transcripts, it is the token that is there already.
+    pieces = [piece for piece in pieces if piece != UNKNOWN]
     path = folder / "tokens.txt"
     write_lines(path, [BLANK, UNKNOWN, *pieces, SOS_EOS])
     return path
 
 
-def _train_bpe(texts: list[str], folder: Path, nbpe: int) -> list[str]:
+def _train_bpe(
+    texts: list[str], folder: Path, nbpe: int, symbols: list[str]
+) -> list[str]:
     written = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -72,6 +122,7 @@ def _train_bpe(texts: list[str], folder: Path, nbpe: int) -> list[str]:
             model_type="bpe",
             character_coverage=1.0,
             minloglevel=1,
+            **({"user_defined_symbols": symbols} if symbols else {}),
         )
     except RuntimeError as error:
         raise UserError(

@@ -4,7 +4,9 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
+from espnet_plugin.checkpoints.load import read_config, resolve_paths
 from espnet_plugin.data.kaldi import speech_input
+from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.decode.parts import decode_in_parts
 from espnet_plugin.decode.run import DecodeSet
 from espnet_plugin.experiment.folder import Experiment
@@ -53,12 +55,26 @@ def evaluate_model(
         num_threads=num_threads,
         ngpu=ngpu,
     )
+    ignored = _symbols(experiment)
     for name in sets:
         source, decoded = dump_dir / name, experiment.decoded(decoding, name)
         request = ScoreRequest(
-            source / "text", decoded.text_file, source / "utt2spk", dataset=name
+            source / "text",
+            decoded.text_file,
+            source / "utt2spk",
+            dataset=name,
+            ignored=ignored,
         )
         score_once(request, decoded)
+
+
+def _symbols(experiment: Experiment) -> tuple[str, ...]:
+    """Return the model's non-linguistic symbols, which are no errors, as for ESPnet."""
+    config = resolve_paths(read_config(experiment.config_file), experiment.config_file)
+    name = config.get("non_linguistic_symbols")
+    if not isinstance(name, str) or name == "none":
+        return ()
+    return read_symbols(name)
 
 
 def measure_speed(folder: Path, overwrite: bool = False) -> None:

@@ -1,57 +1,22 @@
 """Sound files of any kind, as blocks of one channel at the model's rate."""
 
 import logging
-import re
 from pathlib import Path
 from typing import Iterator, Optional
 
 import numpy as np
 import soundfile
 
+from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.resample import resample_blocks
 
-__all__ = ["AudioReader", "SequentialFile", "check_file"]
+__all__ = ["AudioReader", "check_file"]
 
 BLOCK_SECONDS = 5.0
 # Channels of independent noise keep half their power when two are averaged; of the same
 # signal with opposite sign nothing is left.
 _CANCELLED = 0.02
-# What programs that write into a pipe put where the length should stand.
-_UNKNOWN_LENGTH = 0x7FFF0000
-_SHORTER = re.compile(r"(\d+) \(should be (\d+)\)")
-# The length of an MP3 file is an estimate.
-_LENGTH_TOLERANCE = 0.02
-
-
-class SequentialFile(soundfile.SoundFile):
-    """Read without seeking.
-
-    soundfile seeks after every read to where it is already. In MP3 a frame may need the
-    bits of those before it, which are lost then: some 4000 samples after each block
-    would be wrong.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-    def pieces(self, size: int) -> Iterator[np.ndarray]:
-        """Yield ``(samples, channels)`` float32, ``size`` samples at a time.
-
-        Raises:
-            UserError: If decoding fails.
-        """
-        while True:
-            try:
-                piece = self.read(size, dtype="float32", always_2d=True)
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise UserError(
-                    f"{self.name} is damaged or truncated ({error}): copy or record it "
-                    "again"
-                ) from error
-            if not len(piece):
-                return
-            yield piece
 
 
 class AudioReader:
@@ -95,7 +60,9 @@ class AudioReader:
 
     def _check(self, channel: Optional[int]) -> None:
         sound, path = self._sound, self._path
-        _check_length(path, sound.extra_info)
+        problem = cut_off(path, sound)
+        if problem is not None:
+            raise UserError(f"{path} {problem}")
         if sound.frames == 0:
             raise UserError(f"{path} has no samples: record or copy it again")
         if channel is not None and not 1 <= channel <= sound.channels:
@@ -158,11 +125,9 @@ class AudioReader:
             power_of_mean += float(np.square(mono, dtype=np.float64).sum())
             mean_power += float(np.square(block, dtype=np.float64).mean(axis=1).sum())
             yield mono
-        if done < sound.frames * (1 - _LENGTH_TOLERANCE):
-            raise UserError(
-                f"{path} is truncated: {done} of {sound.frames} samples are there; "
-                "copy or record it again"
-            )
+        problem = decoded_short(done, sound.frames)
+        if problem is not None:
+            raise UserError(f"{path} {problem}")
         if power_of_mean < _CANCELLED * mean_power:
             raise UserError(
                 f"{path}: its {sound.channels} channels cancel each other when they "
@@ -183,20 +148,3 @@ def check_file(path: str) -> None:
         raise UserError(f"{path} is missing: give the path of a sound file")
     if file.stat().st_size == 0:
         raise UserError(f"{path} is empty (0 bytes): record or copy it again")
-
-
-def _check_length(path: str, info: str) -> None:
-    """Compare the announced length with the file's, as libsndfile reports both.
-
-    It reads what is there of a WAV file and says nothing.
-    """
-    for line in info.splitlines():
-        match = _SHORTER.search(line)
-        if match is None or line.startswith(("RIFF", "FORM")):
-            continue
-        announced, there = map(int, match.groups())
-        if there < announced < _UNKNOWN_LENGTH:
-            raise UserError(
-                f"{path} is truncated: its header announces {announced} bytes of audio "
-                f"and {there} are there; copy or record it again"
-            )

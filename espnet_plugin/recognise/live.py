@@ -3,15 +3,23 @@
 import logging
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
-from typing import BinaryIO, Iterator
+from itertools import chain
+from typing import BinaryIO, Iterable, Iterator, Optional
 
 import numpy as np
 
+from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.audio import SequentialFile, check_file
+from espnet_plugin.recognise.audio import check_file
+from espnet_plugin.recognise.sound_stream import (
+    is_sound_file,
+    read_wav_header,
+    stream_head,
+)
 
 __all__ = ["LiveOptions", "recognise_live"]
 
@@ -42,7 +50,8 @@ def recognise_live(
 
     Args:
         recogniser: Reset before.
-        name: A file, or ``-`` for 16-bit samples on standard input.
+        name: A file, or ``-`` for standard input: 16-bit samples, or the bytes of a
+            sound file.
         options: See there.
 
     Raises:
@@ -51,10 +60,7 @@ def recognise_live(
     recogniser.reset()
     rate = recogniser.sample_rate
     block = max(1, round(rate * options.block_ms / 1000))
-    if name == "-":
-        blocks = _from_stream(sys.stdin.buffer, block)
-    else:
-        blocks = _from_file(name, block, rate)
+    blocks = _from_stdin(block, rate) if name == "-" else _from_file(name, block, rate)
     begun, spoken, shown = time.monotonic(), 0.0, ""
     for samples in blocks:
         spoken += len(samples) / rate
@@ -68,8 +74,49 @@ def recognise_live(
     print(recogniser.accept([], last=True).text, flush=True)
 
 
-def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
-    """Yield samples until the stream ends, or Ctrl-C.
+def _from_stdin(block: int, rate: int) -> Iterator[np.ndarray]:
+    """Yield what comes in, samples or a sound file, as samples.
+
+    Samples are taken as they come, those of a WAV file too. Other files come in whole
+    first: libsndfile wants to go back in them.
+    """
+    stream = _until_stopped(sys.stdin.buffer, 2 * block)
+    head = stream_head(stream)
+    if not is_sound_file(head):
+        return _samples(chain([head], stream))
+    wav = read_wav_header(head)
+    if wav is None:
+        return _from_spool(chain([head], stream), block, rate)
+    if (wav.rate, wav.channels) != (rate, 1):
+        raise UserError(
+            f"standard input has {wav.rate} Hz and {wav.channels} channel(s); the "
+            f"model takes {rate} Hz and one channel: convert it, e.g. sox - -r {rate} "
+            "-c 1 -t wav -"
+        )
+    return _samples(wav.data(chain([head], stream)))
+
+
+def _samples(pieces: Iterable[bytes]) -> Iterator[np.ndarray]:
+    """Yield 16-bit samples, which pieces may cut in two, as floats below 1."""
+    rest = b""
+    for data in pieces:
+        data = rest + data
+        whole = len(data) // 2 * 2
+        rest = data[whole:]
+        if whole:
+            yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+
+
+def _from_spool(pieces: Iterable[bytes], block: int, rate: int):
+    with tempfile.NamedTemporaryFile() as spool:
+        for piece in pieces:
+            spool.write(piece)
+        spool.flush()
+        yield from _from_file(spool.name, block, rate, "standard input")
+
+
+def _until_stopped(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield bytes until the stream ends, or Ctrl-C.
 
     That is how a microphone is stopped, and what was said until then is wanted: only
     reading is interrupted, not a chunk that is being computed, unless it comes twice.
@@ -82,38 +129,51 @@ def _from_stream(stream: BinaryIO, block: int) -> Iterator[np.ndarray]:
         if reading or again:
             raise KeyboardInterrupt
 
-    rest, before = b"", signal.signal(signal.SIGINT, stop)
+    before = signal.signal(signal.SIGINT, stop)
     try:
         while not stopped:
             reading = True
             # What is there is enough: waiting for a whole block would add latency.
-            data = stream.read1(2 * block)
+            data = stream.read1(size)
             reading = False
             if not data:
                 return
-            data = rest + data
-            whole = len(data) // 2 * 2
-            rest = data[whole:]
-            yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+            yield data
     except KeyboardInterrupt:
         logging.info("interrupted: that was the end of the audio")
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _from_file(name: str, block: int, rate: int) -> Iterator[np.ndarray]:
-    check_file(name)
+def _from_file(
+    path: str, block: int, rate: int, name: Optional[str] = None
+) -> Iterator[np.ndarray]:
+    """Yield the samples of a file, which a message calls ``name``."""
+    name = path if name is None else name
+    check_file(path)
     try:
-        sound = SequentialFile(name)
+        sound = SequentialFile(path)
     except (RuntimeError, TypeError) as error:
-        raise UserError(f"{name} cannot be read: {error}") from error
+        why = str(error).replace(path, name)
+        raise UserError(
+            f"{name} cannot be read as audio ({why}): convert it, e.g. with ffmpeg, to "
+            "WAV or FLAC"
+        ) from error
     with sound:
+        problem = cut_off(path, sound)
+        if problem is not None:
+            raise UserError(f"{name} {problem}")
         if sound.samplerate != rate or sound.channels != 1:
             raise UserError(
                 f"{name} has {sound.samplerate} Hz and {sound.channels} channel(s); "
                 f"the model takes {rate} Hz and one channel: convert it, e.g. sox "
-                f"{name} -r {rate} -c 1 converted.wav; or recognise it as a whole, "
-                "with --format text"
+                f"{'-' if name != path else name} -r {rate} -c 1 converted.wav; or "
+                "recognise it as a whole, with --format text"
             )
+        done = 0
         for piece in sound.pieces(block):
+            done += len(piece)
             yield piece[:, 0]
+        problem = decoded_short(done, sound.frames)
+        if problem is not None:
+            raise UserError(f"{name} {problem}")

@@ -68,7 +68,7 @@ class OnnxCtcModel:
                 f"{self.path} is missing: there is {there or 'no *.onnx'}; export the "
                 "model again, or name another with --model_file"
             )
-        lines = (folder / _TOKENS).read_text(encoding="utf-8").splitlines()
+        lines = (folder / _TOKENS).read_text(encoding="utf-8").rstrip("\n").split("\n")
         self.tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
         self.token_type = meta["token_type"] or "word"
         check_kind(self.token_type)

@@ -49,7 +49,7 @@ def missing_notes(results: Results) -> list[str]:
 
 
 def _verdict(one: Comparison) -> str:
-    words = f"at {one.result.words} words"
+    words = f"at {one.result.words} {one.unit}"
     if one.common is not None:
         words += f" ({one.common} common utterances)"
     if one.part:

@@ -72,6 +72,7 @@ def _pick(training: _Training, metric: Metric) -> Optional[Group]:
 def _wer(group: Optional[Group]) -> str:
     if group is None:
         return NONE
-    if group.test_wer is None:
+    if group.error_rate is None:
         return NOT_KNOWN
-    return with_interval(group.test_wer, group.intervals["wer_ci95"])
+    shown = with_interval(group.error_rate, group.error_interval)
+    return f"{shown} (CER)" if group.by_character else shown

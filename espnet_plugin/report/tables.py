@@ -20,6 +20,9 @@ WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the 
 ({name}: {words} words), the errors of all seeds pooled; it does not cover the luck of
 the seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
 speakers are drawn, for what others would give; with few speakers it is rough."""
+_UNSPACED_NOTE = """\
+ Comparisons, pictures and Pareto fronts are by CER: the set's script puts no spaces
+between words, so that one wrong character makes a whole sentence a wrong word."""
 _SIZE_NOTE = """\
  {example} layers: all layers are kept, cut to the parameters of a model of so few."""
 _COST_NOTES = """\
@@ -134,6 +137,8 @@ def _quality_remarks(results: Results) -> str:
     groups, remarks = results.groups, ""
     if len({row.quality.test_set for row in results.rows} - {None}) > 1:
         remarks += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."
+    if any(group.by_character for group in groups):
+        remarks += _UNSPACED_NOTE
     cut = next((group for group in groups if group.size != group.layers), None)
     if cut is not None:
         remarks += _SIZE_NOTE.format(example=size_text(cut.layers, cut.size))

@@ -32,9 +32,15 @@ class Comparison:
     part: str = ""
 
     @property
+    def unit(self) -> str:
+        """What was counted, ``words`` or ``characters``."""
+        return "characters" if self.first.by_character else "words"
+
+    @property
     def sentence(self) -> str:
         """What was found, in words."""
-        sentence = self.result.sentence(self.first.label, self.second.label)
+        labels = self.first.label, self.second.label
+        sentence = self.result.sentence(*labels, self.unit)
         if self.common is not None:
             sentence += f"; on the {self.common} utterances that both were scored on"
         if self.part:
@@ -76,7 +82,7 @@ def compare_groups(
         None if one has no score, or they have no test set in common.
     """
     ours, theirs = first.pooled, second.pooled
-    if ours is None or theirs is None:
+    if ours is None or theirs is None or first.by_character != second.by_character:
         return None
     known = None not in first.test_sets | second.test_sets
     same = not known or first.test_sets == second.test_sets

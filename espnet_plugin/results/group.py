@@ -42,7 +42,8 @@ class Group:
         own: Mean cost of one model, without the shared run.
         shared: Mean cost of the shared run, in full; zeros where there is none.
         intervals: 95 % intervals of means by the names of `PooledInterval`, percent.
-        pooled: Word errors on the test set; None if they cannot be pooled.
+        pooled: Errors on the test set, of words or of characters (`by_character`); None
+            if they cannot be pooled.
         references: References of the scored rows; None among them if not known.
         retained: What of the rows and their runs is of an earlier results.json.
     """
@@ -105,6 +106,26 @@ class Group:
     def test_wer(self) -> Optional[float]:
         """Mean over seeds, percent."""
         return self.mean("test_wer")
+
+    @property
+    def by_character(self) -> bool:
+        """Whether the script of the test set has no words to count."""
+        return _by_character(self.scored)
+
+    @property
+    def error_rate(self) -> Optional[float]:
+        """What models are compared by: CER if `by_character`, otherwise WER; percent."""
+        return self.mean("test_cer") if self.by_character else self.test_wer
+
+    @property
+    def error_interval(self) -> Optional[Interval]:
+        """95 % interval of `error_rate`."""
+        return self.intervals["cer_ci95" if self.by_character else "wer_ci95"]
+
+    @property
+    def error_name(self) -> str:
+        """``CER`` or ``WER``."""
+        return "CER" if self.by_character else "WER"
 
     @cached_property
     def params(self) -> Optional[float]:
@@ -206,9 +227,20 @@ def make_group(rows: Sequence[Row], runs: Runs) -> Group:
             for metric in metrics.METRICS
             for one in metric.intervals
         },
-        pooled=_pool(scored, "test_errors_by_unit", "test_words_by_unit"),
+        pooled=(
+            _pool(scored, "test_char_errors_by_unit", "test_chars_by_unit")
+            if _by_character(scored)
+            else _pool(scored, "test_errors_by_unit", "test_words_by_unit")
+        ),
         references=frozenset(reference_of(row, runs) for row in scored),
         retained=retained_of(rows, runs),
+    )
+
+
+def _by_character(scored: Sequence[Row]) -> bool:
+    return bool(scored) and all(
+        row.quality.error_unit == "char" and row.quality.test_cer is not None
+        for row in scored
     )
 
 

@@ -62,6 +62,7 @@ def quality_of(test: Score, dev: Score) -> tuple[Quality, Optional[TestSet]]:
         "wer_ci95": _interval(test, "wer_ci95"),
         "test_cer": test.get("cer"),
         "cer_ci95": _interval(test, "cer_ci95"),
+        "error_unit": test.get("error_unit"),
         "dev_wer": dev.get("wer"),
         "dev_wer_ci95": _interval(dev, "wer_ci95"),
     }

@@ -105,6 +105,9 @@ class Quality:
     cer_ci95: Optional[Interval] = None
     dev_wer: Optional[float] = None
     dev_wer_ci95: Optional[Interval] = None
+    #: ``char`` where rates are compared by characters, because the script of the test
+    #: set has no spaces between words.
+    error_unit: Optional[str] = seldom()
     #: What a bootstrap draws: ``utterance`` (also if None) or ``speaker``.
     bootstrap_unit: Optional[str] = seldom()
     test_errors_by_unit: Optional[Numbers] = seldom(text=".0f")

@@ -48,20 +48,22 @@ class PairedComparison:
         """Whether the difference is more than chance (p below 0.05)."""
         return self.p_value < _SIGNIFICANCE
 
-    def sentence(self, first: str = "the first", second: str = "the second") -> str:
-        """What the numbers say, in words."""
+    def sentence(
+        self, first: str = "the first", second: str = "the second", unit: str = "words"
+    ) -> str:
+        """What the numbers say, in words; ``unit`` is what was counted."""
         low, high = self.ci95
         numbers = f"{self.difference:+.1f} points, p = {self.p_value:.2g}"
         if not self.shown:
             return (
                 f"no difference shown between {first} and {second} at {self.words} "
-                f"words ({numbers}, 95 % interval {low:+.1f} to {high:+.1f})"
+                f"{unit} ({numbers}, 95 % interval {low:+.1f} to {high:+.1f})"
             )
         better, worse = (second, first) if self.difference < 0 else (first, second)
         least, most = sorted((abs(low), abs(high)))
         return (
             f"{better} makes {least:.1f} to {most:.1f} points fewer errors than "
-            f"{worse} at {self.words} words ({numbers})"
+            f"{worse} at {self.words} {unit} ({numbers})"
         )
 
 

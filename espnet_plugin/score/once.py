@@ -19,7 +19,7 @@ __all__ = ["SCORE_VERSION", "ScoreRequest", "score_once"]
 
 # To be raised with every change of how errors are counted or drawn, or of what is
 # written: then everything is scored again.
-SCORE_VERSION = 1
+SCORE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class ScoreRequest:
         resamples: Number of draws.
         seed: Seed of the draws.
         dataset: Name of the set in the readable tables.
+        ignored: Symbols that are no words, e.g. ``<noise>``.
     """
 
     reference: Path
@@ -43,6 +44,7 @@ class ScoreRequest:
     resamples: int = DEFAULT_RESAMPLES
     seed: int = 0
     dataset: str = ""
+    ignored: tuple[str, ...] = ()
 
     def digest(self) -> dict[str, Any]:
         """Return what decides the result, files by their content."""
@@ -50,6 +52,8 @@ class ScoreRequest:
         for name, value in asdict(self).items():
             if isinstance(value, Path):
                 value = file_checksum(value) if value.is_file() else None
+            elif isinstance(value, tuple):
+                value = list(value)  # as it is read back
             content[name] = value
         return content
 
@@ -79,6 +83,7 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
         request.unit,
         request.resamples,
         request.seed,
+        request.ignored,
     )
     write_score(score, decoded.folder, request.dataset)
     # At the end, so that an interrupted scoring is not taken for a finished one.

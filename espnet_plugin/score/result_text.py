@@ -8,6 +8,7 @@ import jiwer
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.score.wer import Counts, Score, UtteranceScore
+from espnet_plugin.text import clean_text
 
 __all__ = ["result_text", "summary_table", "write_score"]
 
@@ -86,8 +87,8 @@ def _alignment(utterance: UtteranceScore, unit: str) -> str:
         f"{utterance.name}  (substituted {counts.substitutions}, "
         f"deleted {counts.deletions}, inserted {counts.insertions})"
     )
-    reference = " ".join(utterance.reference.split())
-    hypothesis = " ".join(utterance.hypothesis.split())
+    reference = clean_text(utterance.reference)
+    hypothesis = clean_text(utterance.hypothesis)
     if not reference:
         return f"{title}\nREF: (empty)\nHYP: {hypothesis}"
     if unit == "word":

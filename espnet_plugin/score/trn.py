@@ -8,6 +8,7 @@ from typing import Any, Mapping, Optional, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import read_pairs
+from espnet_plugin.score.sclite import explain
 from espnet_plugin.score.wer import score_texts
 
 __all__ = ["read_trn", "score_trn", "split_trn_name"]
@@ -36,7 +37,8 @@ def read_trn(path: PathLike) -> dict[str, str]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(), which ends lines at eight other characters as well.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run ESPnet's scoring stage") from error
     except UnicodeDecodeError as error:
@@ -84,8 +86,8 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
     """Score a decoded set from ESPnet's transcripts, in the form of ``score.json``.
 
     Errors are counted anew, utterance by utterance, since ``result.txt`` holds no
-    interval. Where its error rate is another one, that is logged: sclite takes upper
-    and lower case for the same, this plugin does not.
+    interval. Where its error rate is another one, that is logged, with what explains
+    it (:func:`espnet_plugin.score.sclite.explain`).
 
     Args:
         decoded: A folder with ``score_wer/{ref,hyp}.trn``; or with ``score_cer/``
@@ -124,12 +126,13 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
     rate = score.chars.rate if by_character else score.words.rate
     theirs = _sclite_rate(found.result_file(unit))
     if theirs is not None and abs(theirs - rate) > _ROUNDING_POINTS:
+        pairs = [(u.reference, u.hypothesis) for u in score.utterances]
         logging.warning(
-            "%s says %.1f %% where %.1f %% is counted here (case counts here, and "
-            "not for sclite)",
+            "%s says %.1f %% where %.1f %% is counted here: %s",
             found.result_file(unit),
             theirs,
             rate,
+            explain(theirs, pairs, by_character),
         )
     return score.to_dict()
 

@@ -7,7 +7,7 @@ bootstrap over whole utterances, or over whole speakers (``evaluate/bootstrap.py
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Collection, Mapping, Optional, Sequence, Union
 
 import jiwer
 
@@ -20,6 +20,7 @@ from espnet_plugin.score.bootstrap import (
     paired_bootstrap,
     sum_by_unit,
 )
+from espnet_plugin.text import clean_text, is_unspaced
 
 __all__ = [
     "BOOTSTRAP_UNITS",
@@ -125,7 +126,8 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The content of ``score.json``; rates and intervals are in percent.
 
-        "spk" stands in an utterance only where the speaker is known.
+        "spk" stands in an utterance only where the speaker is known, and "error_unit"
+        only where it is "char": in scripts without spaces between words.
         """
         words, chars = self.words, self.chars
         per_utterance = []
@@ -143,7 +145,9 @@ class Score:
                 char_errors=utterance.chars.errors,
             )
             per_utterance.append(entry)
+        unspaced = is_unspaced(u.reference for u in self.utterances)
         return {
+            **({"error_unit": "char"} if unspaced else {}),
             "utterances": len(self.utterances),
             "wrong_utterances": len(self.wrong_utterances),
             "words": words.reference,
@@ -171,13 +175,18 @@ def count_errors(reference: str, hypothesis: str) -> tuple[Counts, Counts]:
     """Count the errors of one utterance.
 
     Any run of white space separates two words. In the characters a space between two
-    words counts as one character, as it does in ESPnet's ``score_cer``.
+    words counts as one character, as it does in ESPnet's ``score_cer``. What cannot be
+    seen does not count, and a character is the same however it is composed
+    (:func:`espnet_plugin.text.clean_text`).
+
+    Args:
+        reference: What was said.
+        hypothesis: What was recognised.
 
     Returns:
         The counts in words and in characters.
     """
-    reference = " ".join(reference.split())
-    hypothesis = " ".join(hypothesis.split())
+    reference, hypothesis = clean_text(reference), clean_text(hypothesis)
     if not reference:
         # jiwer refuses an empty reference (version 3) or not (4): all is inserted.
         return Counts(insertions=len(hypothesis.split())), Counts(
@@ -262,6 +271,7 @@ def score_texts(
     reference_name: str = "the references",
     hypothesis_name: str = "the hypotheses",
     speakers_name: str = "utt2spk",
+    ignored: Collection[str] = (),
 ) -> Score:
     """Score hypotheses against references.
 
@@ -276,6 +286,8 @@ def score_texts(
         reference_name: What to call the references in a message, a file's name say.
         hypothesis_name: What to call the hypotheses.
         speakers_name: What to call the speakers.
+        ignored: Symbols that are taken out of both first, as ESPnet's scoring does with
+            its non-linguistic symbols.
 
     Raises:
         UserError: If utterances are missing or surplus, if no reference has a word,
@@ -293,10 +305,14 @@ def score_texts(
             )
     utterances = []
     for name, reference in references.items():
-        words, chars = count_errors(reference, hypotheses[name])
+        hypothesis = hypotheses[name]
+        for symbol in sorted(ignored, key=len, reverse=True):
+            reference = reference.replace(symbol, " ")
+            hypothesis = hypothesis.replace(symbol, " ")
+        words, chars = count_errors(reference, hypothesis)
         speaker = None if speakers is None else speakers[name]
         utterances.append(
-            UtteranceScore(name, speaker, reference, hypotheses[name], words, chars)
+            UtteranceScore(name, speaker, reference, hypothesis, words, chars)
         )
     if not any(u.words.reference for u in utterances):
         raise UserError(
@@ -340,6 +356,7 @@ def score_files(
     unit: str = "utterance",
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
+    ignored: Collection[str] = (),
 ) -> Score:
     """Score a Kaldi ``text`` against another (``utterance words...`` in each line).
 
@@ -356,6 +373,7 @@ def score_files(
         str(reference),
         str(hypothesis),
         str(utt2spk),
+        ignored,
     )
 
 

@@ -70,7 +70,7 @@ def test_refuses_what_is_no_audio(tmp_path, wave):
     refuse(tmp_path / "nothing.wav", "cannot be read as audio")
     whole = write(tmp_path / "whole.flac", wave)
     (tmp_path / "half.flac").write_bytes(whole.read_bytes()[:3000])
-    refuse(tmp_path / "half.flac", "cannot be read as audio")
+    refuse(tmp_path / "half.flac", "is damaged or truncated")
 
 
 def test_refuses_a_pipe(tmp_path):

@@ -22,7 +22,7 @@ def test_what_is_written_is_sorted_and_read_back(folder):
     assert (folder / "spk2utt").read_text() == "a a-1 a-2\nb b-1\n"
     data = read_data_dir(folder)
     assert data.audio == {"a-1": "a 1.wav", "a-2": "a2.wav", "b-1": "b.wav"}
-    assert data.text == {"a-1": "GRÜẞ GOTT", "a-2": "NO  NO", "b-1": "YES"}
+    assert data.text == {"a-1": "GRÜẞ GOTT", "a-2": "NO NO", "b-1": "YES"}
     assert data.utt2spk == {"a-1": "a", "a-2": "a", "b-1": "b"}
 
 

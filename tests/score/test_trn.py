@@ -41,7 +41,7 @@ def test_scores_are_counted_by_utterance_and_speaker(tmp_path, caplog):
     assert not caplog.text
     (tmp_path / "score_wer/result.txt").write_text(RESULT.format(err="30.0"))
     score_trn(tmp_path)
-    assert "result.txt says 30.0 % where 33.3 % is counted here" in caplog.text
+    assert "result.txt says 30.0 % where 33.3 % is counted here: neither" in caplog.text
 
 
 def test_characters_alone_are_joined_to_words(tmp_path):

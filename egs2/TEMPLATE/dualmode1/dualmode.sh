@@ -31,6 +31,8 @@ max_wav_duration=30     # Seconds; training data only.
 bad_utterances=error    # error, or drop to leave them out.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
+nlsyms=                 # File of symbols in transcripts that are no speech, such as
+                        # <noise>, one a line: tokens of their own.
 
 # Training (stages 4 and 5)
 pretrain_config=conf/dualmode/pretrain_wav2vec2.yaml
@@ -111,6 +113,8 @@ if [ -n "${pretrain_set}" ]; then pretrained=${pretrained:-${pretrain_exp}/lates
 # Otherwise ESPnet takes several GPUs by threads of one process.
 ranks=(--ngpu "${ngpu}")
 [ "${ngpu}" -le 1 ] || ranks+=(--multiprocessing_distributed true)
+symbols=none
+[ -z "${nlsyms}" ] || symbols=${token_dir}/nlsyms.txt  # stage 2 writes it
 bpemodel=none
 [ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
 
@@ -124,7 +128,7 @@ data_opts=(
     "${ranks[@]}" --num_att_plot 0
     --use_preprocessor true --token_type "${token_type}"
     --token_list "${token_dir}/tokens.txt" --bpemodel "${bpemodel}"
-    --non_linguistic_symbols none --cleaner none --g2p none
+    --non_linguistic_symbols "${symbols}" --cleaner none --g2p none
     --normalize global_mvn --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
 )
 
@@ -180,7 +184,7 @@ if wanted 1 || wanted 2 || wanted 3; then
         --min_wav_duration "${min_wav_duration}" \
         --max_wav_duration "${max_wav_duration}" \
         --bad_utterances "${bad_utterances}" --token_type "${token_type}" \
-        --nbpe "${nbpe}" --reference_config "${train_config}"
+        --nbpe "${nbpe}" --nlsyms "${nlsyms}" --reference_config "${train_config}"
 fi
 
 if wanted 4; then

@@ -38,6 +38,8 @@ max_wav_duration=30     # Seconds; training data only.
 bad_utterances=error    # error, or drop to leave them out.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
+nlsyms=                 # File of symbols in transcripts that are no speech, such as
+                        # <noise>, one a line: tokens of their own.
 
 # Reference model (stages 3 and 4)
 reference=                                  # ESPnet experiment folder, packed zip or
@@ -207,6 +209,8 @@ token_name=${token_type}
 [ "${token_type}" = char ] || token_name=bpe${nbpe}
 token_dir=${datadir}/token_list/${token_name}
 token_list=${token_dir}/tokens.txt
+symbols=none
+[ -z "${nlsyms}" ] || symbols=${token_dir}/nlsyms.txt  # stage 2 writes it
 bpemodel=none
 [ "${token_type}" = char ] || bpemodel=${token_dir}/bpe.model
 stats=${expdir}/asr_stats_${feats_type}_${token_name}
@@ -261,7 +265,8 @@ shape_opts=(
 )
 token_opts=(
     --use_preprocessor true --token_type "${token_type}" --token_list "${token_list}"
-    --bpemodel "${bpemodel}" --non_linguistic_symbols none --cleaner none --g2p none
+    --bpemodel "${bpemodel}" --non_linguistic_symbols "${symbols}"
+    --cleaner none --g2p none
 )
 feature_opts=()
 set_feature_opts() {  # once stage 2 has written features, their width is known
@@ -322,7 +327,7 @@ if wanted 2; then
         --max_wav_duration "${max_wav_duration}" \
         --bad_utterances "${bad_utterances}" --asr_config "${reference_config}" \
         --token_type "${token_type}" --nbpe "${nbpe}" --token_dir "${token_dir}" \
-        "${import_tokens[@]}" --nj "${nj}" \
+        "${import_tokens[@]}" ${nlsyms:+--nlsyms "${nlsyms}"} --nj "${nj}" \
         ${unlabelled_sets:+--unlabelled_sets ${unlabelled_sets} --joined_set "${encrl_set}"}
 fi
 

@@ -69,7 +69,7 @@ def main():
     parser.add_argument("--longest", type=float, default=30.0, help="seconds at once")
     args = parser.parse_args()
     meta = json.loads((HERE / "meta.json").read_text(encoding="utf-8"))
-    lines = (HERE / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    lines = (HERE / "tokens.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     names = [line.rsplit(" ", 1)[0] for line in lines]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = args.num_threads

@@ -6,7 +6,7 @@ from typing import Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.report.plots.dual import plot_dual_mode
-from espnet_plugin.report.plots.scatter import Panel, draw_scatter
+from espnet_plugin.report.plots.scatter import Panel, draw_scatter, error_words
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
@@ -19,7 +19,7 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def plot_results(results: Results, folder: PathLike) -> list[Path]:
-    """Draw WER against parameters, cost of a model and of a family, real-time factor.
+    """Draw WER (CER in scripts without spaces) against parameters, cost of a model and of a family, real-time factor.
 
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
     the size in layers (of models pruned at once: the share), and a line joins the sizes
@@ -51,12 +51,13 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
     corpus, scored = results.corpus, results.set_name
     if any(group.mode for group in groups):
         return plot_dual_mode(groups, folder, corpus, scored)
+    rate = error_words(groups)
     families = _family_panels(results.families)
     written = [
         draw_scatter(
             folder / "wer_params",
             groups,
-            f"{corpus}: word error rate and size (equal sizes set side by side)",
+            f"{corpus}: {rate} and size (equal sizes set side by side)",
             _size_panels(groups),
             # Every method has the same sizes; a cost, in contrast, is not moved.
             side_by_side=True,
@@ -65,7 +66,7 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
         draw_scatter(
             folder / "wer_cost",
             groups,
-            f"{corpus}: word error rate and training cost of one model "
+            f"{corpus}: {rate} and training cost of one model "
             "(what sizes share counted in full)",
             _cost_panels(groups),
             scored=scored,
@@ -74,7 +75,7 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
         and draw_scatter(
             folder / "wer_family_cost",
             groups,
-            f"{corpus}: word error rate of each size and training cost of all sizes "
+            f"{corpus}: {rate} of each size and training cost of all sizes "
             "together (what they share counted once)",
             families,
             scored=scored,
@@ -82,7 +83,7 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
         draw_scatter(
             folder / "wer_rtf",
             groups,
-            f"{corpus}: word error rate and speed",
+            f"{corpus}: {rate} and speed",
             [
                 Panel(
                     "encoder real-time factor (nearly equal ones set side by side)",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
-from espnet_plugin.report.plots.scatter import Panel, draw_scatter
+from espnet_plugin.report.plots.scatter import Panel, draw_scatter, error_words
 from espnet_plugin.results.group import Group
 
 __all__ = ["plot_dual_mode"]
@@ -29,11 +29,12 @@ def plot_dual_mode(
     Returns:
         The PNG files.
     """
+    rate = error_words(groups)
     written = [
         draw_scatter(
             folder / "wer_params",
             groups,
-            f"{corpus}: word error rate and size (equal sizes set side by side)",
+            f"{corpus}: {rate} and size (equal sizes set side by side)",
             _panels(
                 ("non-zero parameters (million)", _millions),
                 ("parameters (million)", _millions),
@@ -44,7 +45,7 @@ def plot_dual_mode(
         draw_scatter(
             folder / "wer_cost",
             groups,
-            f"{corpus}: word error rate and cost of the training that made both modes "
+            f"{corpus}: {rate} and cost of the training that made both modes "
             "(equal ones set side by side)",
             _panels(*2 * [("training, all it started from counted (PFLOP)", _cost)]),
             side_by_side=True,
@@ -53,7 +54,7 @@ def plot_dual_mode(
         draw_scatter(
             folder / "wer_rtf",
             groups,
-            f"{corpus}: word error rate and speed (nearly equal ones set side by side)",
+            f"{corpus}: {rate} and speed (nearly equal ones set side by side)",
             _panels(
                 (
                     "real-time factor of one chunk",

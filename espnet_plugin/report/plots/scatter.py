@@ -20,7 +20,7 @@ from espnet_plugin.report.plots.style import (
 )
 from espnet_plugin.results.group import Group
 
-__all__ = ["Panel", "draw_scatter"]
+__all__ = ["Panel", "draw_scatter", "error_words"]
 
 # A failed control near 100 % must not flatten all the rest: higher points stand at the
 # upper edge with their number.
@@ -95,7 +95,7 @@ def draw_scatter(
         texts.append(_panel(panel, lines, styles, one.x_of, limit, side_by_side))
         panel.set_xlabel(one.label)
         panel.set_title(one.title, fontsize=10)
-    axes[0][0].set_ylabel(f"{scored} WER (%), mean of seeds, 95 % interval")
+    axes[0][0].set_ylabel(f"{scored} {_rate(groups)} (%), mean of seeds, 95 % interval")
     axes[0][0].set_ylim(0, limit)
     figure.suptitle(title, fontsize=11)
     add_legend(figure, axes[0])
@@ -104,6 +104,17 @@ def draw_scatter(
     for panel, (labels, points) in zip(axes[0], texts):
         place_labels(panel, labels, points)
     return save_figure(figure, stem)
+
+
+def error_words(groups: Sequence[Group]) -> str:
+    """Return the error rate's name in words, for a title."""
+    by_character = all(group.by_character for group in groups)
+    return f"{'character' if by_character else 'word'} error rate"
+
+
+def _rate(groups: Sequence[Group]) -> str:
+    """What is drawn upwards: WER, CER where there are no words, seldom both."""
+    return " or ".join(sorted({group.error_name for group in groups}))
 
 
 def _front(
@@ -116,7 +127,7 @@ def _front(
 
     Args:
         panel: Where.
-        points: ``(x, WER)``, which decide what is on the front.
+        points: ``(x, error rate)``, which decide what is on the front.
         places: Where the points stand, if they are set side by side.
         limit: Upper edge.
     """
@@ -151,7 +162,7 @@ def _panel(
     logarithmic = max(exact) > _LOG_FROM_RATIO * min(exact)
     places = _set_side_by_side(exact, logarithmic) if side_by_side else exact
     xs = dict(zip(map(id, known), places))
-    _front(panel, [(x, g.test_wer) for x, g in zip(exact, known)], places, limit)
+    _front(panel, [(x, g.error_rate) for x, g in zip(exact, known)], places, limit)
     labels = []
     for one in lines:
         colour, marker = styles[one.key]
@@ -161,7 +172,7 @@ def _panel(
         joined = len(groups) > 1
         panel.plot(
             [xs[id(group)] for group in groups],
-            [min(group.test_wer, limit) for group in groups],
+            [min(group.error_rate, limit) for group in groups],
             color=colour,
             marker=marker,
             markersize=6.5,
@@ -176,10 +187,10 @@ def _panel(
             _bar(panel, xs[id(group)], group, colour, limit)
             # Of a single one the legend says it: many would hide one another.
             text = one.mark(group) if joined else ""
-            if group.test_wer > limit:
-                text = f"{group.test_wer:.0f} % \u2191"
+            if group.error_rate > limit:
+                text = f"{group.error_rate:.0f} % \u2191"
             if text:
-                place = xs[id(group)], min(group.test_wer, limit)
+                place = xs[id(group)], min(group.error_rate, limit)
                 labels.append(Label(*place, text, colour))
     if logarithmic:
         panel.set_xscale("log")
@@ -189,7 +200,7 @@ def _panel(
     panel.grid(True, color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
-    return labels, [(xs[id(g)], min(g.test_wer, limit)) for g in known]
+    return labels, [(xs[id(g)], min(g.error_rate, limit)) for g in known]
 
 
 def _set_side_by_side(exact: Sequence[float], logarithmic: bool) -> list[float]:
@@ -222,8 +233,8 @@ def _log_ticks(panel: Axes, decades: float) -> None:
 
 
 def _bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
-    ends = group.intervals["wer_ci95"]
-    if ends is None or group.test_wer > limit:
+    ends = group.error_interval
+    if ends is None or group.error_rate > limit:
         return
     low, high = ends[0], min(ends[1], limit)
     panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
@@ -231,8 +242,8 @@ def _bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None
 
 
 def _upper_limit(groups: Sequence[Group]) -> float:
-    rates = sorted(group.test_wer for group in groups)
-    tops = [max(g.intervals["wer_ci95"] or (g.test_wer,)) for g in groups]
+    rates = sorted(group.error_rate for group in groups)
+    tops = [max(g.error_interval or (g.error_rate,)) for g in groups]
     cut = _LIMIT_IN_MEDIANS * rates[len(rates) // 2]
     highest = max(max(tops), rates[-1]) * 1.05
     # With nothing but zeros any positive limit does.

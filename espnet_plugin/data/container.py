@@ -1,0 +1,138 @@
+"""Whether a sound file is whole: what its header announces against what is there.
+
+libsndfile reads what is left of a file that was cut off while it was copied, and calls
+that its length. What it found out it only writes into its log.
+"""
+
+import re
+from pathlib import Path
+from typing import Iterator, Optional
+
+import numpy as np
+import soundfile
+
+from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.errors import UserError
+
+__all__ = ["LENGTH_TOLERANCE", "SequentialFile", "cut_off", "decoded_short"]
+
+# The number of samples in an MP3 file is an estimate.
+LENGTH_TOLERANCE = 0.02
+# What programs that write into a pipe put where the length should stand.
+_UNKNOWN_LENGTH = 0x7FFF0000
+# "data : 96000 (should be 57582)" and its like, of the chunk that holds the samples. The
+# length of the whole (RIFF, FORM) is often wrong in files that lack nothing; Wave64 has
+# no other line.
+_SHORTER = re.compile(
+    r"(?:^|\n)\s*(?:data|SSND|BODY|riff|Data Size|Data length)\s*:?\s*"
+    r"(\d+)\s*\(?should be (\d+)"
+)
+_RF64 = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+_TRUNCATED = re.compile(r"truncated", re.IGNORECASE)
+# Their headers hold a length with which libsndfile compares nothing.
+_NOT_COMPARED = ("AVR", "MAT5", "MPC2K")
+_OGG_PAGE = b"OggS"
+_OGG_LAST = 0x04
+# A page is at most 65307 bytes long.
+_OGG_TAIL = 2 * 65307
+
+
+class SequentialFile(soundfile.SoundFile):
+    """Read without seeking.
+
+    soundfile seeks after every read to where it is already. In MP3 a frame may need the
+    bits of those before it, which are lost then: some 4000 samples after each block
+    would be wrong. And what cannot seek (GSM 6.10, ADPCM of the G.72x kinds) it does
+    not read as a whole.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+    def pieces(self, size: int) -> Iterator[np.ndarray]:
+        """Yield ``(samples, channels)`` float32, ``size`` samples at a time.
+
+        Raises:
+            UserError: If decoding fails.
+        """
+        while True:
+            try:
+                piece = self.read(size, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise UserError(
+                    f"{self.name} is damaged or truncated ({error}): copy or record it "
+                    "again"
+                ) from error
+            if not len(piece):
+                return
+            yield piece
+
+
+def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
+    """Say what is missing of a file, as far as can be told without decoding it.
+
+    Args:
+        path: The file.
+        sound: The same, opened.
+
+    Returns:
+        The reason, to be put after the file's name; None for a file that is whole.
+    """
+    log = sound.extra_info
+    for announced, there in _lengths(log):
+        if there < announced < _UNKNOWN_LENGTH:
+            return (
+                f"is truncated: its header announces {announced} bytes of audio and "
+                f"{there} are there; copy or record it again"
+            )
+    match = _RF64.search(log)
+    if match and int(match[1]) < int(match[2]) < 1 << 62:
+        return (
+            f"is truncated: its header announces {match[2]} samples and {match[1]} are "
+            "there; copy or record it again"
+        )
+    if _TRUNCATED.search(log):
+        return "is truncated: copy or record it again"
+    if sound.format == "NIST":
+        problem = sphere_problem(Path(path))
+        return None if problem is None else f"is truncated: {problem}"
+    if sound.format == "OGG" and not _ogg_ends(Path(path)):
+        return (
+            "is truncated: its last page is cut or not marked as the last one; copy or "
+            "record it again"
+        )
+    if sound.format in _NOT_COMPARED:
+        return (
+            f"is {sound.format_info}, of which nobody can tell whether it is whole: "
+            "convert it to WAV or FLAC"
+        )
+    return None
+
+
+def decoded_short(frames: int, announced: int) -> Optional[str]:
+    """Say that decoding a whole file gave fewer samples than it announces, or None."""
+    if frames >= announced * (1 - LENGTH_TOLERANCE):
+        return None
+    return (
+        f"is truncated: {frames} of {announced} samples are there; copy or record it "
+        "again"
+    )
+
+
+def _lengths(log: str):
+    for match in _SHORTER.finditer(log):
+        yield int(match[1]), int(match[2])
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Return whether the last page is whole and marked as the end of its stream."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _OGG_TAIL))
+        tail = stream.read()
+    start = tail.rfind(_OGG_PAGE)
+    if start < 0 or len(tail) < start + 27:
+        return False
+    segments = tail[start + 26]
+    table = tail[start + 27 : start + 27 + segments]
+    whole = len(table) == segments and len(tail) >= start + 27 + segments + sum(table)
+    return whole and bool(tail[start + 5] & _OGG_LAST)

@@ -1,0 +1,101 @@
+"""Why sclite's error rate is another one than the fewest errors over the reference.
+
+Four habits of it are known (``findings/sclite_words.sh``, ``findings/sclite_costs.sh``):
+it takes A and a for the same, reads no further than a semicolon, lets ``{ a / b }``
+stand for either, and aligns by costs of its own. Each is tried, alone and with others.
+"""
+
+from itertools import combinations
+from typing import Callable, Sequence
+
+__all__ = ["explain", "weighted_errors"]
+
+# Of a substitution, and of a deletion or an insertion.
+_SUBSTITUTION, _GAP = 4, 3
+# sclite prints one digit.
+_ROUNDING_POINTS = 0.1
+
+_Pairs = Sequence[tuple[str, str]]
+
+_CASE = "upper and lower case count here, and not for sclite"
+_COSTS = (
+    "sclite takes the alignment that is cheapest by 4 a substitution and 3 a deletion "
+    "or insertion, here it is the one with the fewest errors"
+)
+_COMMENT = "sclite does not read what follows a semicolon in a word"
+_BRACES = "sclite reads braces as alternatives, { a / b }, here they are words"
+
+
+def explain(theirs: float, pairs: _Pairs, by_character: bool = False) -> str:
+    """Say what makes sclite's rate another one.
+
+    Args:
+        theirs: Its error rate in percent.
+        pairs: Reference and hypothesis of each utterance.
+        by_character: The rate is of characters.
+
+    Returns:
+        The fewest of its habits that give its rate; or that none of them does.
+    """
+    habits: dict[str, Callable[[str], str]] = {_CASE: _fold, _COMMENT: _cut}
+    for number in (1, 2, 3):
+        for chosen in combinations((_CASE, _COSTS, _COMMENT), number):
+            changed = pairs
+            for name in chosen:
+                if name in habits:
+                    changed = [tuple(map(habits[name], pair)) for pair in changed]
+            rate = _rate(changed, by_character, _COSTS in chosen)
+            if rate is not None and abs(rate - theirs) <= _ROUNDING_POINTS:
+                return "; ".join(chosen)
+    if any("{" in text for pair in pairs for text in pair):
+        return _BRACES
+    return (
+        "neither letter case nor sclite's costs explains it; is result.txt of the same "
+        "ref.trn and hyp.trn?"
+    )
+
+
+def _fold(text: str) -> str:
+    # It folds A to Z, and no other letter.
+    return "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def _cut(text: str) -> str:
+    return " ".join(word.split(";")[0] for word in text.split())
+
+
+def _rate(pairs: _Pairs, by_character: bool, weighted: bool):
+    split = list if by_character else str.split
+    errors = length = 0
+    costs = (_SUBSTITUTION, _GAP) if weighted else (1, 1)
+    for reference, hypothesis in pairs:
+        a, b = split(reference), split(hypothesis)
+        length += len(a)
+        if a != b:
+            errors += weighted_errors(a, b, *costs)
+    return 100.0 * errors / length if length else None
+
+
+def weighted_errors(
+    reference: Sequence[str], hypothesis: Sequence[str], substitution: int, gap: int
+) -> int:
+    """Return the errors of the cheapest alignment, the fewest where several are.
+
+    Args:
+        reference: Words or characters.
+        hypothesis: The same.
+        substitution: Cost of one.
+        gap: Cost of a deletion, and of an insertion.
+    """
+    row = [(gap * n, n) for n in range(len(hypothesis) + 1)]
+    for i, wanted in enumerate(reference, 1):
+        previous, row = row, [(gap * i, i)]
+        for j, given in enumerate(hypothesis, 1):
+            cost, errors = previous[j - 1]
+            if wanted != given:
+                cost, errors = cost + substitution, errors + 1
+            best = (cost, errors)
+            for cost, errors in (previous[j], row[j - 1]):
+                best = min(best, (cost + gap, errors + 1))
+            row.append(best)
+    return row[-1][1]

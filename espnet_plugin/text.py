@@ -1,0 +1,206 @@
+"""Transcripts as they are meant: one white space, no invisible characters, one form.
+
+What a reader cannot see must not decide what a model learns: a no-break space would be a
+token of its own, a decomposed "é" two tokens, and ESPnet's readers strip or split at
+some of them.
+"""
+
+import re
+import unicodedata
+from typing import Callable, Iterable, Mapping, Optional
+
+__all__ = [
+    "JOINERS",
+    "clean_text",
+    "count_cleaned",
+    "id_problem",
+    "is_invisible",
+    "is_unspaced",
+    "list_form",
+    "symbols_in",
+    "text_problem",
+    "what_is_cleaned",
+]
+
+# ZERO WIDTH NON-JOINER and JOINER: invisible, but Persian and Indic scripts spell with
+# them, and emoji.
+JOINERS = "\u200c\u200d"
+# Format characters that are drawn, so that they are text: Arabic signs before numbers,
+# the end of a verse, Kaithi and Syriac marks.
+_DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x08E2}
+_DRAWN |= {0x0890, 0x0891, 0x110BD, 0x110CD}
+# Fillers and blanks that are no format characters and no white space, but cannot be seen.
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+# Selectors of how the character before is drawn.
+_SELECTORS = (
+    range(0x180B, 0x1810),
+    range(0xFE00, 0xFE10),
+    range(0xE0100, 0xE01F0),
+)
+# Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue, Tai Tham; kana, Bopomofo and Chinese
+# signs; their extensions; halfwidth kana; the supplementary planes of Chinese.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x0F00, 0x109F),
+    (0x1780, 0x17FF),
+    (0x1980, 0x1AAF),
+    (0x2E80, 0x312F),
+    (0x31A0, 0x9FFF),
+    (0xA9E0, 0xA9FF),
+    (0xAA60, 0xAADF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),
+    (0x1B000, 0x1B16F),
+    (0x20000, 0x3FFFF),
+)
+# <noise>, [laugh], {cough}, and SentencePiece's space.
+_SYMBOL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\{[^{}\s]+\}|\u2581")
+
+
+def is_invisible(character: str) -> bool:
+    """Return whether nothing is drawn for a character, white space apart.
+
+    Byte order marks, zero-width spaces, soft hyphens, marks of the writing direction,
+    variation selectors. Not the joiners, which some scripts spell with.
+    """
+    if character in JOINERS or character.isspace():
+        return False
+    if character in _BLANK:
+        return True
+    code = ord(character)
+    if any(code in selectors for selectors in _SELECTORS):
+        return True
+    return unicodedata.category(character) == "Cf" and code not in _DRAWN
+
+
+def clean_text(text: str, form: str = "NFC") -> str:
+    """Return a transcript with what cannot be seen taken out.
+
+    Args:
+        text: A transcript.
+        form: Unicode's normal form of the result, ``NFC`` or ``NFD``.
+
+    Returns:
+        ``text`` without invisible characters, in that form, with one plain space for
+        each run of white space of any kind, and none at the ends.
+    """
+    if text.isascii():
+        return " ".join(text.split())
+    text = "".join(c for c in text if not is_invisible(c))
+    return " ".join(unicodedata.normalize(form, text).split())
+
+
+def what_is_cleaned(text: str) -> list[str]:
+    """Name what :func:`clean_text` takes out or replaces, with code points."""
+    found = []
+    spaces = sorted({c for c in text if c.isspace() and c != " "})
+    if spaces:
+        found.append(f"white space other than a plain space ({_codes(spaces)})")
+    elif text != " ".join(text.split()):
+        found.append("several spaces in a row, or some at the end")
+    invisible = sorted({c for c in text if is_invisible(c)})
+    if invisible:
+        found.append(f"invisible characters ({_codes(invisible)})")
+    if not unicodedata.is_normalized("NFC", text):
+        found.append("characters in another form than NFC (e.g. decomposed accents)")
+    return found
+
+
+def text_problem(text: str) -> Optional[str]:
+    """Say why a transcript is no text: control or replacement characters; else None."""
+    if text.isascii() and text.isprintable():
+        return None
+    bad = sorted({c for c in text if _is_damage(c)})
+    if not bad:
+        return None
+    if any("\x80" <= c <= "\x9f" for c in bad):
+        hint = "a Windows code page read as Latin-1: convert it with iconv -f CP1252"
+    elif "\ufffd" in bad:
+        hint = "an earlier conversion could not read what stood there"
+    else:
+        hint = "the file is damaged, or binary"
+    return f"{text!r} has control or replacement characters ({_codes(bad)}): {hint}"
+
+
+def _is_damage(character: str) -> bool:
+    if character.isspace():
+        return False
+    category = unicodedata.category(character)
+    # Noncharacters such as U+FFFF are unassigned, as new letters may be.
+    return (
+        category in ("Cc", "Cs")
+        or character == "\ufffd"
+        or (ord(character) & 0xFFFE) == 0xFFFE
+    )
+
+
+def id_problem(name: str) -> Optional[str]:
+    """Say why a string cannot name an utterance or a speaker; None if it can."""
+    if name.isascii() and name.isprintable():
+        return None
+    bad = sorted({c for c in name if _is_damage(c) or is_invisible(c)})
+    if bad:
+        return f"the name {name!r} has characters that cannot be seen ({_codes(bad)})"
+    return None
+
+
+def symbols_in(text: str) -> list[str]:
+    """Return what looks like a symbol and not like speech: ``<noise>``, ``[laugh]``."""
+    return _SYMBOL.findall(text)
+
+
+def list_form(tokens: Iterable[str]) -> str:
+    """Return the normal form in which a token list spells: ``NFD`` or ``NFC``."""
+    text = "".join(tokens)
+    composed = unicodedata.normalize("NFD", text) != text
+    marks = any(unicodedata.combining(c) for c in text)
+    return "NFD" if marks and not composed else "NFC"
+
+
+def is_unspaced(texts: Iterable[str]) -> bool:
+    """Return whether most letters are of scripts that put no space between words.
+
+    Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan: a "word" there is what stands
+    between two punctuation marks, and one wrong letter makes all of it wrong.
+    """
+    letters = unspaced = 0
+    for text in texts:
+        if text.isascii():
+            letters += len(text)
+            continue
+        for character in text:
+            if character.isalpha():
+                letters += 1
+                code = ord(character)
+                unspaced += any(low <= code <= high for low, high in _UNSPACED)
+    return 2 * unspaced > letters
+
+
+def _codes(characters: Iterable[str]) -> str:
+    return ", ".join(
+        f"U+{ord(c):04X} {unicodedata.name(c, '')}".strip() for c in characters
+    )
+
+
+def count_cleaned(
+    texts: Mapping[str, str], say: Callable[[str, int, str], None]
+) -> dict[str, str]:
+    """Clean all transcripts of a set.
+
+    Args:
+        texts: Transcripts by utterance.
+        say: Called with what was found, in how many, and in which first.
+
+    Returns:
+        The cleaned ones.
+    """
+    cleaned, counts = {}, {}
+    for utt, text in texts.items():
+        cleaned[utt] = clean_text(text)
+        if cleaned[utt] != text:
+            for what in what_is_cleaned(text):
+                number, first = counts.get(what, (0, utt))
+                counts[what] = number + 1, first
+    for what, (number, first) in counts.items():
+        say(what, number, first)
+    return cleaned

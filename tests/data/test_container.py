@@ -1,0 +1,78 @@
+"""Files that were cut off while they were copied, of every container we know."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_plugin.data.audio import read_audio
+from espnet_plugin.errors import UserError
+
+RATE = 16000
+KINDS = [
+    ("WAV", "PCM_16"),
+    ("WAV", "PCM_24"),
+    ("WAV", "FLOAT"),
+    ("WAV", "ULAW"),
+    ("WAV", "IMA_ADPCM"),
+    ("WAV", "GSM610"),
+    ("WAVEX", "PCM_16"),
+    ("RF64", "PCM_16"),
+    ("W64", "PCM_16"),
+    ("AIFF", "PCM_16"),
+    ("AU", "PCM_16"),
+    ("AU", "G721_32"),
+    ("CAF", "PCM_16"),
+    ("CAF", "ALAC_16"),
+    ("FLAC", "PCM_16"),
+    ("OGG", "VORBIS"),
+    ("OGG", "OPUS"),
+    ("MP3", "MPEG_LAYER_III"),
+    ("NIST", "PCM_16"),
+    ("NIST", "ULAW"),
+    ("SVX", "PCM_16"),
+    ("VOC", "PCM_16"),
+    ("MAT4", "FLOAT"),
+]
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return 0.1 * np.random.default_rng(0).standard_normal(3 * RATE)
+
+
+@pytest.mark.parametrize("container, subtype", KINDS)
+def test_a_whole_file_is_read_and_a_cut_one_refused(tmp_path, wave, container, subtype):
+    path = tmp_path / "a"
+    rate = 8000 if container == "VOC" else RATE  # libsndfile writes no other
+    soundfile.write(path, wave, rate, format=container, subtype=subtype)
+    assert abs(len(read_audio(str(path), rate)) - len(wave)) < 1500
+    content = path.read_bytes()
+    for share in (0.9, 0.5):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(UserError, match=r"truncated|cannot be read as audio"):
+            read_audio(str(path), rate)
+
+
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_length_that_a_pipe_could_not_know_is_none(tmp_path, wave, length):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave, RATE)
+    content = bytearray(path.read_bytes())
+    content[40:44] = length.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(read_audio(str(path), RATE)) == len(wave)
+
+
+def test_a_segment_after_the_end(tmp_path, wave):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave, RATE)
+    assert len(read_audio(str(path), RATE, 1.0, 3.2)) == 2 * RATE
+    with pytest.raises(UserError, match="3.00 s long, its segment is to end at 4 s"):
+        read_audio(str(path), RATE, 1.0, 4.0)
+    with pytest.raises(UserError, match="no sample from second 5 on: it is 3.00 s"):
+        read_audio(str(path), RATE, 5.0, 6.0)
+
+
+def test_a_position_in_an_archive_is_named_as_such():
+    with pytest.raises(UserError, match="position in the archive data/wav.1.ark"):
+        read_audio("data/wav.1.ark:13", RATE)
