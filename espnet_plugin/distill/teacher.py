@@ -115,8 +115,12 @@ class FrozenTeacher:
         speech: torch.Tensor,
         lengths: torch.Tensor,
         utt_id: Optional[Sequence[str]] = None,
+        training: bool = True,
     ) -> EncoderOutputs:
-        """Return the outputs on clean input, without gradient; see encoder_outputs."""
+        """Return the outputs on clean input, without gradient; see encoder_outputs.
+
+        What the utterances are called, and which set they are of, changes nothing.
+        """
         weight = self.model.ctc.ctc_lo.weight
         if weight.device != speech.device:
             self.model.to(speech.device)

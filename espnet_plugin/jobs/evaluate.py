@@ -8,6 +8,7 @@ from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.decode.parts import decode_in_parts
 from espnet_plugin.decode.run import DecodeSet
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.inputs import digests_file
 from espnet_plugin.measure.speed import write_rtf
 from espnet_plugin.score.once import ScoreRequest, score_once
 
@@ -52,6 +53,7 @@ def evaluate_model(
         method=decoding,
         num_threads=num_threads,
         ngpu=ngpu,
+        digests=digests_file(folder),
     )
     for name in sets:
         source, decoded = dump_dir / name, experiment.decoded(decoding, name)

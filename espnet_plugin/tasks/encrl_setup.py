@@ -8,7 +8,6 @@ from typing import Any, Callable, Sequence
 import torch.distributed as dist
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.model import ESPnetEncRLModel
 from espnet_plugin.distill.options import DTYPES
@@ -134,5 +133,5 @@ class EncRLSetup:
             "cache out, or these objectives"
         )
         seconds = model.seconds_per_input
-        store = build_cache(self.options, self.teacher, seconds, batches)
-        model.attach_teacher(CachedTeacher(store))
+        cached = build_cache(self.options, self.teacher, seconds, batches)
+        model.attach_teacher(cached)
