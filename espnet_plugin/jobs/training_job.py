@@ -131,7 +131,7 @@ def _job(
             raise
         raise UserError(
             f"{folder}: {error}. Free some space, then run the stage again: it goes on "
-            "from the last whole checkpoint"
+            "from the last whole checkpoint, or from the start where there is none yet"
         ) from error
     finally:
         root.removeHandler(handler)
