@@ -31,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--transcribed_speakers",
-        type=int,
+        type=whole(0),
         default=0,
         help="others' transcripts are left out of two more sets; 0: no such sets",
     )
