@@ -45,11 +45,19 @@ def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
         wait: Whether to wait for another process that holds it, or to refuse.
 
     Raises:
-        UserError: If another process holds it and ``wait`` is off.
+        UserError: If another process holds it and ``wait`` is off, or the folder cannot
+            be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as stream:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = open(folder / ".lock", "w")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {folder}: {error.strerror or error}. Choose another folder "
+            "(--expdir), or make it writable"
+        ) from error
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

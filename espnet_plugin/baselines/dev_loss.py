@@ -114,7 +114,13 @@ class DevLoss:
             encoded = encoded[0]
         # Padding of the text is -1, as ESPnet's own model makes it.
         text = text.masked_fill(text == -1, 0)
-        return float(self._model.ctc(encoded, sizes, text, text_lengths))
+        ctc = self._model.ctc
+        # ESPnet's layer drops out in evaluation mode too: the loss would be random.
+        rate, ctc.dropout_rate = ctc.dropout_rate, 0.0
+        try:
+            return float(ctc(encoded, sizes, text, text_lengths))
+        finally:
+            ctc.dropout_rate = rate
 
     @torch.no_grad()
     def _count(self, layers: list[int]) -> int:

@@ -4,10 +4,10 @@ What this command does not know is handed to ESPnet's ASR training (data, ngpu..
 """
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import MOST_SEED, number, whole
 from espnet_plugin.baselines.job import baseline_names, run_baseline
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
@@ -37,26 +37,19 @@ def get_parser() -> argparse.ArgumentParser:
         help="configurations, e.g. conf/baselines/layer_copy.yaml",
     )
     add_reference_options(parser)
-    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--sizes", type=whole(1, 1000), nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--exp_dir", type=Path, default=Path("exp"))
     add("--training", type=Path, help="instead of the configurations' own")
-    add("--max_epoch", type=int, help="instead of the training's")
+    add("--max_epoch", type=whole(1), help="instead of the training's")
     add(
         "--max_lr",
-        type=_learning_rate,
+        type=number(0, above=True),
         help="peak learning rate instead of the training's; it is named in the tables",
     )
-    add("--seed", type=int, default=1)
+    add("--seed", type=whole(0, MOST_SEED), default=1)
     add("--list", type=Path, help="file for the finished models' folders, one a line")
     add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser
-
-
-def _learning_rate(text: str) -> float:
-    rate = float(text)
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: a number above 0, e.g. 0.001")
-    return rate
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:

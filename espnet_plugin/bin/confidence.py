@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 
@@ -27,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--test_dir", type=Path, help="another set, on which the result is measured")
     add("--model_file", help="name of the checkpoint; the best one unless given")
-    add("--num_threads", type=int, default=1)
+    add("--num_threads", type=whole(1), default=1)
     return parser
 
 

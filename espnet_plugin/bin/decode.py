@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
 
 
@@ -29,9 +30,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--output_dir", type=Path, action="append", required=True, help="once per set")
     add("--method", choices=["best_path", "prefix", "transducer"], default="best_path")
-    add("--batch_size", type=int, default=16, help="utterances, for best_path")
-    add("--num_threads", type=int, help="threads of torch on the CPU")
-    add("--ngpu", type=int, default=0)
+    add("--batch_size", type=whole(1), default=16, help="utterances, for best_path")
+    add("--num_threads", type=whole(1), help="threads of torch on the CPU")
+    add("--ngpu", type=whole(0), default=0)
     add("--overwrite", action="store_true", help="decode again what is finished")
     return parser
 

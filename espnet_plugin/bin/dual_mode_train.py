@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
+from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
@@ -51,8 +52,8 @@ def get_parser() -> argparse.ArgumentParser:
         help="checkpoint of a pre-training: rows with `pretrained: true` start from "
         "its encoder",
     )
-    add("--max_epoch", type=int, help="instead of the configuration's and the rows'")
-    add("--seed", type=int, default=1)
+    add("--max_epoch", type=whole(1), help="instead of the configuration's and the rows'")
+    add("--seed", type=whole(0, MOST_SEED), default=1)
     return parser
 
 

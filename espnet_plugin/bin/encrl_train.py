@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import MOST_SEED, text, whole
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.jobs.encrl import train_encrl
@@ -24,16 +25,16 @@ def get_parser() -> argparse.ArgumentParser:
     _add_own(parser)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=1)
     return parser
 
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """Add the options that the task does not have."""
-    parser.add_argument("--variant", default="", help="its name in the tables")
+    parser.add_argument("--variant", type=text(), default="", help="its name in the tables")
     parser.add_argument(
         "--serves",
-        type=int,
+        type=whole(1, 1000),
         nargs="+",
         default=[6, 4, 2],
         help="encoder layers of the models that are made of it",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
+from espnet_plugin.bin.arguments import number, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
@@ -34,28 +35,28 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--stage", type=int, default=1)
-    add("--stop_stage", type=int, default=9)
+    add("--stage", type=whole(1, 10), default=1)
+    add("--stop_stage", type=whole(1, 10), default=9)
     group = parser.add_argument_group("what is trained on")
     add = group.add_argument
-    add("--corpus_hours", type=float, help="hours of training audio, without copies")
+    add("--corpus_hours", type=number(0, above=True), help="hours of training audio, without copies")
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
     add("--segmented", choices=["true", "false"], default="false", help="it will")
-    add("--fs", type=int, default=16000)
-    add("--speed_perturb_factors", type=float, nargs="*", default=[])
-    add("--utterance_seconds", type=float, default=12.3, help="mean length")
+    add("--fs", type=whole(1), default=16000)
+    add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
+    add("--utterance_seconds", type=number(0, above=True), default=12.3, help="mean length")
     add(
         "--eval_hours",
-        type=float,
+        type=number(0),
         default=20.0,
         help="hours of the sets that are decoded",
     )
     group = parser.add_argument_group("what is trained")
     add = group.add_argument
     add("--token_type", choices=["char", "bpe"], default="bpe")
-    add("--nbpe", type=int, default=500)
-    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--nbpe", type=whole(1), default=500)
+    add("--sizes", type=whole(1, 1000), nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--reference", type=_text, help="imported: its folder")
     add("--reference_config", type=Path, required=True)
     for stage in ("encrl", "finetune"):
@@ -72,14 +73,14 @@ def get_parser() -> argparse.ArgumentParser:
     add("--baseline_training", type=_text)
     add("--baseline_epochs", type=_number)
     add("--teacher_cache", type=_text)
-    add("--teacher_cache_top", type=int, default=0)
+    add("--teacher_cache_top", type=whole(0), default=0)
     group = parser.add_argument_group("with what")
     add = group.add_argument
-    add("--ngpu", type=int, default=0)
-    add("--nj", type=int, default=2, help="processes of stage 2")
+    add("--ngpu", type=whole(0), default=0)
+    add("--nj", type=whole(1), default=2, help="processes of stage 2")
     add(
         "--flops_per_second",
-        type=float,
+        type=number(0, above=True),
         help="operations per second that a device reaches",
     )
     add("--speed_from", type=Path, help="cost.json of a finished training: its speed")
@@ -87,7 +88,7 @@ def get_parser() -> argparse.ArgumentParser:
     for name in ("read_rate", "write_rate", "stats_rate", "load_rate"):
         add(
             f"--{name}",
-            type=float,
+            type=number(0, above=True),
             default=getattr(defaults, name),
             help="hours of audio per hour of a core",
         )
@@ -100,12 +101,12 @@ def _text(value: str) -> Optional[str]:
 
 
 def _number(value: str) -> Optional[float]:
-    return float(value) if value else None
+    return number(0)(value) if value else None
 
 
 def _size_epochs(value: str) -> tuple[int, float]:
-    size, epochs = value.split(":")
-    return int(size), float(epochs)
+    size, _, epochs = value.partition(":")
+    return whole(1, 1000)(size), number(0)(epochs)
 
 
 def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:

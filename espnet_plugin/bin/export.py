@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Mapping
 
+from espnet_plugin.bin.arguments import number, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.target_names import TARGETS
@@ -43,28 +44,28 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--fbank_rate",
-        type=int,
+        type=whole(1),
         help="Hz; the model was trained with --feats_type fbank: put that front end "
         "into the file",
     )
     add("--dev", type=Path, help="Kaldi data folder to compare texts on, e.g. data/dev")
-    add("--dev_utterances", type=int, default=200, help="utterances of --dev, at most")
+    add("--dev_utterances", type=whole(1), default=200, help="utterances of --dev, at most")
     add("--int8", action="store_true", help="also write model.int8.onnx; needs --dev")
     add(
         "--max_wer_loss",
-        type=float,
+        type=number(0),
         default=0.5,
         help="points of word error rate on --dev that int8 may cost",
     )
     add(
         "--num_threads",
-        type=int,
+        type=whole(1),
         default=1,
         help="threads of onnxruntime while the export is checked",
     )
     add(
         "--chunk_frames",
-        type=int,
+        type=whole(1),
         help="encoder frames a chunk of a streaming model; default: the model's own",
     )
     add(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
 
 _DECISIVE = ("*.pth", "*.yaml")
@@ -39,14 +39,24 @@ def get_parser() -> argparse.ArgumentParser:
 def import_model(args: argparse.Namespace) -> None:
     """Do the work."""
     source = _describe(args.reference)
-    if _is_imported(args, source):
-        logging.info("%s holds this reference already", args.output_dir)
+    if _is_there(args, source):
         return
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.reference.importing import import_reference
 
-    import_reference(args.reference, args.output_dir, args.reference_model_file)
-    write_json(Experiment(args.output_dir).source_file, source)
+    # Jobs side by side want it at once; the second finds what the first imported.
+    with locked(args.output_dir.parent):
+        if _is_there(args, source):
+            return
+        import_reference(args.reference, args.output_dir, args.reference_model_file)
+        write_json(Experiment(args.output_dir).source_file, source)
+
+
+def _is_there(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
+    if not _is_imported(args, source):
+        return False
+    logging.info("%s holds this reference already", args.output_dir)
+    return True
 
 
 def _describe(reference: Path) -> dict[str, list[int]]:

@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional
 from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.build_tokenizer import build_tokenizer
 
+from espnet_plugin.bin.arguments import number, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
@@ -53,14 +54,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--joined_set", help="the set to write of the training data and those")
     add("--feats_type", choices=["raw", "fbank"], default="raw")
-    add("--fs", type=int, default=16000, help="sampling rate in Hz")
-    add("--speed_perturb_factors", type=float, nargs="*", default=[])
-    add("--min_wav_duration", type=float, default=0.1, help="seconds")
-    add("--max_wav_duration", type=float, default=30.0, help="seconds")
+    add("--fs", type=whole(1), default=16000, help="sampling rate in Hz")
+    add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
+    add("--min_wav_duration", type=number(0), default=0.1, help="seconds")
+    add("--max_wav_duration", type=number(0, above=True), default=30.0, help="seconds")
     add("--bad_utterances", choices=["error", "drop"], default="error")
     add("--asr_config", type=Path, required=True, help="the reference's configuration")
     add("--token_type", default="char", help="char or bpe")
-    add("--nbpe", type=int, default=100)
+    add("--nbpe", type=whole(1), default=100)
     add("--token_dir", type=Path, required=True)
     add("--token_list", type=Path, help="use this one instead of making one")
     add("--bpemodel", type=Path, help="the BPE model of --token_list")
@@ -70,7 +71,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="file of symbols in the transcripts that are no speech, e.g. <noise>, one "
         "a line: tokens of their own",
     )
-    add("--nj", type=int, default=1)
+    add("--nj", type=whole(1), default=1)
     return parser
 
 

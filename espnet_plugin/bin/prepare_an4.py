@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.an4 import prepare_an4
 
@@ -26,11 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output_dir", type=Path, default=Path("data"))
     parser.add_argument(
-        "--dev_speakers", type=int, default=8, help="training speakers held out for dev"
+        "--dev_speakers", type=whole(1), default=8, help="training speakers held out for dev"
     )
     parser.add_argument(
         "--transcribed_speakers",
-        type=int,
+        type=whole(0),
         default=0,
         help="others' transcripts are left out of two more sets; 0: no such sets",
     )

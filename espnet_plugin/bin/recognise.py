@@ -19,6 +19,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import number, whole as whole_number
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 
@@ -50,28 +51,28 @@ def get_parser() -> argparse.ArgumentParser:
         help="files, each an utterance or longer, or - for standard input: 16-bit "
         "samples, little-endian, one channel, at the model's rate, or a sound file",
     )
-    add("--num_threads", type=int, default=1)
+    add("--num_threads", type=whole_number(1), default=1)
     whole = parser.add_argument_group("whole files").add_argument
     whole("--format", choices=["text", "json", "srt"], help="text unless given")
     whole("--output_dir", type=Path, help="write a file of each there, print nothing")
-    whole("--nbest", type=int, help="texts a segment in the JSON; 1 unless given")
+    whole("--nbest", type=whole_number(1), help="texts a segment in the JSON; 1 unless given")
     whole(
         "--beam_size",
-        type=int,
+        type=whole_number(1),
         help="hypotheses kept in the search; 16 where one is needed",
     )
     whole("--hotwords", type=Path, help="words or phrases to expect, one a line")
-    whole("--hotword_weight", type=float, help="bonus a letter; 1.0 unless given")
+    whole("--hotword_weight", type=number(0), help="bonus a letter; 1.0 unless given")
     whole(
         "--max_segment_seconds",
-        type=float,
+        type=number(0, above=True),
         help="longer audio is cut at its quietest places; 20 unless given",
     )
-    whole("--channel", type=int, help="the one to take, from 1; otherwise their mean")
+    whole("--channel", type=whole_number(1), help="the one to take, from 1; otherwise their mean")
     whole("--model_file", help="name of the checkpoint; the best one unless given")
     live = parser.add_argument_group("streaming models").add_argument
-    live("--block_ms", type=float, help="audio handed over at a time; 100 unless given")
-    live("--chunk_frames", type=int, help="encoder frames a chunk; the model's own")
+    live("--block_ms", type=number(0, above=True), help="audio handed over at a time; 100 unless given")
+    live("--chunk_frames", type=whole_number(1), help="encoder frames a chunk; the model's own")
     live(
         "--real_time",
         action="store_true",

@@ -1,18 +1,32 @@
 """What every command does around its work."""
 
+import errno
 import logging
+import os
 import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
 from typing import Callable
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
 
-__all__ = ["run_command"]
+__all__ = ["LOG_FOLDER", "run_command"]
+
+# Names the folder of the logs that a traceback goes to; the recipes set it.
+LOG_FOLDER = "ESPNET_PLUGIN_LOGS"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_command(work: Callable[[], None]) -> int:
     """Run ``work`` and turn a user's mistake into one line and exit status 2.
+
+    What nobody foresaw ends in one line as well, and exit status 1: it names the file
+    that its traceback is in.
 
     This plugin's classes are registered with ESPnet once a model is built.
     """
@@ -31,4 +45,50 @@ def run_command(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         logging.error("interrupted; run the same command again to go on")
         return 130
+    except OSError as error:
+        logging.error("%s", _of_the_system(error) or _unexpected(error))
+        return 2 if _of_the_system(error) else 1
+    except Exception as error:
+        logging.error("%s", _unexpected(error))
+        return 1
     return 0
+
+
+def _of_the_system(error: OSError) -> str:
+    """Say what to do about a full or protected disk; nothing of other errors."""
+    where = error.filename or "a file"
+    if error.errno in _FULL:
+        return (
+            f"cannot write {where}: {error.strerror}. Free some space, then run the "
+            "same command again: it goes on from what is whole"
+        )
+    if error.errno in _NOT_OURS:
+        return (
+            f"cannot use {where}: {error.strerror}. Make it accessible, or choose "
+            "another folder (--expdir, --dumpdir, --datadir)"
+        )
+    return ""
+
+
+def _unexpected(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    try:
+        log = _write_traceback(error)
+    except OSError:  # not even there; then it is better on the screen than nowhere
+        traceback.print_exception(error)
+        return f"unexpected {what}"
+    return (
+        f"unexpected {what}. This is not a mistake that was foreseen; its traceback is "
+        f"in {log}, please report it with that file"
+    )
+
+
+def _write_traceback(error: Exception) -> Path:
+    folder = Path(os.environ.get(LOG_FOLDER) or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"error_{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}.log"
+    with open(folder / name, "w", encoding="utf-8") as stream:
+        stream.write(f"{sys.argv}\n")
+        traceback.print_exception(error, file=stream)
+    return folder / name

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.score.bootstrap import DEFAULT_RESAMPLES
 from espnet_plugin.score.result_text import summary_table, write_score
@@ -34,9 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="what is drawn for the interval; speaker needs --utt2spk",
     )
     parser.add_argument(
-        "--resamples", type=int, default=DEFAULT_RESAMPLES, help="bootstrap samples"
+        "--resamples", type=whole(1), default=DEFAULT_RESAMPLES, help="bootstrap samples"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
+    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0, help="seed of the bootstrap")
     return parser
 
 

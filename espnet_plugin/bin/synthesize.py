@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.synthetic.corpus import prepare_synthetic
 from espnet_plugin.corpora.synthetic.plan import SPEAKERS
@@ -34,10 +35,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     for subset, number in ("train", 1000), ("dev", 60), ("test", 120):
         parser.add_argument(
-            f"--{subset}_utterances", type=int, default=number, help=f"in {subset}"
+            f"--{subset}_utterances", type=whole(1), default=number, help=f"in {subset}"
         )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of sentences and noise"
+        "--seed", type=whole(0, MOST_SEED), default=0, help="seed of sentences and noise"
     )
     return parser
 

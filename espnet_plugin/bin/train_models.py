@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import MOST_SEED, text, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -39,7 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--output", required=True, help="folder (reference) or prefix of the folders")
     add("--encrl_dir", type=Path)
     add_reference_options(parser)
-    add("--sizes", type=int, nargs="+", default=[6, 4, 2], help="encoder layers")
+    add("--sizes", type=whole(1, 1000), nargs="+", default=[6, 4, 2], help="encoder layers")
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
     add(
@@ -50,15 +51,15 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="SIZE:EPOCHS",
         help="with together: sizes that are trained further by themselves",
     )
-    add("--max_epoch", type=int, help="instead of the configuration's")
-    add("--variant", default="", help="name of this variant in the tables")
-    add("--seed", type=int, default=1)
+    add("--max_epoch", type=whole(1), help="instead of the configuration's")
+    add("--variant", type=text(), default="", help="name of this variant in the tables")
+    add("--seed", type=whole(0, MOST_SEED), default=1)
     return parser
 
 
-def _size_and_epochs(text: str) -> tuple[int, int]:
-    size, epochs = text.split(":")
-    return int(size), int(epochs)
+def _size_and_epochs(given: str) -> tuple[int, int]:
+    size, _, epochs = given.partition(":")
+    return whole(1, 1000)(size), whole(1)(epochs)
 
 
 def train_models(args: argparse.Namespace, options: list[str]) -> None:

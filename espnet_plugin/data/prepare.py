@@ -17,6 +17,7 @@ import torch
 import torchaudio
 
 from espnet_plugin.data.audio import read_audio
+from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames, feature_frames
 from espnet_plugin.data.kaldi import (
     DataDir,
@@ -26,6 +27,7 @@ from espnet_plugin.data.kaldi import (
     write_data_dir,
 )
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.inputs import first_difference
 from espnet_plugin.files import read_json, write_bytes, write_json, write_lines
 from espnet_plugin.progress import progress
 from espnet_plugin.text import clean_text, symbols_in
@@ -178,9 +180,19 @@ def format_set(
     }
     stamp = {"digest": _digest(data, options, training, needed, problems)}
     done = target / "done.json"
-    if done.is_file() and read_json(done) == stamp:
+    known = read_json(done) if done.is_file() else None
+    # The files' sizes stand for their content there, as in earlier versions, which
+    # noted no more.
+    contents = Contents(target / CACHE)
+    if known != stamp:
+        stamp["audio"] = _content(data, contents)
+        contents.save()
+    if known == stamp:
         logger.info("%s is finished already", target)
         return
+    differing = first_difference(known or {}, stamp)
+    why = "is new" if known is None else f"is written again: another {differing}"
+    logger.info("%s %s", target, why)
     done.unlink(missing_ok=True)
     speeds = options.speeds if training else (1.0,)
     if training:
@@ -297,7 +309,7 @@ def _write(target: Path, data: DataDir, lengths: dict[str, int], options) -> Non
 
 
 def _digest(data: DataDir, options: FormatOptions, *others) -> str:
-    # Where the audio lies and how large it is stand for its content.
+    # Its content is noted beside this, see :func:`_content`.
     sizes = {
         u: os.path.getsize(p) if os.path.isfile(p) else -1
         for u, p in data.audio.items()
@@ -307,6 +319,14 @@ def _digest(data: DataDir, options: FormatOptions, *others) -> str:
     if data.segments:
         content.append({utt: vars(segment) for utt, segment in data.segments.items()})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _content(data: DataDir, contents: Contents) -> str:
+    """Return a digest of all audio; what cannot be read is found bad later on."""
+    whole = hashlib.sha256()
+    for path in sorted({p for p in data.audio.values() if os.path.isfile(p)}):
+        whole.update(f"{path}\t{contents.file(path)}\n".encode())
+    return whole.hexdigest()
 
 
 def _one_thread() -> None:

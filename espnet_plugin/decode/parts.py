@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Sequence, Union
 
 from espnet_plugin.decode.best_path import FILES
-from espnet_plugin.decode.run import DecodeSet, check_set, decode_model, is_decoded
+from espnet_plugin.decode.record import forget_decoded, note_decoded
+from espnet_plugin.decode.run import DecodeSet, decode_model, waiting_sets
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
@@ -46,17 +47,25 @@ def decode_in_parts(
     if nj < 1:
         raise UserError(f"--nj {nj}: must be at least 1 process")
     sets = [DecodeSet(*item) for item in sets]
-    waiting = []
-    for item in sets:
-        _, keys = check_set(item)
-        if options.get("overwrite") or not is_decoded(item, keys, checkpoint):
-            waiting.append((item, keys))
-    nj = min(nj, max((len(keys) for _, keys in waiting), default=1))
-    if nj == 1 or not waiting:
-        return decode_model(config, checkpoint, sets, **options)
-    for item, _ in waiting:
-        _forget_other_parts(item, nj)
-    parts = [[_part(*one, number, nj) for one in waiting] for number in range(nj)]
+    waiting = waiting_sets(
+        config,
+        checkpoint,
+        sets,
+        options.get("method", "best_path"),
+        options.get("overwrite", False),
+        options.get("digests"),
+    )
+    nj = min(nj, max((len(one.keys) for one in waiting), default=1))
+    if not waiting:
+        return [Path(item.output_dir) for item in sets]
+    if nj == 1:
+        return decode_model(config, checkpoint, [one.item for one in waiting], **options)
+    for one in waiting:
+        _forget_other_parts(one.item, nj)
+    parts = [
+        [_part(one.item, one.keys, number, nj) for one in waiting]
+        for number in range(nj)
+    ]
     parts = [[item for item in part if item is not None] for part in parts]
     # Spawned: ESPnet and torch have threads, which a fork would leave behind.
     context = multiprocessing.get_context("spawn")
@@ -74,8 +83,9 @@ def decode_in_parts(
             f"memory ran out: run the stage again with fewer than {nj}; finished parts "
             "are kept"
         ) from error
-    for item, keys in waiting:
+    for item, _, keys, inputs in waiting:
         _join(item, keys)
+        note_decoded(item.output_dir, inputs)
         logging.info("%s: decoded into %s", item.name, item.output_dir)
     return [Path(item.output_dir) for item in sets]
 
@@ -107,7 +117,7 @@ def _decode(config, checkpoint, part: Sequence[DecodeSet], options: dict) -> Non
 def _join(item: DecodeSet, keys: Sequence[str]) -> None:
     """Write the files of the whole set, the text last."""
     target = Path(item.output_dir)
-    (target / FILES[-1]).unlink(missing_ok=True)
+    forget_decoded(target)
     folders = sorted((target / _PARTS).iterdir())
     for file in FILES:
         table: dict[str, str] = {}

@@ -58,10 +58,37 @@ def prefix_search(
         options.pop("config", None)
         logging.info("prefix search of %d utterances of %s", len(keys), path)
         asr_inference.inference(**options)
+        found = Path(scratch) / "out" / "1best_recog"
+        short = _too_short(found / "score", found / "token")
+        for key in short:
+            logging.warning("%s: too short for the model; its text is empty", key)
         for file in FILES:
-            source = Path(scratch) / "out" / "1best_recog" / file
+            source = found / file
             text = source.read_text(encoding="utf-8") if source.is_file() else ""
+            if file != "score" and short:
+                text = "".join(
+                    f"{line.split(maxsplit=1)[0]} \n"
+                    if line.split(maxsplit=1)[0] in short
+                    else f"{line}\n"
+                    for line in text.splitlines()
+                )
             if file == "score":
                 # ESPnet writes str() of a tensor.
                 text = re.sub(r" tensor\(([^,)]*).*\)$", r" \1", text, flags=re.M)
             write_text(output_dir / file, text)
+
+
+def _too_short(score: Path, token: Path) -> set[str]:
+    """Return the utterances that ESPnet's inference had no frame for.
+
+    It writes ``<space>`` for them, and as their score a plain ``0.0``, where that of a
+    search is printed as a tensor.
+    """
+    if not (score.is_file() and token.is_file()):
+        return set()
+    scores, tokens = read_pairs(score), read_pairs(token)
+    return {
+        key
+        for key, value in scores.items()
+        if value == "0.0" and tokens.get(key) == "<space>"
+    }

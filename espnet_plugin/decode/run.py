@@ -4,7 +4,7 @@ import argparse
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
@@ -14,21 +14,22 @@ from espnet2.text.token_id_converter import TokenIDConverter
 from espnet2.train.dataset import ESPnetDataset
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.decode.best_path import (
-    FILES,
-    Hypothesis,
-    best_path,
-    is_finished,
-    write_hypotheses,
-)
+from espnet_plugin.data.content import Contents
+from espnet_plugin.decode.best_path import Hypothesis, best_path, write_hypotheses
 from espnet_plugin.decode.posteriors import encode_alone, log_posteriors
 from espnet_plugin.decode.prefix import prefix_search
+from espnet_plugin.decode.record import (
+    decode_inputs,
+    forget_decoded,
+    note_decoded,
+    why_decode,
+)
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 
-__all__ = ["METHODS", "DecodeSet", "check_set", "decode_model", "is_decoded"]
+__all__ = ["METHODS", "DecodeSet", "WaitingSet", "decode_model", "waiting_sets"]
 
 METHODS = ("best_path", "prefix", "transducer")
 
@@ -53,6 +54,62 @@ class DecodeSet(NamedTuple):
     key_file: Optional[Union[str, Path]] = None
 
 
+class WaitingSet(NamedTuple):
+    """A set that is to be decoded.
+
+    Attributes:
+        item: The set.
+        data: Path, ``speech`` and type of its table.
+        keys: The utterances, in the order of the output.
+        inputs: What the output will be made of.
+    """
+
+    item: DecodeSet
+    data: tuple[str, str, str]
+    keys: Sequence[str]
+    inputs: dict[str, Any]
+
+
+def waiting_sets(
+    config: Union[str, Path],
+    checkpoint: Union[str, Path],
+    sets: Sequence[Union[DecodeSet, tuple]],
+    method: str,
+    overwrite: bool = False,
+    digests: Optional[Path] = None,
+) -> list[WaitingSet]:
+    """Return the sets that are not decoded yet, or from something else; say why.
+
+    Args:
+        config: The model's ``config.yaml``.
+        checkpoint: Its checkpoint.
+        sets: What is to be decoded.
+        method: How.
+        overwrite: Decode again what is finished.
+        digests: See :class:`~espnet_plugin.data.content.Contents`.
+
+    Raises:
+        UserError: If a set or the model is missing.
+    """
+    if not Path(checkpoint).is_file():
+        raise UserError(f"checkpoint {checkpoint} is missing: train the model first")
+    sets = [DecodeSet(*item) for item in sets]
+    # All inputs are looked at before the first set is decoded.
+    looked_at = [check_set(item) for item in sets]
+    contents, waiting = Contents(digests), []
+    for item, (data, keys) in zip(sets, looked_at):
+        folder = Path(item.output_dir)
+        inputs = decode_inputs(config, checkpoint, data, keys, method, contents)
+        why = why_decode(folder, inputs, keys, checkpoint, data[0])
+        if why is None and not overwrite:
+            logging.info("%s: already decoded in %s", item.name, folder)
+            continue
+        logging.info("%s: decoding: %s", item.name, why or "it is asked for")
+        waiting.append(WaitingSet(item, data, keys, inputs))
+    contents.save()
+    return waiting
+
+
 def decode_model(
     config: Union[str, Path],
     checkpoint: Union[str, Path],
@@ -63,6 +120,7 @@ def decode_model(
     num_threads: Optional[int] = None,
     ngpu: int = 0,
     overwrite: bool = False,
+    digests: Optional[Path] = None,
 ) -> list[Path]:
     """Decode ``sets`` with one model; what is finished is not done again.
 
@@ -78,6 +136,8 @@ def decode_model(
         num_threads: Threads of torch on the CPU; as they are when not given.
         ngpu: 1 to decode on a GPU.
         overwrite: Decode again what is finished.
+        digests: File that keeps digests of the audio from run to run; None: it is
+            read anew.
 
     Returns:
         The folder of each set.
@@ -93,17 +153,8 @@ def decode_model(
         raise UserError(f"--num_threads {num_threads}: at least 1")
     if ngpu > 0 and not torch.cuda.is_available():
         raise UserError(f"--ngpu {ngpu}: torch sees no GPU here; use --ngpu 0")
-    if not Path(checkpoint).is_file():
-        raise UserError(f"checkpoint {checkpoint} is missing: train the model first")
     sets = [DecodeSet(*item) for item in sets]
-    # All inputs are looked at before the first set is decoded.
-    inputs = [check_set(item) for item in sets]
-    waiting = []
-    for item, (data, keys) in zip(sets, inputs):
-        if not overwrite and is_decoded(item, keys, checkpoint):
-            logging.info("%s: already decoded in %s", item.name, item.output_dir)
-        else:
-            waiting.append((item, data, keys))
+    waiting = waiting_sets(config, checkpoint, sets, method, overwrite, digests)
     if not waiting:
         return [Path(item.output_dir) for item in sets]
     device = "cuda" if ngpu > 0 else "cpu"
@@ -118,12 +169,12 @@ def decode_model(
             raise UserError(
                 f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
             )
-        for item, data, keys in waiting:
+        for item, data, keys, inputs in waiting:
             # Removed first, so that an interrupted run leaves no mixture behind.
-            (Path(item.output_dir) / FILES[-1]).unlink(missing_ok=True)
+            forget_decoded(item.output_dir)
             if method == "prefix":
                 prefix_search(
-                    data[0], keys, train_args, checkpoint, item.output_dir, ngpu
+                    data, keys, train_args, checkpoint, item.output_dir, ngpu
                 )
             else:
                 # As ESPnet does for its intermediate outputs: not part of any text.
@@ -133,9 +184,10 @@ def decode_model(
                 else:
                     search = partial(_best_path_batch, model, drop)
                 utts = _decode_set(
-                    item.name, data, keys, search, model, train_args, batch_size
+                    item.name, [data], keys, search, model, train_args, batch_size
                 )
                 write_hypotheses(item.output_dir, utts)
+            note_decoded(item.output_dir, inputs)
             logging.info("%s: decoded into %s", item.name, item.output_dir)
     finally:
         torch.set_num_threads(threads)
@@ -238,8 +290,8 @@ def _by_length(
     return sorted(keys, key=lambda key: -sizes[key])
 
 
-def check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Return the data triples and the utterances in the order of the output.
+def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
+    """Return the data triple and the utterances in the order of the output.
 
     Raises:
         UserError: If the set is not one of speech, or lacks an utterance.
@@ -280,13 +332,5 @@ def check_set(item: DecodeSet) -> tuple[list[tuple[str, str, str]], list[str]]:
         raise UserError(
             f"set {item.name}: {item.key_file or data[0][0]} names no utterance"
         )
-    return data, keys
+    return data[0], keys
 
-
-def is_decoded(
-    item: DecodeSet, keys: Sequence[str], checkpoint: Union[str, Path]
-) -> bool:
-    """Tell whether a set was decoded whole, with this checkpoint."""
-    if not is_finished(item.output_dir, checkpoint):
-        return False
-    return list(read_pairs(Path(item.output_dir) / FILES[-1])) == list(keys)

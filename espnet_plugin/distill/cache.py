@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterable, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import torch
 
@@ -18,7 +18,7 @@ from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 from espnet_plugin.tensors.frames import pool_frames
 
-__all__ = ["CachedTeacher", "data_checksum", "write_cache"]
+__all__ = ["CachedTeacher", "data_checksum", "valid_name", "write_cache"]
 
 # For the read rate that is logged beforehand.
 _TIMES_REAL_TIME = 100
@@ -32,14 +32,19 @@ class CachedTeacher:
 
     Args:
         store: A store with every utterance that will be asked for.
+        valid_names: Of utterances of the development set whose name stands for other
+            audio in the training set: the name in the store; see :func:`valid_name`.
 
     Attributes:
         counting: See :class:`FrozenTeacher`.
         flops: Always 0: what the outputs cost is in the store's figures.
     """
 
-    def __init__(self, store: OutputStore):
+    def __init__(
+        self, store: OutputStore, valid_names: Optional[Mapping[str, str]] = None
+    ):
         self.store = store
+        self.valid_names = dict(valid_names or {})
         self.model: Optional[torch.nn.Module] = None
         self.counting = False
         self.flops = 0
@@ -54,6 +59,7 @@ class CachedTeacher:
         speech: torch.Tensor,
         lengths: torch.Tensor,
         utt_id: Optional[Sequence[str]] = None,
+        training: bool = True,
     ) -> Optional[EncoderOutputs]:
         """Return the outputs stored for a batch; None for a batch without names.
 
@@ -61,9 +67,12 @@ class CachedTeacher:
             speech: A tensor on the device to use.
             lengths: Not looked at.
             utt_id: Names of the utterances.
+            training: Whether they are of the training set.
         """
         if utt_id is None:
             return None
+        if not training:
+            utt_id = [self.valid_names.get(name, name) for name in utt_id]
         posteriors, pooled, frames = self.store.read(utt_id)
         device = speech.device
         return EncoderOutputs(
@@ -150,8 +159,17 @@ def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> 
         )
 
 
+def valid_name(name: str) -> str:
+    """Return what the store calls an utterance of the development set.
+
+    Only where the training set has another utterance of that name. A space cannot be in
+    a name of a Kaldi table.
+    """
+    return f"{name} valid"
+
+
 def data_checksum(tables: Sequence[Path]) -> str:
-    """Return a checksum of what Kaldi tables list.
+    """Return the checksum of what Kaldi tables list that older stores noted.
 
     Of the files in them count the size and three pieces of 4 KiB (start, middle, end),
     not all bytes: reading all audio would take as long as half of what the cache saves.

@@ -143,7 +143,9 @@ class ESPnetEncRLModel(ESPnetASRModel):
             )
         # SpecAugment masks the student's input only (ESPnet applies it in training
         # mode, in which the teacher never is), so its outputs can be cached.
-        theirs = self.teacher(speech, speech_lengths, kwargs.get("utt_id"))
+        theirs = self.teacher(
+            speech, speech_lengths, kwargs.get("utt_id"), self.training
+        )
         exits = exit_outputs(self, speech, speech_lengths)
         last = exits[-1]
         if theirs is None:  # operations are being counted on noise

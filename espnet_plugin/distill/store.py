@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.inputs import first_difference
 from espnet_plugin.files import read_json, write_json
 
 __all__ = ["POSTERIOR_DTYPE", "OutputStore", "StoreWriter", "expand_top"]
@@ -193,6 +194,12 @@ class OutputStore:
         self._pooled = _map(self.folder / _POOLED, _FLOAT, self.width)
         self._tokens = _map(self.folder / _TOKENS, _TOKEN, kept) if self._top else None
 
+    @staticmethod
+    def noted(folder: Path) -> dict[str, Any]:
+        """Return what a store is made of by its own word; nothing without a store."""
+        path = Path(folder) / _META
+        return dict(read_json(path)["made_of"]) if path.is_file() else {}
+
     @property
     def names(self) -> list[str]:
         """The utterances in it, in the order in which they were written."""
@@ -295,14 +302,14 @@ def _read_index(folder: Path) -> dict[str, _Entry]:
 
 
 def _check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
-    differing = sorted(
-        key
-        for key in {**old["made_of"], **new["made_of"]}
-        if old["made_of"].get(key) != new["made_of"].get(key)
+    """Refuse a store of something else; the first difference is named."""
+    keys = ("vocabulary", "width", "top")
+    differing = first_difference(
+        {**old["made_of"], **{key: old[key] for key in keys}},
+        {**new["made_of"], **{key: new[key] for key in keys}},
     )
-    differing += [k for k in ("vocabulary", "width", "top") if old[k] != new[k]]
-    if differing:
+    if differing is not None:
         raise UserError(
-            f"{folder} was made with another {', '.join(differing)}: delete it, or "
-            "choose another folder"
+            f"{folder} was made with another {differing}: delete it, or choose another "
+            "folder"
         )

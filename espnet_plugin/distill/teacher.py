@@ -115,15 +115,31 @@ class FrozenTeacher:
         speech: torch.Tensor,
         lengths: torch.Tensor,
         utt_id: Optional[Sequence[str]] = None,
+        training: bool = True,
     ) -> EncoderOutputs:
-        """Return the outputs on clean input, without gradient; see encoder_outputs."""
+        """Return the outputs on clean input, without gradient; see encoder_outputs.
+
+        What the utterances are called, and which set they are of, changes nothing.
+        """
         weight = self.model.ctc.ctc_lo.weight
         if weight.device != speech.device:
             self.model.to(speech.device)
         with torch.no_grad():
             if not self.counting:
-                return encoder_outputs(self.model, speech, lengths)
-            with FlopCounterMode(display=False) as counter:
                 outputs = encoder_outputs(self.model, speech, lengths)
-            self.flops += counter.get_total_flops()
-            return outputs
+            else:
+                with FlopCounterMode(display=False) as counter:
+                    outputs = encoder_outputs(self.model, speech, lengths)
+                self.flops += counter.get_total_flops()
+        self._forget_attention()
+        return outputs
+
+    def _forget_attention(self) -> None:
+        """Free the attention weights of the batch, which nobody looks at.
+
+        ESPnet's attention keeps the last ones, of every layer (batch, heads, frames,
+        frames): they would lie in memory through the student's step.
+        """
+        for module in self.model.modules():
+            if torch.is_tensor(getattr(module, "attn", None)):
+                module.attn = None

@@ -14,6 +14,7 @@ DECODE_PREFIX = "decode_"
 ORIGINAL = "org/"
 
 _SCORE, _SCORED, _TEXT = "score.json", "scored.json", "text"
+_DECODED = "decoded.json"
 _RESULT, _REF_TRN, _HYP_TRN = "result.txt", "ref.trn", "hyp.trn"
 _KINDS = {"word": "score_wer", "char": "score_cer"}
 
@@ -37,6 +38,11 @@ class DecodedSet:
     def text_file(self) -> Path:
         """What was recognised."""
         return self.folder / _TEXT
+
+    @property
+    def decoded_file(self) -> Path:
+        """Record of what was decoded, and by which model."""
+        return self.folder / _DECODED
 
     @property
     def score_file(self) -> Path:

@@ -61,7 +61,9 @@ def train_encrl(
             seed=seed,
             serves=tuple(sorted(serves, reverse=True)),
         )
-        Experiment(folder).write_meta(meta)
+        experiment = Experiment(folder)
+        if experiment.find_meta() != meta:
+            experiment.write_meta(meta)
 
 
 def _checksum_of(options: Sequence[str], name: str) -> Optional[str]:

@@ -10,6 +10,7 @@ from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.decode.parts import decode_in_parts
 from espnet_plugin.decode.run import DecodeSet
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.inputs import digests_file
 from espnet_plugin.measure.speed import write_rtf
 from espnet_plugin.score.once import ScoreRequest, score_once
 
@@ -54,6 +55,7 @@ def evaluate_model(
         method=decoding,
         num_threads=num_threads,
         ngpu=ngpu,
+        digests=digests_file(folder),
     )
     ignored = _symbols(experiment)
     for name in sets:

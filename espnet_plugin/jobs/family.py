@@ -245,7 +245,7 @@ def export_direct(
         # All it costs is the run it is cut from.
         export_once(
             Path(f"{output}_{size}l"),
-            DirectRequest(str(encrl_dir), layers),
+            DirectRequest(encrl_dir.name, layers, source.sha256),
             lambda layers=layers, meta=meta: source.model(layers, meta),
         )
 

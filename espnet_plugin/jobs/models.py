@@ -80,16 +80,18 @@ def export_once(
 ) -> Experiment:
     """Write a model that needs no training, unless the same one is there.
 
+    One that was made of something else is made again: that costs no training.
+
     Args:
         folder: The model's folder.
         request: Everything that decides what it is; see :func:`training_job`.
         make: Makes the model.
 
     Raises:
-        UserError: If the folder holds another one, or the model cannot be written.
+        UserError: If the folder holds a training, or the model cannot be written.
     """
     experiment = Experiment(folder)
-    with training_job(folder, request) as todo:
+    with training_job(folder, request, again=True) as todo:
         if todo is not None:
             write_model(experiment, make())
     return experiment

@@ -1,6 +1,8 @@
 """What a job was asked for: everything that decides what comes out of it.
 
-It is noted in ``request.json`` of the folder, under the names of the fields.
+It is noted in ``request.json`` of the folder, under the names of the fields. What is
+compared is beside them, under ``inputs``: the same with data and files by their content
+(:mod:`espnet_plugin.jobs.inputs`).
 """
 
 from dataclasses import dataclass
@@ -112,12 +114,14 @@ class DirectRequest:
     """A model as an EncRL run left it.
 
     Attributes:
-        encrl: Folder of the run.
+        encrl: Name of the run's folder.
         layers: Layers that are kept.
+        encrl_sha256: Digest of the checkpoint that it is cut from.
     """
 
     encrl: str
     layers: Sequence[int]
+    encrl_sha256: str
 
 
 @dataclass(frozen=True)

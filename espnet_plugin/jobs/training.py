@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Optional, Sequence
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.environment import check_gpus
+from espnet_plugin.jobs.inputs import read_options
 from espnet_plugin.jobs.requests import TrainingRequest
 from espnet_plugin.jobs.trainer import train_task
 from espnet_plugin.jobs.training_job import training_job
@@ -75,8 +78,18 @@ def trained(
             prepare()
         if first and training.config_file is None:
             write_yaml(config_file, training.request.config)
+        _check_epochs(training)
+        check_gpus(read_options(training.options).get("ngpu") or 0)
         cmd = ["--config", str(config_file), "--output_dir", str(folder)]
         # An interrupted run is resumed, as asr.sh does.
         cmd += ["--resume", "true", *training.options, *training.start]
         train_task(training.task, cmd)
         yield first
+
+
+def _check_epochs(training: Training) -> None:
+    """Refuse what ESPnet takes for a finished training without a model."""
+    given = {**training.request.config, **read_options(training.options)}
+    epochs = given.get("max_epoch", 1)
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
+        raise UserError(f"max_epoch {epochs}: a whole number of epochs from 1")

@@ -6,18 +6,24 @@ import os
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, write_json
+from espnet_plugin.jobs.inputs import (
+    difference,
+    digests_beside,
+    is_same_kind,
+    job_inputs,
+)
 
 __all__ = ["training_job"]
 
 
 @contextmanager
 def training_job(
-    folder: Path, request: Any, first: bool = True
+    folder: Path, request: Any, first: bool = True, again: bool = False
 ) -> Iterator[Optional[Path]]:
     """Run a training in ``folder`` unless the same one is finished there.
 
@@ -28,6 +34,8 @@ def training_job(
         request: Everything that decides what comes out: a dataclass of plain data,
             as in :mod:`espnet_plugin.jobs.requests`.
         first: Whether this process writes; of several that train together one does.
+        again: The result costs nothing but what it is cut from, so it is made again
+            where that has changed, and not refused.
 
     Yields:
         The folder, or None if there is nothing to do.
@@ -36,11 +44,29 @@ def training_job(
         UserError: If something else was begun or finished there, or another run is at
             work there.
     """
+    if _is_there(folder, request):
+        # Nothing is written, so the folder may be one that can only be read.
+        yield None
+        return
     # Ranks on other machines share the folder; the first one keeps other runs out.
     first = first and _is_first_rank()
     with locked(folder, wait=False) if first else nullcontext():
-        with _job(folder, request, first) as todo:
+        with _job(folder, request, first, again) as todo:
             yield todo
+
+
+def _is_there(folder: Path, request: Any) -> bool:
+    """Whether the same result is finished, which is said."""
+    experiment = Experiment(folder)
+    known = experiment.request()
+    if known is None or not experiment.is_finished:
+        return False
+    contents = digests_beside(folder)
+    differing, _ = difference(known, request, contents)
+    contents.save()
+    if differing is None:
+        logging.info("%s is finished already%s", folder, _how_sure(known))
+    return differing is None
 
 
 def _is_first_rank() -> bool:
@@ -55,29 +81,41 @@ def _as_read(request: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _job(folder: Path, request: Any, first: bool) -> Iterator[Optional[Path]]:
+def _job(
+    folder: Path, request: Any, first: bool, again: bool
+) -> Iterator[Optional[Path]]:
     experiment = Experiment(folder)
-    wanted, known = _as_read(request), experiment.request()
-    if known is not None:
-        # A folder without a checkpoint holds nothing that could be lost or mixed, such
-        # as one whose options were refused.
-        if experiment.is_begun:
-            # What an older version of this plugin did not note cannot be compared.
-            differing = sorted(k for k in known if known[k] != wanted.get(k))
-            if differing:
-                raise UserError(
-                    f"{folder} holds a training with another {', '.join(differing)} "
-                    f"(see {experiment.request_file}): choose another --tag, or delete "
-                    "the folder"
-                )
-        if experiment.is_finished:
+    known = experiment.request()
+    contents = digests_beside(folder)
+    differing = None
+    if known is None:
+        wanted = job_inputs(request, contents)
+    else:
+        differing, wanted = difference(known, request, contents)
+    contents.save()
+    # A folder without a checkpoint holds nothing that could be lost or mixed, such as
+    # one whose options were refused.
+    if known is not None and experiment.is_begun:
+        if differing is not None and not (again and is_same_kind(known, request)):
+            raise UserError(
+                f"{folder} holds {_what(experiment)} with another {differing}; see "
+                f"{experiment.request_file}: choose another --tag or --expdir, or "
+                "delete the folder"
+            )
+        if differing is not None:
+            logging.info("%s is made again: another %s", folder, differing)
+            experiment.done_file.unlink(missing_ok=True)
+        elif experiment.is_finished:
+            # By another process, since it was last looked at.
             logging.info("%s is finished already", folder)
             yield None
             return
+        else:
+            logging.info("%s was begun with the same: it goes on", folder)
     if not first:
         yield folder
         return
-    write_json(experiment.request_file, wanted)
+    write_json(experiment.request_file, {**_as_read(request), "inputs": wanted})
     handler = logging.FileHandler(experiment.train_log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
@@ -93,8 +131,21 @@ def _job(folder: Path, request: Any, first: bool) -> Iterator[Optional[Path]]:
             raise
         raise UserError(
             f"{folder}: {error}. Free some space, then run the stage again: it goes on "
-            "from the last whole checkpoint"
+            "from the last whole checkpoint, or from the start where there is none yet"
         ) from error
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+def _what(experiment: Experiment) -> str:
+    return "a result" if experiment.is_finished else "an unfinished training"
+
+
+def _how_sure(known: Mapping[str, Any]) -> str:
+    if "inputs" in known:
+        return ""
+    return (
+        " (an earlier version made it and did not note what its data held: options "
+        "and names are the same)"
+    )

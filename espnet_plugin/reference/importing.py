@@ -4,6 +4,7 @@ What comes from elsewhere is not trusted: tensors are read without running code,
 and NumPy files without objects, and an archive can write into its own folder only.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -104,9 +105,15 @@ def import_reference(
     except OSError as error:
         raise UserError(
             f"cannot import {reference} into {output_dir}: {error.strerror or error}; "
-            "free some space or choose another folder"
+            f"{_way_out(error)}"
         ) from error
     return output_dir
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space or choose another folder"
+    return "make both folders accessible, or choose another one"
 
 
 def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) -> None:
@@ -159,8 +166,9 @@ def _import(
             return
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(
-            f"--output_dir {output_dir} holds something else than {reference}; choose "
-            "another folder, or remove this one"
+            f"{output_dir} holds something else than --reference {reference}: "
+            f"{_what_is_in(output_dir)}. Remove it, or choose another folder (of "
+            "run.sh: --reference_exp or --expdir)"
         )
     config, tokens, model = _check(source)
     folder = scratch / "result"
@@ -203,6 +211,22 @@ def _import(
         reference,
         len(tokens),
         output_dir,
+    )
+
+
+def _what_is_in(folder: Path) -> str:
+    """Say what stands where a reference is to be imported to."""
+    if not folder.is_dir():
+        return "a file"
+    made = Experiment(folder)
+    meta = made.find_meta()
+    if meta is None:
+        return "no reference"
+    if meta.source_sha256 is None:
+        return "a reference that was trained there"
+    return (
+        f"{meta.checkpoint} of {meta.source}, imported when that had other content, or "
+        "from elsewhere"
     )
 
 

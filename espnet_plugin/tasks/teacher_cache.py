@@ -3,11 +3,10 @@
 import argparse
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence, Type
+from typing import Any, Callable, Iterator, Mapping, Sequence, Type
 
 import numpy as np
 import torch
@@ -17,7 +16,13 @@ from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_plugin.cost.log import CostLog, FlopModel
-from espnet_plugin.distill.cache import CachedTeacher, data_checksum, write_cache
+from espnet_plugin.data.content import CACHE, Contents
+from espnet_plugin.distill.cache import (
+    CachedTeacher,
+    data_checksum,
+    valid_name,
+    write_cache,
+)
 from espnet_plugin.distill.model import ESPnetEncRLModel
 from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
@@ -39,19 +44,25 @@ class TrainingBatches:
     """The batches of an epoch over training and development data, as ESPnet makes them.
 
     Attributes:
-        loaders: ESPnet's, whose items are names and batches.
+        loaders: ESPnet's, whose items are names and batches: of the training set, then
+            of the development set.
         device: What they are computed on.
+        valid_names: See :class:`~espnet_plugin.distill.cache.CachedTeacher`.
     """
 
     loaders: tuple[Any, ...]
     device: str
+    valid_names: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(loader) for loader in self.loaders)
 
     def __iter__(self) -> Iterator[tuple[Sequence[str], dict[str, torch.Tensor]]]:
-        for names, batch in chain(*self.loaders):
-            yield names, to_device(batch, self.device)
+        for number, loader in enumerate(self.loaders):
+            renamed = self.valid_names if number else {}
+            for names, batch in loader:
+                names = [renamed.get(name, name) for name in names]
+                yield names, to_device(batch, self.device)
 
 
 def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingBatches:
@@ -103,7 +114,7 @@ def store_teacher(
             f"--teacher_cache and --{option}: the student would hear other audio in "
             "every epoch than the reference did; leave one out"
         )
-    made_of = _made_of(cache)
+    made_of, valid_names = _made_of(cache)
     # One rank computes, the others read what it wrote. That may take days, and a
     # group's own patience ends after minutes; a lost rank is noticed at once here too.
     if is_distributed():
@@ -112,7 +123,8 @@ def store_teacher(
         # Several trainings of a table may want it at the same time.
         with locked(cache.folder), _same_random_numbers():
             if not (cache.folder / "done.json").is_file():
-                _fill(cache, made_of, model.teacher, model.seconds_per_input, batches())
+                named = replace(batches(), valid_names=valid_names)
+                _fill(cache, made_of, model.teacher, model.seconds_per_input, named)
     if is_distributed():
         dist.barrier(patient)
     store = OutputStore(cache.folder, made_of)
@@ -123,7 +135,7 @@ def store_teacher(
             # Stores of earlier versions did not note all of them.
             **{name: store.figures[name] for name in _COSTS if name in store.figures},
         )
-    model.attach_teacher(CachedTeacher(store))
+    model.attach_teacher(CachedTeacher(store, valid_names))
 
 
 @contextmanager
@@ -136,20 +148,43 @@ def _same_random_numbers() -> Iterator[None]:
     np.random.set_state(array)
 
 
-def _made_of(cache: CacheOptions) -> dict[str, str]:
-    """Return what the outputs depend on, by name."""
+def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the outputs depend on, by name, and the names that stand twice.
+
+    Raises:
+        UserError: If a store of an earlier version holds one utterance for two.
+    """
     reference, data = cache.reference, cache.data
-    tables = [
-        Path(path) for path, name, _ in data.train + data.valid if name == "speech"
-    ]
+    train, valid = (
+        [(path, kind) for path, name, kind in part if name == "speech"]
+        for part in (data.train, data.valid)
+    )
+    contents = Contents(cache.folder / CACHE)
+    heard = contents.utterances(*train[0])
+    twice = {
+        name: valid_name(name)
+        for name, digest in contents.utterances(*valid[0]).items()
+        if heard.get(name, digest) != digest
+    }
     made_of = {
         "reference": file_checksum(reference.model_file),
         "configuration": file_checksum(reference.config),
-        "data": data_checksum(tables),
     }
+    if "data" in OutputStore.noted(cache.folder):  # of an earlier version
+        made_of["data"] = data_checksum([Path(path) for path, _ in train + valid])
+        if twice:
+            raise UserError(
+                f"{cache.folder}: {next(iter(twice))} and {len(twice) - 1} more name "
+                "other audio in the development set than in the training set, and this "
+                "store of an earlier version holds only one of the two: delete it"
+            )
+    else:
+        made_of["training audio"] = contents.table(*train[0])
+        made_of["development audio"] = contents.table(*valid[0])
+    contents.save()
     if reference.dtype != "float32":  # What older caches say means single precision.
         made_of["precision"] = str(DTYPES[reference.dtype])
-    return made_of
+    return made_of, twice
 
 
 def _fill(

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Optional
+from typing import Mapping, Optional
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
@@ -60,6 +60,11 @@ class CostTrainer(Trainer):
                     *(package, package),
                 )
                 setattr(args, option, False)
+        if args.use_amp and args.ngpu < 1:
+            # ESPnet leaves it to the scaler to skip an update whose gradient is not
+            # finite, and without a GPU the scaler does nothing: all weights become NaN.
+            logging.warning("use_amp is left out: it needs a GPU (--ngpu 1)")
+            args.use_amp = False
         return super().build_options(args)
 
     @classmethod
@@ -104,6 +109,7 @@ class CostTrainer(Trainer):
         _look_at_skipped(reporter, options, invalid)
         if watch_for := _plateau_watch(plain):
             watch_for.add([step.value for step in reporter.stats.get("loss", ())])
+        _look_at_weights(plain, reporter, options)
         wall, cpu = watch.read()
         figures = {
             "cpu_seconds": cpu,
@@ -185,6 +191,21 @@ def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
         logging.warning("%s had no finite gradient and were skipped", skipped)
 
 
+def _look_at_weights(model: torch.nn.Module, reporter: SubReporter, options) -> None:
+    """Give up before a model with a weight that is no number is written.
+
+    Raises:
+        UserError: Naming the first such tensor.
+    """
+    broken = first_not_finite(model.state_dict())
+    if broken is not None:
+        raise UserError(
+            f"after epoch {reporter.epoch} {broken} is not finite, so it is not kept: "
+            "lower the learning rate, or look at the data; "
+            f"{options.output_dir} keeps the checkpoint of the epoch before"
+        )
+
+
 class _Sized:
     """An iterator with the length of the loader behind it."""
 
@@ -220,10 +241,22 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         except Exception as error:  # torch raises many kinds for a broken file
             problems.append(f"{path}: {error}")
             continue
+        broken = first_not_finite(states["model"])
+        if broken is not None:
+            problems.append(f"{path}: {broken} is not finite")
+            continue
         if path != current:
             logging.info("going on from %s", path)
             os.replace(path, current)
         _mend_epoch(experiment.epoch_file(states["reporter"]["epoch"]), states)
+        return
+    if problems and not any(map(_is_whole, experiment.epoch_files())):
+        # Nothing is lost: the disk was full, or a kill came, at the first of them.
+        logging.warning(
+            "%s: its first checkpoint was not written whole, so it starts again", output_dir
+        )
+        for path in (current, previous, *experiment.epoch_files()):
+            path.unlink(missing_ok=True)
         return
     if problems:
         raise UserError(
@@ -234,6 +267,21 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
 
 def _read(path: Path) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return first_not_finite(_read(path)) is None
+    except Exception:  # torch raises many kinds for a broken file
+        return False
+
+
+def first_not_finite(state: Mapping[str, torch.Tensor]) -> Optional[str]:
+    """Return the name of the first tensor with a value that is not finite, if any."""
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            return name
+    return None
 
 
 def _mend_epoch(path: Path, states: dict) -> None:

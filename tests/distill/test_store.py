@@ -91,7 +91,7 @@ def test_an_unfinished_store_is_not_read(tmp_path):
 def test_a_stale_store_is_noticed(tmp_path):
     write(tmp_path)
     other = {**MADE_OF, "data": "new"}
-    with pytest.raises(UserError, match="made with another data: delete it"):
+    with pytest.raises(UserError, match="made with another data .was .*delete it"):
         OutputStore(tmp_path, other)
     with pytest.raises(UserError, match="made with another data"):
         StoreWriter(tmp_path, other, VOCABULARY, WIDTH)

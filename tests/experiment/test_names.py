@@ -18,6 +18,7 @@ NAMES = {
     "copied.json",
     "score.json",
     "scored.json",
+    "decoded.json",
     "train.log",
     "train_config.yaml",
     "checkpoint.pth",

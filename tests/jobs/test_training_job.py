@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
+from espnet_plugin.files import read_json, write_json
 from espnet_plugin.jobs.requests import (
     CutRequest,
     DistillationRequest,
@@ -40,20 +40,34 @@ def test_runs_once(folder):
     assert run(folder) is None
 
 
-def test_another_request_is_refused_by_name(folder):
+def test_another_request_is_refused_by_its_first_difference(folder):
     run(folder)
     other = TrainingRequest({}, ["--seed", "2"])
-    with pytest.raises(UserError, match="another config, options") as caught:
+    with pytest.raises(UserError) as caught:
         run(folder, other)
-    with pytest.raises(UserError, match="another config, options"):
-        run(folder, CutRequest("x", 1, "0a1b"))  # it has neither
-    assert "--tag" in str(caught.value)
+    said = str(caught.value)
+    assert "with another seed (was 1, is 2), and 2 more; see" in said
+    assert "--tag" in said
+    with pytest.raises(UserError, match="kind .was TrainingRequest, is CutRequest"):
+        run(folder, CutRequest("x", 1, "0a1b"))
     assert run(folder) is None
 
 
-def test_what_an_older_version_did_not_note_is_no_difference(folder):
+def as_an_older_version_wrote_it(folder):
+    """Leave out what is compared now; earlier versions compared the rest."""
+    content = read_json(folder / "request.json")
+    del content["inputs"]
+    write_json(folder / "request.json", content)
+
+
+def test_what_an_older_version_did_not_note_is_no_difference(folder, caplog):
+    caplog.set_level(logging.INFO)
     run(folder)
+    as_an_older_version_wrote_it(folder)
     assert run(folder, DistillationRequest(CONFIG, ["--seed", "1"], "0a1b")) is None
+    assert "did not note what its data held" in caplog.text
+    with pytest.raises(UserError, match="another seed .was 1, is 2."):
+        run(folder, TrainingRequest(CONFIG, ["--seed", "2"]))
 
 
 def test_a_kill_is_gone_on_from(folder):
@@ -62,7 +76,7 @@ def test_a_kill_is_gone_on_from(folder):
             (folder / "1epoch.pth").touch()
             raise KeyboardInterrupt
     assert not (folder / "done.json").exists()
-    with pytest.raises(UserError, match="another options"):
+    with pytest.raises(UserError, match="an unfinished training with another seed"):
         run(folder, replace(REQUEST, options=[]))
     assert run(folder) == folder
 

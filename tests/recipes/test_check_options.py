@@ -18,7 +18,12 @@ def recipe(tmp_path):
     subprocess.run([setup, folder], check=True, capture_output=True)
     (folder / "path.sh").write_text("")
     for script in (folder / "local/data.sh", folder / "note"):
-        script.write_text('#!/bin/sh\necho "$*" >> called.txt\necho model.pth\n')
+        script.write_text(
+            "#!/bin/sh\n"
+            # What it looks at is tested in tests/jobs/test_environment_checks.py.
+            'case "$*" in *.check_environment*) exit 0 ;; esac\n'
+            'echo "$*" >> called.txt\necho model.pth\n'
+        )
         script.chmod(0o755)
     return folder
 
@@ -70,8 +75,8 @@ def reference(folder, num_blocks):
         ("--encrl_config no.yaml is missing", ["--encrl_config", "no.yaml"]),
         ("--finetune_config no.yaml is missing", ["--finetune_config", "no.yaml"]),
         ("--baseline_training no.yaml is miss", ["--baseline_training", "no.yaml"]),
-        ("--baseline_lr fast: a learning rate, e.g.", ["--baseline_lr", "fast"]),
-        ("--baseline_lr .: a learning rate, e.g.", ["--baseline_lr", "."]),
+        ("--baseline_lr fast: a number above 0, e.g.", ["--baseline_lr", "fast"]),
+        ("--baseline_lr .: a number above 0, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
         (
             "--export_targets tflite: must be one of onnx",

@@ -30,7 +30,8 @@ def recipe(tmp_path):
     setup = ROOT / "egs2/TEMPLATE/encrl1/setup.sh"
     subprocess.run([setup, folder], check=True, capture_output=True)
     write(folder / "path.sh")
-    write(folder / "note", '#!/bin/sh\necho "$*" >> called.txt\n')
+    skip = 'case "$*" in *.check_environment*) exit 0 ;; esac\n'
+    write(folder / "note", f'#!/bin/sh\n{skip}echo "$*" >> called.txt\n')
     (folder / "note").chmod(0o755)
     write(folder / "reference.yaml", CONFIG)
     (folder / "exp/asr_stats_raw_char").mkdir(parents=True)  # as stage 3 makes it

@@ -18,12 +18,7 @@ says() {  # says OPTION: stage 5 is told so, by its arguments or its configurati
 }
 
 check_options() {
-    [[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
-        || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
-    [[ ${num_nodes} =~ ^[1-9][0-9]*$ ]] \
-        || die "--num_nodes ${num_nodes}: a whole number from 1"
-    [[ ${reference_seed} =~ ^[0-9]+$ ]] \
-        || die "--reference_seed ${reference_seed}: a whole number"
+    check_values
     one_of feats_type raw fbank
     one_of token_type char bpe
     if [ -n "${nlsyms}" ] && wanted 2; then is_file nlsyms; fi
@@ -142,8 +137,6 @@ check_baselines() {
             "${baseline_dir}/${name}.yaml is missing; there are ${there:-none}"
     done
     [ -z "${baseline_training}" ] || is_file baseline_training
-    [ -z "${baseline_lr}" ] || [[ ${baseline_lr} =~ ^([0-9]+\.?[0-9]*|\.[0-9]+)(e-?[0-9]+)?$ ]] \
-        || die "--baseline_lr ${baseline_lr}: a learning rate, e.g. 0.001"
 }
 
 check_export() {

@@ -129,6 +129,7 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 template=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "${template}/parse_options.sh"
 . "${template}/check_options.sh"
+. "${template}/check_values.sh"
 . "${template}/submit.sh"
 . ./path.sh
 . ./cmd.sh
@@ -155,6 +156,8 @@ train() {  # train NAME command...: a training, on several nodes if wanted
 # bash runs this when the command that Ctrl-C stopped as well has ended.
 trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
+# Where a command leaves the traceback of what nobody foresaw.
+export ESPNET_PLUGIN_LOGS=${expdir}/log
 
 corpus=${corpus:-$(basename "$(dirname "$(readlink -f "${asr_recipe:-.}")")")}
 if [ -z "${reference_exp}" ]; then
@@ -188,6 +191,12 @@ if ${dry_run}; then
         --baseline_training "${baseline_training}" --baseline_epochs "${baseline_epochs}" \
         --teacher_cache "${teacher_cache}" ${estimate_opts}
 fi
+
+if wanted 1 && [ ! -e local/data.sh ]; then
+    die "local/data.sh is missing: write it (it makes Kaldi folders in ${datadir}), or put" \
+        "these there yourself and begin with --stage 2"
+fi
+check_environment
 
 # What stage 5 trains together, and what by itself.
 together=()
@@ -355,7 +364,7 @@ stats_request() {  # what the statistics depend on, as one word
         echo "${feats_type} ${reference:+imported}"
         # Of an imported reference its own normalisation is used.
         [ -n "${reference}" ] || awk '
-            /^[^ #]/ { kept = /^frontend(_conf)?:/ }
+            /^[^ #]/ { kept = /^(frontend|preprocessor)(_conf)?:|^speech_volume_norm/ }
             { sub(/ *#.*/, "") }
             kept && NF' "${reference_config}"
     } | sha256

@@ -1,0 +1,36 @@
+"""Before the first stage: GPUs, versions, folders to write to, room on the disk."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.arguments import whole
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.jobs.environment import check_folders, check_gpus, check_versions
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ngpu", type=whole(0), default=0, help="GPUs that are needed")
+    parser.add_argument(
+        "--folders", type=Path, nargs="*", default=[], help="folders that are written"
+    )
+    return parser
+
+
+def check(args: argparse.Namespace) -> None:
+    """Do the work."""
+    check_versions()
+    check_folders(args.folders)
+    check_gpus(args.ngpu)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: check(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""What data consists of, as short digests: two folders of it that agree are the same.
+
+All bytes of every file count, so that a WAV exchanged for another one of the same
+length is noticed. A file is read once: its digest is kept beside its size, inode and
+times (of modification and of the inode's change, which no tool can set back), and it is
+read again where one of them differs.
+"""
+
+import hashlib
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Iterable, Optional, Sequence, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs, write_lines
+
+__all__ = ["CACHE", "Contents"]
+
+# What a folder's file of digests is called.
+CACHE = ".digests"
+
+# 80 bits tell apart what was exchanged by mistake.
+_BYTES = 10
+# Types of ESPnet's tables whose values are no files.
+_TEXT_TYPES = ("text", "text_int", "text_float", "csv_int", "csv_float")
+# What Kaldi puts behind the name of an archive: where in it, and which part of that.
+_POSITION = re.compile(r":\d+(\[[^\]]*\])?$")
+# Reading many small files waits for the disk.
+_THREADS = 4
+
+
+def _digest() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=_BYTES)
+
+
+class Contents:
+    """Digests of files and of Kaldi tables, each file read once.
+
+    Args:
+        cache: Where digests are kept from one run to the next; None: nowhere. Without
+            one that can be read or written, files are read again.
+    """
+
+    def __init__(self, cache: Optional[Path] = None):
+        self._cache = cache
+        self._known: dict[str, tuple[str, str]] = {}
+        self._changed = False
+        self._read: set[Path] = set()
+        if cache is not None:
+            self._load(cache)
+
+    def file(self, path: Union[str, Path]) -> str:
+        """Return the digest of a file.
+
+        Raises:
+            UserError: If it cannot be read.
+        """
+        return self._file(os.path.abspath(path))
+
+    def table(
+        self,
+        path: Union[str, Path],
+        kind: str = "sound",
+        keys: Optional[Sequence[str]] = None,
+    ) -> str:
+        """Say in a few words what a Kaldi table holds; where the files lie is no part.
+
+        Args:
+            path: ``wav.scp``, ``text`` and the like.
+            kind: ESPnet's type of it. Of text the words count, of other types the files
+                that the table names. Of a command (``sox ... |``) its words count.
+            keys: The utterances that count, in their order; all of the table, in any
+                order, when not given.
+
+        Returns:
+            ``24 utterances, 0123456789abcdef0123 (sound)``.
+
+        Raises:
+            UserError: If the table or a file of it cannot be read.
+        """
+        digests = self.utterances(path, kind)
+        names = sorted(digests) if keys is None else keys
+        whole = _digest()
+        for name in names:
+            whole.update(f"{name}\t{digests[name]}\n".encode())
+        return f"{len(names)} utterances, {whole.hexdigest()} ({kind})"
+
+    def utterances(
+        self, path: Union[str, Path], kind: str = "sound"
+    ) -> dict[str, str]:
+        """Return what stands for the content of each utterance of a table.
+
+        Raises:
+            UserError: If the table or a file of it cannot be read.
+        """
+        table = read_pairs(path)
+        if kind in _TEXT_TYPES:
+            return table
+        # Stage 2 has read the same files, and keeps their digests beside its table.
+        self._load(Path(path).parent / CACHE)
+        split = {name: _split(value) for name, value in table.items()}
+        files = {file for file, _ in split.values() if file is not None}
+        digests = self._files(files)
+        return {
+            name: rest if file is None else f"{digests[file]}{rest}"
+            for name, (file, rest) in split.items()
+        }
+
+    def save(self) -> None:
+        """Keep what was read for the next run."""
+        if self._cache is None or not self._changed:
+            return
+        try:
+            write_lines(
+                self._cache,
+                (f"{digest} {state} {path}" for path, (digest, state) in self._sorted()),
+            )
+        except UserError:
+            pass  # a folder that is only read; then files are read again
+        self._changed = False
+
+    def _load(self, cache: Path) -> None:
+        if cache in self._read:
+            return
+        self._read.add(cache)
+        try:
+            lines = cache.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return
+        for line in lines:
+            fields = line.split(" ", 2)
+            if len(fields) == 3:
+                digest, state, path = fields
+                self._known.setdefault(path, (digest, state))
+
+    def _sorted(self) -> list[tuple[str, tuple[str, str]]]:
+        return sorted(item for item in self._known.items() if "\n" not in item[0])
+
+    def _files(self, paths: Iterable[str]) -> dict[str, str]:
+        paths = sorted(paths)
+        absolute = [os.path.abspath(path) for path in paths]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return dict(zip(paths, pool.map(self._file, absolute)))
+
+    def _file(self, path: str) -> str:
+        try:
+            state = _state(path)
+            digest, known = self._known.get(path, ("", ""))
+            if known == state:
+                return digest
+            with open(path, "rb") as stream:
+                digest = hashlib.file_digest(stream, _digest).hexdigest()
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be read: {error.strerror or error}; mend it, or run "
+                "the stage that writes it"
+            ) from error
+        self._known[path] = digest, state
+        self._changed = True
+        return digest
+
+
+def _state(path: str) -> str:
+    one = os.stat(path)
+    return f"{one.st_size},{one.st_ino},{one.st_mtime_ns},{one.st_ctime_ns}"
+
+
+def _split(value: str) -> tuple[Optional[str], str]:
+    """Return the file that a table's value names, if any, and what else it says."""
+    if value.rstrip().endswith("|"):
+        return None, value
+    if os.path.isfile(value):
+        return value, ""
+    file = _POSITION.sub("", value)
+    if file != value and os.path.isfile(file):
+        return file, value[len(file) :]
+    return None, value
