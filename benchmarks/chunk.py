@@ -15,33 +15,13 @@ import statistics
 from typing import Any
 
 import torch
+from random_encoder import add_size_options, random_encoder
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import extract_streaming
 from espnet_plugin.dual_mode.streaming import initial_state
 from espnet_plugin.measure.chunk_speed import chunk_rtf
-
-
-def build(args: argparse.Namespace, sparsity: float) -> DualModeConformerEncoder:
-    """Make an encoder with final masks."""
-    torch.manual_seed(0)
-    encoder = DualModeConformerEncoder(
-        args.bins,
-        output_size=args.width,
-        attention_heads=args.heads,
-        linear_units=args.units,
-        num_blocks=args.layers,
-        macaron_style=True,
-        cnn_module_kernel=15,
-        front_channels=None if args.front is None else [args.front] * 2,
-        chunk_frames=args.chunk_frames,
-        left_context_frames=args.left_context_frames,
-        look_ahead_frames=args.look_ahead_frames,
-        pruning={"granularity": args.granularity, "sparsity": sparsity},
-    )
-    encoder.pruner.set_sparsity(1.0)
-    return encoder.eval()
 
 
 def chunk_macs(encoder: DualModeConformerEncoder) -> int:
@@ -61,7 +41,7 @@ def chunk_macs(encoder: DualModeConformerEncoder) -> int:
 
 def measure(args: argparse.Namespace, sparsity: float) -> dict[str, Any]:
     """Compare the dense streaming encoder with the one cut out."""
-    masked = build(args, sparsity)
+    masked = random_encoder(args, sparsity)
     small = extract_streaming(masked)
     masked.pruner.set_sparsity(0.0)
     # Without masks it is the dense model, of streaming alone like the other.
@@ -93,17 +73,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--layers", type=int, default=12)
-    add("--width", type=int, default=256)
-    add("--heads", type=int, default=4)
-    add("--units", type=int, default=1024)
-    add("--front", type=int, help="channels of the front end; the width by default")
-    add("--bins", type=int, default=80, help="features a frame")
-    add("--granularity", nargs="+", default=["heads", "units", "channels"])
+    add_size_options(parser)
     add("--sparsity", type=float, nargs="+", default=[0.3, 0.5, 0.7])
-    add("--chunk_frames", type=int, default=8)
-    add("--left_context_frames", type=int, default=32)
-    add("--look_ahead_frames", type=int, default=2)
     add("--chunks", type=int, default=60, help="timed in a round")
     add("--rounds", type=int, default=5)
     args = parser.parse_args()

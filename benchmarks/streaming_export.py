@@ -19,37 +19,24 @@ from pathlib import Path
 from typing import Callable
 
 import torch
+from random_encoder import add_size_options, random_encoder
 from torch import nn
 
-from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import extract_streaming
 from espnet_plugin.dual_mode.streaming import initial_state
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, ModelFacts
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.source import StreamingSource
-from espnet_plugin.export.streaming.write import write_graph
+from espnet_plugin.export.write import write_graph
 
 
-def build(args: argparse.Namespace, sparsity: float) -> StreamingSource:
+def build(args: argparse.Namespace, dense: bool) -> StreamingSource:
     """Make an encoder as it is cut out for a device, and its output layer."""
-    torch.manual_seed(0)
-    encoder = DualModeConformerEncoder(
-        args.bins,
-        output_size=args.width,
-        attention_heads=args.heads,
-        linear_units=args.units,
-        num_blocks=args.layers,
-        macaron_style=True,
-        cnn_module_kernel=15,
-        front_channels=None if args.front is None else [args.front] * 2,
-        chunk_frames=args.chunk_frames,
-        left_context_frames=args.left_context_frames,
-        look_ahead_frames=args.look_ahead_frames,
-        pruning={"granularity": args.granularity, "sparsity": args.sparsity},
-    )
-    encoder.pruner.set_sparsity(sparsity / args.sparsity)
-    small = extract_streaming(encoder.eval())
+    encoder = random_encoder(args, args.sparsity)
+    if dense:
+        encoder.pruner.set_sparsity(0.0)
+    small = extract_streaming(encoder)
     output = nn.Linear(args.width, args.tokens)
     with small.using("streaming"):
         chunking = small.chunking()
@@ -99,23 +86,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--layers", type=int, default=4)
-    add("--width", type=int, default=96)
-    add("--heads", type=int, default=4)
-    add("--units", type=int, default=384)
-    add("--front", type=int, default=48, help="channels of the front end")
-    add("--bins", type=int, default=40, help="features a frame")
+    add_size_options(parser)
+    # As in conf/dualmode/train_an4.yaml.
+    parser.set_defaults(layers=4, width=96, units=384, front=48, bins=40)
     add("--tokens", type=int, default=31)
-    add("--granularity", nargs="+", default=["heads", "units", "channels"])
     add("--sparsity", type=float, default=0.5)
-    add("--chunk_frames", type=int, default=8)
-    add("--left_context_frames", type=int, default=32)
-    add("--look_ahead_frames", type=int, default=2)
     add("--chunks", type=int, default=20, help="timed in a row")
     add("--rounds", type=int, default=40)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    sources = {"dense": build(args, 0.0), "sparse": build(args, args.sparsity)}
+    sources = {"dense": build(args, True), "sparse": build(args, False)}
     with tempfile.TemporaryDirectory() as folder:
         cases = {}
         for name, source in sources.items():

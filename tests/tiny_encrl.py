@@ -28,14 +28,11 @@ def options(reference, folder, *more):
 
 
 def build(reference, folder, *more):
-    """Build the student with its teacher as a training does, up to its first epoch.
-
-    Returns:
-        The model and the task's arguments.
-    """
+    """Build the student with its teacher; return it and the task's arguments."""
     args = EncRLTask.get_parser().parse_args(options(reference, folder, *more))
     model = EncRLTask.build_model(args)
-    EncRLTask.build_optimizers(args, model)
+    if args.teacher_cache:  # filled before ESPnet builds the optimisers
+        EncRLTask.build_optimizers(args, model)
     return model, args
 
 

@@ -119,10 +119,8 @@ class DualModeConformerEncoder(AbsEncoder):
         }
         super().__init__()
         self.options = options
-        self._chunks = check_chunks(
-            chunk_frames, left_context_frames, look_ahead_frames
-        )
         self._left, self._ahead = left_context_frames, look_ahead_frames
+        self._chunks = check_chunks(chunk_frames, self._left, self._ahead)
         if cnn_module_kernel < 1 or cnn_module_kernel % 2 == 0:
             raise UserError(
                 f"cnn_module_kernel {cnn_module_kernel}: must be odd, so that it has a "

@@ -1,5 +1,8 @@
 """The store of outputs: what is read is what was written, or an error."""
 
+import resource
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -131,16 +134,26 @@ def test_outputs_that_are_no_numbers_are_refused(tmp_path):
         StoreWriter(tmp_path / "b", MADE_OF, VOCABULARY, WIDTH, top=9)
 
 
-def test_a_full_disk_is_named(tmp_path, monkeypatch):
-    writer = StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH)
-
-    class Full:
-        def write(self, content):
-            raise OSError(28, "No space left on device")
-
-    writer._streams["pooled.bin"] = Full()
-    with pytest.raises(UserError, match="No space left on device.*Free some"):
-        writer.add("a", *outputs("a"))
+def test_a_refused_write_is_named_and_what_is_written_stays(tmp_path):
+    folder, later = tmp_path / "store", tmp_path / "later"
+    writer = write(folder, "a", finish=False)
+    # The file with the outputs may grow by half of what is to come.
+    written = (folder / "posteriors.bin").stat().st_size
+    limit = written + LENGTHS["c"] * VOCABULARY
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(UserError, match="cannot write .*File too large.*Free some"):
+            writer.add("c", *outputs("c"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    shutil.copytree(folder, later)  # what another process finds
+    write(later, "c")
+    store = OutputStore(later, MADE_OF)
+    assert store.names == ["a", "c"]
+    posteriors, _, lengths = store.read(["a", "c"])
+    assert lengths.tolist() == [4, 6]
+    assert torch.allclose(posteriors[1], outputs("c")[0], rtol=2**-10)
 
 
 def test_values_are_little_endian_half_precision(tmp_path):

@@ -93,9 +93,8 @@ def test_masked_weights_learn_from_the_dense_pass_only(mode):
     seen = 0
     for kind, groups, mask in model.encoder.pruner.masks():
         for owner, name, spread in groups.spread(mask):
-            masked = owner._parameters[name].grad[
-                spread.expand_as(owner._parameters[name]) == 0
-            ]
+            weight = owner.get_parameter(name)
+            masked = weight.grad[spread.expand_as(weight) == 0]
             seen += masked.numel()
             assert bool(masked.any()) == (mode == "full"), (kind, name)
     assert seen

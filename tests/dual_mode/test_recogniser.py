@@ -7,6 +7,7 @@ import pytest
 import torch
 from dual_small import small_encoder
 
+from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
 
@@ -87,11 +88,9 @@ def test_any_block_size_gives_the_tokens_of_the_whole_file(model, size):
 @pytest.mark.parametrize("size", [1, 64, 65, 333, 2000])
 def test_the_features_are_espnets(model, size):
     x = signal(900)
-    recogniser = StreamingRecogniser(model)
-    features = [
-        recogniser._features.accept(x[i : i + size]) for i in range(0, 900, size)
-    ]
-    features.append(recogniser._features.accept(x[:0], last=True))
+    stream = StreamingFeatures(model.frontend, model.normalize)
+    features = [stream.accept(x[i : i + size]) for i in range(0, 900, size)]
+    features.append(stream.accept(x[:0], last=True))
     expected, _ = model.frontend(x[None], torch.tensor([900]))
     expected, _ = model.normalize(expected, torch.tensor([expected.shape[1]]))
     together = torch.cat(features, dim=1)
