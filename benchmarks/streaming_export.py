@@ -28,7 +28,7 @@ from espnet_plugin.export.facts import DEFAULT_FRONT_END, ModelFacts
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.source import StreamingSource
-from espnet_plugin.export.streaming.write import write_graph
+from espnet_plugin.export.write import write_graph
 
 
 def build(args: argparse.Namespace, sparsity: float) -> StreamingSource:
@@ -93,8 +93,8 @@ def onnx_case(source: StreamingSource, path: Path) -> Callable[[], None]:
     return call
 
 
-def main() -> None:
-    """Measure, and print one line of JSON."""
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -113,7 +113,12 @@ def main() -> None:
     add("--look_ahead_frames", type=int, default=2)
     add("--chunks", type=int, default=20, help="timed in a row")
     add("--rounds", type=int, default=40)
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    args = get_parser().parse_args()
     torch.set_num_threads(1)
     sources = {"dense": build(args, 0.0), "sparse": build(args, args.sparsity)}
     with tempfile.TemporaryDirectory() as folder:
