@@ -80,8 +80,8 @@ def onnx_case(source: StreamingSource, path: Path) -> Callable[[], None]:
     return call
 
 
-def main() -> None:
-    """Measure, and print one line of JSON."""
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,7 +93,12 @@ def main() -> None:
     add("--sparsity", type=float, default=0.5)
     add("--chunks", type=int, default=20, help="timed in a row")
     add("--rounds", type=int, default=40)
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    args = get_parser().parse_args()
     torch.set_num_threads(1)
     sources = {"dense": build(args, True), "sparse": build(args, False)}
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ from espnet_plugin.export.quantise import (
     products_of,
     quantise,
     quantised_products,
+    stored_of,
 )
 from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel
@@ -27,7 +28,7 @@ __all__ = ["Int8Result", "make_int8"]
 
 # Utterances that the sensitivity of a product is measured on.
 _PROBE_UTTERANCES = 8
-# How many of the products may stay in 32 bits; with more, little is gained.
+# How many of the operations may stay in 32 bits; with more, little is gained.
 _KEPT_SHARE = 0.5
 
 
@@ -83,9 +84,9 @@ def make_int8(
 ) -> tuple[Int8Result, dict[str, str]]:
     """Quantise a model, measure it, and keep more of it in 32 bits if it lost much.
 
-    The products that stay in 32 bits are the most sensitive ones: those that change the
-    log-probabilities of a few utterances most when they alone are quantised. Twice as
-    many each time, up to half of all.
+    The operations that stay in 32 bits are the most sensitive ones: those that change
+    the log-probabilities of a few utterances most when they alone are quantised. Twice
+    as many each time, up to half of all.
 
     Args:
         source: The model, for its tokens.
@@ -105,6 +106,7 @@ def make_int8(
     speech = {n: given_input(source, port, x) for n, x in dev.audio.items()}
     before = _score(source, port, OnnxModel(fp32, threads), speech, dev)
     products = products_of(fp32)
+    candidates = products + stored_of(fp32)
     kept: tuple[str, ...] = ()
     order: Optional[list[str]] = None
     while True:
@@ -123,9 +125,9 @@ def make_int8(
             return result, texts
         logging.info("int8, %d products left in 32 bits: %s", len(kept), result.reason)
         if order is None:
-            order = _by_sensitivity(port, fp32, target, speech, products, threads)
+            order = _by_sensitivity(port, fp32, target, speech, candidates, threads)
         more = max(1, 2 * len(kept))
-        if more > _KEPT_SHARE * len(products):
+        if more > _KEPT_SHARE * len(candidates):
             target.unlink()
             return result, texts
         kept = tuple(order[:more])

@@ -9,8 +9,14 @@ from tiny_asr import build_tiny_asr
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.int8 import make_int8
 from espnet_plugin.export.ports import SamplesPort
-from espnet_plugin.export.quantise import products_of, quantise, quantised_products
+from espnet_plugin.export.quantise import (
+    products_of,
+    quantise,
+    quantised_products,
+    stored_of,
+)
 from espnet_plugin.export.reference import best_tokens, stock_alone
+from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import load_source
 from espnet_plugin.export.write import write_model
 from espnet_plugin.measure.workload import speech_like_noise
@@ -70,10 +76,12 @@ def test_a_good_one_is_written(tmp_path):
     products = products_of(tmp_path / "model.onnx")
     assert result.products == quantised_products(target) == len(products) > 20
     graph = onnx.load(str(target)).graph
-    # Convolutions and the front end stay as they are.
+    # Convolutions are computed in 32 bits, and the front end stays as it is.
     assert not any(node.op_type == "ConvInteger" for node in graph.node)
     kept = [n.name for n in graph.node if n.op_type == "MatMul"]
-    assert sum("front_end" in name for name in kept) == 3
+    assert sum("front_end" in name for name in kept) == 2
+    exact = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    assert all(len(t.dims) < 3 for t in exact if not t.name.endswith("_scale"))
     kinds = {t.data_type for t in graph.initializer if t.name.endswith("_quantized")}
     assert kinds == {onnx.TensorProto.INT8}
 
@@ -97,6 +105,34 @@ def test_one_that_loses_everywhere_is_not_written(tmp_path):
         assert f"encoder.encoders.{layer}.feed_forward.w_1" in result.reason
 
 
+def test_stored_weights_are_within_half_a_step_and_change_little(tmp_path):
+    source, port, dev = build(tmp_path, [])
+    fp32, int8 = tmp_path / "model.onnx", tmp_path / "stored.onnx"
+    stored = stored_of(fp32)
+    # Two convolutions at the input, one a layer, and two matrices of positions.
+    assert len(stored) == 2 + LAYERS * 3
+    quantise(fp32, int8, products_of(fp32))
+    assert quantised_products(int8) == 0
+    old = {t.name: onnx.numpy_helper.to_array(t) for t in load(fp32).initializer}
+    new = {t.name: onnx.numpy_helper.to_array(t) for t in load(int8).initializer}
+    for node in load(fp32).node:
+        if node.name in stored:
+            name = node.input[1]
+            step = new[f"{name}_scale"]
+            assert new[f"{name}_stored"].dtype == np.int8 and name not in new
+            error = np.abs(new[f"{name}_stored"] * step - old[name])
+            assert (error <= step * 0.5001).all()
+    (samples,) = list(dev.audio.values())[:1]
+    outputs = [OnnxModel(p).run(port.feed([samples])) for p in (fp32, int8)]
+    difference = np.abs(port.read(outputs[0])[0] - port.read(outputs[1])[0]).max()
+    assert 0 < difference < 0.5
+    assert int8.stat().st_size < fp32.stat().st_size
+
+
+def load(path):
+    return onnx.load(str(path)).graph
+
+
 def test_kept_products_compute_in_32_bits(tmp_path):
     build(tmp_path, [])
     products = products_of(tmp_path / "model.onnx")
@@ -104,7 +140,8 @@ def test_kept_products_compute_in_32_bits(tmp_path):
     assert quantised_products(tmp_path / "some.onnx") == len(products) - 5
     left = [n.name for n in onnx.load(str(tmp_path / "some.onnx")).graph.node]
     assert set(products[:5]) <= set(left)
-    quantise(tmp_path / "model.onnx", tmp_path / "none.onnx", products)
+    every = products + stored_of(tmp_path / "model.onnx")
+    quantise(tmp_path / "model.onnx", tmp_path / "none.onnx", every)
     assert quantised_products(tmp_path / "none.onnx") == 0
     np.testing.assert_array_equal(
         np.frombuffer((tmp_path / "none.onnx").read_bytes(), np.uint8),

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -60,8 +60,8 @@ class FactoredAttention(nn.Module):
     ESPnet scores a query ``i`` and a key ``j`` by a linear function of the sines and
     cosines of ``i - j``: of twice as many distances as there are frames, of which a
     shift then picks. By the sum formulas of sine and cosine that is a product of the
-    query turned by the angles of ``i`` with the sines and cosines of ``j`` itself, which
-    takes half the memory.
+    query turned by the angles of ``i`` with the sines and cosines of ``j`` itself,
+    which takes half the memory.
 
     Args:
         stock: The module of a trained model; its tensors are copied.
@@ -86,8 +86,7 @@ class FactoredAttention(nn.Module):
         sines, cosines = codes[..., 0::2], codes[..., 1::2]
         same = torch.cat([sines, cosines], dim=2).contiguous()
         turned = torch.cat([cosines, -sines], dim=2).contiguous()
-        self.register_buffer("same", same, persistent=False)
-        self.register_buffer("turned", turned, persistent=False)
+        self.same, self.turned = nn.Parameter(same), nn.Parameter(turned)
 
     def forward(
         self,

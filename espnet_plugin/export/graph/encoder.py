@@ -1,6 +1,6 @@
 """Any of ESPnet's CTC encoders as it is exported.
 
-Conformers are rebuilt; of the others, ESPnet's own forward is traced, with parts replaced.
+Conformers are rebuilt; of others, ESPnet's own forward is traced, with parts replaced.
 """
 
 import copy
