@@ -64,7 +64,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
     except OSError as error:
         raise UserError(
-            f"--output_dir {folder} cannot be made: {error.strerror}"
+            f"{folder} cannot be made: {error.strerror}"
         ) from error
     temporary = Path(made)
     try:

@@ -3,6 +3,8 @@
 import { PageError } from "./errors.js";
 import { Resampler } from "./resample.js";
 
+const PATIENCE_MS = 2000;
+
 const REASONS = {
   NotAllowedError:
     "The microphone may not be used. Allow it for this page in the browser's address bar, then try again.",
@@ -47,7 +49,8 @@ export class Microphone {
   /** Stop; resolves once the last block was handed over. */
   async close() {
     this.node.port.postMessage("stop");
-    await this.finished;
+    // The audio thread does not answer where the system has taken the microphone away.
+    await Promise.race([this.finished, new Promise((done) => setTimeout(done, PATIENCE_MS))]);
     this.stream.getTracks().forEach((track) => track.stop());
     await this.context.close();
   }

@@ -56,8 +56,11 @@ export function beginResult(name) {
 }
 
 export function showPartial(text) {
-  find("text").textContent = text;
-  find("text").classList.add("growing");
+  const element = find("text");
+  element.classList.add("growing");
+  // A screen reader reads it once it is final, not ten times a second.
+  element.ariaBusy = "true";
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /**
@@ -71,6 +74,7 @@ export function showResult({ name, samples, notes, parts, computing, file }, mod
   const text = wholeText(parts);
   find("final").hidden = false;
   find("text").classList.remove("growing");
+  find("text").ariaBusy = "false";
   showText(words);
   find("speed").textContent = speedOf(seconds, computing);
   find("notes").replaceChildren(...notes.map((note) => made("li", note)));

@@ -1,0 +1,90 @@
+"""What the page is assembled from, and what is refused."""
+
+import tarfile
+
+import pytest
+
+from espnet_plugin.bin import export
+from espnet_plugin.errors import UserError
+from espnet_plugin.web.folder import build_page, check_page_folder
+from espnet_plugin.web.runtime import ARCHIVE_VARIABLE, VERSION, runtime_files
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and no archive."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(ARCHIVE_VARIABLE, raising=False)
+    return tmp_path / "cache" / "espnet_plugin" / f"onnxruntime-web-{VERSION}"
+
+
+def fake_npm(folder, monkeypatch, script):
+    """Put a program of that name before all others."""
+    folder.mkdir()
+    (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def refused():
+    with pytest.raises(UserError) as error:
+        runtime_files()
+    return str(error.value)
+
+
+def test_without_npm_the_way_out_is_said(cache, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    message = refused()
+    assert "npm" in message and "install Node.js" in message
+    assert f"npm pack onnxruntime-web@{VERSION}" in message
+    assert f"{ARCHIVE_VARIABLE}=FILE.tgz" in message
+
+
+def test_without_a_network_npm_is_quoted(cache, tmp_path, monkeypatch):
+    fake_npm(tmp_path / "bin", monkeypatch, "echo getaddrinfo ENOTFOUND >&2; exit 1")
+    message = refused()
+    assert "ENOTFOUND" in message and ARCHIVE_VARIABLE in message
+    assert not cache.exists()
+
+
+def test_another_archive_is_refused(cache, tmp_path, monkeypatch):
+    script = 'for folder; do :; done; echo no > "$folder/onnxruntime-web.tgz"'
+    fake_npm(tmp_path / "bin", monkeypatch, script)
+    assert "SHA-512 differs" in refused()
+    monkeypatch.setenv(ARCHIVE_VARIABLE, str(tmp_path / "none.tgz"))
+    assert "there is no such file" in refused()
+    other = tmp_path / "other.tgz"
+    with tarfile.open(other, "w:gz") as tar:
+        tar.add(__file__, "package/dist/ort.wasm.bundle.min.mjs")
+    monkeypatch.setenv(ARCHIVE_VARIABLE, str(other))
+    assert str(other) in refused() and not cache.exists()
+
+
+def test_what_was_fetched_is_not_fetched_again(cache, monkeypatch):
+    cache.mkdir(parents=True)
+    for name in ("ort.js", "ort.wasm"):
+        (cache / name).write_text("fetched before")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert runtime_files() == [cache / "ort.js", cache / "ort.wasm"]
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    check_page_folder(tmp_path)  # empty
+    check_page_folder(tmp_path / "new")
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(UserError, match="holds files that are no such page"):
+        build_page([], tmp_path)
+    with pytest.raises(UserError, match="a file of that name"):
+        check_page_folder(tmp_path / "index.html")
+    (tmp_path / "models.json").write_text("{}")
+    check_page_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options", [["--target", "sherpa-onnx"], ["--features"]], ids=" ".join
+)
+def test_a_page_needs_a_model_that_takes_audio(tmp_path, options, caplog):
+    page = tmp_path / "page"
+    assert export.main([str(tmp_path), *options, "--web", str(page)]) == 2
+    assert " ".join(options) in caplog.text and "--target onnx" in caplog.text
+    assert not page.exists()
