@@ -1,8 +1,8 @@
 """Transcripts as they are meant: one white space, no invisible characters, one form.
 
-What a reader cannot see must not decide what a model learns: a no-break space would be a
-token of its own, a decomposed "é" two tokens, and ESPnet's readers strip or split at
-some of them.
+What nobody sees must not decide what a model learns: a no-break space would be a token
+of its own, a decomposed "é" two tokens, and ESPnet's readers strip or split at some of
+them.
 """
 
 import re
@@ -29,7 +29,7 @@ JOINERS = "\u200c\u200d"
 # the end of a verse, Kaithi and Syriac marks.
 _DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x08E2}
 _DRAWN |= {0x0890, 0x0891, 0x110BD, 0x110CD}
-# Fillers and blanks that are no format characters and no white space, but cannot be seen.
+# Fillers and blanks, neither format characters nor white space, that cannot be seen.
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 # Selectors of how the character before is drawn.
 _SELECTORS = (

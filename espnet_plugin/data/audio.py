@@ -14,7 +14,7 @@ __all__ = ["MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
 
 # Two steps of 16-bit audio: below that a file holds dither, not speech.
 SILENCE_PEAK = 2.0 / 32768.0
-# Seconds that a segment may end after its recording, as Kaldi's extract-segments has it.
+# Seconds that a segment may end after its recording, as for Kaldi's extract-segments.
 MAX_OVERSHOOT = 0.5
 # A header may announce more samples than memory holds.
 _PIECE = 1 << 22

@@ -20,7 +20,7 @@ __all__ = ["LENGTH_TOLERANCE", "SequentialFile", "cut_off", "decoded_short"]
 LENGTH_TOLERANCE = 0.02
 # What programs that write into a pipe put where the length should stand.
 _UNKNOWN_LENGTH = 0x7FFF0000
-# "data : 96000 (should be 57582)" and its like, of the chunk that holds the samples. The
+# "data : 96000 (should be 57582)" and its like, of the chunk with the samples. The
 # length of the whole (RIFF, FORM) is often wrong in files that lack nothing; Wave64 has
 # no other line.
 _SHORTER = re.compile(

@@ -14,6 +14,7 @@ from espnet_plugin.text import count_cleaned, id_problem, text_problem
 
 __all__ = [
     "DataDir",
+    "audio_alone",
     "Segment",
     "complain",
     "file_name",
@@ -79,6 +80,15 @@ def complain(
     )
 
 
+def audio_alone(name: str) -> str:
+    """Say what can be done with a set that has no transcripts."""
+    return (
+        "a set to train or to test on needs transcripts. Audio alone can be learnt from "
+        f"in stage 5: --unlabelled_sets {name}, with a --train_set that has transcripts "
+        "(a small one is enough beside a --reference)"
+    )
+
+
 def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     """Read and cross-check a data folder.
 
@@ -100,12 +110,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         raise UserError(f"{folder} is missing: run stage 1 (data preparation) first")
     audio = read_pairs(folder / "wav.scp")
     if labelled and not (folder / "text").exists():
-        raise UserError(
-            f"{folder}/text is missing: a set to train or to test on needs transcripts. "
-            f"Audio alone can be learnt from in stage 5: --unlabelled_sets {folder.name}, "
-            "with a --train_set that has transcripts, or beside a --reference with a "
-            "small one for --train_set and --valid_set"
-        )
+        raise UserError(f"{folder}/text is missing: {audio_alone(folder.name)}")
     text = read_pairs(folder / "text") if labelled else {}
     if labelled or (folder / "utt2spk").is_file():
         utt2spk = read_pairs(folder / "utt2spk")

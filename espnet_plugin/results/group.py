@@ -114,7 +114,7 @@ class Group:
 
     @property
     def error_rate(self) -> Optional[float]:
-        """What models are compared by: CER if `by_character`, otherwise WER; percent."""
+        """What models are compared by, in percent: CER if `by_character`, else WER."""
         return self.mean("test_cer") if self.by_character else self.test_wer
 
     @property

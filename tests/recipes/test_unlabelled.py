@@ -55,10 +55,13 @@ def values(call, option):
 
 
 def test_stages_with_and_without(calls):
-    (prepare,) = calls("--stage", "2", "--stop_stage", "2")
-    assert "--unlabelled_sets" not in prepare
+    check, prepare = calls("--stage", "2", "--stop_stage", "2")
+    assert "--unlabelled_sets" not in prepare and "--unlabelled" not in check
     sets = ("--unlabelled_sets", "extra more")
-    (prepare,) = calls("--stage", "2", "--stop_stage", "2", *sets)
+    check, prepare = calls("--stage", "2", "--stop_stage", "2", *sets)
+    assert check[1] == "espnet_plugin.bin.check_data"
+    start = check.index("--unlabelled")
+    assert check[start + 1 : start + 3] == ["data/extra", "data/more"]
     start = prepare.index("--unlabelled_sets")
     assert prepare[start + 1 : start + 4] == ["extra", "more", "--joined_set"]
     assert values(prepare, "--joined_set") == ["train+extra+more"]

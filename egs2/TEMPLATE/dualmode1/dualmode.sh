@@ -29,6 +29,8 @@ speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
 min_wav_duration=0.1    # Seconds; training data only.
 max_wav_duration=30     # Seconds; training data only.
 bad_utterances=error    # error, or drop to leave them out.
+check_audio=full        # What stage 2 checks first: full, header (decodes nothing), none
+                        # (tables alone), or off.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
 nlsyms=                 # File of symbols in transcripts that are no speech, such as
@@ -183,7 +185,7 @@ if wanted 1 || wanted 2 || wanted 3; then
         --speed_perturb_factors "${speed_perturb_factors}" \
         --min_wav_duration "${min_wav_duration}" \
         --max_wav_duration "${max_wav_duration}" \
-        --bad_utterances "${bad_utterances}" --token_type "${token_type}" \
+        --bad_utterances "${bad_utterances}" --check_audio "${check_audio}" --token_type "${token_type}" \
         --nbpe "${nbpe}" --nlsyms "${nlsyms}" --reference_config "${train_config}"
 fi
 

@@ -21,6 +21,7 @@ check_options() {
     check_values
     one_of feats_type raw fbank
     one_of token_type char bpe
+    one_of check_audio full header none off
     if [ -n "${nlsyms}" ] && wanted 2; then is_file nlsyms; fi
     if { wanted 2 || wanted 3 || wanted 4; } && [ -z "${reference}${asr_recipe}" ]; then
         is_file reference_config

@@ -36,6 +36,8 @@ speed_perturb_factors=  # e.g. "0.9 1.0 1.1"; training data only.
 min_wav_duration=0.1    # Seconds; training data only.
 max_wav_duration=30     # Seconds; training data only.
 bad_utterances=error    # error, or drop to leave them out.
+check_audio=full        # What stage 2 checks first: full, header (decodes nothing), none
+                        # (tables alone), or off.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
 nlsyms=                 # File of symbols in transcripts that are no speech, such as
@@ -295,6 +297,24 @@ evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
         --decoding "${decoding}" --num_threads "${num_threads}" --ngpu "${ngpu}" \
         --nj "${decode_nj}"
 }
+check_data() {  # every bad line of all sets, before any work; see docs/data.md
+    [ "${check_audio}" != off ] || return 0
+    local kinds=(pipe archive features-alone) folders=() more=() zero=warnings name
+    # With drop, stage 2 leaves out what it can, and says what it cannot.
+    [ "${bad_utterances}" = error ] || zero=always
+    # An imported reference spells symbols as it was trained to.
+    [ -n "${reference}" ] || kinds+=(symbol)
+    for name in "${train_set}" "${valid_set}" ${test_sets}; do
+        [[ " ${folders[*]} " == *" ${datadir}/${name} "* ]] || folders+=("${datadir}/${name}")
+    done
+    for name in ${unlabelled_sets}; do more+=("${datadir}/${name}"); done
+    # shellcheck disable=SC2086
+    submit "${train_cmd}" check_data ${python} -m espnet_plugin.bin.check_data \
+        "${folders[@]}" ${more:+--unlabelled "${more[@]}"} --error "${kinds[@]}" \
+        --fs "${fs}" --audio "${check_audio}" ${nlsyms:+--nlsyms "${nlsyms}"} \
+        --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}" \
+        --once --exit_zero "${zero}" --output_dir "${datadir}/check_data" --nj "${nj}"
+}
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
 
 if wanted 1; then
@@ -325,6 +345,7 @@ fi
 if wanted 2; then
     log "Stage 2: features and tokens"
     need "${datadir}/${train_set}" 1
+    check_data
     # shellcheck disable=SC2086
     submit "${train_cmd}" prepare ${python} -m espnet_plugin.bin.prepare \
         --data_dir "${datadir}" --dump_dir "${dump}" \

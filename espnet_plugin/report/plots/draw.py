@@ -19,7 +19,9 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def plot_results(results: Results, folder: PathLike) -> list[Path]:
-    """Draw WER (CER in scripts without spaces) against parameters, cost of a model and of a family, real-time factor.
+    """Draw the error rate against parameters, cost of models and families, and speed.
+
+    It is WER, and CER in scripts without spaces.
 
     A point is the mean over seeds, its bar the 95 % interval; the number beside it is
     the size in layers (of models pruned at once: the share), and a line joins the sizes

@@ -1,0 +1,163 @@
+"""Check Kaldi data folders: every bad line, and what is legal and suspicious.
+
+  python -m espnet_plugin.bin.check_data data/train data/dev data/test
+
+The training set comes first. Nothing is changed; the whole list is written to
+check_data.txt and check_data.json, histograms to check_data.html. Exit status: 0 for
+nothing found, 1 for warnings, 2 for errors.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.data.tokens import read_symbols
+from espnet_plugin.doctor.check import checked
+from espnet_plugin.doctor.kinds import ERROR, KINDS, WARNING
+from espnet_plugin.doctor.page import write_page
+from espnet_plugin.doctor.report import (
+    Verdict,
+    short_lines,
+    write_json_list,
+    write_list,
+)
+from espnet_plugin.doctor.sets import AUDIO_LEVELS, CheckOptions
+from espnet_plugin.doctor.stamp import stamp_of
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json, write_json
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folders", type=Path, nargs="*", metavar="DIR", help="Kaldi folders")
+    add(
+        "--unlabelled",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="DIR",
+        help="further folders, of audio without transcripts",
+    )
+    add("--output_dir", type=Path, default=Path("."), help="where the lists go")
+    add("--fs", type=int, help="sampling rate in Hz that all audio must have")
+    add(
+        "--audio",
+        choices=AUDIO_LEVELS,
+        default="full",
+        help="decode all audio (the default), look at headers, or at tables alone",
+    )
+    add("--nlsyms", type=Path, help="file of symbols that are expected in transcripts")
+    add(
+        "--run_pipes",
+        action="store_true",
+        help="run the commands in wav.scp: only those of someone you trust",
+    )
+    add("--min_wav_duration", type=float, default=0.1, help="seconds")
+    add("--max_wav_duration", type=float, default=30.0, help="seconds")
+    kinds = ", ".join(KINDS)
+    add(
+        "--error",
+        nargs="*",
+        default=[],
+        metavar="KIND",
+        help=f"kinds of warnings that are errors; of {kinds}",
+    )
+    add(
+        "--ignore",
+        nargs="*",
+        default=[],
+        metavar="KIND",
+        help="kinds that are not reported",
+    )
+    add("--shown", type=int, default=5, help="lines of a kind that are printed")
+    add("--nj", type=int, default=1, help="processes")
+    add(
+        "--once",
+        action="store_true",
+        help="not again where the same was checked with the same options",
+    )
+    add(
+        "--exit_zero",
+        choices=["never", "warnings", "always"],
+        default="never",
+        help="exit with 0 although there are warnings, or whatever there is",
+    )
+    return parser
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check; return the exit status."""
+    for name in [*args.error, *args.ignore]:
+        if name not in KINDS:
+            raise UserError(
+                f"--error or --ignore {name}: there is no such kind; there are "
+                f"{', '.join(KINDS)}"
+            )
+    if args.nj < 1:
+        raise UserError(f"--nj {args.nj}: 1 or more")
+    options = CheckOptions(
+        fs=args.fs,
+        audio=args.audio,
+        run_pipes=args.run_pipes,
+        symbols=read_symbols(args.nlsyms) if args.nlsyms else (),
+        min_seconds=args.min_wav_duration,
+        max_seconds=args.max_wav_duration,
+        ignored=tuple(args.ignore),
+        nj=args.nj,
+    )
+    folders = [*args.folders, *args.unlabelled]
+    done = args.output_dir / "check_data.done.json"
+    stamp = stamp_of(
+        folders, [vars(options), sorted(map(str, args.unlabelled)), sorted(args.error)]
+    )
+    if args.once and done.is_file():
+        before = read_json(done)
+        if before.get("stamp") == stamp and before.get("status") != 2:
+            logging.info(
+                "%s is checked already: %s",
+                ", ".join(map(str, folders)),
+                before["said"],
+            )
+            return _status(before["status"], args)
+    paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
+    with checked(folders, options, args.unlabelled) as (store, sets):
+        verdict = Verdict(store.counts(), frozenset(args.error))
+        write_list(paths[0], store, sets, verdict)
+        write_json_list(paths[1], store, sets, verdict)
+        write_page(paths[2], store, sets, verdict, paths[0])
+        for line in short_lines(store, verdict, WARNING, min(args.shown, 1)):
+            logging.warning("%s", line)
+        for line in short_lines(store, verdict, ERROR, args.shown):
+            logging.error("%s", line)
+    log = logging.error if verdict.status == 2 else logging.info
+    said = f"{verdict.sentence}; the whole list: {paths[0]}, histograms: {paths[2]}"
+    log("%s", said)
+    write_json(done, {"stamp": stamp, "status": verdict.status, "said": said})
+    return _status(verdict.status, args)
+
+
+def _status(status: int, args: argparse.Namespace) -> int:
+    hidden = {"never": 0, "warnings": 1, "always": 2}[args.exit_zero]
+    return 0 if status <= hidden else status
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    status = 0
+
+    def work() -> None:
+        nonlocal status
+        status = check(args)
+
+    return run_command(work) or status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""What one sound file holds, read once, piece by piece."""
+
+import hashlib
+import io
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+import numpy as np
+import soundfile
+
+from espnet_plugin.data.audio import MAX_OVERSHOOT, SILENCE_PEAK
+from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
+from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.errors import UserError
+
+__all__ = ["Heard", "Job", "Part", "PIPE_SECONDS", "hear", "kind_of_entry"]
+
+_PIECE = 1 << 18
+# Seconds of which the highest and lowest sample are kept, for segments.
+_FRAME = 0.01
+# A sample that is cut off, in a file that reaches the end of its scale.
+_FULL = 0.999
+# A command of wav.scp that runs longer hangs.
+PIPE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to hear.
+
+    Attributes:
+        path: File or command.
+        spans: Start and end in seconds of its segments; none: it is an utterance.
+        decode: Otherwise only its header is looked at.
+        run_pipes: Run it if it is a command.
+    """
+
+    path: str
+    spans: tuple[tuple[float, float], ...] = ()
+    decode: bool = True
+    run_pipes: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One utterance of a file.
+
+    Attributes:
+        seconds: Its length.
+        peak: Largest absolute sample.
+        rms: Root of the mean square; nan where not decoded.
+        problem: Kind and reason, or None.
+    """
+
+    seconds: float
+    peak: float = float("nan")
+    rms: float = float("nan")
+    problem: Optional[tuple[str, str]] = None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A whole file.
+
+    Attributes:
+        problem: Kind and reason why it cannot be used; or None.
+        seconds: Its length.
+        rate: Hz.
+        channels: Their number.
+        peak: Largest absolute sample; nan where not decoded.
+        rms: Root of the mean square.
+        clipped: Share of samples at full scale.
+        digest: Of the samples, whatever the container; None where not decoded.
+        parts: One for each span, or one for the whole.
+    """
+
+    problem: Optional[tuple[str, str]] = None
+    seconds: float = 0.0
+    rate: int = 0
+    channels: int = 0
+    peak: float = float("nan")
+    rms: float = float("nan")
+    clipped: float = 0.0
+    digest: Optional[bytes] = None
+    parts: tuple[Part, ...] = ()
+
+
+def kind_of_entry(value: str) -> str:
+    """Return ``pipe``, ``archive`` or ``file`` for what stands in wav.scp."""
+    if value.rstrip().endswith("|"):
+        return "pipe"
+    name, colon, position = value.rpartition(":")
+    if colon and position.isdigit() and not Path(value).exists():
+        return "archive"
+    return "file"
+
+
+def hear(job: Job) -> Heard:
+    """Read a file; what is wrong with it comes back, and is not raised."""
+    source: Union[str, io.BytesIO] = job.path
+    if kind_of_entry(job.path) == "pipe":
+        if not job.run_pipes:
+            return Heard(("pipe", job.path))
+        try:
+            source = io.BytesIO(_output(job.path))
+        except UserError as error:
+            return Heard(("unreadable", str(error)))
+    elif kind_of_entry(job.path) == "archive":
+        return Heard(("archive", job.path))
+    elif not Path(job.path).is_file():
+        what = "is a folder" if Path(job.path).is_dir() else "does not exist"
+        return Heard(("no-file", f"{job.path} {what}"))
+    try:
+        with SequentialFile(source) as sound:
+            return _hear(job, sound, isinstance(source, str))
+    except UserError as error:
+        return Heard(("truncated", str(error)))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
+        why = None if isinstance(source, io.BytesIO) else sphere_problem(Path(job.path))
+        return Heard(("unreadable", f"{job.path}: {why or error}"))
+
+
+def _output(command: str) -> bytes:
+    """Run a command of wav.scp as Kaldi does."""
+    text = command.rstrip().rstrip("|")
+    try:
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {text}"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PIPE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{text!r} has not ended after {PIPE_SECONDS} s") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+        raise UserError(f"{text!r} failed with status {done.returncode}: {said}")
+    if not done.stdout:
+        raise UserError(f"{text!r} gave nothing")
+    return done.stdout
+
+
+def _hear(job: Job, sound: SequentialFile, is_file: bool) -> Heard:
+    rate, channels, announced = sound.samplerate, sound.channels, sound.frames
+    facts = dict(rate=rate, channels=channels, seconds=announced / rate)
+    problem = cut_off(job.path, sound) if is_file else None
+    if problem is not None:
+        return Heard(("truncated", f"{job.path} {problem}"), **facts)
+    if not announced:
+        return Heard(("unreadable", f"{job.path} has no sample"), **facts)
+    if not job.decode:
+        whole = announced / rate
+        spans = job.spans or ((0.0, whole),)
+        return Heard(**facts, parts=tuple(_outside(*span, whole) for span in spans))
+    digest = hashlib.blake2b(f"{rate} {channels}".encode(), digest_size=16)
+    step = max(1, round(_FRAME * rate))
+    size = _PIECE // step * step
+    done, power, clipped = 0, 0.0, 0
+    lows, highs, powers = [], [], []
+    for piece in sound.pieces(size):
+        if not np.isfinite(piece).all():
+            second = (done + int(np.argmin(np.isfinite(piece).all(axis=1)))) / rate
+            return Heard(("not-finite", f"{job.path} at {second:.3f} s"), **facts)
+        done += len(piece)
+        # 16-bit values, so that WAV, FLAC and float files of one recording are equal.
+        digest.update(np.round(piece * 32768.0).astype("<i4").tobytes())
+        mono = piece[:, 0] if channels == 1 else piece.mean(axis=1)
+        clipped += int(np.count_nonzero(np.abs(mono) >= _FULL))
+        square = np.square(mono, dtype=np.float64)
+        power += float(square.sum())
+        starts = np.arange(0, len(mono), step)
+        lows.append(np.minimum.reduceat(mono, starts))
+        highs.append(np.maximum.reduceat(mono, starts))
+        powers.append(np.add.reduceat(square, starts))
+    problem = decoded_short(done, announced)
+    if problem is not None:
+        return Heard(("truncated", f"{job.path} {problem}"), **facts)
+    low, high, energy = map(np.concatenate, (lows, highs, powers))
+    facts["seconds"] = seconds = done / rate
+    spans = job.spans or ((0.0, seconds),)
+    return Heard(
+        **facts,
+        peak=float(max(-low.min(), high.max())),
+        rms=float(np.sqrt(power / done)),
+        clipped=clipped / done,
+        digest=digest.digest(),
+        parts=tuple(_part(*span, seconds, low, high, energy, step) for span in spans),
+    )
+
+
+def _outside(start: float, end: float, whole: float) -> Part:
+    end = whole if end == -1 else end
+    if start >= whole or end > whole + MAX_OVERSHOOT:
+        what = f"{start:g} to {end:g} s of a recording of {whole:.2f} s"
+        return Part(0.0, problem=("outside", what))
+    return Part(min(end, whole) - start)
+
+
+def _part(
+    start: float,
+    end: float,
+    whole: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    energy: Sequence[float],
+    step: int,
+) -> Part:
+    found = _outside(start, end, whole)
+    if found.problem is not None:
+        return found
+    first = min(int(start / _FRAME), len(low) - 1)
+    last = max(first + 1, int(np.ceil((start + found.seconds) / _FRAME)))
+    bottom, top = float(low[first:last].min()), float(high[first:last].max())
+    problem = None
+    if (top - bottom) / 2 < SILENCE_PEAK:
+        problem = "silent", f"{found.seconds:.2f} s without a sound"
+    rms = float(np.sqrt(np.mean(energy[first:last]) / step))
+    return Part(found.seconds, max(-bottom, top), rms, problem)

@@ -1,0 +1,179 @@
+"""What tables say of each other, and sets."""
+
+from itertools import combinations
+from typing import Iterator
+
+from espnet_plugin.doctor.sets import DataSet
+from espnet_plugin.doctor.store import Store
+
+__all__ = ["compare_sets", "compare_tables"]
+
+_FILES = {"wav": "wav.scp", "seg": "segments", "txt": "text", "spk": "utt2spk"}
+# Below this share of the smaller set, equal transcripts are chance.
+_SHARED_TEXTS = 0.02
+
+
+def compare_tables(store: Store, sets: list[DataSet]) -> None:
+    """Find names that stand twice in a table, or not in all tables of a set."""
+    for table in _FILES:
+        store.db.execute(f"create index if not exists {table}_id on {table}(s, id)")
+    for s, one in enumerate(sets):
+        base = "seg" if one.base == "segments" else "wav"
+        tables = [base, "spk", *(["txt"] if one.labelled else [])]
+        there = [
+            t for t in tables if next(store.rows(f"select 1 from {t} where s=?", s), 0)
+        ]
+        for table in {*there, "wav"}:
+            file = one.folder / _FILES[table]
+            for line, name, before in _twice(store, table, s):
+                what = f"{name} is on line {before} already"
+                store.report("duplicate-id", file, line, name, what)
+        for n, table in enumerate(there):
+            for other in there:
+                if other == table:
+                    continue
+                # Once for each table that lacks a name, of the first that has it.
+                nowhere = "".join(
+                    f" and not exists (select 1 from {one} b where b.s=a.s and b.id=a.id)"
+                    for one in sorted({other, *there[:n]})
+                )
+                query = f"select line, id from {table} a where s=?{nowhere}"
+                rows = store.rows(query, s)
+                for line, name in rows:
+                    what = f"{name} is not in {_FILES[other]}"
+                    file = one.folder / _FILES[table]
+                    store.report("not-everywhere", file, line, name, what)
+        if base == "seg":
+            rows = store.rows(
+                "select line, id, value from seg a where s=? and value != '' and not"
+                " exists (select 1 from wav b where b.s=a.s and b.id=a.value)",
+                s,
+            )
+            for line, name, recording in rows:
+                what = f"its recording {recording} is not in wav.scp"
+                file = one.folder / "segments"
+                store.report("bad-segment", file, line, name, what)
+
+
+def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:
+    yield from store.rows(
+        f"select a.line, a.id, d.first from {table} a join (select id, min(line) first"
+        f" from {table} where s=? group by id having count(*) > 1) d on d.id = a.id"
+        " where a.s=? and a.line > d.first",
+        s,
+        s,
+    )
+
+
+def compare_sets(store: Store, sets: list[DataSet]) -> None:
+    """Find audio, names, texts and speakers that are in two sets, or twice in one."""
+    _same_audio(store, sets)
+    for table in ("txt_sha", "spk_value"):
+        name, column = table.split("_")
+        store.db.execute(
+            f"create index if not exists {table} on {name}(s, {column}, line)"
+        )
+    for a, b in combinations(range(len(sets)), 2):
+        _shared(store, sets, a, b)
+        _characters(store, sets, a, b)
+    for one in sets:
+        cases = one.facts
+        known = cases.upper + cases.lower + cases.mixed
+        few = min(cases.upper + cases.mixed, cases.lower + cases.mixed)
+        if known and few and cases.mixed < 0.5 * known:
+            what = (
+                f"{cases.upper} transcripts in upper case, {cases.lower} in lower case, "
+                f"{cases.mixed} in both"
+            )
+            store.report("mixed-case", one.folder / "text", 0, "", what)
+
+
+def _same_audio(store: Store, sets: list[DataSet]) -> None:
+    """Group files by their samples; where they were not heard, by their paths."""
+    store.db.execute("create index media_sha on media(sha)")
+    store.db.execute("create index media_path on media(path)")
+    # One utterance a row: the samples of its file, and where it lies in it.
+    store.db.execute(
+        "create temp table heard as select coalesce(m.sha, w.value) sha,"
+        " coalesce(g.t0, 0) t0, coalesce(g.t1, -1) t1, w.s s,"
+        " coalesce(g.line, w.line) line, coalesce(g.id, w.id) id"
+        " from wav w left join media m on m.path = w.value"
+        " left join seg g on g.s = w.s and g.value = w.id"
+    )
+    store.db.execute("create index heard_sha on heard(sha, t0, t1)")
+    rows = store.rows(
+        "select a.s, a.line, a.id, b.s, b.line, b.id from heard a join ("
+        " select sha, t0, t1, min(s * 1000000000000 + line) first from heard"
+        " group by sha, t0, t1 having count(*) > 1) d"
+        " on d.sha = a.sha and d.t0 = a.t0 and d.t1 = a.t1"
+        " join heard b on b.sha = d.sha and b.t0 = d.t0 and b.t1 = d.t1"
+        " and b.s = d.first / 1000000000000 and b.line = d.first % 1000000000000"
+        " where a.s * 1000000000000 + a.line > d.first order by a.s, a.line"
+    )
+    for s, line, name, s0, line0, name0 in rows:
+        file = sets[s].folder / sets[s].base
+        if s == s0:
+            what = f"as {name0} on line {line0}"
+            store.report("same-audio", file, line, name, what)
+        else:
+            other = sets[s0].folder / sets[s0].base
+            store.report("shared-audio", file, line, name, f"{other}:{line0}: {name0}")
+
+
+def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
+    first, second = sets[a], sets[b]
+    base_a, base_b = (
+        "seg" if one.base == "segments" else "wav" for one in (first, second)
+    )
+    rows = store.rows(
+        f"select y.line, y.id, x.line from {base_b} y join {base_a} x"
+        " on x.s=? and x.id = y.id where y.s=?",
+        a,
+        b,
+    )
+    for line, name, line0 in rows:
+        where = f"{first.folder / first.base}:{line0}"
+        store.report("shared-id", second.folder / second.base, line, name, where)
+    count = "select count(distinct sha) from txt where s=? and words > 0"
+    sizes = [next(store.rows(count, s))[0] for s in (a, b)]
+    query = (
+        "from txt y join (select sha, min(line) line from txt where s=? and words > 0"
+        " group by sha) x on x.sha = y.sha where y.s=?"
+    )
+    (common,) = next(store.rows(f"select count(distinct y.sha) {query}", a, b))
+    if common and common > _SHARED_TEXTS * min(sizes):
+        rows = store.rows(f"select y.line, y.id, y.value, x.line {query}", a, b)
+        for line, name, text, line0 in rows:
+            what = f"{text!r} is {first.folder / 'text'}:{line0} too"
+            store.report("shared-text", second.folder / "text", line, name, what)
+    rows = store.rows(
+        "select y.value, min(y.line), count(*) from spk y where y.s=? and y.value in"
+        " (select value from spk where s=?) and y.value != y.id"
+        " group by y.value order by 2",
+        b,
+        a,
+    )
+    for speaker, line, count in rows:
+        what = f"{count} utterances here, others in {first.folder}"
+        store.report("shared-speaker", second.folder / "utt2spk", line, speaker, what)
+
+
+def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
+    """Of the training set, which is the first one, and another."""
+    first, second = sets[a], sets[b]
+    if a or not (first.labelled and second.labelled):
+        return
+    if not first.facts.characters or not second.facts.characters:
+        return
+    for one, other in ((second, first), (first, second)):
+        # That training has more than a small test set says nothing.
+        if one is first and sum(other.facts.characters.values()) < 2000:
+            continue
+        alone = set(one.facts.characters) - set(other.facts.characters)
+        for character in sorted(alone):
+            name, line = one.facts.first[character]
+            what = (
+                f"{character!r} (U+{ord(character):04X}), "
+                f"{one.facts.characters[character]} times, never in {other.folder}"
+            )
+            store.report("rare-characters", one.folder / "text", line, name, what)

@@ -1,0 +1,164 @@
+"""The whole list, as text and as JSON, and the short one for a log."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Collection, Iterator
+
+import numpy as np
+
+from espnet_plugin.doctor.kinds import ERROR, KINDS, WARNING
+from espnet_plugin.doctor.outliers import figures_of
+from espnet_plugin.doctor.sets import DataSet
+from espnet_plugin.doctor.store import Finding, Store
+from espnet_plugin.errors import UserError
+
+__all__ = ["Verdict", "set_facts", "short_lines", "write_json_list", "write_list"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Findings counted by kind.
+
+    Attributes:
+        counts: By name of the kind, in the kinds' order.
+        raised: Kinds that are warnings by themselves and errors here.
+    """
+
+    counts: dict[str, int]
+    raised: frozenset[str] = frozenset()
+
+    def severity(self, kind: str) -> str:
+        """Return ``error`` or ``warning``."""
+        return ERROR if kind in self.raised else KINDS[kind].severity
+
+    def total(self, severity: str) -> int:
+        """Return how many findings there are of a severity."""
+        return sum(n for k, n in self.counts.items() if self.severity(k) == severity)
+
+    @property
+    def status(self) -> int:
+        """Exit status: 2 with an error, 1 with a warning, 0 with nothing."""
+        return 2 if self.total(ERROR) else 1 if self.total(WARNING) else 0
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that were found, errors first."""
+        return sorted(self.counts, key=lambda kind: self.severity(kind) != ERROR)
+
+    @property
+    def sentence(self) -> str:
+        """The counts in words."""
+        errors, warnings = self.total(ERROR), self.total(WARNING)
+        return (
+            f"{errors} error{'s' * (errors != 1)}, "
+            f"{warnings} warning{'s' * (warnings != 1)}"
+        )
+
+
+def where(one: Finding) -> str:
+    """Return file and line."""
+    return f"{one.file}:{one.line}" if one.line else one.file
+
+
+def set_facts(store: Store, s: int, one: DataSet) -> dict[str, Any]:
+    """Return what a set holds."""
+
+    def count(what: str, table: str) -> int:
+        return next(store.rows(f"select {what} from {table} where s=?", s))[0] or 0
+
+    seconds, rates = figures_of(store, s, "seconds"), figures_of(store, s, "rate")
+    base = "seg" if one.base == "segments" else "wav"
+    facts: dict[str, Any] = {
+        "folder": str(one.folder),
+        "utterances": count("count(*)", base),
+        "heard": len(seconds),
+        "hours": round(float(seconds.sum()) / 3600, 4),
+        "speakers": count("count(distinct value)", "spk"),
+        "words": count("sum(words)", "txt"),
+        "characters": len(one.facts.characters),
+    }
+    for name, values in (("seconds", seconds), ("characters_a_second", rates)):
+        if len(values):
+            low, middle, high = np.percentile(values, [0, 50, 100]).tolist()
+            facts[name] = {"min": low, "median": middle, "max": high}
+    return facts
+
+
+def short_lines(
+    store: Store, verdict: Verdict, severity: str, shown: int
+) -> Iterator[str]:
+    """Yield the findings of a severity for a log: so many of each kind, and a count."""
+    for kind in verdict.kinds:
+        if verdict.severity(kind) != severity:
+            continue
+        number = verdict.counts[kind]
+        yield f"{KINDS[kind].title}: {number} ({kind})"
+        for one in store.findings(kind, shown):
+            yield f"    {where(one)}: {one.id + ': ' if one.id else ''}{one.reason}"
+        if number > shown:
+            yield f"    and {number - shown} more"
+
+
+def write_list(
+    path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
+) -> None:
+    """Write every finding, grouped by kind, a line each."""
+    with _opened(path) as out:
+        print(verdict.sentence, file=out)
+        for s, one in enumerate(sets):
+            facts = set_facts(store, s, one)
+            print(
+                "{folder}: {utterances} utterances, {hours:.2f} h, {speakers} speakers, "
+                "{words} words of {characters} characters".format(**facts),
+                file=out,
+            )
+        for kind in verdict.kinds:
+            title, number = KINDS[kind].title, verdict.counts[kind]
+            severity = verdict.severity(kind).upper()
+            print(f"\n{severity} {kind}: {title}: {number}", file=out)
+            print(f"  {KINDS[kind].way_out}", file=out)
+            for one in store.findings(kind):
+                name = f"{one.id}: " if one.id else ""
+                line = f"{where(one)}: {name}{one.reason}"
+                print(line.encode("unicode_escape").decode() if not line.isprintable()
+                      else line, file=out)  # fmt: skip
+
+
+def write_json_list(
+    path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
+) -> None:
+    """Write the same as JSON, a finding a line, without holding them all."""
+    head = {
+        "errors": verdict.total(ERROR),
+        "warnings": verdict.total(WARNING),
+        "sets": [set_facts(store, s, one) for s, one in enumerate(sets)],
+        "kinds": {
+            kind: {
+                "severity": verdict.severity(kind),
+                "count": verdict.counts[kind],
+                "title": KINDS[kind].title,
+                "way_out": KINDS[kind].way_out,
+            }
+            for kind in verdict.kinds
+        },
+    }
+    with _opened(path) as out:
+        out.write(json.dumps(head, indent=1)[:-2] + ',\n "findings": [')
+        between = "\n"
+        for kind in verdict.kinds:
+            for one in store.findings(kind):
+                out.write(f"{between}  {json.dumps(one._asdict())}")
+                between = ",\n"
+        out.write("\n ]\n}\n")
+
+
+def _opened(path: Path):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; choose another "
+            "--output_dir"
+        ) from error

@@ -1,0 +1,265 @@
+"""The tables of one folder, line by line: what is wrong with a line by itself."""
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Collection, Iterator
+
+from espnet_plugin.data.kaldi import audio_alone
+from espnet_plugin.doctor.store import Store
+from espnet_plugin.text import (
+    clean_text,
+    id_problem,
+    symbols_in,
+    text_problem,
+    what_is_cleaned,
+)
+
+__all__ = ["TextFacts", "read_tables"]
+
+# Of a table with lines; binary files have none.
+_LONGEST = 1 << 20
+_EXCERPT = 60
+_BOM = b"\xef\xbb\xbf"
+_MARKS = re.compile(r"\[|\{|<|\u2581")
+
+
+@dataclass
+class TextFacts:
+    """What is counted while transcripts of a set go by.
+
+    Attributes:
+        characters: How often each occurs.
+        first: The utterance in which each occurs first, and its line.
+        upper: Utterances without a lower-case letter, and with an upper-case one.
+        lower: The other way round.
+        mixed: Utterances with both.
+    """
+
+    characters: Counter = field(default_factory=Counter)
+    first: dict[str, tuple[str, int]] = field(default_factory=dict)
+    upper: int = 0
+    lower: int = 0
+    mixed: int = 0
+
+
+Line = tuple[int, str, str]
+
+
+def read_tables(
+    store: Store, number: int, folder: Path, labelled: bool, symbols: Collection[str]
+) -> TextFacts:
+    """Put the tables of a folder into the store.
+
+    Args:
+        store: Gets rows and findings.
+        number: Of the set.
+        folder: Kaldi folder.
+        labelled: It is to have transcripts.
+        symbols: Non-linguistic symbols that are expected.
+    """
+    facts = TextFacts()
+
+    def lines(name: str) -> Iterator[Line]:
+        return _lines(store, folder / name)
+
+    def plain(name: str):
+        for line, key, value in lines(name):
+            _check_value(store, folder / name, line, key, value)
+            yield number, line, key, value
+
+    if not folder.is_dir():
+        store.report("missing-table", folder, 0, "", "there is no such folder")
+        return facts
+    if (folder / "wav.scp").exists() or not (folder / "feats.scp").exists():
+        if _there(store, folder / "wav.scp"):
+            store.add("wav", plain("wav.scp"))
+    else:
+        store.report("features-alone", folder / "feats.scp", 0, "", "no wav.scp")
+        store.add("wav", plain("feats.scp"))
+    if (folder / "segments").exists():
+        store.add("seg", _segments(store, number, folder / "segments", lines))
+    if labelled:
+        if _there(store, folder / "text", audio_alone(folder.name)):
+            store.add("txt", _text(store, number, folder, lines, facts, symbols))
+    if labelled or (folder / "utt2spk").exists():
+        if _there(store, folder / "utt2spk"):
+            store.add("spk", _speakers(store, number, folder / "utt2spk", lines))
+    if (folder / "spk2utt").exists():
+        _compare_spk2utt(store, number, folder, lines)
+    return facts
+
+
+def _there(store: Store, path: Path, hint: str = "") -> bool:
+    if not path.is_file():
+        store.report("missing-table", path, 0, "", hint or "the file is missing")
+        return False
+    if path.stat().st_size == 0:
+        store.report("missing-table", path, 0, "", hint or "the file is empty")
+        return False
+    return True
+
+
+def _lines(store: Store, path: Path) -> Iterator[Line]:
+    """Yield (number, name, rest) as ESPnet splits them; report what is no such line."""
+    previous, unsorted, endings, blank = b"", 0, 0, 0
+    first_ending = first_blank = 0
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        store.report("missing-table", path, 0, "", error.strerror or str(error))
+        return
+    with stream:
+        number = 0
+        while raw := stream.readline(_LONGEST):
+            number += 1
+            if len(raw) == _LONGEST and not raw.endswith(b"\n"):
+                store.report(
+                    "encoding", path, number, "", "a line without end: binary?"
+                )
+                return
+            if number == 1 and raw.startswith(_BOM):
+                store.report("byte-order-mark", path, 1, "", "U+FEFF before the name")
+                raw = raw[len(_BOM) :]
+            if raw.endswith(b"\r\n"):
+                endings += 1
+                first_ending = first_ending or number
+            if b"\r" in raw.rstrip(b"\r\n"):
+                shown = raw[:_EXCERPT].decode("utf-8", "backslashreplace")
+                what = f"{shown!r}: a carriage return inside, where others end the line"
+                store.report("damaged", path, number, "", what)
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                shown = raw[:_EXCERPT].decode("utf-8", "backslashreplace").strip()
+                store.report(
+                    "encoding", path, number, "", f"{shown!r}: {error.reason} at byte "
+                    f"{error.start + 1}"
+                )  # fmt: skip
+                continue
+            fields = line.split(maxsplit=1)
+            if not fields:
+                blank += 1
+                first_blank = first_blank or number
+                continue
+            key, rest = fields[0], fields[1].rstrip() if len(fields) > 1 else ""
+            problem = id_problem(key)
+            if problem:
+                store.report("bad-name", path, number, key, problem)
+            name = key.encode()
+            if name < previous:
+                unsorted += 1
+                if unsorted == 1:
+                    at = number
+            previous = name
+            yield number, key, rest
+    if endings:
+        store.report("line-ends", path, first_ending, "", f"{endings} lines")
+    if blank:
+        store.report("blank-line", path, first_blank, "", f"{blank} lines")
+    if unsorted:
+        store.report(
+            "unsorted", path, at, "", f"{unsorted} lines stand before their predecessor"
+        )
+
+
+def _check_value(store: Store, path: Path, line: int, key: str, value: str) -> None:
+    if not value:
+        store.report("no-value", path, line, key, f"nothing beside {key}")
+    elif not value.isprintable() and text_problem(value):
+        store.report("damaged", path, line, key, str(text_problem(value)))
+
+
+def _segments(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
+    for line, key, value in lines(path.name):
+        fields = value.split()
+        recording, start, end = (fields + ["", "", ""])[:3]
+        try:
+            if len(fields) != 3:
+                raise ValueError("a recording, a start and an end are wanted")
+            t0, t1 = float(start), float(end)
+            if not (0 <= t0 < float("inf")) or (t1 != -1 and not t0 < t1 < 1e9):
+                raise ValueError("it ends before it begins, or the times are none")
+        except ValueError as error:
+            store.report("bad-segment", path, line, key, f"{value!r}: {error}")
+            recording, t0, t1 = "", 0.0, 0.0
+        yield number, line, key, recording, t0, t1
+
+
+def _text(
+    store: Store,
+    number: int,
+    folder: Path,
+    lines: Callable,
+    facts: TextFacts,
+    symbols: Collection[str],
+) -> Iterator[tuple]:
+    path, first = folder / "text", facts.first
+    for line, key, value in lines("text"):
+        text = value
+        if not (text.isascii() and text.isprintable() and "  " not in text):
+            problem = text_problem(text)
+            if problem:
+                store.report("damaged", path, line, key, problem)
+            text = clean_text(value)
+            if text != value:
+                for what in what_is_cleaned(value):
+                    kind = "white-space" if "space" in what else "invisible"
+                    store.report(kind, path, line, key, what)
+        if not text:
+            store.report("no-value", path, line, key, "an empty transcript")
+        elif _MARKS.search(text):
+            found = sorted(set(symbols_in(text)) - set(symbols))
+            found = [one for one in found if one[0] not in symbols]
+            if found:
+                store.report("symbol", path, line, key, " ".join(found))
+            # They are no speech, so they do not count as such below.
+            for one in {*symbols, *found}:
+                text = text.replace(one, " ")
+        facts.characters.update(text)
+        for character in set(text):
+            if character not in first:
+                first[character] = key, line
+        up, low = text != text.lower(), text != text.upper()
+        if up or low:
+            facts.mixed += up and low
+            facts.upper += up and not low
+            facts.lower += low and not up
+        words = text.split()
+        text = " ".join(words)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        yield number, line, key, text[:_EXCERPT], len(text), len(words), digest
+
+
+def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
+    for line, key, value in lines(path.name):
+        _check_value(store, path, line, key, value)
+        if len(value.split()) > 1:
+            store.report("speaker", path, line, key, f"{value!r} is several words")
+        problem = id_problem(value)
+        if problem:
+            store.report("bad-name", path, line, key, problem)
+        yield number, line, key, value
+
+
+def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
+    """Report the first speaker whose utterances are others than in utt2spk."""
+    path, there = folder / "spk2utt", 0
+    store.db.execute("create index if not exists spk_id on spk(s, id)")
+    for line, speaker, value in lines("spk2utt"):
+        for utt in value.split():
+            there += 1
+            row = store.db.execute(
+                "select value from spk where s=? and id=?", (number, utt)
+            ).fetchone()
+            if row is None or row[0] != speaker:
+                said = "does not name it" if row is None else f"says {row[0]}"
+                store.report("speaker", path, line, utt, f"{speaker}; utt2spk {said}")
+                return
+    (count,) = store.db.execute(
+        "select count(*) from spk where s=?", (number,)
+    ).fetchone()
+    if there != count:
+        store.report("speaker", path, 0, "", f"{there} utterances, utt2spk has {count}")
