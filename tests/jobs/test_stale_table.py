@@ -18,11 +18,15 @@ from espnet_plugin.decode.record import decode_inputs, note_decoded, why_decode
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum
 from espnet_plugin.jobs.models import export_once
-from espnet_plugin.jobs.requests import CutRequest, DirectRequest
+from espnet_plugin.jobs.requests import (
+    CutRequest,
+    DirectRequest,
+    EncRLRequest,
+    PlainRequest,
+)
 from espnet_plugin.jobs.trainer import use_trainer
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.jobs.training_job import training_job
-from espnet_plugin.jobs.requests import EncRLRequest, PlainRequest
 
 RUN, SKIP, REFUSE = "run", "skip", "refuse"
 UTTS = ("a", "b", "c")
@@ -119,7 +123,9 @@ class Recipe:
 
     def stage_6(self):
         start = file_checksum(self.path(f"{self.exp}/encrl/valid.loss.ave.pth"))
-        return self.train("asr_6", PlainRequest(self.config, self.data_options(), start))
+        return self.train(
+            "asr_6", PlainRequest(self.config, self.data_options(), start)
+        )
 
     def stage_6_cut(self):
         digest = file_checksum(self.path(f"{self.exp}/encrl/valid.loss.ave.pth"))
@@ -160,7 +166,9 @@ class Recipe:
         )
         if why_decode(folder, inputs, keys, checkpoint, table) is None:
             return SKIP
-        write_hypotheses(folder, [Hypothesis(k, "ONE", ["ONE"], [2], 0.0) for k in keys])
+        write_hypotheses(
+            folder, [Hypothesis(k, "ONE", ["ONE"], [2], 0.0) for k in keys]
+        )
         note_decoded(folder, inputs)
         return RUN
 
@@ -373,7 +381,9 @@ def does(recipe, stage):
 def made(tmp_path_factory):
     """A recipe after all of its stages."""
     recipe = Recipe(tmp_path_factory.mktemp("made"))
-    assert {stage: does(recipe, stage) for stage in STAGES} == dict.fromkeys(STAGES, RUN)
+    assert {stage: does(recipe, stage) for stage in STAGES} == dict.fromkeys(
+        STAGES, RUN
+    )
     return recipe
 
 
@@ -400,7 +410,9 @@ def test_each_input_changed_once(made, tmp_path, monkeypatch, what):
 
 def test_a_training_is_never_replaced_by_a_cut(made):
     folder = made.path(f"{made.exp}/asr_6")
-    with pytest.raises(UserError, match="another kind .was PlainRequest, is CutRequest"):
+    with pytest.raises(
+        UserError, match="another kind .was PlainRequest, is CutRequest"
+    ):
         export_once(folder, CutRequest("family", 1, "0a"), lambda: None)
     assert (folder / "1epoch.pth").read_text() == "weights"
 
