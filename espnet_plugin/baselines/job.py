@@ -11,6 +11,7 @@ import torch
 
 from espnet_plugin import baselines
 from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.checkpoints.audio_scale import noted_scale, scale_of_tables
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment, ModelFiles
 from espnet_plugin.experiment.meta import Meta
@@ -83,6 +84,14 @@ class BaselineJob:
         """Return the variant's name where all layers are kept, but made smaller."""
         layers = "layer" if size == 1 else "layers"
         return f"{self.variant} as {size} {layers}".strip()
+
+    def audio_scale(self) -> Optional[float]:
+        """Return the scale of the audio that models here hear; None: as usual."""
+        if self.reference.takes_features:
+            return None
+        name = "--train_data_path_and_name_and_type"
+        pairs = zip(self.data_options, self.data_options[1:])
+        return noted_scale(scale_of_tables([v for o, v in pairs if o == name]))
 
     def options(self) -> list[str]:
         """Return ESPnet's options for the data and the seed."""
@@ -199,6 +208,7 @@ class BaselineJob:
             trained_in: The training that all of its cost is, if there was one.
             of_reference: Whether it learnt anything from the reference's weights.
         """
+        meta = meta.but(audio_scale=self.audio_scale())
         if of_reference:
             meta = meta.but(reference_sha256=self.reference.sha256)
         write_model(experiment, PlainModel(config, state, meta), trained_in)

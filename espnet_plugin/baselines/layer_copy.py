@@ -54,6 +54,7 @@ def _cut(job: BaselineJob, size: int, layers: list[int]) -> Path:
     def make() -> PlainModel:
         digest = job.reference.sha256
         meta = job.meta(size, kept_layers=tuple(layers), reference_sha256=digest)
+        meta = meta.but(audio_scale=job.audio_scale())
         state = job.reference.layers_state(layers)
         return PlainModel(job.reference.config(size), state, meta)
 

@@ -94,5 +94,6 @@ def _pruned(job: BaselineJob, options: Options, amount: float) -> PlainModel:
         job.reference.num_layers,
         variant=f"{job.variant} {amount * 100:g} %".strip(),
         reference_sha256=job.reference.sha256,
+        audio_scale=job.audio_scale(),
     )
     return PlainModel(config, model.state_dict(), meta)

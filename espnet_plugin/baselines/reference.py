@@ -79,6 +79,11 @@ class Reference:
         """Encoder layers."""
         return self._config["encoder_conf"]["num_blocks"]
 
+    @property
+    def takes_features(self) -> bool:
+        """Whether it has no front end."""
+        return self._config.get("frontend", "default") is None
+
     def config(self, num_layers: Optional[int] = None) -> dict[str, Any]:
         """Return the plain configuration with so many layers, all by default."""
         return plain_config(self._config, num_layers or self.num_layers)

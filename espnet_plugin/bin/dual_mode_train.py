@@ -52,7 +52,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="checkpoint of a pre-training: rows with `pretrained: true` start from "
         "its encoder",
     )
-    add("--max_epoch", type=whole(1), help="instead of the configuration's and the rows'")
+    add(
+        "--max_epoch",
+        type=whole(1),
+        help="instead of the configuration's and the rows'",
+    )
     add("--seed", type=whole(0, MOST_SEED), default=1)
     return parser
 

@@ -31,7 +31,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """Add the options that the task does not have."""
-    parser.add_argument("--variant", type=text(), default="", help="its name in the tables")
+    parser.add_argument(
+        "--variant", type=text(), default="", help="its name in the tables"
+    )
     parser.add_argument(
         "--serves",
         type=whole(1, 1000),

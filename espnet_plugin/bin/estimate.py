@@ -39,13 +39,22 @@ def get_parser() -> argparse.ArgumentParser:
     add("--stop_stage", type=whole(1, 10), default=9)
     group = parser.add_argument_group("what is trained on")
     add = group.add_argument
-    add("--corpus_hours", type=number(0, above=True), help="hours of training audio, without copies")
+    add(
+        "--corpus_hours",
+        type=number(0, above=True),
+        help="hours of training audio, without copies",
+    )
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
     add("--segmented", choices=["true", "false"], default="false", help="it will")
     add("--fs", type=whole(1), default=16000)
     add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
-    add("--utterance_seconds", type=number(0, above=True), default=12.3, help="mean length")
+    add(
+        "--utterance_seconds",
+        type=number(0, above=True),
+        default=12.3,
+        help="mean length",
+    )
     add(
         "--eval_hours",
         type=number(0),
@@ -56,7 +65,13 @@ def get_parser() -> argparse.ArgumentParser:
     add = group.add_argument
     add("--token_type", choices=["char", "bpe"], default="bpe")
     add("--nbpe", type=whole(1), default=500)
-    add("--sizes", type=whole(1, 1000), nargs="+", default=[6, 4, 2], help="encoder layers")
+    add(
+        "--sizes",
+        type=whole(1, 1000),
+        nargs="+",
+        default=[6, 4, 2],
+        help="encoder layers",
+    )
     add("--reference", type=_text, help="imported: its folder")
     add("--reference_config", type=Path, required=True)
     for stage in ("encrl", "finetune"):

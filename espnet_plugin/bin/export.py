@@ -49,7 +49,12 @@ def get_parser() -> argparse.ArgumentParser:
         "into the file",
     )
     add("--dev", type=Path, help="Kaldi data folder to compare texts on, e.g. data/dev")
-    add("--dev_utterances", type=whole(1), default=200, help="utterances of --dev, at most")
+    add(
+        "--dev_utterances",
+        type=whole(1),
+        default=200,
+        help="utterances of --dev, at most",
+    )
     add("--int8", action="store_true", help="also write model.int8.onnx; needs --dev")
     add(
         "--max_wer_loss",

@@ -27,7 +27,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output_dir", type=Path, default=Path("data"))
     parser.add_argument(
-        "--dev_speakers", type=whole(1), default=8, help="training speakers held out for dev"
+        "--dev_speakers",
+        type=whole(1),
+        default=8,
+        help="training speakers held out for dev",
     )
     parser.add_argument(
         "--transcribed_speakers",

@@ -19,7 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import number, whole as whole_number
+from espnet_plugin.bin.arguments import number
+from espnet_plugin.bin.arguments import whole as whole_number
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 
@@ -55,7 +56,11 @@ def get_parser() -> argparse.ArgumentParser:
     whole = parser.add_argument_group("whole files").add_argument
     whole("--format", choices=["text", "json", "srt"], help="text unless given")
     whole("--output_dir", type=Path, help="write a file of each there, print nothing")
-    whole("--nbest", type=whole_number(1), help="texts a segment in the JSON; 1 unless given")
+    whole(
+        "--nbest",
+        type=whole_number(1),
+        help="texts a segment in the JSON; 1 unless given",
+    )
     whole(
         "--beam_size",
         type=whole_number(1),
@@ -68,11 +73,23 @@ def get_parser() -> argparse.ArgumentParser:
         type=number(0, above=True),
         help="longer audio is cut at its quietest places; 20 unless given",
     )
-    whole("--channel", type=whole_number(1), help="the one to take, from 1; otherwise their mean")
+    whole(
+        "--channel",
+        type=whole_number(1),
+        help="the one to take, from 1; otherwise their mean",
+    )
     whole("--model_file", help="name of the checkpoint; the best one unless given")
     live = parser.add_argument_group("streaming models").add_argument
-    live("--block_ms", type=number(0, above=True), help="audio handed over at a time; 100 unless given")
-    live("--chunk_frames", type=whole_number(1), help="encoder frames a chunk; the model's own")
+    live(
+        "--block_ms",
+        type=number(0, above=True),
+        help="audio handed over at a time; 100 unless given",
+    )
+    live(
+        "--chunk_frames",
+        type=whole_number(1),
+        help="encoder frames a chunk; the model's own",
+    )
     live(
         "--real_time",
         action="store_true",

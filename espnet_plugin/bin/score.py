@@ -35,9 +35,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="what is drawn for the interval; speaker needs --utt2spk",
     )
     parser.add_argument(
-        "--resamples", type=whole(1), default=DEFAULT_RESAMPLES, help="bootstrap samples"
+        "--resamples",
+        type=whole(1),
+        default=DEFAULT_RESAMPLES,
+        help="bootstrap samples",
     )
-    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0, help="seed of the bootstrap")
+    parser.add_argument(
+        "--seed", type=whole(0, MOST_SEED), default=0, help="seed of the bootstrap"
+    )
     return parser
 
 

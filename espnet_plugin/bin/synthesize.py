@@ -38,7 +38,10 @@ def get_parser() -> argparse.ArgumentParser:
             f"--{subset}_utterances", type=whole(1), default=number, help=f"in {subset}"
         )
     parser.add_argument(
-        "--seed", type=whole(0, MOST_SEED), default=0, help="seed of sentences and noise"
+        "--seed",
+        type=whole(0, MOST_SEED),
+        default=0,
+        help="seed of sentences and noise",
     )
     return parser
 

@@ -40,7 +40,13 @@ def get_parser() -> argparse.ArgumentParser:
     add("--output", required=True, help="folder (reference) or prefix of the folders")
     add("--encrl_dir", type=Path)
     add_reference_options(parser)
-    add("--sizes", type=whole(1, 1000), nargs="+", default=[6, 4, 2], help="encoder layers")
+    add(
+        "--sizes",
+        type=whole(1, 1000),
+        nargs="+",
+        default=[6, 4, 2],
+        help="encoder layers",
+    )
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
     add(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
@@ -62,6 +63,7 @@ def load_streaming_model(
     if name is not None or not checkpoint.is_file():
         checkpoint = choose_checkpoint(experiment.folder, name)
     model, args = load_asr_model(experiment.config_file, checkpoint, device)
+    fit_to_samples(model, audio_scale(folder), folder)
     pruner = getattr(model.encoder, "pruner", None)
     if pruner is not None:
         try:

@@ -49,6 +49,8 @@ class Meta:
         source: Where an imported reference came from.
         source_sha256: Digest of the files it was imported from.
         checkpoint: Name of the checkpoint that is the model.
+        audio_scale: How many times as large as in [-1, 1] the samples were that it was
+            trained on, where its configuration does not name them.
         init_param: ESPnet's option to start from a pre-training, by kind of start.
         others: Keys that this version does not know.
     """
@@ -79,6 +81,7 @@ class Meta:
     source: Optional[str] = None
     source_sha256: Optional[str] = None
     checkpoint: Optional[str] = None
+    audio_scale: Optional[float] = None
     init_param: Optional[dict[str, Any]] = None
     others: Mapping[str, Any] = field(default_factory=dict)
 

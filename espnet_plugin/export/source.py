@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from espnet2.text.build_tokenizer import build_tokenizer
 
+from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.front_end import sampling_rate, takes_features
@@ -100,6 +101,8 @@ def load_source(
             where,
         )
     model, args = load_asr_model(where, checkpoint)
+    # A device hands it samples in [-1, 1], and so does what checks the export.
+    fit_to_samples(model, audio_scale(experiment, config), experiment)
     check_model(model, where, checkpoint)
     if features:
         kind = None if fbank_rate is None else KALDI_FRONT_END

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 import torch
 
+from espnet_plugin.checkpoints.audio_scale import audio_scale, noted_scale
 from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import build_asr_model, load_state, resolve_paths
@@ -230,6 +231,7 @@ def _recogniser_meta(
         shared=supernet.folder.name,
         mode=mode,
         sparsity=0.0,
+        audio_scale=noted_scale(audio_scale(supernet.folder, config)),
     )
     if mode != "streaming":
         return meta

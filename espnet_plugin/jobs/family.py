@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 import torch
 
+from espnet_plugin.checkpoints.audio_scale import audio_scale, noted_scale
 from espnet_plugin.checkpoints.load import build_asr_model, read_config, resolve_paths
 from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
 from espnet_plugin.distill.students import choose_layers
@@ -31,12 +32,14 @@ class _Source:
         checkpoint: The file.
         variant: Name of the variant in the tables.
         seed: Seed of the EncRL run.
+        audio_scale: Of the samples that it was trained on; None: as in [-1, 1].
     """
 
     config: Mapping[str, Any]
     checkpoint: Path
     variant: str
     seed: Optional[int]
+    audio_scale: Optional[float] = None
 
     @cached_property
     def sha256(self) -> str:
@@ -49,6 +52,7 @@ class _Source:
     def model(self, layers: Sequence[int], meta: Meta) -> PlainModel:
         """Return the plain model that these layers are."""
         state = plain_state(self.checkpoint, layers)
+        meta = meta.but(audio_scale=self.audio_scale)
         return PlainModel(plain_config(self.config, layers), state, meta)
 
 
@@ -57,7 +61,8 @@ def _encrl_run(encrl_dir: Path) -> _Source:
     run.require_finished("stage 5 (EncRL)")
     meta = run.meta()
     config = resolve_paths(run.config(), run.config_file)
-    return _Source(config, run.encrl_file, meta.variant, meta.seed)
+    scale = noted_scale(audio_scale(encrl_dir, config))
+    return _Source(config, run.encrl_file, meta.variant, meta.seed, scale)
 
 
 def _fine_tune(
@@ -181,7 +186,11 @@ def finetune_together(
     _fine_tune(together, source, layers, {**exits, **training}, options, meta)
     # An exit's output is normalised by the norm after the last layer, too.
     trained = _Source(
-        source.config, averaged_file(together, training), source.variant, seed
+        source.config,
+        averaged_file(together, training),
+        source.variant,
+        seed,
+        source.audio_scale,
     )
     for size in sizes:
         _one_of_family(trained, together, size, alone, training, options, output)

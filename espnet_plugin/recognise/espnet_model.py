@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from espnet2.tasks.asr import ASRTask
 
+from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.frames import encoder_frame_centres, input_layer_of
@@ -63,6 +64,7 @@ class EspnetCtcModel:
         self.sample_rate = rate
         self.checkpoint = _choose(folder, model_file)
         self._model, args = load_asr_model(config_file, self.checkpoint)
+        fit_to_samples(self._model, audio_scale(folder, config), folder)
         if self._model.ctc is None:
             raise UserError(
                 f"{folder}: the model has no CTC layer (model_conf.ctc_weight 0): "

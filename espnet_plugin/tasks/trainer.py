@@ -253,7 +253,8 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
     if problems and not any(map(_is_whole, experiment.epoch_files())):
         # Nothing is lost: the disk was full, or a kill came, at the first of them.
         logging.warning(
-            "%s: its first checkpoint was not written whole, so it starts again", output_dir
+            "%s: its first checkpoint was not written whole, so it starts again",
+            output_dir,
         )
         for path in (current, previous, *experiment.epoch_files()):
             path.unlink(missing_ok=True)

@@ -47,7 +47,12 @@ def options():
 def wrong_values(action):
     """Return values that an option cannot have, None where any text will do."""
     if action.choices is not None:
-        return ["", "no_such_choice", "x" * 300, *map(str.upper, map(str, action.choices))]
+        return [
+            "",
+            "no_such_choice",
+            "x" * 300,
+            *map(str.upper, map(str, action.choices)),
+        ]
     kind = getattr(action.type, "__qualname__", "")
     if kind.startswith("whole."):
         return WRONG_WHOLE

@@ -212,3 +212,25 @@ def test_bad_input_is_refused(tiny_asr_model, tmp_path, change, message):
     with pytest.raises(UserError, match=message):
         decode_model(config, checkpoint, [item], **change)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["best_path", "prefix"])
+def test_both_searches_leave_what_is_too_short_empty(tiny_asr_model, tmp_path, method):
+    """ESPnet's own inference writes ``<space>`` for it."""
+    wave = np.random.default_rng(1).standard_normal(16000).astype(np.float32)
+    table = tmp_path / "wav.scp"
+    table.write_text("")
+    for name, samples in (("long", wave), ("short", wave[:400])):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * samples, 16000)
+        with table.open("a") as stream:
+            stream.write(f"{name} {tmp_path / name}.wav\n")
+    decode_model(
+        tiny_asr_model.config,
+        tiny_asr_model.checkpoint,
+        [("two", [f"{table},speech,sound"], tmp_path / "out")],
+        method=method,
+    )
+    for name in ("text", "token", "token_int"):
+        assert read_pairs(tmp_path / "out" / name)["short"] == "", name
+    assert list(read_pairs(tmp_path / "out/text")) == ["long", "short"]
+    assert float(read_pairs(tmp_path / "out/score")["short"]) == 0.0

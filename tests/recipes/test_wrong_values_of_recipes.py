@@ -146,7 +146,9 @@ def test_every_wrong_value_is_refused_by_name():
         if status != "2" or not re.search(rf"--({name}|stage|sizes)\b", said)
     ]
     assert bad == []
-    assert not [said for *_, said in answers if "\n" in said.strip() and len(said) > 300]
+    assert not [
+        said for *_, said in answers if "\n" in said.strip() and len(said) > 300
+    ]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from espnet2.tasks.asr import ASRTask
 from espnet_plugin.bin import import_reference as command
 from espnet_plugin.checkpoints import archive
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_json
+from espnet_plugin.files import read_json, write_json
 from espnet_plugin.reference.importing import import_reference
 
 NAME = "valid.cer_ctc.ave.pth"
@@ -185,6 +185,38 @@ def test_importing_again_changes_nothing(experiment, monkeypatch, tmp_path):
         import_reference(experiment, "exp/asr_0")
     with pytest.raises(UserError, match="exp/asr_1 holds something else"):
         import_reference(experiment, "exp/asr_1")
+
+
+def test_what_is_there_is_named_and_no_option_that_nobody_gave(experiment):
+    import_reference(experiment, "exp/asr_0")
+    meta = Path("exp/asr_0/meta.json")
+    trained = {k: v for k, v in read_json(meta).items() if not k.startswith("source")}
+    write_json(meta, trained)
+    with pytest.raises(UserError) as caught:
+        import_reference(experiment, "exp/asr_0")
+    said = str(caught.value)
+    assert "exp/asr_0 holds something else than --reference" in said
+    assert "a reference that was trained there" in said
+    assert "--output_dir" not in said and "--expdir" in said
+
+
+def test_several_at_once_import_it_once(experiment):
+    """As jobs of several seeds do; each is a process of its own."""
+    program = (
+        "import sys; from espnet_plugin.bin.import_reference import main; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    asked = ["--reference", str(experiment), "--output_dir", "exp/asr_reference"]
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, *asked], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [job.communicate()[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0], said
+    assert sorted("imported into" in text for text in said) == [False, True]
+    assert sorted("holds this reference already" in text for text in said)[-1]
 
 
 def test_a_folder_of_something_else_is_left_alone(experiment):

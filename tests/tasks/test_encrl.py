@@ -404,3 +404,20 @@ def test_random_or_unknown_weights_are_not_frozen(
     options = ("--student_init", init, "--freeze_param", name)
     with pytest.raises(UserError, match=message):
         tiny_encrl.build(tiny_asr_model, tmp_path, *options)
+
+
+def test_the_teacher_keeps_no_attention(tiny_asr_model, tmp_path):
+    """ESPnet's layers keep their last weights, (batch, heads, frames, frames) each."""
+    teacher = tiny_encrl.build(tiny_asr_model, tmp_path)[0].teacher
+
+    def kept():
+        found = (getattr(module, "attn", None) for module in teacher.model.modules())
+        return sum(one.nbytes for one in found if torch.is_tensor(one))
+
+    speech, lengths = tiny_encrl.batch()
+    with torch.no_grad():
+        encoding, frames = teacher.model.encode(speech, lengths)
+    assert kept() > 3 * 4 * len(speech) * int(frames.max()) ** 2  # stock: it does
+    outputs = teacher(speech, lengths)
+    assert torch.equal(outputs.encoding, encoding)
+    assert kept() == 0

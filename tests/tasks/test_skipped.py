@@ -13,6 +13,7 @@ from espnet_plugin.errors import UserError
 def train(folder, values, use_amp=False, accum_grad=1):
     args = Namespace(**vars(ASRTask.get_parser().parse_args([])))
     args.output_dir, args.use_amp, args.accum_grad = folder, use_amp, accum_grad
+    args.ngpu = int(use_amp)  # without one, half precision is left out
     model = Mean()
     batches = [
         (["u"], {"speech": torch.full((1, 8), v), "speech_lengths": torch.tensor([8])})

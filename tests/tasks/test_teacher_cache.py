@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 import tiny_encrl
 import torch
 from frames_objective import frames_objective
@@ -175,3 +176,46 @@ def test_a_cache_outlives_a_corpus_that_is_mounted_anew(listed):
     before = cache.data_checksum([table])
     os.utime(audio, (1, 1))
     assert cache.data_checksum([table]) == before
+
+
+def test_one_name_in_both_sets_is_two_utterances(tiny_asr_model, tmp_path, monkeypatch):
+    """Of equal lengths, so that nothing but the outputs could tell them apart."""
+    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    names = [line.split()[0] for line in tiny_asr_model.wav_scp.open()][:2]
+    length, dev = 8000, tmp_path / "dev"
+    dev.mkdir()
+    for folder, seed in ((tmp_path, 1), (dev, 2)):
+        rng, tables = np.random.default_rng(seed), {
+            "wav.scp": "",
+            "text": "",
+            "len": "",
+        }
+        for name in names:
+            soundfile.write(
+                folder / f"{name}.wav", 0.1 * rng.standard_normal(length), 16000
+            )
+            tables["wav.scp"] += f"{name} {folder / name}.wav\n"
+            tables["text"] += f"{name} ONE\n"
+            tables["len"] += f"{name} {length}\n"
+        for table, text in tables.items():
+            (folder / table).write_text(text)
+
+    def options(output, *more):
+        asked = tiny_encrl.options(tiny_asr_model, output, "--max_epoch", "1", *more)
+        for i, one in enumerate(asked[:-1]):
+            if one.endswith("_path_and_name_and_type"):
+                folder = tmp_path if one.startswith("--train") else dev
+                table, rest = asked[i + 1].split(",", 1)
+                asked[i + 1] = f"{folder / table.rsplit('/', 1)[1]},{rest}"
+            elif one.endswith("_shape_file"):
+                asked[i + 1] = str((tmp_path if "train" in one else dev) / "len")
+        return asked
+
+    EncRLTask.main(cmd=options(tmp_path / "live"))
+    EncRLTask.main(cmd=options(tmp_path / "cached", "--teacher_cache", f"{tmp_path}/c"))
+    (live, _), (cached, _) = (stats(tmp_path / n) for n in ("live", "cached"))
+    for part in ("train", "valid"):
+        for name in ("loss_clip", "loss_mse"):
+            expected = live[1][part][name]
+            assert cached[1][part][name] == pytest.approx(expected, rel=1e-4), part
+    assert len(store.OutputStore(tmp_path / "c")) == 4

@@ -1,0 +1,94 @@
+"""On which scale a model heard its audio: samples to 1, or to 32768.
+
+ESPnet reads what a recipe calls ``sound`` as samples in [-1, 1], and what it calls
+``kaldi_ark`` as the integers in the file: a model of the latter heard everything 32768
+times as large, its log-mel features are 20.8 higher, and audio on the other scale is
+silence to it. Whoever hands it samples in [-1, 1] fits it to them first.
+"""
+
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import torch
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+
+__all__ = [
+    "ARCHIVE_SCALE",
+    "audio_scale",
+    "fit_to_samples",
+    "noted_scale",
+    "scale_of_tables",
+]
+
+# Of 16-bit numbers, which ``asr.sh`` writes into archives.
+ARCHIVE_SCALE = 32768.0
+_TABLES = "train_data_path_and_name_and_type"
+
+
+def scale_of_tables(tables: Sequence[Union[str, Sequence[str]]]) -> float:
+    """Return the scale of samples that ESPnet reads from its ``path,name,type``.
+
+    Args:
+        tables: Of a model with a front end; features have no such scale.
+    """
+    for one in tables:
+        _, name, kind = one.split(",") if isinstance(one, str) else one
+        if name == "speech" and kind == "kaldi_ark":
+            return ARCHIVE_SCALE
+    return 1.0
+
+
+def audio_scale(
+    folder: Union[str, Path], config: Optional[Mapping[str, Any]] = None
+) -> float:
+    """Return the scale of the samples that the model of an experiment was trained on.
+
+    Args:
+        folder: The experiment. Its ``meta.json`` says it where the model was cut out
+            of another one, otherwise its configuration names what was read.
+        config: The content of its ``config.yaml``, where that is known already.
+    """
+    experiment = Experiment(folder)
+    meta = experiment.find_meta()
+    if meta is not None and meta.audio_scale is not None:
+        return meta.audio_scale
+    if config is None:
+        config = experiment.config()
+    if config.get("frontend", "default") is None:
+        return 1.0
+    return scale_of_tables(config.get(_TABLES) or ())
+
+
+def noted_scale(scale: float) -> Optional[float]:
+    """Return what ``meta.json`` says of a scale: nothing of the usual one."""
+    return None if scale == 1.0 else scale
+
+
+def fit_to_samples(model: torch.nn.Module, scale: float, where: Any) -> None:
+    """Make a model hear samples in [-1, 1] as it heard those it was trained on.
+
+    The filters of its front end, which take power spectra, are multiplied by the square
+    of the scale: as if the samples had been multiplied by it.
+
+    Args:
+        model: ESPnet's ASR model; changed in place.
+        scale: See :func:`audio_scale`.
+        where: Its folder, for the error.
+
+    Raises:
+        UserError: If its front end has no such filters.
+    """
+    if scale == 1.0:
+        return
+    filters = getattr(getattr(model.frontend, "logmel", None), "melmat", None)
+    if not torch.is_tensor(filters):
+        kind = type(model.frontend).__name__
+        raise UserError(
+            f"{where}: the model was trained on samples {scale:g} times as large as "
+            f"those of a sound file (type kaldi_ark), and its front end {kind} cannot "
+            "be fitted to these: decode it with python -m espnet_plugin.bin.decode on "
+            "the same kind of data"
+        )
+    model.frontend.logmel.melmat = filters * scale**2

@@ -1,0 +1,57 @@
+"""What nobody foresaw ends in one line; the traceback is in the file that it names."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from espnet_plugin.bin.run import LOG_FOLDER, run_command
+
+
+def ends(error):
+    def work():
+        raise error
+
+    return run_command(work)
+
+
+def test_one_line_and_a_log(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path / "exp/log"))
+    assert ends(KeyError("no\nsuch key")) == 1
+    (log,) = (tmp_path / "exp/log").iterdir()
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith("unexpected KeyError: ") and "\n" not in said
+    assert str(log) in said and record.exc_info is None
+    text = log.read_text()
+    assert "Traceback (most recent call last)" in text and "in work" in text
+
+
+def test_without_a_folder_for_it(tmp_path, monkeypatch, caplog, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path / "file/log"))
+    assert ends(ZeroDivisionError("x")) == 1
+    assert caplog.messages == ["unexpected ZeroDivisionError: x"]
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "number, says",
+    [
+        (errno.ENOSPC, "cannot write exp/a: .*Free some space"),
+        (errno.EFBIG, "cannot write exp/a"),
+        (errno.EROFS, "cannot use exp/a: .*--expdir"),
+        (errno.EACCES, "Make it accessible"),
+    ],
+)
+def test_disks(number, says, caplog):
+    assert ends(OSError(number, os.strerror(number), "exp/a")) == 2
+    assert re.search(says, caplog.text)
+
+
+def test_other_errors_of_the_system_are_not_foreseen(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
+    assert ends(OSError(errno.EIO, "Input/output error", "exp/a")) == 1
+    assert Path(caplog.text.split("its traceback is in ")[1].split(",")[0]).is_file()

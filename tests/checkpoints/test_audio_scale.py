@@ -1,0 +1,75 @@
+"""A model that was trained on a Kaldi archive hears a sound file as it heard that."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from omniio import kaldi
+from tiny_asr import load_speech
+
+from espnet_plugin.checkpoints.audio_scale import (
+    ARCHIVE_SCALE,
+    audio_scale,
+    fit_to_samples,
+    noted_scale,
+    scale_of_tables,
+)
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs, write_json
+from espnet_plugin.recognise.espnet_model import EspnetCtcModel
+
+
+def test_the_scale_is_that_of_what_espnet_reads(tiny_asr_model):
+    name = next(iter(read_pairs(tiny_asr_model.wav_scp)))
+    _, integers = kaldi.load_scp(str(tiny_asr_model.wav_scp))[name]
+    samples = load_speech(tiny_asr_model, name).numpy()
+    assert np.abs(integers - samples * ARCHIVE_SCALE).max() <= 1.0
+
+
+@pytest.fixture
+def archived(tiny_asr_model, tmp_path):
+    """The tiny model, as if it had been trained on an archive."""
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    config["train_data_path_and_name_and_type"] = [
+        ["dump/wav.scp", "speech", "kaldi_ark"],
+        ["dump/text", "text", "text"],
+    ]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "model.pth").write_bytes(tiny_asr_model.checkpoint.read_bytes())
+    return tmp_path
+
+
+def test_where_it_is_said(archived, tiny_asr_model):
+    assert audio_scale(tiny_asr_model.dir) == 1.0
+    assert audio_scale(archived) == ARCHIVE_SCALE
+    config = yaml.safe_load((archived / "config.yaml").read_text())
+    assert audio_scale(archived, {**config, "frontend": None}) == 1.0
+    write_json(archived / "meta.json", {"audio_scale": 2.0, "checkpoint": "model.pth"})
+    assert audio_scale(archived) == 2.0
+    assert scale_of_tables(["a,speech,sound", "b,text,text"]) == 1.0
+    assert scale_of_tables([("a", "speech", "kaldi_ark")]) == ARCHIVE_SCALE
+    assert noted_scale(1.0) is None and noted_scale(2.0) == 2.0
+
+
+def test_recognise_hears_what_training_heard(archived, tiny_asr_model):
+    name = next(iter(read_pairs(tiny_asr_model.wav_scp)))
+    samples = load_speech(tiny_asr_model, name)
+    stock, _ = load_asr_model(archived / "config.yaml", archived / "model.pth")
+    with torch.no_grad():
+        length = torch.tensor([len(samples)])
+        encoded, _ = stock.encode(samples[None] * ARCHIVE_SCALE, length)
+        expected = stock.ctc.log_softmax(encoded)[0].numpy()
+        encoded, _ = stock.encode(samples[None], length)
+        otherwise = stock.ctc.log_softmax(encoded)[0].numpy()
+    found = EspnetCtcModel(archived).log_posteriors(samples.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.abs(found - otherwise).max() > 0.1
+
+
+def test_a_front_end_without_filters_is_refused():
+    model = torch.nn.Module()
+    model.frontend = torch.nn.Identity()
+    fit_to_samples(model, 1.0, "exp/x")
+    with pytest.raises(UserError, match="exp/x: .* 32768 times .* Identity"):
+        fit_to_samples(model, ARCHIVE_SCALE, "exp/x")
