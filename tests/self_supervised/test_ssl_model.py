@@ -201,14 +201,14 @@ def test_one_sampled_pass_a_step_weighs_as_much_as_both():
     model.plan(TrainingPlan((200,)))
     counts = {"full": 0, "streaming": 0}
     diversity = model.losses[0].objective.diversity_weight
-    for _ in range(200):
+    for _ in range(60):
         with torch.no_grad():
             loss, stats, _ = model(*batch())
         (mode,) = [mode for mode in counts if f"loss_{mode}" in stats]
         counts[mode] += 1
         weighed = 1.2 * stats[f"loss_{mode}"] + diversity * stats["loss_diversity"]
         assert loss.item() == pytest.approx(weighed.item(), rel=1e-5)
-    assert 120 < counts["full"] < 175  # three quarters: 150, standard deviation 6
+    assert 33 < counts["full"] < 57  # three quarters: 45, standard deviation 3.4
     stats = model.eval()(*batch())[1]
     assert "acc_full" in stats and "acc_streaming" in stats
 
