@@ -195,7 +195,7 @@ def test_headers_tell_the_rate_and_what_is_missing(kind, subtype, lost, rate):
     content = file.getvalue()[: -lost or None]
     body = "return m.readHeader(Uint8Array.from(bytes).buffer);"
     found = run_module("sound_file.js", body, bytes=list(content))
-    assert found == {"rate": rate, "missing": lost}
+    assert found == {"rate": rate, "missing": lost, "empty": False}
 
 
 def test_a_recording_is_saved_as_it_was():
