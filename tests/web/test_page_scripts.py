@@ -173,7 +173,8 @@ def test_resampling_is_that_of_scipy(rate):
           pieces.push(resampler.push(signal.subarray(place, place + 113)));
         }
         pieces.push(resampler.finish());
-        return [m.resample(signal, rate, 16000), m.joined(pieces)].map((a) => [...a]);""",
+        const both = [m.resample(signal, rate, 16000), m.joined(pieces)];
+        return both.map((each) => [...each]);""",
         samples=samples.tolist(),
         rate=rate,
     )
