@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, by the WebDriver protocol, and a server for a folder."""
+"""A headless Chromium for tests, by the WebDriver protocol, and a server."""
 
 import contextlib
 import functools
@@ -114,14 +114,18 @@ class Tab:
         return self._call("POST", "/execute/sync", body)
 
     def text(self, selector):
-        return self.run("return document.querySelector(arguments[0]).innerText", selector)
+        return self.run(
+            "return document.querySelector(arguments[0]).innerText", selector
+        )
 
     def click(self, selector):
         self._call("POST", f"/element/{self._find(selector)}/click", {})
 
     def type(self, selector, text):
         """Type, or choose a file for an input of files."""
-        self._call("POST", f"/element/{self._find(selector)}/value", {"text": str(text)})
+        self._call(
+            "POST", f"/element/{self._find(selector)}/value", {"text": str(text)}
+        )
 
     def wait(self, condition, seconds=180.0):
         """Wait until an expression of JavaScript is true."""

@@ -4,8 +4,9 @@ import json
 import subprocess
 from pathlib import Path
 
-import espnet_plugin.web
 from browser import need
+
+import espnet_plugin.web
 
 PAGE = Path(espnet_plugin.web.__file__).parent / "page"
 

@@ -63,9 +63,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made: {error.strerror}"
-        ) from error
+        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
     temporary = Path(made)
     try:
         yield temporary

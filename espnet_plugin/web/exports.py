@@ -39,7 +39,9 @@ def exported(folder: Path) -> Exported:
         )
     if is_export(folder):
         outside = folder.parent.parent
-        return Exported(folder, outside if (outside / "config.yaml").is_file() else None)
+        return Exported(
+            folder, outside if (outside / "config.yaml").is_file() else None
+        )
     inside = folder / "export" / "onnx"
     if is_export(inside):
         logging.info("%s: taking what was exported before", inside)

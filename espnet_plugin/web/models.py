@@ -90,9 +90,7 @@ def web_models(
     if meta["target"] == "onnx" and "streaming" in meta:
         return [_streaming(export, place, meta)]
     files = [name for name in (_MODEL, _INT8) if (export / name).is_file()]
-    return [
-        _whole(export, place, meta, name, experiment) for name in files or [_MODEL]
-    ]
+    return [_whole(export, place, meta, name, experiment) for name in files or [_MODEL]]
 
 
 def _whole(export, place, meta, name, experiment) -> WebModel:
@@ -127,7 +125,9 @@ def _streaming(export, place, meta) -> WebModel:
         bytes=sum((export / name).stat().st_size for name in _STREAM.values()),
         streaming=meta["streaming"],
         framing=meta["framing"],
-        **_common(meta, Vocabulary(tokens, meta["token_type"] or "word", meta["blank"])),
+        **_common(
+            meta, Vocabulary(tokens, meta["token_type"] or "word", meta["blank"])
+        ),
         **_times(stream_frame_times(meta)),
         **_confidence(Calibration()),
     )

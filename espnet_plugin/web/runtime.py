@@ -38,9 +38,9 @@ _WAY_OUT = (
 def runtime_files() -> list[Path]:
     """Return the files of onnxruntime-web that the page needs, fetched if need be.
 
-    They are kept in ``$XDG_CACHE_HOME/espnet_plugin`` (``~/.cache/espnet_plugin``). The
-    environment variable ``ONNXRUNTIME_WEB`` may name the package's archive, for machines
-    without npm or without a network.
+    They are kept in ``$XDG_CACHE_HOME/espnet_plugin`` (``~/.cache/espnet_plugin``).
+    The environment variable ``ONNXRUNTIME_WEB`` may name the package's archive, for
+    machines without npm or without a network.
 
     Raises:
         UserError: If it can neither be found nor fetched, or is another file than the

@@ -36,7 +36,9 @@ RECORD = """
         text, { childList: true, characterData: true, subtree: true });"""
 READ = """
     const { href } = document.getElementById(arguments[0]);
-    return fetch(href).then((r) => r.arrayBuffer()).then((b) => [...new Uint8Array(b)]);"""
+    return fetch(href)
+        .then((response) => response.arrayBuffer())
+        .then((bytes) => [...new Uint8Array(bytes)]);"""
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +178,7 @@ def test_partial_texts_are_those_of_the_streaming_program(page, folders, sounds)
 
     def steps(texts):
         return [
-            text
-            for text, before in zip(texts, [""] + texts)
-            if text and text != before
+            text for text, before in zip(texts, [""] + texts) if text and text != before
         ]
 
     assert steps(seen) == steps(lines) and len(steps(seen)) > 4
@@ -227,13 +227,17 @@ def likeness(said, heard, size=RATE // 4):
     """
     energy = np.cumsum(np.square(heard, dtype=np.float64))
     energy = np.maximum(energy[size:] - energy[:-size], 1e-9)
-    pieces = [said[start : start + size] for start in range(0, len(said) - size + 1, size)]
+    pieces = [
+        said[start : start + size] for start in range(0, len(said) - size + 1, size)
+    ]
     found = [np.correlate(heard, p)[1:] / np.linalg.norm(p) for p in pieces if any(p)]
     return max((row[: len(energy)] / np.sqrt(energy)).max() for row in found)
 
 
 @pytest.mark.parametrize("model", [0, 1])
-def test_what_the_microphone_hears_is_recognised(page, folders, spoken, tmp_path, model):
+def test_what_the_microphone_hears_is_recognised(
+    page, folders, spoken, tmp_path, model
+):
     choose(page, model)
     page.run(RECORD)
     recording, found = listen(page, 3.5)
@@ -244,7 +248,8 @@ def test_what_the_microphone_hears_is_recognised(page, folders, spoken, tmp_path
     said, _ = soundfile.read(spoken, dtype="float32")
     assert likeness(said[RATE // 2 :], heard) > 0.9
     if model == 0:
-        assert_same(found, json.loads(to_json(load_file_recogniser(folders[1]).file(path))))
+        expected = load_file_recogniser(folders[1]).file(str(path))
+        assert_same(found, json.loads(to_json(expected)))
         return
     assert found["text"] == " ".join(runner_lines(folders[2], path)[-1].split())
     # It grew while the microphone was open.
@@ -298,12 +303,15 @@ def test_it_fits_a_phone_and_every_control_has_a_name(page, sounds):
 def test_nothing_comes_from_elsewhere(folders, sounds):
     """And without a permission, the page says how to give it."""
     with served(folders[0]) as (address, asked), chromium(
-        "--deny-permission-prompts", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost"
+        "--deny-permission-prompts",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
     ) as tab:
         tab.open(address)
         tab.wait(READY)
         recognise(tab, sounds[0])
-        names = tab.run("return performance.getEntriesByType('resource').map((r) => r.name)")
+        names = tab.run(
+            "return performance.getEntriesByType('resource').map((r) => r.name)"
+        )
         assert names and all(n.startswith((address, "blob:" + address)) for n in names)
         assert any(path.endswith("ort.wasm") for path in asked)
         assert not tab.run("return window.crossOriginIsolated")

@@ -17,7 +17,8 @@ export async function readAudio(file, wanted) {
   const bytes = await file.arrayBuffer();
   const name = file.name;
   if (!bytes.byteLength) throw new PageError(`${name} is empty (0 bytes). Record or copy it again.`);
-  const { rate, missing } = readHeader(bytes);
+  const { rate, missing, empty } = readHeader(bytes);
+  if (empty) throw new PageError(`${name} has no samples. Record or copy it again.`);
   if (missing) {
     throw new PageError(
       `${name} is truncated: ${missing} bytes of audio that its header announces are ` +

@@ -10,16 +10,16 @@ const UNKNOWN_LENGTH = 0x7fff0000;
  * is asked for that very rate, and the page resamples as the Python program does.
  *
  * @param {ArrayBuffer} bytes
- * @returns {{rate: ?number, missing: number}} `missing`: bytes of samples that a WAV
- *     file announces and does not have
+ * @returns {{rate: ?number, missing: number, empty: boolean}} `missing`: bytes of samples
+ *     that a WAV file announces and does not have; `empty`: it announces none
  */
 export function readHeader(bytes) {
   const view = new DataView(bytes);
   if (nameAt(view, 0) === "fLaC" && view.byteLength >= 21) {
-    return { rate: view.getUint32(18) >>> 12, missing: 0 };
+    return { rate: view.getUint32(18) >>> 12, missing: 0, empty: false };
   }
   if (nameAt(view, 0) === "RIFF" && nameAt(view, 8) === "WAVE") return readWave(view);
-  return { rate: null, missing: 0 };
+  return { rate: null, missing: 0, empty: false };
 }
 
 function readWave(view) {
@@ -31,11 +31,12 @@ function readWave(view) {
     }
     if (name === "data") {
       const there = view.byteLength - place - 8;
-      return { rate, missing: size < UNKNOWN_LENGTH ? Math.max(0, size - there) : 0 };
+      const missing = size < UNKNOWN_LENGTH ? Math.max(0, size - there) : 0;
+      return { rate, missing, empty: size === 0 };
     }
     place += 8 + size + (size % 2);
   }
-  return { rate, missing: 0 };
+  return { rate, missing: 0, empty: true };
 }
 
 function nameAt(view, place) {
