@@ -2,8 +2,8 @@
 
     python benchmarks/check_data.py --lines 1000000 --folder /tmp/million
 
-Makes a Kaldi folder of links to a hundred short files of noise, checks it in a process of
-its own, and prints seconds and peak memory (of that process and its children, by
+Makes a Kaldi folder of links to a hundred short files of noise, checks it in a process
+of its own, and prints seconds and peak memory (of that process and its children, by
 resource.getrusage; with --nj 1 there are none).
 """
 
@@ -34,6 +34,7 @@ def make(folder: Path, lines: int, seconds: float) -> None:
         )
     data = folder / "train"
     data.mkdir()
+    texts = [" ".join(rng.choice(WORDS, 8)) for _ in range(1009)]
     with (
         open(data / "wav.scp", "w") as wav,
         open(data / "text", "w") as text,
@@ -46,7 +47,7 @@ def make(folder: Path, lines: int, seconds: float) -> None:
             path = folder / f"links/{n // 1000}/{n}.wav"
             os.symlink(folder / f"wav/{n % 100}.wav", path)
             wav.write(f"{utt} {path}\n")
-            text.write(f"{utt} {' '.join(rng.choice(WORDS, 8))}\n")
+            text.write(f"{utt} {texts[n % 1009]} {WORDS[n // 1009 % 5000]}\n")
             speakers.write(f"{utt} speaker{n // 1000:05d}\n")
 
 

@@ -1,14 +1,15 @@
-"""Damage valid recipe folders at random, and see what the doctor and stage 2 make of it.
+"""Damage valid recipe folders at random, and see what doctor and stage 2 make of it.
 
     python benchmarks/damage.py --cases 300 --seed 0
 
-Each case is a small corpus with one to three damages (tables, transcripts, names, audio,
-segments), from its own seed: --cases 1 --seed N repeats case N. Both commands run in this
-process. A case is in order if each ends with status 0, 1 or 2 and, where stage 2 went
-through, what it wrote is right by other means than its own: transcripts are the source's,
-cleaned by the rules of Unicode's database alone; tokens are those of the transcripts;
-lengths are those that the WAV header announces. Nothing may be written beside the case's
-folder. What is not in order is printed with its seed, and the exit status is 1.
+Each case is a small corpus with one to three damages (tables, transcripts, names,
+audio, segments), from its own seed: --cases 1 --seed N repeats case N. Both commands run
+in this process. A case is in order if each ends with status 0, 1 or 2 and, where stage 2
+went through, what it wrote is right by other means than its own: transcripts are the
+source's, cleaned by the rules of Unicode's database alone; tokens are those of the
+transcripts; lengths are those that the WAV header announces. Nothing may be written
+beside the case's folder. What is not in order is printed with its seed, and the exit
+status is 1.
 """
 
 import argparse
@@ -42,8 +43,8 @@ CHARACTERS = (
     "<>[]{}()|;/\\%#&*?'\"`$-_~=,.:!@^+09"
 )
 IDS = (
-    "../../out", "/tmp/out", "a/b", ".", "..", "-", "--fs", "a%2Fb", "~", "$(id)", "`id`",
-    "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u", "u\x01",
+    "../../out", "/tmp/out", "a/b", ".", "..", "-", "--fs", "a%2Fb", "~", "$(id)",
+    "`id`", "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u", "u\x01",
 )  # fmt: skip
 SYMBOLS = (
     "<unk>",
@@ -63,7 +64,8 @@ CONTAINERS = (
 )  # fmt: skip
 SEGMENTS = (
     "{u} {r} 0 0.5", "{u} {r} 0.5 0.2", "{u} {r} 0 99", "{u} {r} 9 10", "{u} {r} nan 1",
-    "{u} {r} -1 0.5", "{u} {r} 0 inf", "{u} {r} 0 -1", "{u} x 0 0.5", "{u} {r} 0", "{u}",
+    "{u} {r} -1 0.5", "{u} {r} 0 inf", "{u} {r} 0 -1", "{u} x 0 0.5", "{u} {r} 0",
+    "{u}",
     "{u} {r} 0 0.5 A", "{u} {r} 1e400 2", "{u} {r} 0.0 0.0", "{u} {r} 0,1 0,5",
 )  # fmt: skip
 
@@ -210,7 +212,7 @@ def scp(c: Corpus) -> str:
     path, lines, n = c.place(("wav.scp",))
     new = c.one(
         ("/nowhere.wav", "/", "wav.ark:12", "cat /dev/null |", "false |", "-", "|", "~",
-         "/dev/zero", "/dev/null", "/proc/self/mem", "a\0b", "x" * 5000, "http://x/y.wav")
+         "/dev/zero", "/dev/null", "/proc/self/mem", "a\0b", "x" * 5000, "http://x/y")
     )  # fmt: skip
     lines[n] = lines[n].split(b" ")[0] + b" " + new.encode()
     c.write(path, lines)

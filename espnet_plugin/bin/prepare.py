@@ -214,8 +214,8 @@ def warn_of_unknown(
         if 2 * len(bad(change)) < len(found):
             hint = f". In {name} case they would be known: convert {where}/text"
     logging.warning(
-        "%s/text: %d of %d transcripts have characters that the token list lacks, which "
-        "count as errors of every model; %s: %s%s",
+        "%s/text: %d of %d transcripts have characters that the token list lacks, and "
+        "these count as errors of every model; %s: %s%s",
         where,
         len(found),
         len(text),

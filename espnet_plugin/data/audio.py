@@ -1,5 +1,6 @@
 """Reading audio files and saying what is wrong with them."""
 
+import os
 from pathlib import Path
 from typing import Optional
 
@@ -42,8 +43,8 @@ def read_audio(
         raise UserError(
             f"{path!r} is a command, not a file: run it once and name its output"
         )
-    if not Path(path).is_file():
-        raise UserError(f"{path} does not exist{_archive_hint(path)}")
+    if not os.path.isfile(path):
+        raise UserError(f"{path[:300]} does not exist{_archive_hint(path)}")
     samples, rate, seconds = _read(path, sample_rate, start, end)
     if rate != sample_rate:
         raise UserError(
@@ -109,7 +110,7 @@ def _read(
 
 def file_rate(path: str) -> Optional[int]:
     """Return the sampling rate in Hz of a file; None of what cannot be looked into."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         return None
     try:
         return soundfile.info(path).samplerate
@@ -121,6 +122,6 @@ def _archive_hint(path: str) -> str:
     name, colon, position = path.rpartition(":")
     if colon and position.isdigit():
         return f": it is a position in the archive {name}; write the audio to files"
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         return " as a file: it is a folder"
     return ""

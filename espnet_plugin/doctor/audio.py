@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def kind_of_entry(value: str) -> str:
     if value.rstrip().endswith("|"):
         return "pipe"
     name, colon, position = value.rpartition(":")
-    if colon and position.isdigit() and not Path(value).exists():
+    if colon and position.isdigit() and not os.path.exists(value):
         return "archive"
     return "file"
 
@@ -109,9 +110,9 @@ def hear(job: Job) -> Heard:
             return Heard(("unreadable", str(error)))
     elif kind_of_entry(job.path) == "archive":
         return Heard(("archive", job.path))
-    elif not Path(job.path).is_file():
-        what = "is a folder" if Path(job.path).is_dir() else "does not exist"
-        return Heard(("no-file", f"{job.path} {what}"))
+    elif not os.path.isfile(job.path):
+        what = "is a folder" if os.path.isdir(job.path) else "does not exist"
+        return Heard(("no-file", f"{job.path[:300]} {what}"))
     try:
         with SequentialFile(source) as sound:
             return _hear(job, sound, isinstance(source, str))

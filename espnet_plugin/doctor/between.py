@@ -34,8 +34,8 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                     continue
                 # Once for each table that lacks a name, of the first that has it.
                 nowhere = "".join(
-                    f" and not exists (select 1 from {one} b where b.s=a.s and b.id=a.id)"
-                    for one in sorted({other, *there[:n]})
+                    f" and not exists (select 1 from {t} b where b.s=a.s and b.id=a.id)"
+                    for t in sorted({other, *there[:n]})
                 )
                 query = f"select line, id from {table} a where s=?{nowhere}"
                 rows = store.rows(query, s)
@@ -82,8 +82,8 @@ def compare_sets(store: Store, sets: list[DataSet]) -> None:
         few = min(cases.upper + cases.mixed, cases.lower + cases.mixed)
         if known and few and cases.mixed < 0.5 * known:
             what = (
-                f"{cases.upper} transcripts in upper case, {cases.lower} in lower case, "
-                f"{cases.mixed} in both"
+                f"{cases.upper} transcripts in upper case, {cases.lower} in lower "
+                f"case, {cases.mixed} in both"
             )
             store.report("mixed-case", one.folder / "text", 0, "", what)
 

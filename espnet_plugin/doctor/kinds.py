@@ -40,7 +40,7 @@ _ALL = (
     Kind("no-value", ERROR, "a name with nothing beside it",
          "Complete the line, or remove the utterance from all tables."),
     Kind("not-everywhere", ERROR, "utterances that are not in all tables",
-         "Add the missing lines, or remove the utterance (Kaldi: utils/fix_data_dir.sh)."
+         "Add the missing lines, or remove it (Kaldi: utils/fix_data_dir.sh)."
          ),
     Kind("bad-segment", ERROR, "segments that are none",
          "UTTERANCE RECORDING START END, in seconds, with START before END."),
@@ -65,8 +65,8 @@ _ALL = (
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
          "If it carries no meaning, write all transcripts in one case."),
     Kind("rare-characters", WARNING, "characters of one set alone",
-         "A model cannot write what its training data lack: correct the transcripts, or "
-         "write all sets alike."),
+         "A model cannot write what its training data lack: correct the texts, or write "
+         "all sets alike."),
     Kind("text-rate", WARNING, "much more or less text a second than usual",
          "Often a transcript of other audio, or a cut: listen to some."),
     # Audio

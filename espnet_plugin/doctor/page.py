@@ -29,7 +29,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text);
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .8rem; border-bottom: 1px solid var(--line); }
+th, td { text-align: right; padding: .25rem .8rem;
+  border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .9rem; }
@@ -136,7 +137,7 @@ def _plots(store: Store, s: int) -> str:
 
 
 def _histogram(title: str, values: np.ndarray, whole: bool = False) -> str:
-    """Draw one; the outermost hundredth on each side goes into the first and last bar."""
+    """Draw one; what lies outside of 99 % goes into the first and the last bar."""
     if not len(values):
         return ""
     low, high = np.percentile(values, [0.5, 99.5])

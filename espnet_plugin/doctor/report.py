@@ -109,8 +109,10 @@ def write_list(
         for s, one in enumerate(sets):
             facts = set_facts(store, s, one)
             print(
-                "{folder}: {utterances} utterances, {hours:.2f} h, {speakers} speakers, "
-                "{words} words of {characters} characters".format(**facts),
+                "{folder}: {utterances} utterances, {hours:.2f} h, "
+                "{speakers} speakers, {words} words of {characters} characters".format(
+                    **facts
+                ),
                 file=out,
             )
         for kind in verdict.kinds:

@@ -95,9 +95,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Return how many findings there are of each kind, in the kinds' order."""
         self.flush()
-        found = dict(
-            self.rows("select kind, count(*) from finding group by kind")  # type: ignore
-        )
+        found = dict(self.rows("select kind, count(*) from finding group by kind"))
         return {name: found[name] for name in KINDS if name in found}
 
     def findings(self, kind: str, limit: int = -1) -> Iterator[Finding]:

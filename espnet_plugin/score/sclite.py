@@ -1,6 +1,6 @@
 """Why sclite's error rate is another one than the fewest errors over the reference.
 
-Four habits of it are known (``findings/sclite_words.sh``, ``findings/sclite_costs.sh``):
+Four habits of it are known (findings/sclite_words.sh, findings/sclite_costs.sh):
 it takes A and a for the same, reads no further than a semicolon, takes ``{ a / b }``
 for either, and aligns by costs of its own. Each is tried, alone and with others.
 """

@@ -149,7 +149,7 @@ CASES = {
                              ("not-everywhere", "train/text", 3, U3 + "\u200b"),
                              ("not-everywhere", "train/text", 3, U3 + "\u200b"),
                              ("not-everywhere", *AT_WAV)]),
-    "twice": (line("text", "train-a-01 ONE"),
+    "twice": (line("text", "train-a-01 ONE TWO SIX"),
               [("duplicate-id", "train/text", 3, "train-a-01"),
                ("not-everywhere", *AT_WAV)]),
     "name alone": (line("wav.scp", U3), [("no-value", *AT_WAV)]),
