@@ -11,7 +11,8 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
 
-_DECISIVE = ("*.pth", "*.yaml")
+# Statistics, BPE model and token list lie beside them, or are named by the import.
+_DECISIVE = ("*.pth", "*.yaml", "*.npz", "*.model", "*.txt")
 
 
 def get_parser() -> argparse.ArgumentParser:

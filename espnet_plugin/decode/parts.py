@@ -59,7 +59,9 @@ def decode_in_parts(
     if not waiting:
         return [Path(item.output_dir) for item in sets]
     if nj == 1:
-        return decode_model(config, checkpoint, [one.item for one in waiting], **options)
+        return decode_model(
+            config, checkpoint, [one.item for one in waiting], **options
+        )
     for one in waiting:
         _forget_other_parts(one.item, nj)
     parts = [

@@ -67,9 +67,11 @@ def prefix_search(
             text = source.read_text(encoding="utf-8") if source.is_file() else ""
             if file != "score" and short:
                 text = "".join(
-                    f"{line.split(maxsplit=1)[0]} \n"
-                    if line.split(maxsplit=1)[0] in short
-                    else f"{line}\n"
+                    (
+                        f"{line.split(maxsplit=1)[0]} \n"
+                        if line.split(maxsplit=1)[0] in short
+                        else f"{line}\n"
+                    )
                     for line in text.splitlines()
                 )
             if file == "score":

@@ -173,9 +173,7 @@ def decode_model(
             # Removed first, so that an interrupted run leaves no mixture behind.
             forget_decoded(item.output_dir)
             if method == "prefix":
-                prefix_search(
-                    data, keys, train_args, checkpoint, item.output_dir, ngpu
-                )
+                prefix_search(data, keys, train_args, checkpoint, item.output_dir, ngpu)
             else:
                 # As ESPnet does for its intermediate outputs: not part of any text.
                 drop = sorted({model.sos, model.eos} - {0})
@@ -333,4 +331,3 @@ def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
             f"set {item.name}: {item.key_file or data[0][0]} names no utterance"
         )
     return data[0], keys
-

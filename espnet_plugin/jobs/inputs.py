@@ -28,22 +28,18 @@ __all__ = [
 
 # Of ESPnet's options and ours, those that say how, where or on what a training runs,
 # or what it shows of itself, and not what comes out of it.
-NOT_DECISIVE = frozenset(
-    """
+NOT_DECISIVE = frozenset("""
     config output_dir resume ngpu num_workers num_att_plot log_level log_interval
     multiprocessing_distributed local_rank print_config dry_run help use_tensorboard
     use_matplotlib create_graph_in_tensorboard use_wandb wandb_project wandb_id
     wandb_entity wandb_name wandb_model_log_interval max_cache_size max_cache_fd
     cudnn_enabled cudnn_benchmark cudnn_deterministic detect_anomaly version
     allow_multi_rates required sharded_ddp unused_parameters
-    """.split()
-)
+    """.split())
 _RANKS = re.compile(r"^dist_")
 # Their folder is a place, but that they are used decides: they round.
 _USED = ("teacher_cache",)
-_TABLES = {
-    f"{part}_data_path_and_name_and_type": part for part in ("train", "valid")
-}
+_TABLES = {f"{part}_data_path_and_name_and_type": part for part in ("train", "valid")}
 # What ESPnet adds to with every mention, also to what the configuration has.
 _APPENDED = (
     *_TABLES,
@@ -157,9 +153,7 @@ def _inputs(
     return JobInputs(json.loads(json.dumps(named, default=str)))
 
 
-def _table(
-    part: str, table: Any, contents: Optional[Contents]
-) -> dict[str, str]:
+def _table(part: str, table: Any, contents: Optional[Contents]) -> dict[str, str]:
     """Name one of ESPnet's ``path,name,type`` and say what it holds."""
     path, name, kind = table.split(",") if isinstance(table, str) else table
     if contents is None:

@@ -112,6 +112,8 @@ def _job(
             return
         else:
             logging.info("%s was begun with the same: it goes on", folder)
+    elif first:
+        logging.info("%s is new", folder)
     if not first:
         yield folder
         return

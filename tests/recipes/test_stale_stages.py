@@ -99,6 +99,24 @@ def test_statistics_of_an_earlier_version_stay(recipe):
     assert not is_finished(recipe) and done.read_text() != ""
 
 
+def test_statistics_of_the_version_before_stay_and_differences_are_named(recipe):
+    done = recipe / "exp/asr_stats_raw_char/.done"
+    # As it wrote it: one word of the records and of the front end.
+    dumps = [recipe / f"dump/raw/{name}/done.json" for name in ("train", "dev")]
+    content = "".join(path.read_text() for path in dumps) + "raw \n"
+    content += "frontend: default\nfrontend_conf:\n    n_mels: 40\n"
+    write(done, hashlib.sha256(content.encode()).hexdigest() + "\n")
+    assert is_finished(recipe)
+    done.unlink()
+    assert "asr_stats_raw_char is made: there are none" in encrl(recipe, *STATS)[0]
+    write(recipe / "reference.yaml", CONFIG.replace("40", "80"))
+    said, _ = encrl(recipe, *STATS)
+    end = "frontend: default frontend_conf: n_mels:"
+    assert f"another front end (was {end} 40, is {end} 80)" in said
+    write(dumps[1], '{"digest": "2"}\n')
+    assert "another development set (was " in encrl(recipe, *STATS)[0]
+
+
 def test_interrupted_statistics_are_not_taken_for_finished(recipe):
     assert not is_finished(recipe)
     write(recipe / "reference.yaml", CONFIG.replace("40", "80"))

@@ -379,16 +379,38 @@ check_tokens() {
 }
 if wanted 3 || wanted 4 || wanted 5 || wanted 6 || wanted 8; then check_tokens; fi
 
-stats_request() {  # what the statistics depend on, as one word
+front_end_of() {  # front_end_of KEYS: what the reference's configuration says of it
+    awk -v keys="^($1):" '
+        /^[^ #]/ { kept = $0 ~ keys }
+        { sub(/ *#.*/, "") }
+        kept && NF' "${reference_config}"
+}
+stats_request() {  # what the statistics depend on, an input a line
+    echo "training set: $(sha256 < "${dump}/${dump_train}/done.json")"
+    echo "development set: $(sha256 < "${dump}/${valid_set}/done.json")"
+    echo "features: ${feats_type} ${reference:+of an imported reference}"
+    # Of an imported reference its own normalisation is used.
+    [ -n "${reference}" ] || echo "front end: $(front_end_of \
+        "(frontend|preprocessor)(_conf)?|speech_volume_normalize" | xargs)"
+}
+earlier_stats_request() {  # the same as earlier versions wrote it down, as one word
     {
         cat "${dump}/${dump_train}/done.json" "${dump}/${valid_set}/done.json"
         echo "${feats_type} ${reference:+imported}"
-        # Of an imported reference its own normalisation is used.
-        [ -n "${reference}" ] || awk '
-            /^[^ #]/ { kept = /^(frontend|preprocessor)(_conf)?:|^speech_volume_norm/ }
-            { sub(/ *#.*/, "") }
-            kept && NF' "${reference_config}"
+        [ -n "${reference}" ] || front_end_of "frontend(_conf)?"
     } | sha256
+}
+why_stats() {  # the first input that is another one
+    local line name old
+    [ -n "${kept}" ] || { echo "there are none"; return; }
+    while IFS= read -r line; do
+        if grep -qxF "${line}" <<< "${kept}"; then continue; fi
+        name=${line%%: *}
+        old=$(sed -n "s/^${name}: //p" <<< "${kept}")
+        echo "another ${name} (was ${old:-not noted}, is ${line#*: })"
+        return
+    done <<< "${request}"
+    echo "another reference"
 }
 if wanted 3; then
     log "Stage 3: statistics"
@@ -397,11 +419,13 @@ if wanted 3; then
     set_feature_opts
     request=$(stats_request)
     kept=$(cat "${stats}/.done" 2> /dev/null || true)
-    # An empty one is of a version that wrote no more down.
-    if [ "${kept}" = "${request}" ] || { [ -z "${kept}" ] \
+    # An empty one, and one word, are of versions that wrote no more down.
+    if [ "${kept}" = "${request}" ] || [ "${kept}" = "$(earlier_stats_request)" ] \
+        || { [ -z "${kept}" ] \
         && [ "${stats}/.done" -nt "${dump}/${dump_train}/done.json" ]; }; then
         log "${stats} is finished already"
     else
+        log "${stats} is made: $(why_stats)"
         rm -f "${stats}/.done"
         if [ -n "${reference}" ]; then
             # The reference's normalisation is used; only the lengths are needed.
