@@ -227,9 +227,9 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     together = args.finetune == "together" and nested
     finetuned = [(n, epochs) for n in ([layers] if together else nested)]
     finetuned += [(n, epochs) for n in args.alone]
-    finetuned += args.finetune_alone
     if not epochs:  # the models are cut out of what stage 5 trained
         finetuned = []
+    finetuned += args.finetune_alone
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
         reference=of(big, depth),

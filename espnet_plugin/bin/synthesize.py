@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--wav_dir", type=Path, default=Path("data/wav"), help="folder for the audio"
     )
-    for subset, number in ("train", 1000), ("dev", 60), ("test", 120):
+    for subset, number in ("train", 1000), ("dev", 150), ("test", 400):
         parser.add_argument(
             f"--{subset}_utterances", type=whole(1), default=number, help=f"in {subset}"
         )

@@ -99,6 +99,31 @@ def test_a_size_is_trained_by_itself_beside_the_others(copy):
     assert "epoch started" not in again.stderr
 
 
+def test_one_size_is_trained_further_and_the_others_are_cut_out(copy):
+    options = ["--stage", "5", "--stop_stage", "6", "--tag", "further"]
+    options += ["--family", "nested", "--student_init", "first", "--encrl_epochs", "1"]
+    options += ["--freeze", "encoder.embed", "--finetune_epochs", "0"]
+    run(copy, *options, "--finetune_alone", "1:2")
+    encrl = torch.load(
+        copy / "exp/encrl_further_s1/valid.loss.ave.pth", weights_only=True
+    )
+    two, one = (copy / f"exp/asr_further_s1_{size}l" for size in (2, 1))
+    cut = torch.load(two / "model.pth", weights_only=True)
+    assert all(torch.equal(cut[name], encrl[name]) for name in cut)
+    start, end = (
+        torch.load(path, weights_only=True)
+        for path in (one / "init/model.pth", one / "valid.cer_ctc.ave.pth")
+    )
+    assert all(torch.equal(start[name], encrl[name]) for name in start)
+    # Nothing of it is frozen.
+    assert not any(torch.equal(start[n], end[n]) for n in end if ".embed.conv" in n)
+    epochs = [
+        json.loads((folder / "cost.json").read_text())["epochs"]
+        for folder in (two, one)
+    ]
+    assert epochs == [0, 2]
+
+
 def test_a_family_is_fine_tuned_in_one_training(copy):
     options = ["--stage", "5", "--stop_stage", "7", "--tag", "one"]
     options += ["--family", "nested", "--finetune", "together"]

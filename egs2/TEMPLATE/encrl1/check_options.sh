@@ -116,11 +116,13 @@ check_finetune() {
         || die "--finetune together: smaller models are the first layers, so --family" \
             "nested or first, not ${family}"
     [ -z "${finetune_alone}" ] || [ "${finetune}" = together ] \
-        || die "--finetune_alone ${finetune_alone}: goes with --finetune together"
+        || [ "${finetune_epochs}" = 0 ] \
+        || die "--finetune_alone ${finetune_alone}: goes with --finetune together, or" \
+            "with --finetune_epochs 0"
     [[ ${finetune_alone} =~ ^([0-9]+:[0-9]+ *)*$ ]] \
         || die "--finetune_alone ${finetune_alone}: SIZE:EPOCHS, e.g. \"4:1 2:2\""
     wanted 6 || return 0
-    [ "${finetune_epochs}" = 0 ] || is_file finetune_config
+    [ "${finetune_epochs}" = 0 ] && [ -z "${finetune_alone}" ] || is_file finetune_config
     local one
     for one in ${finetune_alone}; do
         [[ " ${sizes} " == *" ${one%:*} "* && ${one#*:} != 0 ]] || die \

@@ -84,6 +84,9 @@ train_jobs=1                          # Trainings of stage 5 side by side.
 finetune=each                         # together: stage 6 trains all sizes of a nested
                                       # family in the same step as well, and then
 finetune_alone=                       # these by themselves, SIZE:EPOCHS, e.g. "2:2".
+                                      # With --finetune_epochs 0 only these are trained
+                                      # in stage 6, and alone_freeze says what of them is
+                                      # not.
 encrl_config=conf/train_encrl.yaml
 finetune_config=conf/finetune_ctc.yaml
 teacher_cache=                        # Folder for the reference's outputs, computed once
@@ -514,13 +517,30 @@ fi
 if wanted 6; then
     log "Stage 6: CTC fine-tuning of ${sizes} layers"
     need "${stats}/train/speech_shape" 3
+    fine_tune() {  # fine_tune KIND SIZES EPOCHS FREEZE [more options]: of the run in hand
+        # shellcheck disable=SC2086
+        train "finetune_${2// /_}" ${python} -m espnet_plugin.bin.train_models \
+            --kind "$1" "${run[@]}" --sizes $2 "${@:5}" \
+            --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
+            ${3:+--max_epoch $3} "${data_opts[@]}" "${shape_opts[@]}" \
+            ${4:+--freeze_param $4} ${finetune_args}
+    }
     of_one_run() {  # of_one_run FOLDER CUT SIZES FREEZE KIND: models of a training of stage 5
-        local run=(--encrl_dir "$1" --family "$2") these
+        local run=(--encrl_dir "$1" --family "$2") these one n
         need "$1/done.json" 5
         if [ "${finetune_epochs}" = 0 ]; then
+            local cut=()
+            for n in $3; do
+                [[ " ${finetune_alone}" == *" ${n}:"* ]] || cut+=("${n}")
+            done
             # shellcheck disable=SC2086
-            submit "${train_cmd}" direct ${python} -m espnet_plugin.bin.train_models \
-                --kind direct "${run[@]}" --sizes $3 --output "${student_exp}" --method encrl
+            [ "${#cut[@]}" -eq 0 ] || submit "${train_cmd}" direct ${python} -m \
+                espnet_plugin.bin.train_models --kind direct "${run[@]}" \
+                --sizes "${cut[@]}" --output "${student_exp}" --method encrl
+            for one in ${finetune_alone}; do
+                [[ " $3 " != *" ${one%:*} "* ]] || fine_tune finetune "${one%:*}" \
+                    "${one#*:}" "${alone_freeze}"
+            done
         else
             # In one process, but on several nodes: the launcher makes one meeting a start.
             local in_process=("$3")
@@ -532,14 +552,8 @@ if wanted 6; then
                 for one in ${finetune_alone}; do
                     [[ " ${these} " != *" ${one%:*} "* ]] || further+=("${one}")
                 done
-                # shellcheck disable=SC2086
-                train "finetune_${these// /_}" ${python} -m espnet_plugin.bin.train_models \
-                    --kind "$5" "${run[@]}" --sizes ${these} \
-                    ${further:+--alone "${further[@]}"} \
-                    --output "${student_exp}" --seed "${seed}" --config "${finetune_config}" \
-                    ${finetune_epochs:+--max_epoch ${finetune_epochs}} \
-                    "${data_opts[@]}" "${shape_opts[@]}" \
-                    ${4:+--freeze_param $4} ${finetune_args}
+                fine_tune "$5" "${these}" "${finetune_epochs}" "$4" \
+                    ${further:+--alone "${further[@]}"}
             done
         fi
         if ${direct}; then

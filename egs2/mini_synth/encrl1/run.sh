@@ -11,12 +11,12 @@ set -euo pipefail
     --encrl_config conf/demo_encrl.yaml \
     --finetune_config conf/demo_finetune.yaml \
     --baseline_training conf/demo_scratch.yaml \
-    --sizes "3 2 1" \
-    --student_init spaced \
+    --sizes "4 3 2" \
+    --student_init first \
     --family nested \
     --freeze encoder.embed \
-    --finetune together \
-    --finetune_alone 1:3 \
+    --finetune_epochs 0 \
+    --teacher_cache exp/teacher_cache \
     --results exp/RESULTS.md \
     --results_json exp/results.json \
     "$@"

@@ -94,7 +94,7 @@ def plan(subset: str, number: int, seed: int) -> list[Utterance]:
                 text=grammar.sentence(choose),
                 words_per_minute=speaker.words_per_minute + choose.randint(-12, 12),
                 pitch=speaker.pitch + choose.randint(-10, 10),
-                snr_db=choose.uniform(5.0, 25.0),
+                snr_db=choose.uniform(10.0, 30.0),
                 silence_s=(choose.uniform(0.1, 0.3), choose.uniform(0.1, 0.3)),
                 level_db=choose.uniform(-30.0, -22.0),
                 seed=choose.randrange(2**31),
