@@ -97,3 +97,14 @@ def test_imports_of_the_preparations_are_quick():
         "sys.exit('espnet2.tasks' in sys.modules or 'torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_every_recipe_has_its_own_settings_and_can_run_jobs():
+    for folder in ROOT.glob("egs2/*/*1"):
+        if folder.parent.name == "TEMPLATE":
+            continue
+        for name in ("cmd.sh", "db.sh"):
+            # A link would let who edits it edit the settings of every recipe.
+            assert not (folder / name).is_symlink(), folder / name
+        if folder.name == "encrl1":
+            assert (folder / "jobs.sh").resolve().is_file(), folder
