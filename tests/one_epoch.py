@@ -8,7 +8,7 @@ from espnet2.train.reporter import Reporter
 from espnet_plugin.tasks.trainer import CostTrainer
 
 
-def train_epoch(model, batches, args, distributed=None, epoch=1):
+def train_epoch(model, batches, args, distributed=None, epoch=1, options=None):
     """Train on pairs of names and batch, by plain gradient descent."""
     reporter = Reporter()
     reporter.set_epoch(epoch)
@@ -21,7 +21,7 @@ def train_epoch(model, batches, args, distributed=None, epoch=1):
             scaler=None,
             reporter=observed,
             summary_writer=None,
-            options=CostTrainer.build_options(args),
+            options=options or CostTrainer.build_options(args),
             distributed_option=distributed or DistributedOption(),
         )
 

@@ -13,6 +13,7 @@ __all__ = ["MOST_SEED", "number", "text", "whole"]
 MOST_SEED = 2**32 - 1
 # Far above any sensible one, and far below what overflows.
 _MOST = 10**9
+_MOST_NUMBER = 1e30  # operations a second are large
 _LONGEST = 200
 
 
@@ -35,7 +36,7 @@ def whole(least: int, most: int = _MOST) -> Callable[[str], int]:
 
 
 def number(
-    least: float, most: float = math.inf, above: bool = False
+    least: float, most: float = _MOST_NUMBER, above: bool = False
 ) -> Callable[[str], float]:
     """Return the type of finite numbers from (or ``above``) ``least`` to ``most``."""
 
@@ -46,7 +47,7 @@ def number(
             value = math.nan
         low = value > least if above else value >= least
         if not (low and value <= most and math.isfinite(value)):
-            end = "" if most == math.inf else f" to {most:g}"
+            end = "" if most == _MOST_NUMBER else f" to {most:g}"
             raise argparse.ArgumentTypeError(
                 f"{_short(given)}: a number {'above' if above else 'from'} {least:g}"
                 f"{end}"

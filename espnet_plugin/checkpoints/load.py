@@ -95,10 +95,18 @@ def find_file(
 
     Returns:
         The path or ``None``, and all that were tried. A file of that name beside the
-        configuration is the last one tried, for folders that were moved.
+        configuration is the last one tried, for folders that were moved, and before it,
+        without ``roots``, one in a folder beside the experiment's, for a folder of all
+        experiments that has another name now.
     """
     path = Path(value)
     folder = Path(config_file).parent
+    beside = []
+    if roots is None:
+        above = folder.absolute().parent
+        parts = path.parts
+        # exp/asr_stats/train/feats_stats.npz: asr_stats/train/feats_stats.npz there.
+        beside = [above.joinpath(*parts[n:]) for n in range(1, max(2, len(parts) - 2))]
     if path.is_absolute():
         tried = [path]
     else:
@@ -106,7 +114,7 @@ def find_file(
             absolute = folder.resolve()
             roots = [Path("."), absolute, *list(absolute.parents)[:_PARENTS]]
         tried = [Path(root) / path for root in roots]
-    tried.append(folder / path.name)
+    tried += [*beside, folder / path.name]
     return next((item for item in tried if item.is_file()), None), tried
 
 

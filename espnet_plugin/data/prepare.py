@@ -190,8 +190,12 @@ def format_set(
     if known == stamp:
         logger.info("%s is finished already", target)
         return
-    differing = first_difference(known or {}, stamp)
-    why = "is new" if known is None else f"is written again: another {differing}"
+    if known is None:
+        why = "is new"
+    elif known.get("digest") != stamp["digest"]:
+        why = "is written again: its tables, its options or the tokens are others"
+    else:
+        why = f"is written again: another {first_difference(known, stamp)}"
     logger.info("%s %s", target, why)
     done.unlink(missing_ok=True)
     speeds = options.speeds if training else (1.0,)

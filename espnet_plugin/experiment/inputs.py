@@ -8,8 +8,10 @@ written) is left out.
 
 from typing import Any, Mapping, NamedTuple, Optional
 
-__all__ = ["Difference", "first_difference", "flat"]
+__all__ = ["KIND", "Difference", "first_difference", "flat"]
 
+# The name under which a record says what kind of result it is of.
+KIND = "kind"
 _LONGEST = 60
 
 
@@ -61,7 +63,9 @@ def first_difference(
     if not differing:
         return None
     name = differing[0]
-    return Difference(name, old.get(name), new.get(name), len(differing) - 1)
+    # Of another kind all the rest is another, too.
+    others = 0 if name == KIND else len(differing) - 1
+    return Difference(name, old.get(name), new.get(name), others)
 
 
 def _short(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import yaml
 
 from espnet_plugin.data.content import CACHE, Contents
-from espnet_plugin.experiment.inputs import Difference, first_difference, flat
+from espnet_plugin.experiment.inputs import KIND, Difference, first_difference, flat
 
 __all__ = [
     "JobInputs",
@@ -47,7 +47,6 @@ _APPENDED = (
 )
 # Fields of a request that are read as one.
 _PARTS = ("config", "options")
-_KIND = "kind"
 
 
 class JobInputs(dict):
@@ -147,7 +146,7 @@ def _inputs(
         for name, value in sorted(given.items())
         if name not in NOT_DECISIVE and not _RANKS.match(name)
     }
-    ordered = {_KIND: kind, **data, **own, **rest, **used}
+    ordered = {KIND: kind, **data, **own, **rest, **used}
     named = {name: _named(value, name_of) for name, value in flat(ordered).items()}
     # As it will be read from its file: tuples are lists.
     return JobInputs(json.loads(json.dumps(named, default=str)))
@@ -198,7 +197,7 @@ def digests_file(folder: Path) -> Path:
 def is_same_kind(known: Mapping[str, Any], request: Any) -> bool:
     """Whether a folder's ``request.json`` is of a job of the same kind."""
     if isinstance(known.get("inputs"), Mapping):
-        return known["inputs"].get(_KIND) == type(request).__name__
+        return known["inputs"].get(KIND) == type(request).__name__
     return not set(known) - {item.name for item in fields(request)}
 
 

@@ -12,7 +12,7 @@ from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
-from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.load import find_file, load_asr_model
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE
@@ -262,3 +262,16 @@ def test_our_encoder_is_built_once_it_is_registered(tmp_path, monkeypatch):
     assert DUAL_MODE not in encoder_choices.classes
     model, _ = load_asr_model(tiny.config, tiny.checkpoint)
     assert model.encoder.mode == "full"
+
+
+@pytest.mark.parametrize("folder", ["asr_stats/train", "asr_reference"])
+def test_experiments_may_be_renamed_as_a_whole(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    stats = tmp_path / "moved" / folder / "stats.npz"
+    stats.parent.mkdir(parents=True)
+    stats.touch()
+    config = tmp_path / "moved/asr_x/config.yaml"
+    found, _ = find_file(f"exp/{folder}/stats.npz", config)
+    assert found == stats
+    # An archive's configuration is looked for inside of it only.
+    assert find_file(f"exp/{folder}/stats.npz", config, [tmp_path])[0] is None

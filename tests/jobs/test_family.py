@@ -1,5 +1,6 @@
 """The smaller models of a family: where they come from and what is refused."""
 
+import logging
 import pytest
 import torch
 from noting_trainer import NotingTrainer
@@ -150,7 +151,7 @@ def test_sizes_trained_together_are_the_exits_of_what_was_trained(
 
 @pytest.mark.parametrize("alone", [{}, {2: 1, 1: 1}])
 def test_models_of_another_family_are_not_mixed(
-    tiny_asr_model, tmp_path, trainer, alone
+    tiny_asr_model, tmp_path, trainer, alone, caplog
 ):
     run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
     args = (run, [2, 1], {}, [], f"{tmp_path}/a", 1)
@@ -161,8 +162,15 @@ def test_models_of_another_family_are_not_mixed(
     # Another training of the family: what was cut out of the first does not stay.
     with open(tmp_path / "a_family" / AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="a_[12]l .*another"):
+    caplog.set_level(logging.INFO)
+    if alone:  # it was trained
+        with pytest.raises(UserError, match="a_[12]l .*another"):
+            family.finetune_together(*args, alone=alone)
+    else:  # it cost nothing but the family
         family.finetune_together(*args, alone=alone)
+        for size in (1, 2):
+            said = f"a_{size}l is made again: another encrl_sha256 (was "
+            assert said in caplog.text
     # Another EncRL run: nor does the family.
     with open(run / ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")

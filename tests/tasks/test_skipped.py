@@ -8,18 +8,21 @@ from espnet2.tasks.asr import ASRTask
 from one_epoch import Mean, train_epoch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.trainer import CostTrainer
 
 
 def train(folder, values, use_amp=False, accum_grad=1):
     args = Namespace(**vars(ASRTask.get_parser().parse_args([])))
     args.output_dir, args.use_amp, args.accum_grad = folder, use_amp, accum_grad
     args.ngpu = int(use_amp)  # without one, half precision is left out
+    options = CostTrainer.build_options(args)
+    options.ngpu = 0  # there is none
     model = Mean()
     batches = [
         (["u"], {"speech": torch.full((1, 8), v), "speech_lengths": torch.tensor([8])})
         for v in values
     ]
-    train_epoch(model, batches, args, epoch=3)
+    train_epoch(model, batches, args, epoch=3, options=options)
     return model
 
 

@@ -82,6 +82,8 @@ for option in "$@"; do  # an older name of it
     set -- "$@" "${option}"
 done
 . "${template}/parse_options.sh"
+. "${template}/check_options.sh"
+. "${template}/check_values.sh"
 . "${template}/submit.sh"
 . ./path.sh
 . ./cmd.sh
@@ -93,8 +95,8 @@ log_suffix=_s${seed}
 trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
 log "$0 ${run_args}"
 
-[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] \
-    || die "--stage ${stage} --stop_stage ${stop_stage}: whole numbers from 1 to 10"
+# Where a command leaves the traceback of what nobody foresaw.
+export ESPNET_PLUGIN_LOGS=${expdir}/log
 [[ ${token_type} == char || ${token_type} == bpe ]] \
     || die "--token_type ${token_type}: must be char or bpe"
 for row in ${rows} ${baselines}; do
@@ -102,6 +104,12 @@ for row in ${rows} ${baselines}; do
         "there are $(cd "${row_dir}" && echo *.yaml | sed 's/\.yaml//g')"
 done
 corpus=${corpus:-$(basename "$(dirname "${PWD}")")}
+check_common
+for option in epochs pretrain_epochs; do count "?${option}" 1; done
+sets "?pretrain_set"
+one_of decoding best_path prefix transducer
+[ "${stage}" -gt 1 ] || [ -e local/data.sh ] || die "local/data.sh is missing: write it (it" \
+    "makes Kaldi folders in ${datadir}), or put these there and begin with --stage 2"
 
 dump=${dumpdir}/raw
 dump_train=${train_set}

@@ -1,5 +1,5 @@
-# Sourced by encrl.sh: every option is of the type and in the range that it has to be.
-# Uses its die and wanted. `count OPTION [LEAST [MOST]]` and the like name an option; a
+# Sourced by encrl.sh and dualmode.sh: every option is of the type and in the range that it has to be.
+# Uses their die and wanted, and one_of of check_options.sh. `count OPTION [LEAST [MOST]]` and the like name an option; a
 # question mark before the name lets it be empty.
 
 _given() {  # _given OPTION: sets option and value; fails where there is nothing to check
@@ -59,40 +59,47 @@ folder() {  # a path
         || die "--${option} ${value:0:60}: a path without commas; it does not begin with -"
 }
 
-check_values() {
-    local one option value
+check_common() {  # the options that encrl.sh and dualmode.sh share
+    local one
     count stage 1 10
     count stop_stage 1 10
     [ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} comes after --stop_stage" \
         "${stop_stage}, so nothing would run: give --stop_stage ${stage} or more"
-    for one in nj num_nodes decode_nj num_threads fs nbpe; do count "${one}" 1; done
+    for one in nj decode_nj num_threads fs nbpe; do count "${one}" 1; done
     count ngpu
-    # What the random number generators take.
-    for one in seed reference_seed; do count "${one}" 0 4294967295; done
-    for one in encrl_epochs baseline_epochs; do count "?${one}" 1; done
-    count "?finetune_epochs"
+    count seed 0 4294967295  # what the random number generators take
     number min_wav_duration
     number max_wav_duration "${min_wav_duration}" above 30
-    number "?baseline_lr" 0 above 0.001
-    number "?corpus_hours" 0 above 100
     for one in ${speed_perturb_factors}; do
-        value=${one}
-        [[ ${value} =~ ^[0-9]*\.?[0-9]+$ ]] && awk -v v="${value}" \
+        [[ ${one} =~ ^[0-9]*\.?[0-9]+$ ]] && awk -v v="${one}" \
             'BEGIN { exit !(v >= 0.1 && v <= 10) }' \
             || die "--speed_perturb_factors ${speed_perturb_factors}: ${one} must be a" \
                 "number from 0.1 to 10, e.g. \"0.9 1.0 1.1\""
     done
-    name tag
     sets train_set one
     sets valid_set one
-    for one in "?test_sets" "?unlabelled_sets"; do sets "${one}"; done
-    for one in corpus "?variant"; do words "${one}"; done
-    for one in datadir dumpdir expdir results results_json "?plot_dir" "?teacher_cache" \
-        baseline_dir reference_exp; do
+    sets "?test_sets"
+    words corpus
+    for one in datadir dumpdir expdir results results_json "?plot_dir"; do
         folder "${one}"
     done
     one_of bad_utterances error drop
     [ -n "${python}" ] || die "--python '': the command that runs Python, e.g. python3"
+}
+
+check_values() {  # those of encrl.sh
+    local one
+    check_common
+    count num_nodes 1
+    count reference_seed 0 4294967295
+    for one in encrl_epochs baseline_epochs; do count "?${one}" 1; done
+    count "?finetune_epochs"
+    number "?baseline_lr" 0 above 0.001
+    number "?corpus_hours" 0 above 100
+    name tag
+    sets "?unlabelled_sets"
+    words "?variant"
+    for one in "?teacher_cache" baseline_dir reference_exp; do folder "${one}"; done
     [ -n "${freeze}" ] || return 0
     [[ ${freeze} =~ ^[A-Za-z0-9._\ ]+$ ]] || die "--freeze ${freeze}: names of modules," \
         "e.g. encoder.embed"
