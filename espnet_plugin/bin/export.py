@@ -62,6 +62,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="threads of onnxruntime while the export is checked",
     )
     add(
+        "--measure",
+        action="store_true",
+        help="also measure real-time factors, memory and time to the first word of the "
+        "written files, for the report; nothing else should run meanwhile",
+    )
+    add(
         "--chunk_frames",
         type=int,
         help="encoder frames a chunk of a streaming model; default: the model's own",

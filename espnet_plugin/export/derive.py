@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.exported import MEASURED
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
 from espnet_plugin.export.int8 import make_int8
+from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.run_check import check_runner
-from espnet_plugin.export.runtime import OnnxModel, check_packages
+from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
 from espnet_plugin.export.targets import Target, onnx_target
+from espnet_plugin.export.timing.measure import measure_file
 from espnet_plugin.export.verify import (
     check_dev,
     check_file,
@@ -52,6 +56,7 @@ class ExportOptions:
         int8: Also quantise.
         max_wer_loss: Points of word error rate that this may cost.
         num_threads: Threads of onnxruntime while the export is tried.
+        measure: Measure time and memory of the written files.
     """
 
     target: str = "onnx"
@@ -64,6 +69,7 @@ class ExportOptions:
     int8: bool = False
     max_wer_loss: float = 0.5
     num_threads: int = 1
+    measure: bool = False
 
     def __post_init__(self):
         if self.target not in TARGETS:
@@ -100,7 +106,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
     started = time.monotonic()
     source = load_source(experiment, options.model_file, options.fbank_rate)
     target = _target(source, options)
-    folder = options.output_dir or experiment / "export" / options.target
+    folder = options.output_dir or Experiment(experiment).exports / options.target
     check_target(folder, source.facts, target.name)
     dev = _read_dev(source, options)
     with whole_folder(folder) as new:
@@ -145,13 +151,15 @@ def _fill(
     log_parity(parity)
     verified: dict[str, Any] = {"parity": asdict(parity)}
     expected: dict[str, Mapping[str, str]] = {}
-    measured = None
+    texts: dict[str, Mapping[str, str]] = {}
+    quantised = None
     if dev is not None:
-        compared, expected[MODEL] = check_dev(source, port, model, dev)
+        compared, expected[MODEL], texts[MODEL] = check_dev(source, port, model, dev)
         log_dev(compared)
         verified["dev"] = asdict(compared)
         if options.int8:
-            measured = _quantise(new, source, port, dev, options, expected)
+            quantised = _quantise(new, source, port, dev, options, expected)
+            texts.update({k: v for k, v in expected.items() if k != MODEL})
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     shutil.copy(target.runner, new / target.runner.name)
     more = {
@@ -161,7 +169,7 @@ def _fill(
     }
 
     def write_meta() -> dict[str, Any]:
-        meta = describe(facts, target.name, port, verified, measured, more)
+        meta = describe(facts, target.name, port, verified, quantised, more)
         write_json(new / META, meta)
         return meta
 
@@ -169,11 +177,36 @@ def _fill(
     write_meta()
     if dev is not None:
         ran = [
-            check_runner(source, target, new, dev, file, texts)
-            for file, texts in expected.items()
+            check_runner(source, target, new, dev, file, said)
+            for file, said in expected.items()
         ]
         verified["runner"] = [asdict(one) for one in ran if one is not None]
+    more[MEASURED] = _measured(new, source, target, dev, texts, options)
     write_text(new / "README.md", model_card(write_meta(), target.run))
+
+
+def _measured(
+    new: Path,
+    source: Source,
+    target: Target,
+    dev: Optional[DevSet],
+    texts: Mapping[str, Mapping[str, str]],
+    options: ExportOptions,
+) -> dict[str, Any]:
+    """Return the figures of every model file of the folder."""
+    work = None
+    if options.measure and is_installed(target.needs):
+        script = new / target.runner.name
+        said = texts.get(MODEL, {})
+        threads = options.num_threads
+        work = workload(source, target.port, script, dev, said, threads)
+    found = {}
+    for name in (MODEL, INT8):
+        if (new / name).is_file():
+            timed = None if work is None else measure_file(name, work)
+            one = exported_file([new / name], dev, texts.get(name), timed)
+            found[name] = one.to_json()
+    return found
 
 
 def _quantise(

@@ -6,8 +6,10 @@ from typing import Any, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DECODE_PREFIX
+from espnet_plugin.experiment.exported import ExportedFile, read_exports
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.files import file_checksum
 from espnet_plugin.results.espnet_folder import (
     ScoredSets,
     choose_decoding,
@@ -222,6 +224,7 @@ def _with_measured(
     more.update({key: cost.get(name) for key, name in file_values("cost").items()})
     return replace(
         row,
+        exports=_exports(row, experiment),
         size=Size(row.size.params, measured["params_nonzero"], measured["file_bytes"]),
         running=Running(
             encoder_rtf=rtf.get("encoder_rtf"),
@@ -235,6 +238,14 @@ def _with_measured(
         missing=tuple(missing),
         more=more,
     )
+
+
+def _exports(row: Row, experiment: Experiment) -> tuple[ExportedFile, ...]:
+    """Read what was measured on exports of the row's checkpoint."""
+    checkpoint = experiment.folder / (row.identity.checkpoint or "")
+    if not experiment.exports.is_dir() or not checkpoint.is_file():
+        return ()
+    return read_exports(experiment.exports, file_checksum(checkpoint))
 
 
 def _no_score(wanted: str, scores: ScoredSets, missing: list[str]) -> dict[str, Any]:

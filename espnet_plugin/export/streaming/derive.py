@@ -10,6 +10,7 @@ from typing import Any, Mapping, Optional
 import torch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.folder import META, check_target, whole_folder
 from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.runtime import check_packages
@@ -69,7 +70,7 @@ def export_streaming(
     check_packages("onnx", "onnxruntime")
     started = time.monotonic()
     source = load_streaming_source(experiment, model_file, fbank_rate, chunk_frames)
-    folder = output_dir or experiment / "export" / target
+    folder = output_dir or Experiment(experiment).exports / target
     check_target(folder, source.facts, target)
     if target == "onnx" and calibration is not None:
         raise UserError(
