@@ -7,6 +7,7 @@ from typing import Mapping
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.target_names import TARGETS
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,8 +27,8 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--target",
         default="onnx",
-        choices=["onnx", "sherpa-onnx"],
-        help="onnx: for any program with onnxruntime; sherpa-onnx: for its programs",
+        choices=list(TARGETS),
+        help="; ".join(f"{name}: {use}" for name, use in TARGETS.items()),
     )
     add(
         "--output_dir",

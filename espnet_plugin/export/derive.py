@@ -21,6 +21,7 @@ from espnet_plugin.export.run_check import check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
+from espnet_plugin.export.target_names import TARGETS
 from espnet_plugin.export.targets import Target, onnx_target
 from espnet_plugin.export.timing.measure import measure_file
 from espnet_plugin.export.verify import (
@@ -33,9 +34,8 @@ from espnet_plugin.export.verify import (
 from espnet_plugin.export.write import write_model
 from espnet_plugin.files import write_json, write_lines, write_text
 
-__all__ = ["INT8", "MODEL", "TARGETS", "ExportOptions", "export_model"]
+__all__ = ["INT8", "MODEL", "ExportOptions", "export_model"]
 
-TARGETS = ("onnx", "sherpa-onnx")
 MODEL = "model.onnx"
 INT8 = "model.int8.onnx"
 
@@ -45,7 +45,7 @@ class ExportOptions:
     """How a model is exported.
 
     Attributes:
-        target: One of :data:`TARGETS`.
+        target: One of :data:`~espnet_plugin.export.target_names.TARGETS`.
         output_dir: The folder to write; in the experiment if not given.
         model_file: Name of the checkpoint; the best average if not given.
         features: Leave the front end out of the graph.

@@ -74,7 +74,7 @@ def reference(folder, num_blocks):
         ("--baseline_lr .: a learning rate, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
         (
-            "--export_targets tflite: must be onnx or sherpa-onnx",
+            "--export_targets tflite: must be one of onnx",
             ["--stop_stage", "10", "--export_targets", "onnx tflite"],
         ),
         (
@@ -149,10 +149,14 @@ def test_options_that_are_asked_for(recipe):
 def test_choices_are_those_of_the_python_side(recipe):
     from espnet_plugin.distill.objectives import OBJECTIVES
     from espnet_plugin.distill.students import INITS
+    from espnet_plugin.export.target_names import TARGETS
 
     asked = ["--dry_run", "true", "--objectives", "no"]
     said = encrl(recipe, *asked).stderr.strip().rpartition("must be one of ")[2]
     assert said.split() == list(OBJECTIVES)
+    asked = ["--dry_run", "true", "--stop_stage", "10", "--export_targets", ""]
+    said = encrl(recipe, *asked).stderr.strip().rpartition("name some of ")[2]
+    assert said.split() == list(TARGETS)
     text = (ROOT / "egs2/TEMPLATE/encrl1/check_options.sh").read_text()
     assert f"one_of student_init {' '.join(INITS)}\n" in text
 

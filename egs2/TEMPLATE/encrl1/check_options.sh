@@ -126,13 +126,14 @@ check_baselines() {
 }
 
 check_export() {
-    local one
-    [ -n "${export_targets}" ] || die "--export_targets '': name onnx, sherpa-onnx or both"
+    # The lines of TARGETS, where they are declared.
+    local one there
+    there=$(sed -n 's/^    "\([^"]*\)": ".*/\1/p' \
+        "${template}"/../../../espnet_plugin/export/target_names.py | xargs)
+    [ -n "${export_targets}" ] || die "--export_targets '': name some of ${there}"
     for one in ${export_targets}; do
-        case ${one} in
-            onnx | sherpa-onnx) ;;
-            *) die "--export_targets ${one}: must be onnx or sherpa-onnx" ;;
-        esac
+        [[ " ${there} " == *" ${one} "* ]] \
+            || die "--export_targets ${one}: must be one of ${there}"
     done
     for one in ${export_models}; do
         [ -f "${one}/config.yaml" ] \

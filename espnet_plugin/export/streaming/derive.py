@@ -24,13 +24,13 @@ from espnet_plugin.export.streaming.source import (
     load_streaming_source,
 )
 from espnet_plugin.export.streaming.verify import check_stream
+from espnet_plugin.export.target_names import STREAMING_TARGETS
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.export.write import write_graph
 from espnet_plugin.files import write_json, write_lines, write_text
 
 __all__ = ["CHUNK", "FRONT_END", "export_streaming"]
 
-_TARGETS = ("onnx", "sherpa-onnx")
 CHUNK = "chunk.onnx"
 FRONT_END = "front_end.onnx"
 _RUNNER = Path(__file__).with_name("recognise.py")
@@ -49,7 +49,7 @@ def export_streaming(
 
     Args:
         experiment: Folder of what was cut out for the device, or of a supernet.
-        target: ``onnx`` or ``sherpa-onnx``.
+        target: One of ``STREAMING_TARGETS``.
         output_dir: The folder to write; ``export/TARGET`` in the experiment if not
             given.
         model_file: Name of the checkpoint; that of ``bin/recognise`` if not given.
@@ -65,8 +65,11 @@ def export_streaming(
     Raises:
         UserError: If the model cannot be exported, or the export is not the model.
     """
-    if target not in _TARGETS:
-        raise UserError(f"--target {target}: must be one of {', '.join(_TARGETS)}")
+    if target not in STREAMING_TARGETS:
+        raise UserError(
+            f"--target {target}: must be one of {', '.join(STREAMING_TARGETS)} for the "
+            f"streaming model {experiment}"
+        )
     check_packages("onnx", "onnxruntime")
     started = time.monotonic()
     source = load_streaming_source(experiment, model_file, fbank_rate, chunk_frames)
