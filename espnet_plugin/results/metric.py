@@ -8,14 +8,14 @@ import numpy as np
 from espnet_plugin.results.cell_text import Writer
 
 __all__ = [
-    *("COST", "DEVICE", "DUAL", "FAMILY", "QUALITY", "TIME"),
+    *("CONFIDENCE", "COST", "DEVICE", "DUAL", "FAMILY", "QUALITY", "TIME"),
     *("Column", "FileValue", "Metric"),
     *("PooledInterval", "mean_if_all_known", "sum_if_known"),
 ]
 
 # The tables that columns may stand in.
 QUALITY, COST, FAMILY, DUAL = "quality", "cost", "family", "dual"
-DEVICE = "device"
+CONFIDENCE, DEVICE = "confidence", "device"
 # The unit of a column of times: minutes or hours, whichever suits the whole table.
 TIME = "time"
 
@@ -41,7 +41,8 @@ class FileValue:
     """A figure of an experiment folder's file that no field of `Row` holds.
 
     Attributes:
-        file: ``rtf`` or ``cost``: which of rtf.json and cost.json.
+        file: ``rtf``, ``cost`` or ``confidence``: which of rtf.json, cost.json and
+            confidence.json. Few models have the last: their rows alone have its keys.
         key: Its key there.
     """
 

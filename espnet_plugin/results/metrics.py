@@ -32,6 +32,7 @@ from espnet_plugin.results.cell_text import (
     significant,
 )
 from espnet_plugin.results.metric import (
+    CONFIDENCE,
     COST,
     DEVICE,
     DUAL,
@@ -148,6 +149,29 @@ METRICS: tuple[Metric, ...] = (
             Memory: 10^6 bytes that a forward pass takes on top of the loaded
             model."""),
     )),
+    Metric("dev_ece", FileValue("confidence", "ece_before"), aggregated=False, columns=(
+        Column(CONFIDENCE, "dev ECE", figure(fixed(3)), note="""
+            ECE: expected calibration error, the mean distance between the confidence of
+            words and the share of them that is right, in ten bins; 0 is perfect."""),
+    )),
+    Metric("dev_ece_after", FileValue("confidence", "ece_after"), aggregated=False,
+           columns=(Column(CONFIDENCE, "calibrated", figure(fixed(3)), note="""
+            Calibrated: with the temperature fitted on dev; on dev itself cross-fitted,
+            each half with that of the other."""),)),
+    Metric("test_ece", FileValue("confidence", "test_ece_before"), aggregated=False,
+           columns=(Column(CONFIDENCE, "test ECE", figure(fixed(3)), 1.0, True),)),
+    Metric("test_ece_after", FileValue("confidence", "test_ece_after"),
+           aggregated=False,
+           columns=(
+        Column(CONFIDENCE, "test calibrated", figure(fixed(3)), 1.0, True),
+    )),
+    Metric("confidence_temperature", FileValue("confidence", "temperature"),
+           aggregated=False, columns=(
+        Column(CONFIDENCE, "temperature", figure(fixed(2)), note="""
+            Temperature: above 1, the model was too sure."""),
+    )),
+    Metric("confidence_words", FileValue("confidence", "words"), aggregated=False,
+           columns=(Column(CONFIDENCE, "dev words", figure(fixed(0))),)),
     Metric("export_bytes", "export.file_bytes", aggregated=False, columns=(
         Column(DEVICE, "file (MB)", figure(fixed(2)), _MEGA),
     )),

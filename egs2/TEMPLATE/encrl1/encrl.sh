@@ -516,7 +516,7 @@ if wanted 10; then
     for target in ${export_targets}; do
         # shellcheck disable=SC2086
         ${python} -m espnet_plugin.bin.export "${models[@]}" ${export_models} \
-            --target "${target}" "${export_dev[@]}" "${more_export_opts[@]}"
+            --target "${target}" --measure "${export_dev[@]}" "${more_export_opts[@]}"
     done
 fi
 log "Done"
