@@ -13,7 +13,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
-from espnet_plugin.export.int8 import make_int8
+from espnet_plugin.export.int8 import log_int8, make_int8
 from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
@@ -24,6 +24,7 @@ from espnet_plugin.export.source import Source, load_source
 from espnet_plugin.export.target_names import TARGETS
 from espnet_plugin.export.targets import Target, onnx_target
 from espnet_plugin.export.timing.measure import measure_file
+from espnet_plugin.export.trial import TrialOptions
 from espnet_plugin.export.verify import (
     check_dev,
     check_file,
@@ -41,8 +42,8 @@ INT8 = "model.int8.onnx"
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """How a model is exported.
+class ExportOptions(TrialOptions):
+    """How a model is exported, and how that is tried.
 
     Attributes:
         target: One of :data:`~espnet_plugin.export.target_names.TARGETS`.
@@ -51,12 +52,6 @@ class ExportOptions:
         features: Leave the front end out of the graph.
         fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
             banks.
-        dev: A Kaldi data folder to try the export on.
-        dev_utterances: Utterances of it that are tried, at most.
-        int8: Also quantise.
-        max_wer_loss: Points of word error rate that this may cost.
-        num_threads: Threads of onnxruntime while the export is tried.
-        measure: Measure time and memory of the written files.
     """
 
     target: str = "onnx"
@@ -64,29 +59,15 @@ class ExportOptions:
     model_file: Optional[str] = None
     features: bool = False
     fbank_rate: Optional[int] = None
-    dev: Optional[Path] = None
-    dev_utterances: int = 200
-    int8: bool = False
-    max_wer_loss: float = 0.5
-    num_threads: int = 1
-    measure: bool = False
 
     def __post_init__(self):
+        super().__post_init__()
         if self.target not in TARGETS:
             raise UserError(
                 f"--target {self.target}: must be one of {', '.join(TARGETS)}"
             )
         if self.features and self.target != "onnx":
             raise UserError(f"--features: {self.target} takes audio; use --target onnx")
-        if self.int8 and self.dev is None:
-            raise UserError(
-                "--int8 needs --dev: what it costs has to be measured, e.g. --dev "
-                "data/dev"
-            )
-        if not 0 <= self.max_wer_loss:
-            raise UserError(f"--max_wer_loss {self.max_wer_loss}: must not be negative")
-        if self.num_threads < 1:
-            raise UserError(f"--num_threads {self.num_threads}: must be at least 1")
 
 
 def export_model(experiment: Path, options: ExportOptions) -> Path:
@@ -227,16 +208,8 @@ def _quantise(
         options.max_wer_loss,
         options.num_threads,
     )
+    log_int8(INT8, result)
     if result.accepted:
         check_file(new / INT8, [new])
         expected[INT8] = texts
-        logging.info(
-            "%s: word error rate %.2f %% (32 bits: %.2f %%), %d products quantised",
-            INT8,
-            result.wer_int8,
-            result.wer_fp32,
-            result.products,
-        )
-    else:
-        logging.warning("%s is not written: %s", INT8, result.reason)
     return asdict(result)

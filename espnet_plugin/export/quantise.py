@@ -14,7 +14,8 @@ def products_of(path: Path) -> list[str]:
     import onnx
 
     graph = onnx.load(str(path)).graph
-    constants = {tensor.name for tensor in graph.initializer}
+    # Of two axes: a scale per channel is of a matrix.
+    constants = {t.name for t in graph.initializer if len(t.dims) == 2}
     return [
         node.name
         for node in graph.node
@@ -55,7 +56,7 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
             str(source),
             str(target),
             op_types_to_quantize=["MatMul", "Gemm"],
-            nodes_to_quantize=chosen,
+            nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
             per_channel=True,
             weight_type=QuantType.QInt8,
         )

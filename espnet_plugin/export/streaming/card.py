@@ -2,6 +2,8 @@
 
 from typing import Any, Mapping
 
+from espnet_plugin.export.card import dev_lines, int8_lines
+
 __all__ = ["onnx_card", "sherpa_card"]
 
 
@@ -33,6 +35,12 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
             f"{parity['max_difference']:.1e} at most ({len(parity['lengths'])} "
             f"utterances of 0 to {longest:.1f} s, {parity['frames']} frames, chunk by "
             "chunk), and the same tokens are recognised in all of them",
+            *dev_lines(meta["verified"].get("dev")),
+            *(
+                ["", "## In eight bits", "", *int8_lines(meta["int8"])]
+                if "int8" in meta
+                else []
+            ),
             "",
             "The license of the model is that of its training data and code.",
             "",

@@ -17,7 +17,7 @@ from sherpa_onnx.lib import _sherpa_onnx as sherpa
 HERE = Path(__file__).resolve().parent
 
 
-def recogniser_of(meta, folder, num_threads):
+def recogniser_of(meta, folder, model, num_threads):
     """As OnlineRecognizer.from_wenet_ctc, which cannot set high_freq."""
     kind, features = meta["sherpa"], {}
     if kind["high_freq"]:
@@ -30,7 +30,7 @@ def recogniser_of(meta, folder, num_threads):
         ),
         model_config=sherpa.OnlineModelConfig(
             wenet_ctc=sherpa.OnlineWenetCtcModelConfig(
-                model=str(Path(folder) / "model.onnx"),
+                model=str(Path(folder) / model),
                 chunk_size=meta["streaming"]["chunk_frames"],
                 num_left_chunks=kind["num_left_chunks"],
             ),
@@ -49,10 +49,10 @@ def recogniser_of(meta, folder, num_threads):
 class Recogniser:
     """Samples in, text out; what has come out only grows."""
 
-    def __init__(self, folder=HERE, num_threads=1):
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
         meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
         self.meta, self.rate = meta, meta["sample_rate"]
-        self.recogniser = recogniser_of(meta, folder, num_threads)
+        self.recogniser = recogniser_of(meta, folder, model, num_threads)
         # What does not fill a chunk is never decoded, so silence has to follow.
         self.tail = np.zeros(round(meta["sherpa"]["tail_s"] * self.rate), np.float32)
         self.reset()
@@ -76,11 +76,12 @@ class Recogniser:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
+    parser.add_argument("--model", default="model.onnx")
     parser.add_argument("--block_ms", type=float, default=100.0)
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="tokens and times as well")
     args = parser.parse_args()
-    recogniser = Recogniser(HERE, args.num_threads)
+    recogniser = Recogniser(HERE, args.model, args.num_threads)
     rate = recogniser.rate
     block = max(1, round(rate * args.block_ms / 1000))
     for path in args.files:
