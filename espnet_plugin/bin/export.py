@@ -86,6 +86,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="also measure real-time factors, memory and time to the first word of the "
         "written files, for the report; nothing else should run meanwhile",
     )
+    add("--license", help="license of the reference, for the model card")
     add(
         "--chunk_frames",
         type=int,

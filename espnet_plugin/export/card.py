@@ -2,6 +2,8 @@
 
 from typing import Any, Mapping, Optional
 
+from espnet_plugin.export.card_json import card_lines
+
 __all__ = ["dev_lines", "int8_lines", "model_card"]
 
 
@@ -41,11 +43,9 @@ def model_card(meta: Mapping[str, Any], run: str) -> str:
         "",
         *_checks(meta["verified"]),
     ]
-    if meta.get("warnings"):
-        lines += ["", "## Note", "", *(f"* {item}" for item in meta["warnings"])]
     if "int8" in meta:
         lines += ["", "## In eight bits", "", *int8_lines(meta["int8"])]
-    lines += ["", "The license of the model is that of its training data and code."]
+    lines += ["", *card_lines(meta)]
     return "\n".join(lines) + "\n"
 
 

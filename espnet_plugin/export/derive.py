@@ -11,12 +11,14 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.exported import MEASURED
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
+from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
 from espnet_plugin.export.int8 import log_int8, make_int8
 from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
+from espnet_plugin.export.provenance import MADE, provenance_of
 from espnet_plugin.export.run_check import check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
@@ -145,6 +147,7 @@ def _fill(
     shutil.copy(target.runner, new / target.runner.name)
     more = {
         **target.meta,
+        MADE: provenance_of(experiment, options.license).to_json(),
         "files": file_table(new),
         "warnings": list(target.warnings),
     }
@@ -163,7 +166,9 @@ def _fill(
         ]
         verified["runner"] = [asdict(one) for one in ran if one is not None]
     more[MEASURED] = _measured(new, source, target, dev, texts, options)
-    write_text(new / "README.md", model_card(write_meta(), target.run))
+    meta = write_meta()
+    write_text(new / "README.md", model_card(meta, target.run))
+    write_json(new / CARD, card_json(meta))
 
 
 def _measured(

@@ -11,7 +11,7 @@ __all__ = ["TrialOptions"]
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """What is tried and measured.
+    """What is tried and measured, and said of it.
 
     Attributes:
         dev: A Kaldi data folder to try the export on.
@@ -20,6 +20,7 @@ class TrialOptions:
         max_wer_loss: Points of word error rate that this may cost.
         num_threads: Threads of onnxruntime while the export is tried.
         measure: Measure time and memory of the written files.
+        license: License of the reference, for the model card.
     """
 
     dev: Optional[Path] = None
@@ -28,6 +29,7 @@ class TrialOptions:
     max_wer_loss: float = 0.5
     num_threads: int = 1
     measure: bool = False
+    license: Optional[str] = None
 
     def __post_init__(self):
         if self.int8 and self.dev is None:

@@ -3,6 +3,7 @@
 from typing import Any, Mapping
 
 from espnet_plugin.export.card import dev_lines, int8_lines
+from espnet_plugin.export.card_json import card_lines
 
 __all__ = ["onnx_card", "sherpa_card"]
 
@@ -42,7 +43,7 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
                 else []
             ),
             "",
-            "The license of the model is that of its training data and code.",
+            *card_lines(meta),
             "",
         ]
     )
@@ -112,7 +113,7 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             f"features, {loss['wer_approximate']:.2f} % with these; "
             f"{loss['same_tokens']} utterances with the same tokens.",
         ]
-    lines += ["", "The license of the model is that of its training data and code.", ""]
+    lines += ["", *card_lines(meta), ""]
     return "\n".join(lines)
 
 

@@ -12,13 +12,15 @@ import torch
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.exported import MEASURED
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
 from espnet_plugin.export.int8 import log_int8, pass_gate
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
+from espnet_plugin.export.provenance import MADE, provenance_of
 from espnet_plugin.export.runtime import check_packages, is_installed
-from espnet_plugin.export.streaming.card import onnx_card
+from espnet_plugin.export.streaming.card import onnx_card, sherpa_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.dev import check_stream_dev, stream_trial
@@ -104,7 +106,7 @@ def export_streaming(
             _fill(new, source, experiment, dev, trial)
         else:
             fill_sherpa(new, source, experiment, calibration)
-            _measure_sherpa(new, source, dev, trial)
+            _finish_sherpa(new, source, experiment, dev, trial)
     logging.info("%s, in %.0f s", folder, time.monotonic() - started)
     return folder
 
@@ -136,7 +138,8 @@ def _fill(
         new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(source.facts.tokens))
     )
     shutil.copy(_RUNNER, new / _RUNNER.name)
-    meta = describe_stream(source, "onnx", _streaming(graph), {})
+    made = provenance_of(experiment, trial.license).to_json()
+    meta = describe_stream(source, "onnx", _streaming(graph), {MADE: made})
     meta["framing"] = asdict(framing)
     write_json(new / META, meta)  # the runner reads it
     parity = check_stream(source, new)
@@ -177,19 +180,27 @@ def _fill(
     del meta["files"][META]
     write_json(new / META, meta)
     write_text(new / "README.md", onnx_card(meta))
+    write_json(new / CARD, card_json(meta))
 
 
-def _measure_sherpa(
-    new: Path, source: StreamingSource, dev: Optional[DevSet], trial: TrialOptions
+def _finish_sherpa(
+    new: Path,
+    source: StreamingSource,
+    experiment: Path,
+    dev: Optional[DevSet],
+    trial: TrialOptions,
 ) -> None:
-    """Add the figures of the file to ``meta.json``."""
+    """Add to ``meta.json`` what is measured and how it was made; write the cards."""
     timed = None
     if trial.measure and is_installed("sherpa_onnx"):
         script = new / "run_sherpa.py"
         timed = measure_file(MODEL, _workload(source, script, dev, {}, trial))
     meta = read_json(new / META)
     meta[MEASURED] = {MODEL: exported_file([new / MODEL], timed=timed).to_json()}
+    meta[MADE] = provenance_of(experiment, trial.license).to_json()
     write_json(new / META, meta)
+    write_text(new / "README.md", sherpa_card(meta))
+    write_json(new / CARD, card_json(meta))
 
 
 def _workload(
