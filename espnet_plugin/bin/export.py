@@ -55,6 +55,14 @@ def get_parser() -> argparse.ArgumentParser:
         "into the file",
     )
     add(
+        "--sherpa_kind",
+        default="omnilingual",
+        choices=["omnilingual", "zipformer_ctc"],
+        help="sherpa-onnx's kind of a model for whole utterances: omnilingual takes "
+        "audio and serves every model at 16 kHz; zipformer_ctc computes Kaldi's filter "
+        "banks, for a model trained on those",
+    )
+    add(
         "--mode",
         choices=["full", "streaming"],
         help="of a dual-mode model: full is its dense mode for whole utterances; "

@@ -54,6 +54,7 @@ class ExportOptions(TrialOptions):
         features: Leave the front end out of the graph.
         fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
             banks.
+        sherpa_kind: For target ``sherpa-onnx``, which of its kinds the file is for.
     """
 
     target: str = "onnx"
@@ -61,6 +62,7 @@ class ExportOptions(TrialOptions):
     model_file: Optional[str] = None
     features: bool = False
     fbank_rate: Optional[int] = None
+    sherpa_kind: str = "omnilingual"
 
     def __post_init__(self):
         super().__post_init__()
@@ -70,6 +72,10 @@ class ExportOptions(TrialOptions):
             )
         if self.features and self.target != "onnx":
             raise UserError(f"--features: {self.target} takes audio; use --target onnx")
+        if self.sherpa_kind != "omnilingual" and self.target != "sherpa-onnx":
+            raise UserError(
+                f"--sherpa_kind {self.sherpa_kind}: is for --target sherpa-onnx"
+            )
 
 
 def export_model(experiment: Path, options: ExportOptions) -> Path:
@@ -101,7 +107,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
 def _target(source: Source, options: ExportOptions) -> Target:
     if options.target == "onnx":
         return onnx_target(source, options.features)
-    return sherpa_target(source)
+    return sherpa_target(source, options.sherpa_kind)
 
 
 def _read_dev(source: Source, options: ExportOptions) -> Optional[DevSet]:

@@ -380,6 +380,7 @@ def test_scripts_need_only_what_they_say():
     allowed = {
         "recognise.py": {"numpy", "soundfile", "onnxruntime"},
         "run_sherpa.py": {"numpy", "soundfile", "sherpa_onnx"},
+        "run_sherpa_kaldi.py": {"numpy", "soundfile", "sherpa_onnx.lib"},
     }
     for name, packages in allowed.items():
         tree = ast.parse((RUNNERS / name).read_text())
