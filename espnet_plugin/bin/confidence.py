@@ -6,6 +6,7 @@ Leaves ``confidence.json`` in the experiment folder, which recognise.py then use
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from espnet_plugin.bin.arguments import whole
@@ -26,7 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="with wav.scp and text; not what the model was trained on",
     )
-    add("--test_dir", type=Path, help="another set, on which the result is measured")
+    add(
+        "--test_dir",
+        type=Path,
+        help="another set, on which the result is measured, for the report as well",
+    )
     add("--model_file", help="name of the checkpoint; the best one unless given")
     add("--num_threads", type=whole(1), default=1)
     return parser
@@ -59,6 +64,13 @@ def calibrate(args: argparse.Namespace) -> None:
     if args.test_dir is not None:
         judged = judge_set(model, recogniser, args.test_dir)
         before, after = calibration_errors(judged, found)
+        on_test = replace(
+            found,
+            test_words=judged.num_words,
+            test_ece_before=before,
+            test_ece_after=after,
+        )
+        write_calibration(args.model_dir, on_test)
         print(
             f"{args.test_dir}: {judged.num_words} words, {judged.num_right} right; "
             f"expected calibration error {before:.4f} before, {after:.4f} after"

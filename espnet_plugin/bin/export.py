@@ -1,6 +1,7 @@
 """Stage 10: derive from a trained model the files that a device runs."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Mapping
@@ -10,11 +11,17 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.target_names import TARGETS
 
+# Exit status if an 8-bit file was asked for and lost more than --max_wer_loss allows.
+REJECTED = 3
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__,
+        epilog="exit status: 0: done; 2: a mistake in options, models or data; 3: all "
+        "is written but 8-bit files of --int8 that lost more than --max_wer_loss",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add(
@@ -48,6 +55,20 @@ def get_parser() -> argparse.ArgumentParser:
         help="Hz; the model was trained with --feats_type fbank: put that front end "
         "into the file",
     )
+    add(
+        "--sherpa_kind",
+        default="omnilingual",
+        choices=["omnilingual", "zipformer_ctc"],
+        help="sherpa-onnx's kind of a model for whole utterances: omnilingual takes "
+        "audio and serves every model at 16 kHz; zipformer_ctc computes Kaldi's filter "
+        "banks, for a model trained on those",
+    )
+    add(
+        "--mode",
+        choices=["full", "streaming"],
+        help="of a dual-mode model: full is its dense mode for whole utterances; "
+        "default: streaming, if it has learnt to",
+    )
     add("--dev", type=Path, help="Kaldi data folder to compare texts on, e.g. data/dev")
     add(
         "--dev_utterances",
@@ -55,7 +76,12 @@ def get_parser() -> argparse.ArgumentParser:
         default=200,
         help="utterances of --dev, at most",
     )
-    add("--int8", action="store_true", help="also write model.int8.onnx; needs --dev")
+    add(
+        "--int8",
+        action="store_true",
+        help="also write an 8-bit file, if it is as good on --dev; exit status 3 if it "
+        "is not",
+    )
     add(
         "--max_wer_loss",
         type=number(0),
@@ -68,6 +94,13 @@ def get_parser() -> argparse.ArgumentParser:
         default=1,
         help="threads of onnxruntime while the export is checked",
     )
+    add(
+        "--measure",
+        action="store_true",
+        help="also measure real-time factors, memory and time to the first word of the "
+        "written files, for the report; nothing else should run meanwhile",
+    )
+    add("--license", help="license of the reference, for the model card")
     add(
         "--chunk_frames",
         type=whole(1),
@@ -89,8 +122,11 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def export(args: argparse.Namespace) -> None:
+def export(args: argparse.Namespace) -> list[Path]:
     """Export what is asked for.
+
+    Returns:
+        The folders whose 8-bit file was asked for and is not good enough.
 
     Raises:
         UserError: If options do not fit each other or the models.
@@ -109,8 +145,9 @@ def export(args: argparse.Namespace) -> None:
         )
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.export.derive import ExportOptions, export_model
+    from espnet_plugin.export.folder import rejected_int8
+    from espnet_plugin.export.mode import STREAMING, export_mode
     from espnet_plugin.export.streaming.derive import export_streaming
-    from espnet_plugin.export.streaming.source import is_streaming
     from espnet_plugin.web.exports import Exported
     from espnet_plugin.web.folder import build_page, check_page_folder
 
@@ -118,12 +155,14 @@ def export(args: argparse.Namespace) -> None:
         **{name: getattr(args, name) for name in ExportOptions.__dataclass_fields__}
     )
     streaming = {
-        experiment: is_streaming(experiment) for experiment in args.experiments
+        experiment: export_mode(experiment, args.mode) == STREAMING
+        for experiment in args.experiments
     }
     _check_options(args, streaming)
     if args.web is not None:
         check_page_folder(args.web)
     made = []
+    rejected = []
     for experiment in args.experiments:
         if streaming[experiment]:
             folder = export_streaming(
@@ -134,12 +173,18 @@ def export(args: argparse.Namespace) -> None:
                 args.fbank_rate,
                 args.chunk_frames,
                 args.calibration,
+                options,
             )
         else:
             folder = export_model(experiment, options)
         made.append(Exported(folder, experiment))
+        if rejected_int8(folder):
+            rejected.append(folder)
     if args.web is not None:
         build_page(made, args.web)
+    for folder in rejected:
+        logging.error("%s has no 8-bit file: %s", folder, rejected_int8(folder))
+    return rejected
 
 
 def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> None:
@@ -149,7 +194,7 @@ def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> 
         UserError: Naming the option and the folder.
     """
     wrong = {
-        True: [name for name in ("features", "int8") if getattr(args, name)],
+        True: ["features"] if args.features else [],
         False: [
             name
             for name in ("chunk_frames", "calibration")
@@ -166,9 +211,10 @@ def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> 
 
 
 def main(cmd=None) -> int:
-    """Run the command."""
-    args = get_parser().parse_args(cmd)
-    return run_command(lambda: export(args))
+    """Run the command; status 3: all is written but 8-bit files that lost too much."""
+    args, rejected = get_parser().parse_args(cmd), []
+    status = run_command(lambda: rejected.extend(export(args)))
+    return REJECTED if status == 0 and rejected else status
 
 
 if __name__ == "__main__":

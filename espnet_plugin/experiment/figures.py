@@ -6,16 +6,16 @@ from typing import Any, Mapping, Optional, Type, TypeVar
 
 from espnet_plugin.experiment.records import is_finite, record_from_json
 
-__all__ = ["Cost", "Speed"]
+__all__ = ["Cost", "Figures", "Speed"]
 
-Figures = TypeVar("Figures", bound="_Figures")
+Kind = TypeVar("Kind", bound="Figures")
 
 
-class _Figures:
+class Figures:
     """Numbers that a file may lack; NaN and infinity count as missing."""
 
     @classmethod
-    def from_json(cls: Type[Figures], content: dict[str, Any], path: Path) -> Figures:
+    def from_json(cls: Type[Kind], content: dict[str, Any], path: Path) -> Kind:
         """Read the content of a file, also of an earlier version.
 
         Values that are not finite numbers are taken as missing; ``not_finite`` names
@@ -30,7 +30,7 @@ class _Figures:
 
 
 @dataclass(frozen=True)
-class Cost(_Figures):
+class Cost(Figures):
     """What a training cost, in all; None where it was not recorded.
 
     Attributes:
@@ -63,7 +63,7 @@ class Cost(_Figures):
 
 
 @dataclass(frozen=True)
-class Speed(_Figures):
+class Speed(Figures):
     """What was measured on a finished model; None where it was not.
 
     Attributes:

@@ -28,6 +28,8 @@ _MODEL, _LATEST = "model.pth", "latest.pth"
 _BLOCKS = "model.blocks.pth"
 # Of epochs with final masks only; ESPnet's own average may hold others.
 _FINAL = "valid.cer_final.averaged.pth"
+_EXPORTS = "export"
+_CONFIDENCE = "confidence.json"
 _START, _WORK = "init", "train"
 # What espnet2.bin.pack says of the files in a pack.
 _PACK = "meta.yaml"
@@ -77,6 +79,16 @@ class ExperimentPaths:
     def cost_file(self) -> Path:
         """What the training costs, recorded while it runs."""
         return self.folder / _COST
+
+    @property
+    def exports(self) -> Path:
+        """Where the exports for devices are, a folder a target."""
+        return self.folder / _EXPORTS
+
+    @property
+    def confidence_file(self) -> Path:
+        """How sure the model may be of its words, and how well that was calibrated."""
+        return self.folder / _CONFIDENCE
 
     @property
     def speed_file(self) -> Path:

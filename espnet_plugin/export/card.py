@@ -1,8 +1,10 @@
 """``README.md`` of an export: what it is, how to run it, what was measured."""
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
-__all__ = ["model_card"]
+from espnet_plugin.export.card_json import card_lines
+
+__all__ = ["dev_lines", "int8_lines", "model_card"]
 
 
 def model_card(meta: Mapping[str, Any], run: str) -> str:
@@ -41,11 +43,9 @@ def model_card(meta: Mapping[str, Any], run: str) -> str:
         "",
         *_checks(meta["verified"]),
     ]
-    if meta.get("warnings"):
-        lines += ["", "## Note", "", *(f"* {item}" for item in meta["warnings"])]
     if "int8" in meta:
-        lines += ["", "## In eight bits", "", *_int8(meta["int8"])]
-    lines += ["", "The license of the model is that of its training data and code."]
+        lines += ["", "## In eight bits", "", *int8_lines(meta["int8"])]
+    lines += ["", *card_lines(meta)]
     return "\n".join(lines) + "\n"
 
 
@@ -56,12 +56,7 @@ def _checks(verified: Mapping[str, Any]) -> list[str]:
         f"* log-probabilities differ from ESPnet's by {parity['max_difference']:.1e} "
         f"at most ({lengths} s" + (", and a batch)" if parity["batch_s"] else ")")
     ]
-    dev = verified.get("dev")
-    if dev:
-        lines.append(
-            f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
-            f"{dev['folder']} give the same tokens as ESPnet"
-        )
+    lines += dev_lines(verified.get("dev"))
     for ran in verified.get("runner", ()):
         lines.append(
             f"* {ran['script']} with {ran['model']}: {ran['same_texts']} of "
@@ -70,7 +65,18 @@ def _checks(verified: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _int8(int8: Mapping[str, Any]) -> list[str]:
+def dev_lines(dev: Optional[Mapping[str, Any]]) -> list[str]:
+    """Say in how many utterances the same was recognised."""
+    if not dev:
+        return []
+    return [
+        f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
+        f"{dev['folder']} give the same tokens as ESPnet"
+    ]
+
+
+def int8_lines(int8: Mapping[str, Any]) -> list[str]:
+    """Say what the 8-bit file costs, or why there is none."""
     if not int8["accepted"]:
         return [f"Not written: {int8['reason']}."]
     low, high = int8["ci95"]

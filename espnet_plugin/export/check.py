@@ -6,7 +6,8 @@ from typing import Any, Mapping
 import torch
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.graph.encoder import STRIDES
+from espnet_plugin.export.graph.encoder import STRIDES, encoder_stride
+from espnet_plugin.names import DUAL_MODE
 
 __all__ = ["ENCODERS", "check_config", "check_model"]
 
@@ -37,7 +38,8 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
             "attention decoder is not exported; train with a ctc_weight above 0"
         )
     encoder = config["encoder"]
-    if encoder not in ENCODERS:
+    # Of two modes, the one for whole utterances is exported like the others.
+    if encoder not in (*ENCODERS, DUAL_MODE):
         raise UserError(
             f"{where}: encoder {encoder} cannot be exported; possible are "
             f"{', '.join(ENCODERS)}"
@@ -112,14 +114,14 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
             f"{where}: the CTC layer has {vocabulary} outputs, the token list "
             f"{len(model.token_list)} tokens"
         )
-    if not isinstance(model.encoder.embed, torch.nn.Module) or (
-        type(model.encoder.embed).__name__ not in STRIDES
-    ):
+    try:
+        encoder_stride(model.encoder)
+    except KeyError:
         raise UserError(
             f"{where}: encoder_conf.input_layer makes a "
             f"{type(model.encoder.embed).__name__}, which cannot be exported; "
             f"possible are {', '.join(sorted(STRIDES))}"
-        )
+        ) from None
     for name, module in model.encoder.named_modules():
         if hasattr(module, "extend_pe") and type(module).__name__ not in _POSITIONS:
             raise UserError(

@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.exported import MEASURED
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
+from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
-from espnet_plugin.export.int8 import make_int8
+from espnet_plugin.export.int8 import log_int8, make_int8
+from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
+from espnet_plugin.export.provenance import MADE, provenance_of
 from espnet_plugin.export.run_check import check_runner
-from espnet_plugin.export.runtime import OnnxModel, check_packages
+from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
 from espnet_plugin.export.target_names import TARGETS
 from espnet_plugin.export.targets import Target, onnx_target
+from espnet_plugin.export.timing.measure import measure_file
+from espnet_plugin.export.trial import TrialOptions
 from espnet_plugin.export.verify import (
     check_dev,
     check_file,
@@ -37,8 +44,8 @@ INT8 = "model.int8.onnx"
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """How a model is exported.
+class ExportOptions(TrialOptions):
+    """How a model is exported, and how that is tried.
 
     Attributes:
         target: One of :data:`~espnet_plugin.export.target_names.TARGETS`.
@@ -47,11 +54,7 @@ class ExportOptions:
         features: Leave the front end out of the graph.
         fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
             banks.
-        dev: A Kaldi data folder to try the export on.
-        dev_utterances: Utterances of it that are tried, at most.
-        int8: Also quantise.
-        max_wer_loss: Points of word error rate that this may cost.
-        num_threads: Threads of onnxruntime while the export is tried.
+        sherpa_kind: For target ``sherpa-onnx``, which of its kinds the file is for.
     """
 
     target: str = "onnx"
@@ -59,28 +62,20 @@ class ExportOptions:
     model_file: Optional[str] = None
     features: bool = False
     fbank_rate: Optional[int] = None
-    dev: Optional[Path] = None
-    dev_utterances: int = 200
-    int8: bool = False
-    max_wer_loss: float = 0.5
-    num_threads: int = 1
+    sherpa_kind: str = "omnilingual"
 
     def __post_init__(self):
+        super().__post_init__()
         if self.target not in TARGETS:
             raise UserError(
                 f"--target {self.target}: must be one of {', '.join(TARGETS)}"
             )
         if self.features and self.target != "onnx":
             raise UserError(f"--features: {self.target} takes audio; use --target onnx")
-        if self.int8 and self.dev is None:
+        if self.sherpa_kind != "omnilingual" and self.target != "sherpa-onnx":
             raise UserError(
-                "--int8 needs --dev: what it costs has to be measured, e.g. --dev "
-                "data/dev"
+                f"--sherpa_kind {self.sherpa_kind}: is for --target sherpa-onnx"
             )
-        if not 0 <= self.max_wer_loss:
-            raise UserError(f"--max_wer_loss {self.max_wer_loss}: must not be negative")
-        if self.num_threads < 1:
-            raise UserError(f"--num_threads {self.num_threads}: must be at least 1")
 
 
 def export_model(experiment: Path, options: ExportOptions) -> Path:
@@ -100,7 +95,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
     started = time.monotonic()
     source = load_source(experiment, options.model_file, options.fbank_rate)
     target = _target(source, options)
-    folder = options.output_dir or experiment / "export" / options.target
+    folder = options.output_dir or Experiment(experiment).exports / options.target
     check_target(folder, source.facts, target.name)
     dev = _read_dev(source, options)
     with whole_folder(folder) as new:
@@ -112,7 +107,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
 def _target(source: Source, options: ExportOptions) -> Target:
     if options.target == "onnx":
         return onnx_target(source, options.features)
-    return sherpa_target(source)
+    return sherpa_target(source, options.sherpa_kind)
 
 
 def _read_dev(source: Source, options: ExportOptions) -> Optional[DevSet]:
@@ -145,23 +140,26 @@ def _fill(
     log_parity(parity)
     verified: dict[str, Any] = {"parity": asdict(parity)}
     expected: dict[str, Mapping[str, str]] = {}
-    measured = None
+    texts: dict[str, Mapping[str, str]] = {}
+    quantised = None
     if dev is not None:
-        compared, expected[MODEL] = check_dev(source, port, model, dev)
+        compared, expected[MODEL], texts[MODEL] = check_dev(source, port, model, dev)
         log_dev(compared)
         verified["dev"] = asdict(compared)
         if options.int8:
-            measured = _quantise(new, source, port, dev, options, expected)
+            quantised = _quantise(new, source, port, dev, options, expected)
+            texts.update({k: v for k, v in expected.items() if k != MODEL})
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     shutil.copy(target.runner, new / target.runner.name)
     more = {
         **target.meta,
+        MADE: provenance_of(experiment, options.license).to_json(),
         "files": file_table(new),
         "warnings": list(target.warnings),
     }
 
     def write_meta() -> dict[str, Any]:
-        meta = describe(facts, target.name, port, verified, measured, more)
+        meta = describe(facts, target.name, port, verified, quantised, more)
         write_json(new / META, meta)
         return meta
 
@@ -169,11 +167,38 @@ def _fill(
     write_meta()
     if dev is not None:
         ran = [
-            check_runner(source, target, new, dev, file, texts)
-            for file, texts in expected.items()
+            check_runner(source, target, new, dev, file, said)
+            for file, said in expected.items()
         ]
         verified["runner"] = [asdict(one) for one in ran if one is not None]
-    write_text(new / "README.md", model_card(write_meta(), target.run))
+    more[MEASURED] = _measured(new, source, target, dev, texts, options)
+    meta = write_meta()
+    write_text(new / "README.md", model_card(meta, target.run))
+    write_json(new / CARD, card_json(meta))
+
+
+def _measured(
+    new: Path,
+    source: Source,
+    target: Target,
+    dev: Optional[DevSet],
+    texts: Mapping[str, Mapping[str, str]],
+    options: ExportOptions,
+) -> dict[str, Any]:
+    """Return the figures of every model file of the folder."""
+    work = None
+    if options.measure and is_installed(target.needs):
+        script = new / target.runner.name
+        said = texts.get(MODEL, {})
+        threads = options.num_threads
+        work = workload(source, target.port, script, dev, said, threads)
+    found = {}
+    for name in (MODEL, INT8):
+        if (new / name).is_file():
+            timed = None if work is None else measure_file(name, work)
+            one = exported_file([new / name], dev, texts.get(name), timed)
+            found[name] = one.to_json()
+    return found
 
 
 def _quantise(
@@ -194,16 +219,8 @@ def _quantise(
         options.max_wer_loss,
         options.num_threads,
     )
+    log_int8(INT8, result)
     if result.accepted:
         check_file(new / INT8, [new])
         expected[INT8] = texts
-        logging.info(
-            "%s: word error rate %.2f %% (32 bits: %.2f %%), %d products quantised",
-            INT8,
-            result.wer_int8,
-            result.wer_fp32,
-            result.products,
-        )
-    else:
-        logging.warning("%s is not written: %s", INT8, result.reason)
     return asdict(result)

@@ -11,7 +11,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.files import read_json
 
-__all__ = ["META", "check_target", "whole_folder"]
+__all__ = ["META", "check_target", "rejected_int8", "whole_folder"]
 
 META = "meta.json"
 
@@ -48,6 +48,12 @@ def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
             f"--output_dir {folder}: it holds an export for {meta.get('target')}; "
             f"{way_out}"
         )
+
+
+def rejected_int8(folder: Path) -> str:
+    """Return why an export has no 8-bit file; empty: it has one, or none was wanted."""
+    int8 = read_json(folder / META).get("int8") or {"accepted": True}
+    return "" if int8["accepted"] else int8["reason"]
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """The quantised model, if it is as good: measured on dev before it is written."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 import numpy as np
 
@@ -24,12 +24,49 @@ from espnet_plugin.export.verify import given_input
 from espnet_plugin.score.bootstrap import PairedComparison
 from espnet_plugin.score.wer import Counts, Score, compare_scores, score_texts
 
-__all__ = ["Int8Result", "make_int8"]
+__all__ = [
+    "PROBE_UTTERANCES",
+    "Attempt",
+    "Int8Result",
+    "Trial",
+    "make_int8",
+    "pass_gate",
+]
 
 # Utterances that the sensitivity of a product is measured on.
-_PROBE_UTTERANCES = 8
+PROBE_UTTERANCES = 8
+# Layers that a message names.
+_SHOWN_LAYERS = 6
 # How many of the operations may stay in 32 bits; with more, little is gained.
 _KEPT_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How files of one model are tried on utterances.
+
+    Attributes:
+        texts: Of a file, what it recognises, by utterance of the development set.
+        outputs: Of a file, its log-probabilities ``(frames, vocabulary)`` of a few.
+    """
+
+    texts: Callable[[Path], dict[str, str]]
+    outputs: Callable[[Path], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One quantised file that was tried.
+
+    Attributes:
+        kept_fp32: Layers of the products that were left in 32 bits.
+        wer_int8: Its word error rate, in percent.
+        difference: That less the rate in 32 bits, in points.
+    """
+
+    kept_fp32: tuple[str, ...]
+    wer_int8: float
+    difference: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +89,7 @@ class Int8Result:
         more_insertions: Insertions of int8 less those of fp32, in words.
         products: Matrix products that are quantised.
         kept_fp32: Layers of those that are not, because that lost too much.
+        attempts: What was tried, in order; the last one is what the figures are of.
         reason: Why it was not accepted; empty if it was.
     """
 
@@ -70,6 +108,7 @@ class Int8Result:
     more_insertions: int
     products: int
     kept_fp32: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     reason: str = ""
 
 
@@ -82,11 +121,7 @@ def make_int8(
     max_wer_loss: float,
     threads: int = 1,
 ) -> tuple[Int8Result, dict[str, str]]:
-    """Quantise a model, measure it, and keep more of it in 32 bits if it lost much.
-
-    The operations that stay in 32 bits are the most sensitive ones: those that change
-    the log-probabilities of a few utterances most when they alone are quantised. Twice
-    as many each time, up to half of all.
+    """Quantise a model for whole utterances; see :func:`pass_gate`.
 
     Args:
         source: The model, for its tokens.
@@ -96,6 +131,41 @@ def make_int8(
         dev: Utterances with transcripts.
         max_wer_loss: Points of word error rate that may be lost.
         threads: Threads of the runtime.
+    """
+    speech = {n: given_input(source, port, x) for n, x in dev.audio.items()}
+
+    def log_probs(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+        model = OnnxModel(path, threads)
+        runs = ((name, model.run(port.feed([speech[name]]))) for name in names)
+        return {name: port.read(outputs)[0] for name, outputs in runs}
+
+    def texts(path: Path) -> dict[str, str]:
+        return {
+            name: source.text(best_tokens(found, source.facts))
+            for name, found in log_probs(path, list(speech)).items()
+        }
+
+    def outputs(path: Path) -> list[np.ndarray]:
+        return list(log_probs(path, list(speech)[:PROBE_UTTERANCES]).values())
+
+    return pass_gate(Trial(texts, outputs), fp32, target, dev, max_wer_loss)
+
+
+def pass_gate(
+    trial: Trial, fp32: Path, target: Path, dev: DevSet, max_wer_loss: float
+) -> tuple[Int8Result, dict[str, str]]:
+    """Quantise a file, measure it, and keep more of it in 32 bits if it lost much.
+
+    The products that stay in 32 bits are the most sensitive ones: those that change the
+    log-probabilities of a few utterances most when they alone are quantised. Twice as
+    many each time, up to half of all.
+
+    Args:
+        trial: How files are tried.
+        fp32: The file in 32 bits.
+        target: The file to write; it is not there if the loss is too great.
+        dev: Utterances with transcripts.
+        max_wer_loss: Points of word error rate that may be lost.
 
     Returns:
         What was measured, and what the quantised model recognises by utterance.
@@ -103,12 +173,12 @@ def make_int8(
     Raises:
         UserError: If nothing can be quantised.
     """
-    speech = {n: given_input(source, port, x) for n, x in dev.audio.items()}
-    before = _score(source, port, OnnxModel(fp32, threads), speech, dev)
+    before = score_texts(dev.text, trial.texts(fp32))
     products = products_of(fp32)
     candidates = products + stored_of(fp32)
     kept: tuple[str, ...] = ()
     order: Optional[list[str]] = None
+    attempts: list[Attempt] = []
     while True:
         quantise(fp32, target, kept)
         count = quantised_products(target)
@@ -118,33 +188,36 @@ def make_int8(
                 f"--int8: {fp32.name} has {len(products)} products of a constant "
                 "matrix, and none of them was quantised"
             )
-        after = _score(source, port, OnnxModel(target, threads), speech, dev)
-        result = _result(before, after, dev, max_wer_loss, count, kept, order)
+        after = score_texts(dev.text, trial.texts(target))
+        result = _result(before, after, dev, max_wer_loss, count, kept, attempts)
+        attempts.append(result.attempts[-1])
         texts = {item.name: item.hypothesis for item in after.utterances}
         if result.accepted:
             return result, texts
         logging.info("int8, %d products left in 32 bits: %s", len(kept), result.reason)
         if order is None:
-            order = _by_sensitivity(port, fp32, target, speech, candidates, threads)
+            order = _by_sensitivity(trial, fp32, target, candidates)
         more = max(1, 2 * len(kept))
         if more > _KEPT_SHARE * len(candidates):
             target.unlink()
-            return result, texts
+            most = ", ".join(map(layer_of, order[:3]))
+            reason = f"{result.reason}; the most sensitive products are {most}"
+            return replace(result, reason=reason), texts
         kept = tuple(order[:more])
 
 
-def _score(
-    source: Source,
-    port: Port,
-    model: OnnxModel,
-    speech: Mapping[str, np.ndarray],
-    dev: DevSet,
-) -> Score:
-    texts = {}
-    for name, given in speech.items():
-        log_probs = port.read(model.run(port.feed([given])))[0]
-        texts[name] = source.text(best_tokens(log_probs, source.facts))
-    return score_texts(dev.text, texts)
+def log_int8(file: str, result: Int8Result) -> None:
+    """Say what was measured, or why there is no such file."""
+    if result.accepted:
+        logging.info(
+            "%s: word error rate %.2f %% (32 bits: %.2f %%), %d products quantised",
+            file,
+            result.wer_int8,
+            result.wer_fp32,
+            result.products,
+        )
+    else:
+        logging.warning("%s is not written: %s", file, result.reason)
 
 
 def _result(
@@ -154,11 +227,13 @@ def _result(
     limit: float,
     products: int,
     kept: tuple[str, ...],
-    order: Optional[Sequence[str]],
+    earlier: Sequence[Attempt],
 ) -> Int8Result:
     compared = compare_scores(before.to_dict(), after.to_dict())
     accepted = compared.difference <= limit
     old, new = before.words, after.words
+    layers = tuple(map(layer_of, kept))
+    attempts = (*earlier, Attempt(layers, new.rate, compared.difference))
     return Int8Result(
         accepted=accepted,
         max_wer_loss=limit,
@@ -174,8 +249,9 @@ def _result(
         more_deletions=new.deletions - old.deletions,
         more_insertions=new.insertions - old.insertions,
         products=products,
-        kept_fp32=tuple(map(layer_of, kept)),
-        reason="" if accepted else _reason(compared, old, new, limit, order),
+        kept_fp32=layers,
+        attempts=attempts,
+        reason="" if accepted else _reason(compared, old, new, limit, attempts),
     )
 
 
@@ -184,7 +260,7 @@ def _reason(
     old: Counts,
     new: Counts,
     limit: float,
-    order: Optional[Sequence[str]],
+    attempts: Sequence[Attempt],
 ) -> str:
     changes = {
         "deletions": new.deletions - old.deletions,
@@ -199,33 +275,33 @@ def _reason(
         f"({changes['deletions']:+d} deletions, {changes['substitutions']:+d} "
         f"substitutions, {changes['insertions']:+d} insertions)"
     )
-    if order:
-        shown = ", ".join(map(layer_of, order[:3]))
-        text += f"; the most sensitive products are {shown}"
+    if attempts[-1].kept_fp32:
+        tried = "; ".join(
+            f"{len(one.kept_fp32) or 'none'}: {one.difference:+.2f}" for one in attempts
+        )
+        text += (
+            f"; that is with {_listed(attempts[-1].kept_fp32)} left in 32 bits (points "
+            f"by how many layers were left: {tried})"
+        )
     return text
 
 
+def _listed(layers: Sequence[str]) -> str:
+    more = len(layers) - _SHOWN_LAYERS
+    shown = ", ".join(layers[:_SHOWN_LAYERS])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 def _by_sensitivity(
-    port: Port,
-    fp32: Path,
-    scratch: Path,
-    speech: Mapping[str, np.ndarray],
-    products: Sequence[str],
-    threads: int,
+    trial: Trial, fp32: Path, scratch: Path, products: Sequence[str]
 ) -> list[str]:
     """Order products by how much the output changes when each alone is quantised."""
     logging.info("int8: the sensitivity of %d products is measured", len(products))
-    probes = list(speech.values())[:_PROBE_UTTERANCES]
-
-    def outputs(path: Path) -> list[np.ndarray]:
-        model = OnnxModel(path, threads)
-        return [port.read(model.run(port.feed([given])))[0] for given in probes]
-
-    exact = outputs(fp32)
+    exact = trial.outputs(fp32)
     change = {}
     for name in products:
         quantise(fp32, scratch, [other for other in products if other != name])
-        pairs = zip(exact, outputs(scratch))
+        pairs = zip(exact, trial.outputs(scratch))
         change[name] = max(_divergence(old, new) for old, new in pairs)
     return sorted(products, key=lambda name: -change[name])
 

@@ -9,6 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.export.graph.omnilingual import EPSILON, OmnilingualRecogniser
 from espnet_plugin.export.ports import NEVER, Port, SamplesPort
+from espnet_plugin.export.sherpa_kaldi import zipformer_target
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.targets import RUNNERS, Target
 
@@ -78,11 +79,15 @@ class OmnilingualPort(Port):
         return [outputs[0][0, :: self.repeat]]
 
 
-def sherpa_target(source: Source) -> Target:
+def sherpa_target(source: Source, kind: str = "omnilingual") -> Target:
     """Return the target of sherpa-onnx's offline programs.
 
     Of its kinds ``omnilingual``, because it alone takes audio, so the features are
     exactly the model's own; the others compute features of their own kinds.
+
+    Args:
+        source: The model.
+        kind: ``omnilingual``, or ``zipformer_ctc`` for a model of Kaldi's filter banks.
 
     Raises:
         UserError: If the model takes features, has another rate than 16 kHz, or tokens
@@ -95,14 +100,16 @@ def sherpa_target(source: Source) -> Target:
             "computes its own; if it was trained with --feats_type fbank, give "
             "--fbank_rate 16000"
         )
+    tokens = sherpa_tokens(facts)
+    never = [n for n, token in enumerate(facts.tokens) if token == _UNKNOWN]
+    never += [number for number in facts.drop if tokens[number] != _END]
+    if kind == "zipformer_ctc":
+        return zipformer_target(source, tokens, tuple(never))
     if facts.sample_rate != _RATE:
         raise UserError(
             f"{facts.experiment} takes audio at {facts.sample_rate} Hz; sherpa-onnx's "
             f"kind for raw audio has {_RATE} Hz. Use --target onnx"
         )
-    tokens = sherpa_tokens(facts)
-    never = [n for n, token in enumerate(facts.tokens) if token == _UNKNOWN]
-    never += [number for number in facts.drop if tokens[number] != _END]
     repeat = max(1, round(facts.frame_ms / _FRAME_MS))
     warnings = []
     if repeat * _FRAME_MS != facts.frame_ms:

@@ -4,7 +4,7 @@ import argparse
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_config, check_model
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.encoder import encoder_stride
+from espnet_plugin.export.mode import FULL, knows_mode
 from espnet_plugin.files import file_checksum
+from espnet_plugin.names import DUAL_MODE
 
 __all__ = ["Source", "load_source"]
 
@@ -84,8 +86,7 @@ def load_source(
     where = Experiment(experiment).config_file
     config = read_config(where)
     check_config(config, where)
-    ctc_only = (config.get("model_conf") or {}).get("ctc_weight") == 1.0
-    checkpoint = choose_checkpoint(experiment, model_file, ctc_only)
+    checkpoint = _checkpoint(experiment, config, model_file)
     features = takes_features(config)
     if features and config.get("input_size") is None:
         raise UserError(f"{where}: a model without frontend has no input_size")
@@ -103,6 +104,8 @@ def load_source(
     model, args = load_asr_model(where, checkpoint)
     # A device hands it samples in [-1, 1], and so does what checks the export.
     fit_to_samples(model, audio_scale(experiment, config), experiment)
+    if config["encoder"] == DUAL_MODE:
+        _use_full_mode(model.encoder, where)
     check_model(model, where, checkpoint)
     if features:
         kind = None if fbank_rate is None else KALDI_FRONT_END
@@ -131,6 +134,35 @@ def load_source(
         token_type=getattr(args, "token_type", None),
     )
     return Source(model, facts, _tokenizer(args))
+
+
+def _checkpoint(
+    experiment: Path, config: Mapping[str, Any], model_file: Optional[str]
+) -> Path:
+    if config["encoder"] == DUAL_MODE:
+        if not knows_mode(experiment, FULL):
+            raise UserError(
+                f"{experiment} holds a model that has not learnt to hear whole "
+                "utterances: export it with --mode streaming, or train a row whose "
+                "modes have full"
+            )
+        final = Experiment(experiment).final_masks_file
+        if model_file is None and final.is_file():
+            return final
+    ctc_only = (config.get("model_conf") or {}).get("ctc_weight") == 1.0
+    return choose_checkpoint(experiment, model_file, ctc_only)
+
+
+def _use_full_mode(encoder: torch.nn.Module, where: Path) -> None:
+    """Let an encoder of two modes hear whole utterances, with all its weights."""
+    if encoder.options["streaming_only"]:
+        raise UserError(
+            f"{where}: encoder_conf.streaming_only: the encoder was cut out for "
+            "streaming, and half of its kernels are gone: export it with --mode "
+            "streaming, or the one it was cut from"
+        )
+    encoder.mode = FULL
+    encoder.pruner = None  # only the other mode uses masks
 
 
 def _tokenizer(args: argparse.Namespace) -> Optional[Any]:

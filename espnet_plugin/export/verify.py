@@ -149,26 +149,28 @@ def _difference(
 
 def check_dev(
     source: Source, port: Port, model: OnnxModel, dev: DevSet
-) -> tuple[DevCheck, dict[str, str]]:
+) -> tuple[DevCheck, dict[str, str], dict[str, str]]:
     """Compare what both recognise in each utterance.
 
     Returns:
-        The result, and ESPnet's text of each utterance.
+        The result, ESPnet's text of each utterance, and that of the exported model.
 
     Raises:
         UserError: If they recognise different tokens more often than the port allows.
     """
     same, largest, different = 0, 0.0, []
     texts: dict[str, str] = {}
+    found_texts: dict[str, str] = {}
     names = progress(dev.audio, len(dev.audio), f"utterances of {dev.folder} compared")
     for name in names:
         samples = dev.audio[name]
         expected = stock_alone(source, source.stock_input(samples))
         given = given_input(source, port, samples)
         found = port.read(model.run(port.feed([given])))[0]
+        found_texts[name] = source.text(best_tokens(found, source.facts))
         if not len(expected):
             # ESPnet takes none so short; the exported model appends silence.
-            texts[name] = source.text(best_tokens(found, source.facts))
+            texts[name] = found_texts[name]
             same += 1
             continue
         largest = max(largest, _difference(port, expected, found, name))
@@ -186,7 +188,8 @@ def check_dev(
             f"({', '.join(different[:4])}; log-probabilities differ by up to "
             f"{largest:.2g}); nothing was written"
         )
-    return DevCheck(dev.folder, len(dev.audio), same, largest), texts
+    compared = DevCheck(dev.folder, len(dev.audio), same, largest)
+    return compared, texts, found_texts
 
 
 def _is_tie(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:

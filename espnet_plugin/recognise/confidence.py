@@ -8,11 +8,11 @@ from typing import Optional, Sequence
 import numpy as np
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json, write_json
 
 __all__ = [
     "AGGREGATES",
-    "CONFIDENCE_FILE",
     "Calibration",
     "TEMPERATURES",
     "aggregate",
@@ -24,7 +24,6 @@ __all__ = [
     "write_calibration",
 ]
 
-CONFIDENCE_FILE = "confidence.json"
 AGGREGATES = ("min", "mean", "product")
 # 241 steps of 1.7 %: finer than a dev set can tell apart.
 TEMPERATURES = tuple(float(t) for t in np.geomspace(1 / 8, 8, 241))
@@ -47,6 +46,9 @@ class Calibration:
         ece_before: Expected calibration error on them without calibration.
         ece_after: The same after calibration, cross-fitted: each half of the utterances
             with the temperature of the other half.
+        test_words: Recognised words of another set, if one was given.
+        test_ece_before: Expected calibration error on that without calibration.
+        test_ece_after: The same after calibration.
     """
 
     temperature: float = 1.0
@@ -56,6 +58,9 @@ class Calibration:
     correct: int = 0
     ece_before: Optional[float] = None
     ece_after: Optional[float] = None
+    test_words: Optional[int] = None
+    test_ece_before: Optional[float] = None
+    test_ece_after: Optional[float] = None
 
     @property
     def fitted(self) -> bool:
@@ -198,7 +203,7 @@ def _cross_fitted(table, truth, correct) -> float:
 
 def write_calibration(folder: Path, calibration: Calibration) -> Path:
     """Write ``confidence.json`` and return its path."""
-    path = Path(folder) / CONFIDENCE_FILE
+    path = Experiment(folder).confidence_file
     write_json(path, asdict(calibration))
     return path
 
@@ -211,7 +216,7 @@ def read_calibration(folder: Path, checkpoint_sha256: str) -> Calibration:
     Raises:
         UserError: If the file is damaged.
     """
-    path = Path(folder) / CONFIDENCE_FILE
+    path = Experiment(folder).confidence_file
     if not path.is_file():
         return Calibration()
     content = read_json(path)

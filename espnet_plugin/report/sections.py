@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from espnet_plugin.report.comparison_table import comparison_table, missing_notes
+from espnet_plugin.report.confidence_table import confidence_table
+from espnet_plugin.report.device_table import device_table
 from espnet_plugin.report.dual_table import dual_mode_table
 from espnet_plugin.report.published import (
     PUBLISHED_HEADING,
@@ -84,6 +86,8 @@ SECTIONS: tuple[tuple[str, Builder], ...] = (
     ("Two modes", _of(dual_mode_table)),
     ("Quality and size", _of(quality_table)),
     ("Cost", _of(cost_table)),
+    ("On a device", _of(device_table)),
+    ("Confidence of words", _of(confidence_table)),
     ("The whole family", _of(family_table)),
     ("Paired comparisons", _comparisons),
     ("Pictures", _pictures),

@@ -10,6 +10,7 @@ stands under ``aggregates`` (over seeds), ``families`` (cost of all sizes togeth
 
 import hashlib
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.errors import UserError
@@ -152,7 +153,10 @@ def _read(kind: type, content: Mapping[str, Any]) -> Any:
         value = more.pop(key, None)
         if value is None:
             continue
-        if "text" in one.metadata:
+        if "records" in one.metadata:
+            kind_of = one.metadata["records"]
+            value = tuple(kind_of.from_json(v, Path("results.json")) for v in value)
+        elif "text" in one.metadata:
             value = tuple(map(float, value.split()))
         elif isinstance(value, list):
             value = tuple(value)
@@ -167,9 +171,11 @@ def _write(entry: Any) -> dict[str, Any]:
         owner = getattr(entry, part) if part else entry
         value = getattr(owner, one.name, None)
         # Without the part there is nothing to be known.
-        if owner is None or (one.metadata.get("seldom") and value in (None, False)):
+        if owner is None or (one.metadata.get("seldom") and value in (None, False, ())):
             continue
-        if isinstance(value, tuple):
+        if "records" in one.metadata:
+            value = [record.to_json() for record in value]
+        elif isinstance(value, tuple):
             digits = one.metadata.get("text")
             value = " ".join(f"{v:{digits}}" for v in value) if digits else list(value)
         written[key] = value

@@ -8,12 +8,14 @@ import numpy as np
 from espnet_plugin.results.cell_text import Writer
 
 __all__ = [
-    *("COST", "DUAL", "FAMILY", "QUALITY", "TIME", "Column", "FileValue", "Metric"),
+    *("CONFIDENCE", "COST", "DEVICE", "DUAL", "FAMILY", "QUALITY", "TIME"),
+    *("Column", "FileValue", "Metric"),
     *("PooledInterval", "mean_if_all_known", "sum_if_known"),
 ]
 
 # The tables that columns may stand in.
 QUALITY, COST, FAMILY, DUAL = "quality", "cost", "family", "dual"
+CONFIDENCE, DEVICE = "confidence", "device"
 # The unit of a column of times: minutes or hours, whichever suits the whole table.
 TIME = "time"
 
@@ -39,7 +41,8 @@ class FileValue:
     """A figure of an experiment folder's file that no field of `Row` holds.
 
     Attributes:
-        file: ``rtf`` or ``cost``: which of rtf.json and cost.json.
+        file: ``rtf``, ``cost`` or ``confidence``: which of rtf.json, cost.json and
+            confidence.json. Few models have the last: their rows alone have its keys.
         key: Its key there.
     """
 
@@ -90,8 +93,9 @@ class Metric:
 
     Attributes:
         name: Unique; the beginning of its keys in the aggregates.
-        source: Dotted path of a field of `Row` (of a cost: of `SharedRun` too), or a
-            `FileValue`.
+        source: Dotted path of a field of `Row` (of a cost: of `SharedRun` too), a
+            `FileValue`, or ``export.`` and a field of `ExportedFile`: such a metric is
+            of a file of an export, and stands in the table `DEVICE` alone.
         columns: Where it is shown.
         average: What becomes of the known figures of several seeds.
         is_cost: Whether it is paid for making a model: it is then added up with that of

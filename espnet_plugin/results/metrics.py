@@ -32,7 +32,9 @@ from espnet_plugin.results.cell_text import (
     significant,
 )
 from espnet_plugin.results.metric import (
+    CONFIDENCE,
     COST,
+    DEVICE,
     DUAL,
     FAMILY,
     QUALITY,
@@ -147,6 +149,68 @@ METRICS: tuple[Metric, ...] = (
             Memory: 10^6 bytes that a forward pass takes on top of the loaded
             model."""),
     )),
+    Metric("dev_ece", FileValue("confidence", "ece_before"), aggregated=False, columns=(
+        Column(CONFIDENCE, "dev ECE", figure(fixed(3)), note="""
+            ECE: expected calibration error, the mean distance between the confidence of
+            words and the share of them that is right, in ten bins; 0 is perfect."""),
+    )),
+    Metric("dev_ece_after", FileValue("confidence", "ece_after"), aggregated=False,
+           columns=(Column(CONFIDENCE, "calibrated", figure(fixed(3)), note="""
+            Calibrated: with the temperature fitted on dev; on dev itself cross-fitted,
+            each half with that of the other."""),)),
+    Metric("test_ece", FileValue("confidence", "test_ece_before"), aggregated=False,
+           columns=(Column(CONFIDENCE, "test ECE", figure(fixed(3)), 1.0, True),)),
+    Metric("test_ece_after", FileValue("confidence", "test_ece_after"),
+           aggregated=False,
+           columns=(
+        Column(CONFIDENCE, "test calibrated", figure(fixed(3)), 1.0, True),
+    )),
+    Metric("confidence_temperature", FileValue("confidence", "temperature"),
+           aggregated=False, columns=(
+        Column(CONFIDENCE, "temperature", figure(fixed(2)), note="""
+            Temperature: above 1, the model was too sure."""),
+    )),
+    Metric("confidence_words", FileValue("confidence", "words"), aggregated=False,
+           columns=(Column(CONFIDENCE, "dev words", figure(fixed(0))),)),
+    Metric("export_bytes", "export.file_bytes", aggregated=False, columns=(
+        Column(DEVICE, "file (MB)", figure(fixed(2)), _MEGA),
+    )),
+    Metric("export_wer", "export.wer", aggregated=False, columns=(
+        Column(DEVICE, "WER % [95 %]", rate("export_wer_ci95"), 1.0, True, note="""
+            WER: of this very file, on the utterances of the development set that the
+            export was tried on; the interval is over utterances."""),
+    )),
+    Metric("export_rtf_1s", "export.rtf_1s", aggregated=False, columns=(
+        Column(DEVICE, "RTF 1 s", figure(significant), 1.0, True, note="""
+            RTF: seconds from audio to text per second of audio, of an utterance of 1, 3
+            and 10 s, in the runtime that the file is for (front end included; median of
+            7 runs)."""),
+    )),
+    Metric("export_rtf_3s", "export.rtf_3s", aggregated=False, columns=(
+        Column(DEVICE, "RTF 3 s", figure(significant), 1.0, True),
+    )),
+    Metric("export_rtf_10s", "export.rtf_10s", aggregated=False, columns=(
+        Column(DEVICE, "RTF 10 s", figure(significant), 1.0, True),
+    )),
+    Metric("export_chunk_ms", "export.chunk_ms", aggregated=False, columns=(
+        Column(DEVICE, "ms a chunk", figure(known(significant)), 1.0, True, note="""
+            Ms a chunk: computing a chunk of a streaming model, front end included."""),
+    )),
+    Metric("export_process_mb", "export.process_mb", aggregated=False, columns=(
+        Column(DEVICE, "process (MB)", figure(fixed(0)), 1.0, True, note="""
+            Process: highest resident memory, in 10^6 bytes, of the process that
+            recognises an utterance of about 2 s by the folder's script, all of it:
+            interpreter, libraries, model."""),
+    )),
+    Metric("export_first_word_s", "export.first_word_s", aggregated=False, columns=(
+        Column(DEVICE, "first word (s)", figure(significant), 1.0, True, note="""
+            First word: from the start of that process to its first text."""),
+    )),
+    Metric("export_others_cores", "export.others_cores", (
+        Column(DEVICE, "others (cores)", figure(fixed(1)), 1.0, True, note="""
+            Others: processors that other programs kept busy meanwhile; more than about
+            0.2 makes the times too long."""),
+    ), average=max, aggregated=False),
 )
 # fmt: on
 

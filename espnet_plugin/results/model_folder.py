@@ -1,13 +1,17 @@
 """One row, or one shared run, from one experiment folder."""
 
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DECODE_PREFIX
+from espnet_plugin.experiment.exported import ExportedFile, read_exports
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.experiment.records import read_keys
+from espnet_plugin.files import file_checksum
 from espnet_plugin.results.espnet_folder import (
     ScoredSets,
     choose_decoding,
@@ -224,8 +228,11 @@ def _with_measured(
     has_modes = any(value is not None for value in dual.values())
     more = {key: rtf.get(name) for key, name in file_values("rtf").items()}
     more.update({key: cost.get(name) for key, name in file_values("cost").items()})
+    of_checkpoint = _of_checkpoint(row, experiment)
+    more.update(of_checkpoint.confidence)
     return replace(
         row,
+        exports=of_checkpoint.exports,
         size=Size(row.size.params, measured["params_nonzero"], measured["file_bytes"]),
         running=Running(
             encoder_rtf=rtf.get("encoder_rtf"),
@@ -239,6 +246,37 @@ def _with_measured(
         missing=tuple(missing),
         more=more,
     )
+
+
+@dataclass(frozen=True)
+class _OfCheckpoint:
+    """What else lies in the folder and is of this very checkpoint."""
+
+    exports: tuple[ExportedFile, ...] = ()
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+
+def _of_checkpoint(row: Row, experiment: Experiment) -> _OfCheckpoint:
+    """Read what was measured on exports, and on the confidence of words."""
+    checkpoint = experiment.folder / (row.identity.checkpoint or "")
+    there = experiment.exports.is_dir() or experiment.confidence_file.is_file()
+    if not there or not checkpoint.is_file():
+        return _OfCheckpoint()
+    digest = file_checksum(checkpoint)
+    exports = read_exports(experiment.exports, digest)
+    if not experiment.confidence_file.is_file():
+        return _OfCheckpoint(exports)
+    content = read_keys(experiment.confidence_file)
+    if content.get("checkpoint_sha256") != digest:
+        logging.warning(
+            "%s is of another checkpoint and left out: run python -m "
+            "espnet_plugin.bin.confidence again",
+            experiment.confidence_file,
+        )
+        return _OfCheckpoint(exports)
+    keys = file_values("confidence")
+    known = {name: content.get(key) for name, key in keys.items()}
+    return _OfCheckpoint(exports, {n: v for n, v in known.items() if v is not None})
 
 
 def _no_score(wanted: str, scores: ScoredSets, missing: list[str]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ A field has the name of its key in the file, or says under "key" which other one
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional
 
+from espnet_plugin.experiment.exported import ExportedFile
 from espnet_plugin.results.size import size_text
 
 __all__ = [
     *("Curve", "DualMode", "Identity", "Interval", "Numbers", "Quality", "Row"),
     *("Running", "Size", "TestSet", "TrainingCost", "key", "seldom"),
+    "seldom_list",
 ]
 
 Interval = tuple[float, float]
@@ -25,6 +27,11 @@ def key(name: str, default: Any = None, **metadata: Any) -> Any:
 def seldom(**metadata: Any) -> Any:
     """Declare a field whose key the file lacks where it is not known."""
     return field(default=None, metadata={"seldom": True, **metadata})
+
+
+def seldom_list(kind: type) -> Any:
+    """Declare a field of records, whose key the file lacks where there are none."""
+    return field(default=(), metadata={"seldom": True, "records": kind})
 
 
 def _text(digits: str) -> Any:
@@ -213,6 +220,8 @@ class Row:
     #: None where models have one mode.
     dual_mode: Optional[DualMode] = None
     curve: Curve = Curve()
+    #: What was measured on the files of its exports.
+    exports: tuple[ExportedFile, ...] = seldom_list(ExportedFile)
     #: What there was no file or no number for.
     missing: tuple[str, ...] = ()
     #: Whether it comes from an earlier results.json, because its folder was not among

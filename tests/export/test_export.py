@@ -24,7 +24,7 @@ from espnet_plugin.export.folder import whole_folder
 from espnet_plugin.export.int8 import Int8Result
 from espnet_plugin.export.targets import RUNNERS
 from espnet_plugin.export.verify import check_file
-from espnet_plugin.files import file_checksum, read_json, read_pairs
+from espnet_plugin.files import file_checksum, read_json, read_pairs, write_json
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -59,6 +59,7 @@ def test_folder_is_complete(exported, tiny_asr_model):
     names = {path.name for path in exported.iterdir()}
     assert names == {
         "README.md",
+        "card.json",
         "meta.json",
         "model.onnx",
         "recognise.py",
@@ -228,6 +229,84 @@ def test_nan_weights(experiment, caplog):
     assert "encoder.after_norm.weight holds NaN" in caplog.text
 
 
+def test_a_model_of_another_task(experiment, caplog):
+    """A decoder alone, such as a language model, has no encoder to export."""
+    config = yaml.safe_load((experiment / "config.yaml").read_text())
+    for key in ("encoder", "encoder_conf"):
+        del config[key]
+    (experiment / "config.yaml").write_text(yaml.safe_dump({**config, "lm": "seq_rnn"}))
+    assert main([str(experiment)]) == 2
+    assert str(experiment / "config.yaml") in caplog.text and "encoder" in caplog.text
+
+
+def test_samples_that_are_no_numbers(exported, tmp_path):
+    samples = noise(8000, 1)
+    samples[4000] = float("nan")
+    soundfile.write(tmp_path / "nan.wav", samples, 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "none.wav", samples[:0], 16000, subtype="FLOAT")
+    for name in ("nan.wav", "none.wav"):
+        with pytest.raises(subprocess.CalledProcessError) as error:
+            _run(exported, [tmp_path / name])
+        assert "no samples, or some are no numbers" in error.value.stderr
+        assert name in error.value.stderr
+
+
+def test_the_card_for_programs_says_what_the_other_says(exported, tiny_asr_model):
+    card, meta = read_json(exported / "card.json"), read_json(exported / "meta.json")
+    assert card["name"] == tiny_asr_model.dir.name and "recognition" in card["task"]
+    assert card["size"]["parameters"] == meta["model"]["parameters"]
+    assert card["size"]["bytes"] == {
+        "model.onnx": (exported / "model.onnx").stat().st_size
+    }
+    sha = file_checksum(tiny_asr_model.checkpoint)
+    assert card["made"]["checkpoint_sha256"] == sha
+    assert card["made"]["method"] == "espnet" and "--license" in card["license"]
+    assert card["data"]["measured_on"] == [tiny_asr_model.data_dir.name]
+    rate = card["word_error_rate"]["model.onnx"]
+    assert rate["wer"] == meta["measured"]["model.onnx"]["wer"]
+    assert rate["words"] == sum(meta["measured"]["model.onnx"]["words_by_unit"])
+    text = (exported / "README.md").read_text()
+    low, high = rate["ci95"]
+    assert f"| model.onnx | {rate['wer']:.2f} [{low:.2f}, {high:.2f}] |" in text
+    for limit in card["limits"]:
+        assert f"* {limit}" in text
+    assert "16000 Hz only" in " ".join(card["limits"])
+
+
+def test_the_card_says_how_it_was_made(experiment, tmp_path):
+    made = {
+        "method": "encrl",
+        "variant": "fast",
+        "seed": 7,
+        "layers": 3,
+        "kept_layers": [0, 2, 5],
+        "shared": "encrl_s7",
+        "reference_sha256": "ab" * 32,
+        "source": str(tmp_path),
+        "checkpoint": "valid.cer_ctc.ave.pth",
+    }
+    write_json(experiment / "meta.json", made)
+    change_config(
+        experiment,
+        train_data_path_and_name_and_type=[
+            ["dump/raw/train_nodev/wav.scp", "speech", "sound"],
+            ["dump/raw/train_nodev/text", "text", "text"],
+        ],
+    )
+    folder = tmp_path / "onnx"
+    options = ["--output_dir", str(folder), "--license", "CC BY 4.0"]
+    assert main([str(experiment), *options]) == 0
+    card, text = read_json(folder / "card.json"), (folder / "README.md").read_text()
+    assert card["license"] == "CC BY 4.0" and "CC BY 4.0" in text
+    assert card["data"]["trained_on"] == ["train_nodev"] and "train_nodev" in text
+    assert card["made"]["kept_layers"] == [0, 2, 5]
+    assert "layers of the larger model: 1, 3, 6" in text
+    assert card["made"]["made_of"] == "encrl_s7" and card["made"]["seed"] == 7
+    # Not a path of this machine.
+    assert card["made"]["source"] == tmp_path.name
+    assert card["word_error_rate"] == {} and card["speed"] == {}
+
+
 def test_another_blank(experiment, caplog):
     tokens = experiment / "tokens.txt"
     first, second, *rest = tokens.read_text().splitlines()
@@ -263,10 +342,11 @@ def test_wrong_options(tiny_asr_model, options, says, caplog):
     assert says in caplog.text
 
 
-def test_missing_packages(tiny_asr_model, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_missing_packages(tiny_asr_model, monkeypatch, caplog, package):
+    monkeypatch.setitem(sys.modules, package, None)
     assert main([str(tiny_asr_model.dir)]) == 2
-    assert "onnxruntime must be installed" in caplog.text
+    assert f"{package} must be installed" in caplog.text
     assert "pip install '.[device]'" in caplog.text
 
 
@@ -299,7 +379,8 @@ def test_features_of_an_unknown_kind(fbank_model, tmp_path, caplog):
 def test_scripts_need_only_what_they_say():
     allowed = {
         "recognise.py": {"numpy", "soundfile", "onnxruntime"},
-        "run_sherpa.py": {"soundfile", "sherpa_onnx"},
+        "run_sherpa.py": {"numpy", "soundfile", "sherpa_onnx"},
+        "run_sherpa_kaldi.py": {"numpy", "soundfile", "sherpa_onnx.lib"},
     }
     for name, packages in allowed.items():
         tree = ast.parse((RUNNERS / name).read_text())

@@ -1,11 +1,16 @@
 """The quantised file has to be as good, and what it costs is measured."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from tiny_asr import build_tiny_asr
 
+from espnet_plugin.bin.export import main
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.int8 import make_int8
 from espnet_plugin.export.ports import SamplesPort
@@ -19,6 +24,7 @@ from espnet_plugin.export.reference import best_tokens, stock_alone
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import load_source
 from espnet_plugin.export.write import write_model
+from espnet_plugin.files import read_json
 from espnet_plugin.measure.workload import speech_like_noise
 
 onnx = pytest.importorskip("onnx")
@@ -103,6 +109,46 @@ def test_one_that_loses_everywhere_is_not_written(tmp_path):
     assert changes / result.words * 100 == pytest.approx(result.difference)
     for layer in range(LAYERS):
         assert f"encoder.encoders.{layer}.feed_forward.w_1" in result.reason
+    # Everything that was tried: none left, one, two, four... up to half of them.
+    left = [len(one.kept_fp32) for one in result.attempts]
+    assert left[:4] == [0, 1, 2, 4] and left[-1] <= len(products_of(fp32(target))) / 2
+    assert result.attempts[-1].kept_fp32 == result.kept_fp32
+    assert result.attempts[-1].difference == result.difference
+    for one in result.attempts:
+        assert f"{len(one.kept_fp32) or 'none'}: {one.difference:+.2f}" in result.reason
+
+
+def fp32(int8):
+    return int8.with_name("model.onnx")
+
+
+def test_the_command_says_so_by_its_status(tmp_path, caplog):
+    """The rest of the folder is written, and other models are exported all the same."""
+    source, _, dev = build(tmp_path, range(LAYERS))
+    data = tmp_path / "spoken"
+    data.mkdir()
+    scp, text = [], []
+    for name, samples in dev.audio.items():
+        soundfile.write(data / f"{name}.wav", samples, 16000, subtype="FLOAT")
+        scp.append(f"{name} {data / name}.wav\n")
+        text.append(f"{name} {dev.text[name]}\n")
+    (data / "wav.scp").write_text("".join(scp))
+    (data / "text").write_text("".join(text))
+    (data / "utt2spk").write_text("".join(f"{name} {name}\n" for name in dev.audio))
+    experiment = tmp_path / "exp" / source.facts.experiment
+    other = Path(shutil.copytree(experiment, tmp_path / "exp" / "asr_other"))
+    options = ["--dev", str(data), "--int8", "--max_wer_loss"]
+    assert main([str(experiment), str(other), *options, "0"]) == 3
+    for one in (experiment, other):
+        folder = one / "export" / "onnx"
+        assert {"model.onnx", "README.md"} <= {path.name for path in folder.iterdir()}
+        assert not (folder / "model.int8.onnx").exists()
+        assert f"{folder} has no 8-bit file: +" in caplog.text
+        int8 = read_json(folder / "meta.json")["int8"]
+        assert not int8["accepted"] and int8["reason"] in caplog.text
+        assert "Not written: +" in (folder / "README.md").read_text()
+    assert main([str(experiment), *options, "1000"]) == 0
+    assert (experiment / "export/onnx/model.int8.onnx").is_file()
 
 
 def test_stored_weights_are_within_half_a_step_and_change_little(tmp_path):

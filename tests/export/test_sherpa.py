@@ -183,3 +183,47 @@ def test_kaldi_filter_banks_through_raw_audio(tmp_path):
     assert main([str(made.dir), *options, "--dev", str(made.data_dir)]) == 0
     meta = json.loads((made.dir / "export/sherpa-onnx/meta.json").read_text())
     assert meta["verified"]["runner"][0]["same_texts"] == 6
+
+
+def test_the_kind_that_computes_kaldi_filter_banks(tmp_path):
+    for package in ("onnx", "onnxruntime", "sherpa_onnx"):
+        pytest.importorskip(package)
+    made = build_fbank_model(tmp_path)
+    options = ["--target", "sherpa-onnx", "--fbank_rate", "16000"]
+    options += ["--sherpa_kind", "zipformer_ctc", "--dev", str(made.data_dir)]
+    assert main([str(made.dir), *options]) == 0
+    folder = made.dir / "export" / "sherpa-onnx"
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["sherpa_kind"] == "zipformer_ctc"
+    # What sherpa-onnx's own features and search say is what ESPnet says.
+    assert meta["verified"]["runner"][0]["same_texts"] == 6
+    assert meta["verified"]["parity"]["max_difference"] <= 1e-4
+
+
+def test_digital_silence_is_the_same_for_that_kind():
+    from espnet_plugin.data.prepare import kaldi_fbank
+    from espnet_plugin.export.sherpa_kaldi import ZipformerGraph
+
+    silence = torch.from_numpy(kaldi_fbank(np.zeros(4000, np.float32), 16000, 20))
+    speech = torch.from_numpy(kaldi_fbank(noise(4000, 1), 16000, 20))
+    seen = []
+
+    class Recogniser(torch.nn.Module):
+        def forward(self, feats, lengths):
+            seen.append(feats)
+            return torch.zeros(1, feats.size(1), 3), lengths
+
+    graph = ZipformerGraph(Recogniser(), [1], 3)
+    # What the kind computes: of samples in [-1, 1], and not of 16-bit numbers.
+    kaldi = torch.cat([silence, speech - 2 * np.log(32768.0)]).float()[None]
+    log_probs, _ = graph(kaldi, torch.tensor([kaldi.size(1)]))
+    torch.testing.assert_close(seen[0][0], torch.cat([silence, speech]))
+    assert (log_probs[..., 1] < -9e3).all() and (log_probs[..., 0] == 0).all()
+
+
+def test_that_kind_is_for_filter_banks_alone(tiny_asr_model, caplog):
+    options = ["--sherpa_kind", "zipformer_ctc"]
+    assert main([str(tiny_asr_model.dir), *options, "--target", "sherpa-onnx"]) == 2
+    assert "does not take Kaldi's filter banks" in caplog.text
+    assert main([str(tiny_asr_model.dir), *options]) == 2
+    assert "--sherpa_kind zipformer_ctc: is for --target sherpa-onnx" in caplog.text

@@ -94,7 +94,7 @@ def test_the_folder_describes_itself(exported):
     for name, entry in meta["files"].items():
         assert file_checksum(folder / name) == entry["sha256"], name
     assert set(meta["files"]) == {p.name for p in folder.iterdir()} - {
-        *("meta.json", "README.md")
+        *("meta.json", "README.md", "card.json")
     }
     assert str(source) not in json.dumps(meta)
     card = (folder / "README.md").read_text()

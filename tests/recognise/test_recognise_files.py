@@ -143,6 +143,10 @@ def test_calibrated_by_the_other_command(
     kept = read_json(folder / "confidence.json")
     assert f"{kept['ece_before']:.4f} before, {kept['ece_after']:.4f} after" in dev
     assert f"{kept['ece_before']:.4f} before" in test and "after" in test
+    # The same set: without calibration the same, and not cross-fitted after it.
+    assert kept["test_ece_before"] == kept["ece_before"]
+    assert f"{kept['test_ece_after']:.4f} after" in test
+    assert kept["test_words"] == kept["words"]
     assert kept["words"] == 10 * len(" ".join(texts).split())
     status, (line,) = run(capsys, folder, files[0], "--format", "json")
     assert status == 0 and json.loads(line)["confidence_calibrated"]

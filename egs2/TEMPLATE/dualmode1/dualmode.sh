@@ -274,11 +274,15 @@ if wanted 10; then
     [ "${#recognisers[@]}" -gt 0 ] \
         || die "${expdir} has no streaming model: run stages 5 and 6 with a row that streams"
     eval "more_export_opts=(${export_opts})"
+    rejected=false  # status 3: all is written but 8-bit files that lost too much
     for target in ${export_targets}; do
         # shellcheck disable=SC2086
         ${python} -m espnet_plugin.bin.export "${recognisers[@]}" --target "${target}" \
-            "${more_export_opts[@]}"
+            --measure --dev "${dump}/${valid_set}" "${more_export_opts[@]}" \
+            || { status=$?; [ "${status}" -eq 3 ] || exit "${status}"; rejected=true; }
     done
+    log "Run stage 9 again to have the exports in the report"
+    ! ${rejected} || exit 3
 fi
 log "Done"
 exit 0

@@ -636,11 +636,15 @@ if wanted 10; then
     [ "${feats_type}" != fbank ] \
         || export_dev=(--dev "${datadir}/${valid_set}" --fbank_rate "${fs}")
     eval "more_export_opts=(${export_opts})"
+    rejected=false  # status 3: all is written but 8-bit files that lost too much
     for target in ${export_targets}; do
         # shellcheck disable=SC2086
         ${python} -m espnet_plugin.bin.export "${models[@]}" ${export_models} \
-            --target "${target}" "${export_dev[@]}" "${more_export_opts[@]}"
+            --target "${target}" --measure "${export_dev[@]}" "${more_export_opts[@]}" \
+            || { status=$?; [ "${status}" -eq 3 ] || exit "${status}"; rejected=true; }
     done
+    log "Run stage 9 again to have the exports in the report"
+    ! ${rejected} || exit 3
 fi
 log "Done"
 exit 0

@@ -15,6 +15,7 @@ try:
 except ImportError:  # before ESPnet 202609
     from espnet.nets.pytorch_backend.transformer.subsampling import check_short_utt
 
+from espnet_plugin.dual_mode.subsampling import Subsampling
 from espnet_plugin.export.graph.conformer import LeanConformer, is_lean
 from espnet_plugin.export.graph.layers import lean_layer
 from espnet_plugin.export.graph.positions import computed_positions
@@ -37,11 +38,15 @@ def encoder_stride(encoder: nn.Module) -> int:
     Raises:
         KeyError: Naming a sub-sampling that is not one of :data:`STRIDES`.
     """
+    if isinstance(encoder.embed, Subsampling):
+        return encoder.embed.stride
     return STRIDES[type(encoder.embed).__name__]
 
 
 def least_frames(encoder: nn.Module) -> int:
     """Return the fewest feature frames that the sub-sampling takes."""
+    if isinstance(encoder.embed, Subsampling):
+        return encoder.embed.span
     frames = 1
     while check_short_utt(encoder.embed, frames)[0]:
         frames += 1

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from espnet_plugin.export.graph.full_attention import FullAttention
+
 __all__ = ["as_linear", "lean_layer", "normalises"]
 
 
@@ -114,6 +116,8 @@ def lean_layer(stock: nn.Module) -> nn.Module:
         stock.zero_triu or normalises(stock)
     ):
         return LeanAttention(stock)
+    if kind == "RelativeAttention":
+        return FullAttention(stock)
     return stock
 
 

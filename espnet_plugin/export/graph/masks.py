@@ -45,8 +45,14 @@ def linear_pad_mask(
 
 @contextlib.contextmanager
 def linear_masks(encoder: torch.nn.Module) -> Iterator[None]:
-    """Let an ESPnet encoder make its masks by :func:`linear_pad_mask` meanwhile."""
+    """Let an ESPnet encoder make its masks by :func:`linear_pad_mask` meanwhile.
+
+    One that has masks of its own (``dual_mode_conformer``) keeps them.
+    """
     module = sys.modules[type(encoder).__module__]
+    if not hasattr(module, "make_pad_mask"):
+        yield
+        return
     stock = module.make_pad_mask
     module.make_pad_mask = linear_pad_mask
     try:

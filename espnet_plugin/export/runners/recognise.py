@@ -61,6 +61,27 @@ def text_of(numbers, names, token_type):
     return ("" if token_type == "phn" else " ").join(pieces)
 
 
+class Recogniser:
+    """Audio (or features) in, text out."""
+
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
+        self.meta = json.loads((Path(folder) / "meta.json").read_text("utf-8"))
+        lines = (Path(folder) / "tokens.txt").read_text("utf-8").splitlines()
+        self.names = [line.rsplit(" ", 1)[0] for line in lines]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        self.session = onnxruntime.InferenceSession(
+            str(Path(folder) / model), options, providers=["CPUExecutionProvider"]
+        )
+
+    def text(self, given):
+        """Return the text of samples in [-1, 1], or of features, all at once."""
+        feed = (given[None], np.array([len(given)], dtype=np.int64))
+        log_probs, _ = self.session.run(None, dict(zip(self.meta["inputs"], feed)))
+        numbers = tokens_of(log_probs[0], self.meta)
+        return text_of(numbers, self.names, self.meta["token_type"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
@@ -68,21 +89,11 @@ def main():
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--longest", type=float, default=30.0, help="seconds at once")
     args = parser.parse_args()
-    meta = json.loads((HERE / "meta.json").read_text(encoding="utf-8"))
-    lines = (HERE / "tokens.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    names = [line.rsplit(" ", 1)[0] for line in lines]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = args.num_threads
-    session = onnxruntime.InferenceSession(str(HERE / args.model), options)
+    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    meta = recogniser.meta
     for path in args.files:
-        texts = []
-        for part in parts(read(path, meta), meta, args.longest):
-            lengths = np.array([len(part)], dtype=np.int64)
-            log_probs, _ = session.run(
-                None, dict(zip(meta["inputs"], (part[None], lengths)))
-            )
-            numbers = tokens_of(log_probs[0], meta)
-            texts.append(text_of(numbers, names, meta["token_type"]))
+        cut = parts(read(path, meta), meta, args.longest)
+        texts = [recogniser.text(part) for part in cut]
         print(f"{path}\t{' '.join(filter(None, texts))}", flush=True)
 
 

@@ -2,6 +2,9 @@
 
 from typing import Any, Mapping
 
+from espnet_plugin.export.card import dev_lines, int8_lines
+from espnet_plugin.export.card_json import card_lines
+
 __all__ = ["onnx_card", "sherpa_card"]
 
 
@@ -33,8 +36,14 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
             f"{parity['max_difference']:.1e} at most ({len(parity['lengths'])} "
             f"utterances of 0 to {longest:.1f} s, {parity['frames']} frames, chunk by "
             "chunk), and the same tokens are recognised in all of them",
+            *dev_lines(meta["verified"].get("dev")),
+            *(
+                ["", "## In eight bits", "", *int8_lines(meta["int8"])]
+                if "int8" in meta
+                else []
+            ),
             "",
-            "The license of the model is that of its training data and code.",
+            *card_lines(meta),
             "",
         ]
     )
@@ -104,7 +113,7 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             f"features, {loss['wer_approximate']:.2f} % with these; "
             f"{loss['same_tokens']} utterances with the same tokens.",
         ]
-    lines += ["", "The license of the model is that of its training data and code.", ""]
+    lines += ["", *card_lines(meta), ""]
     return "\n".join(lines)
 
 

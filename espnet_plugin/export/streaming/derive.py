@@ -10,27 +10,39 @@ from typing import Any, Mapping, Optional
 import torch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.exported import MEASURED
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.card_json import CARD, card_json
+from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, check_target, whole_folder
+from espnet_plugin.export.int8 import log_int8, pass_gate
+from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
-from espnet_plugin.export.runtime import check_packages
-from espnet_plugin.export.streaming.card import onnx_card
+from espnet_plugin.export.provenance import MADE, provenance_of
+from espnet_plugin.export.runtime import check_packages, is_installed
+from espnet_plugin.export.streaming.card import onnx_card, sherpa_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
+from espnet_plugin.export.streaming.dev import check_stream_dev, stream_trial
 from espnet_plugin.export.streaming.front_end import PieceFrontEnd, framing_of
-from espnet_plugin.export.streaming.sherpa import fill_sherpa
+from espnet_plugin.export.streaming.sherpa import MODEL, fill_sherpa
 from espnet_plugin.export.streaming.source import (
     StreamingSource,
     load_streaming_source,
 )
 from espnet_plugin.export.streaming.verify import check_stream
 from espnet_plugin.export.target_names import STREAMING_TARGETS
-from espnet_plugin.export.verify import check_file
+from espnet_plugin.export.timing.measure import LENGTHS_S, Workload, measure_file
+from espnet_plugin.export.trial import TrialOptions
+from espnet_plugin.export.verify import check_file, log_dev
 from espnet_plugin.export.write import write_graph
-from espnet_plugin.files import write_json, write_lines, write_text
+from espnet_plugin.files import read_json, write_json, write_lines, write_text
+from espnet_plugin.measure.workload import speech_like_noise
 
-__all__ = ["CHUNK", "FRONT_END", "export_streaming"]
+__all__ = ["CHUNK", "FRONT_END", "INT8", "export_streaming"]
 
 CHUNK = "chunk.onnx"
+INT8 = "chunk.int8.onnx"
 FRONT_END = "front_end.onnx"
 _RUNNER = Path(__file__).with_name("recognise.py")
 
@@ -43,6 +55,7 @@ def export_streaming(
     fbank_rate: Optional[int] = None,
     chunk_frames: Optional[int] = None,
     calibration: Optional[Path] = None,
+    trial: TrialOptions = TrialOptions(),
 ) -> Path:
     """Export a streaming model, check what was written, then put it into its place.
 
@@ -57,6 +70,7 @@ def export_streaming(
         chunk_frames: Encoder frames a chunk; if None, the encoder's first option.
         calibration: Kaldi data folder. For ``sherpa-onnx`` and a model of audio alone:
             features of its kind are mapped to the model's by a matrix fitted on it.
+        trial: How the export is tried and measured.
 
     Returns:
         The folder.
@@ -69,26 +83,41 @@ def export_streaming(
             f"--target {target}: must be one of {', '.join(STREAMING_TARGETS)} for the "
             f"streaming model {experiment}"
         )
+    if target != "onnx" and trial.int8:
+        raise UserError(
+            f"--int8: a streaming model is quantised for target onnx alone; leave it "
+            f"out for --target {target}"
+        )
     check_packages("onnx", "onnxruntime")
     started = time.monotonic()
     source = load_streaming_source(experiment, model_file, fbank_rate, chunk_frames)
-    folder = output_dir or experiment / "export" / target
+    folder = output_dir or Experiment(experiment).exports / target
     check_target(folder, source.facts, target)
     if target == "onnx" and calibration is not None:
         raise UserError(
             f"--calibration {calibration}: target onnx has the model's own front end; "
             "leave the option out"
         )
+    dev = None
+    if trial.dev is not None:
+        dev = read_dev(trial.dev, source.facts.sample_rate, trial.dev_utterances)
     with whole_folder(folder) as new:
         if target == "onnx":
-            _fill(new, source, experiment)
+            _fill(new, source, experiment, dev, trial)
         else:
             fill_sherpa(new, source, experiment, calibration)
+            _finish_sherpa(new, source, experiment, dev, trial)
     logging.info("%s, in %.0f s", folder, time.monotonic() - started)
     return folder
 
 
-def _fill(new: Path, source: StreamingSource, experiment: Path) -> None:
+def _fill(
+    new: Path,
+    source: StreamingSource,
+    experiment: Path,
+    dev: Optional[DevSet],
+    trial: TrialOptions,
+) -> None:
     graph, framing = ChunkGraph(source), framing_of(source)
     metadata = stream_metadata(source)
     write_graph(
@@ -109,7 +138,8 @@ def _fill(new: Path, source: StreamingSource, experiment: Path) -> None:
         new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(source.facts.tokens))
     )
     shutil.copy(_RUNNER, new / _RUNNER.name)
-    meta = describe_stream(source, "onnx", _streaming(graph), {})
+    made = provenance_of(experiment, trial.license).to_json()
+    meta = describe_stream(source, "onnx", _streaming(graph), {MADE: made})
     meta["framing"] = asdict(framing)
     write_json(new / META, meta)  # the runner reads it
     parity = check_stream(source, new)
@@ -120,11 +150,77 @@ def _fill(new: Path, source: StreamingSource, experiment: Path) -> None:
         parity.same_tokens,
         max(parity.lengths) / source.facts.sample_rate,
     )
-    meta["verified"] = {"parity": asdict(parity)}
+    verified = meta["verified"] = {"parity": asdict(parity)}
+    texts: dict[str, Mapping[str, str]] = {}
+    if dev is not None:
+        compared, texts[CHUNK] = check_stream_dev(source, new, CHUNK, dev)
+        log_dev(compared)
+        verified["dev"] = asdict(compared)
+        if trial.int8:
+            gate = stream_trial(new, dev)
+            result, said = pass_gate(
+                gate, new / CHUNK, new / INT8, dev, trial.max_wer_loss
+            )
+            log_int8(INT8, result)
+            meta["int8"] = asdict(result)
+            if result.accepted:
+                check_file(new / INT8, [experiment, new])
+                texts[INT8] = said
+    meta[MEASURED] = {}
+    for name in (CHUNK, INT8):
+        if (new / name).is_file():
+            timed = None
+            if trial.measure:
+                work = _workload(source, new / _RUNNER.name, dev, texts, trial)
+                timed = measure_file(name, work)
+            paths = [new / name, new / FRONT_END]
+            one = exported_file(paths, dev, texts.get(name), timed)
+            meta[MEASURED][name] = one.to_json()
     meta["files"] = file_table(new)
     del meta["files"][META]
     write_json(new / META, meta)
     write_text(new / "README.md", onnx_card(meta))
+    write_json(new / CARD, card_json(meta))
+
+
+def _finish_sherpa(
+    new: Path,
+    source: StreamingSource,
+    experiment: Path,
+    dev: Optional[DevSet],
+    trial: TrialOptions,
+) -> None:
+    """Add to ``meta.json`` what is measured and how it was made; write the cards."""
+    timed = None
+    if trial.measure and is_installed("sherpa_onnx"):
+        script = new / "run_sherpa.py"
+        timed = measure_file(MODEL, _workload(source, script, dev, {}, trial))
+    meta = read_json(new / META)
+    meta[MEASURED] = {MODEL: exported_file([new / MODEL], timed=timed).to_json()}
+    meta[MADE] = provenance_of(experiment, trial.license).to_json()
+    write_json(new / META, meta)
+    write_text(new / "README.md", sherpa_card(meta))
+    write_json(new / CARD, card_json(meta))
+
+
+def _workload(
+    source: StreamingSource,
+    script: Path,
+    dev: Optional[DevSet],
+    texts: Mapping[str, Mapping[str, str]],
+    trial: TrialOptions,
+) -> Workload:
+    rate = source.facts.sample_rate
+    spoken = texts.get(CHUNK) or ({} if dev is None else dev.text)
+    return Workload(
+        script,
+        speech_like_noise(rate, max(LENGTHS_S)).numpy(),
+        short_utterance(rate, dev, spoken),
+        rate,
+        rate,
+        block=source.chunking.chunk * source.facts.stride * source.facts.hop,
+        threads=trial.num_threads,
+    )
 
 
 def _streaming(graph: ChunkGraph) -> Mapping[str, Any]:

@@ -23,14 +23,14 @@ HERE = Path(__file__).resolve().parent
 class Recogniser:
     """Samples in, text out; what has come out only grows."""
 
-    def __init__(self, folder=HERE, num_threads=1):
+    def __init__(self, folder=HERE, model="chunk.onnx", num_threads=1):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = num_threads
         self.front_end, self.chunk = (
             onnxruntime.InferenceSession(
                 str(Path(folder) / name), options, providers=["CPUExecutionProvider"]
             )
-            for name in ("front_end.onnx", "chunk.onnx")
+            for name in ("front_end.onnx", model)
         )
         meta = (Path(folder) / "meta.json").read_text(encoding="utf-8")
         self.meta = json.loads(meta)
@@ -158,11 +158,12 @@ def from_microphone(rate, block):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("audio", nargs="+", help="files, - or mic")
+    parser.add_argument("--model", default="chunk.onnx", help="or chunk.int8.onnx")
     parser.add_argument("--block_ms", type=float, default=100.0)
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="final texts only")
     args = parser.parse_args()
-    recogniser = Recogniser(HERE, args.num_threads)
+    recogniser = Recogniser(HERE, args.model, args.num_threads)
     rate, stopped = recogniser.meta["sample_rate"], []
     block = max(1, round(rate * args.block_ms / 1000))
 

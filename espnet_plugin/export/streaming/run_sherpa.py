@@ -17,7 +17,7 @@ from sherpa_onnx.lib import _sherpa_onnx as sherpa
 HERE = Path(__file__).resolve().parent
 
 
-def recogniser_of(meta, num_threads):
+def recogniser_of(meta, folder, model, num_threads):
     """As OnlineRecognizer.from_wenet_ctc, which cannot set high_freq."""
     kind, features = meta["sherpa"], {}
     if kind["high_freq"]:
@@ -30,11 +30,11 @@ def recogniser_of(meta, num_threads):
         ),
         model_config=sherpa.OnlineModelConfig(
             wenet_ctc=sherpa.OnlineWenetCtcModelConfig(
-                model=str(HERE / "model.onnx"),
+                model=str(Path(folder) / model),
                 chunk_size=meta["streaming"]["chunk_frames"],
                 num_left_chunks=kind["num_left_chunks"],
             ),
-            tokens=str(HERE / "tokens.txt"),
+            tokens=str(Path(folder) / "tokens.txt"),
             num_threads=num_threads,
         ),
         endpoint_config=sherpa.EndpointConfig(),
@@ -46,18 +46,43 @@ def recogniser_of(meta, num_threads):
     return recogniser
 
 
+class Recogniser:
+    """Samples in, text out; what has come out only grows."""
+
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
+        meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+        self.meta, self.rate = meta, meta["sample_rate"]
+        self.recogniser = recogniser_of(meta, folder, model, num_threads)
+        # What does not fill a chunk is never decoded, so silence has to follow.
+        self.tail = np.zeros(round(meta["sherpa"]["tail_s"] * self.rate), np.float32)
+        self.reset()
+
+    def reset(self):
+        """Begin the next utterance."""
+        self.stream = self.recogniser.create_stream()
+
+    def accept(self, samples, last=False):
+        """Take any number of samples in [-1, 1]; return the text by now."""
+        if last:
+            samples = np.concatenate([samples, self.tail])
+        self.stream.accept_waveform(self.rate, np.asarray(samples, np.float32))
+        if last:
+            self.stream.input_finished()
+        while self.recogniser.is_ready(self.stream):
+            self.recogniser.decode_stream(self.stream)
+        return self.recogniser.get_result(self.stream).strip()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
+    parser.add_argument("--model", default="model.onnx")
     parser.add_argument("--block_ms", type=float, default=100.0)
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="tokens and times as well")
     args = parser.parse_args()
-    meta = json.loads((HERE / "meta.json").read_text(encoding="utf-8"))
-    rate = meta["sample_rate"]
-    recogniser = recogniser_of(meta, args.num_threads)
-    # What does not fill a chunk is never decoded, so silence has to follow.
-    tail = np.zeros(round(meta["sherpa"]["tail_s"] * rate), np.float32)
+    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    rate = recogniser.rate
     block = max(1, round(rate * args.block_ms / 1000))
     for path in args.files:
         samples, found = soundfile.read(path, dtype="float32", always_2d=True)
@@ -66,19 +91,14 @@ def main():
                 f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples "
                 f"that are no numbers; the model takes {rate} Hz and one channel"
             )
-        stream = recogniser.create_stream()
-        samples = np.concatenate([samples[:, 0], tail])
+        recogniser.reset()
         for start in range(0, len(samples), block):
-            stream.accept_waveform(rate, samples[start : start + block])
-            while recogniser.is_ready(stream):
-                recogniser.decode_stream(stream)
-        stream.input_finished()
-        while recogniser.is_ready(stream):
-            recogniser.decode_stream(stream)
-        text = recogniser.get_result(stream).strip()
+            recogniser.accept(samples[start : start + block, 0])
+        text = recogniser.accept(samples[:0, 0], last=True)
         print(f"{path}\t{text}", flush=True)
         if args.json:
-            tokens, times = recogniser.tokens(stream), recogniser.timestamps(stream)
+            kind, stream = recogniser.recogniser, recogniser.stream
+            tokens, times = kind.tokens(stream), kind.timestamps(stream)
             print(json.dumps({"tokens": tokens, "times": times}), flush=True)
 
 

@@ -25,7 +25,6 @@ from espnet_plugin.export.ports import TOLERANCE
 from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel, is_installed, quiet_environment
 from espnet_plugin.export.sherpa import sherpa_tokens
-from espnet_plugin.export.streaming.card import sherpa_card
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.match import (
     KALDI_BINS,
@@ -38,7 +37,7 @@ from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.streaming.wenet_graph import WenetGraph
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.export.write import write_graph
-from espnet_plugin.files import write_json, write_lines, write_text
+from espnet_plugin.files import write_json, write_lines
 from espnet_plugin.measure.workload import speech_like_noise
 
 __all__ = ["MODEL", "fill_sherpa"]
@@ -90,7 +89,7 @@ class _Features:
 def fill_sherpa(
     new: Path, source: StreamingSource, experiment: Path, calibration: Optional[Path]
 ) -> None:
-    """Write and check everything that sherpa-onnx needs.
+    """Write and check everything that sherpa-onnx needs, but for the cards.
 
     Args:
         new: The folder.
@@ -149,7 +148,6 @@ def fill_sherpa(
     meta["files"] = file_table(new)
     del meta["files"][META]
     write_json(new / META, meta)
-    write_text(new / "README.md", sherpa_card(meta))
 
 
 def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Features:

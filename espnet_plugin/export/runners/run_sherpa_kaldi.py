@@ -1,0 +1,82 @@
+"""Recognise audio files with sherpa-onnx and the model beside this script.
+
+    python run_sherpa_kaldi.py FILE...
+
+Needs numpy, soundfile and sherpa-onnx. One channel, at the model's rate.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from sherpa_onnx.lib import _sherpa_onnx as sherpa
+
+HERE = Path(__file__).resolve().parent
+
+
+class Recogniser:
+    """Audio in, text out.
+
+    As OfflineRecognizer.from_zipformer_ctc, which cannot set high_freq.
+    """
+
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
+        meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+        self.rate = meta["sample_rate"]
+        config = sherpa.OfflineRecognizerConfig(
+            feat_config=sherpa.FeatureExtractorConfig(
+                sampling_rate=self.rate,
+                feature_dim=meta["model"]["feature_dim"],
+                high_freq=meta["high_freq"],
+            ),
+            model_config=sherpa.OfflineModelConfig(
+                zipformer_ctc=sherpa.OfflineZipformerCtcModelConfig(
+                    model=str(Path(folder) / model)
+                ),
+                tokens=str(Path(folder) / "tokens.txt"),
+                num_threads=num_threads,
+            ),
+            decoding_method="greedy_search",
+        )
+        self.recogniser = sherpa.OfflineRecognizer(config)
+
+    def result(self, samples):
+        """Return sherpa-onnx's result: text, tokens, times."""
+        stream = self.recogniser.create_stream()
+        stream.accept_waveform(self.rate, samples)
+        self.recogniser.decode_stream(stream)
+        return stream.result
+
+    def text(self, samples):
+        """Return the text of samples in [-1, 1]."""
+        return self.result(samples).text.strip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
+    parser.add_argument("--model", default="model.onnx", help="or model.int8.onnx")
+    parser.add_argument("--num_threads", type=int, default=1)
+    parser.add_argument("--times", action="store_true", help="seconds of each token")
+    args = parser.parse_args()
+    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    for path in args.files:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if rate != recogniser.rate or samples.shape[1] != 1 or not len(samples):
+            raise SystemExit(
+                f"{path}: {rate} Hz, {samples.shape[1]} channel(s), {len(samples)} "
+                f"samples; the model takes {recogniser.rate} Hz and one channel"
+            )
+        if not np.isfinite(samples).all():
+            raise SystemExit(f"{path}: some samples are no numbers")
+        result = recogniser.result(samples[:, 0])
+        print(f"{path}\t{result.text.strip()}", flush=True)
+        if args.times:
+            for token, start in zip(result.tokens, result.timestamps):
+                print(f"  {start:8.2f}  {token}")
+
+
+if __name__ == "__main__":
+    main()

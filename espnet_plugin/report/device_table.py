@@ -1,0 +1,49 @@
+"""The table of exported files: one line a file, seeds joined."""
+
+from typing import Optional
+
+from espnet_plugin.report.table import Line, Table, metric_table
+from espnet_plugin.results.export_group import export_groups
+from espnet_plugin.results.metric import DEVICE
+from espnet_plugin.results.results import Results
+from espnet_plugin.results.size import size_text
+
+__all__ = ["device_table"]
+
+_HEADER = ("method", "variant", "layers", "exported for", "file", "seeds")
+_NOTES = """\
+What stage 10 has written and measured, mean over seeds; the same models as checkpoints
+are in the tables of quality and cost."""
+_THREADS = """\
+ Times are of {threads} on {cpu}."""
+
+
+def device_table(results: Results) -> Optional[Table]:
+    """Return the table, or None if no model was exported."""
+    files = [one for group in results.groups for one in export_groups(group)]
+    if not files:
+        return None
+    lines = [
+        Line(
+            [
+                one.group.method,
+                one.group.variant or "-",
+                size_text(one.group.layers, one.group.size) + one.retained.mark,
+                one.target,
+                one.file,
+                " ".join(str(member.row.identity.seed) for member in one.members),
+            ],
+            one,
+        )
+        for one in files
+    ]
+    measured = [m.export for one in files for m in one.members if m.export.cpu]
+    where = ""
+    if measured:
+        counts = sorted({one.threads for one in measured})
+        number = " or ".join(map(str, counts))
+        where = _THREADS.format(
+            threads=f"{number} thread{'' if counts == [1] else 's'}",
+            cpu=" and ".join(sorted({one.cpu for one in measured})),
+        )
+    return metric_table(DEVICE, (_HEADER, ()), lines, (_NOTES, where))
