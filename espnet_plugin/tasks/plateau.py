@@ -13,7 +13,7 @@ CHOICES = ("stop", "warn", "off")
 
 # A dev error at or above this: nearly nothing is recognised.
 _ERROR = 0.9
-# The loss must have fallen by this share from the first to the last quarter of an epoch.
+# By this share the loss must fall from the first to the last quarter of an epoch.
 _FALL = 0.02
 # Before so many updates a learning rate that still rises may be the reason.
 _UPDATES = 500
