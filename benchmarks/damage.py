@@ -5,9 +5,9 @@
 Each case is a small corpus with one to three damages (tables, transcripts, names,
 audio, segments), from its own seed: --cases 1 --seed N repeats case N. Both commands
 run in this process. A case is in order if each ends with status 0, 1 or 2 and, where
-stage 2 went through, what it wrote is right by other means than its own: transcripts are the
-source's, cleaned by the rules of Unicode's database alone; tokens are those of the
-transcripts; lengths are those that the WAV header announces. Nothing may be written
+stage 2 went through, what it wrote is right by other means than its own: transcripts
+are the source's, cleaned by the rules of Unicode's database alone; tokens are those of
+the transcripts; lengths are those that the WAV header announces. Nothing may be written
 beside the case's folder. What is not in order is printed with its seed, and the exit
 status is 1.
 """
@@ -44,7 +44,8 @@ CHARACTERS = (
 )
 IDS = (
     "../../out", "/tmp/out", "a/b", ".", "..", "-", "--fs", "a%2Fb", "~", "$(id)",
-    "`id`", "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u", "u\x01",
+    "`id`", "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u",
+    "u\x01",
 )  # fmt: skip
 SYMBOLS = (
     "<unk>",

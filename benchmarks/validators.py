@@ -3,9 +3,9 @@
     PYTHONPATH=tests/doctor python benchmarks/validators.py --kaldi egs/wsj/s5
 
 --kaldi names a folder with Kaldi's utils/ (validate_data_dir.sh, validate_text.pl,
-spk2utt_to_utt2spk.pl; perl is needed); lhotse has to be importable. For each damage: the
-kinds that the doctor is expected to find, and whether the others complain (an exit status
-or an exception; for lhotse also a warning).
+spk2utt_to_utt2spk.pl; perl is needed); lhotse has to be importable. For each damage:
+the kinds that the doctor is expected to find, and whether the others complain (an exit
+status or an exception; for lhotse also a warning).
 """
 
 import argparse
