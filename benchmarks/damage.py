@@ -3,11 +3,11 @@
     python benchmarks/damage.py --cases 300 --seed 0
 
 Each case is a small corpus with one to three damages (tables, transcripts, names,
-audio, segments), from its own seed: --cases 1 --seed N repeats case N. Both commands run
-in this process. A case is in order if each ends with status 0, 1 or 2 and, where stage 2
-went through, what it wrote is right by other means than its own: transcripts are the
-source's, cleaned by the rules of Unicode's database alone; tokens are those of the
-transcripts; lengths are those that the WAV header announces. Nothing may be written
+audio, segments), from its own seed: --cases 1 --seed N repeats case N. Both commands
+run in this process. A case is in order if each ends with status 0, 1 or 2 and, where
+stage 2 went through, what it wrote is right by other means than its own: transcripts
+are the source's, cleaned by the rules of Unicode's database alone; tokens are those of
+the transcripts; lengths are those that the WAV header announces. Nothing may be written
 beside the case's folder. What is not in order is printed with its seed, and the exit
 status is 1.
 """
@@ -44,7 +44,8 @@ CHARACTERS = (
 )
 IDS = (
     "../../out", "/tmp/out", "a/b", ".", "..", "-", "--fs", "a%2Fb", "~", "$(id)",
-    "`id`", "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u", "u\x01",
+    "`id`", "a;b", "*", "u" * 300, "\u200bu", "e\u0301", "u|", "a\\b", "con", "#u",
+    "u\x01",
 )  # fmt: skip
 SYMBOLS = (
     "<unk>",
@@ -353,7 +354,15 @@ def case(seed: int) -> tuple[list[str], int, int, list[str]]:
         before = {path for path in work.rglob("*") if c.root not in path.parents}
         data = [str(c.root / "data" / name) for name in SETS]
         doctor = [*data, "--output_dir", str(c.root / "check"), "--fs", str(RATE)]
-        doctor += ["--error", "pipe", "archive", "symbol", "features-alone"]
+        doctor += [
+            "--valid",
+            data[1],
+            "--error",
+            "pipe",
+            "archive",
+            "symbol",
+            "features-alone",
+        ]
         stage = ["--data_dir", c.root / "data", "--dump_dir", c.root / "dump"]
         stage += ["--asr_config", ROOT / "conf/tiny_reference.yaml"]
         stage += ["--token_dir", c.root / "tokens", "--speed_perturb_factors", "1.0"]

@@ -44,6 +44,14 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="further folders, of audio without transcripts",
     )
+    add(
+        "--valid",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="DIR",
+        help="which of them must have no characters that the training set lacks",
+    )
     add("--output_dir", type=Path, default=Path("."), help="where the lists go")
     add("--fs", type=int, help="sampling rate in Hz that all audio must have")
     add(
@@ -114,7 +122,13 @@ def check(args: argparse.Namespace) -> int:
     folders = [*args.folders, *args.unlabelled]
     done = args.output_dir / "check_data.done.json"
     stamp = stamp_of(
-        folders, [vars(options), sorted(map(str, args.unlabelled)), sorted(args.error)]
+        folders,
+        [
+            vars(options),
+            sorted(map(str, args.unlabelled)),
+            sorted(map(str, args.valid)),
+            sorted(args.error),
+        ],
     )
     if args.once and done.is_file():
         before = read_json(done)
@@ -126,7 +140,7 @@ def check(args: argparse.Namespace) -> int:
             )
             return _status(before["status"], args)
     paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
-    with checked(folders, options, args.unlabelled) as (store, sets):
+    with checked(folders, options, args.unlabelled, args.valid) as (store, sets):
         verdict = Verdict(store.counts(), frozenset(args.error))
         write_list(paths[0], store, sets, verdict)
         write_json_list(paths[1], store, sets, verdict)

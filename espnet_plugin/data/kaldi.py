@@ -84,8 +84,8 @@ def audio_alone(name: str) -> str:
     """Say what can be done with a set that has no transcripts."""
     return (
         "a set to train or to test on needs transcripts. Audio alone can be learnt "
-        f"from in stage 5: --unlabelled_sets {name}, with a --train_set that has some (a "
-        "small one is enough beside a --reference)"
+        f"from in stage 5: --unlabelled_sets {name}, with a --train_set that has some "
+        "(a small one is enough beside a --reference)"
     )
 
 

@@ -176,4 +176,5 @@ def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
                 f"{character!r} (U+{ord(character):04X}), "
                 f"{one.facts.characters[character]} times, never in {other.folder}"
             )
-            store.report("rare-characters", one.folder / "text", line, name, what)
+            kind = "unknown-characters" if one.valid else "rare-characters"
+            store.report(kind, one.folder / "text", line, name, what)

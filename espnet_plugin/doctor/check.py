@@ -28,6 +28,7 @@ def checked(
     folders: Sequence[Path],
     options: CheckOptions,
     unlabelled: Collection[Path] = (),
+    valid: Collection[Path] = (),
 ) -> Iterator[tuple[Store, list[DataSet]]]:
     """Check folders; yield what was found, which is on disk until the end.
 
@@ -35,6 +36,7 @@ def checked(
         folders: Kaldi folders, the training set first.
         options: What is looked at.
         unlabelled: Those of them that need no transcripts.
+        valid: Those that are validated on while the first is trained on.
     """
     if not folders:
         raise UserError(
@@ -47,7 +49,7 @@ def checked(
             for number, folder in enumerate(folders):
                 labelled = folder not in unlabelled
                 facts = read_tables(store, number, folder, labelled, options.symbols)
-                sets.append(DataSet(folder, labelled, facts))
+                sets.append(DataSet(folder, labelled, facts, folder in valid))
             store.flush()
             compare_tables(store, sets)
             _hear_all(store, sets, options)

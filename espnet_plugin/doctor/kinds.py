@@ -65,8 +65,10 @@ _ALL = (
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
          "If it carries no meaning, write all transcripts in one case."),
     Kind("rare-characters", WARNING, "characters of one set alone",
-         "A model cannot write what its training data lack: correct the texts, or write "
-         "all sets alike."),
+         "A model cannot write what its training data lack: correct the texts, or "
+         "write all sets alike."),
+    Kind("unknown-characters", ERROR, "characters that the training set lacks",
+         "No token stands for them: correct the transcripts of this set."),
     Kind("text-rate", WARNING, "much more or less text a second than usual",
          "Often a transcript of other audio, or a cut: listen to some."),
     # Audio

@@ -43,12 +43,14 @@ class DataSet:
     Attributes:
         folder: Its path.
         labelled: It has transcripts.
+        valid: Its transcripts must be written with the training set's characters.
         facts: What was counted in them.
     """
 
     folder: Path
     labelled: bool
     facts: TextFacts
+    valid: bool = False
 
     @property
     def name(self) -> str:

@@ -169,7 +169,8 @@ CASES = {
     "CRLF": (crlf, [("line-ends", "train/text", 1, "")]),
     "blank line": (prefix("text", b"\n"), [("blank-line", "train/text", 1, "")]),
     "unsorted": (swap("text"), [("unsorted", "train/text", 4, "")]),
-    "two speakers": (line("utt2spk", f"{U3} a b"), [("speaker", "train/utt2spk", 3, U3)]),
+    "two speakers": (line("utt2spk", f"{U3} a b"),
+                     [("speaker", "train/utt2spk", 3, U3)]),
     "spk2utt": (lambda train, **_: (train / "spk2utt").write_text(f"b {U3}\n"),
                 [("speaker", "train/spk2utt", 1, U3)]),
     "no-break space": (text("ONE\u00a0TWO SIX"), [("white-space", *AT_TEXT)]),
@@ -250,7 +251,7 @@ def test_damage(corpus, tmp_path, name):
 
 def test_all_kinds_are_tried():
     tried = {kind for _, expected in CASES.values() for kind, *_ in expected}
-    assert set(KINDS) - tried == {"shared-id", "features-alone"}
+    assert set(KINDS) - tried == {"shared-id", "features-alone", "unknown-characters"}
 
 
 def test_a_name_in_two_sets(corpus, tmp_path):
@@ -272,6 +273,15 @@ def test_a_set_inside_another(corpus, tmp_path):
     assert {k: kinds.count(k) for k in kinds} == {
         "shared-audio": 6, "shared-id": 6, "shared-text": 6, "shared-speaker": 1
     }  # fmt: skip
+
+
+def test_the_validation_set_has_no_letters_of_its_own(corpus, tmp_path):
+    train, dev, test = corpus
+    edit(dev, "text", 2, "dev-a-01 ONE TWO? SIX")
+    _, found = run(corpus, tmp_path / "out")
+    assert found == [("rare-characters", "dev/text", 2, "dev-a-01")]
+    status, found = run(corpus, tmp_path / "out", "--valid", str(dev))
+    assert found == [("unknown-characters", "dev/text", 2, "dev-a-01")] and status == 2
 
 
 def test_features_alone(corpus, tmp_path):

@@ -305,15 +305,16 @@ check_data() {  # every bad line of all sets, before any work; see docs/data.md
     local kinds=(pipe archive features-alone) folders=() more=() zero=warnings name
     # With drop, stage 2 leaves out what it can, and says what it cannot.
     [ "${bad_utterances}" = error ] || zero=always
-    # An imported reference spells symbols as it was trained to.
-    [ -n "${reference}" ] || kinds+=(symbol)
+    # An imported reference has its own tokens, and spells as it was trained to.
+    local valid=()
+    [ -n "${reference}" ] || { kinds+=(symbol); valid=(--valid "${datadir}/${valid_set}"); }
     for name in "${train_set}" "${valid_set}" ${test_sets}; do
         [[ " ${folders[*]} " == *" ${datadir}/${name} "* ]] || folders+=("${datadir}/${name}")
     done
     for name in ${unlabelled_sets}; do more+=("${datadir}/${name}"); done
     # shellcheck disable=SC2086
     submit "${train_cmd}" check_data ${python} -m espnet_plugin.bin.check_data \
-        "${folders[@]}" ${more:+--unlabelled "${more[@]}"} --error "${kinds[@]}" \
+        "${folders[@]}" "${valid[@]}" ${more:+--unlabelled "${more[@]}"} --error "${kinds[@]}" \
         --fs "${fs}" --audio "${check_audio}" ${nlsyms:+--nlsyms "${nlsyms}"} \
         --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}" \
         --once --exit_zero "${zero}" --output_dir "${datadir}/check_data" --nj "${nj}"
