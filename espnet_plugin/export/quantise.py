@@ -92,8 +92,8 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
     for node in stored:
         _store(model.graph, node)
     names = [node.name for node in products]
-    for node in products:
-        if node.op_type == "Gemm":
+    for node in _products(model.graph):
+        if node.op_type == "Gemm":  # The tool renames those that are left.
             _as_product(model.graph, node)
     if not names:
         _save_short(model, target)
