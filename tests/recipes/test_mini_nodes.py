@@ -40,6 +40,7 @@ def test_encrl_and_fine_tuning_on_two_nodes(copy, two_nodes):
     run(
         *(copy, "--stage", "5", "--stop_stage", "6", "--tag", "nodes"),
         *("--hosts", "here,there", "--sizes", "1", "--encrl_layers", "1"),
+        warm=False,  # ssh carries no environment
     )
     seen = two_nodes.read_text().split()
     assert sorted(seen) == ["here"] * 2 + ["there"] * 2
@@ -67,6 +68,7 @@ def test_baselines_on_two_nodes(copy, two_nodes):
     run(
         *(copy, "--stage", "8", "--stop_stage", "8", "--hosts", "here,there"),
         *("--baselines", "layer_copy_spaced magnitude", "--sizes", "1"),
+        warm=False,
     )
     assert sorted(two_nodes.read_text().split()) == ["here", "there"]
     log = (copy / "exp/log/baselines_encrl_s1.log").read_text()
