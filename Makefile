@@ -6,12 +6,13 @@ SHELL := /bin/bash
 VENV ?= $(CURDIR)/.venv
 export VENV PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help env demo web test clean
+.PHONY: help env demo web test docs clean
 
 help:
 	@echo "make demo   the whole job on a small synthesised corpus: one large model to three small ones"
 	@echo "make web    a page that recognises in the browser, of the demo's models or EXP=FOLDER..."
 	@echo "make test   the tests"
+	@echo "make docs   the documentation as a site: build/site/index.html"
 	@echo "make env    only the environment (.venv): Python, ESPnet, this plugin"
 	@echo "make clean  remove what the demo and the tests wrote; the environment stays"
 
@@ -40,6 +41,12 @@ JOBS ?= $(shell n=$$(nproc); echo $$(( n < 4 ? n : 4 )))
 test: env
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(VENV)/bin/python" -m pytest -q \
 	    -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+# The pages of the repository with a reference of all commands; a broken link is an error.
+docs: env
+	"$(VENV)/bin/python" docs/site/stage.py build/docs build/site
+	NO_MKDOCS_2_WARNING=1 "$(VENV)/bin/python" -m mkdocs build --strict \
+	    -f build/docs/mkdocs.yml
 
 clean:
 	rm -rf egs2/{mini_synth,mini_an4}/encrl1/{data,dump,exp,logs} \

@@ -41,6 +41,8 @@ setup(
         "plots": ["matplotlib", "tensorboard"],
         # To derive a model for a device (bin/export.py); training needs none of it.
         "device": ["onnx", "onnxruntime", "soundfile"],
+        # make docs; training needs none of it.
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"],
         "test": [
             "pytest",
             "pytest-xdist",

@@ -120,7 +120,7 @@ make_venv() {
 
 install_packages() {
     local uv=$1 attempt
-    local packages=(-c constraints.txt "espnet[asr]==202611" -e ".[demo,test,plots]")
+    local packages=(-c constraints.txt "espnet[asr]==202611" -e ".[demo,test,plots,docs]")
     # A slow mirror is no reason to fail: uv gives up after 30 seconds otherwise.
     export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300}
     for attempt in 1 2; do

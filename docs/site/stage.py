@@ -1,0 +1,124 @@
+"""Collect the pages of the documentation's site: make docs.
+
+  python docs/site/stage.py build/docs build/site && mkdocs build -f build/docs/mkdocs.yml
+
+The repository's markdown files keep their places, so that the links in them stay right;
+files that they link to come along, and the command-line reference is generated.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Iterable, Optional
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "benchmarks/*.md",
+    "findings/*.md",
+    "egs2/*/*/*.md",
+)
+# The order in the navigation; other pages of docs/ follow these.
+ORDER = (
+    "README",
+    "docs/your_own_model",
+    "docs/recipes",
+    "docs/data",
+    "docs/baselines",
+    "docs/dual_mode",
+    "docs/recognise",
+    "docs/devices",
+    "docs/results",
+    "docs/scaling",
+    "docs/reliability",
+    "docs/stock_recipe_run",
+    "docs/architecture",
+    "CONTRIBUTING",
+)
+_LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+
+
+def links(text: str) -> list[str]:
+    """Return the relative targets that a markdown text links to, without anchors."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return [one for one in _LINK.findall(text) if "://" not in one]
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """Return the markdown files of the site, relative to the repository."""
+    found = (path for glob in PAGES for path in sorted(root.glob(glob)))
+    return [path.relative_to(root) for path in found]
+
+
+def copy_pages(target: Path, root: Path = ROOT) -> None:
+    """Copy the pages, and whatever files they link to.
+
+    Links to what does not exist are left for mkdocs to report.
+    """
+    for page in pages(root):
+        _copy(root / page, target / page)
+        for link in links((root / page).read_text()):
+            path = (root / page.parent / link).resolve()
+            if path.is_file() and path.is_relative_to(root) and path.suffix != ".md":
+                _copy(path, target / path.relative_to(root))
+
+
+def write_reference(target: Path) -> None:
+    """Write a page for each command and script, and their list, into a folder."""
+    # Here, because it imports ESPnet.
+    from commands import command_pages, script_pages
+
+    target.mkdir(parents=True)
+    index = ["# Commands", "", "What `--help` prints, of this version."]
+    for title, made in (
+        ("Scripts of the recipes", script_pages(ROOT)),
+        ("Commands, which the scripts call", command_pages()),
+    ):
+        index += ["", f"## {title}", "", "| command | what |", "|---|---|"]
+        for page in made:
+            (target / f"{page.name}.md").write_text(page.markdown())
+            index.append(f"| [`{page.command}`]({page.name}.md) | {page.summary} |")
+    (target / "index.md").write_text("\n".join(index) + "\n")
+
+
+def navigation(names: Iterable[Path]) -> list:
+    """Return mkdocs' ``nav`` for pages of the root and of ``docs``."""
+    named = {str(one.with_suffix("")): str(one) for one in names}
+    shown = [one for one in ORDER if one in named]
+    shown += [n for n in named if n.startswith("docs/") and n not in ORDER]
+    return [named[one] for one in shown] + [{"Commands": "docs/commands/index.md"}]
+
+
+def main(cmd: Optional[list[str]] = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", type=Path, help="for the pages and mkdocs.yml")
+    parser.add_argument("site", type=Path, help="where mkdocs will write the site")
+    args = parser.parse_args(cmd)
+    target = args.target.resolve()
+    shutil.rmtree(target, ignore_errors=True)
+    copy_pages(target / "pages")
+    write_reference(target / "pages/docs/commands")
+    settings = {
+        "INHERIT": str(ROOT / "docs/site/mkdocs.yml"),
+        "docs_dir": str(target / "pages"),
+        "site_dir": str(args.site.resolve()),
+        "nav": navigation(pages()),
+    }
+    (target / "mkdocs.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

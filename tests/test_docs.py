@@ -1,0 +1,139 @@
+"""The documentation: its links, its figures, and the site of make docs."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for glob in (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "findings/*.md",
+        "egs2/*/*/*.md",
+    )
+    for path in ROOT.glob(glob)
+)
+BIN = ROOT / "espnet_plugin/bin"
+SCRIPTS = {
+    "encrl": ROOT / "egs2/TEMPLATE/encrl1/encrl.sh",
+    "dualmode": ROOT / "egs2/TEMPLATE/dualmode1/dualmode.sh",
+}
+
+
+def without_code(text):
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"`[^`]*`", "", text)
+
+
+def anchors(text):
+    """The names that headings get, on the site and on hosting services."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {one.strip().replace(" ", "-") for one in kept}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_readme_is_short():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 100
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"\bmake (\w+)\b", text)) - {"an"} <= set(targets)
+
+
+# The rows of README's table, as results.json names them.
+README_ROWS = {
+    "reference": ("reference", ""),
+    "EncRL and fine-tuning": ("encrl", ""),
+    "first layers of the reference, fine-tuned": ("layer_copy", "first"),
+    "layers removed one by one, fine-tuned": ("layer_prune", ""),
+    "from scratch, 9 epochs": ("scratch", "9 epochs"),
+}
+
+
+def test_figures_of_readme():
+    results = json.loads((ROOT / "egs2/an4/encrl1/results.json").read_text())
+    rows = {}
+    for line in (ROOT / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and cells[0] in README_ROWS:
+            rows[cells[0]] = cells[1:]
+    assert list(rows) == list(README_ROWS)
+
+    def operations(key):
+        (one,) = [f for f in results["families"] if (f["method"], f["variant"]) == key]
+        cost = one["whole_cost"]
+        return cost["train_flops"] + cost["teacher_flops"]
+
+    scratch = operations(("scratch", "9 epochs"))
+    for name, key in README_ROWS.items():
+        means = {
+            one["layers"]: f"{one['test_wer_mean']:.1f} "
+            f"[{one['wer_ci95'][0]:.1f}, {one['wer_ci95'][1]:.1f}]"
+            for one in results["aggregates"]
+            if (one["method"], one["variant"]) == key and one["seeds"] == [1, 2, 3]
+        }
+        assert rows[name][:4] == [means.get(layers, "") for layers in (12, 6, 4, 2)]
+        if name != "reference":
+            assert rows[name][4] == f"{operations(key) / scratch:.2f}".rstrip("0.")
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "docs/site/stage.py", folder / "docs", folder / "site"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return folder
+
+
+@pytest.mark.slow
+def test_reference_has_every_option(staged):
+    reference = staged / "docs/pages/docs/commands"
+    commands = [one for one in BIN.glob("*.py") if '== "__main__"' in one.read_text()]
+    assert len(commands) > 20
+    for command in commands:
+        page = (reference / f"{command.stem}.md").read_text()
+        own = re.findall(r'\badd(?:_argument)?\(\s*"(--\w+)"', command.read_text())
+        assert all(f"{name} " in page or f"{name}\n" in page for name in own), command
+    for name, script in SCRIPTS.items():
+        page = (reference / f"{name}.md").read_text()
+        options = script.read_text().split("run_args=")[0].split("# General")[1]
+        names = re.findall(r"^(\w+)=", options, re.MULTILINE)
+        assert len(names) > 30
+        assert re.findall(r"^(\w+)=", page, re.MULTILINE) == names
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("material") is None, reason="no mkdocs-material"
+)
+def test_site(staged):
+    command = ["mkdocs", "build", "--strict", "-f", staged / "docs/mkdocs.yml"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    pages = sorted((staged / "site").rglob("*.html"))
+    assert len(pages) > len(PAGES)  # and those of the reference
+    loaded = r"<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=\"?(?:https?:)?//"
+    for page in pages:
+        # Nothing is loaded from the network. A link for people to follow is no load.
+        assert not re.search(loaded, page.read_text()), page
