@@ -1,4 +1,4 @@
-"""The one exception this plugin raises for a mistake its user can mend."""
+"""The one exception this plugin raises for a mistake that its user can correct."""
 
 __all__ = ["UserError"]
 

@@ -40,7 +40,7 @@ def test_while_espnet_is_imported(tmp_path):
         "time.sleep(60)\n",
     )
     assert process.returncode in (-signal.SIGINT, 130)
-    assert complaint == "interrupted; run the same command again to go on\n"
+    assert complaint.count("\n") == 1 and "run the same command again" in complaint
 
 
 def test_other_errors_keep_their_traceback(tmp_path):

@@ -1,6 +1,7 @@
 """Collect the pages of the documentation's site: make docs.
 
-  python docs/site/stage.py build/docs build/site && mkdocs build -f build/docs/mkdocs.yml
+  python docs/site/stage.py build/docs build/site
+  mkdocs build -f build/docs/mkdocs.yml
 
 The repository's markdown files keep their places, so that the links in them stay right;
 files that they link to come along, and the command-line reference is generated.

@@ -53,7 +53,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="peak learning rate instead of the training's; it is named in the tables",
     )
     add("--seed", type=whole(0, MOST_SEED), default=1)
-    add("--list", type=Path, help="file for the finished models' folders, one a line")
+    add("--list", type=Path, help="file for the finished models' folders, one per line")
     add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser
 

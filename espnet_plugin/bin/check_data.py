@@ -88,13 +88,13 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--once",
         action="store_true",
-        help="not again where the same was checked with the same options",
+        help="skip the check if the same data passed it with the same options",
     )
     add(
         "--exit_zero",
         choices=["never", "warnings", "always"],
         default="never",
-        help="exit with 0 although there are warnings, or whatever there is",
+        help="when to exit with 0: despite warnings, or always, despite errors too",
     )
     return parser
 

@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the pre-training, or go on with it."""
+    """Do the pre-training, or resume it."""
     pretrain_dual_mode(
         args.output_dir, args.config, options, args.seed, args.fine_tuning_config
     )

@@ -132,7 +132,7 @@ def _start(
         if run.request_file.is_file() and not run.is_finished:
             raise UserError(
                 f"--pretrained {path}: the pre-training in {run.folder} is not "
-                "finished: run its stage again, it goes on from the last epoch"
+                "finished: run its stage again, it resumes from the last epoch"
             )
     else:
         return None

@@ -46,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
-    add("--segmented", choices=["true", "false"], default="false", help="it will")
+    add("--segmented", choices=["true", "false"], default="false", help="it will cut")
     add("--fs", type=whole(1), default=16000)
     add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
     add(
@@ -77,10 +77,10 @@ def get_parser() -> argparse.ArgumentParser:
     for stage in ("encrl", "finetune"):
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
-    add("--freeze", nargs="*", default=[], help="modules of the small models")
+    add("--freeze", nargs="*", default=[], help="frozen modules of the small models")
     add("--alone", type=int, nargs="*", default=[], help="sizes trained by themselves")
     add("--alone_epochs", type=_number, help="instead of the others'")
-    add("--alone_freeze", nargs="*", default=[], help="modules of theirs")
+    add("--alone_freeze", nargs="*", default=[], help="their frozen modules")
     add("--finetune", choices=["each", "together"], default="each")
     add("--finetune_alone", type=_size_epochs, nargs="*", default=[])
     add("--baselines", nargs="*", default=[])
@@ -136,7 +136,7 @@ def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
         hours, where = args.corpus_hours, "--corpus_hours"
     else:
         raise UserError(
-            "how much audio there is, is not known before stage 2: say --corpus_hours "
+            "the amount of audio is not known before stage 2: give --corpus_hours "
             "HOURS (training audio, without copies of other speeds)"
         )
     segmented = args.segmented == "true"
@@ -147,7 +147,7 @@ def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
 def _epochs(given: Optional[float], config: dict, what: str) -> float:
     epochs = config.get("max_epoch") if given is None else given
     if epochs is None:
-        raise UserError(f"{what} says no max_epoch")
+        raise UserError(f"{what} has no max_epoch")
     return epochs
 
 

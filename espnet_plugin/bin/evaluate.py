@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
         "model_dirs",
         nargs="+",
         type=Path,
-        help="folders with meta.json; for speed alone any of ESPnet's will do",
+        help="folders with meta.json; for speed alone, any ESPnet experiment",
     )
     add(
         "--dump_dir",
@@ -38,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_threads", type=whole(1), default=1)
     add("--ngpu", type=whole(0), default=0)
     add("--nj", type=whole(1), default=1, help="processes of decoding")
-    add("--only_rtf", type=str2bool, default=False, help="measure speed anew, only")
+    add("--only_rtf", type=str2bool, default=False, help="only measure speed, again")
     return parser
 
 

@@ -68,8 +68,8 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--nlsyms",
         type=Path,
-        help="file of symbols in the transcripts that are no speech, e.g. <noise>, one "
-        "a line: tokens of their own",
+        help="file of symbols in the transcripts that are not speech, e.g. <noise>, "
+        "one per line: tokens of their own",
     )
     add("--nj", type=whole(1), default=1)
     return parser

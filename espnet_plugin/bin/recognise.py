@@ -55,19 +55,19 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_threads", type=whole_number(1), default=1)
     whole = parser.add_argument_group("whole files").add_argument
     whole("--format", choices=["text", "json", "srt"], help="text unless given")
-    whole("--output_dir", type=Path, help="write a file of each there, print nothing")
+    whole("--output_dir", type=Path, help="write a file for each there, print nothing")
     whole(
         "--nbest",
         type=whole_number(1),
-        help="texts a segment in the JSON; 1 unless given",
+        help="alternative texts per segment in the JSON; 1 unless given",
     )
     whole(
         "--beam_size",
         type=whole_number(1),
         help="hypotheses kept in the search; 16 where one is needed",
     )
-    whole("--hotwords", type=Path, help="words or phrases to expect, one a line")
-    whole("--hotword_weight", type=number(0), help="bonus a letter; 1.0 unless given")
+    whole("--hotwords", type=Path, help="words or phrases to expect, one per line")
+    whole("--hotword_weight", type=number(0), help="bonus per letter; 1.0 unless given")
     whole(
         "--max_segment_seconds",
         type=number(0, above=True),
@@ -83,18 +83,18 @@ def get_parser() -> argparse.ArgumentParser:
     live(
         "--block_ms",
         type=number(0, above=True),
-        help="audio handed over at a time; 100 unless given",
+        help="audio passed to the model at a time; 100 unless given",
     )
     live(
         "--chunk_frames",
         type=whole_number(1),
-        help="encoder frames a chunk; the model's own",
+        help="encoder frames per chunk; the model's own unless given",
     )
     live(
         "--real_time",
         action="store_true",
         default=None,
-        help="hand a file over no faster than it was spoken",
+        help="process a file no faster than it was spoken",
     )
     live("--quiet", action="store_true", default=None, help="final texts only")
     return parser

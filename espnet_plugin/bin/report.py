@@ -29,8 +29,8 @@ _IN_DIR = {
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Compare finished experiments: tables with intervals, plots, "
-        "paired comparisons. Any ESPnet ASR experiment folders will do; the more of "
-        "this plugin's cost.json and rtf.json they hold, the more is in the tables.",
+        "paired comparisons. Any ESPnet ASR experiment folders can be given; the more "
+        "of this plugin's cost.json and rtf.json they hold, the more is in the tables.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument

@@ -43,7 +43,7 @@ def run_command(work: Callable[[], None]) -> int:
         logging.error("%s", error)
         return 2
     except KeyboardInterrupt:
-        logging.error("interrupted; run the same command again to go on")
+        logging.error("interrupted; run the same command again to resume")
         return 130
     except OSError as error:
         logging.error("%s", _of_the_system(error) or _unexpected(error))
@@ -60,7 +60,7 @@ def _of_the_system(error: OSError) -> str:
     if error.errno in _FULL:
         return (
             f"cannot write {where}: {error.strerror}. Free some space, then run the "
-            "same command again: it goes on from what is whole"
+            "same command again: it resumes from what is complete"
         )
     if error.errno in _NOT_OURS:
         return (

@@ -42,7 +42,7 @@ def is_layer(name: str) -> bool:
 
 
 def layer_origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]:
-    """Return the old name by the new one; a layer may stand in ``layers`` twice."""
+    """Return the old name by the new one; a layer may be in ``layers`` twice."""
     origins = {}
     for name in names:
         match = _LAYER.match(name)

@@ -242,7 +242,7 @@ def build_asr_model(
     if args.normalize is not None and stats:
         check_stats(stats)
     reduced = _leave_out_transducer(args, config_file)
-    # Every value is loaded afterwards, so initialising them is work for nothing, and
+    # Every value is loaded afterwards, so initialising them is wasted work, and
     # an old model's ``init`` may be one that ESPnet no longer has.
     init, args.init = args.init, None
     try:

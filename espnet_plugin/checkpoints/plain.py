@@ -64,7 +64,7 @@ def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
     plain["encoder_conf"] = keep_layer_settings(config["encoder_conf"], layers)
     # Exits were for training; a model that keeps them only computes more.
     plain["encoder_conf"].pop("interctc_layer_idx", None)
-    # Nothing is left to initialise, and stock loading would do it for nothing.
+    # Nothing is left to initialise, and stock loading would waste time on it.
     plain["init"] = None
     return plain
 

@@ -52,7 +52,7 @@ def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     place = next(iter(missing)).parent
     # The audio is packed already, so an archive is about as large as what is in it; the
-    # archive being unpacked lies beside it.
+    # archive being unpacked is beside it.
     needed, free = sum(sizes) + max(sizes), shutil.disk_usage(place).free
     if needed > free:
         raise UserError(

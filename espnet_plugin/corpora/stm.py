@@ -106,7 +106,7 @@ def _number(field: str, where: str) -> float:
     try:
         return float(field)
     except ValueError:
-        raise UserError(f"{where}: {field!r} is no time in seconds") from None
+        raise UserError(f"{where}: {field!r} is not a time in seconds") from None
 
 
 def _mapped(line: str) -> str:
@@ -156,7 +156,7 @@ def extend_times(
         at_the_end: Seconds that a talk's last segment may grow.
 
     Returns:
-        In the same order; a segment of which nothing is left is left out.
+        In the same order; empty segments are left out.
     """
     times = {line.name: [line.start, line.end] for line in lines}
     talks: dict[str, list[list[float]]] = {}

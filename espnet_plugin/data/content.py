@@ -155,7 +155,7 @@ class Contents:
                 digest = hashlib.file_digest(stream, _digest).hexdigest()
         except OSError as error:
             raise UserError(
-                f"{path} cannot be read: {error.strerror or error}; mend it, or run "
+                f"{path} cannot be read: {error.strerror or error}; repair it, or run "
                 "the stage that writes it"
             ) from error
         self._known[path] = digest, state

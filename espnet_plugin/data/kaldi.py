@@ -143,9 +143,9 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
             if utt not in table:
                 problems[utt] = f"is not in {name}"
             elif not table[utt].strip():
-                problems[utt] = f"has nothing beside it in {name}"
+                problems[utt] = f"has no value in {name}"
     if problems:
-        raise complain(str(folder), problems, "Mend the tables, then run it again.")
+        raise complain(str(folder), problems, "Correct the tables, then run it again.")
     return data
 
 
@@ -200,8 +200,8 @@ def join_sets(parts: Sequence[Path], target: Path, tables: Sequence[str]) -> Non
             twice = sorted(joined.keys() & table.keys())
             if twice:
                 raise UserError(
-                    f"{part}/{name}: {twice[0]} and {len(twice) - 1} more stand in "
-                    "another of the sets as well: give their utterances other names"
+                    f"{part}/{name}: {twice[0]} and {len(twice) - 1} more are "
+                    "also in another set: give their utterances other names"
                 )
             joined.update(table)
         write_lines(target / name, (f"{utt} {joined[utt]}" for utt in sorted(joined)))

@@ -245,7 +245,7 @@ def format_set(
         raise complain(
             str(source),
             problems,
-            "Mend or remove them, or give --bad_utterances drop to leave them out."
+            "Correct or remove them, or give --bad_utterances drop to leave them out."
             + _finer_layers(short),
             listed_in=bad_list,
         )

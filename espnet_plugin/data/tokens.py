@@ -65,7 +65,7 @@ def read_token_list(path: Union[str, Path]) -> list[str]:
     tokens = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     if tokens[0] != BLANK or len(set(tokens)) != len(tokens):
         raise UserError(
-            f"{path}: the first token must be {BLANK} and none may stand twice"
+            f"{path}: the first token must be {BLANK} and no token may be listed twice"
         )
     return tokens
 

@@ -253,7 +253,8 @@ def _read(dataset: ESPnetDataset, key: str) -> torch.Tensor:
         _, data = dataset[key]
     except Exception as error:  # soundfile, kaldiio and numpy have their own
         raise UserError(
-            f"utterance {key} cannot be read: {error}; mend or remove it from the list"
+            f"utterance {key} cannot be read: {error}; repair it or remove it from the "
+            "list"
         ) from error
     return torch.as_tensor(data["speech"])
 

@@ -28,7 +28,7 @@ _PIECE = 4096
 
 
 class CachedTeacher:
-    """Stands in for a :class:`FrozenTeacher` whose outputs lie in a store.
+    """Replaces a :class:`FrozenTeacher` by its stored outputs.
 
     Args:
         store: A store with every utterance that will be asked for.

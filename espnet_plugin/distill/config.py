@@ -304,7 +304,7 @@ def _without_time_warp(
     }
     if settings.get("specaug") is None:
         return settings
-    # ESPnet's SpecAug warps time unless it is told not to.
+    # ESPnet's SpecAug warps time by default.
     conf = dict(settings.get("specaug_conf") or {})
     if conf.get("apply_time_warp", True):
         if student.specaug is not None and "apply_time_warp" in conf:

@@ -89,7 +89,7 @@ class Heard:
 
 
 def kind_of_entry(value: str) -> str:
-    """Return ``pipe``, ``archive`` or ``file`` for what stands in wav.scp."""
+    """Return ``pipe``, ``archive`` or ``file`` for an entry of wav.scp."""
     if value.rstrip().endswith("|"):
         return "pipe"
     name, colon, position = value.rpartition(":")

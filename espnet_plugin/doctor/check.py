@@ -165,4 +165,4 @@ def _check_rates(store: Store, sets: list[DataSet], options: CheckOptions) -> No
     for s, line, name, path, rate in rows:
         what = f"{path} has {rate} Hz, {wanted} {said}"
         store.report("wrong-rate", sets[s].folder / "wav.scp", line, name, what)
-    logging.info("%d files heard, %s Hz", sum(counts.values()), sorted(counts))
+    logging.info("%d audio files read, %s Hz", sum(counts.values()), sorted(counts))

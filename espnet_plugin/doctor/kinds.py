@@ -37,12 +37,12 @@ _ALL = (
          "Rename the utterance or speaker in all tables."),
     Kind("duplicate-id", ERROR, "names that are listed twice",
          "Give every utterance a name of its own, or remove one of the lines."),
-    Kind("no-value", ERROR, "a name with nothing beside it",
+    Kind("no-value", ERROR, "a name without a value",
          "Complete the line, or remove the utterance from all tables."),
     Kind("not-everywhere", ERROR, "utterances that are not in all tables",
          "Add the missing lines, or remove it (Kaldi: utils/fix_data_dir.sh)."
          ),
-    Kind("bad-segment", ERROR, "segments that are none",
+    Kind("bad-segment", ERROR, "malformed segments",
          "UTTERANCE RECORDING START END, in seconds, with START before END."),
     Kind("byte-order-mark", WARNING, "a byte order mark at the beginning",
          "Read without it here; Kaldi takes it as part of the first name. Remove it: "
@@ -53,14 +53,14 @@ _ALL = (
     Kind("unsorted", WARNING, "a table that is not sorted",
          "Kaldi wants LC_ALL=C sort; nothing here depends on it."),
     Kind("speaker", WARNING, "a speaker that is several words, or not in spk2utt",
-         "utt2spk has one word beside the utterance; make spk2utt from it anew."),
+         "utt2spk has one word beside the utterance; make spk2utt from it again."),
     # Transcripts
     Kind("white-space", WARNING, "white space other than single plain spaces",
          "Taken as one space here; ESPnet makes a token of it, Kaldi a word."),
     Kind("invisible", WARNING, "invisible characters, or decomposed ones",
          "Left out, or composed (NFC), here; ESPnet makes tokens of them."),
-    Kind("symbol", WARNING, "symbols that are no speech, <noise> for one",
-         "List them in the file of --nlsyms, one a line, or take them out: otherwise "
+    Kind("symbol", WARNING, "symbols that are not speech, for example <noise>",
+         "List them in the file of --nlsyms, one per line, or take them out: otherwise "
          "they are spelled letter by letter."),
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
          "If it carries no meaning, write all transcripts in one case."),
@@ -69,7 +69,7 @@ _ALL = (
          "write all sets alike."),
     Kind("unknown-characters", ERROR, "characters that the training set lacks",
          "No token stands for them: correct the transcripts of this set."),
-    Kind("text-rate", WARNING, "much more or less text a second than usual",
+    Kind("text-rate", WARNING, "much more or less text per second than usual",
          "Often a transcript of other audio, or a cut: listen to some."),
     # Audio
     Kind("no-file", ERROR, "audio files that are not there",

@@ -99,7 +99,7 @@ def blocked_state(
     tensors: Mapping[str, torch.Tensor],
     prefix: str = "",
 ) -> dict[str, torch.Tensor]:
-    """Return tensors of which masked blocks are left out, for a smaller file.
+    """Return tensors without their masked blocks, for a smaller file.
 
     ``to_dense()`` gives a matrix again, and ``checkpoints.checkpoint.read_checkpoint``
     does so.

@@ -26,7 +26,7 @@ CRITERIA = ("mean_abs", "l2")
 
 @dataclass(frozen=True)
 class Member:
-    """Where a structured group's weights stand in one parameter.
+    """The place of a structured group's weights in one parameter.
 
     Along ``dim`` the parameter holds ``parts`` stretches, one behind the other; each is
     cut into as many equal runs as there are groups, and a group owns one run of each.

@@ -48,7 +48,7 @@ class SelfPruner(nn.Module):
     The masks are buffers of zeros and ones under ``mask_<module>_<granularity>``, so
     the average of checkpoints written after the schedule's end is binary too.
 
-    The method is our design along the lines of [0], of which only the abstract was at
+    The method is our design along the lines of [0], whose abstract alone was at
     hand: no number, granularity or criterion here is claimed to be the paper's.
 
     - [0] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,

@@ -165,7 +165,7 @@ def _checked(samples) -> torch.Tensor:
         )
     if not torch.isfinite(samples).all():
         raise UserError(
-            "samples: some are not finite (NaN or infinite); mend the source"
+            "samples: some are not finite (NaN or infinite); correct the source"
         )
     if samples.abs().max() > _LOUDEST:
         raise UserError(

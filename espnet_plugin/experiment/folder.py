@@ -24,7 +24,7 @@ from espnet_plugin.files import write_json
 
 __all__ = ["Experiment", "ModelFiles"]
 
-# ESPnet's folders of statistics, which lie beside the models.
+# ESPnet's folders of statistics, which are beside the models.
 _STATISTICS = "asr_stats"
 
 
@@ -78,7 +78,7 @@ class Experiment(ExperimentPaths):
 
     @property
     def is_statistics(self) -> bool:
-        """Whether it is a folder of ESPnet's statistics, which lie beside models."""
+        """Whether it is a folder of ESPnet's statistics, which are beside models."""
         return self.name.startswith(_STATISTICS)
 
     def missing(self) -> list[str]:

@@ -1,8 +1,8 @@
 """What a result was made of, as names and plain values, and how two of them differ.
 
 Every stage that keeps results notes this beside them, and compares it when it is asked
-for them again. Data and files stand in it by their content, so a table or a folder may
-move; what does not decide the result (how many processes, which device, where it is
+for them again. Data and files are identified by their content, so a table or a folder
+may move; what does not decide the result (how many processes, which device, where it is
 written) is left out.
 """
 

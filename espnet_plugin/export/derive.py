@@ -163,7 +163,7 @@ def _fill(
         write_json(new / META, meta)
         return meta
 
-    # The script reads it, and what the script says stands in it.
+    # The script reads it, and what the script prints is in it.
     write_meta()
     if dev is not None:
         ran = [

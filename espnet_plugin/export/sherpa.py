@@ -161,7 +161,7 @@ def sherpa_tokens(facts: ModelFacts) -> tuple[str, ...]:
             raise UserError(f"{where} would be left out by sherpa-onnx: {way_out}")
         if token in tokens[:number]:
             raise UserError(
-                f"{where} would stand in tokens.txt twice (as {token!r}): {way_out}"
+                f"{where} would be in tokens.txt twice (as {token!r}): {way_out}"
             )
         if token.startswith("<0x") and token.endswith(">"):
             raise UserError(

@@ -61,7 +61,7 @@ class DevCheck:
     Attributes:
         folder: Name of the data folder.
         utterances: Number of utterances compared.
-        same_tokens: Number of utterances of which both recognised the same tokens.
+        same_tokens: Number of utterances in which both recognised the same tokens.
         max_difference: Largest difference of two log-probabilities.
     """
 
@@ -200,7 +200,7 @@ def _is_tie(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:
 
 
 def machine_paths() -> list[str]:
-    """Return folders of this machine that must not stand in a file for others."""
+    """Return folders of this machine that must not be in a file for others."""
     paths = {
         str(Path.home()),
         os.getcwd(),

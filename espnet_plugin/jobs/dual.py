@@ -101,7 +101,7 @@ def train_dual_mode(
             save_state(average_epochs(folder), experiment.final_masks_file)
             layers = experiment.config()["encoder_conf"]["num_blocks"]
             # The report follows "after" to the start: what that cost belongs to the
-            # cost of whatever goes on from it.
+            # cost of whatever continues it.
             if start.checkpoint is not None:
                 meta = meta.but(after=Experiment(start.checkpoint.parent).name)
             experiment.write_meta(meta.but(serves=(layers,)))

@@ -111,7 +111,7 @@ def _job(
             yield None
             return
         else:
-            logging.info("%s was begun with the same: it goes on", folder)
+            logging.info("%s was begun with the same inputs: resuming it", folder)
     elif first:
         logging.info("%s is new", folder)
     if not first:
@@ -132,7 +132,7 @@ def _job(
         if isinstance(error, RuntimeError) and "inline_container" not in str(error):
             raise
         raise UserError(
-            f"{folder}: {error}. Free some space, then run the stage again: it goes on "
+            f"{folder}: {error}. Free some space, then run the stage again: it resumes "
             "from the last whole checkpoint, or from the start where there is none yet"
         ) from error
     finally:

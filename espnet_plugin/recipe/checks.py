@@ -72,7 +72,7 @@ def check_bpe(tokens: Sequence[str], path: Path) -> None:
     if unknown:
         raise UserError(
             f"BPE model {path} makes {len(unknown)} tokens that the trained model does "
-            f"not have, e.g. {', '.join(unknown[:4])}: it was trained anew after the "
+            f"not have, e.g. {', '.join(unknown[:4])}: it was trained again after the "
             "model; bring the old bpe.model back"
         )
 
@@ -122,6 +122,6 @@ def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> N
     if worst > 1e-2:
         raise UserError(
             f"statistics {stats} are not those of {checkpoint}: a mean differs by "
-            f"{worst:.2f} standard deviations, so they were made anew after the "
+            f"{worst:.2f} standard deviations, so they were made again after the "
             f"training, perhaps with another front end; {advice}"
         )

@@ -157,7 +157,7 @@ def _check_utterances(dump_set: DumpSet, entries: dict[str, str], utterances) ->
         raise UserError(
             f"{dump_set.scp} and {dump_set.text} lack {len(missing)} of the "
             f"{len(utterances)} utterances that the statistics count, e.g. "
-            f"{', '.join(missing[:3])}: the set was made anew after stage 10. Run "
+            f"{', '.join(missing[:3])}: the set was made again after stage 10. Run "
             "stages 10 and 11 of that recipe again, or name other statistics with "
             "--recipe_stats"
         )

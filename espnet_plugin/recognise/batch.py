@@ -1,4 +1,4 @@
-"""Several files, of which a bad one costs the others nothing."""
+"""Several files; a bad one does not affect the others."""
 
 import json
 import logging

@@ -37,7 +37,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Match:
-    """What of the phrases stands in a prefix.
+    """The parts of the phrases that are in a prefix.
 
     Attributes:
         earned: Bonus of the phrases that are complete.

@@ -98,7 +98,7 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
         )
     before, rest = text.split(BEGIN_MARK)
     if END_MARK not in rest:
-        raise UserError(f"{name}: {END_MARK} stands before {BEGIN_MARK}; swap them")
+        raise UserError(f"{name}: {END_MARK} comes before {BEGIN_MARK}; swap them")
     after = rest.split(END_MARK)[1]
     return f"{before}{BEGIN_MARK}\n\n{block}\n\n{END_MARK}{after}"
 

@@ -25,7 +25,7 @@ __all__ = ["SECTIONS", "Content", "Section", "report_sections"]
 
 @dataclass(frozen=True)
 class Content:
-    """What stands in a section, in this order; a part may be empty.
+    """The parts of a section, in this order; a part may be empty.
 
     Attributes:
         text: A paragraph.

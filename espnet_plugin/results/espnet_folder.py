@@ -89,7 +89,7 @@ def choose_set(
 
 
 def read_identity(folder: Path, missing: list[str]) -> Identity:
-    """Say what stands in ``meta.json`` of our own folders, from ``config.yaml``.
+    """Return what is in ``meta.json`` of our own folders, from ``config.yaml``.
 
     ``layers`` is 0 where the configuration does not say it in a way known here.
 

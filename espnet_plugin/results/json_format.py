@@ -1,4 +1,4 @@
-"""How rows and shared runs stand in ``results.json``: flat, by the names of the fields.
+"""The form of rows and shared runs in ``results.json``: flat, by names of fields.
 
 The file holds ``corpus``; ``rows``, one for each model (see `Row`); ``shared``, the
 runs that serve several models (see `SharedRun`); ``test_sets`` by a digest of names and

@@ -149,7 +149,7 @@ def write_results(results_json: PathLike, results: Results) -> None:
         raise
     except ValueError as error:
         raise UserError(
-            f"{results_json} holds NaN or Infinity: mend that by hand, or delete it "
+            f"{results_json} holds NaN or Infinity: correct that by hand, or delete it "
             "and gather again"
         ) from error
 

@@ -13,7 +13,7 @@ __all__ = [
     *("PooledInterval", "mean_if_all_known", "sum_if_known"),
 ]
 
-# The tables that columns may stand in.
+# The tables that columns can be in.
 QUALITY, COST, FAMILY, DUAL = "quality", "cost", "family", "dual"
 CONFIDENCE, DEVICE = "confidence", "device"
 # The unit of a column of times: minutes or hours, whichever suits the whole table.

@@ -67,7 +67,7 @@ def find_row(results: Results, name: str) -> Group:
 
     Args:
         results: All rows.
-        name: Method, variant and layers as they stand in the table, with a space
+        name: Method, variant and layers as in the table, with a space
             between (a variant of ``-`` may be left out): ``scratch 6``,
             ``magnitude 12 as 6``. Or a model's
             folder, for one seed alone: ``asr_scratch_s1_6l``.

@@ -21,7 +21,7 @@ class SharedRun:
     serves: tuple[int, ...] = ()
     seed: Optional[int] = None
     variant: str = ""
-    #: Name of the run it goes on from, whose cost is not in its own.
+    #: Name of the run that it continues, whose cost is not in its own.
     after: Optional[str] = seldom()
     #: See `Identity`, and below `Row`.
     reference: Optional[str] = seldom()

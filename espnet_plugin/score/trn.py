@@ -29,7 +29,7 @@ def read_trn(path: PathLike) -> dict[str, str]:
     """Read a NIST transcript: in each line a text and ``(speaker-utterance)``.
 
     Returns:
-        The text by what stands in the brackets, in the file's order.
+        The text by what is in the brackets, in the file's order.
 
     Raises:
         UserError: If the file is missing, is not UTF-8, repeats a name, or a line has

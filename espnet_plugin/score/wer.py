@@ -126,7 +126,7 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The content of ``score.json``; rates and intervals are in percent.
 
-        "spk" stands in an utterance only where the speaker is known, and "error_unit"
+        "spk" is in an utterance only where the speaker is known, and "error_unit"
         only where it is "char": in scripts without spaces between words.
         """
         words, chars = self.words, self.chars

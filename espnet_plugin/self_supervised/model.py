@@ -174,7 +174,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         if not torch.isfinite(features).all():
             raise UserError(
                 f"{names}: some samples are not finite (NaN or infinite), or the "
-                "feature statistics are not; mend the source"
+                "feature statistics are not; correct the source"
             )
         if features.shape[1] < self.encoder.embed.span:
             raise UserError(f"{names}: too short for one encoder frame; leave them out")

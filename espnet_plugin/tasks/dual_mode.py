@@ -18,7 +18,7 @@ from espnet_plugin.tasks.selection import read_selection
 
 __all__ = ["DualModeASRTask", "start"]
 
-# What a model that goes on from another does not take from it.
+# What a model that continues another does not take from it.
 _OWN = ("encoder.", "normalize.", "dual_mode_")
 
 # At import, because a spawned rank imports this module to find the task.

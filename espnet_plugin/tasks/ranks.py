@@ -108,7 +108,7 @@ def named_failures(output_dir: str) -> Iterator[None]:
     from torch.multiprocessing.spawn import ProcessExitedException
 
     again = (
-        "run the same command again: it goes on from the last whole checkpoint in "
+        "run the same command again: it resumes from the last whole checkpoint in "
         f"{output_dir}"
     )
     try:

@@ -246,7 +246,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
             problems.append(f"{path}: {broken} is not finite")
             continue
         if path != current:
-            logging.info("going on from %s", path)
+            logging.info("resuming from %s", path)
             os.replace(path, current)
         _mend_epoch(experiment.epoch_file(states["reporter"]["epoch"]), states)
         return

@@ -52,7 +52,7 @@ def test_an_utterance_in_some_tables_only(folder, name):
 
 def test_an_empty_transcript(folder):
     (folder / "text").write_text("a-1 GRÜẞ GOTT\na-2\nb-1   \n")
-    refuse(folder, "2 bad", "a-2: has nothing beside it in text", "b-1: has nothing")
+    refuse(folder, "2 bad", "a-2: has no value in text", "b-1: has no value")
 
 
 def test_a_repeated_name_and_a_wrong_encoding(folder):

@@ -214,7 +214,7 @@ def test_audio_without_transcripts_joins_the_training_data(
     assert read_pairs(dump / "train/wav.scp").keys() == TEXT.keys()
     (extra / "wav.scp").write_text(f"a-1 {audio['a-1']}\n")
     assert call(*more) == 2
-    assert "a-1 and 0 more stand in another of the sets" in caplog.text
+    assert "a-1 and 0 more are also in another set" in caplog.text
     assert call("--unlabelled_sets", "nowhere", "--joined_set", "x") == 2
     assert "nowhere is missing" in caplog.text
     assert call("--unlabelled_sets", "extra") == 2

@@ -9,9 +9,9 @@ set -euo pipefail
 stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
-ngpu=0           # GPUs for training and decoding; of one node.
+ngpu=0           # GPUs for training and decoding, on one node.
 decode_nj=1      # Processes of decoding, each with its part of every set.
-num_threads=1    # Threads of each.
+num_threads=1    # Threads of each process.
 python=python3   # May be several words.
 datadir=data     # Kaldi data folders.
 dumpdir=dump     # Formatted audio or features.
@@ -33,8 +33,8 @@ check_audio=full        # What stage 2 checks first: full, header (decodes nothi
                         # (tables alone), or off.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
-nlsyms=                 # File of symbols in transcripts that are no speech, such as
-                        # <noise>, one a line: tokens of their own.
+nlsyms=                 # File of symbols in transcripts that are not speech, such as
+                        # <noise>, one per line: tokens of their own.
 
 # Training (stages 4 and 5)
 pretrain_config=conf/dualmode/pretrain_wav2vec2.yaml
@@ -60,7 +60,7 @@ plot_dir=                   # Where it draws; in expdir by default.
 
 # Export to a device (stage 10); needs pip install '.[device]'
 export_targets=onnx         # onnx, sherpa-onnx, or both in quotes.
-export_opts=                # More for it, quoted for the shell:
+export_opts=                # More options, quoted for the shell:
                             # python -m espnet_plugin.bin.export --help
 
 run_args=$(printf '%q ' "$@")
@@ -92,7 +92,7 @@ log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { log "ERROR $*"; exit 2; }
 log_suffix=_s${seed}
 # bash runs this when the command that Ctrl-C stopped as well has ended.
-trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
+trap 'log "Interrupted. The same command resumes from here."; exit 130' INT
 log "$0 ${run_args}"
 
 # Where a command leaves the traceback of what nobody foresaw.

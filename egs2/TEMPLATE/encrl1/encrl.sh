@@ -9,11 +9,11 @@ set -euo pipefail
 stage=1          # First stage to run.
 stop_stage=9     # Last stage to run.
 nj=2             # Worker processes of stage 2.
-ngpu=0           # GPUs for training and decoding; of each node.
-num_nodes=1      # Of a training (stages 4 to 8), by ESPnet's launcher and cmd.sh.
-hosts=           # Or these, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.
+ngpu=0           # GPUs for training and decoding, on each node.
+num_nodes=1      # Nodes of a training (stages 4 to 8), by ESPnet's launcher and cmd.sh.
+hosts=           # Or named hosts, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.
 decode_nj=1      # Processes of decoding, each with its part of every set.
-num_threads=1    # Threads of each.
+num_threads=1    # Threads of each process.
 python=python3   # May be several words.
 datadir=data     # Kaldi data folders.
 dumpdir=dump     # Formatted audio or features.
@@ -21,8 +21,8 @@ expdir=exp       # Models.
 corpus=          # Its name in the tables; the recipe's folder by default.
 dry_run=false    # Only say which stages would run, and what they would take.
 print_option=    # Only print the value of this option, as the recipe sets it.
-corpus_hours=    # Training audio, for that; found out where stage 2 is finished.
-estimate_opts=   # More for it: python -m espnet_plugin.bin.estimate --help
+corpus_hours=    # Hours of training audio, for dry_run; known once stage 2 is finished.
+estimate_opts=   # More options: python -m espnet_plugin.bin.estimate --help
 
 # Data
 train_set=train
@@ -40,21 +40,21 @@ check_audio=full        # What stage 2 checks first: full, header (decodes nothi
                         # (tables alone), or off.
 token_type=char         # char or bpe.
 nbpe=100                # Size of the BPE vocabulary.
-nlsyms=                 # File of symbols in transcripts that are no speech, such as
-                        # <noise>, one a line: tokens of their own.
+nlsyms=                 # File of symbols in transcripts that are not speech, such as
+                        # <noise>, one per line: tokens of their own.
 
 # Reference model (stages 3 and 4)
 reference=                                  # ESPnet experiment folder, packed zip or
                                             # name in the model zoo to import; empty:
                                             # train one.
-reference_model_file=                       # Which checkpoint of it.
+reference_model_file=                       # Its checkpoint, if not the best.
 reference_config=conf/train_reference.yaml  # How to train one.
 reference_exp=                              # Its folder; ${expdir}/asr_reference, with
 reference_seed=1                            # another seed asr_reference_s<seed>.
 
 # Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read
 asr_recipe=         # Its folder. Data, statistics and reference are found in it, stages 1
-                    # to 3 fall away; what was found is printed. Instead of that:
+                    # to 3 are not needed; what was found is printed. Instead of that:
 recipe_exp=         # an experiment there (default: the best by CER on dev),
 recipe_train_set=   # names in its dump,
 recipe_valid_set=
@@ -73,13 +73,13 @@ objectives=                           # e.g. "clip mae"; those of encrl_config i
 family=last                           # Layers a smaller model takes of the student:
                                       # last, first or spaced. nested: the first, and
                                       # stage 5 trains all sizes in the same step.
-freeze=                               # What stages 5 and 6 leave as it was copied, e.g.
+freeze=                               # What stages 5 and 6 leave unchanged, e.g.
                                       # encoder.embed (the convolutional front end).
 alone=                                # Sizes that stage 5 trains by themselves instead
                                       # of with the others, e.g. "2",
 alone_init=first                      # from these layers of the reference,
-alone_freeze=                         # with this left as it was copied,
-alone_epochs=                         # and so many epochs (those of the others if empty).
+alone_freeze=                         # with this left unchanged,
+alone_epochs=                         # and this number of epochs (if empty, as the others).
 train_jobs=1                          # Trainings of stage 5 side by side.
 finetune=each                         # together: stage 6 trains all sizes of a nested
                                       # family in the same step as well, and then
@@ -103,7 +103,7 @@ baselines=scratch             # Names of files below, in quotes if several.
 baseline_dir=conf/baselines   # One configuration each.
 baseline_training=            # ESPnet configuration instead of theirs,
 baseline_epochs=              # epochs,
-baseline_lr=                  # and peak learning rate, which then stands in the tables.
+baseline_lr=                  # and peak learning rate, which the tables then name.
 
 # Decoding (stage 7), report (stage 9)
 decoding=best_path    # best_path, or prefix: ESPnet's own search, beam 1 (slow).
@@ -111,13 +111,13 @@ remeasure_rtf=false   # Measure speed again in stage 9, on a quiet machine.
 results=RESULTS.md          # Where stage 9 puts its tables,
 results_json=results.json   # and the figures behind them.
 plot_dir=                   # Where it draws; in expdir by default.
-report_opts=                # More for it, quoted for the shell, e.g.
+report_opts=                # More options, quoted for the shell, e.g.
                             # "--compare 'encrl kl 6' 'encrl mse 6'".
 
 # Export to a device (stage 10); needs pip install '.[device]'
 export_targets=onnx   # onnx, sherpa-onnx, or both in quotes.
 export_models=        # Folders of other models to export as well.
-export_opts=          # More for it, quoted for the shell, e.g. "--int8":
+export_opts=          # More options, quoted for the shell, e.g. "--int8":
                       # python -m espnet_plugin.bin.export --help
 
 run_args=$(printf '%q ' "$@")
@@ -126,8 +126,8 @@ help_message="Usage: $0 [--option value]...
 Stages: 1 data preparation, 2 features and tokens, 3 statistics, 4 reference model,
 5 EncRL pre-training, 6 CTC fine-tuning, 7 decoding and scoring, 8 baselines (from
 scratch, pruned...), 9 report, 10 export to a device (ONNX; see docs/devices.md).
-  $0 --stage 5 --stop_stage 7     the heart of it, from what is there
-  $0 --dry_run true               what it would take: hours and disk
+  $0 --stage 5 --stop_stage 7     the main job, with the data there
+  $0 --dry_run true               estimates hours and disk space
 
 $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 
@@ -159,7 +159,7 @@ train() {  # train NAME command...: a training, on several nodes if wanted
         --envfile path.sh -- "$@" || { tail -n 20 "${file}" >&2; die "see ${file}"; }
 }
 # bash runs this when the command that Ctrl-C stopped as well has ended.
-trap 'log "Interrupted. The same command goes on from here."; exit 130' INT
+trap 'log "Interrupted. The same command resumes from here."; exit 130' INT
 log "$0 ${run_args}"
 # Where a command leaves the traceback of what nobody foresaw.
 export ESPNET_PLUGIN_LOGS=${expdir}/log

@@ -28,7 +28,7 @@ class Cache:
 
 
 def hidden_keys(valid: torch.Tensor) -> torch.Tensor:
-    """Return what to add to the scores of keys, of which some are not there."""
+    """Return what to add to the scores of keys, some of which are missing."""
     return torch.where(valid, 0.0, _HIDDEN)
 
 

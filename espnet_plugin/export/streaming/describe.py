@@ -17,7 +17,7 @@ _PACKAGES = (
 
 
 def stream_metadata(source: StreamingSource) -> dict[str, str]:
-    """Return the properties that stand in the ONNX files themselves."""
+    """Return the properties in the ONNX files themselves."""
     chunk, left, ahead = source.chunking
     return {
         **graph_metadata(source.facts),

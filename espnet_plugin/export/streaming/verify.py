@@ -26,7 +26,7 @@ class StreamParity:
         frames: Encoder frames that were compared, of all together.
         max_difference: Largest difference of two log-probabilities.
         by_chunk: The same for each of the first chunks, in order.
-        same_tokens: Utterances of which the same was recognised: all.
+        same_tokens: Utterances with the same recognised tokens: all.
     """
 
     lengths: tuple[int, ...]

@@ -1,2 +1,2 @@
-/** Something that the person in front of the page can mend; its message says how. */
+/** Something that the person in front of the page can correct; its message says how. */
 export class PageError extends Error {}
