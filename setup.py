@@ -39,6 +39,8 @@ setup(
         "demo": ["espeakng-loader"],
         # ESPnet's trainer writes curves with both, and espnet[asr] brings neither.
         "plots": ["matplotlib", "tensorboard"],
+        # References with `encoder: whisper` (conf/whisper_reference.yaml).
+        "whisper": ["openai-whisper"],
         # To derive a model for a device (bin/export.py); training needs none of it.
         "device": ["onnx", "onnxruntime", "soundfile"],
         # make docs; training needs none of it.
@@ -54,6 +56,7 @@ setup(
             "sherpa-onnx",
             "sherpa-onnx-bin",
             "kaldi-native-fbank",
+            "openai-whisper",
         ],
     },
 )

@@ -10,6 +10,7 @@ __all__ = [
     "DUAL_MODE_SSL",
     "ENCRL",
     "ESPNET",
+    "HEARING_ENCODERS",
     "OWN_OPTIONS",
     "PRUNED",
     "SPAN_MASK",
@@ -25,6 +26,16 @@ DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
 DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
 WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
 SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
+
+# Encoders of ESPnet's own that take audio, without any front end.
+HEARING_ENCODERS = (
+    "whisper",
+    "wav2vec2",
+    "hubert",
+    "hubert_pretrain",
+    "torchaudiohubert",
+    "beats",
+)
 
 # What our training of stock models adds to ESPnet's options; a finished model's
 # configuration does not have them.

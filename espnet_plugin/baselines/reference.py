@@ -15,6 +15,7 @@ from espnet_plugin.checkpoints.load import (
     resolve_paths,
 )
 from espnet_plugin.checkpoints.plain import plain_config
+from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum
 
@@ -82,7 +83,7 @@ class Reference:
     @property
     def takes_features(self) -> bool:
         """Whether it has no front end."""
-        return self._config.get("frontend", "default") is None
+        return takes_features(self._config)
 
     def config(self, num_layers: Optional[int] = None) -> dict[str, Any]:
         """Return the plain configuration with so many layers, all by default."""

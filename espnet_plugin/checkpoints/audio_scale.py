@@ -13,6 +13,7 @@ import torch
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.names import HEARING_ENCODERS
 
 __all__ = [
     "ARCHIVE_SCALE",
@@ -56,7 +57,8 @@ def audio_scale(
         return meta.audio_scale
     if config is None:
         config = experiment.config()
-    if config.get("frontend", "default") is None:
+    hears = config.get("encoder") in HEARING_ENCODERS
+    if config.get("frontend", "default") is None and not hears:
         return 1.0
     return scale_of_tables(config.get(_TABLES) or ())
 

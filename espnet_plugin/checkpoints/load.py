@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.offline import fetched_part, without_downloads
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import check_config, read_config
@@ -215,6 +216,9 @@ def build_asr_model(
         config: The configuration.
         config_file: Where it came from, for messages.
 
+    Pre-trained parts are built with random weights instead of being fetched; see
+    :func:`espnet_plugin.checkpoints.offline.without_downloads`.
+
     Returns:
         The model, with values yet to be loaded, and the arguments. ``token_list``
         holds the tokens themselves.
@@ -246,7 +250,10 @@ def build_asr_model(
     # an old model's ``init`` may be one that ESPnet no longer has.
     init, args.init = args.init, None
     try:
-        model = ASRTask.build_model(args)
+        with without_downloads(vars(args), config_file):
+            model = ASRTask.build_model(args)
+    except UserError:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{config_file}: ESPnet cannot build this model: {error}. Is it of an ASR "
@@ -259,8 +266,10 @@ def build_asr_model(
             "Install it as ESPnet's documentation of that part says"
         ) from error
     except (AssertionError, OSError) as error:
+        fetched = fetched_part(vars(args))
         raise UserError(
             f"{config_file}: this model cannot be built: {error}"
+            + (f" ({fetched})" if fetched else "")
         ) from error
     finally:
         args.init = init

@@ -6,15 +6,42 @@ from typing import Any, Mapping, Optional
 import humanfriendly
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.names import HEARING_ENCODERS
 
-__all__ = ["check_front_end", "sampling_rate", "takes_features"]
+__all__ = [
+    "check_front_end",
+    "hears_by_encoder",
+    "is_pretrained",
+    "sampling_rate",
+    "takes_features",
+]
 
 # It knows no rate: its ``fs`` is not used.
 _ANY_RATE = ("sliding_window",)
+_ENCODER_RATE = 16000  # of all HEARING_ENCODERS
+# Front ends that are whole pre-trained networks.
+_PRETRAINED = ("s3prl", "espnet_ssl", "whisper", "huggingface", "fused")
 
 
 def takes_features(config: Mapping[str, Any]) -> bool:
-    """Return whether a trained model has no front end, but takes features."""
+    """Return whether a trained model has nothing for audio, but takes features."""
+    return _no_front_end(config) and not hears_by_encoder(config)
+
+
+def hears_by_encoder(config: Mapping[str, Any]) -> bool:
+    """Return whether a model's encoder takes audio, without any front end."""
+    return _no_front_end(config) and config.get("encoder") in HEARING_ENCODERS
+
+
+def is_pretrained(config: Mapping[str, Any]) -> bool:
+    """Return whether a large pre-trained network stands where features are computed.
+
+    A small model cannot share it: it needs a front end of its own.
+    """
+    return hears_by_encoder(config) or config.get("frontend") in _PRETRAINED
+
+
+def _no_front_end(config: Mapping[str, Any]) -> bool:
     return config.get("frontend", "default") is None
 
 
@@ -28,6 +55,8 @@ def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
     Raises:
         UserError: If ``frontend_conf.fs`` is no rate.
     """
+    if hears_by_encoder(config):
+        return _ENCODER_RATE
     frontend = config.get("frontend", "default")
     if frontend is None or frontend in _ANY_RATE:
         return None
@@ -69,7 +98,7 @@ def check_front_end(
     if rate in (None, fs):
         return
     way_out = f"resample the audio to {rate} Hz and give --fs {rate}"
-    if not imported:
+    if not imported and not is_pretrained(config):
         way_out += (
             f", or give a --reference_config with frontend_conf.fs {fs} (and n_fft, "
             "win_length and hop_length for that rate)"

@@ -112,7 +112,8 @@ def _features(model: ESPnetASRModel, speech: torch.Tensor) -> Optional[torch.Ten
     """Return the normalised features ``(frames, dim)``, or None if it is too short."""
     stft = getattr(model.frontend, "stft", None)
     # A centred window is mirrored at both ends, for which the audio has to suffice.
-    if stft is not None and len(speech) <= stft.n_fft // 2:
+    window = getattr(stft or model.encoder, "n_fft", 0)  # Whisper's encoder has it
+    if len(speech) <= window // 2:
         return None
     sizes = torch.tensor([len(speech)], device=speech.device)
     feats, sizes = model._extract_feats(speech[None], sizes)

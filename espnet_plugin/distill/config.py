@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional
 from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin.checkpoints.layers import keep_layer_settings
+from espnet_plugin.data.front_end import hears_by_encoder, takes_features
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import StudentLayers, choose_layers
 from espnet_plugin.errors import UserError
@@ -105,11 +106,7 @@ def derive_student(
         UserError: If a width does not fit the heads, an encoder lacks an option, or
             time warping is on.
     """
-    if student.frontend is not None and reference.frontend is None:
-        raise UserError(
-            f"--student_frontend {student.frontend}: the reference takes "
-            "features, and so does the student; leave it out"
-        )
+    _check_front_end(student, reference)
     encoder_conf = _encoder_conf(student, reference, teacher_dim, layers)
     return {
         **_front_end(student, reference),
@@ -121,6 +118,22 @@ def derive_student(
         "model": ENCRL,
         "model_conf": _model_conf(student, reference, teacher_dim, encoder_conf),
     }
+
+
+def _check_front_end(student: StudentOptions, reference: argparse.Namespace) -> None:
+    """Refuse a front end that the student's data or its size rule out."""
+    config = vars(reference)
+    if student.frontend is not None and takes_features(config):
+        raise UserError(
+            f"--student_frontend {student.frontend}: the reference takes "
+            "features, and so does the student; leave it out"
+        )
+    if student.frontend is None and hears_by_encoder(config):
+        raise UserError(
+            f"the reference has no front end, as its encoder {reference.encoder} takes "
+            "audio: name the student's with --student_frontend, e.g. default, as "
+            "conf/encrl_whisper.yaml does"
+        )
 
 
 def _front_end(
@@ -137,6 +150,8 @@ def _front_end(
     if own_front_end:
         shared["frontend"] = student.frontend
         shared["frontend_conf"] = dict(student.frontend_conf)
+        # Where it is given, ESPnet builds no front end.
+        shared["input_size"] = None
     return {**shared, **_without_time_warp(student, reference)}
 
 
@@ -212,10 +227,14 @@ def _encoder_conf(
                 f"multiple of the student's {heads} attention heads"
             )
         # Feed-forward width follows, as in the reference.
+        base = teacher_dim
+        if encoder != reference.encoder and "output_size" not in conf:
+            # Then neither width is the reference's, but both are the encoder's own.
+            base = known["output_size"].default
         for name in ("linear_units", "cgmlp_linear_units"):
             if name in known and name not in student.encoder_conf:
                 width = conf.get(name, known[name].default)
-                conf[name] = width * student.output_size // teacher_dim
+                conf[name] = width * student.output_size // base
         conf["output_size"] = student.output_size
     if student.linear_units is not None:
         conf["linear_units"] = student.linear_units

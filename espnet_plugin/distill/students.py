@@ -97,7 +97,8 @@ def choose_student_layers(
     if there is None:
         raise UserError(
             f"{reference_config}: the layers of encoder {reference.encoder} cannot be "
-            "counted: name the student's with --student_encoder, e.g. conformer"
+            "counted: name the student's with --student_encoder, e.g. conformer (see "
+            "conf/encrl_whisper.yaml)"
         )
     if student.layers:
         wrong = [layer for layer in student.layers if not 0 <= layer < there]

@@ -116,7 +116,7 @@ def _with_sizes(
     meta: Meta, model: torch.nn.Module, args: argparse.Namespace, checkpoint: Path
 ) -> Meta:
     return meta.but(
-        layers=args.encoder_conf["num_blocks"],
+        layers=args.encoder_conf.get("num_blocks", 0),
         width=model.encoder.output_size(),
         params=sum(p.numel() for p in model.parameters()),
         params_nonzero=sum(int(p.count_nonzero()) for p in model.parameters()),

@@ -5,6 +5,7 @@ from pathlib import Path
 import humanfriendly
 import numpy as np
 import torch
+from espnet2.asr.encoder.whisper_encoder import OpenAIWhisperEncoder
 from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.checkpoints.load import load_asr_model
@@ -35,7 +36,7 @@ def make_input(
         has no front end, and its length ``(1,)``.
     """
     device = next(model.parameters()).device
-    if model.frontend is not None:
+    if model.frontend is not None or isinstance(model.encoder, OpenAIWhisperEncoder):
         speech = speech_like_noise(sample_rate, audio_seconds)
     else:
         frames = int(round(audio_seconds * _FRAMES_PER_SECOND))

@@ -9,6 +9,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_plugin import host
 from espnet_plugin.data.chunks import ChunkDropper
+from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import ESPNET
@@ -20,6 +21,7 @@ from espnet_plugin.tasks.ctc_start import (
     training_tokens,
 )
 from espnet_plugin.tasks.plateau import CHOICES, PlateauWatch
+from espnet_plugin.tasks.pretrained import as_their_weights_come
 from espnet_plugin.tasks.ranks import (
     end_together,
     end_with_message,
@@ -45,7 +47,7 @@ host.register()
 
 def seconds_per_input(args: argparse.Namespace) -> float:
     """Return the seconds of one input step: a sample, or a frame of 10 ms features."""
-    if args.frontend is None:
+    if takes_features(vars(args)):
         return 0.01
     rate = (args.frontend_conf or {}).get("fs", 16000)
     if isinstance(rate, str):
@@ -91,7 +93,8 @@ class CountedASRTask(ASRTask):
     def build_model(cls, args: argparse.Namespace):
         """Build the stock model; see ``ASRTask.build_model``."""
         read_selection(args)  # refuses bad options before anything takes time
-        model = super().build_model(args)
+        with as_their_weights_come(args):
+            model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
         count_valid_frames_only(model)
         cls.start_ctc_layer(args, model)

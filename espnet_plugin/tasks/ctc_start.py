@@ -8,6 +8,7 @@ from typing import Callable, Iterable, Sequence
 import torch
 
 from espnet_plugin.data.frames import encoder_frames, feature_frames, input_layer_of
+from espnet_plugin.data.front_end import hears_by_encoder
 from espnet_plugin.files import read_pairs
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "training_tokens",
 ]
 
+# Of the encoders that take audio, Whisper's and those after wav2vec 2.0: 50 a second.
+_SAMPLES_PER_FRAME = 320
 _MOST_UTTERANCES = 5000  # more do not change the frequencies
 
 
@@ -79,7 +82,9 @@ def training_tokens(
     frames = 0
     for name in names:
         length = int(lengths[name].split(",")[0])
-        if args.frontend is not None:
+        if hears_by_encoder(vars(args)):
+            length //= _SAMPLES_PER_FRAME
+        elif args.frontend is not None:
             length = feature_frames(length, hop)
         frames += encoder_frames(length, layer)
     return [tokenise(texts[name]) for name in names], frames

@@ -8,7 +8,7 @@ import torch
 
 from espnet_plugin.checkpoints.layers import is_layer
 from espnet_plugin.data.audio import file_rate
-from espnet_plugin.data.front_end import sampling_rate
+from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import CopyReport
 from espnet_plugin.errors import UserError
@@ -83,7 +83,7 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
             "model_conf.ctc_loss_weight needs transcripts, which the training data has "
             "not: leave it out, or --unlabelled_sets"
         )
-    wants_audio = reference.frontend is not None
+    wants_audio = not takes_features(vars(reference))
     for path, name, kind in tables:
         if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):
             continue

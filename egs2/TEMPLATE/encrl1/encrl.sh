@@ -454,12 +454,16 @@ if wanted 4 && [ -z "${reference}" ]; then
     log "Stage 4: reference model"
     need "${stats}/.done" 3
     set_feature_opts
+    normalize=(
+        --normalize global_mvn --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+    )
+    # Whisper's encoder takes audio, which is not to be normalised.
+    ! grep -qE '^normalize: *(null|none|~) *(#.*)?$' "${reference_config}" || normalize=()
     # shellcheck disable=SC2086
     train reference ${python} -m espnet_plugin.bin.train_models --kind reference \
         --config "${reference_config}" --output "${reference_exp}" --seed "${reference_seed}" \
         "${data_opts[@]}" "${shape_opts[@]}" "${token_opts[@]}" "${feature_opts[@]}" \
-        --normalize global_mvn \
-        --normalize_conf "stats_file=${stats}/train/feats_stats.npz"
+        "${normalize[@]}"
 fi
 
 if wanted 5; then

@@ -1,0 +1,58 @@
+"""Make an ESPnet experiment of Whisper's encoder and a CTC layer, to be fine-tuned.
+
+From Whisper's own file, without network; conf/whisper_reference.yaml starts from it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.run import run_command
+
+__all__ = ["get_parser", "main"]
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--weights",
+        type=Path,
+        required=True,
+        help="Whisper's own file, e.g. tiny.en.pt, or a .safetensors of its encoder",
+    )
+    add("--token_list", type=Path, required=True, help="tokens.txt of the recipe")
+    add("--token_type", choices=["char", "bpe"], default="char")
+    add("--bpemodel", type=Path, help="bpe.model of the tokens")
+    add("--output_dir", type=Path, default=Path("exp/whisper_start"))
+    add("--seed", type=whole(0, MOST_SEED), default=1, help="of the CTC layer")
+    return parser
+
+
+def write_start(args: argparse.Namespace) -> None:
+    """Do the work."""
+    # ESPnet takes seconds to import; wrong options should not wait for it.
+    from espnet_plugin.reference.whisper_start import write_whisper_start
+
+    write_whisper_start(
+        args.weights,
+        args.token_list,
+        args.output_dir,
+        args.token_type,
+        args.bpemodel,
+        args.seed,
+    )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: write_start(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

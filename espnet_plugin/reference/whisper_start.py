@@ -1,0 +1,116 @@
+"""An ESPnet experiment of a Whisper encoder and a CTC layer that is yet to learn."""
+
+import logging
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+
+from espnet_plugin.checkpoints.load import build_asr_model, load_state
+from espnet_plugin.checkpoints.plain import write_model_files
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import write_lines
+from espnet_plugin.reference.whisper_files import read_whisper_encoder
+
+__all__ = ["write_whisper_start"]
+
+
+def write_whisper_start(
+    weights: Path,
+    token_list: Path,
+    output_dir: Path,
+    token_type: str = "char",
+    bpemodel: Optional[Path] = None,
+    seed: int = 1,
+) -> Path:
+    """Write ``config.yaml``, a checkpoint and ``tokens.txt``: a stock ESPnet model.
+
+    Args:
+        weights: See :func:`read_whisper_encoder`.
+        token_list: The tokens, one a line, ``<blank>`` first.
+        output_dir: The folder to make.
+        token_type: ``char`` or ``bpe``.
+        bpemodel: The BPE model of the tokens.
+        seed: Of the CTC layer's random weights.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        UserError: If a file cannot be read, or the folder holds something already.
+    """
+    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
+        raise UserError(f"--output_dir {output_dir} is not empty: choose another one")
+    if (token_type == "bpe") != (bpemodel is not None):
+        raise UserError(
+            f"--token_type {token_type} and --bpemodel {bpemodel}: a BPE model belongs "
+            "to the type bpe, and the type bpe needs one"
+        )
+    tokens = _read_tokens(token_list)
+    encoder = read_whisper_encoder(weights)
+    config = _config(encoder.name, tokens, token_type, bpemodel)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, _ = build_asr_model(config, output_dir)
+    state = model.state_dict()
+    ours = {f"encoder.encoders.{key}": value for key, value in encoder.state.items()}
+    load_state(model, {**state, **ours}, weights)
+    experiment = Experiment(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_lines(output_dir / "tokens.txt", tokens)
+    write_model_files(config, model.state_dict(), experiment.model_file)
+    logging.info(
+        "%s: the encoder of Whisper %s and a CTC layer of %d tokens, which has to learn",
+        experiment.model_file,
+        encoder.name,
+        len(tokens),
+    )
+    return experiment.model_file
+
+
+def _read_tokens(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UserError(f"--token_list {path} is missing: stage 2 of a recipe makes it")
+    tokens = path.read_text(encoding="utf-8").splitlines()
+    if not tokens or tokens[0] != "<blank>":
+        first = repr(tokens[0]) if tokens else "none"
+        raise UserError(
+            f"--token_list {path}: token 0 is {first}, but must be <blank>: give the "
+            "tokens.txt of an ESPnet recipe"
+        )
+    return tokens
+
+
+def _config(
+    name: str, tokens: list[str], token_type: str, bpemodel: Optional[Path]
+) -> dict[str, Any]:
+    return {
+        "token_list": tokens,
+        "token_type": token_type,
+        "bpemodel": None if bpemodel is None else str(bpemodel.absolute()),
+        "non_linguistic_symbols": None,
+        "cleaner": None,
+        "g2p": None,
+        "use_preprocessor": True,
+        # The encoder takes audio; where a width is given, ESPnet builds no front end.
+        "input_size": 1,
+        "frontend": None,
+        "frontend_conf": {},
+        "specaug": None,
+        "specaug_conf": {},
+        "normalize": None,
+        "normalize_conf": {},
+        "preencoder": None,
+        "preencoder_conf": {},
+        "encoder": "whisper",
+        "encoder_conf": {"whisper_model": name},
+        "postencoder": None,
+        "postencoder_conf": {},
+        "decoder": None,
+        "decoder_conf": {},
+        "ctc_conf": {},
+        "model": "espnet",
+        "model_conf": {"ctc_weight": 1.0},
+        "init": None,
+    }
