@@ -165,7 +165,7 @@ def _plateau_watch(model: torch.nn.Module) -> Optional[PlateauWatch]:
 
 
 def _mean(reporter: SubReporter, name: str) -> Optional[float]:
-    """Return the weighted mean of a value over the batches so far; None if not noted."""
+    """Return the weighted mean of a value over all batches; None if not noted."""
     pairs = [
         (float(one.value), float(one.weight))
         for one in reporter.stats.get(name, ())
