@@ -68,7 +68,8 @@ def _cost_sentence(results: Results) -> Optional[str]:
     ]
     if not ratios:
         return None
-    return f"All {len(ours.sizes)} sizes by EncRL cost {' and '.join(ratios)} from scratch."
+    cost = " and ".join(ratios)
+    return f"All {len(ours.sizes)} sizes by EncRL cost {cost} from scratch."
 
 
 def _family(results: Results, method: str) -> Optional[Family]:

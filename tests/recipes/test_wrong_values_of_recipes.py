@@ -84,8 +84,8 @@ FREE = """
 SCRIPT = r"""
 set -euo pipefail
 template=$1
-eval "$(sed -n '/^# General/,/^run_args/p' "${template}/encrl.sh" \
-    | grep -v '^run_args')"
+eval "$(sed -n '/^# General/,/^run_args/p' \
+    "${template}/encrl.sh" | grep -v '^run_args')"
 stop_stage=10
 . "${template}/check_options.sh"
 . "${template}/check_values.sh"

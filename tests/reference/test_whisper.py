@@ -1,4 +1,4 @@
-"""References with Whisper's encoder: built, imported and taught from without network."""
+"""References with Whisper's encoder: built, imported, taught from without network."""
 
 import json
 import math
