@@ -85,8 +85,8 @@ class CountedASRTask(ASRTask):
             default="stop",
             choices=CHOICES,
             help="What to do about a training that does not learn (two epochs in a "
-            "row, after 500 updates, with 90 %% or more of the characters of dev wrong and "
-            "a training loss that stands still): stop it, warn, or do nothing (off)",
+            "row, after 500 updates, with 90 %% or more of the characters of dev wrong "
+            "and a training loss that stands still): stop it, warn, or do nothing (off)",
         )
 
     @classmethod
