@@ -63,7 +63,7 @@ class Reference:
         self._config = ctc_config(raw)
         if raw["encoder_conf"].get("interctc_use_conditioning"):
             logging.warning(
-                "%s: encoder_conf.interctc_use_conditioning: its layers hear their own "
+                "%s: encoder_conf.interctc_use_conditioning: its layers get their own "
                 "intermediate predictions, and models made of them here do not: this "
                 "conditioning is left out, so that they begin further from the "
                 "reference than those of one without it",

@@ -133,7 +133,7 @@ def _check_paths(args: argparse.Namespace) -> None:
     """Refuse at once what is not there: a model takes seconds to load."""
     if not args.model_dir.is_dir():
         raise UserError(
-            f"{args.model_dir} is no folder: give an experiment folder, which holds "
+            f"{args.model_dir} is not a folder: give an experiment folder, which holds "
             "config.yaml and a checkpoint"
         )
     missing = [name for name in args.audio if name != "-" and not Path(name).exists()]

@@ -54,7 +54,7 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
                 _copy_member(opened, item, path)
     except (zipfile.BadZipFile, EOFError) as error:
         raise UserError(
-            f"{archive} is no zip file or is truncated ({error}); download it again"
+            f"{archive} is not a zip file or is truncated ({error}); download it again"
         ) from error
     except (RuntimeError, NotImplementedError) as error:  # encrypted, unknown method
         raise UserError(f"{archive} cannot be unpacked: {error}") from error

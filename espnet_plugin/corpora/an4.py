@@ -150,7 +150,7 @@ def prepare_an4(
         UserError: If the corpus is not as it should be; nothing is written then.
     """
     if not root.is_dir():
-        raise UserError(f"--an4 {root} is no folder: {_WAY_OUT}")
+        raise UserError(f"--an4 {root} is not a folder: {_WAY_OUT}")
     # Absolute, because wav.scp may be read from anywhere.
     train, test = (read_part(root.resolve(), part) for part in ("train", "test"))
     speakers = set(train.utt2spk.values())

@@ -73,7 +73,7 @@ def find_parts(
     found: dict[str, Path] = {}
     if root is not None:
         if not root.is_dir():
-            raise UserError(f"--librispeech {root} is no folder. {_WAY_OUT}")
+            raise UserError(f"--librispeech {root} is not a folder. {_WAY_OUT}")
         # Absolute, because wav.scp may be read from anywhere.
         places = [root.resolve() / "LibriSpeech", root.resolve()]
         for part in parts:

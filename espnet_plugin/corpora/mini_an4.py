@@ -39,7 +39,7 @@ def find_archive() -> Path:
         distribution = importlib.metadata.distribution("espnet")
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
-            "the package espnet is not installed here (a checkout is none): give its "
+            "the package espnet is not installed here as a package: give its "
             "egs3/mini_an4/esp2_asr/downloads.tar.gz with --archive"
         ) from error
     path = Path(str(distribution.locate_file(_ARCHIVE)))

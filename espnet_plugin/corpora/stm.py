@@ -70,7 +70,7 @@ def read_stm(
         fields = _mapped(line).split()
         if len(fields) < 5:
             raise UserError(
-                f"{where}: {line!r} is no <talk> <channel> <speaker> <start> <end> "
+                f"{where}: {line!r} is not <talk> <channel> <speaker> <start> <end> "
                 "<label> <words>"
             )
         fields[1] = "A"
@@ -96,8 +96,8 @@ def _sort_key(line: str, where: str) -> tuple:
     fields = line.split()
     if len(fields) < 5:
         raise UserError(
-            f"{where}: {line!r} is no <talk> <channel> <speaker> <start> <end> <label> "
-            "<words>"
+            f"{where}: {line!r} must be <talk> <channel> <speaker> <start> <end> "
+            "<label> <words>"
         )
     return fields[0], fields[1], _number(fields[3], where), line, where
 
@@ -121,7 +121,7 @@ def _utterance(fields: Sequence[str], words: str, where: str) -> StmLine:
     # Hundredths, cut off as awk's %d does; ESPnet's segments have these times.
     first, last = int(start * 100), int(end * 100)
     if not 0 <= first < last:
-        raise UserError(f"{where}: from {start:g} to {end:g} s is no stretch of time")
+        raise UserError(f"{where}: from {start:g} to {end:g} s is not a time span")
     name = f"{fields[0]}-{first:07d}-{last:07d}"
     return StmLine(name, fields[0], first / 100.0, last / 100.0, words)
 

@@ -66,7 +66,7 @@ def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
         return humanfriendly.parse_size(fs) if isinstance(fs, str) else int(fs)
     except (humanfriendly.InvalidSize, TypeError, ValueError) as error:
         raise UserError(
-            f"{where}: frontend_conf.fs: {fs!r} is no sampling rate such as 16k"
+            f"{where}: frontend_conf.fs: {fs!r} is not a sampling rate such as 16k"
         ) from error
 
 

@@ -28,7 +28,7 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
         with path.open("rb") as stream:
             magic, length = stream.read(8), stream.read(8)
             if magic != _MAGIC or not length.strip().isdigit():
-                raise UserError(f"{path} is no NIST SPHERE file")
+                raise UserError(f"{path} is not a NIST SPHERE file")
             fields = {"header_bytes": int(length)}
             text = stream.read(int(length) - 16).decode("ascii", "replace")
     except OSError as error:

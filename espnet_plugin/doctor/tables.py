@@ -181,7 +181,7 @@ def _segments(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
                 raise ValueError("a recording, a start and an end are wanted")
             t0, t1 = float(start), float(end)
             if not (0 <= t0 < float("inf")) or (t1 != -1 and not t0 < t1 < 1e9):
-                raise ValueError("it ends before it begins, or the times are none")
+                raise ValueError("it ends before it begins, or a time is not finite")
         except ValueError as error:
             store.report("bad-segment", path, line, key, f"{value!r}: {error}")
             recording, t0, t1 = "", 0.0, 0.0

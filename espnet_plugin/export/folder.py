@@ -33,7 +33,7 @@ def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
     way_out = "choose another --output_dir, or remove it"
     if not (folder / META).is_file():
         raise UserError(
-            f"--output_dir {folder}: the folder holds files that are no export; "
+            f"--output_dir {folder}: the folder holds files that are not an export; "
             f"{way_out}"
         )
     meta = read_json(folder / META)

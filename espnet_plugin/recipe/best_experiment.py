@@ -55,7 +55,7 @@ def find_experiment(
     """
     if not recipe.is_dir():
         raise UserError(
-            f"--asr_recipe {recipe} is no folder: give the one that has asr.sh, data, "
+            f"--asr_recipe {recipe} is not a folder: give the one with asr.sh, data, "
             "dump and exp, e.g. egs2/librispeech_100/asr1"
         )
     root = recipe / expdir

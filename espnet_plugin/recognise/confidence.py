@@ -227,7 +227,7 @@ def read_calibration(folder: Path, checkpoint_sha256: str) -> Calibration:
         sound = False
     if not sound:
         raise UserError(
-            f"{path} is no calibration: delete it, or make it again with "
+            f"{path} is not a calibration file: delete it, or make it again with "
             "python -m espnet_plugin.bin.confidence"
         )
     if calibration.checkpoint_sha256 != checkpoint_sha256:

@@ -311,7 +311,7 @@ def _from_unpacked(
         inside = [name for name in names if PurePosixPath(name).name == wanted]
         if not inside:
             raise UserError(
-                f"{archive} has no config.yaml: it is no ASR model packed by "
+                f"{archive} has no config.yaml: it is not an ASR model packed by "
                 "espnet2.bin.pack"
             )
         config_name = min(inside, key=lambda name: (name.count("/"), name))

@@ -151,7 +151,7 @@ class CountedASRTask(ASRTask):
             if "world_size" not in str(error):
                 raise
             raise UserError(
-                f"{mode} data: {error}. Every process wants an utterance of each "
+                f"{mode} data: {error}. Every process needs an utterance of each "
                 "batch: give larger batches, more data, or fewer processes"
             ) from error
         selection = read_selection(args)

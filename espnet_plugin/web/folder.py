@@ -32,7 +32,7 @@ def check_page_folder(folder: Path) -> None:
         raise UserError(f"{folder}: there is a file of that name; choose another one")
     if any(folder.iterdir()) and not (folder / _LIST).is_file():
         raise UserError(
-            f"{folder} holds files that are no such page (no {_LIST}): choose another "
+            f"{folder} holds files that are not a page (no {_LIST}): choose another "
             "folder for it, or remove it"
         )
 

@@ -83,7 +83,7 @@ def web_models(
     """
     if not is_export(export):
         raise UserError(
-            f"{export} is no exported model: make one with python -m "
+            f"{export} is not an exported model: make one with python -m "
             "espnet_plugin.bin.export EXPERIMENT"
         )
     meta = read_json(export / META)

@@ -212,7 +212,7 @@ def remove(path):
 
 def no_sphere(path):
     path.write_bytes(b"RIFF" + bytes(2000))
-    return "is no NIST SPHERE file"
+    return "is not a NIST SPHERE file"
 
 
 @pytest.mark.parametrize("spoil", [shorten, truncate, resample, remove, no_sphere])

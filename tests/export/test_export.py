@@ -247,7 +247,7 @@ def test_samples_that_are_no_numbers(exported, tmp_path):
     for name in ("nan.wav", "none.wav"):
         with pytest.raises(subprocess.CalledProcessError) as error:
             _run(exported, [tmp_path / name])
-        assert "no samples, or some are no numbers" in error.value.stderr
+        assert "no samples, or some are not numbers" in error.value.stderr
         assert name in error.value.stderr
 
 

@@ -174,7 +174,7 @@ def test_bad_input(tmp_path):
         (dict(chunk_frames=0), "chunk_frames 0: must be a whole number"),
         (dict(calibration=tmp_path), "--calibration .*leave the option out"),
         (dict(model_file="no.pth"), "has no checkpoint 'no.pth'"),
-        (dict(output_dir=plain), "holds files that are no export"),
+        (dict(output_dir=plain), "holds files that are not an export"),
     ):
         with pytest.raises(UserError, match=message):
             export_streaming(transducer, **options)

@@ -394,5 +394,5 @@ def test_what_does_not_fit_is_refused(stock, damage, messages):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         find_recipe(tmp_path / "nowhere")

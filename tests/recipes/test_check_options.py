@@ -147,7 +147,7 @@ def test_options_that_are_asked_for(recipe):
     assert encrl(recipe, *asked).stdout == "each\n"
     more = ["--finetune", "together", "--family", "first"]
     assert encrl(recipe, *asked, *more).stdout == "together\n"
-    refused(recipe, "--print_option fine: is no option", "--print_option", "fine")
+    refused(recipe, "--print_option fine: is not an option", "--print_option", "fine")
     assert not (recipe / "called.txt").exists()
 
 

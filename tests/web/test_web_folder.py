@@ -72,7 +72,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     check_page_folder(tmp_path)  # empty
     check_page_folder(tmp_path / "new")
     (tmp_path / "index.html").write_text("mine")
-    with pytest.raises(UserError, match="holds files that are no such page"):
+    with pytest.raises(UserError, match="holds files that are not a page"):
         build_page([], tmp_path)
     with pytest.raises(UserError, match="a file of that name"):
         check_page_folder(tmp_path / "index.html")

@@ -40,7 +40,7 @@ sets() {  # sets OPTION [one]: names of folders, perhaps in folders
     for one in ${value}; do
         [[ ${one} =~ ^[A-Za-z0-9_][A-Za-z0-9._+/-]*$ && ${#one} -le 200 \
             && ! "/${one}/" =~ /\.\.?/ ]] \
-            || die "--${option} ${value}: ${one} is no name of a set: letters, digits and" \
+            || die "--${option} ${value}: ${one} is not a name of a set: letters, digits and" \
                 "._+-/ only"
     done
 }

@@ -174,7 +174,7 @@ check_options
 
 if [ -n "${print_option}" ]; then
     [[ ${print_option} =~ ^[a-z_]+$ && -n ${!print_option+set} ]] \
-        || die "--print_option ${print_option}: is no option (see $0 --help)"
+        || die "--print_option ${print_option}: is not an option (see $0 --help)"
     echo "${!print_option}"
     exit 0
 fi

@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
                 exit 2
             fi
             if [ $# -lt 2 ]; then
-                echo "$0: $1 wants a value" >&2
+                echo "$0: $1 needs a value" >&2
                 exit 2
             fi
             case "${!_name}:$2" in
@@ -30,7 +30,7 @@ while [ $# -gt 0 ]; do
             shift 2
             ;;
         *)
-            echo "$0: $1 is no option (see $0 --help)" >&2
+            echo "$0: $1 is not an option (see $0 --help)" >&2
             exit 2
             ;;
     esac

@@ -27,7 +27,7 @@ def read(path, meta):
             f"{path} -r {meta['sample_rate']} -c 1 converted.wav"
         )
     if not len(samples) or not np.isfinite(samples).all():
-        raise SystemExit(f"{path}: no samples, or some are no numbers")
+        raise SystemExit(f"{path}: no samples, or some are not numbers")
     return samples[:, 0]
 
 

@@ -70,7 +70,7 @@ def main():
                 f"samples; the model takes {recogniser.rate} Hz and one channel"
             )
         if not np.isfinite(samples).all():
-            raise SystemExit(f"{path}: some samples are no numbers")
+            raise SystemExit(f"{path}: some samples are not numbers")
         result = recogniser.result(samples[:, 0])
         print(f"{path}\t{result.text.strip()}", flush=True)
         if args.times:

@@ -123,7 +123,7 @@ def _head(meta: Mapping[str, Any]) -> list[str]:
     return [
         f"# {model['experiment']}",
         "",
-        f"A speech recogniser that hears while one speaks (CTC, "
+        f"A speech recogniser that works while one speaks (CTC, "
         f"{model['encoder']}, {model['layers']} layers, "
         f"{model['parameters'] / 1e6:.2f} million parameters), exported by "
         f"espnet_plugin for {meta['target']}.",

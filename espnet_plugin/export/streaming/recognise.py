@@ -182,7 +182,7 @@ def main():
         shown = ""
         for samples in blocks:
             if not np.isfinite(samples).all():
-                raise SystemExit(f"{name}: some samples are no numbers")
+                raise SystemExit(f"{name}: some samples are not numbers")
             text = recogniser.accept(samples)
             if text != shown and not args.quiet:
                 print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)

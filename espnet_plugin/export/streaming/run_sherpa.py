@@ -89,7 +89,7 @@ def main():
         if found != rate or samples.shape[1] != 1 or not np.isfinite(samples).all():
             raise SystemExit(
                 f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples "
-                f"that are no numbers; the model takes {rate} Hz and one channel"
+                f"that are not numbers; the model takes {rate} Hz and one channel"
             )
         recogniser.reset()
         for start in range(0, len(samples), block):
