@@ -25,23 +25,23 @@ PAGES = (
     "findings/*.md",
     "egs2/*/*/*.md",
 )
-# The order in the navigation; other pages of docs/ follow these.
-ORDER = (
-    "README",
-    "docs/your_own_model",
-    "docs/recipes",
-    "docs/data",
-    "docs/baselines",
-    "docs/dual_mode",
-    "docs/recognise",
-    "docs/devices",
-    "docs/results",
-    "docs/scaling",
-    "docs/reliability",
-    "docs/stock_recipe_run",
-    "docs/architecture",
-    "CONTRIBUTING",
-)
+# Titles in the navigation, in its order; other pages of docs/ follow these.
+TITLES = {
+    "README": "Overview",
+    "docs/your_own_model": "Your own model",
+    "docs/recipes": "Recipes, stages and options",
+    "docs/data": "Data",
+    "docs/baselines": "Baselines",
+    "docs/dual_mode": "Dual mode",
+    "docs/recognise": "Recognising files",
+    "docs/devices": "Devices and the browser",
+    "docs/results": "Results",
+    "docs/scaling": "Scaling",
+    "docs/reliability": "Reliability",
+    "docs/stock_recipe_run": "With ESPnet's own recipe",
+    "docs/architecture": "Architecture",
+    "CONTRIBUTING": "Contributing",
+}
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 
 
@@ -91,9 +91,9 @@ def write_reference(target: Path) -> None:
 def navigation(names: Iterable[Path]) -> list:
     """Return mkdocs' ``nav`` for pages of the root and of ``docs``."""
     named = {str(one.with_suffix("")): str(one) for one in names}
-    shown = [one for one in ORDER if one in named]
-    shown += [n for n in named if n.startswith("docs/") and n not in ORDER]
-    return [named[one] for one in shown] + [{"Commands": "docs/commands/index.md"}]
+    nav: list = [{title: named[n]} for n, title in TITLES.items() if n in named]
+    nav += [named[n] for n in named if n.startswith("docs/") and n not in TITLES]
+    return [*nav, {"Commands": "docs/commands/index.md"}]
 
 
 def main(cmd: Optional[list[str]] = None) -> int:
@@ -105,6 +105,7 @@ def main(cmd: Optional[list[str]] = None) -> int:
     target = args.target.resolve()
     shutil.rmtree(target, ignore_errors=True)
     copy_pages(target / "pages")
+    _copy(ROOT / "docs/site/style.css", target / "pages/docs/site/style.css")
     write_reference(target / "pages/docs/commands")
     settings = {
         "INHERIT": str(ROOT / "docs/site/mkdocs.yml"),

@@ -174,7 +174,7 @@ def test_join_suffixes_in_pairs():
     "line, named",
     [
         ("talk 1 speaker 0.5", "talk.stm:2"),
-        ("talk 1 speaker x 1.5 <o> word", "'x' is no time"),
+        ("talk 1 speaker x 1.5 <o> word", "'x' is not a time"),
         ("talk 1 speaker 2.5 1.5 <o> word", "from 2.5 to 1.5 s"),
         ("talk 1 speaker 0.5 1.5 <o> other", "talk-0000050-0000150 is listed twice"),
     ],
