@@ -120,7 +120,7 @@ def test_a_front_end_for_another_rate(imported, call, tmp_path, caplog, fs):
 
 def test_a_rate_that_is_none(imported, caplog):
     assert imported(frontend_conf={"fs": "fast"}) == 2
-    assert "frontend_conf.fs: 'fast' is no sampling rate" in caplog.text
+    assert "frontend_conf.fs: 'fast' is not a sampling rate" in caplog.text
 
 
 def test_features_are_as_wide_as_the_imported_reference_takes(
