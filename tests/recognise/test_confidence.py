@@ -133,5 +133,5 @@ def test_what_is_kept_is_of_one_checkpoint(tmp_path, caplog):
     assert "fitted to another checkpoint" in caplog.text
     for content in ('{"temperature": 0}', '{"heat": 1}', '{"aggregate": "max"}'):
         path.write_text(content)
-        with pytest.raises(UserError, match="confidence.json is no calibration"):
+        with pytest.raises(UserError, match="confidence.json is not a calibration"):
             read_calibration(tmp_path, "abc")
