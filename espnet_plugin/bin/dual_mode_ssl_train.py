@@ -22,9 +22,19 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--seed", type=whole(0, MOST_SEED), default=1)
-    # What is to start from it, to be compared before the hours of a pre-training.
-    parser.add_argument("--fine_tuning_config", type=Path)
+    _add_own(parser)
     return parser
+
+
+def _add_own(parser: argparse.ArgumentParser) -> None:
+    """Add the option that the task does not have."""
+    # Compared before the hours of a pre-training.
+    parser.add_argument(
+        "--fine_tuning_config",
+        type=Path,
+        help="configuration of a training that will start from this one: front end and "
+        "encoder must be the same",
+    )
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
@@ -40,7 +50,9 @@ def main(cmd=None) -> int:
     if "--help" in cmd or "-h" in cmd:
         from espnet_plugin.tasks.dual_mode_ssl import DualModeSSLTask
 
-        DualModeSSLTask.get_parser().print_help()
+        parser = DualModeSSLTask.get_parser()
+        _add_own(parser)
+        parser.print_help()
         return 0
     args, options = get_parser().parse_known_args(cmd)
     return run_command(lambda: train(args, options))
