@@ -1,10 +1,10 @@
 """Building models of pre-trained parts without fetching the pre-trained weights.
 
 ESPnet's constructors of such parts download what they were pre-trained to. A checkpoint
-of the whole model holds all of them anyway, as they were fine-tuned. So while
-one is built that a checkpoint is loaded into later, the packages behind these parts
-return the same architecture with random weights. That takes a package that knows the
-architecture without the file of weights, which is true of Whisper alone.
+of the whole model holds all of these weights anyway, as they were fine-tuned. So while
+a model is built that a checkpoint is loaded into afterwards, the packages behind these
+parts return the same architecture with random weights. That takes a package that knows
+the architecture without the file of weights, which is true of Whisper alone.
 """
 
 from contextlib import contextmanager

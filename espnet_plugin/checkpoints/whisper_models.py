@@ -76,7 +76,8 @@ def whisper_size(name: str, where: object) -> WhisperSize:
     if size.mel_bins != MEL_BINS:
         raise UserError(
             f"{where}: whisper_model {name} takes {size.mel_bins} mel bins, but "
-            f"ESPnet's Whisper encoder computes {MEL_BINS}: take large-v2 or smaller"
+            f"ESPnet's Whisper encoder computes {MEL_BINS}: take large-v2 or a smaller "
+            "one"
         )
     return size._replace(vocabulary=_ENGLISH) if english else size
 

@@ -3,7 +3,9 @@
 from typing import Optional, Sequence
 
 import torch
+from espnet2.asr.encoder.whisper_encoder import OpenAIWhisperEncoder
 from espnet2.asr.espnet_model import ESPnetASRModel
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.distill.objectives import EncoderOutputs
@@ -126,13 +128,29 @@ class FrozenTeacher:
             self.model.to(speech.device)
         with torch.no_grad():
             if not self.counting:
-                outputs = encoder_outputs(self.model, speech, lengths)
+                outputs = self._outputs(speech, lengths)
             else:
                 with FlopCounterMode(display=False) as counter:
-                    outputs = encoder_outputs(self.model, speech, lengths)
+                    outputs = self._outputs(speech, lengths)
                 self.flops += counter.get_total_flops()
         self._forget_attention()
         return outputs
+
+    def _outputs(self, speech: torch.Tensor, lengths: torch.Tensor) -> EncoderOutputs:
+        encoder = self.model.encoder
+        if not isinstance(encoder, OpenAIWhisperEncoder) or encoder.do_pad_trim:
+            return encoder_outputs(self.model, speech, lengths)
+        # It masks no padding: in a batch it is another function than alone, as it is
+        # when it decodes (findings/espnet_whisper.sh).
+        each = [
+            encoder_outputs(self.model, row[None, :length], length[None])
+            for row, length in zip(speech, lengths)
+        ]
+        return EncoderOutputs(
+            pad_sequence([item.encoding[0] for item in each], batch_first=True),
+            pad_sequence([item.log_posteriors[0] for item in each], batch_first=True),
+            torch.cat([item.lengths for item in each]),
+        )
 
     def _forget_attention(self) -> None:
         """Free the attention weights of the batch, which nobody looks at.

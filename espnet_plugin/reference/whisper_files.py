@@ -105,8 +105,8 @@ def _name(state: Mapping[str, torch.Tensor], path: Path) -> str:
     layers = {key.split(".")[1] for key in state if key.startswith("blocks.")}
     if convolution is None or convolution.dim() != 3 or not layers:
         raise UserError(
-            f"--weights {path} holds no encoder of Whisper (conv1.weight, blocks.0...);"
-            " give Whisper's own file, e.g. tiny.en.pt"
+            f"--weights {path} holds no encoder of Whisper (conv1.weight, "
+            "blocks.0...); give Whisper's own file, e.g. tiny.en.pt"
         )
     width, mel_bins, _ = convolution.shape
     return whisper_name(width, len(layers), mel_bins, f"--weights {path}")

@@ -61,7 +61,7 @@ def write_whisper_start(
     write_lines(output_dir / "tokens.txt", tokens)
     write_model_files(config, model.state_dict(), experiment.model_file)
     logging.info(
-        "%s: the encoder of Whisper %s and a CTC layer of %d tokens, which must learn",
+        "%s: the encoder of Whisper %s and a random CTC layer of %d tokens",
         experiment.model_file,
         encoder.name,
         len(tokens),

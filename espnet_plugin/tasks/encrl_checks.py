@@ -12,6 +12,7 @@ from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import CopyReport
 from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
 from espnet_plugin.tasks.encrl_options import EncRLOptions
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "refuse_frozen_random",
     "refuse_half_layers",
 ]
+
+_WHISPER_SECONDS = 30  # as many as it has positions
 
 
 def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
@@ -83,6 +86,8 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
             "model_conf.ctc_loss_weight needs transcripts, which the training data has "
             "not: leave it out, or --unlabelled_sets"
         )
+    if reference.encoder == "whisper":
+        _check_length(options)
     wants_audio = not takes_features(vars(reference))
     for path, name, kind in tables:
         if name != "speech" or kind not in ("sound", "npy", "kaldi_ark"):
@@ -99,6 +104,23 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
             _check_rate(options, reference, path)
     if not wants_audio:
         _check_width(options, reference)
+
+
+def _check_length(options: EncRLOptions) -> None:
+    """Refuse utterances of which Whisper's encoder hears the beginning only."""
+    most = _WHISPER_SECONDS * 16000
+    for path in (*options.data.train_shapes, *options.data.valid_shapes):
+        if not Path(path).is_file():
+            continue  # which ESPnet says itself
+        for name, length in read_pairs(path).items():
+            samples = int(length.split(",")[0])
+            if samples > most:
+                raise UserError(
+                    f"{path}: {name} has {samples / 16000:.1f} s, but the reference's "
+                    f"encoder, Whisper, hears {_WHISPER_SECONDS} s only: run stage 2 "
+                    f"again with --max_wav_duration {_WHISPER_SECONDS} and "
+                    "--bad_utterances drop"
+                )
 
 
 def _check_rate(

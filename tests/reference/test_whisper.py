@@ -1,4 +1,4 @@
-"""References with Whisper's encoder: built, imported, taught from without network."""
+"""References with Whisper's encoder: imported and taught from without network."""
 
 import json
 import math
@@ -127,6 +127,10 @@ def test_it_teaches_a_small_model_of_another_kind(
     assert model.resample_targets and args.input_size is None
     speech, lengths = batch()
     theirs = model.teacher(speech, lengths)
+    for row, length, encoding in zip(speech, lengths, theirs.encoding):
+        alone, frames = model.teacher.model.encode(row[None, :length], length[None])
+        # The others of a batch, whose padding Whisper does not mask, change nothing.
+        assert torch.allclose(encoding[: frames[0]], alone[0], atol=1e-5)
     model.eval()
     ours, frames = model.encode(speech, lengths)
     assert theirs.lengths.tolist() == [50, 38, 28]
@@ -234,6 +238,17 @@ def test_wrong_files_are_refused(experiment, tmp_path, tiny_asr_model):
             write_whisper_start(weights, tokens, tmp_path / "new")
     with pytest.raises(UserError, match="is not empty"):
         write_whisper_start(tmp_path / "none.pt", tokens, experiment)
+
+
+def test_audio_that_whisper_does_not_hear_is_refused(
+    experiment, tiny_asr_model, tmp_path
+):
+    shapes = tmp_path / "speech_shape"
+    shapes.write_text("a 480000\nb 480016\n")
+    options = ("--train_shape_file", str(shapes))
+    reference = as_reference(experiment, tiny_asr_model)
+    with pytest.raises(UserError, match="b has 30.0 s, .* --max_wav_duration 30"):
+        build(reference, tmp_path / "a", *SMALL_STUDENT, *options)
 
 
 def test_a_student_needs_a_front_end_and_an_encoder(
