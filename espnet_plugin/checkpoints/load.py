@@ -18,7 +18,11 @@ import numpy as np
 import torch
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.offline import fetched_part, without_downloads
+from espnet_plugin.checkpoints.offline import (
+    fetched_part,
+    pip_command,
+    without_downloads,
+)
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import check_config, read_config
@@ -263,7 +267,10 @@ def build_asr_model(
         raise UserError(
             f"{config_file}: this model (frontend {args.frontend}, encoder "
             f"{args.encoder}) needs a package that is not installed here: {error}. "
-            "Install it as ESPnet's documentation of that part says"
+            + (
+                pip_command(vars(args))
+                or "Install it as ESPnet's documentation of that part says"
+            )
         ) from error
     except (AssertionError, OSError) as error:
         fetched = fetched_part(vars(args))

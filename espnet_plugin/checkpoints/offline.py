@@ -12,7 +12,16 @@ from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.checkpoints.whisper_models import build_whisper_offline
 
-__all__ = ["fetched_part", "without_downloads"]
+__all__ = ["fetched_part", "pip_command", "without_downloads"]
+
+# What ESPnet's optional parts are installed by.
+_PACKAGES = {
+    "s3prl": "s3prl transformers",
+    "fused": "s3prl transformers",
+    "huggingface": "transformers",
+    "hugging_face_transformers": "transformers",
+    "whisper": "openai-whisper",
+}
 
 # Parts that ESPnet builds by a download, where nothing can be done about it here.
 _FETCHED = {
@@ -70,4 +79,13 @@ def fetched_part(config: Mapping[str, Any]) -> Optional[str]:
     for (option, name), reason in _FETCHED.items():
         if config.get(option) == name:
             return f"{option}: {name} cannot be built without network, because {reason}"
+    return None
+
+
+def pip_command(config: Mapping[str, Any]) -> Optional[str]:
+    """Return what installs the packages of a configuration's pre-trained parts."""
+    options = ("frontend", "encoder", "postencoder", "decoder")
+    for part in (config.get(option) for option in options):
+        if part in _PACKAGES:
+            return f"pip install {_PACKAGES[part]}"
     return None

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import sys
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from tiny_asr import build_tiny_asr
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
-from espnet_plugin.checkpoints.load import find_file, load_asr_model
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE
@@ -264,14 +265,23 @@ def test_our_encoder_is_built_once_it_is_registered(tmp_path, monkeypatch):
     assert model.encoder.mode == "full"
 
 
-@pytest.mark.parametrize("folder", ["asr_stats/train", "asr_reference"])
-def test_experiments_may_be_renamed_as_a_whole(tmp_path, monkeypatch, folder):
-    monkeypatch.chdir(tmp_path)
-    stats = tmp_path / "moved" / folder / "stats.npz"
-    stats.parent.mkdir(parents=True)
-    stats.touch()
-    config = tmp_path / "moved/asr_x/config.yaml"
-    found, _ = find_file(f"exp/{folder}/stats.npz", config)
-    assert found == stats
-    # An archive's configuration is looked for inside of it only.
-    assert find_file(f"exp/{folder}/stats.npz", config, [tmp_path])[0] is None
+@pytest.mark.parametrize(
+    "part, package, command",
+    [
+        (dict(frontend="s3prl", frontend_conf={}), "s3prl", "s3prl transformers"),
+        (
+            dict(frontend="huggingface", frontend_conf={"model": "x"}),
+            "transformers",
+            "transformers",
+        ),
+    ],
+)
+def test_a_missing_package_is_named_with_what_installs_it(
+    tiny_asr_model, tmp_path, monkeypatch, part, package, command
+):
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**config, **part}))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=f"{path}: .*pip install {command}$"):
+        load_asr_model(path, tiny_asr_model.checkpoint)
