@@ -12,6 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import number, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.doctor.check import checked
@@ -53,7 +54,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="which of them must have no characters that the training set lacks",
     )
     add("--output_dir", type=Path, default=Path("."), help="where the lists go")
-    add("--fs", type=int, help="sampling rate in Hz that all audio must have")
+    add("--fs", type=whole(1), help="sampling rate in Hz that all audio must have")
     add(
         "--audio",
         choices=AUDIO_LEVELS,
@@ -66,8 +67,8 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the commands in wav.scp: only those of someone you trust",
     )
-    add("--min_wav_duration", type=float, default=0.1, help="seconds")
-    add("--max_wav_duration", type=float, default=30.0, help="seconds")
+    add("--min_wav_duration", type=number(0), default=0.1, help="seconds")
+    add("--max_wav_duration", type=number(0), default=30.0, help="seconds")
     kinds = ", ".join(KINDS)
     add(
         "--error",
@@ -83,8 +84,8 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="KIND",
         help="kinds that are not reported",
     )
-    add("--shown", type=int, default=5, help="lines of a kind that are printed")
-    add("--nj", type=int, default=1, help="processes")
+    add("--shown", type=whole(0), default=5, help="lines of a kind that are printed")
+    add("--nj", type=whole(1), default=1, help="processes")
     add(
         "--once",
         action="store_true",

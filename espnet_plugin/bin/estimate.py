@@ -78,7 +78,7 @@ def get_parser() -> argparse.ArgumentParser:
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
     add("--freeze", nargs="*", default=[], help="frozen modules of the small models")
-    add("--alone", type=int, nargs="*", default=[], help="sizes trained by themselves")
+    add("--alone", type=whole(1), nargs="*", default=[], help="sizes trained by themselves")
     add("--alone_epochs", type=_number, help="instead of the others'")
     add("--alone_freeze", nargs="*", default=[], help="their frozen modules")
     add("--finetune", choices=["each", "together"], default="each")

@@ -108,6 +108,8 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
             nodes_to_quantize=names,
             per_channel=True,
             weight_type=QuantType.QInt8,
+            # What shapes are not inferred of, in a graph with inputs of any length.
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     finally:
         root.setLevel(level)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recognise.onnx_model import is_export
 
 __all__ = ["Exported", "exported"]
@@ -40,7 +41,7 @@ def exported(folder: Path) -> Exported:
     if is_export(folder):
         outside = folder.parent.parent
         return Exported(
-            folder, outside if (outside / "config.yaml").is_file() else None
+            folder, outside if Experiment(outside).config_file.is_file() else None
         )
     inside = folder / "export" / "onnx"
     if is_export(inside):

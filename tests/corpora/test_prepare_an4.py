@@ -64,10 +64,9 @@ def test_dev_speakers_are_held_out_and_spread(corpus, tmp_path, number):
         assert {name[0] for name in dev} == {"f", "m"}
 
 
-@pytest.mark.parametrize("number", ["0", "6", "-1"])
-def test_number_of_dev_speakers_must_fit(corpus, tmp_path, number, caplog):
-    assert prepare(corpus, tmp_path / "data", "--dev_speakers", number) == 2
-    assert f"--dev_speakers {number}" in caplog.text and "6 training" in caplog.text
+def test_number_of_dev_speakers_must_fit(corpus, tmp_path, caplog):
+    assert prepare(corpus, tmp_path / "data", "--dev_speakers", "6") == 2
+    assert "--dev_speakers 6" in caplog.text and "6 training" in caplog.text
     assert not (tmp_path / "data").exists()
 
 

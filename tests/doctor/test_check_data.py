@@ -351,6 +351,7 @@ def test_an_output_that_cannot_be_written(corpus, tmp_path, caplog):
 
 
 def test_the_same_is_not_checked_twice(corpus, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     train, dev, test = corpus
     edit(train, "text", 3, f"{U3} ONE  TWO SIX")
     first = run(corpus, tmp_path / "out", "--once")

@@ -108,7 +108,7 @@ def test_cache_takes_the_teacher_out_of_the_epochs():
 
 
 def test_models_trained_by_themselves_are_added_to_stage_5():
-    small = ModelFlops(train=6.0, forward=2.0, params=10)
+    small = ModelFlops(train=6e12, forward=2e12, params=10)
     usual, more = (
         by_stage(CORPUS, SLOW, replace(PLAN, cache=True, alone=alone))
         for alone in ((), [(small, 3)])

@@ -332,7 +332,6 @@ def test_learnt_positions(tmp_path, caplog):
     [
         (["--int8"], "--int8 needs --dev"),
         (["--target", "sherpa-onnx", "--features"], "--features"),
-        (["--max_wer_loss", "-1"], "--max_wer_loss"),
         (["--dev", "nowhere"], "--dev nowhere"),
         (["--fbank_rate", "16000"], "has a front end of its own"),
     ],

@@ -88,8 +88,6 @@ def test_contextual_words_and_files_written(tiny_asr_model, files, capsys, tmp_p
     [
         (["--hotword_weight", "2"], "--hotword_weight needs --hotwords FILE"),
         (["--format", "json", "--quiet"], "--quiet is for streaming and --format"),
-        (["--nbest", "0"], "--nbest 0"),
-        (["--num_threads", "0"], "--num_threads 0"),
         (["--model_file", "none.pth"], "has no checkpoint 'none.pth'"),
         (["--hotwords", "none.txt"], "none.txt cannot be read"),
         (["--real_time"], "cannot stream"),

@@ -231,7 +231,7 @@ def test_missing_reference_is_named(tiny_asr_model, tmp_path):
 
 def test_non_finite_loss_names_the_utterances(tiny_asr_model, tmp_path):
     model, _ = tiny_encrl.build(tiny_asr_model, tmp_path)
-    model.teacher = lambda speech, lengths, names: EncoderOutputs(
+    model.teacher = lambda speech, lengths, *_: EncoderOutputs(
         *(
             torch.full_like(x, float("nan"))
             for x in (
@@ -249,7 +249,7 @@ def test_other_frame_rates_are_refused(tiny_asr_model, tmp_path):
     model, _ = tiny_encrl.build(tiny_asr_model, tmp_path)
     teacher = model.teacher
 
-    def doubled(speech, lengths, names):
+    def doubled(speech, lengths, *_):
         out = teacher(speech, lengths)
         return EncoderOutputs(out.encoding, out.log_posteriors, out.lengths * 2)
 
