@@ -86,7 +86,7 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
             "model_conf.ctc_loss_weight needs transcripts, which the training data has "
             "not: leave it out, or --unlabelled_sets"
         )
-    if reference.encoder == "whisper":
+    if vars(reference).get("encoder") == "whisper":
         _check_length(options)
     wants_audio = not takes_features(vars(reference))
     for path, name, kind in tables:

@@ -1,6 +1,7 @@
 """One damage at a time: it is found, with file, line and name, and nothing else is."""
 
 import json
+import logging
 import shutil
 
 import numpy as np

@@ -61,6 +61,8 @@ WRONG = {
     "finetune_alone": ["x", "2:-1", "2:0", "2"],
     "freeze": ["a;b", "encoder,embed"],
     "alone": ["x", "-1", "1.5"],
+    "check_audio": ["", "yes"],
+    "nlsyms": ["no.txt"],
     "alone_init": ["", "lastt"],
     "alone_freeze": ["a;b", "encoder,embed"],
     "alone_epochs": [*NO_WHOLE[1:], "0"],

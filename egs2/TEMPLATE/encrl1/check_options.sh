@@ -63,9 +63,6 @@ check_encrl() {
     is_file encrl_config
     one_of student_init random first last spaced
     one_of alone_init random first last spaced
-    [[ ${train_jobs} =~ ^[1-9][0-9]*$ ]] || die "--train_jobs ${train_jobs}: 1 or more"
-    [[ -z ${alone_epochs} || ${alone_epochs} =~ ^[1-9][0-9]*$ ]] \
-        || die "--alone_epochs ${alone_epochs}: a number of epochs, 1 or more"
     if [ -n "${alone_freeze}" ] && [ "${alone_init}" = random ]; then
         die "--alone_freeze ${alone_freeze} would keep random weights, since" \
             "--alone_init random copies none: choose first, last or spaced"

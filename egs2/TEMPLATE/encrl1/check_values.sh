@@ -92,7 +92,8 @@ check_values() {  # those of encrl.sh
     check_common
     count num_nodes 1
     count reference_seed 0 4294967295
-    for one in encrl_epochs baseline_epochs; do count "?${one}" 1; done
+    for one in encrl_epochs baseline_epochs alone_epochs; do count "?${one}" 1; done
+    count train_jobs 1
     count "?finetune_epochs"
     number "?baseline_lr" 0 above 0.001
     number "?corpus_hours" 0 above 100
@@ -100,9 +101,10 @@ check_values() {  # those of encrl.sh
     sets "?unlabelled_sets"
     words "?variant"
     for one in "?teacher_cache" baseline_dir reference_exp; do folder "${one}"; done
-    [ -n "${freeze}" ] || return 0
-    [[ ${freeze} =~ ^[A-Za-z0-9._\ ]+$ ]] || die "--freeze ${freeze}: names of modules," \
-        "e.g. encoder.embed"
+    for one in freeze alone_freeze; do
+        [[ ${!one} =~ ^[A-Za-z0-9._\ ]*$ ]] || die "--${one} ${!one}: names of modules," \
+            "e.g. encoder.embed"
+    done
 }
 
 unfinished() {  # whether a training that is wanted still has to run
