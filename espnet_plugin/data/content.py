@@ -87,7 +87,9 @@ class Contents:
             whole.update(f"{name}\t{digests[name]}\n".encode())
         return f"{len(names)} utterances, {whole.hexdigest()} ({kind})"
 
-    def utterances(self, path: Union[str, Path], kind: str = "sound") -> dict[str, str]:
+    def utterances(
+        self, path: Union[str, Path], kind: str = "sound"
+    ) -> dict[str, str]:
         """Return what stands for the content of each utterance of a table.
 
         Raises:
@@ -113,10 +115,7 @@ class Contents:
         try:
             write_lines(
                 self._cache,
-                (
-                    f"{digest} {state} {path}"
-                    for path, (digest, state) in self._sorted()
-                ),
+                (f"{digest} {state} {path}" for path, (digest, state) in self._sorted()),
             )
         except UserError:
             pass  # a folder that is only read; then files are read again
