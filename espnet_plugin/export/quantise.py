@@ -149,6 +149,13 @@ def _as_product(graph: "onnx.GraphProto", node: "onnx.NodeProto") -> None:
     del product.attribute[:]
     del product.input[2:]
     place = next(n for n, other in enumerate(graph.node) if other.name == node.name)
+    if values.get("transA"):
+        product.input[0] = f"{node.input[0]}_turned"
+        turn = onnx.helper.make_node(
+            "Transpose", [node.input[0]], [product.input[0]], f"{node.name}_turn"
+        )
+        graph.node.insert(place, turn)
+        place += 1
     if len(node.input) > 2:
         output = f"{node.output[0]}_product"
         product.output[0] = output

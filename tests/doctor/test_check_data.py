@@ -308,7 +308,7 @@ def test_pipes_are_run_when_asked(corpus, tmp_path):
 
 def test_severities_and_symbols_can_be_chosen(corpus, tmp_path):
     train, *_ = corpus
-    edit(train, "text", 3, f"{U3} ONE <noise>")
+    edit(train, "text", 3, f"{U3} SIX ONE TWO SIX <noise>")
     assert run(corpus, tmp_path / "out", "--error", "symbol")[0] == 2
     assert run(corpus, tmp_path / "out", "--ignore", "symbol") == (0, [])
     (tmp_path / "nlsyms").write_text("<noise>\n")
