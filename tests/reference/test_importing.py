@@ -362,7 +362,7 @@ def test_a_foreign_configuration_cannot_take_our_files(
 def test_refuses_a_truncated_archive(experiment, monkeypatch, tmp_path, kept):
     zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
     os.truncate(zip_file, int(zip_file.stat().st_size * kept))
-    assert_refused(zip_file, "no zip file or is truncated")
+    assert_refused(zip_file, "is not a zip file or is truncated")
 
 
 def test_refuses_a_damaged_archive(experiment, monkeypatch, tmp_path):
@@ -370,7 +370,7 @@ def test_refuses_a_damaged_archive(experiment, monkeypatch, tmp_path):
     content = bytearray(zip_file.read_bytes())
     content[len(content) // 2] ^= 0xFF
     zip_file.write_bytes(content)
-    assert_refused(zip_file, "no zip file or is truncated")
+    assert_refused(zip_file, "is not a zip file or is truncated")
 
 
 def test_refuses_archives_of_something_else(tmp_path, monkeypatch):
