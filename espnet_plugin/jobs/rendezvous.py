@@ -89,8 +89,12 @@ def join_trainings(options: Sequence[str], seconds: float = 24 * 3600.0) -> None
 def _wait_for(meeting: Path, number: int, seconds: float) -> bool:
     """Wait for an announcement; return False when the job has ended instead."""
     limit = time.monotonic() + seconds
-    while not _announcement(meeting, number).exists():
-        if _end(meeting).exists():
+    while True:
+        # First, since a training may be announced, and the job end, between the looks.
+        ended = _end(meeting).exists()
+        if _announcement(meeting, number).exists():
+            return True
+        if ended:
             if read_json(_end(meeting))["failed"]:
                 raise UserError("the first process has failed: see its log")
             return False
@@ -100,7 +104,6 @@ def _wait_for(meeting: Path, number: int, seconds: float) -> bool:
                 f"log; all processes need {meeting.parent}"
             )
         time.sleep(0.5)
-    return True
 
 
 def _needed_file(options: Sequence[str]) -> Path:

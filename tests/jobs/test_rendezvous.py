@@ -71,6 +71,15 @@ def test_each_training_is_joined_with_its_own_meeting(tmp_path, calls, other):
         ]
 
 
+def test_a_training_that_was_over_at_once_is_not_missed(tmp_path, calls, other):
+    with share_trainings(options(tmp_path, "0")):
+        train_task(TASK, ["--number", "1", *options(tmp_path, "0")])
+    thread, errors = other
+    thread.start()  # when all is announced, done and ended
+    thread.join(30)
+    assert not errors and [who for who, _ in calls].count("other") == 1
+
+
 def test_a_first_process_that_fails_ends_the_others(tmp_path, calls, other):
     thread, errors = other
     with pytest.raises(ValueError):
