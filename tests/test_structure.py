@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # rooms on one floor do not know each other.
 FLOORS = """
     bin
-    baselines recipe web
+    baselines recipe runs web
     jobs estimate recognise
     export
     report

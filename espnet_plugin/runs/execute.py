@@ -1,0 +1,148 @@
+"""Jobs as processes: so many side by side, each after those it needs."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Sequence
+
+from espnet_plugin.runs.outlook import duration, time_left
+from espnet_plugin.runs.plan import Job
+from espnet_plugin.runs.record import Records
+
+__all__ = ["Calls", "run_jobs"]
+
+_POLL_S = 0.2
+_PATIENCE_S = 20.0
+
+
+class Calls:
+    """How a job becomes a process.
+
+    Args:
+        recipe: The recipe's folder, where its ``run.sh`` is called.
+        more: Options of ``run.sh`` for every job, which come last and win.
+        launch: Words in front of the call, for a cluster. Of a Kaldi script, whose name
+            ends with ``.pl``, the log follows.
+    """
+
+    def __init__(
+        self, recipe: Path, more: Sequence[str] = (), launch: Sequence[str] = ()
+    ):
+        self.recipe, self.more, self.launch = recipe, tuple(more), tuple(launch)
+
+    def command(self, words: Sequence[str], expdir: Optional[Path] = None) -> list[str]:
+        """Return the call of ``run.sh`` with these options."""
+        own = ("--expdir", str(expdir)) if expdir else ()
+        return ["./run.sh", *words, *self.more, *own]
+
+    def start(self, command: Sequence[str], log: Path) -> subprocess.Popen:
+        """Start a call in a process group of its own; it writes to ``log``."""
+        env, call = dict(os.environ), list(command)
+        if self.launch:
+            # The job is on a node already: its stages run there.
+            env["cmd_backend"] = "local"
+            kaldi = self.launch[0].endswith(".pl")
+            call = [*self.launch, *([str(log.resolve())] if kaldi else []), *call]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as stream:
+            return subprocess.Popen(
+                call,
+                cwd=self.recipe,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+def run_jobs(
+    todo: Sequence[Job],
+    calls: Calls,
+    records: Records,
+    inputs: Mapping[str, str],
+    side_by_side: int,
+    known: Mapping[str, tuple[str, float]],
+    clock: Callable[[], float] = time.monotonic,
+) -> list[str]:
+    """Run jobs, and return the names of those that failed or could not begin.
+
+    One that fails stops none but those that need it. After an interruption all are
+    stopped; they resume when they are started again.
+
+    Args:
+        todo: The jobs that are due, in the order in which they are to begin.
+        calls: How they are called.
+        records: Where their ends are kept.
+        inputs: See `inputs_of`.
+        side_by_side: Number of jobs at the same time.
+        known: Row and seconds of jobs that have ended before, for the time left.
+        clock: Monotonic clock in seconds; a test gives its own.
+    """
+    waiting, failed, done = list(todo), [], 0
+    running: dict[str, tuple[Job, subprocess.Popen, float]] = {}
+    rows = {name: row for name, (row, _) in known.items()}
+    took = {name: seconds for name, (_, seconds) in known.items()}
+    unfinished = {job.name for job in todo}
+    try:
+        while waiting or running:
+            for job in [j for j in waiting if set(j.after) & set(failed)]:
+                needed = ", ".join(sorted(set(job.after) & set(failed)))
+                logging.error("%s does not begin: it needs %s", job.name, needed)
+                waiting.remove(job)
+                failed.append(job.name)
+            for job in [j for j in waiting if not set(j.after) & unfinished]:
+                if len(running) == side_by_side:
+                    break
+                waiting.remove(job)
+                command = calls.command(job.words, job.expdir)
+                logging.info("%s: %s", job.name, records.log(job))
+                process = calls.start(command, records.log(job))
+                running[job.name] = job, process, clock()
+            for job, process, began in list(running.values()):
+                if process.poll() is None:
+                    continue
+                del running[job.name]
+                seconds, ok = clock() - began, process.returncode == 0
+                command = calls.command(job.words, job.expdir)
+                record = records.ended(job, command, inputs, seconds, ok)
+                if not ok:
+                    failed.append(job.name)
+                    logging.error(
+                        "%s failed (exit status %d): %s",
+                        job.name,
+                        process.returncode,
+                        records.log(job),
+                    )
+                    continue
+                unfinished.discard(job.name)
+                done += 1
+                rows[job.name], took[job.name] = job.row, record.seconds
+                rest = [*waiting, *(job for job, *_ in running.values())]
+                logging.info(
+                    "%s took %s; %d of %d done%s",
+                    job.name,
+                    duration(record.seconds),
+                    done,
+                    len(todo),
+                    f", {time_left(rest, took, rows, side_by_side)}" if rest else "",
+                )
+            time.sleep(_POLL_S)
+    finally:
+        _stop([process for _, process, _ in running.values()])
+    return failed
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """Interrupt what still runs as Ctrl-C does, and kill what does not heed it."""
+    for sign in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
+        alive = [process for process in processes if process.poll() is None]
+        for process in alive:
+            os.killpg(process.pid, sign)
+        end = time.monotonic() + _PATIENCE_S
+        while alive and time.monotonic() < end:
+            alive = [process for process in alive if process.poll() is None]
+            time.sleep(_POLL_S)

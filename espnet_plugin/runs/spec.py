@@ -1,0 +1,117 @@
+"""What ``experiments.yaml`` of a recipe may hold."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Mapping, Optional, Sequence, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["PlanSpec", "RowSpec", "TableSpec", "read_spec"]
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """One row of a table, trained once for each seed.
+
+    Attributes:
+        options: Options of the recipe's ``run.sh``. ``{seed}``, ``{first}`` (the first
+            seed) and the names in ``each`` are filled in.
+        group: What ``--rows`` chooses.
+        after: Rows that have to be finished first, of the same seed where they have it.
+        each: Values to go through, one job for every combination.
+        seeds: Those of this row; ``first`` for one alone, all if not given.
+        leaves: Folders with a finished model that the job leaves, as patterns.
+        expdir: Folder of the models, if it is not the recipe's own. It sees the same
+            statistics.
+    """
+
+    options: str
+    group: str = "main"
+    after: Sequence[str] = ()
+    each: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Union[None, Literal["first"], Sequence[int]] = None
+    leaves: Sequence[str] = ()
+    expdir: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One file with tables, made when its rows are there.
+
+    Attributes:
+        options: Options of ``run.sh``, as of a row.
+        groups: Groups of rows it shows; it is made if one of them was asked for.
+        expdir: As of the rows.
+        compare: Pairs of rows, named as in the tables; ``{size}`` goes through
+            ``sizes`` of the plan. A pair is left out while one of its rows is missing.
+    """
+
+    options: str
+    groups: Sequence[str]
+    expdir: Optional[str] = None
+    compare: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class PlanSpec:
+    """The whole file.
+
+    Attributes:
+        rows: By name.
+        tables: By name.
+        seeds: Of the rows that name none.
+        default: Groups that are trained unless others are asked for.
+        prepare: Options of the call that prepares the data.
+        sizes: For the comparisons.
+    """
+
+    rows: Mapping[str, RowSpec]
+    tables: Mapping[str, TableSpec]
+    seeds: Sequence[int] = (1,)
+    default: Sequence[str] = ("main",)
+    prepare: Optional[str] = None
+    sizes: Sequence[int] = ()
+
+
+def read_spec(path: Path) -> PlanSpec:
+    """Read ``experiments.yaml``.
+
+    Raises:
+        UserError: If the file is missing, is no such YAML, or a key is unknown, missing
+            or of a wrong type; the message names file, row and key.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing: give the recipe's experiments.yaml")
+    content = read_yaml(path)
+    for part in "rows", "tables":
+        if not isinstance(content.get(part, {}), Mapping):
+            raise UserError(f"{path}: {part} must be a mapping of names")
+    content["rows"] = {
+        str(name): read_options(RowSpec, row, f"{path}: rows.{name}")
+        for name, row in content.get("rows", {}).items()
+    }
+    content["tables"] = {
+        str(name): read_options(TableSpec, table, f"{path}: tables.{name}")
+        for name, table in content.get("tables", {}).items()
+    }
+    spec = read_options(PlanSpec, content, str(path))
+    if not spec.rows:
+        raise UserError(f"{path}: rows must name at least one row")
+    groups = {row.group for row in spec.rows.values()}
+    for name, table in spec.tables.items():
+        _known(table.groups, groups, f"{path}: tables.{name}.groups")
+        for pair in table.compare:
+            if len(pair) != 2:
+                raise UserError(f"{path}: tables.{name}.compare {pair!r}: two rows")
+    _known(spec.default, groups, f"{path}: default")
+    for name, row in spec.rows.items():
+        _known(row.after, set(spec.rows), f"{path}: rows.{name}.after")
+    return spec
+
+
+def _known(names: Sequence[str], known: set, where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise UserError(f"{where} {name!r}: choose from {', '.join(sorted(known))}")
