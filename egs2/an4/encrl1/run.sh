@@ -5,10 +5,8 @@ set -euo pipefail
 ./encrl.sh \
     --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
-    --student_init spaced \
+    --student_init first \
     --family nested \
-    --encrl_epochs 1 \
     --freeze encoder.embed \
-    --finetune together \
-    --finetune_alone 2:4 \
+    --finetune_epochs 0 \
     "$@"
