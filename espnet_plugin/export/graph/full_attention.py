@@ -1,7 +1,8 @@
-"""Attention of a dual-mode encoder over whole utterances, as it is exported."""
+"""Attention with relative positions over whole utterances, as it is exported."""
 
 import copy
 import math
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +20,14 @@ class FullAttention(nn.Module):
     the weights.
 
     Args:
-        stock: The module of a trained model.
+        stock: The module of a trained model, or one with the same linear maps.
+        heads: Its number of heads.
+        size: Width of a head.
     """
 
-    def __init__(self, stock: nn.Module):
+    def __init__(self, stock: nn.Module, heads: int, size: int):
         super().__init__()
-        self.heads, self.size = stock.num_heads, stock.head_width
+        self.heads, self.size = heads, size
         scale = 1 / math.sqrt(self.size)
         for name in ("q", "k", "v", "out", "pos"):
             linear = copy.deepcopy(getattr(stock, f"linear_{name}"))
@@ -36,14 +39,14 @@ class FullAttention(nn.Module):
         self.bias_v = nn.Parameter(stock.pos_bias_v.data[:, None] * scale)
 
     def forward(
-        self, x: torch.Tensor, codes: torch.Tensor, valid: torch.Tensor
+        self, x: torch.Tensor, codes: torch.Tensor, valid: Optional[torch.Tensor]
     ) -> torch.Tensor:
         """Attend to every valid frame.
 
         Args:
             x: ``(batch, frames, width)``.
             codes: ``(2 * frames - 1, width)``, the farthest past first.
-            valid: ``(batch, frames)``; each utterance has a valid one.
+            valid: ``(batch, frames)``; each utterance has a valid one. All, if None.
 
         Returns:
             ``(batch, frames, width)``.
@@ -58,7 +61,8 @@ class FullAttention(nn.Module):
         moved = F.pad(by_distance, (1, 0)).view(batch, self.heads, 2 * frames, frames)
         moved = moved[:, :, 1:].reshape(batch, self.heads, frames, 2 * frames - 1)
         scores = (q + self.bias_u) @ k.transpose(-2, -1) + moved[..., :frames]
-        scores = scores.masked_fill(~valid[:, None, None], _HIDDEN)
+        if valid is not None:
+            scores = scores.masked_fill(~valid[:, None, None], _HIDDEN)
         mixed = (scores.softmax(-1) @ v).transpose(1, 2)
         return self.linear_out(mixed.reshape(batch, frames, self.heads * self.size))
 

@@ -1,7 +1,6 @@
 """Layers that compute what ESPnet's do with fewer and cheaper operations."""
 
 import copy
-import math
 from typing import Optional
 
 import torch
@@ -47,25 +46,15 @@ class LeanConvolution(nn.Module):
         return self.project(x.transpose(1, 2))
 
 
-class LeanAttention(nn.Module):
-    """ESPnet's ``RelPositionMultiHeadedAttention`` with its scale folded in.
+class LeanAttention(FullAttention):
+    """ESPnet's ``RelPositionMultiHeadedAttention``, called as that is.
 
     Args:
         stock: The module of a trained model.
     """
 
     def __init__(self, stock: nn.Module):
-        super().__init__()
-        self.heads, self.size = stock.h, stock.d_k
-        scale = 1 / math.sqrt(stock.d_k)
-        for name in ("q", "k", "v", "out", "pos"):
-            linear = copy.deepcopy(getattr(stock, f"linear_{name}"))
-            setattr(self, f"linear_{name}", linear)
-        self.linear_q.weight.data *= scale
-        self.linear_q.bias.data *= scale
-        # (heads, 1, size), as they are added to (batch, heads, frames, size).
-        self.bias_u = nn.Parameter(stock.pos_bias_u.data[:, None] * scale)
-        self.bias_v = nn.Parameter(stock.pos_bias_v.data[:, None] * scale)
+        super().__init__(stock, stock.h, stock.d_k)
 
     def forward(
         self,
@@ -75,36 +64,16 @@ class LeanAttention(nn.Module):
         pos_emb: torch.Tensor,
         mask: Optional[torch.Tensor],
     ) -> torch.Tensor:
-        """Attend.
+        """Attend within one sequence.
 
         Args:
             query: ``(batch, frames, width)``.
-            key: Keys of the same shape.
-            value: Values of the same shape.
+            key: The same tensor, as ESPnet's encoders have it without a cache.
+            value: The same.
             pos_emb: ``(1, 2 * frames - 1, width)``.
             mask: ``(batch, 1, frames)``, true on valid frames; each row has one.
         """
-        batch, frames = query.size(0), query.size(1)
-        q = self._split(self.linear_q(query))
-        k = self._split(self.linear_k(key))
-        v = self._split(self.linear_v(value))
-        p = self._split(self.linear_pos(pos_emb))
-        scores = (q + self.bias_u) @ k.transpose(-2, -1)
-        scores = scores + self._shift((q + self.bias_v) @ p.transpose(-2, -1))
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None], -1e9)
-        mixed = (scores.softmax(-1) @ v).transpose(1, 2)
-        return self.linear_out(mixed.reshape(batch, frames, self.heads * self.size))
-
-    def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.view(x.size(0), -1, self.heads, self.size).transpose(1, 2)
-
-    @staticmethod
-    def _shift(x: torch.Tensor) -> torch.Tensor:
-        """Turn distances into key frames: ``(..., t, 2t - 1)`` to ``(..., t, t)``."""
-        batch, heads, frames, distances = x.shape
-        x = F.pad(x, (1, 0)).view(batch, heads, distances + 1, frames)
-        return x[:, :, 1:].view(batch, heads, frames, distances)[..., :frames]
+        return super().forward(query, pos_emb[0], None if mask is None else mask[:, 0])
 
 
 def lean_layer(stock: nn.Module) -> nn.Module:
@@ -117,7 +86,7 @@ def lean_layer(stock: nn.Module) -> nn.Module:
     ):
         return LeanAttention(stock)
     if kind == "RelativeAttention":
-        return FullAttention(stock)
+        return FullAttention(stock, stock.num_heads, stock.head_width)
     return stock
 
 
