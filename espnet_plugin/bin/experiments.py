@@ -74,7 +74,7 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--list",
         action="store_true",
-        help="only say what is finished, what is due and why, and how long it will take",
+        help="only say what is finished, what is due and why, and how long it takes",
     )
     add(
         "--launch",
@@ -113,8 +113,8 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
             _make_tables(wanted_tables(spec, groups), spec, calls)
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. Their logs "
-            f"are in {records.folder}; the same command tries again"
+            f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. Their "
+            f"logs are in {records.folder}; the same command tries again"
         )
 
 

@@ -56,8 +56,8 @@ fi
 IFS=, read -r method variant name <<< "${leaves}"
 [ -n "${name}" ] || exit 0
 mkdir -p "${expdir}/${name}"
-printf '{"method": "%s", "variant": "%s", "layers": 6, "seed": 1}' "${method}" "${variant}" \\
-    > "${expdir}/${name}/meta.json"
+printf '{"method": "%s", "variant": "%s", "layers": 6, "seed": 1}' \\
+    "${method}" "${variant}" > "${expdir}/${name}/meta.json"
 """
 
 
