@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
@@ -58,6 +59,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="instead of the configuration's and the rows'",
     )
     add("--seed", type=whole(0, MOST_SEED), default=1)
+    add_reference_options(parser)
     return parser
 
 
@@ -66,6 +68,14 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     rows = {path.stem: read_row(path) for path in args.rows}
     # A row that cannot start should not cost the hours of those before it.
     starts = {name: _start(args, name, rows) for name in rows}
+    config = read_yaml(args.config)
+    taught = {name for name, row in rows.items() if _is_taught(config, row)}
+    reference = read_reference(args) if taught else None
+    if taught and reference is None:
+        raise UserError(
+            f"the row {min(taught)} is taught by a reference: give its folder with "
+            "--reference"
+        )
     for name, row in rows.items():
         config = read_yaml(args.config)
         for text in overridden(config, row["changes"]):
@@ -84,7 +94,13 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
                 modes=tuple(row["modes"]),
             ),
             Start(starts[name], whole=row["after"] is not None),
+            reference if name in taught else None,
         )
+
+
+def _is_taught(config: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    whole = deep_merge(config, row["changes"], null_removes=True)
+    return (whole.get("model_conf") or {}).get("teaching") is not None
 
 
 def read_row(path: Path) -> dict[str, Any]:

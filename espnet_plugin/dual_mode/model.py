@@ -7,11 +7,14 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.asr_transducer.utils import get_transducer_task_io
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_plugin.distill.objectives import EncoderOutputs
+from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.in_place import divergence_by_frame, lattice_divergence
 from espnet_plugin.dual_mode.options import MODES
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import DualModeStep
+from espnet_plugin.dual_mode.teaching import TaughtModes, Teaching
 from espnet_plugin.dual_mode.transducer import GreedySearch, TransducerLoss
 from espnet_plugin.errors import UserError
 from espnet_plugin.options import read_options
@@ -51,10 +54,13 @@ class ESPnetDualModeModel(ESPnetASRModel):
         joint_network: ESPnet's joint network of the transducer, or None.
         ctc_weight: 1 without a transducer; with one, 0 leaves CTC out.
         report_cer: Whether validation counts character errors.
+        teaching: Options of :class:`Teaching`: what a frozen reference teaches both
+            modes in the same step. The task attaches the reference.
         others: Options of ``ESPnetASRModel``.
 
     Attributes:
         probed: The passes to compute while operations are counted, else None.
+        teacher: The reference, if there is one; no part of the checkpoint.
 
     Raises:
         UserError: If parts do not go together.
@@ -69,6 +75,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         joint_network=None,
         ctc_weight: float = 1.0,
         report_cer: bool = True,
+        teaching: Optional[Mapping[str, Any]] = None,
         **others,
     ):
         if not isinstance(encoder, DualModeConformerEncoder):
@@ -97,6 +104,15 @@ class ESPnetDualModeModel(ESPnetASRModel):
         self.step = step
         self._plan: Optional[TrainingPlan] = None
         self.probed: Optional[Passes] = None
+        self.teacher: Optional[FrozenTeacher] = None
+        self.taught: Optional[TaughtModes] = None
+        if teaching is not None:
+            options = read_options(Teaching, teaching, "model_conf.teaching")
+            if self.ctc is None:
+                raise UserError(
+                    "model_conf.teaching: needs the CTC layer: give ctc_weight above 0"
+                )
+            self.taught = TaughtModes(options, encoder.output_size())
         # Batches trained on: the masks and the pass that a step draws hang on them.
         # They travel with the checkpoint, and all ranks agree.
         self.register_buffer(_BATCHES, torch.zeros((), dtype=torch.long))
@@ -104,6 +120,19 @@ class ESPnetDualModeModel(ESPnetASRModel):
         if joint_network is not None:
             self.decoder, self.joint_network = decoder, joint_network
             self.criterion_transducer = TransducerLoss(self.blank_id)
+
+    def attach_teacher(self, teacher: FrozenTeacher) -> None:
+        """Set the model that teaches both modes.
+
+        Raises:
+            UserError: If the input is warped in time, which the teacher's is not.
+        """
+        if getattr(self.specaug, "apply_time_warp", False):
+            raise UserError(
+                "specaug_conf.apply_time_warp must be false with model_conf.teaching: "
+                "a warped frame has no frame of the reference to be compared with"
+            )
+        self.teacher = teacher
 
     def plan(self, plan: TrainingPlan) -> None:
         """Say how long the training is: the masks' schedule depends on it.
@@ -151,6 +180,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         shared = None
         if self.encoder.one_front_end:
             shared = self.encoder.subsample(features, lengths, "full")
+        theirs = self._taught_outputs(speech, speech_lengths)
         passes = {}
         loss, stats = features.new_zeros(()), {}
         for mode, scale, learns in learning:
@@ -158,7 +188,9 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 sub_sampled = shared
                 if sub_sampled is None:
                     sub_sampled = self.encoder.subsample(features, lengths, mode)
-                passes[mode] = one = self._pass(mode, *sub_sampled, text, text_lengths)
+                passes[mode] = one = self._pass(
+                    mode, *sub_sampled, text, text_lengths, theirs if learns else None
+                )
             loss = loss + scale * one.pop("loss")
             stats.update({f"{k}_{mode}": v for k, v in one.pop("stats").items()})
         if self.step.distillation_weight and len(passes) == 2:
@@ -226,6 +258,17 @@ class ESPnetDualModeModel(ESPnetASRModel):
             return step.distillation_weight / (1.0 - step.full_share)
         return step.distillation_weight
 
+    def _taught_outputs(self, speech, speech_lengths) -> Optional[EncoderOutputs]:
+        """Return the teacher's outputs on clean input, if there is one."""
+        if self.taught is None:
+            return None
+        if self.teacher is None:
+            raise UserError(
+                "model_conf.teaching: there is no reference: train with python -m "
+                "espnet_plugin.bin.dual_mode_train --reference DIR"
+            )
+        return self.teacher(speech, speech_lengths, None, self.training)
+
     def _features(self, speech, speech_lengths):
         """As ``ESPnetASRModel.encode`` up to the encoder."""
         features, lengths = self._extract_feats(speech, speech_lengths)
@@ -235,7 +278,9 @@ class ESPnetDualModeModel(ESPnetASRModel):
             features, lengths = self.normalize(features, lengths)
         return features, lengths
 
-    def _pass(self, mode, sub_sampled, frames, text, text_lengths) -> dict[str, Any]:
+    def _pass(
+        self, mode, sub_sampled, frames, text, text_lengths, theirs=None
+    ) -> dict[str, Any]:
         """Return a mode's loss, statistics, and what distillation compares."""
         encoding = self.encoder.encode_frames(sub_sampled, frames, mode)
         stats: dict[str, Any] = {}
@@ -246,7 +291,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             stats["loss_ctc"] = loss.detach()
             if self._recognises:
                 stats["cer_ctc"] = self._ctc_cer(encoding, frames, text)
-            if self.step.distillation_weight:
+            if self.step.distillation_weight or theirs is not None:
                 made["log_posteriors"] = self.ctc.log_softmax(encoding)
         if self.use_transducer_decoder:
             logits, transducer, cer = self._transducer(encoding, frames, text)
@@ -255,6 +300,13 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 stats["cer_transducer"] = cer
             loss = transducer + self.ctc_weight * loss
             made["logits"] = logits
+        if theirs is not None and mode in self.taught.of_mode:
+            ours = EncoderOutputs(encoding, made["log_posteriors"], frames)
+            distance, terms = self.taught(mode, ours, theirs)
+            stats.update({f"{name}_taught": value for name, value in terms.items()})
+            if not self.taught.options.transcripts:
+                loss = loss.new_zeros(())
+            loss = loss + self.taught.options.weight * distance
         return {"loss": loss, "stats": stats, **made}
 
     @property

@@ -18,11 +18,15 @@ from espnet_plugin.dual_mode.extract import (
     extracted_state,
 )
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.folder import Experiment, ModelFiles
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import file_checksum
 from espnet_plugin.jobs.models import PlainModel, export_once
-from espnet_plugin.jobs.requests import DualModeRequest, RecogniserRequest
+from espnet_plugin.jobs.requests import (
+    DualModeRequest,
+    RecogniserRequest,
+    TaughtDualModeRequest,
+)
 from espnet_plugin.jobs.trainer import DUAL_MODE_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.measure.chunk_speed import frames_ms
@@ -69,6 +73,7 @@ def train_dual_mode(
     options: Sequence[str],
     meta: Meta,
     start: Start = Start(),
+    reference: Optional[ModelFiles] = None,
 ) -> None:
     """Train a supernet; nothing is done twice.
 
@@ -80,6 +85,7 @@ def train_dual_mode(
         options: More of ESPnet's options (data, seed), which win over ``config``.
         meta: ``method``, ``variant``, ``seed`` and ``modes`` of the recognisers.
         start: What it starts from.
+        reference: What teaches the modes; with ``model_conf.teaching`` alone.
 
     Raises:
         UserError: If ``folder`` holds another training, or no epoch that was kept has
@@ -94,7 +100,15 @@ def train_dual_mode(
         )
     config = {**config, "best_model_criterion": CRITERION}
     request = DualModeRequest(config, list(options), start.noted())
-    training = Training(DUAL_MODE_TASK, request, options, start.options())
+    begin = start.options()
+    if reference is not None:
+        digest = file_checksum(reference.checkpoint)
+        request = TaughtDualModeRequest(
+            config, list(options), start.noted(), reference=digest
+        )
+        begin += ["--reference_config", str(reference.config)]
+        begin += ["--reference_model_file", str(reference.checkpoint)]
+    training = Training(DUAL_MODE_TASK, request, options, begin)
     with trained(folder, training) as unfinished:
         if unfinished:
             experiment = Experiment(folder)
@@ -188,7 +202,10 @@ def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
     else:
         options, parts = extracted_options(encoder), extracted_state(encoder)
     plain = _plain_config(config, options)
-    state = {k: v for k, v in state.items() if not k.startswith("encoder.")}
+    # What projects to the teacher's width is of no use afterwards.
+    state = {
+        k: v for k, v in state.items() if not k.startswith(("encoder.", "taught."))
+    }
     if not whole.use_transducer_decoder:
         # A stock model but for its encoder.
         plain["model"] = "espnet"
@@ -213,7 +230,9 @@ def _plain_config(
         *(["joint_net_conf"] if config.get("joint_net_conf") else ()),
     ]
     plain = {name: config[name] for name in names if name in config}
-    conf = {k: v for k, v in (config["model_conf"] or {}).items() if k != "dual_mode"}
+    training_only = "dual_mode", "teaching"
+    given = config["model_conf"] or {}
+    conf = {k: v for k, v in given.items() if k not in training_only}
     options = {k: v for k, v in encoder_options.items() if k != "input_size"}
     model = {"init": None, "model": config["model"]}
     return {**plain, **model, "model_conf": conf, "encoder_conf": options}

@@ -17,6 +17,7 @@ __all__ = [
     "PlainRequest",
     "PretrainingRequest",
     "RecogniserRequest",
+    "TaughtDualModeRequest",
     "TrainingRequest",
     "UntrainedRequest",
 ]
@@ -92,6 +93,17 @@ class DualModeRequest(TrainingRequest):
     """
 
     start: tuple[Optional[str], str, bool]
+
+
+@dataclass(frozen=True)
+class TaughtDualModeRequest(DualModeRequest):
+    """A dual-mode training in which a reference teaches the modes.
+
+    Attributes:
+        reference: Digest of the reference's checkpoint.
+    """
+
+    reference: str
 
 
 @dataclass(frozen=True)

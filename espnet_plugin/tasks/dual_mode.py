@@ -1,6 +1,7 @@
 """Supervised dual-mode training as an ESPnet task."""
 
 import argparse
+from typing import Optional
 
 import torch
 from espnet2.utils.types import str_or_none
@@ -8,6 +9,7 @@ from espnet2.utils.types import str_or_none
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import load_state
+from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
@@ -51,6 +53,14 @@ class DualModeASRTask(CountedASRTask):
             action="store_true",
             help="Take the recogniser's output layers of --start_from as well",
         )
+        group.add_argument(
+            "--reference_config",
+            type=str_or_none,
+            help="config.yaml of the frozen reference that model_conf.teaching needs",
+        )
+        group.add_argument(
+            "--reference_model_file", type=str_or_none, help="its checkpoint"
+        )
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
@@ -66,7 +76,11 @@ class DualModeASRTask(CountedASRTask):
                 f"{DUAL_MODE}"
             )
         args.model = DUAL_MODE_MODEL
+        reference = _reference(args)
         model = super().build_model(args)
+        if reference is not None:
+            reference.prepare(model)
+            model.attach_teacher(reference.load())
         criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
         if ("valid", "cer_final") in criteria and model.error_calculator is None:
             raise UserError(
@@ -77,6 +91,34 @@ class DualModeASRTask(CountedASRTask):
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)
         return model
+
+
+def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
+    """Return what teaches the modes, and note its width in the configuration.
+
+    Raises:
+        UserError: If ``model_conf.teaching`` is given without a reference, or a
+            reference without it, or its files are missing.
+    """
+    teaching = (args.model_conf or {}).get("teaching")
+    if teaching is None:
+        if args.reference_config is not None:
+            raise UserError(
+                f"--reference_config {args.reference_config}: nothing is learnt from "
+                "it; say what in model_conf.teaching, or leave it out"
+            )
+        return None
+    if args.reference_config is None:
+        raise UserError("model_conf.teaching needs a reference: give --reference DIR")
+    reference = NamedReference(args.reference_config, args.reference_model_file)
+    if not reference.is_there():
+        raise UserError(
+            f"the reference {reference.config}, {reference.model_file} is missing: "
+            "train or import it first"
+        )
+    width = {"teacher_dim": reference.width()}
+    args.model_conf = {**args.model_conf, "teaching": {**teaching, **width}}
+    return reference
 
 
 def _training_plan(args: argparse.Namespace) -> TrainingPlan:
