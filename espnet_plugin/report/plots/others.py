@@ -129,7 +129,7 @@ def _cell(
     # No line ends within them.
     facts = [fact.replace(" ", "\u00a0") for fact in facts]
     name = ", ".join([" ".join(one.key).strip(), *facts])
-    cell.set_title("\n".join(textwrap.wrap(name, _TITLE_WIDTH)), fontsize=8)
+    cell.set_title("\n".join(textwrap.wrap(name, _TITLE_WIDTH)), fontsize=8, pad=9)
     places = [(panel.x_of(g), min(g.error_rate, limit)) for g in known]
     labels = [
         Label(*place, mark_of(group, one.mark(group), limit), colour)
