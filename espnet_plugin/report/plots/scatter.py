@@ -90,7 +90,10 @@ def draw_scatter(
 
 def _other_methods(choice: Choice, stem: Path) -> str:
     count = len({one.key for one in choice.others})
-    return f"The other {count} are in {stem.name}{OTHERS} and in the tables."
+    return (
+        f"The other {count} are in the tables and, where they have a value here, in "
+        f"{stem.name}{OTHERS}."
+    )
 
 
 def _front(

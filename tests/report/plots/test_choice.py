@@ -1,4 +1,4 @@
-"""Which methods a picture shows: the main one, from scratch, the best comparable ones."""
+"""Which methods a picture shows: the main one and the rivals that compare with it."""
 
 import pytest
 from result_folders import make_results
