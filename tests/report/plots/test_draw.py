@@ -81,6 +81,32 @@ def texts_in(file):
     return re.findall(r"<!-- (.*?) -->", file.with_suffix(".svg").read_text())
 
 
+def test_what_is_no_rival_has_a_panel_of_its_own_in_a_second_picture(tmp_path):
+    rows = [make_row("reference", 12, 8.0)]
+    rows += [make_row("encrl", n, 20.0 - n) for n in (6, 4)]
+    rows += [make_row(f"m{i}", n, 12.0 + i) for n in (6, 4) for i in range(7)]
+    written = plot_results(make_results(rows), tmp_path / "rule")
+    names = [path.stem for path in written]
+    assert names[:2] == ["wer_params", "wer_params_others"]
+    assert names == [one for name in names[::2] for one in (name, f"{name}_others")]
+    main, others = (texts_in(tmp_path / "rule" / name) for name in names[:2])
+    assert [name for name in main if "layers)" in name] == [
+        *("reference (12 layers)", "encrl (6, 4 layers)"),
+        *(f"m{i} (6, 4 layers)" for i in range(5)),
+    ]
+    caption = " ".join(main[main.index("all parameters (million)") :])
+    assert "lowest mean error rate" in caption and "wer_params_others" in caption
+    assert [text for text in others if "1\u00a0seed" in text] == [
+        "m5, 1\u00a0seed",
+        "m6, 1\u00a0seed",
+    ]
+    assert "In grey beside each: encrl (solid)." in others
+    # Named ones instead of those that the rule chooses.
+    plot_results(make_results(rows), tmp_path / "named", ["m6"])
+    main = texts_in(tmp_path / "named/wer_params")
+    assert "m6 (6, 4 layers)" in main and "m0 (6, 4 layers)" not in main
+
+
 def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path):
     rows = [make_row("encrl", n, 20.0 - n, params_nonzero=n * 200_000) for n in (6, 4)]
     plot_results(make_results(rows), tmp_path)
