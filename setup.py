@@ -16,7 +16,10 @@ setup(
         "Topic :: Multimedia :: Sound/Audio :: Speech",
     ],
     packages=find_packages(include=["espnet_plugin", "espnet_plugin.*"]),
-    package_data={"espnet_plugin.web": ["page/*"]},
+    package_data={
+        "espnet_plugin.report": ["page/*"],
+        "espnet_plugin.web": ["page/*"],
+    },
     # ESPnet 202511 is the last release for Python 3.11 and older. The plugin only
     # imports what that release has as well, but the pair is untested.
     python_requires=">=3.12,<3.14",
@@ -33,6 +36,7 @@ setup(
         "soundfile",
         # The report's templates.
         "jinja2",
+        "markupsafe",
     ],
     extras_require={
         # The synthesised corpus of egs2/mini_synth: espeak-ng as a Python package.

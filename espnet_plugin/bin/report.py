@@ -81,6 +81,16 @@ def get_parser() -> argparse.ArgumentParser:
         "comparisons that are always made",
     )
     add(
+        "--rivals",
+        nargs="+",
+        default=[],
+        metavar="METHOD",
+        help="methods that the pictures show beside the reference and the main one, "
+        "at most five, named with their variant as in the tables, e.g. scratch "
+        "'layer_copy first'; none: training from scratch and those with the lowest "
+        "mean error rate of the methods with the main one's sizes and seeds",
+    )
+    add(
         "--intersection",
         action="store_true",
         help="allow rows scored on different test sets, and compare them on the "
@@ -107,12 +117,12 @@ def make_report(args: argparse.Namespace) -> None:
     write_results(where["results_json"], results)
     tables = [quality_table(results), cost_table(results)]
     written = [Path(where["results_json"])]
-    plots = _draw(results, where["plot_dir"]) if where["plot_dir"] else []
+    plots = _draw(results, where["plot_dir"], args.rivals) if where["plot_dir"] else []
     if where["markdown"]:
         block = markdown_block(results, plots, Path(where["markdown"]).parent)
         written.append(write_markdown(where["markdown"], block))
     if where["html"]:
-        written.append(write_html(where["html"], results, plots))
+        written.append(write_html(where["html"], results, plots, args.rivals))
     print("\n\n".join(table.markdown() for table in tables) + "\n")
     for one in comparisons:
         print(one.sentence)
@@ -145,7 +155,7 @@ def _recipe_name(folder: Path) -> str:
     return parents[0] or "corpus"
 
 
-def _draw(results: Results, folder: str) -> list[Path]:
+def _draw(results: Results, folder: str, rivals: Sequence[str]) -> list[Path]:
     try:
         from espnet_plugin.report.plots.curves import plot_curves
         from espnet_plugin.report.plots.draw import plot_results
@@ -157,8 +167,8 @@ def _draw(results: Results, folder: str) -> list[Path]:
     if all(row.quality.test_wer is None for row in results.rows):
         logging.warning("no plots are drawn: no row has a test score yet")
         return []
-    curves = plot_curves(results, folder)
-    return [*plot_results(results, folder), *([curves] if curves else [])]
+    curves = plot_curves(results, folder, rivals)
+    return [*plot_results(results, folder, rivals), *([curves] if curves else [])]
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> int:

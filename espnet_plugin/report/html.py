@@ -1,119 +1,130 @@
-"""The report as one HTML file: no network, no other file, nothing to run."""
+"""The report as one HTML file: no network, no other file.
+
+Its picture can be explored: axes, methods and sizes are chosen, points say what they
+are. It is drawn by a small script of our own in plain SVG, not by a library: Plotly's
+plotly.min.js alone (version 7.1) has 4.8 MB, nine times what AN4's results.json has
+with all its counts. Our script and style have 36 kB, and what a reader does here
+(choose, point, sort) takes a few hundred lines. Markers and colours are those of the
+still pictures.
+
+The page forbids itself all that is not in it: its policy lets only this very script run
+(by hash), images come from the file alone, and nothing may be fetched. Without
+JavaScript the tables and the still pictures remain.
+"""
 
 import base64
+import hashlib
+import json
 from pathlib import Path
-from typing import Sequence, Union
+from typing import Any, Mapping, Sequence, Union
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from espnet_plugin.files import write_text
+from espnet_plugin.report.chart_data import chart_data
+from espnet_plugin.report.plots.choice import OTHERS
 from espnet_plugin.report.sections import report_sections
+from espnet_plugin.report.summary import size_sentences
 from espnet_plugin.results.results import Results
 
 __all__ = ["report_html", "write_html"]
 
-_TEMPLATE = """\
-{%- macro line(cells, tag) -%}
-<tr>{% for cell in cells %}<{{ tag }}>{{ cell }}</{{ tag }}>{% endfor %}</tr>
-{%- endmacro -%}
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{{ corpus }}: report</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1400px;
-       padding: 0 1.5em; color: #1a1a1a; background: #fff; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; margin: .6em 0; }
-th, td { border: 1px solid #ccc; padding: .25em .6em; text-align: left;
-         white-space: nowrap; }
-th { background: #f0f0f0; }
-tbody tr:nth-child(even) { background: #fafafa; }
-p, ul { max-width: 60em; }
-img { max-width: 100%; height: auto; }
-.published { border: 2px dashed #999; background: #f4f1ea; padding: .2em 1.2em 1em;
-             margin-top: 3em; }
-.published tbody tr:nth-child(even) { background: transparent; }
-</style>
-</head>
-<body>
-<h1>{{ corpus }}: report</h1>
-{%- for section in sections %}
-{%- set content = section.content %}
-<section{% if content.published %} class="published"{% endif %}>
-<h2>{{ section.title }}</h2>
-{%- if content.text %}
-<p>{{ content.text }}</p>
-{%- endif %}
-{%- for table in content.tables %}
-{%- if table.title %}
-<h3>{{ table.title }}</h3>
-{%- endif %}
-<div class="wide"><table>
-<thead>{{ line(table.header, "th") }}</thead>
-<tbody>
-{%- for cells in table.lines %}
-{{ line(cells, "td") }}
-{%- endfor %}
-</tbody></table></div>
-{%- if table.notes %}
-<p>{{ table.notes | replace("*", "") | replace("`", "") }}</p>
-{%- endif %}
-{%- endfor %}
-{%- if content.points %}
-<ul>
-{%- for point in content.points %}
-<li>{{ point }}</li>
-{%- endfor %}
-</ul>
-{%- endif %}
-{%- for picture in content.pictures %}
-<p><img alt="{{ picture.stem | replace("_", " ") }}" src="{{ data_of(picture) }}"></p>
-{%- endfor %}
-</section>
-{%- endfor %}
-</body>
-</html>
-"""
+_PAGE = Path(__file__).parent / "page"
+# One script, in this order.
+_SCRIPTS = (
+    "scales",
+    "labels",
+    "shapes",
+    "chart",
+    "controls",
+    "hover",
+    "tables",
+    "main",
+)
 
 
-def report_html(results: Results, pictures: Sequence[Path] = ()) -> str:
+def report_html(
+    results: Results, pictures: Sequence[Path] = (), rivals: Sequence[str] = ()
+) -> str:
     """All sections of the report as one page.
 
     Args:
         results: What is reported.
-        pictures: PNG files; where an SVG of the same name is beside one, that is taken.
+        pictures: PNG files; where an SVG of the same name is beside one, the smaller of
+            the two is taken. Second pictures, of the methods that the first ones leave
+            out, are not: they would double the file, and the page's own picture shows
+            every method.
+        rivals: The methods that are shown at first beside the main one, see `choose`;
+            none: chosen by its rule.
 
     Raises:
-        UserError: If there is no row.
+        UserError: If there is no row, or a rival is not there.
     """
+    pictures = [one for one in pictures if not one.stem.endswith(OTHERS)]
+    data, script, style = chart_data(results, rivals), _script(), _read("report.css")
     return (
         Environment(autoescape=True, keep_trailing_newline=True)
-        .from_string(_TEMPLATE)
+        .from_string(_read("report.html"))
         .render(
             corpus=results.corpus,
             sections=report_sections(results, pictures),
+            sentences=size_sentences(results),
+            data=data,
+            json=_json(data),
+            policy=_policy(script, style),
+            script=Markup(script),
+            style=Markup(style),
             data_of=_data_of,
         )
     )
 
 
 def write_html(
-    path: Union[str, Path], results: Results, pictures: Sequence[Path] = ()
+    path: Union[str, Path],
+    results: Results,
+    pictures: Sequence[Path] = (),
+    rivals: Sequence[str] = (),
 ) -> Path:
     """Write `report_html` to a file, and return its path."""
-    write_text(path, report_html(results, pictures))
+    write_text(path, report_html(results, pictures, rivals))
     return Path(path)
+
+
+def _read(name: str) -> str:
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """All scripts as one, which leaves no names behind."""
+    parts = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
+def _json(data: Mapping[str, Any]) -> Markup:
+    """JSON that ends no element and begins none, whatever the names in it are."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _policy(script: str, style: str) -> str:
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (script, style)
+    ]
+    return (
+        f"default-src 'none'; img-src data:; script-src 'sha256-{hashes[0]}'; "
+        f"style-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
+    )
 
 
 def _data_of(picture: Path) -> str:
     """An image inside the page; as an image, the names in one SVG meet no other's."""
     drawing = picture.with_suffix(".svg")
-    source, kind = (
-        (drawing, "svg+xml")
-        if drawing.is_file()
-        else (picture, picture.suffix.lstrip("."))
-    )
+    files = [picture, *([drawing] if drawing.is_file() else [])]
+    source = min(files, key=lambda file: file.stat().st_size)
+    kind = source.suffix.lstrip(".").replace("svg", "svg+xml")
     data = base64.b64encode(source.read_bytes()).decode("ascii")
     return f"data:image/{kind};base64,{data}"

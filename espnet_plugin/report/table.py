@@ -8,7 +8,7 @@ from espnet_plugin.results.metric import TIME, Metric
 from espnet_plugin.results.metrics import columns_of
 from espnet_plugin.results.retained import retained_note
 
-__all__ = ["Line", "Table", "fill", "metric_table"]
+__all__ = ["Line", "Table", "fill", "metric_table", "time_unit"]
 
 _SECONDS_PER_HOUR = 3600.0
 # Longer trainings are written in hours.
@@ -87,7 +87,7 @@ def metric_table(
         with_column_notes: Whether the columns' notes stand below it.
         without: Metrics that are not shown.
     """
-    time_name, seconds = _time_unit(lines)
+    time_name, seconds = time_unit([line.of for line in lines])
     columns, known = [], []
     for metric, column in columns_of(table):
         if metric.name in without:
@@ -124,9 +124,13 @@ def fill(text: str) -> str:
     return " ".join(text.split())
 
 
-def _time_unit(lines: Sequence[Line]) -> tuple[str, float]:
-    """Choose the unit of a table's times: its name, and the seconds it has."""
-    wholes = [getattr(line.of, "whole", None) for line in lines]
+def time_unit(ones: Iterable[Any]) -> tuple[str, float]:
+    """Choose the unit of the training times of groups or families.
+
+    Returns:
+        Its name, and the seconds it has.
+    """
+    wholes = [getattr(one, "whole", None) for one in ones]
     times = [whole["train_seconds"] for whole in wholes if whole]
     if max(filter(None, times), default=0.0) > 60.0 * _MOST_MINUTES:
         return "h", _SECONDS_PER_HOUR

@@ -9,7 +9,7 @@ from espnet_plugin.results.cell_text import Writer
 
 __all__ = [
     *("CONFIDENCE", "COST", "DEVICE", "DUAL", "FAMILY", "QUALITY", "TIME"),
-    *("Column", "FileValue", "Metric"),
+    *("Axis", "Column", "FileValue", "Metric"),
     *("PooledInterval", "mean_if_all_known", "sum_if_known"),
 ]
 
@@ -88,6 +88,23 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """How a metric is called where a reader chooses it as the axis of a picture.
+
+    Attributes:
+        label: Plain name with the unit; ``{time}`` stands for the unit of times.
+        of: The figure of a group, where it is not the metric's mean over seeds (of a
+            cost: the whole cost).
+        less_is_better: Whether a model with less of it is the better one: only then is
+            there a Pareto front.
+    """
+
+    label: str
+    of: Optional[Callable[[Any], Optional[float]]] = None
+    less_is_better: bool = True
+
+
+@dataclass(frozen=True)
 class Metric:
     """One metric.
 
@@ -105,6 +122,7 @@ class Metric:
         aggregated: Whether the aggregates hold it.
         ranged: Whether the aggregates hold its lowest and highest seed, too.
         intervals: Its intervals, which the aggregates hold, too.
+        axis: Its name as an axis; None: the header of its first column.
     """
 
     name: str
@@ -115,6 +133,7 @@ class Metric:
     aggregated: bool = True
     ranged: bool = False
     intervals: tuple[PooledInterval, ...] = ()
+    axis: Optional[Axis] = None
 
     def of(self, entry: Any) -> Optional[float]:
         """Return the figure of a row or a shared run; None where it is not known."""

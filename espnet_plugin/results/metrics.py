@@ -11,6 +11,9 @@ folder with a `FileValue`, and is kept in ``results.json`` under the metric's na
         (Column(COST, "energy (J)", figure(fixed(1)), optional=True, note="..."),),
     )
 
+It can also be chosen as an axis of the picture in report.html; its name there is the
+header of its first column unless the entry has an `Axis`.
+
 Columns and the notes below the tables are in the order of the entries.
 """
 
@@ -39,6 +42,7 @@ from espnet_plugin.results.metric import (
     FAMILY,
     QUALITY,
     TIME,
+    Axis,
     Column,
     FileValue,
     Metric,
@@ -55,18 +59,18 @@ _PAID = f"{COST}+{FAMILY}"
 METRICS: tuple[Metric, ...] = (
     Metric("params", "size.params", aggregated=False, columns=(
         Column(QUALITY, "params (M)", figure(fixed(2)), _MEGA),
-    )),
+    ), axis=Axis("parameters (million)")),
     Metric("params_nonzero", "size.params_nonzero", aggregated=False, columns=(
         Column(QUALITY, "non-zero (M)", marked_if_pruned(fixed(2)), _MEGA, True),
         Column(DUAL, "streaming params, non-zero (M)", figure(fixed(2)), _MEGA, note="""
             Non-zero: masked heads, units and channels are cut out; masked blocks are
             zeros, multiplied like any number, so the model is no faster than the dense
             one."""),
-    )),
+    ), axis=Axis("non-zero parameters (million)")),
     Metric("file_bytes", "size.file_bytes", aggregated=False, columns=(
         Column(QUALITY, "file (MB)", figure(fixed(2)), _MEGA, True, note="""
             File: the checkpoint as it is."""),
-    )),
+    ), axis=Axis("file size (MB)")),
     Metric("blocks_file_bytes", "dual_mode.blocks_file_bytes", (
         Column(DUAL, "file without masked blocks MB", figure(known(fixed(2))), _MEGA,
                True, note="""
@@ -95,18 +99,18 @@ METRICS: tuple[Metric, ...] = (
     Metric("sparsity", "dual_mode.sparsity", aggregated=False, columns=(
         Column(DUAL, "masked", figure(percent), note="""
             Masked: share of the weights within reach of the masks."""),
-    )),
+    ), axis=Axis("share of weights masked", less_is_better=False)),
     Metric("chunk_rtf", "dual_mode.chunk_rtf", aggregated=False, columns=(
         Column(DUAL, "RTF of one chunk", figure(significant), note="""
             RTF of one chunk: median seconds of computing a chunk on one thread, per
             second of audio in it, of the model as it is decoded (the sub-network cut
             out)."""),
-    )),
+    ), axis=Axis("speed: real-time factor of one chunk")),
     Metric("latency_ms", "dual_mode.latency_ms", aggregated=False, columns=(
         Column(DUAL, "latency ms", figure(fixed(0)), note="""
             Latency: algorithmic, from the middle of a chunk's first feature frame to
             the last sample that the chunk needs."""),
-    )),
+    ), axis=Axis("latency of streaming (ms)")),
     Metric("train_seconds", "training.train_seconds", is_cost=True, columns=(
         Column(_PAID, "training {time}", paid, TIME, note="""
             Training: wall-clock time of the training steps, whatever else the machine
@@ -114,23 +118,23 @@ METRICS: tuple[Metric, ...] = (
         Column(DUAL, "training min", shared_part, 60.0, note="""
             Training: of both modes together, with all that it started from (a
             pre-training, the model that is pruned afterwards), counted in full."""),
-    )),
+    ), axis=Axis("training time, wall clock ({time})")),
     Metric("cpu_seconds", "training.cpu_seconds", is_cost=True, columns=(
         Column(_PAID, "processor {time}", paid, TIME, True, note="""
             Processor: time of the training process, all its threads together; that of
             other processes does not count.{cache}"""),
-    )),
+    ), axis=Axis("training time, processor ({time})")),
     Metric("audio_seconds", "training.audio_seconds", is_cost=True, columns=(
         Column(_PAID, "audio-hours", paid, _HOUR, note="""
             Audio-hours are what the model was shown, all epochs together;"""),
-    )),
+    ), axis=Axis("audio shown in training (hours)")),
     Metric("train_flops", "training.train_flops", is_cost=True, columns=(
         Column(_PAID, "PFLOP (teacher)", paid_with_teacher, _PETA, note="""
             PFLOP are 10^15 floating-point operations of training, the frozen teacher's
             share of them in brackets. Training the reference is not part of a student's
             cost."""),
         Column(DUAL, "PFLOP", shared_part, _PETA),
-    )),
+    ), axis=Axis("training operations (PFLOP)", lambda one: one.whole.flops)),
     Metric("teacher_flops", "training.teacher_flops", is_cost=True),
     Metric("epochs", "training.epochs", is_cost=True),
     Metric("encoder_rtf", "running.encoder_rtf", columns=(
@@ -138,17 +142,18 @@ METRICS: tuple[Metric, ...] = (
             RTF: encoder seconds per second of audio, median of the runs; load: of the
             whole machine just before (one minute's average, the highest of the
             seeds)."""),
-    )),
+    ), axis=Axis("speed: real-time factor of the encoder")),
     Metric("rtf_load", "running.rtf_load", average=max, aggregated=False),
     Metric("macs_per_audio_second", "running.macs_per_audio_second", (
         Column(COST, "GMAC/s", figure(significant), _GIGA, True, note="""
             GMAC/s: 10^9 multiply-adds per second of audio."""),
-    ), aggregated=False),
+    ), aggregated=False,
+           axis=Axis("operations (10^9 multiply-adds per s of audio)")),
     Metric("peak_memory_mb", "running.peak_memory_mb", aggregated=False, columns=(
         Column(COST, "memory (MB)", figure(fixed(0)), 1.0, True, note="""
             Memory: 10^6 bytes that a forward pass takes on top of the loaded
             model."""),
-    )),
+    ), axis=Axis("memory (MB)")),
     Metric("dev_ece", FileValue("confidence", "ece_before"), aggregated=False, columns=(
         Column(CONFIDENCE, "dev ECE", figure(fixed(3)), note="""
             ECE: expected calibration error, the mean distance between the confidence of
@@ -169,9 +174,10 @@ METRICS: tuple[Metric, ...] = (
            aggregated=False, columns=(
         Column(CONFIDENCE, "temperature", figure(fixed(2)), note="""
             Temperature: above 1, the model was too sure."""),
-    )),
+    ), axis=Axis("temperature of confidence", less_is_better=False)),
     Metric("confidence_words", FileValue("confidence", "words"), aggregated=False,
-           columns=(Column(CONFIDENCE, "dev words", figure(fixed(0))),)),
+           columns=(Column(CONFIDENCE, "dev words", figure(fixed(0))),),
+           axis=Axis("dev words with a confidence", less_is_better=False)),
     Metric("export_bytes", "export.file_bytes", aggregated=False, columns=(
         Column(DEVICE, "file (MB)", figure(fixed(2)), _MEGA),
     )),

@@ -3,18 +3,15 @@
 import logging
 import math
 from pathlib import Path
-from typing import Callable, Iterable, Mapping, Optional, Sequence, Union
+from typing import Callable, Collection, Iterable, Mapping, Optional, Sequence, Union
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from espnet_plugin.report.plots.series import style_key
-from espnet_plugin.report.plots.style import (
-    add_legend,
-    method_styles,
-    plt,
-    save_figure,
-)
+from espnet_plugin.report.plots.choice import Choice, choose
+from espnet_plugin.report.plots.colours import method_styles
+from espnet_plugin.report.plots.series import series_key, style_key
+from espnet_plugin.report.plots.style import add_caption, add_legend, plt, save_figure
 from espnet_plugin.results.results import Results
 from espnet_plugin.results.row import Row
 
@@ -32,17 +29,28 @@ _MOST_SIZES = 5
 _MARKS_A_CURVE = 7
 
 
-def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
+def plot_curves(
+    results: Results, folder: Union[str, Path], rivals: Sequence[str] = ()
+) -> Optional[Path]:
     """Draw a panel for each size and mode, with a line for each model and seed.
+
+    The methods are those of the other pictures, and those without a score.
 
     Args:
         results: Whose rows are drawn.
         folder: Where learning_curves.{png,svg} go.
+        rivals: The rivals that are shown, see `choose`; none: chosen by its rule.
 
     Returns:
         The PNG file; None, and a warning, if no row has a curve.
+
+    Raises:
+        UserError: If a rival is not there.
     """
-    rows = [row for row in results.rows if any(of(row) for of, _ in _KINDS)]
+    choice = choose([one for one in results.groups if one.test_wer is not None], rivals)
+    left_out = {one.key for one in choice.others}
+    known = [row for row in results.rows if any(of(row) for of, _ in _KINDS)]
+    rows = [row for row in known if _series(row) not in left_out]
     kinds = [(of, label) for of, label in _KINDS if any(map(of, rows))]
     if not rows:
         logging.warning("no learning curves are drawn: no folder has a train.log")
@@ -60,14 +68,14 @@ def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
     # Where models have one mode, it is None.
     modes = sorted({row.mode for row in rows}, key=str, reverse=True)
     columns = [(size, mode) for size in sizes for mode in modes]
-    styles = method_styles(map(_key, rows))
+    # Methods in the order of the other pictures, so that they have the same colours.
+    order = {key: rank for rank, key in enumerate(choice.styles)}
+    ranked = sorted(rows, key=lambda row: order.get(_series(row), len(order)))
+    styles = method_styles(map(_key, ranked))
     figure, panels = plt.subplots(
         len(kinds),
         len(columns),
-        figsize=(
-            2.8 + 2.9 * len(columns),
-            max(3.2 * len(kinds), 1 + 0.21 * len(styles)),
-        ),
+        figsize=(2.8 + 2.9 * len(columns), 3.2 * len(kinds) + 0.3),
         sharex="col",
         sharey="row",
         squeeze=False,
@@ -86,7 +94,16 @@ def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
         panel.set_xlabel("epoch")
     figure.suptitle(f"{results.corpus}: learning curves", fontsize=11)
     add_legend(figure, panels.flat)
+    if len(rows) < len(known):
+        add_caption(figure, _rule(choice, {_series(row) for row in known} & left_out))
     return save_figure(figure, folder / "learning_curves")
+
+
+def _rule(choice: Choice, left_out: Collection[tuple[str, str]]) -> str:
+    return (
+        f"{choice.rule} The curves of the other {len(left_out)} are in results.json "
+        "alone."
+    )
 
 
 def _panel(
@@ -122,6 +139,11 @@ def _panel(
 def _key(row: Row) -> tuple[str, str]:
     """Method and variant, as in the other pictures."""
     return style_key(row.identity.method, row.identity.variant, row.mode)
+
+
+def _series(row: Row) -> tuple[str, str]:
+    """The series that it is in, in the other pictures."""
+    return series_key(row.identity.method, row.identity.variant, row.mode)
 
 
 def _scale(panel: Axes, rows: Iterable[Row], of: Values) -> None:

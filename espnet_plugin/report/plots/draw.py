@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.report.plots.dual import plot_dual_mode
-from espnet_plugin.report.plots.scatter import Panel, draw_scatter, error_words
+from espnet_plugin.report.plots.choice import OTHERS, Choice, choose
+from espnet_plugin.report.plots.dual import dual_mode_pictures
+from espnet_plugin.report.plots.others import draw_others
+from espnet_plugin.report.plots.picture import Picture
+from espnet_plugin.report.plots.points import Panel, error_words
+from espnet_plugin.report.plots.scatter import draw_scatter
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
@@ -18,7 +22,9 @@ PathLike = Union[str, Path]
 _SECONDS_PER_HOUR = 3600.0
 
 
-def plot_results(results: Results, folder: PathLike) -> list[Path]:
+def plot_results(
+    results: Results, folder: PathLike, rivals: Sequence[str] = ()
+) -> list[Path]:
     """Draw the error rate against parameters, cost of models and families, and speed.
 
     It is WER, and CER in scripts without spaces.
@@ -29,18 +35,21 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
     same size are set side by side. The cost of a model built on shared training
     includes that in full, that of a family counts it once. A grey line of steps is the
     Pareto front: below and left of it there is no model. Models with two modes have a
-    panel for each.
+    panel for each. Each picture shows the reference, the main method and at most five
+    rivals; the others have a small panel each in a second picture.
 
     Args:
         results: What is drawn.
         folder: Where wer_params, wer_cost, wer_family_cost and wer_rtf go, as .png and
-            as .svg; those for which nothing is known are left out.
+            as .svg, and what they leave out, as <name>_others; those for which nothing
+            is known are left out.
+        rivals: The rivals that are shown, see `choose`; none: chosen by its rule.
 
     Returns:
         The PNG files.
 
     Raises:
-        UserError: If no row has a test score to draw.
+        UserError: If no row has a test score to draw, or a rival is not there.
     """
     groups = [group for group in results.groups if group.test_wer is not None]
     if not groups:
@@ -48,55 +57,84 @@ def plot_results(results: Results, folder: PathLike) -> list[Path]:
             "results.json has no row with a test score, so there is nothing to plot: "
             "decode and score a model first (stage 7)"
         )
+    choice = choose(groups, rivals)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    corpus, scored = results.corpus, results.set_name
     if any(group.mode for group in groups):
-        return plot_dual_mode(groups, folder, corpus, scored)
+        pictures = dual_mode_pictures(groups)
+    else:
+        pictures = _pictures(results, groups, choice)
+    written = []
+    for one in pictures:
+        written += _draw(one, results, choice, folder)
+    return written
+
+
+def _draw(
+    picture: Picture, results: Results, choice: Choice, folder: Path
+) -> list[Path]:
+    title = f"{results.corpus}: {picture.title}"
+    drawn = draw_scatter(
+        folder / picture.name,
+        choice,
+        f"{title} ({picture.remark})" if picture.remark else title,
+        picture.panels,
+        side_by_side=picture.side_by_side,
+        scored=results.set_name,
+    )
+    others = draw_others(
+        folder / f"{picture.name}{OTHERS}",
+        choice,
+        f"{title}: the other methods",
+        picture.of_others or picture.panels,
+        scored=results.set_name,
+    )
+    return [path for path in (drawn, others) if path]
+
+
+def _pictures(
+    results: Results, groups: Sequence[Group], choice: Choice
+) -> list[Picture]:
+    """Say what the pictures of models with one mode show."""
     rate = error_words(groups)
-    families = _family_panels(results.families)
-    written = [
-        draw_scatter(
-            folder / "wer_params",
-            groups,
-            f"{corpus}: {rate} and size (equal sizes set side by side)",
-            _size_panels(groups),
+    families, of_families = _family_panels(results.families)
+    pictures = [
+        Picture(
+            "wer_params",
+            f"{rate} and size",
+            _size_panels(choice.groups),
+            "equal sizes set side by side",
+            _size_panels(groups)[-1:],
             # Every method has the same sizes; a cost, in contrast, is not moved.
             side_by_side=True,
-            scored=scored,
         ),
-        draw_scatter(
-            folder / "wer_cost",
-            groups,
-            f"{corpus}: {rate} and training cost of one model "
+        Picture(
+            "wer_cost",
+            f"{rate} and training cost of one model "
             "(what sizes share counted in full)",
             _cost_panels(groups),
-            scored=scored,
         ),
-        families
-        and draw_scatter(
-            folder / "wer_family_cost",
-            groups,
-            f"{corpus}: {rate} of each size and training cost of all sizes "
+        Picture(
+            "wer_family_cost",
+            f"{rate} of each size and training cost of all sizes "
             "together (what they share counted once)",
             families,
-            scored=scored,
+            of_others=of_families,
         ),
-        draw_scatter(
-            folder / "wer_rtf",
-            groups,
-            f"{corpus}: {rate} and speed",
+        Picture(
+            "wer_rtf",
+            f"{rate} and speed",
             [
                 Panel(
-                    "encoder real-time factor (nearly equal ones set side by side)",
+                    "encoder real-time factor",
                     lambda group: group.mean("encoder_rtf"),
                 )
             ],
+            "nearly equal ones set side by side",
             side_by_side=True,
-            scored=scored,
         ),
     ]
-    return [path for path in written if path]
+    return [one for one in pictures if one.panels]
 
 
 def _size_panels(groups: Sequence[Group]) -> list[Panel]:
@@ -129,14 +167,17 @@ def _hours(key: str, label: str) -> Panel:
     return Panel(label, lambda group: _scale(group.whole[key], _SECONDS_PER_HOUR))
 
 
-def _family_panels(families: Sequence[Family]) -> list[Panel]:
+def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]]:
     """A panel a size: the sizes of one family all stand at the same cost.
 
     Only families of the same sizes, as many as any has, are drawn: others cost less for
     having less to make.
+
+    Returns:
+        The panels, and one for all sizes of a family.
     """
     if not families:
-        return []
+        return [], []
     sizes = max((family.sizes for family in families), key=len)
     other = [family.label for family in families if family.sizes != sizes]
     if other:
@@ -146,15 +187,17 @@ def _family_panels(families: Sequence[Family]) -> list[Panel]:
         for family in families
         if family.sizes == sizes
     }
+    label = "training of all sizes, teacher included (PFLOP)"
+
+    def cost(group: Group) -> Optional[float]:
+        return costs.get((group.method, group.variant))
 
     def panel(size: int) -> Panel:
         return Panel(
-            "training of all sizes, teacher included (PFLOP)",
-            lambda g: costs.get((g.method, g.variant)) if g.size == size else None,
-            f"{size} layers",
+            label, lambda g: cost(g) if g.size == size else None, f"{size} layers"
         )
 
-    return [panel(size) for size in sizes]
+    return [panel(size) for size in sizes], [Panel(label, cost)]
 
 
 def _scale(value: Optional[float], unit: float) -> Optional[float]:

@@ -1,60 +1,48 @@
 """Pictures of recognisers with two modes: a panel for each."""
 
-from pathlib import Path
 from typing import Callable, Optional, Sequence
 
-from espnet_plugin.report.plots.scatter import Panel, draw_scatter, error_words
+from espnet_plugin.report.plots.picture import Picture
+from espnet_plugin.report.plots.points import Panel, error_words
 from espnet_plugin.results.group import Group
 
-__all__ = ["plot_dual_mode"]
+__all__ = ["dual_mode_pictures"]
 
 _MILLION = 1e6
+_SIDE_BY_SIDE = "equal ones set side by side"
 
 Value = Callable[[Group], Optional[float]]
 
 
-def plot_dual_mode(
-    groups: Sequence[Group], folder: Path, corpus: str, scored: str
-) -> list[Path]:
-    """Draw WER against size, cost and speed, streaming on the left, full context right.
+def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
+    """Say what is drawn: streaming on the left, full context right.
 
     Args:
         groups: Groups with a test score; those without a mode stand with the full
             context.
-        folder: Where wer_params, wer_cost and wer_rtf go, as .png and as .svg; those
-            for which nothing is known are left out.
-        corpus: Name of the corpus, for the titles.
-        scored: What the scored set is called.
-
-    Returns:
-        The PNG files.
     """
     rate = error_words(groups)
-    written = [
-        draw_scatter(
-            folder / "wer_params",
-            groups,
-            f"{corpus}: {rate} and size (equal sizes set side by side)",
+    return [
+        Picture(
+            "wer_params",
+            f"{rate} and size",
             _panels(
                 ("non-zero parameters (million)", _millions),
                 ("parameters (million)", _millions),
             ),
+            _SIDE_BY_SIDE,
             side_by_side=True,
-            scored=scored,
         ),
-        draw_scatter(
-            folder / "wer_cost",
-            groups,
-            f"{corpus}: {rate} and cost of the training that made both modes "
-            "(equal ones set side by side)",
+        Picture(
+            "wer_cost",
+            f"{rate} and cost of the training that made both modes",
             _panels(*2 * [("training, all it started from counted (PFLOP)", _cost)]),
+            _SIDE_BY_SIDE,
             side_by_side=True,
-            scored=scored,
         ),
-        draw_scatter(
-            folder / "wer_rtf",
-            groups,
-            f"{corpus}: {rate} and speed (nearly equal ones set side by side)",
+        Picture(
+            "wer_rtf",
+            f"{rate} and speed",
             _panels(
                 (
                     "real-time factor of one chunk",
@@ -62,11 +50,10 @@ def plot_dual_mode(
                 ),
                 ("encoder real-time factor", lambda group: group.mean("encoder_rtf")),
             ),
+            _SIDE_BY_SIDE,
             side_by_side=True,
-            scored=scored,
         ),
     ]
-    return [path for path in written if path]
 
 
 def _panels(streaming: tuple[str, Value], full: tuple[str, Value]) -> list[Panel]:

@@ -6,7 +6,7 @@ from typing import Iterable, Optional
 
 from espnet_plugin.results.group import Group
 
-__all__ = ["Series", "series_of", "style_key", "without_mode"]
+__all__ = ["Series", "series_key", "series_of", "style_key", "without_mode"]
 
 # What is pruned says how much at the end: "one-shot 7.5 %"; nothing else, in some.
 _AMOUNT = re.compile(r"(?:(?P<rest>.*\S) )?(?P<amount>[\d.]+) %")
@@ -66,10 +66,7 @@ def series_of(groups: Iterable[Group]) -> list[Series]:
     """Collect the series, in the order in which their first groups come."""
     found: dict[tuple[str, str, Optional[str]], list[Group]] = {}
     for group in groups:
-        variant = without_mode(group.variant, group.mode)
-        match = _AMOUNT.fullmatch(variant)
-        if match:
-            variant = match["rest"] or ""
+        variant = _without_amount(without_mode(group.variant, group.mode))
         found.setdefault((group.method, variant, group.mode), []).append(group)
     return [
         Series(method, variant, tuple(sorted(members, key=_largest_first)))
@@ -88,9 +85,19 @@ def style_key(method: str, variant: str, mode: Optional[str]) -> tuple[str, str]
     return f"{method} {without_mode(variant, mode)}".strip(), ""
 
 
+def series_key(method: str, variant: str, mode: Optional[str]) -> tuple[str, str]:
+    """Return the key of the series that a model is in: its style, all amounts alike."""
+    return style_key(method, _without_amount(without_mode(variant, mode)), mode)
+
+
 def without_mode(variant: str, mode: Optional[str]) -> str:
     """Return what both modes of a training are called: tables have the mode last."""
     return variant.removesuffix(mode or "").strip()
+
+
+def _without_amount(variant: str) -> str:
+    match = _AMOUNT.fullmatch(variant)
+    return (match["rest"] or "") if match else variant
 
 
 def _amount(group: Group) -> str:

@@ -9,7 +9,6 @@ from result_folders import make_results
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.report.plots import draw as plots
-from espnet_plugin.report.plots import dual as dual_plots
 from espnet_plugin.report.plots.curves import plot_curves
 from espnet_plugin.report.plots.draw import plot_results
 from espnet_plugin.report.plots.labels import Label, place_labels
@@ -65,7 +64,7 @@ def test_a_single_row_is_drawn(tmp_path):
 
 
 def test_rows_of_the_same_size_and_cost_are_drawn(tmp_path):
-    rows = [make_row("encrl", 6, 9.0 + i, variant=f"v{i}") for i in range(12)]
+    rows = [make_row("encrl", 6, 9.0 + i, variant=f"v{i}") for i in range(6)]
     assert len(plot_results(make_results(rows), tmp_path)) == 3
 
 
@@ -80,6 +79,32 @@ def test_no_errors_and_all_errors_are_drawn(tmp_path):
 def texts_in(file):
     """What matplotlib writes in an SVG beside each text, in order."""
     return re.findall(r"<!-- (.*?) -->", file.with_suffix(".svg").read_text())
+
+
+def test_what_is_no_rival_has_a_panel_of_its_own_in_a_second_picture(tmp_path):
+    rows = [make_row("reference", 12, 8.0)]
+    rows += [make_row("encrl", n, 20.0 - n) for n in (6, 4)]
+    rows += [make_row(f"m{i}", n, 12.0 + i) for n in (6, 4) for i in range(7)]
+    written = plot_results(make_results(rows), tmp_path / "rule")
+    names = [path.stem for path in written]
+    assert names[:2] == ["wer_params", "wer_params_others"]
+    assert names == [one for name in names[::2] for one in (name, f"{name}_others")]
+    main, others = (texts_in(tmp_path / "rule" / name) for name in names[:2])
+    assert [name for name in main if "layers)" in name] == [
+        *("reference (12 layers)", "encrl (6, 4 layers)"),
+        *(f"m{i} (6, 4 layers)" for i in range(5)),
+    ]
+    caption = " ".join(main[main.index("all parameters (million)") :])
+    assert "lowest mean error rate" in caption and "wer_params_others" in caption
+    assert [text for text in others if "1\u00a0seed" in text] == [
+        "m5, 1\u00a0seed",
+        "m6, 1\u00a0seed",
+    ]
+    assert "In grey beside each: encrl (solid)." in others
+    # Named ones instead of those that the rule chooses.
+    plot_results(make_results(rows), tmp_path / "named", ["m6"])
+    main = texts_in(tmp_path / "named/wer_params")
+    assert "m6 (6, 4 layers)" in main and "m0 (6, 4 layers)" not in main
 
 
 def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path):
@@ -113,10 +138,12 @@ def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path
 def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeypatch):
     drawn = {}
 
-    def draw(stem, groups, title, panels, side_by_side=False, scored=None):
+    def draw(stem, choice, title, panels, side_by_side=False, scored=None):
         assert scored == "test"
         drawn[stem.name] = {
-            panel.title: {g.method: panel.x_of(g) for g in groups if panel.x_of(g)}
+            panel.title: {
+                g.method: panel.x_of(g) for g in choice.groups if panel.x_of(g)
+            }
             for panel in panels
         }
         return stem
@@ -244,13 +271,13 @@ def test_two_modes_have_a_panel_each_and_a_training_one_style(tmp_path):
 def test_a_streaming_model_stands_at_what_is_left_of_it(tmp_path, monkeypatch):
     drawn = {}
 
-    def draw(stem, groups, title, panels, side_by_side=False, scored=None):
+    def draw(stem, choice, title, panels, side_by_side=False, scored=None):
         for panel in panels:
-            xs = [panel.x_of(group) for group in groups if panel.x_of(group)]
+            xs = [panel.x_of(group) for group in choice.groups if panel.x_of(group)]
             drawn[stem.name, panel.title] = xs
         return stem
 
-    monkeypatch.setattr(dual_plots, "draw_scatter", draw)
+    monkeypatch.setattr(plots, "draw_scatter", draw)
     plot_results(make_results(two_modes("self-pruned 50 %", 9.0, 0.5)), tmp_path)
     assert drawn == {
         ("wer_params", "streaming"): pytest.approx([0.4]),

@@ -1,0 +1,124 @@
+"""What the page's picture can show across and upwards, from the table of metrics."""
+
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from espnet_plugin.report.table import time_unit
+from espnet_plugin.results import metrics
+from espnet_plugin.results.group import Group
+from espnet_plugin.results.metric import (
+    CONFIDENCE,
+    COST,
+    DUAL,
+    QUALITY,
+    TIME,
+    Column,
+    Metric,
+)
+from espnet_plugin.results.row import Interval
+
+__all__ = ["Across", "Upwards", "axes_across", "axes_upwards", "group_columns"]
+
+# Their columns are of models; those of other tables are of families and files.
+_TABLES = (QUALITY, COST, DUAL, CONFIDENCE)
+
+
+@dataclass(frozen=True)
+class Across:
+    """A metric that can be the horizontal axis.
+
+    Attributes:
+        name: The metric's name.
+        label: Name of the axis, with the unit.
+        values: A figure a group, in that unit; None: not known.
+        less_is_better: Whether a Pareto front has a meaning.
+    """
+
+    name: str
+    label: str
+    values: tuple[Optional[float], ...]
+    less_is_better: bool
+
+
+@dataclass(frozen=True)
+class Upwards:
+    """An error rate with its 95 % interval, in percent.
+
+    Attributes:
+        name: The metric's name.
+        label: Name of the axis.
+        values: A rate a group; None: not known.
+        intervals: An interval a group; None: not known.
+    """
+
+    name: str
+    label: str
+    values: tuple[Optional[float], ...]
+    intervals: tuple[Optional[Interval], ...]
+
+
+def group_columns(with_mode: bool) -> list[tuple[Metric, Column]]:
+    """Return the columns of a single model, each metric in its first table alone.
+
+    Args:
+        with_mode: Whether there are models of two modes.
+    """
+    found: list[tuple[Metric, Column]] = []
+    for table in _TABLES:
+        if table != DUAL or with_mode:
+            earlier = {metric.name for metric, _ in found}
+            found += [
+                (metric, column)
+                for metric, column in metrics.columns_of(table)
+                if metric.name not in earlier
+            ]
+    return found
+
+
+def axes_across(groups: Sequence[Group]) -> list[Across]:
+    """Return all metrics that have a figure above zero, except the error rates."""
+    unit_name, seconds = time_unit(groups)
+    found: dict[str, Across] = {}
+    for metric, column in group_columns(any(group.mode for group in groups)):
+        if metric.intervals or metric.name in found:
+            continue
+        unit = seconds if column.unit == TIME else float(column.unit)
+        axis = metric.axis
+        label = (axis.label if axis else column.header).replace("{time}", unit_name)
+        values = tuple(
+            None if value is None else value / unit
+            for value in (_figure(group, metric) for group in groups)
+        )
+        if any(values):
+            better = axis is None or axis.less_is_better
+            found[metric.name] = Across(metric.name, label, values, better)
+    return list(found.values())
+
+
+def axes_upwards(groups: Sequence[Group], set_name: str) -> list[Upwards]:
+    """Return the error rates: all metrics with an interval, that to compare by first.
+
+    Args:
+        groups: Groups with a score.
+        set_name: What the scored set is called.
+    """
+    found = []
+    for metric, column in group_columns(False):
+        if not metric.intervals or metric.name in {one.name for one in found}:
+            continue
+        if set_name == "dev" and metric.name == "dev_wer":
+            continue  # it would be the same once more
+        interval = metric.intervals[0].name
+        label = column.header.replace("test", set_name).replace(" % [95 %]", " (%)")
+        values = tuple(group.mean(metric.name) for group in groups)
+        if any(value is not None for value in values):
+            ends = tuple(group.intervals[interval] for group in groups)
+            found.append(Upwards(metric.name, label, values, ends))
+    first = "test_cer" if all(group.by_character for group in groups) else "test_wer"
+    return sorted(found, key=lambda one: one.name != first)
+
+
+def _figure(group: Group, metric: Metric) -> Optional[float]:
+    if metric.axis and metric.axis.of:
+        return metric.axis.of(group)
+    return group.whole[metric.name] if metric.is_cost else group.mean(metric.name)

@@ -1,0 +1,201 @@
+"""Which methods a picture shows, so that it can be read: a main one and rivals.
+
+Twenty methods over one another show nothing. The rule is `Choice.rule`, in words.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Callable, Optional, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.report.plots.colours import method_styles
+from espnet_plugin.report.plots.series import Series, series_of
+from espnet_plugin.results.group import Group
+
+__all__ = ["MOST_RIVALS", "OTHERS", "Choice", "choose"]
+
+MOST_RIVALS = 5
+# What the second picture, of the methods that are left out, is called behind the name.
+OTHERS = "_others"
+
+Key = tuple[str, str]
+
+_REFERENCE, _MAIN = "reference", ("encrl", "")
+# Trained without the reference: what every method has to beat.
+_BASELINES: tuple[Key, ...] = (
+    *(("scratch", ""), ("streaming_alone", ""), ("full_alone", "")),
+)
+# A method with more errors than that says nothing about the others.
+_MOST_ERRORS = 3.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The methods of a picture.
+
+    Attributes:
+        shown: Series of the picture: reference, main method, rivals.
+        others: Series that have panels of their own.
+        beside: Series that are drawn in grey in each of those panels: the main method,
+            and from scratch.
+        rule: How the rivals were chosen; empty if all methods are shown.
+    """
+
+    shown: tuple[Series, ...]
+    others: tuple[Series, ...] = ()
+    beside: tuple[Series, ...] = ()
+    rule: str = ""
+
+    @property
+    def groups(self) -> list[Group]:
+        """All groups that are shown."""
+        return [group for one in self.shown for group in one.groups]
+
+    @cached_property
+    def styles(self) -> dict[Key, tuple[str, str]]:
+        """Colour and marker of each key; those shown have the clearest colours."""
+        return method_styles(one.key for one in (*self.shown, *self.others))
+
+
+def choose(groups: Sequence[Group], rivals: Sequence[str] = ()) -> Choice:
+    """Choose what is shown: the reference, the main method, at most five rivals.
+
+    The main method is EncRL without a variant; where it is not there, the method with
+    the most models. Where there are no more than five rivals, all are shown. Otherwise
+    they are those that are named; or training from scratch and those with the lowest
+    mean error rate that have the main method's sizes and seeds.
+
+    Args:
+        groups: Groups with a test score.
+        rivals: Methods with variants, as the tables and legends name them (a mode and
+            a size left out); none: chosen by the rule.
+
+    Raises:
+        UserError: If a rival is not there, or more than five are named.
+    """
+    lines: dict[Key, list[Series]] = {}
+    for one in series_of(groups):
+        lines.setdefault(one.key, []).append(one)
+    references = [key for key in lines if key[0] == _REFERENCE]
+    candidates = [key for key in lines if key not in references]
+    main = _main_of(lines, candidates)
+    candidates = [key for key in candidates if key != main]
+    if rivals:
+        chosen, rule = _named(candidates, rivals), "Rivals: named with --rivals."
+    elif len(candidates) > MOST_RIVALS:
+        chosen, rule = _best(lines, candidates, main)
+    else:
+        chosen, rule = candidates, ""
+    shown = [*references, *([main] if main else []), *chosen]
+    others = [key for key in lines if key not in shown]
+    baselines = [key for key in _BASELINES if key in lines and key != main]
+
+    def series(keys: Sequence[Key]) -> tuple[Series, ...]:
+        return tuple(one for key in keys for one in lines[key])
+
+    beside = [main, *baselines] if main else baselines
+    return Choice(series(shown), series(others), series(beside), rule if others else "")
+
+
+def _main_of(lines: dict[Key, list[Series]], candidates: list[Key]) -> Optional[Key]:
+    if _MAIN in candidates:
+        return _MAIN
+    # Of equals the first.
+    return max(candidates, key=lambda key: _models(lines[key]), default=None)
+
+
+def _models(series: Sequence[Series]) -> int:
+    return sum(len(group.scored) for one in series for group in one.groups)
+
+
+def _named(candidates: list[Key], rivals: Sequence[str]) -> list[Key]:
+    names = {" ".join(key).strip(): key for key in candidates}
+    unknown = [name for name in rivals if name not in names]
+    if unknown:
+        raise UserError(
+            f"--rivals {unknown[0]!r}: there is no such method; choose from "
+            + ", ".join(map(repr, sorted(names)))
+        )
+    if len(rivals) > MOST_RIVALS:
+        raise UserError(
+            f"--rivals: {len(rivals)} are named; a picture shows at most {MOST_RIVALS}"
+        )
+    return [names[name] for name in rivals]
+
+
+def _best(
+    lines: dict[Key, list[Series]], candidates: list[Key], main: Key
+) -> tuple[list[Key], str]:
+    """Return the rivals that are shown, and the rule in words."""
+    ours = lines[main]
+    gaps = {key: _gap(lines[key], ours) for key in candidates}
+    known = [key for key in candidates if gaps[key] is not None]
+    fair: tuple[tuple[str, Callable[[Key], bool]], ...] = (
+        (
+            "with the sizes and seeds of {main}",
+            lambda key: _same_seeds(lines[key], ours) and _has_sizes(lines[key], ours),
+        ),
+        ("with the sizes of {main}", lambda key: _has_sizes(lines[key], ours)),
+        ("at sizes that {main} has too", lambda key: True),
+    )
+    # Means over other sizes, or over seeds of which one failed, do not compare.
+    words, eligible = "", []
+    for words, is_fair in fair:
+        eligible = [key for key in known if is_fair(key)]
+        if eligible:
+            break
+    baselines = [key for key in _BASELINES if key in candidates]
+    ranked = sorted(
+        (key for key in eligible if key not in baselines), key=lambda key: gaps[key]
+    )
+    chosen = (baselines + ranked)[:MOST_RIVALS]
+    first = f"{' and '.join(' '.join(key).strip() for key in baselines)} and, "
+    rule = (
+        f"Rivals: {first if baselines else ''}of the methods "
+        f"{words.format(main=' '.join(main).strip())}, those with the lowest mean "
+        f"error rate (at most {MOST_RIVALS} rivals; none with more than "
+        f"{_MOST_ERRORS:g} times its errors)."
+    )
+    return chosen, rule
+
+
+def _gap(theirs: Sequence[Series], ours: Sequence[Series]) -> Optional[float]:
+    """Points of the error rate above ours at common sizes; None if far or unknown."""
+    places = _rates(ours)
+    pairs = [
+        (sum(rates) / len(rates), sum(places[place]) / len(places[place]))
+        for place, rates in _rates(theirs).items()
+        if place in places
+    ]
+    if not pairs:
+        return None
+    mean, our_mean = (sum(side) / len(pairs) for side in zip(*pairs))
+    return mean - our_mean if mean <= _MOST_ERRORS * our_mean else None
+
+
+def _rates(series: Sequence[Series]) -> dict[tuple, list[float]]:
+    """Error rates by mode and size."""
+    found: dict[tuple, list[float]] = {}
+    for one in series:
+        for group in one.groups:
+            found.setdefault((group.mode, group.size), []).append(group.error_rate)
+    return found
+
+
+def _has_sizes(theirs: Sequence[Series], ours: Sequence[Series]) -> bool:
+    """Whether all of our sizes are there, in the modes that there are."""
+    places = _rates(theirs)
+    modes = {mode for mode, _ in places}
+    return {place for place in _rates(ours) if place[0] in modes} <= set(places)
+
+
+def _same_seeds(theirs: Sequence[Series], ours: Sequence[Series]) -> bool:
+    return _seeds(theirs) == _seeds(ours)
+
+
+def _seeds(series: Sequence[Series]) -> set[tuple[int, ...]]:
+    return {
+        tuple(sorted(row.identity.seed for row in group.scored))
+        for one in series
+        for group in one.groups
+    }

@@ -1,0 +1,105 @@
+"""What pictures of points have in common: intervals, limits, axes, names."""
+
+import math
+from dataclasses import dataclass
+from typing import Callable, Optional, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from espnet_plugin.results.group import Group
+
+__all__ = [
+    *("Panel", "draw_bar", "error_words", "finish_panel", "is_logarithmic"),
+    *("mark_of", "rate_label", "upper_limit"),
+]
+
+# A failed control near 100 % must not flatten all the rest: higher points stand at the
+# upper edge with their number.
+_LIMIT_IN_MEDIANS = 3.0
+# A smaller spread is easier to read on a linear axis.
+_LOG_FROM_RATIO = 8.0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure.
+
+    Attributes:
+        label: Name of the axis, with the unit.
+        x_of: Where a group stands; None (or 0): not in this panel.
+        title: Above it.
+    """
+
+    label: str
+    x_of: Callable[[Group], Optional[float]]
+    title: str = ""
+
+
+def error_words(groups: Sequence[Group]) -> str:
+    """Return the error rate's name in words, for a title."""
+    by_character = all(group.by_character for group in groups)
+    return f"{'character' if by_character else 'word'} error rate"
+
+
+def rate_label(groups: Sequence[Group], scored: str) -> str:
+    """Name the upward axis: WER, CER where there are no words, seldom both."""
+    rate = " or ".join(sorted({group.error_name for group in groups}))
+    return f"{scored} {rate} (%), mean of seeds, 95 % interval"
+
+
+def upper_limit(groups: Sequence[Group]) -> float:
+    """Return where the upward axis ends, in percent."""
+    rates = sorted(group.error_rate for group in groups)
+    tops = [max(g.error_interval or (g.error_rate,)) for g in groups]
+    cut = _LIMIT_IN_MEDIANS * rates[len(rates) // 2]
+    highest = max(max(tops), rates[-1]) * 1.05
+    # With nothing but zeros any positive limit does.
+    return min(highest, cut) or 1.0
+
+
+def is_logarithmic(xs: Sequence[float]) -> bool:
+    """Whether places spread so far that their axis is logarithmic."""
+    return max(xs) > _LOG_FROM_RATIO * min(xs)
+
+
+def mark_of(group: Group, text: str, limit: float) -> str:
+    """What stands beside a point: its error rate where the axis ends below it."""
+    if group.error_rate > limit:
+        return f"{group.error_rate:.0f} % \u2191"
+    return text
+
+
+def draw_bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
+    """Draw the 95 % interval of a group's error rate, where it is known."""
+    ends = group.error_interval
+    if ends is None or group.error_rate > limit:
+        return
+    low, high = ends[0], min(ends[1], limit)
+    panel.vlines(x, low, high, color=colour, linewidth=1.0, alpha=0.6)
+    panel.plot([x, x], [low, high], linestyle="", marker="_", color=colour)
+
+
+def finish_panel(panel: Axes, xs: Sequence[float], marks_a_side: int = 8) -> None:
+    """Set the scale, the ticks and the grid of a panel with points at ``xs``."""
+    if is_logarithmic(xs):
+        panel.set_xscale("log")
+        _log_ticks(panel, math.log10(max(xs) / min(xs)))
+    elif min(xs) == max(xs):
+        # Points set side by side are not at other values.
+        panel.set_xticks([xs[0]])
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    panel.yaxis.set_major_locator(MaxNLocator(marks_a_side, steps=[1, 2, 5, 10]))
+    panel.margins(x=0.08)
+    panel.grid(True, color="#dddddd", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _log_ticks(panel: Axes, decades: float) -> None:
+    subs = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
+    panel.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
