@@ -181,8 +181,8 @@ def _check_finetune(options: EncrlOptions) -> None:
     for size, epochs in options.finetune_alone:
         if size not in options.sizes or not epochs:
             raise UserError(
-                f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes}, and "
-                "1 epoch or more"
+                f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes}, "
+                "and 1 epoch or more"
             )
 
 

@@ -12,11 +12,12 @@ __all__ = ["help_text"]
 
 _WIDTH, _COLUMN = 92, 30
 
-_NUMBERS = """\
-Stages 1 to 3 and 7 to 10 do the same in encrl.sh and dualmode.sh. Between them encrl.sh \
-trains or imports the reference (4), pre-trains the student with EncRL (5) and fine-tunes \
-the small models (6); dualmode.sh pre-trains without transcripts (4), trains both modes (5) \
-and writes a model for each (6)."""
+_NUMBERS = (
+    "Stages 1 to 3 and 7 to 10 do the same in encrl.sh and dualmode.sh. Between them "
+    "encrl.sh trains or imports the reference (4), pre-trains the student with EncRL "
+    "(5) and fine-tunes the small models (6); dualmode.sh pre-trains without "
+    "transcripts (4), trains both modes (5) and writes a model for each (6)."
+)
 
 
 def help_text(

@@ -24,8 +24,8 @@ class Stopped(Exception):
 class Interrupts:
     """Notes signals while commands run, so that they can end in their own way first.
 
-    A terminal sends Ctrl-C to the commands as well, so they are only waited for. SIGTERM
-    comes to one process alone: it is handed on.
+    A terminal sends Ctrl-C to the commands as well, so they are only waited for.
+    SIGTERM comes to one process alone: it is handed on.
     """
 
     def __init__(self) -> None:

@@ -35,7 +35,9 @@ __all__ = ["DualmodeOptions", "EncrlOptions", "SharedOptions"]
 GENERAL = "General"
 DATA = "Data"
 REFERENCE = "Reference model (stages 3 and 4)"
-BESIDE = "Beside a finished recipe of ESPnet (its asr.sh run to stage 11), which is only read"
+BESIDE = (
+    "Beside a finished recipe of ESPnet (asr.sh run to stage 11), which is only read"
+)
 ENCRL = "EncRL (stage 5), fine-tuning (stage 6)"
 TRAINING = "Training (stages 4 and 5)"
 BASELINES = "Baselines (stage 8)"
@@ -146,9 +148,9 @@ class SharedOptions:
         Flag(),
         "Measure speed again in stage 9, on a quiet machine.",
     )
-    results: str = _decoding("RESULTS.md", Folder(), "Where stage 9 puts its tables,")
+    results: str = _decoding("RESULTS.md", Folder(), "Where stage 9 puts its tables.")
     results_json: str = _decoding(
-        "results.json", Folder(), "and the figures behind them."
+        "results.json", Folder(), "Where stage 9 puts the figures behind the tables."
     )
     plot_dir: str = _decoding(
         "", Folder(optional=True), "Where it draws; in expdir if empty."
@@ -238,28 +240,26 @@ class EncrlOptions(SharedOptions):
         "",
         Text(),
         "Its folder. Data, statistics and reference are found in it, stages 1 to 3 are "
-        "not needed; what was found is printed. Instead of that:",
+        "not needed; what was found is printed, and the next options replace it.",
     )
     recipe_exp: str = _beside(
         "",
         Text(),
-        "an experiment there (if empty, the best by CER on dev),",
+        "An experiment there; if empty, the best by CER on dev.",
     )
-    recipe_train_set: str = _beside(
-        "", Text(), "the name of the training set in its dump,"
-    )
+    recipe_train_set: str = _beside("", Text(), "Name of the training set in its dump.")
     recipe_valid_set: str = _beside(
-        "", Text(), "the name of the development set in its dump,"
+        "", Text(), "Name of the development set in its dump."
     )
     recipe_test_sets: tuple[str, ...] = _beside(
-        "", Words(), "names of the others to test on (if empty, all),"
+        "", Words(), "Names of the sets to test on; if empty, all others."
     )
-    recipe_dump: str = _beside("", Text(), "the folder of the sets, e.g. dump/raw,")
+    recipe_dump: str = _beside("", Text(), "Folder of the sets, e.g. dump/raw.")
     recipe_stats: str = _beside(
-        "", Text(), "the folder of stage 10, for the lengths of utterances,"
+        "", Text(), "Folder of its stage 10, for the lengths of utterances."
     )
     recipe_token_list: str = _beside(
-        "", Text(), "the list that the model was trained with."
+        "", Text(), "List of tokens that the model was trained with."
     )
 
     tag: str = _encrl("encrl", Name(), "Names the folders of this variant.")
@@ -303,32 +303,35 @@ class EncrlOptions(SharedOptions):
     alone: tuple[int, ...] = _encrl(
         "",
         Sizes(optional=True),
-        'Sizes that stage 5 trains by themselves instead of with the others, e.g. "2",',
+        'Sizes that stage 5 trains by themselves instead of with the others, e.g. "2".',
     )
     alone_init: str = _encrl(
         "first",
         _LAYERS,
-        "from these layers of the reference,",
+        "Layers of the reference that those start from.",
         stages=[5],
     )
-    alone_freeze: tuple[str, ...] = _encrl("", Modules(), "with this left unchanged,")
+    alone_freeze: tuple[str, ...] = _encrl(
+        "", Modules(), "What of those is left unchanged."
+    )
     alone_epochs: int = _encrl(
         "",
         _MAYBE_EPOCHS,
-        "and this number of epochs (if empty, as the others).",
+        "Their epochs; if empty, as the others.",
     )
     train_jobs: int = _encrl("1", Whole(1), "Trainings of stage 5 side by side.")
     finetune: str = _encrl(
         "each",
         Choice(("each", "together")),
-        "together: stage 6 trains all sizes of a nested family in the same step as "
-        "well, and then",
+        "each: a training of each size. together: stage 6 trains all sizes of a nested "
+        "family in the same step as well.",
     )
     finetune_alone: tuple[tuple[int, int], ...] = _encrl(
         "",
         SizeEpochs(),
-        'these by themselves, SIZE:EPOCHS, e.g. "2:2". With --finetune_epochs 0 only '
-        "these are trained in stage 6, and alone_freeze says what of them is not.",
+        'Sizes that are trained by themselves afterwards, e.g. "2:2". With '
+        "--finetune_epochs 0 only these are trained in stage 6, and alone_freeze says "
+        "what of them is not.",
     )
     encrl_config: str = _encrl(
         "conf/train_encrl.yaml", Text(), "Configuration of stage 5."
@@ -355,17 +358,19 @@ class EncrlOptions(SharedOptions):
     direct: bool = _encrl("false", Flag(), "Also decode the models before fine-tuning.")
 
     baselines: tuple[str, ...] = _baseline(
-        "scratch", Words(), "Names of files below, in quotes if several."
+        "scratch", Words(), "Names of files in baseline_dir, in quotes if several."
     )
-    baseline_dir: str = _baseline("conf/baselines", Folder(), "One configuration each.")
+    baseline_dir: str = _baseline(
+        "conf/baselines", Folder(), "Folder with a configuration of each baseline."
+    )
     baseline_training: str = _baseline(
-        "", Text(), "ESPnet configuration instead of theirs,"
+        "", Text(), "ESPnet configuration instead of theirs."
     )
-    baseline_epochs: int = _baseline("", _MAYBE_EPOCHS, "epochs,")
+    baseline_epochs: int = _baseline("", _MAYBE_EPOCHS, "Epochs instead of theirs.")
     baseline_lr: str = _baseline(
         "",
         Number(0, above=True, example="0.001", optional=True),
-        "and peak learning rate, which the tables then name.",
+        "Peak learning rate instead of theirs; the tables then name it.",
     )
 
     decoding: str = _decoding(
@@ -413,10 +418,10 @@ class DualmodeOptions(SharedOptions):
     row_dir: str = _training(
         "conf/dualmode/rows",
         Text(),
-        "What a row changes in it, a file each.",
+        "What each row changes in it, a file each.",
     )
     rows: tuple[str, ...] = _training(
-        "self_pruned_50", Words(), "Names of files there, in quotes if several."
+        "self_pruned_50", Words(), "Names of files in row_dir, in quotes if several."
     )
     epochs: int = _training(
         "",

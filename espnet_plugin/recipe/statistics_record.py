@@ -1,8 +1,8 @@
 """What the statistics of stage 3 were made of, noted beside them.
 
 The record is text, an input a line. Earlier versions were shell scripts that took the
-front end's lines out of the YAML file as they stood there; these lines, not their meaning,
-are in the records that exist, so the same is done here.
+front end's lines out of the YAML file as they stood there; these lines, not their
+meaning, are in the records that exist, so the same is done here.
 """
 
 import hashlib

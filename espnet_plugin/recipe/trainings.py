@@ -92,7 +92,7 @@ def sizes_together(options: EncrlOptions) -> tuple[int, ...]:
 
 
 def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
-    """Return the trainings of stage 5: first that of several sizes, if there are any."""
+    """Return the trainings of stage 5: first that of several sizes, if there is one."""
     together = sizes_together(options)
     trainings = []
     if together:

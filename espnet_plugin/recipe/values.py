@@ -375,7 +375,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Words:
-    """Any words, split at blanks; patterns of file names are expanded as a shell does."""
+    """Any words, split at blanks; patterns of file names are expanded as by a shell."""
 
     optional: bool = True
     meta: str = '"WORD..."'

@@ -60,7 +60,7 @@ def check_tokens(layout: Layout) -> None:
     """Refuse transcripts that were checked against other tokens.
 
     Stage 2 noted which token lists the transcripts were checked against: with another
-    one, what it lacks would be learnt as <unk> without a word. Other dumps have no note.
+    one, what it lacks would be learnt as <unk> in silence. Other dumps have no note.
 
     Raises:
         UserError: Naming transcripts and tokens.
