@@ -5,12 +5,12 @@
 in a recipe's folder, with the environment of its path.sh.
 """
 
+import os
 import shlex
 import sys
 from typing import Optional, Sequence
 
-from espnet_plugin.bin.run import LOG_FOLDER
-from espnet_plugin.errors import UserError
+from espnet_plugin.bin.run import LOG_FOLDER, run_command
 from espnet_plugin.recipe.command_line import HelpWanted
 from espnet_plugin.recipe.families import FAMILIES, Family
 from espnet_plugin.recipe.interrupts import Interrupts, Stopped
@@ -34,32 +34,31 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
     if not words or words[0] not in FAMILIES:
         print(f"{_USAGE}\n\n{__doc__}")
         return 0 if words and words[0] in ("--help", "-h") else 2
-    family, interrupts = FAMILIES[words[0]], Interrupts()
+    status = 0
+
+    def work() -> None:
+        nonlocal status
+        status = _run(FAMILIES[words[0]], words[1:])
+
+    return run_command(work) or status
+
+
+def _run(family: Family, given: list[str]) -> int:
+    interrupts = Interrupts()
     try:
         with interrupts.noted():
-            return _run(family, words[1:], interrupts)
+            line = family.read(given)
+            log(f"{family.script} {shlex.join(given)}")
+            # Where a command leaves the traceback of what nobody foresaw.
+            os.environ[LOG_FOLDER] = f"{line.values.expdir}/log"
+            family.run(line, interrupts)
     except HelpWanted:
         print(family.help())
-        return 0
-    except UserError as error:
-        log(f"ERROR {error}")
-        return 2
-    except OSError as error:
-        log(f"ERROR {error.filename or 'a file'}: {error.strerror or error}")
-        return 2
     except Failed as error:
         return error.status
     except Stopped as stop:
         log("Interrupted. The same command resumes from here.")
         return stop.status
-
-
-def _run(family: Family, given: list[str], interrupts: Interrupts) -> int:
-    line = family.read(given)
-    log(f"{family.script} {shlex.join(given)}")
-    # Where a command leaves the traceback of what nobody foresaw.
-    logs = {LOG_FOLDER: f"{line.values.expdir}/log"}
-    family.run(line, interrupts, logs)
     return 0
 
 

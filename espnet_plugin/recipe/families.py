@@ -40,7 +40,7 @@ class Family:
     options: Type[Any]
     stages: Sequence[Stage]
     examples: Sequence[tuple[str, str]]
-    run: Callable[[CommandLine, Interrupts, Mapping[str, str]], None]
+    run: Callable[[CommandLine, Interrupts], None]
     renamed: Mapping[str, str]
 
     def read(self, given: Sequence[str]) -> CommandLine:
@@ -67,7 +67,6 @@ def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> Non
 def _run_encrl(
     line: CommandLine[EncrlOptions],
     interrupts: Interrupts,
-    environment: Mapping[str, str],
 ) -> None:
     options = complete(line.values)
     check_encrl(options)
@@ -83,7 +82,6 @@ def _run_encrl(
         f"_{options.tag}_s{options.seed}",
         interrupts,
         options.python,
-        environment,
         options.ngpu,
         options.num_nodes,
         options.hosts,
@@ -98,7 +96,6 @@ def _run_encrl(
 def _run_dualmode(
     line: CommandLine[DualmodeOptions],
     interrupts: Interrupts,
-    environment: Mapping[str, str],
 ) -> None:
     options = complete_dualmode(line.values)
     check_dualmode(options)
@@ -111,7 +108,7 @@ def _run_dualmode(
 
     def runner(suffix: str) -> Runner:
         python = options.python
-        return Runner(commands, options.expdir, suffix, interrupts, python, environment)
+        return Runner(commands, options.expdir, suffix, interrupts, python)
 
     layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"

@@ -45,7 +45,6 @@ class Runner:
         log_suffix: End of the logs' names.
         interrupts: What notes signals meanwhile.
         python: The words that run Python.
-        environment: Environment variables besides those of ``cmd.sh``.
         ngpu: GPUs on each node.
         num_nodes: Nodes of a training.
         hosts: Or the names of the nodes.
@@ -58,7 +57,6 @@ class Runner:
         log_suffix: str,
         interrupts: Interrupts,
         python: Sequence[str],
-        environment: Mapping[str, str],
         ngpu: int = 0,
         num_nodes: int = 1,
         hosts: str = "",
@@ -66,7 +64,6 @@ class Runner:
         self.commands = commands
         self._expdir, self._suffix = expdir, log_suffix
         self._interrupts, self._python = interrupts, tuple(python)
-        self._environment = {**commands.environment, **environment}
         self._ngpu, self._num_nodes, self._hosts = ngpu, num_nodes, hosts
 
     @property
@@ -116,7 +113,9 @@ class Runner:
         """
         more = {} if output is None else {"stdout": output, "stderr": errors}
         try:
-            return self._interrupts.run(list(words), env=self._environment, **more)
+            return self._interrupts.run(
+                list(words), env=self.commands.environment, **more
+            )
         except OSError as error:
             message = f"{words[0]} cannot be run: {error.strerror or error}"
             log(f"ERROR {message}: correct --python, or cmd.sh", output)

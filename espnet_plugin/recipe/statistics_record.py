@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from espnet_plugin.files import write_text
+from espnet_plugin.files import write_bytes
 
 __all__ = ["StatisticsRecord"]
 
@@ -58,7 +58,7 @@ class StatisticsRecord:
         """
         kept = ""
         if done.is_file():
-            kept = done.read_text(encoding="utf-8").rstrip("\n")
+            kept = _text(done).rstrip("\n")
             if kept == "\n".join(self.lines()) or kept == self._earlier():
                 return ""
             # The first versions wrote nothing down.
@@ -80,7 +80,7 @@ class StatisticsRecord:
 
     def write(self, done: Path) -> None:
         """Note that the statistics are finished."""
-        write_text(done, "\n".join(self.lines()) + "\n")
+        write_bytes(done, _bytes("\n".join(self.lines()) + "\n"))
 
     def _earlier(self) -> str:
         """Return the record of the second version, one digest of all."""
@@ -89,17 +89,14 @@ class StatisticsRecord:
         content += f"{self.feats_type} {imported}\n".encode()
         if self.config:
             lines = _front_end(self.config, _EARLIER_FRONT_END)
-            content += "".join(f"{line}\n" for line in lines).encode(
-                errors="surrogateescape"
-            )
+            content += _bytes("".join(f"{line}\n" for line in lines))
         return _sha256(content)
 
 
 def _front_end(config: Path, keys: str) -> list[str]:
     """Return the lines of some keys, without comments and empty lines."""
     lines, kept = [], False
-    text = config.read_text(encoding="utf-8", errors="surrogateescape")
-    for line in text.split("\n"):
+    for line in _text(config).split("\n"):
         if line and line[0] not in " #":
             kept = re.match(f"({keys}):", line) is not None
         line = re.sub(r" *#.*", "", line, count=1)
@@ -111,11 +108,21 @@ def _front_end(config: Path, keys: str) -> list[str]:
 def _words(text: str) -> list[str]:
     """Split text as ``xargs`` does: quotes are taken away."""
     parser = shlex.shlex(text, posix=True)
-    parser.whitespace_split, parser.commenters, parser.escapedquotes = True, "", ""
+    parser.whitespace_split, parser.whitespace = True, " \t\n"
+    parser.commenters, parser.escapedquotes = "", ""
     try:
         return list(parser)
     except ValueError:  # a quote without its other half
         return text.split()
+
+
+def _text(file: Path) -> str:
+    """Return a file's text, carriage returns and foreign bytes included."""
+    return file.read_bytes().decode(errors="surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _sha256(content: bytes) -> str:

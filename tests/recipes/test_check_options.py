@@ -80,7 +80,7 @@ def reference(folder, num_blocks):
         ("--baseline_lr .: a number above 0, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
         (
-            "--export_targets tflite: must be one of onnx",
+            "--export_targets onnx tflite: tflite must be one of onnx",
             ["--stop_stage", "10", "--export_targets", "onnx tflite"],
         ),
         (

@@ -103,7 +103,7 @@ def check(pairs):
             given = family.read(["--stop_stage", "10", f"--{name}", value])
             check_encrl(complete(given.values))
             if given.values.print_option:
-                family.run(given, Interrupts(), {})
+                family.run(given, Interrupts())
         except UserError as error:
             messages.append(str(error))
         else:
