@@ -7,6 +7,7 @@ dry run all read these classes. A value that was read is an attribute of an inst
 from dataclasses import dataclass
 from functools import partial
 
+from espnet_plugin.distill.starts import INITS
 from espnet_plugin.recipe.choices import objective_names, target_names
 from espnet_plugin.recipe.option import option
 from espnet_plugin.recipe.values import (
@@ -66,7 +67,7 @@ _baseline = partial(option, BASELINES)
 _decoding = partial(option, DECODING)
 _export = partial(option, EXPORT)
 
-_LAYERS = Choice(("random", "first", "last", "spaced"))
+_LAYERS = Choice(INITS)
 _MAYBE_EPOCHS = Whole(1, optional=True)
 
 

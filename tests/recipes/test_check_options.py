@@ -154,10 +154,7 @@ def test_options_that_are_asked_for(recipe):
 
 def test_choices_are_those_of_the_python_side(recipe):
     from espnet_plugin.distill.objectives import OBJECTIVES
-    from espnet_plugin.distill.students import INITS
     from espnet_plugin.export.target_names import TARGETS
-    from espnet_plugin.recipe.option import find_option
-    from espnet_plugin.recipe.options import EncrlOptions
 
     asked = ["--dry_run", "true", "--objectives", "no"]
     said = encrl(recipe, *asked).stderr.strip().rpartition("must be one of ")[2]
@@ -165,8 +162,6 @@ def test_choices_are_those_of_the_python_side(recipe):
     asked = ["--dry_run", "true", "--stop_stage", "10", "--export_targets", ""]
     said = encrl(recipe, *asked).stderr.strip().rpartition("name some of ")[2]
     assert said.split() == list(TARGETS)
-    for name in ("student_init", "alone_init"):
-        assert find_option(EncrlOptions, name).kind.choices == INITS
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3, 4, 5, 6, 7, 8, 9])
