@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from espnet_plugin.recipe.families import FAMILIES
+from espnet_plugin.recipe.option import options_of
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
@@ -22,10 +25,6 @@ PAGES = sorted(
     for path in ROOT.glob(glob)
 )
 BIN = ROOT / "espnet_plugin/bin"
-SCRIPTS = {
-    "encrl": ROOT / "egs2/TEMPLATE/encrl1/encrl.sh",
-    "dualmode": ROOT / "egs2/TEMPLATE/dualmode1/dualmode.sh",
-}
 
 
 def without_code(text):
@@ -112,12 +111,11 @@ def test_reference_has_every_option(staged):
         page = (reference / f"{command.stem}.md").read_text()
         own = re.findall(r'\badd(?:_argument)?\(\s*"(--\w+)"', command.read_text())
         assert all(f"{name} " in page or f"{name}\n" in page for name in own), command
-    for name, script in SCRIPTS.items():
+    for name, family in FAMILIES.items():
         page = (reference / f"{name}.md").read_text()
-        options = script.read_text().split("run_args=")[0].split("# General")[1]
-        names = re.findall(r"^(\w+)=", options, re.MULTILINE)
+        names = [one.name for one in options_of(family.options)]
         assert len(names) > 30
-        assert re.findall(r"^(\w+)=", page, re.MULTILINE) == names
+        assert sorted(re.findall(r"^  --(\w+) ", page, re.MULTILINE)) == sorted(names)
 
 
 @pytest.mark.slow

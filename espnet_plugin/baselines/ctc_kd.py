@@ -5,7 +5,7 @@ from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.plain import plain_state
-from espnet_plugin.distill.students import INITS
+from espnet_plugin.distill.starts import INITS
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.requests import DistillationRequest
 from espnet_plugin.jobs.trainer import ENCRL_TASK

@@ -5,6 +5,7 @@ import logging
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Callable, Mapping, Optional, Sequence
 
 import torch
@@ -21,7 +22,7 @@ from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
-__all__ = ["BaselineJob", "baseline_names", "run_baseline"]
+__all__ = ["BaselineJob", "baseline_epochs", "baseline_names", "run_baseline"]
 
 State = Mapping[str, torch.Tensor]
 
@@ -259,34 +260,9 @@ def run_baseline(
     Raises:
         UserError: If the configuration or an option is not understood.
     """
-    content = read_yaml(recipe, "--baseline")
-    unknown = sorted(set(content) - set(_KEYS))
-    if unknown or "method" not in content:
-        raise UserError(
-            f"{recipe}: {', '.join(unknown) or 'no method'}: it must have a method and "
-            f"may have {', '.join(_KEYS[1:])}"
-        )
+    content, module, options = _read(recipe)
     method = content["method"]
-    if method not in baseline_names():
-        raise UserError(
-            f"{recipe}: method {method!r} is not one of {', '.join(baseline_names())}"
-        )
-    module = importlib.import_module(f"{baselines.__name__}.{method}")
-    options = _options(module.Options, content.get("options") or {}, recipe)
-    conf, given = {}, training is not None
-    if not given and content.get("training"):
-        training = recipe.parent / content["training"]
-    if training is not None:
-        conf = read_yaml(training, f"{recipe}: training")
-    epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
-    own = dict(content.get("training_conf") or {})
-    if given:
-        # The file's epochs are those of its own training.
-        epochs = {}
-        own.pop("max_epoch", None)
-    conf = deep_merge(conf, own)
-    if max_epoch is not None:
-        conf["max_epoch"], epochs = max_epoch, {}
+    conf, epochs = _training(content, recipe, training, max_epoch)
     variant = content.get("variant") or "" if variant is None else variant
     if max_lr is not None:
         conf = _with_learning_rate(conf, max_lr)
@@ -304,6 +280,82 @@ def run_baseline(
         teacher_cache=teacher_cache,
     )
     return module.train(job, options)
+
+
+def baseline_epochs(
+    recipe: Path,
+    sizes: Sequence[int],
+    training: Optional[Path] = None,
+    max_epoch: Optional[int] = None,
+) -> Optional[float]:
+    """Return how many epochs a baseline trains, the mean over sizes.
+
+    Args:
+        recipe: See :func:`run_baseline`, also for the others.
+        sizes: Numbers of encoder layers.
+        training: Training instead of the file's.
+        max_epoch: Epochs instead of the training's.
+
+    Returns:
+        The epochs; None if its models are cut out of the reference without training.
+
+    Raises:
+        UserError: If the configuration is not understood, or names no epochs.
+    """
+    content, _, options = _read(recipe)
+    if not getattr(options, "trains", True):
+        return None
+    conf, epochs = _training(content, recipe, training, max_epoch)
+    each = [epochs.get(size, conf.get("max_epoch")) for size in sizes]
+    if None in each:
+        raise UserError(f"{recipe}: its training has no max_epoch")
+    return sum(each) / len(each)
+
+
+def _read(recipe: Path) -> tuple[dict[str, Any], ModuleType, Any]:
+    """Return a baseline's file, its module and its options."""
+    content = read_yaml(recipe, "--baseline")
+    unknown = sorted(set(content) - set(_KEYS))
+    if unknown or "method" not in content:
+        raise UserError(
+            f"{recipe}: {', '.join(unknown) or 'no method'}: it must have a method and "
+            f"may have {', '.join(_KEYS[1:])}"
+        )
+    method = content["method"]
+    if method not in baseline_names():
+        raise UserError(
+            f"{recipe}: method {method!r} is not one of {', '.join(baseline_names())}"
+        )
+    module = importlib.import_module(f"{baselines.__name__}.{method}")
+    return (
+        content,
+        module,
+        _options(module.Options, content.get("options") or {}, recipe),
+    )
+
+
+def _training(
+    content: Mapping[str, Any],
+    recipe: Path,
+    training: Optional[Path],
+    max_epoch: Optional[int],
+) -> tuple[dict[str, Any], dict[int, int]]:
+    """Return ESPnet's training configuration, and epochs by size."""
+    conf, given = {}, training is not None
+    if not given and content.get("training"):
+        training = recipe.parent / content["training"]
+    if training is not None:
+        conf = read_yaml(training, f"{recipe}: training")
+    epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
+    own = dict(content.get("training_conf") or {})
+    if given:
+        # The file's epochs are those of its own training.
+        epochs = {}
+        own.pop("max_epoch", None)
+    conf = deep_merge(conf, own)
+    if max_epoch is not None:
+        conf["max_epoch"], epochs = max_epoch, {}
+    return conf, epochs
 
 
 def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, Any]:

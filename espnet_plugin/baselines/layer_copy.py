@@ -25,6 +25,11 @@ class Options:
     layers: str = "last"
     trained: bool = True
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is any training; the dry run asks."""
+        return self.trained
+
 
 @dataclass(frozen=True)
 class LayersRequest:

@@ -35,6 +35,11 @@ class Options:
     end: float = 0.6
     every: int = 20
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is any training; the dry run asks."""
+        return self.amounts is None
+
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Prune at once to each amount, or gradually to each size."""

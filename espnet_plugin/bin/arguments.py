@@ -5,12 +5,15 @@ Each returns what ``argparse`` takes as ``type``; argparse then names the option
 
 import argparse
 import math
-from typing import Callable, Optional
+from typing import Any, Callable, Optional, Type
 
-__all__ = ["MOST_SEED", "number", "text", "whole"]
+from espnet_plugin.recipe import values
+from espnet_plugin.recipe.option import Option, find_option
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.values import MOST_SEED
 
-# What the random number generators of NumPy and torch take.
-MOST_SEED = 2**32 - 1
+__all__ = ["MOST_SEED", "number", "of_recipe", "text", "whole"]
+
 # Far above any sensible one, and far below what overflows.
 _MOST = 10**9
 _MOST_NUMBER = 1e30  # operations a second are large
@@ -69,6 +72,62 @@ def text(longest: int = _LONGEST, empty: bool = True) -> Callable[[str], str]:
         return given
 
     return read
+
+
+def of_recipe(
+    name: str, family: Type[Any] = EncrlOptions, **changes: Any
+) -> dict[str, Any]:
+    """Return how ``argparse`` takes an option that the recipes have as well.
+
+    Type, range, choices, default and help are those of ``recipe/options.py``. Where the
+    recipes take words in quotes, this takes several values.
+
+    Args:
+        name: The recipes' name of it.
+        family: The class that declares it.
+        changes: What differs here, as ``add_argument`` takes it.
+    """
+    one = find_option(family, name)
+    unit = f"; {one.unit}" if one.unit else ""
+    given = {"help": f"{one.help.rstrip('.,')}{unit}", **_argument(one)}
+    return {**given, **changes}
+
+
+def _argument(one: Option) -> dict[str, Any]:
+    kind, default = one.kind, one.kind.read(one.default)
+    listed = list(default) if isinstance(default, tuple) else default
+    if isinstance(kind, values.Choice):
+        return {"choices": list(kind.choices), "default": default}
+    if isinstance(kind, values.Whole):
+        return _maybe(whole(kind.least, kind.most), kind.optional, default)
+    if isinstance(kind, values.Number):
+        read = number(kind.least, above=kind.above)
+        return _maybe(read, kind.optional, read(default) if default else None)
+    if isinstance(kind, values.Speeds):
+        return {"type": number(0.1, 10), "nargs": "*", "default": listed}
+    if isinstance(kind, values.Sizes):
+        several = "*" if kind.optional else "+"
+        return {"type": whole(1, 1000), "nargs": several, "default": listed}
+    if isinstance(kind, values.SizeEpochs):
+        return {"type": _size_epochs, "nargs": "*", "default": listed}
+    if isinstance(default, tuple):
+        return {"nargs": "*", "default": listed}
+    return _maybe(str, not one.default, default or None)
+
+
+def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str, Any]:
+    """Return type and default; what a recipe leaves empty is None."""
+    if not optional:
+        return {"type": kind, "default": default}
+    return {"type": lambda given: kind(given) if given else None, "default": default}
+
+
+def _size_epochs(given: str) -> tuple[int, int]:
+    try:
+        return values.SizeEpochs().read(given)[0]
+    except (ValueError, IndexError) as error:
+        message = f"{_short(given)}: {error}"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def _short(given: str, longest: Optional[int] = 40) -> str:

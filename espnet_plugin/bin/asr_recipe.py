@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 
 
@@ -19,14 +20,15 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--asr_recipe", type=Path, required=True, help="e.g. egs2/tedlium2/asr1")
     add("--output_dir", type=Path, default=Path("exp/asr_recipe"))
-    add("--recipe_exp", help="experiment, instead of the best by CER on dev")
-    add("--reference_model_file", help="its checkpoint, e.g. valid.acc.ave.pth")
-    add("--recipe_train_set", help="name in the dump, instead of config.yaml's")
-    add("--recipe_valid_set", help="name in the dump, instead of config.yaml's")
-    add("--recipe_test_sets", nargs="+", help="instead of all others in the dump")
-    add("--recipe_dump", type=Path, help="folder of the sets, e.g. dump/raw")
-    add("--recipe_stats", type=Path, help="folder of stage 10, for the lengths")
-    add("--recipe_token_list", type=Path, help="the list the model was trained with")
+    add("--recipe_exp", **of_recipe("recipe_exp"))
+    add("--reference_model_file", **of_recipe("reference_model_file"))
+    add("--recipe_train_set", **of_recipe("recipe_train_set"))
+    add("--recipe_valid_set", **of_recipe("recipe_valid_set"))
+    # None, not an empty list: all that there are.
+    several = {"nargs": "+", "default": None}
+    add("--recipe_test_sets", **of_recipe("recipe_test_sets", **several))
+    for name in ("recipe_dump", "recipe_stats", "recipe_token_list"):
+        add(f"--{name}", **of_recipe(name, type=Path))
     return parser
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.baselines.job import baseline_names, run_baseline
-from espnet_plugin.bin.arguments import MOST_SEED, number, whole
+from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -37,13 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="configurations, e.g. conf/baselines/layer_copy.yaml",
     )
     add_reference_options(parser)
-    add(
-        "--sizes",
-        type=whole(1, 1000),
-        nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
-    )
+    add("--sizes", **of_recipe("sizes"))
     add("--exp_dir", type=Path, default=Path("exp"))
     add("--training", type=Path, help="instead of the configurations' own")
     add("--max_epoch", type=whole(1), help="instead of the training's")
@@ -52,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=number(0, above=True),
         help="peak learning rate instead of the training's; it is named in the tables",
     )
-    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add("--seed", **of_recipe("seed"))
     add("--list", type=Path, help="file for the finished models' folders, one per line")
     add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
     return parser

@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import number, whole
+from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.doctor.check import checked
@@ -67,8 +67,8 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the commands in wav.scp: only those of someone you trust",
     )
-    add("--min_wav_duration", type=number(0), default=0.1, help="seconds")
-    add("--max_wav_duration", type=number(0), default=30.0, help="seconds")
+    add("--min_wav_duration", **of_recipe("min_wav_duration"))
+    add("--max_wav_duration", **of_recipe("max_wav_duration"))
     kinds = ", ".join(KINDS)
     add(
         "--error",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from espnet_plugin.bin.arguments import number, whole
+from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
@@ -19,6 +19,13 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.trainings import (
+    FineTuning,
+    encrl_trainings,
+    sizes_together,
+    stage_6,
+)
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -35,20 +42,19 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--stage", type=whole(1, 10), default=1)
-    add("--stop_stage", type=whole(1, 10), default=9)
+    add("--stage", **of_recipe("stage"))
+    add("--stop_stage", **of_recipe("stop_stage"))
     group = parser.add_argument_group("what is trained on")
     add = group.add_argument
     add(
         "--corpus_hours",
-        type=number(0, above=True),
-        help="hours of training audio, without copies",
+        **of_recipe("corpus_hours", help="hours of training audio, without copies"),
     )
     add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
     add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
     add("--segmented", choices=["true", "false"], default="false", help="it will cut")
-    add("--fs", type=whole(1), default=16000)
-    add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
+    add("--fs", **of_recipe("fs"))
+    add("--speed_perturb_factors", **of_recipe("speed_perturb_factors"))
     add(
         "--utterance_seconds",
         type=number(0, above=True),
@@ -63,36 +69,31 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group = parser.add_argument_group("what is trained")
     add = group.add_argument
-    add("--token_type", choices=["char", "bpe"], default="bpe")
-    add("--nbpe", type=whole(1), default=500)
-    add(
-        "--sizes",
-        type=whole(1, 1000),
-        nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
-    )
-    add("--reference", type=_text, help="imported: its folder")
-    add("--reference_config", type=Path, required=True)
-    for stage in ("encrl", "finetune"):
-        add(f"--{stage}_config", type=Path, required=True)
-        add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
-    add("--freeze", nargs="*", default=[], help="frozen modules of the small models")
-    add("--alone", type=whole(1), nargs="*", default=[], help="sizes trained by themselves")
-    add("--alone_epochs", type=_number, help="instead of the others'")
-    add("--alone_freeze", nargs="*", default=[], help="their frozen modules")
-    add("--finetune", choices=["each", "together"], default="each")
-    add("--finetune_alone", type=_size_epochs, nargs="*", default=[])
-    add("--baselines", nargs="*", default=[])
-    add("--baseline_dir", type=Path, default=Path("conf/baselines"))
-    add("--baseline_training", type=_text)
-    add("--baseline_epochs", type=_number)
-    add("--teacher_cache", type=_text)
+    add("--token_type", **of_recipe("token_type"))
+    add("--nbpe", **of_recipe("nbpe"))
+    add("--sizes", **of_recipe("sizes"))
+    add("--encrl_layers", **of_recipe("encrl_layers"))
+    add("--reference", **of_recipe("reference", help="imported: its folder"))
+    for name in ("reference_config", "encrl_config", "finetune_config"):
+        add(f"--{name}", **of_recipe(name, type=Path, required=True))
+    add("--encrl_epochs", **of_recipe("encrl_epochs"))
+    add("--finetune_epochs", **of_recipe("finetune_epochs"))
+    add("--freeze", **of_recipe("freeze"))
+    add("--alone", **of_recipe("alone"))
+    add("--alone_epochs", **of_recipe("alone_epochs"))
+    add("--alone_freeze", **of_recipe("alone_freeze"))
+    add("--finetune", **of_recipe("finetune"))
+    add("--finetune_alone", **of_recipe("finetune_alone"))
+    add("--baselines", **of_recipe("baselines", default=[]))
+    add("--baseline_dir", **of_recipe("baseline_dir", type=Path))
+    add("--baseline_training", **of_recipe("baseline_training"))
+    add("--baseline_epochs", **of_recipe("baseline_epochs"))
+    add("--teacher_cache", **of_recipe("teacher_cache"))
     add("--teacher_cache_top", type=whole(0), default=0)
     group = parser.add_argument_group("with what")
     add = group.add_argument
-    add("--ngpu", type=whole(0), default=0)
-    add("--nj", type=whole(1), default=2, help="processes of stage 2")
+    add("--ngpu", **of_recipe("ngpu"))
+    add("--nj", **of_recipe("nj"))
     add(
         "--flops_per_second",
         type=number(0, above=True),
@@ -108,20 +109,6 @@ def get_parser() -> argparse.ArgumentParser:
             help="hours of audio per hour of a core",
         )
     return parser
-
-
-def _text(value: str) -> Optional[str]:
-    """Return None for what a recipe leaves empty."""
-    return value or None
-
-
-def _number(value: str) -> Optional[float]:
-    return number(0)(value) if value else None
-
-
-def _size_epochs(value: str) -> tuple[int, float]:
-    size, _, epochs = value.partition(":")
-    return whole(1, 1000)(size), number(0)(epochs)
 
 
 def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
@@ -151,27 +138,36 @@ def _epochs(given: Optional[float], config: dict, what: str) -> float:
     return epochs
 
 
-def _baseline_epochs(args: argparse.Namespace) -> float:
-    """Return the epochs of all baselines together, the mean over sizes."""
-    total = 0.0
-    for name in args.baselines:
-        path = args.baseline_dir / f"{name}.yaml"
-        config = read_yaml(path, "--baselines")
-        training = config.get("training")
-        training = path.parent / training if training else None
-        if args.baseline_training:
-            training = Path(args.baseline_training)
-        own = {**(read_yaml(training) if training else {}), **config}
-        own.update(config.get("training_conf") or {})
-        by_size = config.get("epochs") or {}
-        if args.baseline_training:
-            own, by_size = read_yaml(training), {}
-        epochs = args.baseline_epochs or own.get("max_epoch") or 0
-        if not args.baseline_epochs:
-            each = [by_size.get(size, epochs) for size in args.sizes]
-            epochs = sum(each) / len(each)
-        total += epochs
-    return total
+def _recipe(args: argparse.Namespace) -> EncrlOptions:
+    """Return the recipe's options that say what stages 5 and 6 train."""
+    options = EncrlOptions(
+        sizes=tuple(args.sizes),
+        alone=tuple(size for size in args.sizes if size in args.alone),
+        freeze=tuple(args.freeze),
+        alone_freeze=tuple(args.alone_freeze),
+        alone_epochs=args.alone_epochs,
+        encrl_epochs=args.encrl_epochs,
+        finetune=args.finetune,
+        finetune_alone=tuple(args.finetune_alone),
+        finetune_epochs=args.finetune_epochs,
+    )
+    largest = max(sizes_together(options) or options.sizes)
+    return replace(options, encrl_layers=args.encrl_layers or largest)
+
+
+def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
+    """Return the epochs of each baseline, None where nothing is trained."""
+    training = args.baseline_training and Path(args.baseline_training)
+    files = [args.baseline_dir / f"{name}.yaml" for name in args.baselines]
+    for path in files:
+        read_yaml(path, "--baselines")  # before the imports take their time
+
+    from espnet_plugin.baselines.job import baseline_epochs
+
+    return [
+        baseline_epochs(path, args.sizes, training, args.baseline_epochs)
+        for path in files
+    ]
 
 
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
@@ -194,9 +190,9 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    nested = [n for n in args.sizes if n not in args.alone]
-    layers = max(nested or args.sizes)
-    baseline_epochs = _baseline_epochs(args)
+    recipe = _recipe(args)
+    trainings, tunings = encrl_trainings(recipe), stage_6(recipe)
+    trained = [one for one in _baselines(args) if one is not None]
 
     from espnet_plugin.estimate.count import (
         count_model,
@@ -205,12 +201,16 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     )
 
     seconds = corpus.utterance_seconds
-    student = student_config(reference, encrl, layers)
+    student = student_config(reference, encrl, recipe.encrl_layers)
     big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
-    frozen, of_alone = (
-        count_model(student, vocabulary, freeze=freeze) if freeze else small
-        for freeze in (args.freeze, args.alone_freeze)
-    )
+    costs = {(): small}
+
+    def frozen(names: tuple[str, ...]):
+        """Return the cost of the student with some modules that do not learn."""
+        if names not in costs:
+            costs[names] = count_model(student, vocabulary, freeze=names)
+        return costs[names]
+
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
     def of(cost, n: int) -> ModelFlops:
@@ -224,20 +224,23 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     bins = encrl.get("batch_bins")
     epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
     encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
-    together = args.finetune == "together" and nested
-    finetuned = [(n, epochs) for n in ([layers] if together else nested)]
-    finetuned += [(n, epochs) for n in args.alone]
-    if not epochs:  # the models are cut out of what stage 5 trained
-        finetuned = []
-    finetuned += args.finetune_alone
+    encrl_runs = [
+        (of(frozen(one.freeze), one.layers), one.epochs or encrl_epochs)
+        for one in trainings
+    ]
+    finetuned = [
+        (of(frozen(one.freeze), layers), epochs if given is None else given)
+        for one in tunings
+        if isinstance(one, FineTuning)
+        for layers, given in one.trained()
+    ]
+    joint = [run for run, one in zip(encrl_runs, trainings) if not one.by_itself]
+    alone = [run for run, one in zip(encrl_runs, trainings) if one.by_itself]
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
         reference=of(big, depth),
-        student=of(frozen, layers),
-        finetuned=[
-            (of(of_alone if n in args.alone else frozen, n), epochs)
-            for n, epochs in finetuned
-        ],
+        student=joint[0][0] if joint else of(small, recipe.encrl_layers),
+        finetuned=finetuned,
         models={f"{n} layers": of(small, n) for n in args.sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
@@ -245,12 +248,11 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         reference_epochs=(
             0 if args.reference else _epochs(None, reference, str(reference_config))
         ),
-        encrl_epochs=encrl_epochs if nested else 0,
-        alone=[
-            (of(of_alone, n), args.alone_epochs or encrl_epochs) for n in args.alone
-        ],
-        baseline_epochs=baseline_epochs / max(1, len(args.baselines)),
-        num_baselines=len(args.baselines),
+        encrl_epochs=joint[0][1] if joint else 0,
+        alone=alone,
+        baseline_epochs=sum(trained) / max(1, len(trained)),
+        num_baselines=len(trained),
+        num_untrained=len(args.baselines) - len(trained),
         nbest=encrl.get("keep_nbest_models", 5),
         updates_per_hour=1 / a_batch / encrl.get("accum_grad", 1),
         cache=args.teacher_cache is not None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espnet2.utils.types import str2bool
 
-from espnet_plugin.bin.arguments import whole
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.decode.run import METHODS
 from espnet_plugin.errors import UserError
@@ -35,9 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--sets", nargs="*", default=["dev", "test"])
     add("--decoding", choices=METHODS, default="best_path")
-    add("--num_threads", type=whole(1), default=1)
-    add("--ngpu", type=whole(0), default=0)
-    add("--nj", type=whole(1), default=1, help="processes of decoding")
+    add("--num_threads", **of_recipe("num_threads"))
+    add("--ngpu", **of_recipe("ngpu"))
+    add("--nj", **of_recipe("decode_nj"))
     add("--only_rtf", type=str2bool, default=False, help="only measure speed, again")
     return parser
 

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional
 from espnet2.text.abs_tokenizer import AbsTokenizer
 from espnet2.text.build_tokenizer import build_tokenizer
 
-from espnet_plugin.bin.arguments import number, whole
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
@@ -38,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data_dir", type=Path, default=Path("data"))
     add("--dump_dir", type=Path, required=True, help="dump folder for this feats_type")
-    add("--train_set", default="train")
+    add("--train_set", **of_recipe("train_set"))
     add("--dump_train_set", default="train", help="name of the set to train on")
     add(
         "--other_sets",
@@ -53,25 +53,21 @@ def get_parser() -> argparse.ArgumentParser:
         help="audio without transcripts, for EncRL; treated as training data",
     )
     add("--joined_set", help="the set to write of the training data and those")
-    add("--feats_type", choices=["raw", "fbank"], default="raw")
-    add("--fs", type=whole(1), default=16000, help="sampling rate in Hz")
-    add("--speed_perturb_factors", type=number(0, above=True), nargs="*", default=[])
-    add("--min_wav_duration", type=number(0), default=0.1, help="seconds")
-    add("--max_wav_duration", type=number(0, above=True), default=30.0, help="seconds")
-    add("--bad_utterances", choices=["error", "drop"], default="error")
+    add("--feats_type", **of_recipe("feats_type"))
+    add("--fs", **of_recipe("fs"))
+    add("--speed_perturb_factors", **of_recipe("speed_perturb_factors"))
+    add("--min_wav_duration", **of_recipe("min_wav_duration"))
+    add("--max_wav_duration", **of_recipe("max_wav_duration"))
+    add("--bad_utterances", **of_recipe("bad_utterances"))
     add("--asr_config", type=Path, required=True, help="the reference's configuration")
-    add("--token_type", default="char", help="char or bpe")
-    add("--nbpe", type=whole(1), default=100)
+    # An imported reference may have another type, which is refused with its file.
+    add("--token_type", **of_recipe("token_type", choices=None))
+    add("--nbpe", **of_recipe("nbpe"))
     add("--token_dir", type=Path, required=True)
     add("--token_list", type=Path, help="use this one instead of making one")
     add("--bpemodel", type=Path, help="the BPE model of --token_list")
-    add(
-        "--nlsyms",
-        type=Path,
-        help="file of symbols in the transcripts that are not speech, e.g. <noise>, "
-        "one per line: tokens of their own",
-    )
-    add("--nj", type=whole(1), default=1)
+    add("--nlsyms", **of_recipe("nlsyms", type=Path))
+    add("--nj", **of_recipe("nj", default=1))
     return parser
 
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, text, whole
+from espnet_plugin.bin.arguments import of_recipe, text, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -40,13 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--output", required=True, help="folder (reference) or prefix of the folders")
     add("--encrl_dir", type=Path)
     add_reference_options(parser)
-    add(
-        "--sizes",
-        type=whole(1, 1000),
-        nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
-    )
+    add("--sizes", **of_recipe("sizes"))
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
     add(
@@ -59,7 +53,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--max_epoch", type=whole(1), help="instead of the configuration's")
     add("--variant", type=text(), default="", help="name of this variant in the tables")
-    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add("--seed", **of_recipe("seed"))
     return parser
 
 

@@ -14,7 +14,8 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
-from espnet_plugin.distill.students import INITS, choose_layers, copy_weights
+from espnet_plugin.distill.starts import INITS
+from espnet_plugin.distill.students import choose_layers, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 

@@ -11,15 +11,12 @@ from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.errors import UserError
 
 __all__ = [
-    "INITS",
     "CopyReport",
     "StudentLayers",
     "choose_layers",
     "choose_student_layers",
     "copy_weights",
 ]
-
-INITS = ("random", "first", "last", "spaced")
 
 
 def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:

@@ -153,14 +153,22 @@ def estimate(
     costs.append(
         training(
             8,
-            f"{plan.num_baselines} baseline(s)",
+            _baselines(plan),
             sum(model.train for model in small) * plan.num_baselines,
             plan.baseline_epochs,
             small * plan.num_baselines,
+            sum(model.params for model in small) * plan.num_untrained * _WEIGHT,
         )
     )
     wanted = stages or range(2, 9)
     return [cost for cost in costs if cost.stage in wanted]
+
+
+def _baselines(plan: Plan) -> str:
+    if not plan.num_untrained:
+        return f"{plan.num_baselines} baseline(s)"
+    total = plan.num_baselines + plan.num_untrained
+    return f"{total} baselines, {plan.num_untrained} untrained"
 
 
 def _together(costs: Sequence[StageCost]) -> StageCost:

@@ -91,8 +91,9 @@ class Plan:
         encrl_epochs: Epochs of stage 5.
         alone: Models that stage 5 trains by themselves, and their epochs.
         baseline_epochs: Epochs of each model in stage 8.
-        num_baselines: Kinds of baselines in stage 8, each taken to train like a model
-            from scratch.
+        num_baselines: Kinds of baselines that stage 8 trains, each taken to train like
+            a model from scratch.
+        num_untrained: Kinds of baselines that stage 8 cuts out without training.
         nbest: Checkpoints that a training keeps.
         updates_per_hour: Updates of the weights for an hour of audio, all devices.
         cache: The reference's outputs are computed once.
@@ -110,6 +111,7 @@ class Plan:
     encrl_epochs: float
     baseline_epochs: float
     num_baselines: int = 1
+    num_untrained: int = 0
     nbest: int = 5
     updates_per_hour: float = 4.0
     cache: bool = False

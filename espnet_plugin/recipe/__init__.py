@@ -1,1 +1,1 @@
-"""A finished recipe of ESPnet (``asr.sh``), and what can be taken from it."""
+"""Recipes: their options and stages, and what a finished one of ESPnet offers."""

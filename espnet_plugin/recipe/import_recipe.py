@@ -47,7 +47,7 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     Args:
         recipe: What :func:`find_recipe` has found.
         output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
-            ``encrl.sh`` reads.
+            ``recipe/layout.py`` reads.
 
     Raises:
         UserError: If files are gone, or tokens or statistics are not the model's.

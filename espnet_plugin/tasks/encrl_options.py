@@ -10,7 +10,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin.distill.options import DTYPES, ReferenceOptions, StudentOptions
-from espnet_plugin.distill.students import INITS
+from espnet_plugin.distill.starts import INITS
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.selection import read_selection
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from espnet_plugin.bin import estimate as command
 from espnet_plugin.distill.store import StoreWriter
@@ -179,6 +180,28 @@ def test_the_commands_fine_tuning():
     assert frozen[5] < each[5] and frozen[6] < each[6] and frozen[8] == each[8]
     with pytest.raises(UserError, match="--freeze nothing"):
         hours(freeze="nothing")
+
+
+def test_baselines_that_train_nothing_cost_no_epochs():
+    def stage_8(*names, **more):
+        cmd = options(corpus_hours=1, sizes="2 1", baselines=" ".join(names), **more)
+        made, corpus, hardware, _ = command.plan(command.get_parser().parse_args(cmd))
+        return next(c for c in estimate(corpus, hardware, made) if c.stage == 8), made
+
+    # The epochs are those of the command line, which say nothing of these either.
+    cut, made = stage_8("layer_cut", "magnitude_once", baseline_epochs=4)
+    assert cut.hours == 0 and made.num_baselines == 0 and made.num_untrained == 2
+    params = sum(model.params for model in made.models.values())
+    assert cut.num_bytes == 2 * 4 * params and "2 untrained" in cut.name
+    trained, made = stage_8("scratch", baseline_epochs=4)
+    assert made.baseline_epochs == 4 and trained.hours > 0
+    both, made = stage_8("scratch", "layer_cut", baseline_epochs=4)
+    assert both.hours == trained.hours and made.num_untrained == 1
+    # Epochs by size, as scratch.yaml says them: 7 for 6 layers, 9 for 2, else the
+    # training's.
+    config = yaml.safe_load((CONF / "train_ctc.yaml").read_text())
+    _, made = stage_8("scratch")
+    assert made.baseline_epochs == (9 + config["max_epoch"]) / 2
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
 ENCRL = ["--stage", "5", "--stop_stage", "5"]
@@ -16,7 +17,7 @@ def recipe(tmp_path):
     folder = tmp_path / "corpus/encrl1"
     setup = ROOT / "egs2/TEMPLATE/encrl1/setup.sh"
     subprocess.run([setup, folder], check=True, capture_output=True)
-    (folder / "path.sh").write_text("")
+    write_path_sh(folder)
     for script in (folder / "local/data.sh", folder / "note"):
         script.write_text(
             "#!/bin/sh\n"
@@ -57,7 +58,7 @@ def reference(folder, num_blocks):
     "message, options",
     [
         ("--sizes 6 0: numbers of layers from 1", ["--sizes", "6 0"]),
-        ("--encrl_layers six: must be a number", ["--encrl_layers", "six"]),
+        ("--encrl_layers six: a whole number from 1", ["--encrl_layers", "six"]),
         ("--encrl_layers 5: must be a number of layers, 6", ["--encrl_layers", "5"]),
         (
             "--student_init lastt: must be random, first, last or spaced",
@@ -79,7 +80,7 @@ def reference(folder, num_blocks):
         ("--baseline_lr .: a number above 0, e.g.", ["--baseline_lr", "."]),
         ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
         (
-            "--export_targets tflite: must be one of onnx",
+            "--export_targets onnx tflite: tflite must be one of onnx",
             ["--stop_stage", "10", "--export_targets", "onnx tflite"],
         ),
         (
@@ -153,7 +154,6 @@ def test_options_that_are_asked_for(recipe):
 
 def test_choices_are_those_of_the_python_side(recipe):
     from espnet_plugin.distill.objectives import OBJECTIVES
-    from espnet_plugin.distill.students import INITS
     from espnet_plugin.export.target_names import TARGETS
 
     asked = ["--dry_run", "true", "--objectives", "no"]
@@ -162,8 +162,6 @@ def test_choices_are_those_of_the_python_side(recipe):
     asked = ["--dry_run", "true", "--stop_stage", "10", "--export_targets", ""]
     said = encrl(recipe, *asked).stderr.strip().rpartition("name some of ")[2]
     assert said.split() == list(TARGETS)
-    text = (ROOT / "egs2/TEMPLATE/encrl1/check_options.sh").read_text()
-    assert f"one_of student_init {' '.join(INITS)}\n" in text
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3, 4, 5, 6, 7, 8, 9])

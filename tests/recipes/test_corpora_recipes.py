@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from this_python import write_path_sh
 
 from espnet_plugin.bin import estimate, prepare_librispeech, prepare_tedlium
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ["librispeech_100", "librispeech", "tedlium2", "tedlium3"]
+DRY_RUN = ("--dry_run", "true", "--python", "bin/python3")
 FILES = ("encrl.sh", "cmd.sh", "db.sh", "conf", "local")
 
 
@@ -19,7 +21,7 @@ def make_recipe(folder, name):
     source = ROOT / "egs2" / name / "encrl1"
     for path in (*source.glob("run*.sh"), *(source / file for file in FILES)):
         (folder / path.name).symlink_to(path.resolve())
-    (folder / "path.sh").write_text("export PATH=$PWD/bin:$PATH\n")
+    write_path_sh(folder)
     (folder / "bin").mkdir()
     python = folder / "bin/python3"
     python.write_text("#!/usr/bin/env bash\nprintf '%s\\0' \"$@\" > call\n")
@@ -38,7 +40,7 @@ def call(folder, *cmd):
 def test_dry_run(tmp_path, name):
     recipe = make_recipe(tmp_path, name)
     before = sorted(path.name for path in recipe.iterdir())
-    module, words = call(recipe, "./run.sh", "--dry_run", "true", "--stage", "5")
+    module, words = call(recipe, "./run.sh", *DRY_RUN, "--stage", "5")
     assert module == "espnet_plugin.bin.estimate"
     assert sorted(path.name for path in recipe.iterdir()) == sorted([*before, "call"])
     args = estimate.get_parser().parse_args(words)
@@ -56,7 +58,7 @@ def test_dry_run(tmp_path, name):
 @pytest.mark.parametrize("name", ["librispeech", "tedlium3"])
 def test_dry_run_of_the_papers_setting(tmp_path, name):
     recipe = make_recipe(tmp_path, name)
-    _, words = call(recipe, "./run_paper.sh", "--dry_run", "true")
+    _, words = call(recipe, "./run_paper.sh", *DRY_RUN)
     args = estimate.get_parser().parse_args(words)
     assert args.speed_perturb_factors == [] and args.nbpe == 256
     # 100 epochs of EncRL, 50 of fine-tuning, 150 from scratch: those of the files.
@@ -71,6 +73,7 @@ def test_dry_run_of_the_papers_setting(tmp_path, name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_data_sh_hands_its_options_on(tmp_path, name):
     recipe = make_recipe(tmp_path, name)
+    (recipe / "path.sh").write_text("export PATH=$PWD/bin:$PATH\n")
     option = "--tedlium" if name.startswith("tedlium") else "--librispeech"
     module, words = call(
         recipe, "local/data.sh", option, "/corpora", "--output_dir", "x"

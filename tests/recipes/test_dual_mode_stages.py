@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
 SETUP = ROOT / "egs2/TEMPLATE/dualmode1/setup.sh"
@@ -22,7 +23,7 @@ def recipe(tmp_path):
     """What stages 1 to 6 leave behind, as far as the script looks at it."""
     folder = tmp_path / "corpus/dualmode1"
     subprocess.run([SETUP, folder], check=True, capture_output=True)
-    (folder / "path.sh").write_text("")
+    write_path_sh(folder)
     for name in ("exp/asr_stats_raw_char/.done", "dump/raw/audio/utt2num_samples"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("")

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "egs2/TEMPLATE/encrl1"
@@ -40,7 +41,7 @@ echo "${cmd_backend:-} $*" >> called.txt
 def recipe(tmp_path):
     folder = tmp_path / "corpus/encrl1"
     subprocess.run([TEMPLATE / "setup.sh", folder], check=True, capture_output=True)
-    (folder / "path.sh").write_text("")
+    write_path_sh(folder)
     (folder / "run.sh").write_text(RUN_SH)
     return folder
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from this_python import write_path_sh
 
 TEMPLATE = Path(__file__).parents[2] / "egs2/TEMPLATE"
 
@@ -24,7 +25,7 @@ def setup(name, *arguments):
 def test_the_folder_has_its_own_stages(tmp_path, name, wrong, message):
     folder = tmp_path / "corpus of mine" / name
     assert setup(name, folder).returncode == 0
-    (folder / "path.sh").write_text("")  # which Python there is does not matter here
+    write_path_sh(folder)
     run = subprocess.run(
         ["./run.sh", *wrong], cwd=folder, capture_output=True, text=True
     )
@@ -48,7 +49,7 @@ def test_models_on_another_disk_are_found(tmp_path, name, stages):
     """``exp`` may be a link."""
     folder, disk = tmp_path / "corpus" / name, tmp_path / "disk"
     setup(name, folder)
-    (folder / "path.sh").write_text("")
+    write_path_sh(folder)
     (folder / "note").write_text('#!/bin/sh\necho "$*" >> called.txt\n')
     (folder / "note").chmod(0o755)
     (disk / "asr_some_s1_2l").mkdir(parents=True)

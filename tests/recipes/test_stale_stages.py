@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
 STATS = ["--stage", "3", "--stop_stage", "3"]
@@ -29,7 +30,7 @@ def recipe(tmp_path):
     folder = tmp_path / "corpus/encrl1"
     setup = ROOT / "egs2/TEMPLATE/encrl1/setup.sh"
     subprocess.run([setup, folder], check=True, capture_output=True)
-    write(folder / "path.sh")
+    write_path_sh(folder)
     skip = 'case "$*" in *.check_environment*) exit 0 ;; esac\n'
     write(folder / "note", f'#!/bin/sh\n{skip}echo "$*" >> called.txt\n')
     (folder / "note").chmod(0o755)

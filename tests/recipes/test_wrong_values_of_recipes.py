@@ -1,13 +1,18 @@
 """The whole table of wrong values, thrown at every option of encrl.sh at once."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.families import FAMILIES
+from espnet_plugin.recipe.interrupts import Interrupts
+from espnet_plugin.recipe.option import options_of
+from espnet_plugin.recipe.options import EncrlOptions
+
 ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "egs2/TEMPLATE/encrl1"
 
 NO_NUMBER = ["", " ", "x", "1x", "0x10", "nan", "inf", "1 2", "1e999", "9" * 40, "-1"]
 NO_WHOLE = [*NO_NUMBER, "1.5", "1e3", "+1", "01"]
@@ -87,76 +92,46 @@ FREE = """
     export_models
 """.split()
 
-# Defaults, then one option after the other in a shell of its own.
-SCRIPT = r"""
-set -euo pipefail
-template=$1
-eval "$(sed -n '/^# General/,/^run_args/p' \
-    "${template}/encrl.sh" | grep -v '^run_args')"
-stop_stage=10
-. "${template}/check_options.sh"
-. "${template}/check_values.sh"
-log() { :; }
-die() { echo "$*"; exit 2; }
-wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
-several_nodes() { [ "${num_nodes}" != 1 ]; }
-corpus=c reference_exp=exp/asr_reference
-while IFS= read -r -d '' option && IFS= read -r -d '' value; do
-    status=0
-    said=$(
-        set -- "--${option}" "${value}"
-        help_message=
-        . "${template}/parse_options.sh" 2>&1
-        check_options
-        if [ -n "${print_option}" ]; then
-            [[ ${print_option} =~ ^[a-z_]+$ && -n ${!print_option+set} ]] \
-                || die "--print_option"
-        fi
-    ) || status=$?
-    printf '%s\0%s\0%s\0%s\0' "${option}" "${value}" "${status}" "${said}"
-done
-"""
-
-
-def options():
-    """Return the names of all options of encrl.sh."""
-    text = (TEMPLATE / "encrl.sh").read_text()
-    text = text[text.index("# General") : text.index("run_args=")]
-    return re.findall(r"^([a-z_]+)=", text, re.M)
+RECIPE = ROOT / "egs2/mini_an4/encrl1"
 
 
 def check(pairs):
-    """Return status and message for each option and value."""
-    given = "".join(f"{name}\0{value}\0" for name, value in pairs)
-    result = subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", TEMPLATE],
-        cwd=TEMPLATE.parents[1] / "mini_an4/encrl1",
-        input=given.encode(),
-        capture_output=True,
-        check=True,
-    )
-    fields = result.stdout.decode().split("\0")[:-1]
-    return [tuple(fields[i : i + 4]) for i in range(0, len(fields), 4)]
+    """Return the message for each option and value, empty if it is taken."""
+    family, messages = FAMILIES["encrl"], []
+    for name, value in pairs:
+        try:
+            given = family.read(["--stop_stage", "10", f"--{name}", value])
+            check_encrl(complete(given.values))
+            if given.values.print_option:
+                family.run(given, Interrupts())
+        except UserError as error:
+            messages.append(str(error))
+        else:
+            messages.append("")
+    return messages
+
+
+@pytest.fixture(autouse=True)
+def in_a_recipe(monkeypatch):
+    monkeypatch.chdir(RECIPE)
 
 
 def test_the_table_has_every_option():
-    assert sorted([*WRONG, *FREE]) == sorted(options())
+    assert sorted([*WRONG, *FREE]) == sorted(o.name for o in options_of(EncrlOptions))
 
 
 def test_every_wrong_value_is_refused_by_name():
     pairs = [(name, value) for name, values in WRONG.items() for value in values]
-    answers = check(pairs)
-    assert len(answers) == len(pairs) > 300
+    messages = check(pairs)
+    assert len(messages) == len(pairs) > 300
     bad = [
         (name, value, said)
-        for name, value, status, said in answers
+        for (name, value), said in zip(pairs, messages)
         # A size is refused for what is taken of it, too.
-        if status != "2" or not re.search(rf"--({name}|stage|sizes)\b", said)
+        if not re.search(rf"--({name}|stage|sizes)\b", said)
     ]
     assert bad == []
-    assert not [
-        said for *_, said in answers if "\n" in said.strip() and len(said) > 300
-    ]
+    assert not [said for said in messages if "\n" in said]
 
 
 @pytest.mark.parametrize(
@@ -177,4 +152,4 @@ def test_every_wrong_value_is_refused_by_name():
     ],
 )
 def test_right_values_are_taken(name, value):
-    assert check([(name, value)])[0][2:] == ("0", "")
+    assert check([(name, value)]) == [""]

@@ -20,8 +20,8 @@ def objective(
     """Register an objective: a module called with the outputs of student and teacher.
 
     Every module of this folder is imported, so that a class in a new one is found. One
-    line each, with the name first: ``egs2/TEMPLATE/encrl1/check_options.sh`` reads the
-    names from there, since importing torch for them would take seconds.
+    line each, with the name first: ``recipe/choices.py`` reads the names from there,
+    since importing torch for them would take seconds.
 
     Args:
         name: Used in configurations, on the command line and in statistics.

@@ -1,0 +1,66 @@
+"""The stages of a recipe: what encrl.sh and dualmode.sh run.
+
+    python -m espnet_plugin.bin.recipe encrl --stage 5 --stop_stage 7
+
+in a recipe's folder, with the environment of its path.sh.
+"""
+
+import os
+import shlex
+import sys
+from typing import Optional, Sequence
+
+from espnet_plugin.bin.run import LOG_FOLDER, run_command
+from espnet_plugin.recipe.command_line import HelpWanted
+from espnet_plugin.recipe.families import FAMILIES, Family
+from espnet_plugin.recipe.interrupts import Interrupts, Stopped
+from espnet_plugin.recipe.runner import Failed, log
+
+__all__ = ["main"]
+
+_USAGE = (
+    f"usage: python -m espnet_plugin.bin.recipe {'|'.join(FAMILIES)} [--option ...]"
+)
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit status: that of the command that failed, 2 for what the user can
+        correct, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if cmd is None else cmd)
+    if not words or words[0] not in FAMILIES:
+        print(f"{_USAGE}\n\n{__doc__}")
+        return 0 if words and words[0] in ("--help", "-h") else 2
+    status = 0
+
+    def work() -> None:
+        nonlocal status
+        status = _run(FAMILIES[words[0]], words[1:])
+
+    return run_command(work) or status
+
+
+def _run(family: Family, given: list[str]) -> int:
+    interrupts = Interrupts()
+    try:
+        with interrupts.noted():
+            line = family.read(given)
+            log(f"{family.script} {shlex.join(given)}")
+            # Where a command leaves the traceback of what nobody foresaw.
+            os.environ[LOG_FOLDER] = f"{line.values.expdir}/log"
+            family.run(line, interrupts)
+    except HelpWanted:
+        print(family.help())
+    except Failed as error:
+        return error.status
+    except Stopped as stop:
+        log("Interrupted. The same command resumes from here.")
+        return stop.status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

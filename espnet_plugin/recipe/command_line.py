@@ -1,0 +1,122 @@
+"""A recipe's command line: options with values, as in Kaldi and ESPnet."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Generic, Mapping, Sequence, Type, TypeVar
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.option import Option, options_of
+
+__all__ = ["CommandLine", "HelpWanted", "shown"]
+
+T = TypeVar("T")
+
+
+class HelpWanted(Exception):
+    """``--help`` was given."""
+
+
+@dataclass(frozen=True)
+class CommandLine(Generic[T]):
+    """What was given, as text and as values.
+
+    Attributes:
+        texts: Every option as it was given, or its default.
+        values: An instance of the class that declares the options.
+    """
+
+    texts: Mapping[str, str]
+    values: T
+
+    @classmethod
+    def read(
+        cls,
+        family: Type[T],
+        given: Sequence[str],
+        script: str,
+        renamed: Mapping[str, str],
+    ) -> "CommandLine[T]":
+        """Read options and check each by itself.
+
+        Args:
+            family: The class that declares them.
+            given: ``--name value`` pairs; a later one replaces an earlier one.
+            script: What was called, for messages.
+            renamed: Options by names that they had.
+
+        Raises:
+            HelpWanted: If ``--help`` was given.
+            UserError: If an option is unknown, or its value wrong.
+        """
+        declared = {one.name: one for one in options_of(family)}
+        texts = {name: one.default for name, one in declared.items()}
+        words = list(given)
+        while words:
+            word = words.pop(0)
+            if word in ("--help", "-h"):
+                raise HelpWanted
+            see = f"(see {script} --help)"
+            if not word.startswith("--"):
+                raise UserError(f"{word} is not an option {see}")
+            name = word[2:].replace("-", "_")
+            name = renamed.get(name, name)
+            if name not in declared:
+                raise UserError(f"unknown option {word} {see}")
+            if not words:
+                raise UserError(f"{word} needs a value")
+            texts[name] = words.pop(0)
+        stages: range = range(0)
+        values: dict[str, Any] = {}
+        for name, one in declared.items():
+            if one.stages and not set(one.stages) & set(stages):
+                values[name] = _unused(one, texts[name])
+                continue
+            values[name] = _value(one, texts[name])
+            if name == "stop_stage":
+                stages = _stages(values["stage"], values["stop_stage"])
+        return cls(texts, family(**values))
+
+
+def _stages(first: int, last: int) -> range:
+    if first > last:
+        raise UserError(
+            f"--stage {first} comes after --stop_stage {last}, so nothing would run: "
+            f"give --stop_stage {first} or more"
+        )
+    return range(first, last + 1)
+
+
+def _value(one: Option, given: str) -> Any:
+    try:
+        return one.kind.read(given)
+    except ValueError as error:
+        raise UserError(f"--{one.name} {_short(given)}: {error}") from error
+
+
+def _unused(one: Option, given: str) -> Any:
+    """Return a value that no stage looks at: it may be wrong."""
+    return (
+        given
+        if isinstance(one.kind.read(one.default), str)
+        else one.kind.read(one.default)
+    )
+
+
+def _short(given: str) -> str:
+    """Return a value for a message: one line, not too long, and not nothing."""
+    given = re.sub(r"[\x00-\x1f\x7f]", "?", given)
+    return f"{given[:60]}..." if len(given) > 60 else given or "''"
+
+
+def shown(value: Any) -> str:
+    """Return a value as an option gives it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        pairs = (
+            ":".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in value
+        )
+        return " ".join(pairs)
+    return str(value)

@@ -1,0 +1,198 @@
+"""Options of ``encrl.sh`` that have to fit each other, the reference, and the files.
+
+What can be seen to be wrong is refused before any work, not after hours of it.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.option_checks import (
+    check_durations,
+    check_file,
+    check_named_files,
+)
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.runner import log
+from espnet_plugin.recipe.trainings import sizes_together
+from espnet_plugin.recipe.values import file_names
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["check_encrl", "check_layers", "complete", "wanted"]
+
+
+def wanted(options: EncrlOptions, *stages: int) -> bool:
+    """Return whether one of some stages is to run."""
+    return any(options.stage <= stage <= options.stop_stage for stage in stages)
+
+
+def complete(options: EncrlOptions) -> EncrlOptions:
+    """Return the options with the values of those that are empty.
+
+    Raises:
+        UserError: If ``encrl_layers`` is too small.
+    """
+    here = os.path.realpath(options.asr_recipe or ".")
+    corpus = options.corpus or os.path.basename(os.path.dirname(here))
+    reference_exp = options.reference_exp
+    if not reference_exp:
+        reference_exp = f"{options.expdir}/asr_reference"
+        if options.reference_seed != 1:
+            reference_exp += f"_s{options.reference_seed}"
+    variant = options.variant
+    if not variant and options.tag != "encrl":
+        variant = options.tag
+    sizes = " ".join(map(str, options.sizes))
+    for one in options.alone:
+        if one not in options.sizes:
+            log(f"--alone {one}: not one of --sizes {sizes}, so nothing is made of it")
+    # Of a recipe's choice, what this call makes.
+    alone = tuple(size for size in options.sizes if size in options.alone)
+    options = replace(options, alone=alone)
+    # Without one that is trained with others the largest counts all the same: nothing
+    # is made of that many layers then.
+    largest = max(sizes_together(options) or options.sizes)
+    layers = options.encrl_layers or largest
+    if layers < largest:
+        raise UserError(
+            f"--encrl_layers {layers}: must be a number of layers, {largest} or more, "
+            f"because those of --sizes {sizes} are taken of them"
+        )
+    return replace(
+        options,
+        corpus=corpus,
+        reference_exp=reference_exp,
+        variant=variant,
+        encrl_layers=layers,
+    )
+
+
+def check_encrl(options: EncrlOptions) -> None:
+    """Check what the stages that are wanted look at.
+
+    Args:
+        options: As :func:`complete` returns them.
+
+    Raises:
+        UserError: Naming the option, its value and what it may be.
+    """
+    check_durations(options)
+    if options.nlsyms and wanted(options, 2):
+        check_file("nlsyms", options.nlsyms)
+    given = options.reference or options.asr_recipe
+    if wanted(options, 2, 3, 4) and not given:
+        check_file("reference_config", options.reference_config)
+    if options.asr_recipe and options.reference:
+        raise UserError(
+            f"--reference {options.reference}: --asr_recipe brings its reference; "
+            "choose with --recipe_exp"
+        )
+    if wanted(options, 5):
+        _check_stage_5(options)
+    _check_finetune(options)
+    if wanted(options, 8):
+        _check_baselines(options)
+    if wanted(options, 10):
+        for one in options.export_models:
+            if not Path(one, "config.yaml").is_file():
+                raise UserError(
+                    f"--export_models {one}: it has no config.yaml; name model folders"
+                )
+
+
+def _says(options: EncrlOptions, name: str) -> bool:
+    """Return whether stage 5 gets an option, by its arguments or configuration."""
+    for word in options.encrl_args:
+        if word.partition("=")[0] == f"--{name}":
+            return True
+    file = Path(options.encrl_config)
+    return file.is_file() and name in read_yaml(file, "--encrl_config")
+
+
+def _check_stage_5(options: EncrlOptions) -> None:
+    check_file("encrl_config", options.encrl_config)
+    frozen = " ".join(options.alone_freeze)
+    if frozen and options.alone_init == "random":
+        raise UserError(
+            f"--alone_freeze {frozen} would keep random weights, since --alone_init "
+            "random copies none: choose first, last or spaced"
+        )
+    frozen = " ".join(options.freeze)
+    random = options.student_init == "random"
+    if frozen and random and not _says(options, "student_layers"):
+        raise UserError(
+            f"--freeze {frozen} would keep random weights, since --student_init random "
+            "copies none: choose --student_init spaced, first or last, or --freeze ''"
+        )
+    # The reference that there is, or will be.
+    if Path(options.reference_exp, "meta.json").exists():
+        check_layers(options, f"{options.reference_exp}/config.yaml")
+    elif options.reference:
+        check_layers(options, f"{options.reference}/config.yaml")
+    elif not options.asr_recipe:
+        check_layers(options, options.reference_config)
+
+
+def check_layers(options: EncrlOptions, config: str) -> None:
+    """Refuse more layers than the reference has, which the student takes.
+
+    Args:
+        options: The recipe's.
+        config: The reference's configuration. If it is missing, or does not say how
+            many layers there are, stage 5 counts them.
+
+    Raises:
+        UserError: Naming sizes and file.
+    """
+    if not wanted(options, 5) or not Path(config).is_file():
+        return
+    # Those have rules of their own, which stage 5 knows.
+    if _says(options, "student_encoder") or _says(options, "student_layers"):
+        return
+    there: Any = (read_yaml(config).get("encoder_conf") or {}).get("num_blocks")
+    if isinstance(there, int) and options.encrl_layers > there:
+        sizes = " ".join(map(str, options.sizes))
+        raise UserError(
+            f"--sizes {sizes} (--encrl_layers {options.encrl_layers}): the reference "
+            f"has {there} layers ({config}), choose no more"
+        )
+
+
+def _check_finetune(options: EncrlOptions) -> None:
+    together, no_epochs = options.finetune == "together", options.finetune_epochs == 0
+    if together and options.family not in ("nested", "first"):
+        raise UserError(
+            "--finetune together: smaller models are the first layers, so --family "
+            f"nested or first, not {options.family}"
+        )
+    further = " ".join(f"{size}:{n}" for size, n in options.finetune_alone)
+    if further and not together and not no_epochs:
+        raise UserError(
+            f"--finetune_alone {further}: goes with --finetune together, or with "
+            "--finetune_epochs 0"
+        )
+    if not wanted(options, 6):
+        return
+    if further or not no_epochs:
+        check_file("finetune_config", options.finetune_config)
+    sizes = " ".join(map(str, options.sizes))
+    for size, epochs in options.finetune_alone:
+        if size not in options.sizes or not epochs:
+            raise UserError(
+                f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes}, "
+                "and 1 epoch or more"
+            )
+
+
+def _check_baselines(options: EncrlOptions) -> None:
+    if not options.baselines:
+        there = " ".join(file_names(Path(options.baseline_dir), ".yaml"))
+        raise UserError(
+            f"--baselines '': name some of {there}, or leave stage 8 out (--stop_stage "
+            "7)"
+        )
+    check_named_files("baselines", options.baselines, options.baseline_dir)
+    if options.baseline_training:
+        check_file("baseline_training", options.baseline_training)

@@ -1,0 +1,143 @@
+"""Both families of recipes: from a command line to their stages."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Sequence, Type
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.command_line import CommandLine, shown
+from espnet_plugin.recipe.dry_run import dry_run_words
+from espnet_plugin.recipe.dualmode_checks import check_dualmode, complete_dualmode
+from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.help import help_text
+from espnet_plugin.recipe.interrupts import Interrupts
+from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.option_checks import check_data_script
+from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.runner import Runner, log
+from espnet_plugin.recipe.shell import read_commands
+from espnet_plugin.recipe.stages import dualmode, encrl
+from espnet_plugin.recipe.stages.stage import Stage
+
+__all__ = ["FAMILIES", "Family"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of recipes.
+
+    Attributes:
+        script: As users call it.
+        about: What it is for.
+        options: The class that declares its options.
+        stages: Its stages.
+        examples: Options, and what they do.
+        run: Checks what was given, and runs the stages.
+        renamed: Options by names that they had.
+    """
+
+    script: str
+    about: str
+    options: Type[Any]
+    stages: Sequence[Stage]
+    examples: Sequence[tuple[str, str]]
+    run: Callable[[CommandLine, Interrupts], None]
+    renamed: Mapping[str, str]
+
+    def read(self, given: Sequence[str]) -> CommandLine:
+        """Read a command line; see :meth:`CommandLine.read`."""
+        return CommandLine.read(self.options, given, self.script, self.renamed)
+
+    def help(self) -> str:
+        """Return what ``--help`` prints."""
+        return help_text(
+            self.script, self.about, self.options, self.stages, self.examples
+        )
+
+
+def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> None:
+    name = options.print_option
+    if name not in line.texts:
+        raise UserError(
+            f"--print_option {name}: is not an option (see ./encrl.sh --help)"
+        )
+    value, given = getattr(options, name), getattr(line.values, name)
+    print(line.texts[name] if value == given else shown(value))
+
+
+def _run_encrl(
+    line: CommandLine[EncrlOptions],
+    interrupts: Interrupts,
+) -> None:
+    options = complete(line.values)
+    check_encrl(options)
+    if options.print_option:
+        _print_option(line, options)
+        return
+    if options.stage == 1 and not (options.dry_run or options.asr_recipe):
+        check_data_script(options.datadir)
+    commands = read_commands(line.texts)
+    runner = Runner(
+        commands,
+        options.expdir,
+        f"_{options.tag}_s{options.seed}",
+        interrupts,
+        options.python,
+        options.ngpu,
+        options.num_nodes,
+        options.hosts,
+    )
+    if options.dry_run:
+        runner.here(runner.python("estimate", *dry_run_words(options)))
+    else:
+        encrl.run_encrl(options, runner)
+        log("Done")
+
+
+def _run_dualmode(
+    line: CommandLine[DualmodeOptions],
+    interrupts: Interrupts,
+) -> None:
+    options = complete_dualmode(line.values)
+    check_dualmode(options)
+    of_data = complete(dualmode.data_options_of(options))
+    if options.stage <= 3:
+        check_encrl(of_data)
+    if options.stage == 1:
+        check_data_script(options.datadir)
+    commands = read_commands(line.texts)
+
+    def runner(suffix: str) -> Runner:
+        python = options.python
+        return Runner(commands, options.expdir, suffix, interrupts, python)
+
+    layout = dualmode.DualmodeLayout(options, Layout(of_data))
+    suffix = f"_s{options.seed}"
+    # The logs of the data's stages are called as in the other family.
+    dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
+    log("Done")
+
+
+FAMILIES = {
+    "encrl": Family(
+        "./encrl.sh",
+        "From one large ESPnet speech recogniser to several small ones.",
+        EncrlOptions,
+        encrl.STAGES,
+        (
+            ("--stage 5 --stop_stage 7", "the main job, with the data there"),
+            ("--dry_run true", "estimates hours and disk space"),
+        ),
+        _run_encrl,
+        {},
+    ),
+    "dualmode": Family(
+        "./dualmode.sh",
+        "One set of weights, two recognisers: dense full-context, and sparse "
+        "streaming.",
+        DualmodeOptions,
+        dualmode.STAGES,
+        (("--stage 5 --stop_stage 7", "the main job, with the data there"),),
+        _run_dualmode,
+        {"rivals": "baselines"},
+    ),
+}

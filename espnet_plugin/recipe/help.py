@@ -1,0 +1,82 @@
+"""What ``--help`` of a recipe prints."""
+
+import textwrap
+from typing import Any, Sequence, Type
+
+from espnet_plugin.recipe.option import Option, options_of
+from espnet_plugin.recipe.options import SECTIONS
+from espnet_plugin.recipe.stages.stage import Stage
+from espnet_plugin.recipe.values import Choice
+
+__all__ = ["help_text"]
+
+_WIDTH, _COLUMN = 92, 30
+
+_NUMBERS = (
+    "Stages 1 to 3 and 7 to 10 do the same in encrl.sh and dualmode.sh. Between them "
+    "encrl.sh trains or imports the reference (4), pre-trains the student with EncRL "
+    "(5) and fine-tunes the small models (6); dualmode.sh pre-trains without "
+    "transcripts (4), trains both modes (5) and writes a model for each (6)."
+)
+
+
+def help_text(
+    script: str,
+    about: str,
+    family: Type[Any],
+    stages: Sequence[Stage],
+    examples: Sequence[tuple[str, str]],
+) -> str:
+    """Return the help of a recipe's script.
+
+    Args:
+        script: As it is called.
+        about: What it is for, a sentence or two.
+        family: The class that declares its options.
+        stages: Its stages.
+        examples: Options, and what they do.
+    """
+    lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
+    lines.append("Stages, and what they leave:")
+    for stage in stages:
+        lines += _entry(f"  {stage.number:2d} {stage.name}", stage.leaves)
+    lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]
+    for options, what in examples:
+        lines += _entry(f"  {script} {options}", what, 50)
+    declared = options_of(family)
+    for section in SECTIONS:
+        own = [one for one in declared if one.section == section]
+        if own:
+            lines += ["", section]
+        for one in own:
+            lines += _entry(f"  --{one.name} {_meta(one)}", _about(one))
+    return "\n".join(lines)
+
+
+def _meta(one: Option) -> str:
+    if isinstance(one.kind, Choice):
+        return "|".join(one.kind.choices)
+    return one.kind.meta
+
+
+def _about(one: Option) -> str:
+    facts = [f"default: {one.default}"] if one.default else []
+    if one.unit:
+        facts.insert(0, f"in {one.unit}")
+    if one.kind.limits():
+        facts.insert(0, one.kind.limits())
+    return f"{one.help} ({'; '.join(facts)})" if facts else one.help
+
+
+def _entry(left: str, right: str, column: int = _COLUMN) -> list[str]:
+    """Return two columns; where the left one is full, the right one begins below."""
+    lines = textwrap.wrap(
+        right, _WIDTH - column, break_long_words=False, break_on_hyphens=False
+    )
+    if len(left) < column and lines:
+        return [left.ljust(column) + lines[0], *(" " * column + x for x in lines[1:])]
+    return [left, *(" " * column + line for line in lines)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)

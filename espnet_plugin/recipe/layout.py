@@ -1,0 +1,206 @@
+"""Where a recipe's stages find and leave their files."""
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["Found", "Layout", "read_found"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a finished recipe of ESPnet, instead of stages 1 to 3.
+
+    Attributes:
+        dump: Folder of the sets.
+        stats: Folder of the statistics.
+        dump_train: Name of the training set in ``dump``.
+        scp: Name of the tables of its audio or features.
+        kind: How ESPnet reads them.
+    """
+
+    dump: str
+    stats: str
+    dump_train: str
+    scp: str
+    kind: str
+
+
+def read_found(file: str, options: EncrlOptions) -> tuple[EncrlOptions, Found]:
+    """Read what ``bin/asr_recipe`` has found: ``name=value`` lines, quoted for shells.
+
+    Returns:
+        The options with what replaces some of them, and the rest.
+    """
+    text = Path(file).read_text(encoding="utf-8")
+    found = dict(word.split("=", 1) for word in shlex.split(text))
+    options = replace(
+        options,
+        reference=found["reference"],
+        reference_model_file=found["reference_model_file"],
+        train_set=found["train_set"],
+        valid_set=found["valid_set"],
+        test_sets=tuple(found["test_sets"].split()),
+    )
+    names = ("dump", "stats", "dump_train", "scp")
+    return options, Found(*(found[name] for name in names), kind=found["type"])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of an EncRL recipe; a dual-mode one has the same up to stage 3.
+
+    Attributes:
+        options: The recipe's options.
+        found: What ``--asr_recipe`` has found.
+    """
+
+    options: EncrlOptions
+    found: Optional[Found] = None
+
+    @property
+    def dump(self) -> str:
+        """Folder of the formatted sets."""
+        o = self.options
+        return self.found.dump if self.found else f"{o.dumpdir}/{o.feats_type}"
+
+    @property
+    def dump_train(self) -> str:
+        """Name of the training set there."""
+        if self.found:
+            return self.found.dump_train
+        end = "_sp" if self.options.speed_perturb_factors else ""
+        return f"{self.options.train_set}{end}"
+
+    @property
+    def encrl_set(self) -> str:
+        """Name of the set that stage 5 trains on."""
+        return "+".join([self.dump_train, *self.options.unlabelled_sets])
+
+    @property
+    def token_name(self) -> str:
+        """Name of the kind of tokens."""
+        o = self.options
+        return "char" if o.token_type == "char" else f"bpe{o.nbpe}"
+
+    @property
+    def token_dir(self) -> str:
+        """Folder of the recipe's own tokens."""
+        return f"{self.options.datadir}/token_list/{self.token_name}"
+
+    @property
+    def token_list(self) -> str:
+        """The list that is trained with: an imported reference brings its own."""
+        if self.options.reference:
+            return f"{self.reference_exp}/tokens.txt"
+        return f"{self.token_dir}/tokens.txt"
+
+    @property
+    def stats(self) -> str:
+        """Folder of the statistics."""
+        if self.found:
+            return self.found.stats
+        o = self.options
+        return f"{o.expdir}/asr_stats_{o.feats_type}_{self.token_name}"
+
+    @property
+    def scp(self) -> str:
+        """Name of a set's table of audio or features."""
+        if self.found:
+            return self.found.scp
+        return "wav.scp" if self.options.feats_type == "raw" else "feats.scp"
+
+    @property
+    def kind(self) -> str:
+        """How ESPnet reads them."""
+        if self.found:
+            return self.found.kind
+        return "sound" if self.options.feats_type == "raw" else "npy"
+
+    @property
+    def lengths(self) -> str:
+        """Name of a set's table of lengths."""
+        raw = self.options.feats_type == "raw"
+        return "utt2num_samples" if raw else "feats_shape"
+
+    @property
+    def reference_exp(self) -> str:
+        """Folder of the reference model."""
+        return self.options.reference_exp
+
+    @property
+    def encrl_exp(self) -> str:
+        """Folder of stage 5's training; with ``_<n>l``, of a size by itself."""
+        return f"{self.options.expdir}/encrl_{self.options.tag}_s{self.options.seed}"
+
+    @property
+    def student_exp(self) -> str:
+        """Prefix of the folders of the small models."""
+        return f"{self.options.expdir}/asr_{self.options.tag}_s{self.options.seed}"
+
+    def models(self, prefix: str) -> list[str]:
+        """Return the folders of all sizes."""
+        return [f"{prefix}_{size}l" for size in self.options.sizes]
+
+    def imported(self) -> Optional[dict[str, Any]]:
+        """Return the configuration of an imported reference, once it is there."""
+        file = Path(self.reference_exp, "config.yaml")
+        if not self.options.reference or not file.is_file():
+            return None
+        return read_yaml(file)
+
+    def set_options(self, part: str, name: str, text: bool = True) -> list[str]:
+        """Return ESPnet's options for a set: ``part`` is ``train`` or ``valid``."""
+        flag, folder = f"--{part}_data_path_and_name_and_type", f"{self.dump}/{name}"
+        words = [flag, f"{folder}/{self.scp},speech,{self.kind}"]
+        return words + ([flag, f"{folder}/text,text,text"] if text else [])
+
+    def data_options(self) -> list[str]:
+        """Return ESPnet's options for training and development set."""
+        train = self.set_options("train", self.dump_train)
+        return [*train, *self.set_options("valid", self.options.valid_set)]
+
+    def shape_options(self) -> list[str]:
+        """Return ESPnet's options for the lengths that stage 3 left."""
+        return [
+            *("--train_shape_file", f"{self.stats}/train/speech_shape"),
+            *("--valid_shape_file", f"{self.stats}/valid/speech_shape"),
+        ]
+
+    def device_options(self) -> list[str]:
+        """Return ESPnet's options for GPUs."""
+        words = ["--ngpu", str(self.options.ngpu), "--num_att_plot", "0"]
+        # Otherwise ESPnet takes several GPUs by threads of one process.
+        several = ["--multiprocessing_distributed", "true"]
+        return words + (several if self.options.ngpu > 1 else [])
+
+    def token_options(self) -> list[str]:
+        """Return ESPnet's options for the recipe's own tokens."""
+        o = self.options
+        bpe = f"{self.token_dir}/bpe.model" if o.token_type != "char" else "none"
+        # Stage 2 writes the list of symbols.
+        symbols = f"{self.token_dir}/nlsyms.txt" if o.nlsyms else "none"
+        return [
+            *("--use_preprocessor", "true", "--token_type", o.token_type),
+            *("--token_list", self.token_list, "--bpemodel", bpe),
+            *(
+                "--non_linguistic_symbols",
+                symbols,
+                "--cleaner",
+                "none",
+                "--g2p",
+                "none",
+            ),
+        ]
+
+    def feature_options(self) -> list[str]:
+        """Return ESPnet's option for the width of features, once stage 2 wrote them."""
+        if self.options.feats_type != "fbank":
+            return []
+        # ESPnet leaves its front end out where the input's width is given.
+        with open(f"{self.dump}/{self.dump_train}/feats_shape") as stream:
+            return ["--input_size", stream.readline().strip().split(",")[1]]

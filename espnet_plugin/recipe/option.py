@@ -1,0 +1,65 @@
+"""How an option of a recipe is declared: a field of a data class."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Sequence, Type
+
+from espnet_plugin.recipe.values import Kind
+
+__all__ = ["Option", "find_option", "option", "options_of"]
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is declared of one option.
+
+    Attributes:
+        name: As it is given, without the dashes.
+        default: As it would be given.
+        kind: Type, choices and range of its value.
+        section: Heading in ``--help``.
+        help: What it does.
+        unit: Of its value, e.g. ``seconds``.
+        stages: The stages that look at it; others take any value. None: all.
+    """
+
+    name: str
+    default: str
+    kind: Kind
+    section: str
+    help: str
+    unit: str = ""
+    stages: Sequence[int] = ()
+
+
+def option(
+    section: str,
+    default: str,
+    kind: Kind,
+    help: str,
+    unit: str = "",
+    stages: Sequence[int] = (),
+) -> Any:
+    """Declare an option as the default of a field; see :class:`Option`."""
+    declared = Option("", default, kind, section, help, unit, tuple(stages))
+    return field(default=kind.read(default), metadata={_KEY: declared})
+
+
+def options_of(family: Type[Any]) -> list[Option]:
+    """Return the options that a data class declares, inherited ones first."""
+    return [
+        dataclasses.replace(one.metadata[_KEY], name=one.name)
+        for one in dataclasses.fields(family)
+        if _KEY in one.metadata
+    ]
+
+
+def find_option(family: Type[Any], name: str) -> Option:
+    """Return one option.
+
+    Raises:
+        KeyError: If there is none of this name.
+    """
+    return {one.name: one for one in options_of(family)}[name]

@@ -1,0 +1,450 @@
+"""Every option of both families of recipes, declared once.
+
+``--help``, the checks, the defaults of the commands that have the same options, and the
+dry run all read these classes. A value that was read is an attribute of an instance.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from espnet_plugin.distill.starts import INITS
+from espnet_plugin.recipe.choices import objective_names, target_names
+from espnet_plugin.recipe.option import option
+from espnet_plugin.recipe.values import (
+    MOST_SEED,
+    Choice,
+    Choices,
+    Command,
+    Flag,
+    Folder,
+    Line,
+    Modules,
+    Name,
+    Number,
+    SetName,
+    SetNames,
+    SizeEpochs,
+    Sizes,
+    Speeds,
+    Text,
+    Whole,
+    Words,
+)
+
+__all__ = ["DualmodeOptions", "EncrlOptions", "SharedOptions"]
+
+GENERAL = "General"
+DATA = "Data"
+REFERENCE = "Reference model (stages 3 and 4)"
+BESIDE = (
+    "Beside a finished recipe of ESPnet (asr.sh run to stage 11), which is only read"
+)
+ENCRL = "EncRL (stage 5), fine-tuning (stage 6)"
+TRAINING = "Training (stages 4 and 5)"
+BASELINES = "Baselines (stage 8)"
+DECODING = "Decoding (stage 7), report (stage 9)"
+EXPORT = "Export to a device (stage 10); needs pip install '.[device]'"
+# In this order they are printed.
+SECTIONS = (
+    GENERAL,
+    DATA,
+    REFERENCE,
+    BESIDE,
+    ENCRL,
+    TRAINING,
+    BASELINES,
+    DECODING,
+    EXPORT,
+)
+
+_general = partial(option, GENERAL)
+_data = partial(option, DATA)
+_reference = partial(option, REFERENCE)
+_beside = partial(option, BESIDE)
+_encrl = partial(option, ENCRL)
+_training = partial(option, TRAINING)
+_baseline = partial(option, BASELINES)
+_decoding = partial(option, DECODING)
+_export = partial(option, EXPORT)
+
+_LAYERS = Choice(INITS)
+_MAYBE_EPOCHS = Whole(1, optional=True)
+
+
+@dataclass(frozen=True)
+class SharedOptions:
+    """What both families of recipes have."""
+
+    stage: int = _general("1", Whole(1, 10), "First stage to run.")
+    stop_stage: int = _general("9", Whole(1, 10), "Last stage to run.")
+    nj: int = _general("2", Whole(1), "Worker processes of stage 2.")
+    ngpu: int = _general("0", Whole(), "GPUs for training and decoding, on each node.")
+    decode_nj: int = _general(
+        "1",
+        Whole(1),
+        "Processes of decoding, each with its part of every set.",
+    )
+    num_threads: int = _general("1", Whole(1), "Threads of each process.")
+    python: tuple[str, ...] = _general(
+        "python3", Command(), "Python of the stages; may be several words."
+    )
+    datadir: str = _general("data", Folder(), "Kaldi data folders.")
+    dumpdir: str = _general("dump", Folder(), "Formatted audio or features.")
+    expdir: str = _general("exp", Folder(), "Models.")
+    corpus: str = _general(
+        "", Line(), "Its name in the tables; if empty, the recipe's folder."
+    )
+    seed: int = _general(
+        "1", Whole(0, MOST_SEED), "Seed of the trainings, without the reference's."
+    )
+
+    train_set: str = _data("train", SetName(), "Training set.")
+    valid_set: str = _data("dev", SetName(), "Development set.")
+    test_sets: tuple[str, ...] = _data(
+        "test", SetNames(), "Several in quotes; the tables show the first."
+    )
+    local_data_opts: tuple[str, ...] = _data(
+        "",
+        Words(),
+        'Options for local/data.sh, e.g. "--an4 /corpora/an4".',
+    )
+    fs: int = _data(
+        "16000",
+        Whole(1),
+        "Sampling rate; frontend_conf of the configurations has to say the same.",
+        unit="Hz",
+    )
+    speed_perturb_factors: tuple[str, ...] = _data(
+        "", Speeds(), 'E.g. "0.9 1.0 1.1"; training data only.'
+    )
+    min_wav_duration: str = _data(
+        "0.1", Number(0), "Shortest audio; training data only.", unit="seconds"
+    )
+    max_wav_duration: str = _data(
+        "30",
+        Number(0, above=True, example="30"),
+        "Longest audio; training data only.",
+        unit="seconds",
+    )
+    bad_utterances: str = _data(
+        "error", Choice(("error", "drop")), "error, or drop to leave them out."
+    )
+    check_audio: str = _data(
+        "full",
+        Choice(("full", "header", "none", "off")),
+        "What stage 2 checks first: full, header (decodes nothing), none (tables "
+        "alone), or off.",
+    )
+    token_type: str = _data("char", Choice(("char", "bpe")), "char or bpe.")
+    nbpe: int = _data("100", Whole(1), "Size of the BPE vocabulary.")
+    nlsyms: str = _data(
+        "",
+        Text(),
+        "File of symbols in transcripts that are not speech, such as <noise>, one per "
+        "line: tokens of their own.",
+    )
+
+    remeasure_rtf: bool = _decoding(
+        "false",
+        Flag(),
+        "Measure speed again in stage 9, on a quiet machine.",
+    )
+    results: str = _decoding("RESULTS.md", Folder(), "Where stage 9 puts its tables.")
+    results_json: str = _decoding(
+        "results.json", Folder(), "Where stage 9 puts the figures behind the tables."
+    )
+    plot_dir: str = _decoding(
+        "", Folder(optional=True), "Where it draws; in expdir if empty."
+    )
+    export_targets: tuple[str, ...] = _export(
+        "onnx",
+        Choices(target_names, optional=False),
+        "What to export for; several in quotes.",
+        stages=[10],
+    )
+    export_opts: str = _export(
+        "",
+        Text(),
+        'More options, quoted for the shell, e.g. "--int8": python -m '
+        "espnet_plugin.bin.export --help",
+    )
+
+
+@dataclass(frozen=True)
+class EncrlOptions(SharedOptions):
+    """The options of ``encrl.sh``."""
+
+    num_nodes: int = _general(
+        "1",
+        Whole(1),
+        "Nodes of a training (stages 4 to 8), by ESPnet's launcher and cmd.sh.",
+    )
+    hosts: str = _general(
+        "",
+        Text(),
+        'Or named hosts, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.',
+    )
+    dry_run: bool = _general(
+        "false",
+        Flag(),
+        "Only say which stages would run, and what they would take.",
+    )
+    print_option: str = _general(
+        "",
+        Text(),
+        "Only print the value of this option, as the recipe sets it.",
+    )
+    corpus_hours: str = _general(
+        "",
+        Number(0, above=True, example="100", optional=True),
+        "Training audio, for --dry_run; known once stage 2 is finished.",
+        unit="hours",
+    )
+    estimate_opts: tuple[str, ...] = _general(
+        "",
+        Words(),
+        "More options for --dry_run: python -m espnet_plugin.bin.estimate --help",
+    )
+
+    unlabelled_sets: tuple[str, ...] = _data(
+        "",
+        SetNames(),
+        "Audio without transcripts that stage 5 trains on as well.",
+    )
+    feats_type: str = _data(
+        "raw",
+        Choice(("raw", "fbank")),
+        "raw: features on the fly by ESPnet's front end. fbank: by stage 2.",
+    )
+
+    reference: str = _reference(
+        "",
+        Text(),
+        "ESPnet experiment folder, packed zip or name in the model zoo to import; if "
+        "empty, one is trained.",
+    )
+    reference_model_file: str = _reference(
+        "", Text(), "Its checkpoint, if not the best."
+    )
+    reference_config: str = _reference(
+        "conf/train_reference.yaml", Text(), "How to train one."
+    )
+    reference_exp: str = _reference(
+        "",
+        Folder(optional=True),
+        "Its folder; if empty EXPDIR/asr_reference, with another seed than 1 "
+        "EXPDIR/asr_reference_s<seed>.",
+    )
+    reference_seed: int = _reference("1", Whole(0, MOST_SEED), "Seed of its training.")
+
+    asr_recipe: str = _beside(
+        "",
+        Text(),
+        "Its folder. Data, statistics and reference are found in it, stages 1 to 3 are "
+        "not needed; what was found is printed, and the next options replace it.",
+    )
+    recipe_exp: str = _beside(
+        "",
+        Text(),
+        "An experiment there; if empty, the best by CER on dev.",
+    )
+    recipe_train_set: str = _beside("", Text(), "Name of the training set in its dump.")
+    recipe_valid_set: str = _beside(
+        "", Text(), "Name of the development set in its dump."
+    )
+    recipe_test_sets: tuple[str, ...] = _beside(
+        "", Words(), "Names of the sets to test on; if empty, all others."
+    )
+    recipe_dump: str = _beside("", Text(), "Folder of the sets, e.g. dump/raw.")
+    recipe_stats: str = _beside(
+        "", Text(), "Folder of its stage 10, for the lengths of utterances."
+    )
+    recipe_token_list: str = _beside(
+        "", Text(), "List of tokens that the model was trained with."
+    )
+
+    tag: str = _encrl("encrl", Name(), "Names the folders of this variant.")
+    variant: str = _encrl(
+        "", Line(), "Its name in the tables; if empty the tag, if not encrl."
+    )
+    sizes: tuple[int, ...] = _encrl(
+        "6 4 2", Sizes(), "Encoder layers of the small models."
+    )
+    encrl_layers: int = _encrl(
+        "",
+        Whole(1, optional=True),
+        "Those of the EncRL student; if empty, the largest size.",
+    )
+    student_init: str = _encrl(
+        "random",
+        _LAYERS,
+        "Layers of the reference that it starts from: random (none), first, last or "
+        "spaced.",
+        stages=[5],
+    )
+    objectives: tuple[str, ...] = _encrl(
+        "",
+        Choices(objective_names),
+        'E.g. "clip mae"; those of encrl_config if empty.',
+        stages=[5],
+    )
+    family: str = _encrl(
+        "last",
+        Choice(("last", "first", "spaced", "nested")),
+        "Layers a smaller model takes of the student: last, first or spaced. nested: "
+        "the first, and stage 5 trains all sizes in the same step.",
+        stages=[5, 6],
+    )
+    freeze: tuple[str, ...] = _encrl(
+        "",
+        Modules(),
+        "What stages 5 and 6 leave unchanged, e.g. encoder.embed (the convolutional "
+        "front end).",
+    )
+    alone: tuple[int, ...] = _encrl(
+        "",
+        Sizes(optional=True),
+        'Sizes that stage 5 trains by themselves instead of with the others, e.g. "2".',
+    )
+    alone_init: str = _encrl(
+        "first",
+        _LAYERS,
+        "Layers of the reference that those start from.",
+        stages=[5],
+    )
+    alone_freeze: tuple[str, ...] = _encrl(
+        "", Modules(), "What of those is left unchanged."
+    )
+    alone_epochs: int = _encrl(
+        "",
+        _MAYBE_EPOCHS,
+        "Their epochs; if empty, as the others.",
+    )
+    train_jobs: int = _encrl("1", Whole(1), "Trainings of stage 5 side by side.")
+    finetune: str = _encrl(
+        "each",
+        Choice(("each", "together")),
+        "each: a training of each size. together: stage 6 trains all sizes of a nested "
+        "family in the same step as well.",
+    )
+    finetune_alone: tuple[tuple[int, int], ...] = _encrl(
+        "",
+        SizeEpochs(),
+        'Sizes that are trained by themselves afterwards, e.g. "2:2". With '
+        "--finetune_epochs 0 only these are trained in stage 6, and alone_freeze says "
+        "what of them is not.",
+    )
+    encrl_config: str = _encrl(
+        "conf/train_encrl.yaml", Text(), "Configuration of stage 5."
+    )
+    finetune_config: str = _encrl(
+        "conf/finetune_ctc.yaml", Text(), "Configuration of stage 6."
+    )
+    teacher_cache: str = _encrl(
+        "",
+        Folder(optional=True),
+        "Folder for the reference's outputs, computed once and read in every epoch; "
+        "if empty, they are computed anew.",
+    )
+    encrl_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 5.")
+    finetune_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 6.")
+    encrl_epochs: int = _encrl(
+        "", _MAYBE_EPOCHS, "Epochs of stage 5, instead of the configuration's."
+    )
+    finetune_epochs: int = _encrl(
+        "",
+        Whole(0, optional=True),
+        "Epochs of stage 6. 0: the models are what stage 5 made of them.",
+    )
+    direct: bool = _encrl("false", Flag(), "Also decode the models before fine-tuning.")
+
+    baselines: tuple[str, ...] = _baseline(
+        "scratch", Words(), "Names of files in baseline_dir, in quotes if several."
+    )
+    baseline_dir: str = _baseline(
+        "conf/baselines", Folder(), "Folder with a configuration of each baseline."
+    )
+    baseline_training: str = _baseline(
+        "", Text(), "ESPnet configuration instead of theirs."
+    )
+    baseline_epochs: int = _baseline("", _MAYBE_EPOCHS, "Epochs instead of theirs.")
+    baseline_lr: str = _baseline(
+        "",
+        Number(0, above=True, example="0.001", optional=True),
+        "Peak learning rate instead of theirs; the tables then name it.",
+    )
+
+    decoding: str = _decoding(
+        "best_path",
+        Choice(("best_path", "prefix")),
+        "best_path, or prefix: ESPnet's own search, beam 1 (slow).",
+        stages=[7, 8, 9],
+    )
+    report_opts: str = _decoding(
+        "",
+        Text(),
+        "More options, quoted for the shell, e.g. \"--compare 'encrl kl 6' 'encrl mse "
+        "6'\".",
+    )
+    export_models: tuple[str, ...] = _export(
+        "", Words(), "Folders of other models to export as well."
+    )
+
+
+@dataclass(frozen=True)
+class DualmodeOptions(SharedOptions):
+    """The options of ``dualmode.sh``."""
+
+    pretrain_set: str = _data(
+        "",
+        SetName(optional=True),
+        "Folder in data: audio to pre-train on, without transcripts.",
+    )
+
+    pretrain_config: str = _training(
+        "conf/dualmode/pretrain_wav2vec2.yaml",
+        Text(),
+        "Configuration of stage 4.",
+    )
+    pretrain_epochs: int = _training(
+        "",
+        _MAYBE_EPOCHS,
+        "Epochs of stage 4, instead of the configuration's.",
+    )
+    train_config: str = _training(
+        "conf/dualmode/train_an4.yaml",
+        Text(),
+        "Configuration of stage 5, supervised.",
+    )
+    row_dir: str = _training(
+        "conf/dualmode/rows",
+        Text(),
+        "What each row changes in it, a file each.",
+    )
+    rows: tuple[str, ...] = _training(
+        "self_pruned_50", Words(), "Names of files in row_dir, in quotes if several."
+    )
+    epochs: int = _training(
+        "",
+        _MAYBE_EPOCHS,
+        "Epochs of stage 5, instead of the configuration's.",
+    )
+    pretrained: str = _training(
+        "",
+        Text(),
+        "Checkpoint of a pre-training, for rows that want one; that of stage 4 if "
+        "there is a pretrain_set.",
+    )
+    train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
+
+    baselines: tuple[str, ...] = _baseline(
+        "full_alone streaming_alone pruned_after_50 dense_dense",
+        Words(),
+        "Names of files in row_dir, in quotes if several.",
+    )
+
+    decoding: str = _decoding(
+        "best_path",
+        Choice(("best_path", "prefix", "transducer")),
+        "best_path, prefix, or transducer where there is one.",
+    )

@@ -1,0 +1,1 @@
+"""The stages of recipes: what each needs, runs and leaves."""

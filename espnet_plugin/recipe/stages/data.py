@@ -1,0 +1,223 @@
+"""Stages 1 to 3, the same in both families: data, features and tokens, statistics."""
+
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import file_checksum
+from espnet_plugin.recipe.encrl_checks import check_layers, wanted
+from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.runner import Runner, log
+from espnet_plugin.recipe.stages.stage import Need, Stage
+from espnet_plugin.recipe.stages.words import maybe, several
+from espnet_plugin.recipe.statistics_record import StatisticsRecord
+
+__all__ = ["DATA_STAGES", "check_environment", "check_tokens", "import_reference"]
+
+
+def check_environment(layout: Layout, runner: Runner) -> None:
+    """Look for GPUs, versions and room on the disk, if there is work to do."""
+    options, folders, gpus = layout.options, [], 0
+    if wanted(options, 2):
+        folders += [options.dumpdir, options.datadir]
+    if _unfinished(layout):
+        folders.append(options.expdir)
+        # A queue's jobs run elsewhere, where each training looks for itself.
+        if not runner.commands.cuda and not runner.several_nodes:
+            gpus = options.ngpu
+    if folders:
+        words = ["--ngpu", str(gpus), "--folders", *folders]
+        runner.here(runner.python("check_environment", *words))
+
+
+def _unfinished(layout: Layout) -> bool:
+    """Return whether a training that is wanted still has to run."""
+    options, folders = layout.options, []
+    if wanted(options, 4) and not options.reference:
+        folders.append(layout.reference_exp)
+    if wanted(options, 5):
+        folders.append(layout.encrl_exp)
+    if wanted(options, 6):
+        folders += layout.models(layout.student_exp)
+    return wanted(options, 8) or not all(Path(f, "done.json").exists() for f in folders)
+
+
+def import_reference(layout: Layout, runner: Runner) -> None:
+    """Make sure, for every stage that uses it, that the reference is the named one."""
+    options = layout.options
+    if not options.reference or not wanted(options, 2, 4, 5, 6, 7, 8):
+        return
+    log(f"Importing the reference model {options.reference}")
+    words = ["--reference", options.reference, "--output_dir", layout.reference_exp]
+    words += maybe("--reference_model_file", options.reference_model_file)
+    command = runner.python("import_reference", *words)
+    runner.submit(runner.commands.train, "import", command)
+    check_layers(options, f"{layout.reference_exp}/config.yaml")
+
+
+def check_tokens(layout: Layout) -> None:
+    """Refuse transcripts that were checked against other tokens.
+
+    Stage 2 noted which token lists the transcripts were checked against: with another
+    one, what it lacks would be learnt as <unk> in silence. Other dumps have no note.
+
+    Raises:
+        UserError: Naming transcripts and tokens.
+    """
+    options = layout.options
+    if not wanted(options, 3, 4, 5, 6, 8):
+        return
+    folder = Path(layout.dump, layout.dump_train)
+    imported = Path(layout.reference_exp, "tokens.txt")
+    tokens = Path(layout.token_list)
+    # Of stages 3 and 4 the recipe's own list may be another than an imported one.
+    if imported.exists() and not wanted(options, 3, 4):
+        tokens = imported
+    noted = folder / "tokens.sha256"
+    if not noted.exists() or not tokens.exists():
+        return
+    line = f"{file_checksum(tokens)} {file_checksum(folder / 'text')}"
+    if line not in noted.read_text(encoding="utf-8").splitlines():
+        with_it = ""
+        if tokens == imported:
+            with_it = f" with the --reference of {layout.reference_exp}"
+        raise UserError(
+            f"the transcripts in {folder} were not checked against {tokens}: run stage "
+            f"2{with_it} again (--stage 2 --stop_stage 2)"
+        )
+
+
+def _prepare_data(layout: Layout, runner: Runner) -> None:
+    options = layout.options
+    script = ["local/data.sh", "--output_dir", options.datadir]
+    runner.here([*script, *options.local_data_opts])
+
+
+def _check_data(layout: Layout, runner: Runner) -> None:
+    """Name every bad line of all sets, before any work; see docs/data.md."""
+    options = layout.options
+    if options.check_audio == "off":
+        return
+    names = (options.train_set, options.valid_set, *options.test_sets)
+    folders = dict.fromkeys(f"{options.datadir}/{name}" for name in names)
+    kinds, valid = ["pipe", "archive", "features-alone"], []
+    # An imported reference has its own tokens, and spells as it was trained to.
+    if not options.reference:
+        kinds.append("symbol")
+        valid = ["--valid", f"{options.datadir}/{options.valid_set}"]
+    unlabelled = [f"{options.datadir}/{name}" for name in options.unlabelled_sets]
+    # With drop, stage 2 leaves out what it can, and says what it cannot.
+    zero = "warnings" if options.bad_utterances == "error" else "always"
+    command = runner.python(
+        "check_data",
+        *(*folders, *valid, *several("--unlabelled", unlabelled), "--error", *kinds),
+        *("--fs", str(options.fs), "--audio", options.check_audio),
+        *maybe("--nlsyms", options.nlsyms),
+        *("--min_wav_duration", options.min_wav_duration),
+        *("--max_wav_duration", options.max_wav_duration),
+        *("--once", "--exit_zero", zero),
+        *("--output_dir", f"{options.datadir}/check_data", "--nj", str(options.nj)),
+    )
+    runner.submit(runner.commands.train, "check_data", command)
+
+
+def _prepare(layout: Layout, runner: Runner) -> None:
+    _check_data(layout, runner)
+    options, config = layout.options, layout.options.reference_config
+    token_type, imported = options.token_type, layout.imported()
+    own_tokens = []
+    if imported is not None:
+        config = f"{layout.reference_exp}/config.yaml"
+        token_type = str(imported.get("token_type") or "")
+        own_tokens = ["--token_list", layout.token_list]
+        bpe = f"{layout.reference_exp}/bpe.model"
+        own_tokens += ["--bpemodel", bpe] if Path(bpe).exists() else []
+    further = []
+    if options.unlabelled_sets:
+        further = ["--unlabelled_sets", *options.unlabelled_sets]
+        further += ["--joined_set", layout.encrl_set]
+    command = runner.python(
+        "prepare",
+        *("--data_dir", options.datadir, "--dump_dir", layout.dump),
+        *("--train_set", options.train_set, "--dump_train_set", layout.dump_train),
+        *("--other_sets", options.valid_set, *options.test_sets),
+        *("--feats_type", options.feats_type, "--fs", str(options.fs)),
+        *("--speed_perturb_factors", *options.speed_perturb_factors),
+        *("--min_wav_duration", options.min_wav_duration),
+        *("--max_wav_duration", options.max_wav_duration),
+        *("--bad_utterances", options.bad_utterances, "--asr_config", config),
+        *("--token_type", token_type, "--nbpe", str(options.nbpe)),
+        *("--token_dir", layout.token_dir, *own_tokens),
+        *maybe("--nlsyms", options.nlsyms),
+        *("--nj", str(options.nj), *further),
+    )
+    runner.submit(runner.commands.train, "prepare", command)
+
+
+def _needs_of_statistics(layout: Layout) -> Iterator[Need]:
+    for name in (layout.dump_train, layout.options.valid_set):
+        yield Need(f"{layout.dump}/{name}/done.json", 2)
+
+
+def _make_statistics(layout: Layout, runner: Runner) -> None:
+    options, dump = layout.options, layout.dump
+    sets = {"train": layout.dump_train, "valid": options.valid_set}
+    features = layout.feature_options()
+    config = options.reference_config
+    record = StatisticsRecord(
+        *(Path(dump, name, "done.json") for name in sets.values()),
+        feats_type=options.feats_type,
+        config=None if options.reference else Path(config),
+    )
+    done = Path(layout.stats, ".done")
+    why = record.why_made(done)
+    if not why:
+        log(f"{layout.stats} is finished already")
+        return
+    log(f"{layout.stats} is made: {why}")
+    done.unlink(missing_ok=True)
+    if options.reference:
+        # The reference's normalisation is used; only the lengths are needed.
+        for part, name in sets.items():
+            Path(layout.stats, part).mkdir(parents=True, exist_ok=True)
+            lengths = Path(dump, name, layout.lengths)
+            shutil.copy(lengths, Path(layout.stats, part, "speech_shape"))
+    else:
+        command = runner.python(
+            *("asr_train", "--collect_stats", "true", "--config", config),
+            *(*layout.data_options(), *layout.device_options()),
+            *(*layout.token_options(), *features),
+            *("--train_shape_file", f"{dump}/{sets['train']}/{layout.lengths}"),
+            *("--valid_shape_file", f"{dump}/{sets['valid']}/{layout.lengths}"),
+            *("--output_dir", layout.stats),
+        )
+        runner.submit(runner.commands.train, "stats", command)
+    record.write(done)
+
+
+DATA_STAGES = (
+    Stage[Layout](
+        1,
+        "data preparation",
+        "DATADIR/{train,dev,test}, by local/data.sh",
+        needs=lambda layout: (),
+        work=_prepare_data,
+    ),
+    Stage[Layout](
+        2,
+        "features and tokens",
+        "DUMPDIR, DATADIR/token_list",
+        needs=lambda layout: [
+            Need(f"{layout.options.datadir}/{layout.options.train_set}", 1)
+        ],
+        work=_prepare,
+    ),
+    Stage[Layout](
+        3,
+        "statistics",
+        "EXPDIR/asr_stats_*",
+        needs=_needs_of_statistics,
+        work=_make_statistics,
+    ),
+)

@@ -1,0 +1,94 @@
+"""The record beside statistics, against the shell lines that wrote it before."""
+
+import hashlib
+import os
+import subprocess
+
+import pytest
+
+from espnet_plugin.recipe.statistics_record import StatisticsRecord
+
+# As encrl.sh had it.
+SHELL = r"""
+front_end_of() {
+    awk -v keys="^($1):" '
+        /^[^ #]/ { kept = $0 ~ keys }
+        { sub(/ *#.*/, "") }
+        kept && NF' config.yaml
+}
+sha256() { sha256sum | cut -d ' ' -f 1; }
+if [ "$1" = now ]; then
+    echo "training set: $(sha256 < train.json)"
+    echo "development set: $(sha256 < valid.json)"
+    echo "features: raw ${2:+of an imported reference}"
+    [ -n "$2" ] || echo "front end: $(front_end_of \
+        "(frontend|preprocessor)(_conf)?|speech_volume_normalize" | xargs)"
+else
+    {
+        cat train.json valid.json
+        echo "raw ${2:+imported}"
+        [ -n "$2" ] || front_end_of "frontend(_conf)?"
+    } | sha256
+fi
+"""
+CONFIGS = {
+    "usual": "frontend: default\nfrontend_conf:\n    n_mels: 40  # bins\nencoder: x\n",
+    "none": "encoder: conformer\n",
+    "empty": "",
+    "quotes": "frontend_conf:\n  a: 'b  c'\n  d: \"e\\f\"  # it's\n\n  g: h\\ i\n",
+    "list": "preprocessor_conf:\n- a\n- b\nfrontend: c # d\n",
+    "others": "# frontend: x\nfrontends: y\nspeech_volume_normalize: 0.5\nseed: 1\n"
+    "preprocessor: z\n# c\n  \n  more: 1\nseed: 2\n",
+    "no end": "frontend: default",
+    "flow": "frontend_conf: {n_mels: 40, hop_length: 128}\r\nx: y\r\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.json").write_text('{"digest": "1"}\n')
+    (tmp_path / "valid.json").write_text('{"digest": "2"}\n')
+    return tmp_path
+
+
+def shell(kind, imported):
+    command = ["bash", "-euo", "pipefail", "-c", SHELL, "bash", kind, imported]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("imported", [False, True])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_same_as_the_shell_wrote(folder, name, imported):
+    (folder / "config.yaml").write_bytes(CONFIGS[name].encode())
+    config = None if imported else folder / "config.yaml"
+    record = StatisticsRecord(
+        folder / "train.json", folder / "valid.json", "raw", config
+    )
+    done = folder / ".done"
+    assert record.why_made(done) == "there are none"
+    for kind in ("now", "earlier"):
+        done.write_bytes(shell(kind, "yes" if imported else ""))
+        assert record.why_made(done) == "", kind
+    record.write(done)
+    assert done.read_bytes() == shell("now", "yes" if imported else "")
+
+
+def test_the_first_input_that_differs_is_named(folder):
+    config = folder / "config.yaml"
+    config.write_text("frontend: a\n")
+    files = (folder / "train.json", folder / "valid.json")
+    record, done = StatisticsRecord(*files, "raw", config), folder / ".done"
+    record.write(done)
+    config.write_text("frontend: b\n")
+    why = record.why_made(done)
+    assert why == "another front end (was frontend: a, is frontend: b)"
+    files[1].write_text("{}")
+    assert record.why_made(done).startswith("another development set (was ")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert record.why_made(done).endswith(f"is {digest})")
+    # The first versions left an empty file, newer than the data.
+    done.write_text("")
+    assert record.why_made(done) == ""
+    os.utime(done, (1, 1))
+    assert record.why_made(done) == "there are none"
