@@ -309,7 +309,7 @@ check_data() {  # every bad line of all sets, before any work; see docs/data.md
     local valid=()
     [ -n "${reference}" ] || { kinds+=(symbol); valid=(--valid "${datadir}/${valid_set}"); }
     for name in "${train_set}" "${valid_set}" ${test_sets}; do
-        [[ " ${folders[*]} " == *" ${datadir}/${name} "* ]] || folders+=("${datadir}/${name}")
+        folders+=("${datadir}/${name}")
     done
     for name in ${unlabelled_sets}; do more+=("${datadir}/${name}"); done
     # shellcheck disable=SC2086
