@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Optional
 
 from same_results import results
-from tiny_recipe import WRITTEN, make_recipe, restore, save, start
+from tiny_recipe import WRITTEN, WarmPython, make_recipe, restore, save, start
 
 FAULTS = ("kill", "term", "int", "lost", "full", "twice")
 STAGES = (2, 3, 5, 6, 7, 8, 9, 10)
@@ -74,8 +74,9 @@ class Case:
 class Campaign:
     """The folder, and what undisturbed runs left there."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: int, warm: bool):
         self.folder, self.seed = folder, seed
+        self.warm = WarmPython(folder) if warm else None
         self.recipe = folder / "tiny/encrl1"
         if not (folder / "made").exists():
             make_recipe(folder)
@@ -100,7 +101,7 @@ class Campaign:
             restore(self.recipe, self.before(stage))
             log = self.folder / f"undisturbed_{stage}.log"
             begun = time.monotonic()
-            process = start(self.recipe, stage, log)
+            process = start(self.recipe, stage, log, self.warm)
             first = self._first_change(process)
             if process.wait() != 0:
                 sys.exit(f"stage {stage} fails undisturbed: see {log}")
@@ -173,7 +174,7 @@ class Campaign:
 
     def _disturb(self, case: Case, log: Path, rng, times: list, place: Path) -> None:
         first, end = (min(one[n] for one in times) for n in (0, 1))
-        process = start(self.recipe, case.stage, log)
+        process = start(self.recipe, case.stage, log, self.warm)
         early = rng.random() < 0.25 and case.fault not in ("lost", "full")
         if early:
             wait = rng.uniform(0, first)
@@ -187,18 +188,27 @@ class Campaign:
             if case.fault == "full":
                 _fill(place, rng.randrange(0, 40000))
             else:
-                os.killpg(process.pid, SIGNALS.get(case.fault, signal.SIGKILL))
+                self._send(SIGNALS.get(case.fault, signal.SIGKILL), process)
         case.status.append(_end_of(process, case))
         if case.fault == "full":
             # Where nothing more was written, the fault did not meet it.
             case.landed = case.landed and case.status[0] != 0
             (place / "filler").unlink(missing_ok=True)
 
+    def _send(self, number: int, process: subprocess.Popen) -> None:
+        jobs = self.warm.jobs() if self.warm else []
+        os.killpg(process.pid, number)
+        for job in jobs:
+            try:
+                os.kill(job, number)
+            except ProcessLookupError:
+                pass  # it has ended
+
     def _twice(self, case: Case, log: Path) -> None:
         logs = [log.with_suffix(f".{n}.log") for n in (1, 2)]
         for one in logs:
             one.unlink(missing_ok=True)
-        both = [start(self.recipe, case.stage, one) for one in logs]
+        both = [start(self.recipe, case.stage, one, self.warm) for one in logs]
         case.landed = True
         case.status.append([_end_of(one, case) for one in both])
         with log.open("a") as stream:
@@ -242,7 +252,7 @@ class Campaign:
         with log.open("a") as stream:
             stream.write("---- again\n")
         size = log.stat().st_size
-        process = start(self.recipe, case.stage, log)
+        process = start(self.recipe, case.stage, log, self.warm)
         case.status.append(_end_of(process, case))
         text = log.read_bytes()[size:].decode(errors="replace")
         if "Traceback" in text:
@@ -315,6 +325,11 @@ def main() -> int:
     parser.add_argument("--faults", nargs="*", choices=FAULTS, default=list(FAULTS))
     parser.add_argument("--cases", type=int, default=20, help="that land, of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--warm",
+        action="store_true",
+        help="fork commands from a Python that has imported ESPnet",
+    )
     parser.add_argument("--table", action="store_true", help="print it, run nothing")
     args = parser.parse_args()
     folder = args.folder.resolve()
@@ -323,7 +338,7 @@ def main() -> int:
     lines = noted.read_text().splitlines() if noted.exists() else []
     cases = [Case(**json.loads(line)) for line in lines]
     if not args.table:
-        campaign = Campaign(folder, args.seed)
+        campaign = Campaign(folder, args.seed, args.warm)
         # In turns, so that an early end leaves some of each.
         for turn in range(2 * args.cases):
             for stage in args.stages:

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[1]
+WARM = ROOT / "tests/recipes/warm_python.py"
 RATE = 16000
 SETS = {"train": 24, "dev": 6, "test": 6}
 WORDS = "ONE TWO THREE FOUR FIVE SIX".split()
@@ -50,27 +52,82 @@ def make_recipe(folder: Path) -> Path:
     return recipe
 
 
-def start(recipe: Path, stage: int, log: Path, *options: str) -> subprocess.Popen:
-    """Start a stage in a group of processes of its own; its messages go to ``log``."""
-    environment = {
+class WarmPython:
+    """A Python that has imported ESPnet, whose commands are forked from it.
+
+    An import is most of what a command of the tiny recipe takes.
+    """
+
+    def __init__(self, folder: Path):
+        self.socket = folder / "warm"
+        self.socket.unlink(missing_ok=True)
+        self.server = subprocess.Popen(
+            [sys.executable, WARM, "serve", self.socket],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            preexec_fn=_heed_interrupts,
+        )
+        if self.server.stdout.readline() != b"ready\n":
+            raise RuntimeError("warm_python.py does not start")
+
+    def jobs(self) -> list[int]:
+        """Return the processes that do the work: all below those that watch them."""
+        below: dict[int, list[int]] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            below.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+        found, new = [], [
+            job for one in below.get(self.server.pid, ()) for job in below.get(one, ())
+        ]
+        while new:
+            found += new
+            new = [job for one in new for job in below.get(one, ())]
+        return found
+
+
+def _heed_interrupts() -> None:
+    # What a shell started in the background ignores Ctrl-C, and its children.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _environment(**more: str) -> dict[str, str]:
+    return {
         **os.environ,
         "VENV": sys.prefix,
         "ESPNET_PLUGIN_ROOT": str(ROOT),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
+        # As path.sh sets them.
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": "UTF-8",
+        **more,
     }
+
+
+def start(
+    recipe: Path, stage: int, log: Path, warm: Optional[WarmPython] = None
+) -> subprocess.Popen:
+    """Start a stage in a group of processes of its own; its messages go to ``log``."""
+    more = {}
+    options = []
+    if warm is not None:
+        more["WARM_PYTHON"] = str(warm.socket)
+        options = ["--python", f"{sys.executable} -S {WARM}"]
     command = ["./run.sh", *OPTIONS, "--stage", f"{stage}", "--stop_stage", f"{stage}"]
     with log.open("ab") as stream:
         return subprocess.Popen(
             [*command, *options],
             cwd=recipe,
-            env=environment,
+            env=_environment(**more),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
             start_new_session=True,
-            # What a shell started in the background ignores Ctrl-C, and its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_heed_interrupts,
         )
 
 
