@@ -104,7 +104,7 @@ _ALL = (
          "Left out of training (--min_wav_duration, --max_wav_duration)."),
     # Between sets and utterances
     Kind("same-set", WARNING, "one folder for two purposes",
-         "A score on data that were trained on, or chose the epochs, says nothing: name "
+         "A score on data that was trained on, or chose the epochs, is none: name "
          "another folder."),
     Kind("same-audio", WARNING, "the same audio under two names of a set",
          "Remove one of them."),

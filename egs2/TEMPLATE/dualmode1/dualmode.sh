@@ -143,6 +143,18 @@ data_opts=(
 )
 
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+check_machine() {  # once, before trainings; stages 1 to 3 check for themselves
+    local names=() name left=false gpus=${ngpu}
+    if wanted 4 && [ -n "${pretrain_set}" ]; then names+=("${pretrain_exp}"); fi
+    if wanted 5; then for name in ${rows}; do names+=("$(supernet "${name}")"); done; fi
+    if wanted 8; then for name in ${baselines}; do names+=("$(supernet "${name}")"); done; fi
+    for name in "${names[@]}"; do [ -e "${name}/done.json" ] || left=true; done
+    ${left} || return 0  # where all is finished, nothing is needed
+    [ -z "${cuda_cmd}" ] || gpus=0  # a queue's jobs run elsewhere and look for themselves
+    ${python} -m espnet_plugin.bin.check_environment --ngpu "${gpus}" --folders "${expdir}"
+}
+supernet() { echo "${expdir}/dual_$1_s${seed}"; }
+check_machine
 need() {  # need FILE STAGE: refuse to start a stage whose input is not there
     [ -e "$1" ] || die "$1 is missing: run stage $2 first (--stage $2)"
 }
