@@ -124,7 +124,8 @@ def read_json(path: PathLike) -> Any:
             return json.load(stream)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run the stage that writes it") from error
-    except json.JSONDecodeError as error:
+    # Not UTF-8, not JSON, a number of too many digits, nested too deeply.
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not JSON ({error}): delete it and run the stage again"
         ) from error

@@ -8,7 +8,43 @@ import yaml
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import PathLike, write_text
 
-__all__ = ["deep_merge", "read_yaml", "write_yaml"]
+__all__ = ["deep_merge", "parse_yaml", "read_yaml", "write_yaml"]
+
+# Values of a configuration, with what it repeats by an alias counted each time.
+_MOST_VALUES = 10**6
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML of unknown origin: no Python objects, nothing that grows.
+
+    Raises:
+        ValueError: If it is not such YAML; one line.
+    """
+    try:
+        content = yaml.safe_load(text)
+        count = _count(content, {})
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except Exception as error:  # tags on values that are none raise anything
+        what = getattr(error, "problem", None) or str(error).strip()
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        first = (what or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{first}{where}") from error
+    if count > _MOST_VALUES:
+        raise ValueError(f"its aliases make {count} values of it")
+    return content
+
+
+def _count(content: Any, known: dict[int, int]) -> int:
+    """Return how many values there are, aliases counted as often as they stand."""
+    if not isinstance(content, (dict, list)):
+        return 1
+    if id(content) not in known:
+        known[id(content)] = _MOST_VALUES + 1  # if it holds itself
+        inner = content if isinstance(content, list) else content.values()
+        known[id(content)] = 1 + sum(_count(one, known) for one in inner)
+    return known[id(content)]
 
 
 def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
@@ -25,8 +61,8 @@ def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{option} {path} is missing")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise UserError(f"{option} {path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{option} {path} holds no keys")

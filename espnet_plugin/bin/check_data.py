@@ -131,7 +131,8 @@ def check(args: argparse.Namespace) -> int:
             sorted(args.error),
         ],
     )
-    if args.once and done.is_file():
+    paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
+    if args.once and done.is_file() and all(path.is_file() for path in paths):
         before = read_json(done)
         if before.get("stamp") == stamp and before.get("status") != 2:
             logging.info(
@@ -140,7 +141,6 @@ def check(args: argparse.Namespace) -> int:
                 before["said"],
             )
             return _status(before["status"], args)
-    paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
     with checked(folders, options, args.unlabelled, args.valid) as (store, sets):
         verdict = Verdict(store.counts(), frozenset(args.error))
         write_list(paths[0], store, sets, verdict)

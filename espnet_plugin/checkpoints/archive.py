@@ -24,8 +24,8 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
 
     Raises:
         UserError: If it is no zip file or is damaged or encrypted; if a member has an
-            absolute name, a ``..``, or is a link or a device; or if unpacked it would
-            not fit on the disk.
+            absolute name, a ``..`` or the name of another one, or is a link or a
+            device; or if unpacked it would not fit on the disk.
     """
     archive, directory = Path(archive), Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,7 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
                     f"{archive}: {len(members)} members are too many for a model "
                     f"(at most {_MAX_MEMBERS})"
                 )
+            _refuse_twice(archive, targets)
             total = sum(item.file_size for item in members)
             free = shutil.disk_usage(directory).free - _FREE_SPACE_KEPT
             if total > free:
@@ -64,6 +65,18 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
             f"{error.strerror or error}"
         ) from error
     return [item.filename for item, _ in targets if not item.is_dir()]
+
+
+def _refuse_twice(archive: Path, targets: list) -> None:
+    """Refuse names that two members have: which of them counts is not to be guessed."""
+    seen: dict[PurePosixPath, str] = {}
+    for item, target in targets:
+        if target in seen and not item.is_dir():
+            raise UserError(
+                f"{archive}: member {item.filename!r} is in it twice; this file is not "
+                "to be trusted"
+            )
+        seen[target] = item.filename
 
 
 def _checked_target(archive: Path, item: zipfile.ZipInfo) -> PurePosixPath:

@@ -7,6 +7,7 @@ from typing import Union
 
 import torch
 
+from espnet_plugin.checkpoints.bounds import check_archive, check_dense
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 
@@ -25,6 +26,7 @@ def read_checkpoint(
     path = Path(path)
     if not path.is_file():
         raise UserError(f"checkpoint {path} is missing: train the model first")
+    check_archive(path, "checkpoint")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -56,12 +58,18 @@ def read_checkpoint(
             "tensors (a checkpoint.pth for resuming?); give a model's file, "
             "e.g. valid.cer_ctc.ave.pth or 10epoch.pth"
         )
-    return {name: _whole(value) for name, value in content.items()}
+    return {name: _whole(name, value, path) for name, value in content.items()}
 
 
-def _whole(tensor: torch.Tensor) -> torch.Tensor:
+def _whole(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
     """Fill the gaps of a file without masked blocks (``dual_mode.extract``)."""
-    return tensor if tensor.layout == torch.strided else tensor.to_dense()
+    if tensor.layout == torch.strided:
+        return tensor
+    check_dense(name, tensor, path)
+    try:
+        return tensor.to_dense()
+    except RuntimeError as error:
+        raise UserError(_unreadable(path, str(error))) from error
 
 
 def _unreadable(path: Path, reason: str) -> str:

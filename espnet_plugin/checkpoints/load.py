@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 import numpy as np
 import torch
 
+from espnet_plugin.checkpoints.bounds import check_announced, check_archive
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.offline import (
     fetched_part,
@@ -76,6 +77,7 @@ def load_asr_model(
     config = resolve_paths(read_config(config_file), config_file)
     # Before the model is built, because a wrong file should cost no time.
     state = read_checkpoint(model_file, "cpu")
+    check_announced(config, state, config_file)
     model, args = build_asr_model(config, config_file)
     load_state(model, state, model_file)
     try:
@@ -191,6 +193,7 @@ def check_stats(path: PathLike) -> None:
         UserError: Naming the file.
     """
     try:
+        check_archive(Path(path), "statistics")
         with open(path, "rb") as stream:
             stats = np.load(stream, allow_pickle=False)
             if not isinstance(stats, np.ndarray):
@@ -258,11 +261,6 @@ def build_asr_model(
             model = ASRTask.build_model(args)
     except UserError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"{config_file}: ESPnet cannot build this model: {error}. Is it of an ASR "
-            "task, and made by an ESPnet not newer than this one?"
-        ) from error
     except ImportError as error:
         raise UserError(
             f"{config_file}: this model (frontend {args.frontend}, encoder "
@@ -277,6 +275,12 @@ def build_asr_model(
         raise UserError(
             f"{config_file}: this model cannot be built: {error}"
             + (f" ({fetched})" if fetched else "")
+        ) from error
+    except Exception as error:  # odd values make ESPnet raise anything
+        what = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{config_file}: ESPnet cannot build this model: {what}. Is it of an ASR "
+            "task, and made by an ESPnet not newer than this one?"
         ) from error
     finally:
         args.init = init

@@ -16,7 +16,7 @@ from typing import Iterable, Optional, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["CACHE", "Contents"]
+__all__ = ["CACHE", "Contents", "file_state"]
 
 # What a folder's file of digests is called.
 CACHE = ".digests"
@@ -87,9 +87,7 @@ class Contents:
             whole.update(f"{name}\t{digests[name]}\n".encode())
         return f"{len(names)} utterances, {whole.hexdigest()} ({kind})"
 
-    def utterances(
-        self, path: Union[str, Path], kind: str = "sound"
-    ) -> dict[str, str]:
+    def utterances(self, path: Union[str, Path], kind: str = "sound") -> dict[str, str]:
         """Return what stands for the content of each utterance of a table.
 
         Raises:
@@ -115,7 +113,10 @@ class Contents:
         try:
             write_lines(
                 self._cache,
-                (f"{digest} {state} {path}" for path, (digest, state) in self._sorted()),
+                (
+                    f"{digest} {state} {path}"
+                    for path, (digest, state) in self._sorted()
+                ),
             )
         except UserError:
             pass  # a folder that is only read; then files are read again
@@ -146,7 +147,7 @@ class Contents:
 
     def _file(self, path: str) -> str:
         try:
-            state = _state(path)
+            state = file_state(path)
             digest, known = self._known.get(path, ("", ""))
             if known == state:
                 return digest
@@ -162,7 +163,16 @@ class Contents:
         return digest
 
 
-def _state(path: str) -> str:
+def file_state(path: Union[str, bytes]) -> str:
+    """Return what changes whenever a file's content does, without reading it.
+
+    Its size, inode and times; that of the inode's change cannot be set back, so a file
+    that was exchanged in place, with its old time, has another state.
+
+    Raises:
+        OSError: If there is no such file.
+        ValueError: If the path has a NUL.
+    """
     one = os.stat(path)
     return f"{one.st_size},{one.st_ino},{one.st_mtime_ns},{one.st_ctime_ns}"
 

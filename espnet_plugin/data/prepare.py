@@ -28,7 +28,13 @@ from espnet_plugin.data.kaldi import (
 )
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import first_difference
-from espnet_plugin.files import read_json, write_bytes, write_json, write_lines
+from espnet_plugin.files import (
+    read_json,
+    read_pairs,
+    write_bytes,
+    write_json,
+    write_lines,
+)
 from espnet_plugin.progress import progress
 from espnet_plugin.text import clean_text, symbols_in
 
@@ -42,6 +48,11 @@ __all__ = [
 
 # Bad utterances that are named in the log; the others are in a file.
 _SHOWN = 5
+# Which tables hold the inputs and their lengths.
+_TABLES = {
+    "raw": ("wav.scp", "utt2num_samples"),
+    "fbank": ("feats.scp", "feats_shape"),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -187,11 +198,14 @@ def format_set(
     if known != stamp:
         stamp["audio"] = _content(data, contents)
         contents.save()
-    if known == stamp:
+    lost = _lost(target, options, labelled) if known == stamp else None
+    if known == stamp and lost is None:
         logger.info("%s is finished already", target)
         return
     if known is None:
         why = "is new"
+    elif lost is not None:
+        why = f"is written again: {lost} is missing"
     elif known.get("digest") != stamp["digest"]:
         why = "is written again: its tables, its options or the tokens are others"
     else:
@@ -271,6 +285,17 @@ def format_set(
     write_json(done, stamp)
 
 
+def _lost(target: Path, options: FormatOptions, labelled: bool) -> Optional[str]:
+    """Return the first file of a set that was written and is not there any more."""
+    scp, *others = _TABLES[options.feats_type]
+    tables = [scp, *others, "utt2spk", "feats_type", *(["text"] if labelled else [])]
+    for table in tables:
+        if not (target / table).is_file():
+            return str(target / table)
+    files = read_pairs(target / scp).values()
+    return next((file for file in files if not os.path.isfile(file)), None)
+
+
 def _leave_out(problems: dict[str, str], listed_in: Path) -> None:
     write_lines(listed_in, (f"{utt} {what}" for utt, what in problems.items()))
     for utt, what in list(problems.items())[:_SHOWN]:
@@ -304,9 +329,9 @@ def _finer_layers(short: list[tuple[int, int]]) -> str:
 def _write(target: Path, data: DataDir, lengths: dict[str, int], options) -> None:
     raw = options.feats_type == "raw"
     write_data_dir(target, data)
+    scp, name = _TABLES[options.feats_type]
     if not raw:
-        os.replace(target / "wav.scp", target / "feats.scp")
-    name = "utt2num_samples" if raw else "feats_shape"
+        os.replace(target / "wav.scp", target / scp)
     suffix = "" if raw else f",{options.num_mel_bins}"
     write_lines(target / name, (f"{u} {lengths[u]}{suffix}" for u in sorted(lengths)))
     write_lines(target / "feats_type", [options.feats_type])

@@ -46,9 +46,15 @@ def checked(
         store = Store(Path(work) / "store.db", options.ignored)
         try:
             sets = []
-            for number, folder in enumerate(folders):
+            first: dict[Path, Path] = {}
+            for folder in folders:
+                same = first.setdefault(folder.resolve(), folder)
+                if len(first) == len(sets):
+                    what = f"it is {'named twice' if same == folder else same}"
+                    store.report("same-set", folder, 0, "", what)
+                    continue
                 labelled = folder not in unlabelled
-                facts = read_tables(store, number, folder, labelled, options.symbols)
+                facts = read_tables(store, len(sets), folder, labelled, options.symbols)
                 sets.append(DataSet(folder, labelled, facts, folder in valid))
             store.flush()
             compare_tables(store, sets)

@@ -103,6 +103,9 @@ _ALL = (
     Kind("limits", WARNING, "outside of the lengths that are trained on",
          "Left out of training (--min_wav_duration, --max_wav_duration)."),
     # Between sets and utterances
+    Kind("same-set", WARNING, "one folder for two purposes",
+         "A score on data that was trained on, or chose the epochs, is none: name "
+         "another folder."),
     Kind("same-audio", WARNING, "the same audio under two names of a set",
          "Remove one of them."),
     Kind("shared-audio", WARNING, "the same audio in two sets",

@@ -1,11 +1,11 @@
-"""What a check was of: tables by content, audio by size and time of change."""
+"""What a check was of: tables by content, audio by size, inode and times."""
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Sequence
 
+from espnet_plugin.data.content import file_state
 from espnet_plugin.files import file_checksum
 
 __all__ = ["stamp_of"]
@@ -37,7 +37,6 @@ def stamp_of(folders: Sequence[Path], settings: Any) -> str:
 
 def _file(path: bytes) -> bytes:
     try:
-        found = os.stat(path)
+        return f"{file_state(path)};".encode()
     except (OSError, ValueError):
         return b"-"
-    return f"{found.st_size} {found.st_mtime_ns};".encode()

@@ -3,12 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import PathLike
+from espnet_plugin.yaml_files import parse_yaml
 
 __all__ = ["check_config", "read_config"]
+
+# What holds the options of a part.
+_CONFS = (
+    "encoder_conf", "ctc_conf", "model_conf", "frontend_conf", "specaug_conf",
+    "normalize_conf", "preencoder_conf", "postencoder_conf", "decoder_conf",
+)  # fmt: skip
 
 
 def read_config(config_file: PathLike) -> dict[str, Any]:
@@ -19,16 +24,15 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
     """
     config_file = Path(config_file)
     try:
-        config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        config = parse_yaml(config_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
             f"configuration {config_file} is missing: give an ESPnet experiment folder "
             "whose training has started"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        first_line = str(error).splitlines()[0]
+    except (ValueError, OSError) as error:
         raise UserError(
-            f"configuration {config_file} is not readable as plain YAML ({first_line})"
+            f"configuration {config_file} is not readable as plain YAML ({error})"
         ) from error
     check_config(config, config_file)
     return config
@@ -52,6 +56,20 @@ def check_config(config: Any, config_file: PathLike) -> None:
             "config.yaml that ESPnet's ASR training wrote into its experiment folder, "
             "not the file given by --config"
         )
-    for key in ("encoder_conf", "ctc_conf", "model_conf"):
-        if not isinstance(config[key], dict):
+    for key in _CONFS:
+        value = config.get(key)
+        if not (isinstance(value, dict) or (value is None and key not in needed)):
             raise UserError(f"configuration {config_file}: {key} must hold keys")
+    files = {
+        "bpemodel": config.get("bpemodel"),
+        "non_linguistic_symbols": config.get("non_linguistic_symbols"),
+        "normalize_conf.stats_file": (config.get("normalize_conf") or {}).get(
+            "stats_file"
+        ),
+    }
+    texts = {name: config.get(name) for name in ("token_type", "cleaner", "g2p")}
+    for key, value in {**files, **texts}.items():
+        if not (value is None or isinstance(value, str)):
+            raise UserError(
+                f"configuration {config_file}: {key}: {value!r} must be text"
+            )

@@ -435,6 +435,9 @@ class DualmodeOptions(SharedOptions):
         "Checkpoint of a pre-training, for rows that want one; that of stage 4 if "
         "there is a pretrain_set.",
     )
+    reference: str = _training(
+        "", Text(), "Folder of a trained recogniser, for rows that it teaches."
+    )
     train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
 
     baselines: tuple[str, ...] = _baseline(

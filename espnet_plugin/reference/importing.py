@@ -13,9 +13,8 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Optional, Union
 
-import yaml
-
 from espnet_plugin.checkpoints.archive import extract_zip
+from espnet_plugin.checkpoints.bounds import check_announced
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
 from espnet_plugin.checkpoints.load import (
     build_asr_model,
@@ -33,7 +32,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
-from espnet_plugin.yaml_files import write_yaml
+from espnet_plugin.yaml_files import parse_yaml, write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
 
@@ -249,6 +248,7 @@ def _check(source: _Source):
             "checkpoint of one training"
         )
     config["token_list"] = tokens
+    check_announced(config, state, source.config_file)
     model, _ = build_asr_model(config, source.config_file)
     load_state(model, state, source.checkpoint)
     return config, tokens, model
@@ -358,9 +358,9 @@ def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
     if path.name not in names:
         return {}
     try:
-        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+        meta = parse_yaml(path.read_text(encoding="utf-8"))
         return {**meta["files"], **meta["yaml_files"]}
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{archive}: its meta.yaml is not one of espnet2.bin.pack ({error})"
         ) from error

@@ -1,6 +1,7 @@
 """Stage 2 on a corpus of noise: what it writes, refuses and does not do twice."""
 
 import errno
+import logging
 import os
 from pathlib import Path
 
@@ -156,6 +157,31 @@ def test_is_done_once_and_redone_when_something_changed(
     else:
         shape = read_pairs(target / "feats_shape")["a-1"]
         assert shape == ("70,80" if change_one == "audio" else "50,40")
+
+
+@pytest.mark.parametrize("feats_type", ["raw", "fbank"])
+@pytest.mark.parametrize("lost", ["text", "lengths", "audio"])
+def test_is_written_again_where_a_file_of_it_is_lost(
+    corpus, tmp_path, caplog, feats_type, lost
+):
+    caplog.set_level(logging.INFO)
+    options = {"feats_type": feats_type, "speeds": (0.9, 1.0)}
+    target = run(corpus, tmp_path / "dump", **options)
+    raw = feats_type == "raw"
+    scp = "wav.scp" if raw else "feats.scp"
+    lengths = "utt2num_samples" if raw else "feats_shape"
+    path = {
+        "text": target / "text",
+        "lengths": target / lengths,
+        "audio": Path(read_pairs(target / scp)["sp0.9-a-1"]),
+    }[lost]
+    whole = path.read_bytes()
+    path.unlink()
+    run(corpus, target, **options)
+    assert path.read_bytes() == whole and f"{path} is missing" in caplog.text
+    caplog.clear()
+    run(corpus, target, **options)
+    assert "is finished already" in caplog.text
 
 
 def test_an_interrupted_run_is_not_taken_for_finished(corpus, tmp_path, monkeypatch):

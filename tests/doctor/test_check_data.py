@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -252,7 +253,8 @@ def test_damage(corpus, tmp_path, name):
 
 def test_all_kinds_are_tried():
     tried = {kind for _, expected in CASES.values() for kind, *_ in expected}
-    assert set(KINDS) - tried == {"shared-id", "features-alone", "unknown-characters"}
+    elsewhere = {"shared-id", "features-alone", "unknown-characters", "same-set"}
+    assert set(KINDS) - tried == elsewhere
 
 
 def test_a_name_in_two_sets(corpus, tmp_path):
@@ -274,6 +276,18 @@ def test_a_set_inside_another(corpus, tmp_path):
     assert {k: kinds.count(k) for k in kinds} == {
         "shared-audio": 6, "shared-id": 6, "shared-text": 6, "shared-speaker": 1
     }  # fmt: skip
+
+
+def test_one_folder_for_two_purposes(corpus, tmp_path):
+    train, dev, test = corpus
+    status, found = run([train, dev, dev], tmp_path / "out")
+    assert found == [("same-set", f"{tmp_path.name}/dev", 0, "")] and status == 1
+    # Under another name: said once, not for each utterance.
+    shutil.rmtree(test)
+    test.symlink_to(train)
+    _, found = run([train, dev, test], tmp_path / "out")
+    assert [one[0] for one in found] == ["same-set"]
+    assert f"it is {train}" in (tmp_path / "out/check_data.txt").read_text()
 
 
 def test_the_validation_set_has_no_letters_of_its_own(corpus, tmp_path):
@@ -363,6 +377,18 @@ def test_the_same_is_not_checked_twice(corpus, tmp_path, caplog):
         return found, (tmp_path / "out/check_data.html").stat().st_mtime_ns == page
 
     assert again() == (first, True) and "is checked already" in caplog.text
+    (tmp_path / "out/check_data.json").unlink()  # what it would point to
+    assert again() == (first, False)
+    page = (tmp_path / "out/check_data.html").stat().st_mtime_ns
+    # Other samples in the same file, of the same size and with the same time.
+    path = path_of(dev, 2)
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:44] + bytes(len(content) - 44))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (status, found), kept = again()
+    assert (
+        status == 2 and not kept and ("silent", "dev/wav.scp", 2, "dev-a-01") in found
+    )
     cut(train)
     (status, found), kept = again()
     assert status == 2 and not kept and ("truncated", *AT_WAV) in found

@@ -27,6 +27,8 @@ def recipe(tmp_path):
     for name in ("exp/asr_stats_raw_char/.done", "dump/raw/audio/utt2num_samples"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("")
+    (folder / "exp/dual_pretrain").mkdir()
+    (folder / "exp/dual_pretrain/done.json").write_text("{}")
     for row in ("self_pruned_50", "full_alone", "dense_dense"):
         (folder / f"exp/dual_{row}_s1").mkdir()
         (folder / f"exp/dual_{row}_s1/done.json").write_text("{}")
@@ -96,6 +98,36 @@ def test_several_gpus_are_ranks_of_their_own(recipe, ngpu):
     assert len(lines) == 2 and all(f"--ngpu {ngpu}" in line for line in lines)
     several = ["--multiprocessing_distributed true" in line for line in lines]
     assert several == [ngpu > 1] * 2
+
+
+CHECK = "-m espnet_plugin.bin.check_environment --ngpu 2 --folders exp"
+
+
+@pytest.mark.parametrize(
+    "stage, unfinished",
+    [(4, "dual_pretrain"), (5, "dual_self_pruned_50_s1"), (8, "dual_dense_dense_s1")],
+)
+def test_the_machine_is_looked_at_before_a_training(recipe, stage, unfinished):
+    stages = ("--stage", f"{stage}", "--stop_stage", f"{stage}", "--ngpu", "2")
+    options = (*stages, "--pretrain_set", "audio")
+    assert CHECK not in run(recipe, *options).stdout  # all of it is finished
+    (recipe / "exp" / unfinished / "done.json").unlink()
+    assert run(recipe, *options).stdout.splitlines()[0] == CHECK
+    # Where it cannot be done, no training begins.
+    refuse = recipe / "refuse"
+    refuse.write_text(
+        '#!/bin/sh\necho "$*"\ncase "$*" in *.check_environment*) exit 2 ;; esac\n'
+    )
+    refuse.chmod(0o755)
+    result = run(recipe, *options, python="./refuse")
+    assert (result.returncode, result.stdout.splitlines()) == (2, [CHECK])
+
+
+def test_a_queues_jobs_look_for_gpus_themselves(recipe, tmp_path):
+    (recipe / "exp/dual_self_pruned_50_s1/done.json").unlink()
+    options = ("--stage", "5", "--stop_stage", "5", "--ngpu", "2")
+    said = run(recipe, *options, **kaldi(tmp_path)).stdout
+    assert said.splitlines()[0] == CHECK.replace("--ngpu 2", "--ngpu 0")
 
 
 def test_the_data_stages_get_rate_and_durations(recipe):

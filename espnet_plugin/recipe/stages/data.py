@@ -100,7 +100,8 @@ def _check_data(layout: Layout, runner: Runner) -> None:
     if options.check_audio == "off":
         return
     names = (options.train_set, options.valid_set, *options.test_sets)
-    folders = dict.fromkeys(f"{options.datadir}/{name}" for name in names)
+    # One that is named twice stays so: the doctor says that a set serves two purposes.
+    folders = [f"{options.datadir}/{name}" for name in names]
     kinds, valid = ["pipe", "archive", "features-alone"], []
     # An imported reference has its own tokens, and spells as it was trained to.
     if not options.reference:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.encrl_checks import wanted
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
 from espnet_plugin.recipe.runner import Runner
@@ -123,6 +124,7 @@ def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
         *("--exp_dir", options.expdir, "--seed", str(options.seed)),
         *maybe("--max_epoch", options.epochs),
         *maybe("--pretrained", layout.pretrained),
+        *maybe("--reference", options.reference),
         *(*data.data_options(), *data.shape_options(), *layout.ranks()),
         *("--num_att_plot", "0", *data.token_options()),
         *("--normalize", "global_mvn", *layout.normalize_options()),
@@ -270,4 +272,22 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
         data = Layout(replace(layout.data.options, ngpu=0))
         check_environment(data, of_data)
         run_stages(DATA_STAGES, first, last, data, of_data)
+    _check_machine(layout, runner)
     run_stages(STAGES[len(DATA_STAGES) :], first, last, layout, runner)
+
+
+def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
+    """Look for GPUs, versions and room on the disk once, before the first training."""
+    options, folders = layout.options, []
+    if wanted(options, 4) and options.pretrain_set:
+        folders.append(layout.pretrain_exp)
+    if wanted(options, 5):
+        folders += [layout.training(row) for row in options.rows]
+    if wanted(options, 8):
+        folders += [layout.training(row) for row in options.baselines]
+    if all(Path(folder, "done.json").exists() for folder in folders):
+        return
+    # A queue's jobs run elsewhere, where each training looks for itself.
+    gpus = 0 if runner.commands.cuda else options.ngpu
+    words = ["--ngpu", str(gpus), "--folders", options.expdir]
+    runner.here(runner.python("check_environment", *words))

@@ -1,0 +1,105 @@
+"""Sizes that a model's files announce, beside what they hold.
+
+A few bytes can announce terabytes: compressed zeros, a sparse tensor of an enormous
+shape, a configuration of a billion layers. Whoever reads such files allocates first.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any, Mapping
+
+import torch
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["check_announced", "check_archive", "check_dense"]
+
+# Bytes that anything may take, however small its file is.
+_ALWAYS = 64 * 2**20
+# Dense over stored, of checkpoints that leave out masked blocks.
+_DENSER = 1000
+# What any encoder may have, however small its checkpoint is.
+_FEW_LAYERS, _SMALL = 1000, 10**5
+_CONFS = ("encoder_conf", "decoder_conf", "preencoder_conf", "postencoder_conf")
+_LAYERS = ("num_blocks", "num_layers")
+
+
+def check_archive(path: Path, what: str) -> None:
+    """Refuse a zip file whose members are larger unpacked than the file is.
+
+    Neither torch nor ``numpy.savez`` compresses. What is no zip file passes.
+
+    Args:
+        path: A checkpoint or ``.npz``.
+        what: What it is called in the message.
+
+    Raises:
+        UserError: Naming the file and its largest member.
+        OSError: If it cannot be read.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError):
+        return  # who reads it says so
+    total = sum(member.file_size for member in members)
+    if total > max(_ALWAYS, 2 * path.stat().st_size):
+        largest = max(members, key=lambda member: member.file_size)
+        raise UserError(
+            f"{what} {path} has {path.stat().st_size} bytes and announces {total} "
+            f"({largest.filename}: {largest.file_size}); this file is not to be trusted"
+        )
+
+
+def check_dense(name: str, tensor: torch.Tensor, path: Path) -> None:
+    """Refuse a sparse tensor that would be enormous when its gaps are filled.
+
+    Raises:
+        UserError: Naming the tensor and its shape.
+    """
+    size = tensor.numel() * tensor.element_size()
+    if size > max(_ALWAYS, _DENSER * path.stat().st_size):
+        raise UserError(
+            f"checkpoint {path}: {name} would be {tuple(tensor.shape)}, {size} bytes, "
+            "with its gaps filled; this file is not to be trusted"
+        )
+
+
+def check_announced(
+    config: Mapping[str, Any], state: Mapping[str, torch.Tensor], config_file: Path
+) -> None:
+    """Refuse a configuration of a model far larger than its checkpoint.
+
+    Args:
+        config: The configuration.
+        state: The tensors of the checkpoint.
+        config_file: Where the configuration came from.
+
+    Raises:
+        UserError: Naming the setting.
+    """
+    layers = max(_FEW_LAYERS, len(state))
+    values = max(_SMALL, sum(tensor.numel() for tensor in state.values()))
+    for conf in _CONFS:
+        settings = config.get(conf)
+        if not isinstance(settings, Mapping):
+            continue
+        numbers = {
+            key: value for key, value in settings.items() if isinstance(value, int)
+        }
+        for key, value in numbers.items():
+            if value > (layers if key in _LAYERS else values):
+                raise UserError(
+                    f"{config_file}: {conf}.{key}: {value} is of a far larger model "
+                    f"than the checkpoint, which has {len(state)} tensors with "
+                    f"{sum(t.numel() for t in state.values())} values"
+                )
+        # A layer has a matrix of these.
+        matrix = numbers.get("output_size", 0) * numbers.get("linear_units", 0)
+        if matrix > max(values, _SMALL**2 // 100):
+            raise UserError(
+                f"{config_file}: {conf}: a layer of {matrix} weights (output_size x "
+                "linear_units) is larger than all of the checkpoint"
+            )
