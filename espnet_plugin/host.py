@@ -27,7 +27,7 @@ from espnet_plugin.names import (
     WAV2VEC2,
 )
 
-__all__ = ["register", "register_ssl"]
+__all__ = ["register", "register_lm", "register_ssl"]
 
 
 def register() -> None:
@@ -61,3 +61,10 @@ def register_ssl() -> None:
     ssl.loss_choices.classes[WAV2VEC2] = Wav2Vec2Loss
     ssl.util_choices.classes[SPAN_MASK] = SpanMask
     ssl.model_choices.classes[DUAL_MODE_SSL] = ESPnetDualModeSSLModel
+
+
+def register_lm() -> None:
+    """Make this plugin's class known to ESPnet's LM task; safe to call twice."""
+    from espnet_plugin.lm.load import register_compact_lm
+
+    register_compact_lm()

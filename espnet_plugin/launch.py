@@ -79,6 +79,7 @@ def _register() -> None:
     host.register()
     # The ASR task imports what this needs, so that it costs nothing more.
     host.register_ssl()
+    host.register_lm()
 
 
 if __name__ == "__main__":

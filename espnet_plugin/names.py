@@ -5,6 +5,7 @@ seconds that importing ESPnet takes. ``host.py`` registers the classes.
 """
 
 __all__ = [
+    "COMPACT_LM",
     "DUAL_MODE",
     "DUAL_MODE_MODEL",
     "DUAL_MODE_SSL",
@@ -14,6 +15,7 @@ __all__ = [
     "OWN_OPTIONS",
     "PRUNED",
     "SPAN_MASK",
+    "TRANSFORMER_LM",
     "WAV2VEC2",
 ]
 
@@ -26,6 +28,8 @@ DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
 DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
 WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
 SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
+TRANSFORMER_LM = "transformer"  # ESPnet's own model of the LM task
+COMPACT_LM = "compact_transformer"  # a model of the LM task
 
 # Encoders of ESPnet's own that take audio, without any front end.
 HEARING_ENCODERS = (

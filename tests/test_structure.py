@@ -23,7 +23,7 @@ FLOORS = """
     host
     self_supervised decode
     dual_mode
-    distill pruning corpora reference doctor
+    distill pruning lm corpora reference doctor
     checkpoints cost data score
     experiment
     yaml_files

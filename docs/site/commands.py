@@ -23,6 +23,7 @@ SCRIPTS = (
     "egs2/TEMPLATE/encrl1/encrl.sh",
     "egs2/TEMPLATE/encrl1/jobs.sh",
     "egs2/TEMPLATE/dualmode1/dualmode.sh",
+    "egs2/TEMPLATE/lmprune1/lmprune.sh",
 )
 _COLUMNS = "96"
 

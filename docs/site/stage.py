@@ -33,6 +33,7 @@ TITLES = {
     "docs/data": "Data",
     "docs/baselines": "Baselines",
     "docs/dual_mode": "Dual mode",
+    "docs/language_model": "Language models",
     "docs/recognise": "Recognising files",
     "docs/devices": "Devices and the browser",
     "docs/results": "Results",

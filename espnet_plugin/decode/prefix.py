@@ -4,15 +4,43 @@ import argparse
 import logging
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 from espnet_plugin.decode.best_path import FILES
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_pairs, write_lines, write_text
 from espnet_plugin.yaml_files import write_yaml
 
-__all__ = ["prefix_search"]
+__all__ = ["PrefixSearch", "prefix_search"]
+
+
+@dataclass(frozen=True)
+class PrefixSearch:
+    """How ESPnet searches.
+
+    Attributes:
+        beam: Hypotheses that are kept.
+        lm_config: Configuration of a language model; None for none.
+        lm_file: Its weights, checked beforehand: ESPnet loads with ``strict=False``.
+        lm_weight: What its log-probability is multiplied by before it is added to that
+            of CTC, whose weight is 1.
+    """
+
+    beam: int = 1
+    lm_config: Optional[Path] = None
+    lm_file: Optional[Path] = None
+    lm_weight: float = 0.0
+
+    def options(self) -> list[str]:
+        """Return the options of ``espnet2.bin.asr_inference``."""
+        options = ["--ctc_weight", "1.0", "--beam_size", str(self.beam)]
+        if self.lm_config is not None:
+            options += ["--lm_train_config", str(self.lm_config)]
+            options += ["--lm_file", str(self.lm_file)]
+            options += ["--lm_weight", str(self.lm_weight)]
+        return options
 
 
 def prefix_search(
@@ -22,8 +50,9 @@ def prefix_search(
     checkpoint: Union[str, Path],
     output_dir: Union[str, Path],
     ngpu: int = 0,
+    search: PrefixSearch = PrefixSearch(),
 ) -> None:
-    """Run ``espnet2.bin.asr_inference`` by CTC alone, beam 1, and keep its best text.
+    """Run ``espnet2.bin.asr_inference`` by CTC, and keep its best text.
 
     Args:
         data: Path, ``speech`` and type, as ESPnet's ``--data_path_and_name_and_type``.
@@ -32,6 +61,7 @@ def prefix_search(
         checkpoint: The model, checked beforehand: ESPnet loads with ``strict=False``.
         output_dir: Where the files of its ``1best_recog`` go.
         ngpu: 1 to decode on a GPU.
+        search: Beam and language model; by default beam 1 and none.
     """
     # Imported only here, because it takes seconds more.
     from espnet2.bin import asr_inference
@@ -50,7 +80,7 @@ def prefix_search(
         options = asr_inference.get_parser().parse_args(
             ["--output_dir", f"{scratch}/out"]
             + ["--asr_train_config", str(config), "--asr_model_file", str(checkpoint)]
-            + ["--ctc_weight", "1.0", "--beam_size", "1", "--batch_size", "1"]
+            + [*search.options(), "--batch_size", "1"]
             + ["--num_workers", "0", "--ngpu", str(min(ngpu, 1))]
             + ["--data_path_and_name_and_type", f"{scp},{name},{kind}"]
         )

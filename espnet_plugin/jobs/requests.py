@@ -14,6 +14,7 @@ __all__ = [
     "DistillationRequest",
     "DualModeRequest",
     "EncRLRequest",
+    "LMRequest",
     "PlainRequest",
     "PretrainingRequest",
     "RecogniserRequest",
@@ -67,6 +68,21 @@ class PretrainingRequest(TrainingRequest):
     """
 
     seed: int
+
+
+@dataclass(frozen=True)
+class LMRequest(TrainingRequest):
+    """A training of a language model.
+
+    Attributes:
+        row: What is asked for, as its file says it; empty for the dense model.
+        step: Step of the row, from 0.
+        source: Digest of the checkpoint that it is made of, None for random weights.
+    """
+
+    row: Mapping[str, Any]
+    step: int
+    source: Optional[str]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Callable, Iterator, Sequence
 __all__ = [
     "DUAL_MODE_TASK",
     "ENCRL_TASK",
+    "LM_TASK",
     "PLAIN_TASK",
     "PRETRAINING_TASK",
     "PRUNED_TASK",
@@ -27,6 +28,7 @@ PLAIN_TASK = "espnet_plugin.tasks.asr:CountedASRTask"
 ENCRL_TASK = "espnet_plugin.tasks.encrl:EncRLTask"
 PRUNED_TASK = "espnet_plugin.tasks.pruned:PrunedASRTask"
 DUAL_MODE_TASK = "espnet_plugin.tasks.dual_mode:DualModeASRTask"
+LM_TASK = "espnet_plugin.tasks.lm:CountedLMTask"
 PRETRAINING_TASK = "espnet_plugin.tasks.dual_mode_ssl:DualModeSSLTask"
 
 # Takes a task and the options of its ``main``; trains into their --output_dir.

@@ -1,0 +1,61 @@
+"""Stage 5 of the language model recipe: make the large model smaller, a row a way.
+
+What this command does not know is handed to ESPnet's training.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.lm_train import add_training_options, read_training
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.jobs.lm_train import compress, train_control
+from espnet_plugin.lm.rows import Control, read_row
+from espnet_plugin.yaml_files import read_yaml
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add_training_options(parser)
+    parser.add_argument(
+        "--fine_tuning_config",
+        type=Path,
+        required=True,
+        help="keys that are other than in --config when a cut model is trained further",
+    )
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="what each row does (conf/lmprune/rows/); controls are trained last",
+    )
+    return parser
+
+
+def make(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the stage."""
+    # A row that says something wrong should not cost the time of those before it.
+    rows = {path.stem: read_row(path) for path in args.rows}
+    fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")
+    job = read_training(args, options, fine_tuning)
+    for name, row in sorted(
+        rows.items(), key=lambda item: isinstance(item[1], Control)
+    ):
+        if isinstance(row, Control):
+            train_control(job, name, row)
+        else:
+            compress(job, name, row)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: make(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Stage 7 of the language model recipe: word error rates with each of its models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.arguments import MOST_SEED, number, whole
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
+from espnet_plugin.lm.record import find_models
+from espnet_plugin.lm.table import NO_LM
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
+    add("--asr_exp", type=Path, required=True, help="folder of the recogniser")
+    add("--dump_dir", type=Path, required=True, help="where stage 2 put the audio")
+    add("--dev_set", default="dev", help="set that the weight is chosen on")
+    add("--test_set", default="test", help="set of the error rate")
+    add(
+        "--lm_weights",
+        type=number(0.0, 10.0, above=True),
+        nargs="+",
+        default=[0.2, 0.4, 0.6],
+        help="weights of the language model to choose from",
+    )
+    add("--beam", type=whole(1), default=10, help="hypotheses of the search")
+    add("--seed", type=whole(0, MOST_SEED), help="models of this seed alone")
+    return parser
+
+
+def decode(args: argparse.Namespace) -> None:
+    """Do the stage."""
+    folders = find_models(args.exp_dir, args.seed)
+    if not folders:
+        raise UserError(f"{args.exp_dir} has no finished language model: run stage 4")
+    job = LMDecoding(
+        args.asr_exp,
+        args.dump_dir,
+        args.dev_set,
+        args.test_set,
+        args.lm_weights,
+        args.beam,
+    )
+    for folder in folders:
+        check_recogniser(job.recogniser, folder)
+    decode_with_lm(job, None, args.exp_dir / NO_LM)
+    for folder in folders:
+        decode_with_lm(job, folder, folder)
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: decode(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

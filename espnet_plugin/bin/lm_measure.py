@@ -1,0 +1,47 @@
+"""Stage 6 of the language model recipe: perplexity, size and speed of its models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.jobs.lm_measure import measure_lm
+from espnet_plugin.jobs.lm_text import LMText
+from espnet_plugin.lm.record import find_models
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
+    add("--text_dir", type=Path, required=True, help="what stage 3 wrote")
+    add(
+        "--speed",
+        choices=["true", "false"],
+        default="false",
+        help="measure the time of a token on one thread; needs a quiet machine",
+    )
+    return parser
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Do the stage."""
+    folders = find_models(args.exp_dir)
+    if not folders:
+        raise UserError(f"{args.exp_dir} has no finished language model: run stage 4")
+    for folder in folders:
+        measure_lm(folder, LMText(args.text_dir), args.speed == "true")
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: measure(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Stage 8 of the language model recipe: the table of its models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.files import write_json, write_text
+from espnet_plugin.lm.record import Decoded
+from espnet_plugin.lm.table import NO_LM, collect, compare, markdown, to_json
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
+    add("--test_set", default="test", help="set of the perplexities")
+    add("--markdown", type=Path, required=True, help="file of the table")
+    add("--results_json", type=Path, required=True, help="file of what is behind it")
+    return parser
+
+
+def report(args: argparse.Namespace) -> None:
+    """Do the stage."""
+    rows = collect(args.exp_dir)
+    pairs = compare(rows, args.test_set)
+    without = Decoded.find(args.exp_dir / NO_LM)
+    write_text(args.markdown, markdown(rows, pairs, args.test_set, without))
+    write_json(args.results_json, to_json(rows, pairs))
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: report(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

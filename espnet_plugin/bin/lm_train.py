@@ -1,0 +1,59 @@
+"""Stage 4 of the language model recipe: train the large model with ESPnet's LM task.
+
+What this command does not know is handed to ESPnet's training.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.jobs.lm_text import LMText
+from espnet_plugin.jobs.lm_train import LMTraining, train_dense
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["add_training_options", "read_training"]
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all trainings of language models share."""
+    add = parser.add_argument
+    add("--config", type=Path, required=True, help="training configuration")
+    add("--text_dir", type=Path, required=True, help="what stage 3 wrote")
+    add("--exp_dir", type=Path, required=True, help="gets lm_<row>_s<seed>")
+    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add(
+        "--max_epoch", type=whole(1), help="of the large model, not the configuration's"
+    )
+
+
+def read_training(
+    args: argparse.Namespace, options: list[str], fine_tuning: dict
+) -> LMTraining:
+    """Return what the options say."""
+    config = read_yaml(args.config)
+    if args.max_epoch is not None:
+        config["max_epoch"] = args.max_epoch
+    return LMTraining(
+        args.exp_dir, LMText(args.text_dir), config, fine_tuning, args.seed, options
+    )
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add_training_options(parser)
+    return parser
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: train_dense(read_training(args, options, {})))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

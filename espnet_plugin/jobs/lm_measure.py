@@ -1,0 +1,57 @@
+"""What stage 6 measures on language models: perplexity, size and speed."""
+
+import logging
+import os
+from pathlib import Path
+
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.lm_text import LMText
+from espnet_plugin.lm.record import LMRecord, Measured
+
+__all__ = ["measure_lm"]
+
+
+def measure_lm(folder: Path, text: LMText, speed: bool = False) -> Measured:
+    """Measure a finished model and write its ``measured.json``.
+
+    Args:
+        folder: The model's folder.
+        text: Its sets: the dev set and all test sets are measured.
+        speed: Whether to measure the time of a token, which needs a quiet machine.
+
+    Raises:
+        UserError: If the model or a text is missing.
+    """
+    # Here, because they import ESPnet.
+    from espnet_plugin.lm.load import load_lm
+    from espnet_plugin.lm.perplexity import text_figures
+    from espnet_plugin.lm.speed import ms_per_token
+    from espnet_plugin.lm.text import read_sentences
+
+    record, experiment = LMRecord.read(folder), Experiment(folder)
+    loaded = load_lm(folder, folder / record.checkpoint)
+    sentences = {
+        name: read_sentences(text.text(name), loaded.args)
+        for name in ("valid", *text.tests())
+    }
+    sets = {name: text_figures(loaded.model, one) for name, one in sentences.items()}
+    cut = None
+    start = experiment.start.model_file
+    if start.is_file():
+        before = load_lm(experiment.config_file, start)
+        cut = text_figures(before.model, sentences["valid"]).perplexity
+    load = os.getloadavg()[0]
+    measured = Measured(
+        sets=sets,
+        cut_perplexity=cut,
+        file_bytes=(folder / record.checkpoint).stat().st_size,
+        ms_per_token=ms_per_token(loaded.model) if speed else None,
+        load_average=round(load, 2) if speed else None,
+    )
+    measured.write(folder)
+    logging.info(
+        "%s: perplexity %s",
+        folder,
+        ", ".join(f"{name} {one.perplexity:.3f}" for name, one in sets.items()),
+    )
+    return measured

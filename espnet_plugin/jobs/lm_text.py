@@ -1,0 +1,222 @@
+"""The text of a language model, and how it is cut into tokens: stage 3."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+from espnet_plugin.checkpoints.load import read_config, resolve_paths
+from espnet_plugin.data.tokens import read_symbols, read_token_list
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.files import read_pairs, write_lines
+from espnet_plugin.yaml_files import read_yaml, write_yaml
+
+__all__ = ["LMText", "Tokens", "prepare_text", "recogniser_tokens"]
+
+_TOKENS = "tokens.yaml"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How text becomes tokens.
+
+    Attributes:
+        token_list: File, one token a line.
+        token_type: ``char``, ``bpe`` or ``word``.
+        bpemodel: SentencePiece's model, for ``bpe``.
+        nlsyms: File of symbols that are tokens of their own.
+    """
+
+    token_list: Path
+    token_type: str = "char"
+    bpemodel: Optional[Path] = None
+    nlsyms: Optional[Path] = None
+
+    def check(self) -> list[str]:
+        """Return the tokens.
+
+        Raises:
+            UserError: If a file is missing, or an option does not go with another.
+        """
+        if self.token_type not in ("char", "bpe", "word"):
+            raise UserError(
+                f"--token_type {self.token_type}: ESPnet's language models know char, "
+                "bpe and word"
+            )
+        if (self.token_type == "bpe") != (self.bpemodel is not None):
+            raise UserError(
+                f"--token_type {self.token_type} and --bpemodel {self.bpemodel}: bpe "
+                "needs one, the others none"
+            )
+        if self.bpemodel is not None and not self.bpemodel.is_file():
+            raise UserError(f"--bpemodel {self.bpemodel} is missing")
+        if self.nlsyms is not None:
+            read_symbols(self.nlsyms)
+        return read_token_list(self.token_list)
+
+
+@dataclass(frozen=True)
+class LMText:
+    """A folder that :func:`prepare_text` has written.
+
+    Attributes:
+        folder: Holds ``<set>/text``, ``<set>/text_shape`` and ``tokens.txt``.
+    """
+
+    folder: Path
+
+    def text(self, name: str) -> Path:
+        """Return the text of a set: ``train``, ``valid`` or a test set.
+
+        Raises:
+            UserError: If it is not there.
+        """
+        path = self.folder / name / "text"
+        if not path.is_file():
+            raise UserError(
+                f"{path} is missing: run stage 3, with {name} among its sets"
+            )
+        return path
+
+    def tests(self) -> list[str]:
+        """Return the names of the sets that nothing is trained or chosen on."""
+        names = sorted(path.parent.name for path in self.folder.glob("*/text"))
+        return [name for name in names if name not in ("train", "valid")]
+
+    def config(self) -> dict[str, Any]:
+        """Return ESPnet's configuration of the tokens."""
+        path = self.folder / _TOKENS
+        if not path.is_file():
+            raise UserError(f"{path} is missing: run stage 3 first")
+        return read_yaml(path)
+
+    def options(self) -> list[str]:
+        """Return ESPnet's options to train on this text."""
+        options = []
+        for part in ("train", "valid"):
+            options += [
+                f"--{part}_data_path_and_name_and_type",
+                f"{self.text(part)},text,text",
+                f"--{part}_shape_file",
+                str(self.folder / part / "text_shape"),
+            ]
+        return options
+
+
+def recogniser_tokens(folder: Path, output: Path) -> Tokens:
+    """Return the tokens of a recogniser, the list written below ``output``.
+
+    Raises:
+        UserError: If the folder is no ESPnet ASR experiment.
+    """
+    config_file = Experiment(folder).config_file
+    config = resolve_paths(read_config(config_file), config_file)
+    tokens = config["token_list"]
+    if isinstance(tokens, str):
+        return _tokens(Path(tokens), config)
+    path = output / "recogniser_tokens.txt"
+    write_lines(path, tokens)
+    return _tokens(path, config)
+
+
+def _tokens(path: Path, config: Mapping[str, Any]) -> Tokens:
+    def file(name):
+        value = config.get(name)
+        return Path(value) if isinstance(value, str) and value != "none" else None
+
+    kind = config.get("token_type") or "char"
+    bpemodel = file("bpemodel") if kind == "bpe" else None
+    return Tokens(path, kind, bpemodel, file("non_linguistic_symbols"))
+
+
+def prepare_text(
+    folder: Path,
+    tokens: Tokens,
+    train: Sequence[Path],
+    valid: Path,
+    tests: Mapping[str, Path],
+) -> LMText:
+    """Write the text of every set, with its lengths in tokens.
+
+    Args:
+        folder: Where it goes.
+        tokens: How it is cut into tokens.
+        train: Kaldi ``text`` files to train on, the recogniser's and more.
+        valid: To choose epochs on.
+        tests: Others, by name.
+
+    Raises:
+        UserError: If a text is missing or empty, or two training texts have an
+            utterance of the same name.
+    """
+    listed = tokens.check()
+    # Here, because it imports ESPnet.
+    from espnet_plugin.lm.text import read_text
+
+    wrong = {"train", "valid"} & set(tests)
+    if wrong:
+        raise UserError(f"--test_text {', '.join(wrong)}: name the set otherwise")
+    texts = {"train": {}}
+    for path in train:
+        more = read_text(path)
+        twice = texts["train"].keys() & more.keys()
+        if twice:
+            raise UserError(
+                f"{path}: {sorted(twice)[0]} is an utterance of another training text "
+                "as well: give each text names of its own"
+            )
+        _say_empty(path, more)
+        texts["train"].update(more)
+    for name, path in {"valid": valid, **tests}.items():
+        texts[name] = read_text(path)
+        _say_empty(path, texts[name])
+    config = {
+        "token_list": str(folder / "tokens.txt"),
+        "token_type": tokens.token_type,
+        "bpemodel": None if tokens.bpemodel is None else str(folder / "bpe.model"),
+        "non_linguistic_symbols": (
+            None if tokens.nlsyms is None else str(folder / "nlsyms.txt")
+        ),
+        "cleaner": None,
+        "g2p": None,
+    }
+    write_lines(folder / "tokens.txt", listed)
+    for source, key in (
+        (tokens.bpemodel, "bpemodel"),
+        (tokens.nlsyms, "non_linguistic_symbols"),
+    ):
+        if source is not None:
+            shutil.copyfile(source, config[key])
+    for name, text in texts.items():
+        write_lines(folder / name / "text", (f"{u} {t}" for u, t in text.items()))
+    _write_shapes(folder, config, listed, texts)
+    write_yaml(folder / _TOKENS, config)
+    return LMText(folder)
+
+
+def _say_empty(path: Path, text: Mapping[str, str]) -> None:
+    left_out = len(read_pairs(path)) - len(text)
+    if left_out:
+        logging.info("%s: %d utterances without words are left out", path, left_out)
+
+
+def _write_shapes(folder, config, listed, texts) -> None:
+    """Write the tables of lengths that ESPnet makes batches by."""
+    from argparse import Namespace
+
+    from espnet_plugin.lm.text import read_sentences
+
+    args = Namespace(**{**config, "token_list": list(listed), "use_preprocessor": True})
+    for name, text in texts.items():
+        sentences = read_sentences(folder / name / "text", args)
+        write_lines(
+            folder / name / "text_shape",
+            (f"{one.name} {len(one.tokens)},{len(listed)}" for one in sentences),
+        )
+        logging.info(
+            "%s: %d sentences, %d words, %d tokens",
+            *(name, len(text), sum(len(t.split()) for t in text.values())),
+            sum(len(one.tokens) for one in sentences),
+        )

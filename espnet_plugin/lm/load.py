@@ -1,0 +1,167 @@
+"""Language models of ESPnet: configuration, tokens and weights, read strictly."""
+
+import argparse
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence, Union
+
+from espnet2.lm.espnet_model import ESPnetLanguageModel
+
+from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
+from espnet_plugin.checkpoints.load import load_state
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.paths import ExperimentPaths
+from espnet_plugin.lm.shape import Shape
+from espnet_plugin.names import COMPACT_LM, TRANSFORMER_LM
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = [
+    "LanguageModel",
+    "build_lm",
+    "check_same_tokens",
+    "load_lm",
+    "read_lm_config",
+    "register_compact_lm",
+]
+
+PathLike = Union[str, Path]
+_OTHERS = {
+    "seq_rnn": "a recurrent network (seq_rnn)",
+    "transformer_opt": "a pre-trained OPT model",
+}
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model that was loaded.
+
+    Attributes:
+        model: In evaluation mode, on the CPU.
+        config: Its configuration.
+        shape: Its sizes.
+        checkpoint: The file of its weights.
+    """
+
+    model: ESPnetLanguageModel
+    config: Mapping[str, Any]
+    shape: Shape
+    checkpoint: Path
+
+    @property
+    def args(self) -> argparse.Namespace:
+        """The configuration as ESPnet's functions take it."""
+        return argparse.Namespace(**copy.deepcopy(dict(self.config)))
+
+
+def register_compact_lm() -> None:
+    """Make the class of small models known to ESPnet's LM task; safe to call twice."""
+    from espnet2.tasks.lm import lm_choices
+
+    from espnet_plugin.lm.model import CompactTransformerLM
+
+    lm_choices.classes[COMPACT_LM] = CompactTransformerLM
+
+
+def read_lm_config(path: PathLike) -> dict[str, Any]:
+    """Read ``config.yaml`` of a Transformer language model.
+
+    Raises:
+        UserError: If it is missing, or is that of another model.
+    """
+    config = read_yaml(path, "the language model's configuration")
+    kind = config.get("lm")
+    if kind is None or not isinstance(config.get("token_list"), list):
+        raise UserError(
+            f"{path} is not the configuration of a trained language model (it has no "
+            "lm, or no token_list): give the config.yaml of an ESPnet LM experiment"
+        )
+    if kind not in (TRANSFORMER_LM, COMPACT_LM):
+        raise UserError(
+            f"{path}: lm {kind}: this is {_OTHERS.get(kind, 'another model')}; only "
+            "Transformer language models can be compressed here: train one with "
+            "lm: transformer"
+        )
+    if config.get("model", "lm") != "lm":
+        raise UserError(
+            f"{path}: model {config['model']}: only ESPnet's plain language model (lm) "
+            "can be compressed"
+        )
+    return config
+
+
+def build_lm(config: Mapping[str, Any], where: PathLike) -> ESPnetLanguageModel:
+    """Build the model of a configuration, with random weights.
+
+    Args:
+        config: The configuration; ``token_list`` holds the tokens.
+        where: Where it came from, for messages.
+
+    Raises:
+        UserError: If ESPnet cannot build it.
+    """
+    from espnet2.tasks.lm import LMTask
+
+    register_compact_lm()
+    args = argparse.Namespace(**{**copy.deepcopy(dict(config)), "init": None})
+    for name in ("lm_conf", "model_conf"):
+        setattr(args, name, getattr(args, name, None) or {})
+    try:
+        return LMTask.build_model(args)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{where}: ESPnet cannot build this language model: {error!r}"
+        ) from error
+
+
+def load_lm(config_file: PathLike, checkpoint: PathLike = "") -> LanguageModel:
+    """Load a Transformer language model so that no tensor is missing in silence.
+
+    Args:
+        config_file: Its configuration, or the folder with it.
+        checkpoint: Its weights; the best of the configuration's folder by default.
+
+    Raises:
+        UserError: If a file is missing or damaged, the model is of another kind, or
+            the weights are not all of this model.
+    """
+    config_file = Path(config_file)
+    if config_file.is_dir():
+        config_file = ExperimentPaths(config_file).config_file
+    config = read_lm_config(config_file)
+    path = Path(checkpoint) if checkpoint else choose_checkpoint(config_file.parent)
+    state = read_checkpoint(path)
+    model = build_lm(config, config_file)
+    load_state(model, state, path)
+    shape = Shape.from_conf(config.get("lm_conf") or {}, len(config["token_list"]))
+    return LanguageModel(model.eval(), config, shape, path)
+
+
+def check_same_tokens(
+    lm: Sequence[str], recogniser: Sequence[str], lm_name: str, recogniser_name: str
+) -> None:
+    """Refuse two token lists that differ.
+
+    ESPnet does not compare them: with as many tokens in another order it decodes, and
+    the language model scores other tokens than those that it is asked about.
+
+    Raises:
+        UserError: Naming the first difference.
+    """
+    if list(lm) == list(recogniser):
+        return
+    if len(lm) != len(recogniser):
+        what = f"{len(lm)} tokens and {len(recogniser)}"
+    else:
+        place = next(i for i, (a, b) in enumerate(zip(lm, recogniser)) if a != b)
+        what = (
+            f"token {place} is {lm[place]!r} in one and {recogniser[place]!r} in the "
+            "other"
+        )
+    raise UserError(
+        f"the language model {lm_name} and the recogniser {recogniser_name} have "
+        f"different token lists ({what}): train the language model with the "
+        "recogniser's tokens (--asr_exp)"
+    )

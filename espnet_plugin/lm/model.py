@@ -1,0 +1,113 @@
+"""ESPnet's Transformer LM with fewer heads, or with products of two small matrices.
+
+``TransformerLM`` ties the width of a head to that of the model (``att_unit / head``),
+so fewer heads there are wider heads, and no weight less. Here both are options.
+"""
+
+from typing import Any, Iterator, Mapping, Optional
+
+import torch
+from espnet2.lm.transformer_lm import TransformerLM
+from torch import nn
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.lm.shape import MATRICES
+
+__all__ = ["CompactTransformerLM", "LowRankLinear", "block_layers"]
+
+_ATTENTION = ("linear_q", "linear_k", "linear_v", "linear_out")
+
+
+class LowRankLinear(nn.Module):
+    """A linear layer whose matrix is a product of two: ``y = B (A x) + b``.
+
+    Args:
+        inputs: Width of the input.
+        outputs: Width of the output.
+        rank: Columns of B and rows of A.
+
+    Raises:
+        UserError: If the rank is below 1 or above the smaller width.
+    """
+
+    def __init__(self, inputs: int, outputs: int, rank: int):
+        super().__init__()
+        if not 1 <= rank <= min(inputs, outputs):
+            raise UserError(
+                f"rank {rank} of a matrix of {outputs} x {inputs}: must be from 1 to "
+                f"{min(inputs, outputs)}"
+            )
+        self.reduce = nn.Linear(inputs, rank, bias=False)
+        self.expand = nn.Linear(rank, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(..., inputs)`` to ``(..., outputs)``."""
+        return self.expand(self.reduce(x))
+
+
+class CompactTransformerLM(TransformerLM):
+    """A ``TransformerLM`` whose heads keep their width, or with matrices in factors.
+
+    Args:
+        vocab_size: Tokens.
+        head: Attention heads of each block.
+        head_width: Width of a head; ``att_unit / head`` when not given.
+        ranks: Ranks of the block's matrices that are products of two, by name:
+            ``linear_q``, ``linear_k``, ``linear_v``, ``linear_out``, ``w_1``, ``w_2``.
+        conf: Other options of ESPnet's class.
+
+    Raises:
+        UserError: If a size is out of range or a name is unknown.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        head: int = 2,
+        head_width: Optional[int] = None,
+        ranks: Optional[Mapping[str, int]] = None,
+        **conf: Any,
+    ):
+        # One head suits every width; the real number follows.
+        super().__init__(vocab_size, head=1, **conf)
+        width = self.decoder.in_features
+        if head_width is None and head and width % head:
+            raise UserError(
+                f"lm_conf.head {head}: att_unit {width} is no multiple of it; give "
+                "head_width as well"
+            )
+        head_width = head_width or width // max(head, 1)
+        if head < 1 or head_width < 1 or head * head_width > width:
+            raise UserError(
+                f"lm_conf: {head} heads of width {head_width}: at least 1 of each, and "
+                f"together at most att_unit {width}"
+            )
+        unknown = set(ranks or {}) - set(MATRICES)
+        if unknown:
+            raise UserError(
+                f"lm_conf.ranks: {', '.join(sorted(unknown))}: may hold "
+                f"{', '.join(MATRICES)}"
+            )
+        for block in self.encoder.encoders:
+            _set_heads(block.self_attn, width, head, head_width)
+            for name, rank in (ranks or {}).items():
+                part = block.self_attn if name in _ATTENTION else block.feed_forward
+                dense = getattr(part, name)
+                factors = LowRankLinear(dense.in_features, dense.out_features, rank)
+                setattr(part, name, factors)
+
+
+def _set_heads(attention: nn.Module, width: int, heads: int, head_width: int) -> None:
+    inner = heads * head_width
+    attention.h, attention.d_k = heads, head_width
+    for name in ("linear_q", "linear_k", "linear_v"):
+        setattr(attention, name, nn.Linear(width, inner))
+    attention.linear_out = nn.Linear(inner, width)
+
+
+def block_layers(lm: TransformerLM) -> Iterator[tuple[int, str, nn.Module]]:
+    """Yield the number of the block, the name and the module of every matrix."""
+    for number, block in enumerate(lm.encoder.encoders):
+        for name in MATRICES:
+            part = block.self_attn if name in _ATTENTION else block.feed_forward
+            yield number, name, getattr(part, name)

@@ -1,0 +1,114 @@
+"""What a row of the table asks for: a compression, or the control beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Sequence, Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.lm.shape import Shape
+from espnet_plugin.options import read_options
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["Compression", "Control", "Row", "read_row"]
+
+_CRITERIA = {
+    "structured": ("magnitude", "first_order"),
+    "low_rank": ("magnitude", "activations", "first_order"),
+}
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A dense model made smaller, in one step or in several.
+
+    Attributes:
+        method: ``structured``: heads and feed-forward units are cut out. ``low_rank``:
+            every matrix of a block becomes a product of two.
+        keep: Shares of the blocks' weights that stay, one for each step, falling. One:
+            one shot. Several: incremental, and each leaves a model.
+        epochs: Epochs of fine-tuning, of all steps together.
+        criterion: What is kept; see :mod:`espnet_plugin.lm.compress`.
+        parts: What ``structured`` cuts: ``units``, ``heads`` or ``both``.
+
+    Raises:
+        UserError: If a value is out of range, or the criterion is not one of the
+            method.
+    """
+
+    method: Literal["structured", "low_rank"]
+    keep: Sequence[float]
+    epochs: int
+    criterion: Literal["magnitude", "first_order", "activations"] = "first_order"
+    parts: Literal["units", "heads", "both"] = "both"
+
+    def __post_init__(self):
+        if self.criterion not in _CRITERIA[self.method]:
+            raise UserError(
+                f"criterion {self.criterion}: method {self.method} knows "
+                f"{', '.join(_CRITERIA[self.method])}"
+            )
+        keep = list(self.keep)
+        if not keep or not all(0.0 < share < 1.0 for share in keep):
+            raise UserError(
+                f"keep {keep}: one share or several, each above 0 and below 1 (0.25 is "
+                "75 % sparsity)"
+            )
+        if any(later >= earlier for earlier, later in zip(keep, keep[1:])):
+            raise UserError(f"keep {keep}: each step has to keep less than the last")
+        if self.epochs < len(keep):
+            raise UserError(
+                f"epochs {self.epochs}: at least one for each of {len(keep)} steps"
+            )
+
+    @property
+    def schedule(self) -> str:
+        """``one_shot`` or ``incremental``."""
+        return "one_shot" if len(self.keep) == 1 else "incremental"
+
+    def step_epochs(self, step: int) -> int:
+        """Return the epochs after a step, from 0; the last has what is left over."""
+        each = self.epochs // len(self.keep)
+        last = step == len(self.keep) - 1
+        return self.epochs - each * (len(self.keep) - 1) if last else each
+
+    def shape(self, dense: Shape, step: int) -> Shape:
+        """Return the sizes after a step.
+
+        Raises:
+            UserError: If there are none.
+        """
+        if self.method == "low_rank":
+            return dense.factored(self.keep[step])
+        return dense.cut(self.keep[step], self.parts)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A small model trained from random weights, as large and as dear as another.
+
+    Attributes:
+        like: Row whose sizes it has. It is trained for as many operations as that took
+            in all, the training of the dense model included.
+        keep: Which of the row's models.
+        method: ``scratch``.
+    """
+
+    like: str
+    keep: float
+    method: Literal["scratch"] = "scratch"
+
+
+Row = Union[Compression, Control]
+
+
+def read_row(path: Path) -> Row:
+    """Read a row's file.
+
+    Raises:
+        UserError: If it is missing, or says something else or something out of range.
+    """
+    given = read_yaml(path, "--rows")
+    if isinstance(given.get("keep"), (int, float)) and "like" not in given:
+        given["keep"] = [given["keep"]]
+    kind = Control if given.get("method") == "scratch" else Compression
+    return read_options(kind, given, f"--rows {path}: row")

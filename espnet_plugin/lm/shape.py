@@ -1,0 +1,188 @@
+"""The sizes of a Transformer language model, and those of a smaller one."""
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Mapping, Self
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.names import COMPACT_LM, TRANSFORMER_LM
+
+__all__ = ["MATRICES", "PARTS", "Shape"]
+
+# The weight matrices of a block by their names in ESPnet's modules.
+MATRICES = ("linear_q", "linear_k", "linear_v", "linear_out", "w_1", "w_2")
+# What structured pruning may cut.
+PARTS = ("units", "heads", "both")
+# Multiply-adds count as two operations; the backward pass takes twice the forward one.
+_OPERATIONS = 6
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a Transformer language model.
+
+    Attributes:
+        vocab: Tokens.
+        embed: Width of the embedding.
+        width: Width of the residual stream, ESPnet's ``att_unit``.
+        heads: Attention heads of a block.
+        head_width: Width of one head. In ESPnet's own class it is ``width / heads``.
+        units: Feed-forward units of a block.
+        layers: Blocks.
+        ranks: Rank of each matrix of ``MATRICES`` that is a product of two factors.
+    """
+
+    vocab: int
+    embed: int
+    width: int
+    heads: int
+    head_width: int
+    units: int
+    layers: int
+    ranks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def from_conf(cls, conf: Mapping[str, Any], vocab: int) -> Self:
+        """Read ESPnet's ``lm_conf``; what it leaves out has ESPnet's default."""
+        # Here, because it takes many seconds to import.
+        from espnet2.lm.transformer_lm import TransformerLM
+
+        known = {**_defaults(TransformerLM), **conf}
+        width, heads = known["att_unit"], known["head"]
+        return cls(
+            vocab=vocab,
+            embed=known["embed_unit"],
+            width=width,
+            heads=heads,
+            head_width=known.get("head_width") or width // heads,
+            units=known["unit"],
+            layers=known["layer"],
+            ranks=dict(known.get("ranks") or {}),
+        )
+
+    def to_conf(self, conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the name of the class and ``conf`` with these sizes."""
+        own = {"head_width", "ranks"}
+        changed = {name: value for name, value in conf.items() if name not in own}
+        changed.update(att_unit=self.width, embed_unit=self.embed, layer=self.layers)
+        changed.update(head=self.heads, unit=self.units)
+        if self.is_plain:
+            return TRANSFORMER_LM, changed
+        changed["head_width"] = self.head_width
+        if self.ranks:
+            changed["ranks"] = dict(self.ranks)
+        return COMPACT_LM, changed
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether ESPnet's own class has a model of these sizes."""
+        return not self.ranks and self.heads * self.head_width == self.width
+
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """Return (outputs, inputs) of the matrices of a block."""
+        inner = self.heads * self.head_width
+        into, out = (inner, self.width), (self.width, inner)
+        return {
+            "linear_q": into,
+            "linear_k": into,
+            "linear_v": into,
+            "linear_out": out,
+            "w_1": (self.units, self.width),
+            "w_2": (self.width, self.units),
+        }
+
+    @property
+    def block_weights(self) -> int:
+        """Weights in the matrices of all blocks, without biases."""
+        return self.layers * sum(
+            (
+                self.ranks[name] * (rows + columns)
+                if name in self.ranks
+                else rows * columns
+            )
+            for name, (rows, columns) in self.matrices().items()
+        )
+
+    @property
+    def operations(self) -> int:
+        """Operations of training on one token, by the weights in matrix products.
+
+        Six for each weight: a multiply-add is two, and the backward pass takes twice
+        the forward one. Products of queries, keys and values with each other, which
+        grow with the length of a sentence, are not in it.
+        """
+        outside = self.embed * self.width + self.width * self.vocab
+        return _OPERATIONS * (self.block_weights + outside)
+
+    def cut(self, keep: float, parts: str = "both") -> Self:
+        """Return the sizes with heads and feed-forward units cut.
+
+        Args:
+            keep: Share of the weights in the blocks' matrices that may stay.
+            parts: ``units``, ``heads``, or ``both``: that share of the heads (rounded,
+                at least one), and as many units as the rest has room for.
+
+        Raises:
+            UserError: If ``keep`` is not between 0 and 1, the model is one of factors,
+                or what is not cut has more weights already.
+        """
+        self._check(keep)
+        a_head, a_unit = 4 * self.width * self.head_width, 2 * self.width
+        budget = keep * self.block_weights / self.layers
+        heads, units = self.heads, self.units
+        if parts == "heads":
+            heads = int((budget - units * a_unit) / a_head)
+        else:
+            if parts == "both":
+                heads = max(1, round(keep * heads))
+            units = int((budget - heads * a_head) / a_unit)
+        if heads < 1 or units < 1:
+            fixed = units * a_unit if parts == "heads" else heads * a_head
+            least = fixed + (a_head if parts == "heads" else a_unit)
+            raise UserError(
+                f"keep {keep:g} with parts {parts}: what is not cut has "
+                f"{fixed / (budget / keep):.1%} of the weights; give at least "
+                f"{least / (budget / keep):.3f}, or parts: both"
+            )
+        return replace(self, heads=heads, units=units)
+
+    def factored(self, keep: float) -> Self:
+        """Return the sizes with every matrix a product of two factors.
+
+        The rank is the same in every block, and such that the two factors have at most
+        the share ``keep`` of the matrix's weights.
+
+        Raises:
+            UserError: If ``keep`` is not between 0 and 1, the model is one of factors
+                already, or a rank would be 0.
+        """
+        self._check(keep)
+        ranks = {
+            name: int(keep * rows * columns / (rows + columns))
+            for name, (rows, columns) in self.matrices().items()
+        }
+        none = [name for name, rank in ranks.items() if rank < 1]
+        if none:
+            raise UserError(
+                f"keep {keep:g}: the rank of {', '.join(none)} would be 0; keep more"
+            )
+        return replace(self, ranks=ranks)
+
+    def _check(self, keep: float) -> None:
+        if not 0.0 < keep < 1.0:
+            raise UserError(
+                f"keep {keep:g}: the share of weights that stays must be above 0 and "
+                "below 1 (0.25 is 75 % sparsity)"
+            )
+        if self.ranks:
+            raise UserError(
+                "this language model's matrices are products of factors already: start "
+                "from its dense model"
+            )
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    import inspect
+
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}

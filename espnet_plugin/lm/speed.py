@@ -1,0 +1,44 @@
+"""How long a language model takes for a token in a beam search."""
+
+import statistics
+import time
+
+import torch
+from espnet2.lm.espnet_model import ESPnetLanguageModel
+
+__all__ = ["ms_per_token"]
+
+
+@torch.inference_mode()
+def ms_per_token(
+    model: ESPnetLanguageModel, tokens: int = 50, beam: int = 1, runs: int = 7
+) -> float:
+    """Measure ESPnet's step of a beam search on one thread.
+
+    Args:
+        model: The model; left in evaluation mode.
+        tokens: Length of the hypotheses at the end; each step adds one token.
+        beam: Hypotheses that are scored together.
+        runs: Measurements, after one to warm up.
+
+    Returns:
+        Milliseconds for one token of each hypothesis, the median of the runs.
+    """
+    model.eval()
+    threads = torch.get_num_threads()
+    times = []
+    try:
+        torch.set_num_threads(1)
+        for run in range(runs + 1):
+            hypotheses = torch.full((beam, 1), model.sos)
+            states = [None] * beam
+            start = time.perf_counter()
+            for step in range(tokens):
+                scores, states = model.lm.batch_score(hypotheses, states, None)
+                best = scores[:, 1:].argmax(dim=1, keepdim=True) + 1
+                hypotheses = torch.cat([hypotheses, best], dim=1)
+            if run:
+                times.append((time.perf_counter() - start) / tokens * 1000)
+    finally:
+        torch.set_num_threads(threads)
+    return statistics.median(times)

@@ -1,0 +1,86 @@
+"""Text as a language model reads it: token numbers, in batches."""
+
+import argparse
+from pathlib import Path
+from typing import Iterator, NamedTuple, Sequence, Union
+
+import torch
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+
+__all__ = ["Batch", "Sentence", "batches", "read_sentences", "read_text"]
+
+
+class Sentence(NamedTuple):
+    """A line of text.
+
+    Attributes:
+        name: Of the utterance.
+        tokens: Token numbers, ``(length,)``, without start and end.
+    """
+
+    name: str
+    tokens: torch.Tensor
+
+
+class Batch(NamedTuple):
+    """Sentences side by side.
+
+    Attributes:
+        names: Of the utterances.
+        tokens: ``(batch, length)``, padded with 0.
+        lengths: ``(batch,)``.
+    """
+
+    names: Sequence[str]
+    tokens: torch.Tensor
+    lengths: torch.Tensor
+
+
+def read_text(path: Union[str, Path]) -> dict[str, str]:
+    """Read a Kaldi ``text``, without the utterances that have no words.
+
+    Raises:
+        UserError: If the file is missing, or no utterance has a word.
+    """
+    table = {name: text for name, text in read_pairs(path).items() if text}
+    if not table:
+        raise UserError(
+            f"{path} holds no text: a language model needs a Kaldi text file, a line "
+            "for each utterance: its name, then its words"
+        )
+    return table
+
+
+def read_sentences(path: Union[str, Path], args: argparse.Namespace) -> list[Sentence]:
+    """Read a Kaldi ``text`` by ESPnet's own preprocessor, in the file's order.
+
+    Args:
+        path: The file.
+        args: Configuration of a language model, with its tokens.
+
+    Raises:
+        UserError: See :func:`read_text`.
+    """
+    from espnet2.tasks.lm import LMTask
+
+    preprocess = LMTask.build_preprocess_fn(args, False)
+    return [
+        Sentence(name, torch.as_tensor(preprocess(name, {"text": text})["text"]).long())
+        for name, text in read_text(path).items()
+    ]
+
+
+def batches(sentences: Sequence[Sentence], size: int = 16) -> Iterator[Batch]:
+    """Yield batches of sentences of like length, the shortest first."""
+    ordered = sorted(sentences, key=lambda one: len(one.tokens))
+    for start in range(0, len(ordered), size):
+        part = ordered[start : start + size]
+        yield Batch(
+            [one.name for one in part],
+            torch.nn.utils.rnn.pad_sequence(
+                [one.tokens for one in part], batch_first=True
+            ),
+            torch.tensor([len(one.tokens) for one in part]),
+        )

@@ -1,0 +1,84 @@
+"""ESPnet's language model task as it is, with its cost recorded."""
+
+import argparse
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Optional
+
+from espnet2.tasks.lm import LMTask
+from espnet2.train.trainer import Trainer
+
+from espnet_plugin import host
+from espnet_plugin.cost.log import CostLog, Stopwatch
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.trainer import keep_whole_checkpoint
+
+__all__ = ["CountedLMTask"]
+
+# At import, because a spawned rank imports this module to find the task.
+host.register_lm()
+
+# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
+_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
+
+
+class CostLMTrainer(Trainer):
+    """``espnet2.train.trainer.Trainer`` that writes ``cost.json`` as it goes."""
+
+    @classmethod
+    def build_options(cls, args):
+        """Read the options; curves are left out where what draws them is missing."""
+        for option, package in _CURVES.items():
+            if getattr(args, option) and find_spec(package) is None:
+                logging.info("%s is not installed: no curves are drawn", package)
+                setattr(args, option, False)
+        return super().build_options(args)
+
+    @classmethod
+    def train_one_epoch(cls, model, iterator, reporter, options, **others):
+        """Train one epoch and record its cost; see the base class."""
+        counted, watch = _Counted(iterator), Stopwatch()
+        invalid = super().train_one_epoch(
+            model=model, iterator=counted, reporter=reporter, options=options, **others
+        )
+        wall, cpu = watch.read()
+        if others["distributed_option"].dist_rank in (None, 0):
+            CostLog(Experiment(options.output_dir).cost_file).add(
+                reporter.epoch,
+                train_seconds=wall,
+                cpu_seconds=cpu,
+                tokens=counted.tokens,
+            )
+        return invalid
+
+
+class _Counted:
+    """Batches that pass by, with the tokens in them."""
+
+    def __init__(self, loader):
+        self._loader, self.tokens = loader, 0
+
+    def __len__(self):
+        return len(self._loader)
+
+    def __iter__(self):
+        for utts, batch in self._loader:
+            # Each sentence has its end as well.
+            self.tokens += int(batch["text_lengths"].sum()) + len(utts)
+            yield utts, batch
+
+
+class CountedLMTask(LMTask):
+    """Stock training of a language model; ``cost.json`` is written beside it."""
+
+    trainer = CostLMTrainer
+
+    @classmethod
+    def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
+        """Train, going on from the last whole checkpoint; see ``LMTask.main``."""
+        if args is None:
+            args = cls.get_parser().parse_args(cmd)
+        if args.output_dir is not None:
+            keep_whole_checkpoint(Path(args.output_dir))
+        super().main(args=args)

@@ -1,0 +1,208 @@
+"""The stages of the language model recipe, on six sentences: its commands in turn."""
+
+import json
+import shutil
+
+import pytest
+import tiny_asr
+import yaml
+from tiny_lm import CONF, build_tiny_lm, write_text, write_tokens
+
+from espnet_plugin.bin import (
+    lm_compress,
+    lm_decode,
+    lm_measure,
+    lm_report,
+    lm_text,
+    lm_train,
+)
+from espnet_plugin.lm.record import Decoded, LMRecord, Measured
+
+ROWS = {
+    "cut": dict(method="structured", keep=[0.7, 0.4], epochs=2),
+    "svd": dict(method="low_rank", criterion="activations", keep=0.7, epochs=1),
+    "scratch": dict(method="scratch", like="cut", keep=0.4),
+}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, tiny_asr_model):
+    """Stages 3 to 8, with the tokens of a tiny recogniser."""
+    root = tmp_path_factory.mktemp("lmprune")
+    write_text(root / "train")
+    write_text(root / "dev", {"d1": "A BED", "d2": "CAFE"})
+    write_text(root / "test", {"t1": "A HEAD", "t2": "BEEF", "t3": "DAD FED A CAB"})
+    config = {"lm": "transformer", "lm_conf": CONF, "max_epoch": 1, "optim": "adam"}
+    config |= {"batch_type": "sorted", "batch_size": 3, "keep_nbest_models": 1}
+    config |= {"num_workers": 0, "use_matplotlib": False, "use_tensorboard": False}
+    (root / "train.yaml").write_text(yaml.safe_dump(config))
+    (root / "tune.yaml").write_text(yaml.safe_dump({"optim_conf": {"lr": 0.0001}}))
+    for name, row in ROWS.items():
+        (root / f"{name}.yaml").write_text(yaml.safe_dump(row))
+    exp, text = str(root / "exp"), str(root / "lm_text")
+    commands = [
+        (
+            lm_text,
+            ["--output_dir", text, "--train_text", f"{root}/train"]
+            + ["--valid_text", f"{root}/dev", "--test_text", f"test={root}/test"]
+            + ["--asr_exp", str(tiny_asr_model.dir)],
+        ),
+        (lm_train, training(root)),
+        (lm_compress, compression(root, *ROWS)),
+        (lm_measure, ["--exp_dir", exp, "--text_dir", text, "--speed", "true"]),
+        (lm_decode, decoding(root, tiny_asr_model)),
+        (
+            lm_report,
+            ["--exp_dir", exp, "--markdown", f"{root}/RESULTS.md"]
+            + ["--results_json", f"{root}/results.json"],
+        ),
+    ]
+    for command, options in commands:
+        assert command.main(options) == 0, command
+    return root
+
+
+def training(root):
+    return [
+        *("--config", f"{root}/train.yaml", "--text_dir", f"{root}/lm_text"),
+        *("--exp_dir", f"{root}/exp", "--seed", "3"),
+    ]
+
+
+def compression(root, *rows):
+    return [
+        *training(root),
+        *("--fine_tuning_config", f"{root}/tune.yaml"),
+        *("--rows", *(f"{root}/{row}.yaml" for row in rows)),
+    ]
+
+
+def decoding(root, asr):
+    # The six utterances of the tiny recogniser are both dev and test set.
+    data = asr.data_dir
+    (data / "feats_type").write_text("raw\n")
+    (data / "audio_format").write_text("wav\n")
+    return [
+        *("--exp_dir", f"{root}/exp", "--asr_exp", str(asr.dir)),
+        *("--dump_dir", str(data.parent), "--dev_set", "test", "--beam", "2"),
+        *("--lm_weights", "0.5"),
+    ]
+
+
+@pytest.mark.slow
+def test_every_model_and_what_it_cost(recipe):
+    folders = sorted(path.parent.name for path in recipe.glob("exp/*/lm.json"))
+    assert folders == [
+        *("lm_cut_k40_s3", "lm_cut_k70_s3", "lm_dense_s3"),
+        *("lm_scratch_k40_s3", "lm_svd_k70_s3"),
+    ]
+    read = {one: LMRecord.read(recipe / "exp" / one) for one in folders}
+    dense, step = read["lm_dense_s3"], read["lm_cut_k70_s3"]
+    last, scratch = read["lm_cut_k40_s3"], read["lm_scratch_k40_s3"]
+    # 50 characters and 6 ends of sentences, once.
+    assert dense.own.tokens == dense.total.tokens == 56
+    assert last.total == dense.own + step.own + last.own
+    assert scratch.parameters == last.parameters < step.parameters < dense.parameters
+    assert scratch.total.operations >= last.total.operations
+    assert [read[one].plain for one in folders] == [False, False, True, False, False]
+    for name in folders:
+        plain = (recipe / "exp" / name / "plain/model.pth").is_file()
+        assert plain != read[name].plain
+
+
+@pytest.mark.slow
+def test_measured_decoded_and_reported(recipe):
+    for path in recipe.glob("exp/lm_*"):
+        measured, decoded = Measured.read(path), Decoded.find(path)
+        assert measured.ms_per_token > 0 and set(measured.sets) == {"valid", "test"}
+        cut = path.name.startswith(("lm_cut", "lm_svd"))
+        assert (measured.cut_perplexity is not None) == cut
+        assert decoded.weight == 0.5 and decoded.beam == 2
+        score = json.loads((path / decoded.score_file).read_text())
+        assert score["wer"] == decoded.wer
+    table = (recipe / "RESULTS.md").read_text().splitlines()
+    rows = [line.split("|")[1].strip() for line in table if line.startswith("| ")]
+    assert rows == ["model", "none", "dense", "cut", "cut", "scratch", "svd"]
+    assert any("cut 0.4 against scratch 0.4: perplexity x" in line for line in table)
+    models = json.loads((recipe / "results.json").read_text())["models"]
+    assert len(models) == 5
+
+
+@pytest.mark.slow
+def test_nothing_is_done_twice(recipe, caplog):
+    before = {path: path.stat().st_mtime_ns for path in recipe.glob("exp/*/*epoch.pth")}
+    assert lm_train.main(training(recipe)) == 0
+    assert lm_compress.main(compression(recipe, *ROWS)) == 0
+    assert before == {
+        path: path.stat().st_mtime_ns for path in recipe.glob("exp/*/*epoch.pth")
+    }
+    assert caplog.text.count("is finished already") == 5
+
+
+@pytest.mark.slow
+def test_another_row_of_the_same_name_is_refused(recipe, tmp_path, caplog):
+    for name in ("train", "tune"):
+        shutil.copy(recipe / f"{name}.yaml", tmp_path)
+    (tmp_path / "svd.yaml").write_text(yaml.safe_dump({**ROWS["svd"], "epochs": 2}))
+    for name in ("exp", "lm_text"):
+        (tmp_path / name).symlink_to(recipe / name)
+    assert lm_compress.main(compression(tmp_path, "svd")) == 2
+    assert "lm_svd_k70_s3 holds a result with another" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_recogniser_with_other_tokens_is_refused(recipe, tiny_asr_model, caplog):
+    exp = recipe.parent / "other" / "asr"
+    shutil.copytree(tiny_asr_model.dir, exp)
+    config = yaml.safe_load((exp / "config.yaml").read_text())
+    tokens = [*tiny_asr.TOKENS]
+    tokens[4], tokens[5] = tokens[5], tokens[4]
+    config["token_list"] = tokens
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    options = decoding(recipe, tiny_asr_model)
+    options[options.index("--asr_exp") + 1] = str(exp)
+    assert lm_decode.main(options) == 2
+    assert "token 4 is 'B' in one and 'C' in the other" in caplog.text
+
+
+def test_text_wrong_options(tmp_path, caplog):
+    train = write_text(tmp_path / "train")
+    empty = write_text(tmp_path / "empty", {"u1": ""})
+    tokens = write_tokens(tmp_path / "tokens.txt")
+
+    def run(*options):
+        caplog.clear()
+        given = ["--output_dir", str(tmp_path / "out"), "--train_text", str(train)]
+        given += ["--valid_text", str(train), *map(str, options)]
+        assert lm_text.main(given) == 2
+        assert not (tmp_path / "out").exists()
+        return caplog.text
+
+    assert "either --asr_exp or --token_list" in run()
+    assert "holds no text" in run("--token_list", tokens, "--train_text", empty)
+    assert "test=" in run("--token_list", tokens, "--test_text", "noname")
+    message = run("--token_list", tokens, "--train_text", train, train)
+    assert "is an utterance of another training text" in message
+    message = run("--token_list", tokens, "--token_type", "bpe")
+    assert "bpe needs one" in message
+
+
+def test_a_missing_dense_model_and_a_recurrent_one(tmp_path, caplog):
+    write_text(tmp_path / "train")
+    options = ["--output_dir", f"{tmp_path}/lm_text", "--token_list"]
+    options += [str(write_tokens(tmp_path / "tokens.txt"))]
+    for name in ("--train_text", "--valid_text"):
+        options += [name, f"{tmp_path}/train"]
+    assert lm_text.main(options) == 0
+    (tmp_path / "train.yaml").write_text("lm: transformer\n")
+    (tmp_path / "tune.yaml").write_text("optim: adam\n")
+    (tmp_path / "svd.yaml").write_text(yaml.safe_dump(ROWS["svd"]))
+    assert lm_compress.main(compression(tmp_path, "svd")) == 2
+    assert "run stage 4, which trains the dense model" in caplog.text
+    (tmp_path / "train.yaml").write_text("lm: seq_rnn\n")
+    assert lm_train.main(training(tmp_path)) == 2
+    assert "--config: lm seq_rnn: only Transformer" in caplog.text
+    folder = build_tiny_lm(tmp_path / "exp/lm_rnn", "seq_rnn", {"unit": 4})
+    assert folder.is_dir()
+    assert lm_measure.main(["--exp_dir", f"{tmp_path}/exp", "--text_dir", "x"]) == 2
+    assert "no finished language model" in caplog.text
