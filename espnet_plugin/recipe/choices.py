@@ -4,12 +4,11 @@ import functools
 import re
 from pathlib import Path
 
-import espnet_plugin
 from espnet_plugin.export.target_names import TARGETS
 
 __all__ = ["objective_names", "target_names"]
 
-_PACKAGE = Path(espnet_plugin.__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 @functools.cache
