@@ -230,6 +230,7 @@ def test_a_phone_needs_no_sideways_scrolling(page):
 
 
 def test_names_are_never_run(tab, tmp_path):
+    tab.resize(1400, 900)
     name = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
     row = {"method": name, "layers": 6, "seed": 1, "params": 10, "test_wer": 9.0}
     file = write_html(tmp_path / "odd.html", make_results([row], corpus=name))

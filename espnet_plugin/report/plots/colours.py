@@ -9,7 +9,7 @@ __all__ = ["method_styles"]
 # stands beside a method.
 _COLOURS = {"reference": "#000000", "encrl": "#0072B2", "scratch": "#D55E00"}
 _MORE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288")
-_MORE_COLOURS += ("#999933", "#6A3D00", "#999999")
+_MORE_COLOURS += ("#999933", "#6A3D00", "#44AA99")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
 
