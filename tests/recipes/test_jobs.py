@@ -226,3 +226,39 @@ def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
     rest, _ = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Interrupted" in rest
+
+
+def test_sigterm_reaches_the_command_that_runs(recipe):
+    """As from a queue, or kill: the script alone gets the signal."""
+    (recipe / "local/data.sh").write_text("#!/bin/sh\necho $$\nexec sleep 60\n")
+    (recipe / "local/data.sh").chmod(0o755)
+    process = encrl(recipe, "--stop_stage", "1", "--python", "true")
+    line = process.stdout.readline()
+    while not line.strip().isdigit():
+        assert line
+        line = process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=120)
+    assert process.returncode == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(line), 0)
+
+
+@pytest.mark.parametrize("status, said", [(3, True), (5, False)])
+def test_an_export_that_lost_too_much_is_told_by_the_status(recipe, status, said):
+    model = recipe / "exp/asr_encrl_s1_6l"
+    model.mkdir(parents=True)
+    (model / "meta.json").write_text("{}")
+    program = recipe / "gate"
+    program.write_text(f"#!/bin/sh\necho $*\nexit {status}\n")
+    program.chmod(0o755)
+    process = encrl(
+        recipe,
+        *("--stage", "10", "--stop_stage", "10", "--python", "./gate"),
+        *("--export_targets", "onnx sherpa-onnx"),
+    )
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == status, printed
+    # The other target is written all the same, after a gate that did not open.
+    assert printed.count("espnet_plugin.bin.export") == 1 + said
+    assert ("Run stage 9 again" in printed) == said

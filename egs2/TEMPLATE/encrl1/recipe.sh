@@ -5,8 +5,9 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../.." && pwd)
 export PYTHONPATH=${root}${PYTHONPATH:+:${PYTHONPATH}}
 for option in "$@"; do
     if [ "${option}" = --help ] || [ "${option}" = -h ]; then
-        # In any folder, and before an environment is chosen.
+        # In any folder, a recipe's or not.
         export PATH=${VENV:-${root}/.venv}/bin:${PATH}
+        [ ! -e path.sh ] || . ./path.sh > /dev/null 2>&1 || true
         exec python3 -m espnet_plugin.bin.recipe "${family}" --help
     fi
 done
