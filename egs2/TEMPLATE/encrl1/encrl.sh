@@ -303,8 +303,8 @@ evaluate() {  # evaluate MODEL_DIR...: decode and score what is not yet
 check_data() {  # every bad line of all sets, before any work; see docs/data.md
     [ "${check_audio}" != off ] || return 0
     local kinds=(pipe archive features-alone) folders=() more=() zero=warnings name
-    # With drop, stage 2 leaves out what it can, and says what it cannot.
-    [ "${bad_utterances}" = error ] || zero=always
+    # With drop, stage 2 leaves out utterances, but no lines of tables.
+    [ "${bad_utterances}" = error ] || zero=utterances
     # An imported reference has its own tokens, and spells as it was trained to.
     local valid=()
     [ -n "${reference}" ] || { kinds+=(symbol); valid=(--valid "${datadir}/${valid_set}"); }
