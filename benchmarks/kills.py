@@ -106,7 +106,7 @@ class Campaign:
             if process.wait() != 0:
                 sys.exit(f"stage {stage} fails undisturbed: see {log}")
             times.append([first - begun, time.monotonic() - begun])
-            both.append(self._results())
+            both.append(self.results())
             if len(both) == 1:
                 save(self.recipe, self.folder / f"after_{stage}")
         same = {name: one for name, one in both[0].items() if both[1].get(name) == one}
@@ -116,7 +116,8 @@ class Campaign:
         print(f"stage {stage}: {len(same)} values, {len(other)} that vary", flush=True)
         return content
 
-    def _results(self) -> dict[str, str]:
+    def results(self) -> dict[str, str]:
+        """Return what the stages have left, value by value."""
         found = {}
         for name in WRITTEN:
             path = self.recipe / name
@@ -265,7 +266,7 @@ class Campaign:
             else:
                 case.problems.append(f"the run after it ended: {said}")
             return
-        there = self._results()
+        there = self.results()
         same, other = known["same"], set(known["other"])
         wrong = [name for name, one in same.items() if there.get(name) != one]
         if wrong:

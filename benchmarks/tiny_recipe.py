@@ -109,7 +109,11 @@ def _environment(**more: str) -> dict[str, str]:
 
 
 def start(
-    recipe: Path, stage: int, log: Path, warm: Optional[WarmPython] = None
+    recipe: Path,
+    stage: int,
+    log: Path,
+    warm: Optional[WarmPython] = None,
+    *further: str,
 ) -> subprocess.Popen:
     """Start a stage in a group of processes of its own; its messages go to ``log``."""
     more = {}
@@ -120,7 +124,7 @@ def start(
     command = ["./run.sh", *OPTIONS, "--stage", f"{stage}", "--stop_stage", f"{stage}"]
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [*command, *options],
+            [*command, *options, *further],
             cwd=recipe,
             env=_environment(**more),
             stdin=subprocess.DEVNULL,

@@ -93,9 +93,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--exit_zero",
-        choices=["never", "warnings", "always"],
+        choices=["never", "warnings", "utterances", "always"],
         default="never",
-        help="when to exit with 0: despite warnings, or always, despite errors too",
+        help="when to exit with 0: despite warnings; despite errors of utterances that "
+        "--bad_utterances drop of stage 2 leaves out; or always",
     )
     return parser
 
@@ -153,12 +154,32 @@ def check(args: argparse.Namespace) -> int:
     log = logging.error if verdict.status == 2 else logging.info
     said = f"{verdict.sentence}; the whole list: {paths[0]}, histograms: {paths[2]}"
     log("%s", said)
+    if args.exit_zero == "utterances" and verdict.status == 2:
+        _say_what_stops(verdict)
     write_json(done, {"stamp": stamp, "status": verdict.status, "said": said})
+    if args.exit_zero == "utterances" and not verdict.of_tables:
+        return 0
     return _status(verdict.status, args)
 
 
+def _say_what_stops(verdict: Verdict) -> None:
+    stops = verdict.of_tables
+    left_out = verdict.total(ERROR) - sum(stops.values())
+    if left_out:
+        logging.warning(
+            "--bad_utterances drop: the utterances of %d of these errors are left out",
+            left_out,
+        )
+    if stops:
+        logging.error(
+            "--bad_utterances drop leaves out no lines of tables, so these have to be "
+            "corrected first: %s",
+            ", ".join(f"{KINDS[kind].title} ({n})" for kind, n in stops.items()),
+        )
+
+
 def _status(status: int, args: argparse.Namespace) -> int:
-    hidden = {"never": 0, "warnings": 1, "always": 2}[args.exit_zero]
+    hidden = {"never": 0, "warnings": 1, "utterances": 1, "always": 2}[args.exit_zero]
     return 0 if status <= hidden else status
 
 

@@ -11,6 +11,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.checkpoints.audio_scale import refuse_other_scale
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import join_sets, read_data_dir
@@ -77,6 +78,9 @@ def prepare(args: argparse.Namespace) -> None:
     imported = args.token_list is not None
     _check_token_type(args, imported)
     check_front_end(config, args.asr_config, args.feats_type, args.fs, imported)
+    if imported and args.feats_type == "raw":
+        table = str(args.dump_dir / args.dump_train_set / "wav.scp"), "speech", "sound"
+        refuse_other_scale(args.asr_config, config, [table])
     frontend = config.get("frontend_conf") or {}
     input_layer, known_layer = input_layer_of(config)
     if not known_layer:

@@ -20,6 +20,8 @@ __all__ = [
     "audio_scale",
     "fit_to_samples",
     "noted_scale",
+    "refuse_other_scale",
+    "sample_factor",
     "scale_of_tables",
 ]
 
@@ -57,10 +59,59 @@ def audio_scale(
         return meta.audio_scale
     if config is None:
         config = experiment.config()
-    hears = config.get("encoder") in HEARING_ENCODERS
-    if config.get("frontend", "default") is None and not hears:
+    if _takes_features(config):
         return 1.0
     return scale_of_tables(config.get(_TABLES) or ())
+
+
+def _takes_features(config: Mapping[str, Any]) -> bool:
+    hears = config.get("encoder") in HEARING_ENCODERS
+    return config.get("frontend", "default") is None and not hears
+
+
+def sample_factor(
+    folder: Union[str, Path], config: Mapping[str, Any], table: Sequence[str]
+) -> float:
+    """Return by what the samples of a table are multiplied before a model hears them.
+
+    So that they are as large as those that it was trained on.
+
+    Args:
+        folder: The model's experiment.
+        config: The content of its ``config.yaml``.
+        table: Path, ``speech`` and type of what it is to hear.
+    """
+    if _takes_features(config):
+        return 1.0
+    return audio_scale(folder, config) / scale_of_tables([table])
+
+
+def refuse_other_scale(
+    config_file: Union[str, Path],
+    config: Mapping[str, Any],
+    tables: Sequence[Sequence[str]],
+) -> None:
+    """Refuse a reference for data on another scale: it and its students normalise.
+
+    Args:
+        config_file: The reference's ``config.yaml``.
+        config: Its content.
+        tables: Path, name and type of what it would hear.
+
+    Raises:
+        UserError: Naming the configuration and the scale.
+    """
+    for table in tables:
+        factor = 1.0
+        if table[1] == "speech":
+            factor = sample_factor(Path(config_file).parent, config, table)
+        if factor != 1.0:
+            raise UserError(
+                f"{config_file}: the reference was trained on samples {factor:g} times "
+                f"as large as those of {table[0]} (types kaldi_ark and sound), which "
+                "it would take for something else: work beside the recipe that it was "
+                "trained in (--asr_recipe), or take another --reference"
+            )
 
 
 def noted_scale(scale: float) -> Optional[float]:

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Union
 
+from espnet_plugin.checkpoints.audio_scale import sample_factor
 from espnet_plugin.data.content import Contents
 from espnet_plugin.decode.best_path import FILES, is_finished
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.experiment.inputs import first_difference
 from espnet_plugin.files import read_json, read_pairs, write_json
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["decode_inputs", "forget_decoded", "note_decoded", "why_decode"]
 
@@ -37,12 +39,15 @@ def decode_inputs(
         UserError: If a file cannot be read.
     """
     path, _, kind = data
-    return {
+    inputs = {
         "checkpoint": contents.file(checkpoint),
         "config": contents.file(config),
         "audio": contents.table(path, kind, keys),
         "method": method,
     }
+    factor = sample_factor(Path(config).parent, read_yaml(config, "model"), data)
+    # Earlier versions decoded such sets as they were, and noted nothing.
+    return inputs if factor == 1.0 else {**inputs, "samples": f"times {factor:g}"}
 
 
 def why_decode(

@@ -13,6 +13,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 from espnet2.text.token_id_converter import TokenIDConverter
 from espnet2.train.dataset import ESPnetDataset
 
+from espnet_plugin.checkpoints.audio_scale import sample_factor
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.data.content import Contents
 from espnet_plugin.decode.best_path import Hypothesis, best_path, write_hypotheses
@@ -172,6 +173,12 @@ def decode_model(
         for item, data, keys, inputs in waiting:
             # Removed first, so that an interrupted run leaves no mixture behind.
             forget_decoded(item.output_dir)
+            factor = sample_factor(Path(config).parent, vars(train_args), data)
+            if method == "prefix" and factor != 1.0:
+                raise UserError(
+                    f"--method prefix: {data[0]} has samples {1 / factor:g} times as "
+                    f"large as those that {config} was trained on: use best_path"
+                )
             if method == "prefix":
                 prefix_search(data, keys, train_args, checkpoint, item.output_dir, ngpu)
             else:
@@ -182,7 +189,14 @@ def decode_model(
                 else:
                     search = partial(_best_path_batch, model, drop)
                 utts = _decode_set(
-                    item.name, [data], keys, search, model, train_args, batch_size
+                    item.name,
+                    [data],
+                    keys,
+                    search,
+                    model,
+                    train_args,
+                    batch_size,
+                    factor,
                 )
                 write_hypotheses(item.output_dir, utts)
             note_decoded(item.output_dir, inputs)
@@ -213,6 +227,7 @@ def _decode_set(
     model: ESPnetASRModel,
     train_args: argparse.Namespace,
     batch_size: int,
+    factor: float,
 ) -> list[Hypothesis]:
     dataset = ESPnetDataset(
         data, preprocess=ASRTask.build_preprocess_fn(train_args, False)
@@ -225,7 +240,7 @@ def _decode_set(
         order[start : start + batch_size] for start in range(0, len(order), batch_size)
     ]
     for key in progress(
-        _decode_batches(batches, dataset, search, convert, tokenizer, done),
+        _decode_batches(batches, dataset, factor, search, convert, tokenizer, done),
         len(keys),
         f"utterances of {name}",
     ):
@@ -235,10 +250,12 @@ def _decode_set(
 
 
 def _decode_batches(
-    batches, dataset, search, convert, tokenizer, done
+    batches, dataset, factor, search, convert, tokenizer, done
 ) -> Iterator[str]:
     for batch in batches:
         speech = [_read(dataset, key) for key in batch]
+        if factor != 1.0:
+            speech = [one * factor for one in speech]
         for key, (frames, token_ids, score) in zip(batch, search(speech)):
             if frames == 0:
                 logging.warning("%s: too short for the model; its text is empty", key)
@@ -256,7 +273,9 @@ def _read(dataset: ESPnetDataset, key: str) -> torch.Tensor:
             f"utterance {key} cannot be read: {error}; repair it or remove it from the "
             "list"
         ) from error
-    return torch.as_tensor(data["speech"])
+    speech = torch.as_tensor(data["speech"])
+    # An archive's 16-bit samples come as integers, which no front end takes.
+    return speech if speech.is_floating_point() else speech.float()
 
 
 def _tokenizer(train_args: argparse.Namespace):

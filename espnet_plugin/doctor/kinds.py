@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["ERROR", "KINDS", "WARNING", "Kind"]
+__all__ = ["ERROR", "KINDS", "OF_TABLES", "WARNING", "Kind"]
 
 ERROR, WARNING = "error", "warning"
 
@@ -118,3 +118,8 @@ _ALL = (
          "Scores are then those of known voices: say so, or split by speaker."),
 )  # fmt: skip
 KINDS = {kind.name: kind for kind in _ALL}
+# Errors for which no utterance can be left out: stage 2 cannot read the table.
+OF_TABLES = frozenset("""
+    missing-table encoding damaged bad-name duplicate-id no-value not-everywhere
+    bad-segment features-alone
+    """.split())

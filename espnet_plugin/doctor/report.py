@@ -7,7 +7,7 @@ from typing import Any, Collection, Iterator
 
 import numpy as np
 
-from espnet_plugin.doctor.kinds import ERROR, KINDS, WARNING
+from espnet_plugin.doctor.kinds import ERROR, KINDS, OF_TABLES, WARNING
 from espnet_plugin.doctor.outliers import figures_of
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Finding, Store
@@ -40,6 +40,15 @@ class Verdict:
     def status(self) -> int:
         """Exit status: 2 with an error, 1 with a warning, 0 with nothing."""
         return 2 if self.total(ERROR) else 1 if self.total(WARNING) else 0
+
+    @property
+    def of_tables(self) -> dict[str, int]:
+        """Errors that leaving out utterances does not help against, by kind."""
+        return {
+            kind: count
+            for kind, count in self.counts.items()
+            if kind in OF_TABLES and self.severity(kind) == ERROR
+        }
 
     @property
     def kinds(self) -> list[str]:

@@ -9,6 +9,17 @@ from espnet_plugin.files import read_json
 
 __all__ = ["read_or_note"]
 
+# Keys of cost.json, rtf.json and score.json that are calculated with.
+_NUMBERS = frozenset("""
+    train_seconds valid_seconds cpu_seconds audio_seconds redone_seconds flops
+    teacher_flops epochs encoder_rtf threads params_nonzero file_bytes
+    macs_per_audio_second peak_memory_mb chunk_rtf chunk_ms chunk_audio_ms
+    utterances words chars wer cer
+    """.split())
+_INTERVALS = frozenset(("wer_ci95", "cer_ci95"))
+# What every utterance of score.json has.
+_COUNTS = ("errors", "words")
+
 
 def read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]:
     """Read a file; what is not there is noted, and what is no finite number, too.
@@ -28,10 +39,36 @@ def read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no keys: delete it and run the stage again")
-    infinite = [key for key, value in content.items() if not _is_finite(value)]
+    infinite = [key for key, value in content.items() if not _is_usable(key, value)]
     if infinite:
         missing.append(f"{name}: a finite number under {', '.join(infinite)}")
     return {**content, **dict.fromkeys(infinite)}
+
+
+def _is_usable(key: str, value: Any) -> bool:
+    """Return whether a value is what its key is for, or null; no NaN in any case."""
+    if value is None:
+        return True
+    if key in _NUMBERS:
+        return _is_number(value)
+    if key in _INTERVALS:
+        return isinstance(value, list) and [*map(_is_number, value)] == [True, True]
+    if key == "per_utterance":
+        return isinstance(value, list) and all(map(_is_counted, value))
+    return _is_finite(value)
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _is_counted(one: Any) -> bool:
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("utt"), str)
+        and all(_is_number(one.get(key)) for key in _COUNTS)
+    )
 
 
 def _is_finite(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Collection
 
 import torch
 
+from espnet_plugin.checkpoints.audio_scale import refuse_other_scale
 from espnet_plugin.checkpoints.layers import is_layer
 from espnet_plugin.data.audio import file_rate
 from espnet_plugin.data.front_end import sampling_rate, takes_features
@@ -102,6 +103,7 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
             )
         if kind == "sound":
             _check_rate(options, reference, path)
+    refuse_other_scale(options.reference.config, vars(reference), tables)
     if not wants_audio:
         _check_width(options, reference)
 

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import soundfile
 import yaml
+from espnet2.text.build_tokenizer import build_tokenizer
 from noise_corpus import RATE, SECONDS, TEXT, change, make_corpus, noise
 
 from espnet_plugin.bin import prepare as command
@@ -148,6 +149,76 @@ def test_symbols_of_several_characters(imported, corpus, tmp_path, caplog):
     symbols.unlink()
     assert imported(**conf) == 2
     assert "symbols.txt is missing: import the reference again" in caplog.text
+
+
+@pytest.fixture
+def noisy(call, corpus, tmp_path):
+    """Two of its transcripts have a symbol; the option, with the file's content."""
+    change(corpus, "text", "a-1", "<noise> ONE")
+    change(corpus, "text", "a-2", "TWO<noise>ONE")
+
+    def noisy(content, *more):
+        path = tmp_path / "symbols.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return call("--nlsyms", str(path), *more)
+
+    return noisy
+
+
+# As editors of other systems write it, with what is there twice or not at all.
+SYMBOL_FILES = ["<noise>\n", "\ufeff<noise>\r\n\r\n<noise>\r\n", "<cough>\n <noise> "]
+
+
+@pytest.mark.parametrize("content", SYMBOL_FILES)
+def test_own_symbols_are_tokens(noisy, tmp_path, content):
+    assert noisy(content) == 0
+    tokens = read_token_list(tmp_path / "tokens/tokens.txt")
+    assert set(tokens[2:-1]) == {*"ONETWHR", "<space>", "<noise>"}
+    words = read_pairs(tmp_path / "dump/train/text")
+    assert (words["a-1"], words["a-2"]) == ("<noise> ONE", "TWO<noise>ONE")
+    # What stages 3 to 8 hand to ESPnet: it splits transcripts as stage 2 did.
+    listed = tmp_path / "tokens/nlsyms.txt"
+    tokenizer = build_tokenizer("char", non_linguistic_symbols=str(listed))
+    assert tokenizer.text2tokens(words["a-2"]) == [*"TWO", "<noise>", *"ONE"]
+
+
+def test_own_symbols_are_pieces(noisy, tmp_path):
+    assert noisy("<noise>\n", "--token_type", "bpe", "--nbpe", "16") == 0
+    tokenizer = build_tokenizer("bpe", bpemodel=str(tmp_path / "tokens/bpe.model"))
+    assert "<noise>" in read_token_list(tmp_path / "tokens/tokens.txt")
+    assert tokenizer.text2tokens("TWO<noise>ONE").count("<noise>") == 1
+
+
+def test_a_symbol_that_is_not_listed_is_named(noisy, caplog):
+    assert noisy("<cough>\n") == 2
+    assert "a-2: 'TWO<noise>ONE' has <noise>, which would be spelled" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        ("<blank>", "<blank> is a token of the recogniser itself"),
+        ("<big noise>", "'<big noise>' has white space"),
+        ("<no\u200bise>", "has white space or invisible characters"),
+        (b"\xff\xfe<", "is not UTF-8 text"),
+    ],
+)
+def test_a_wrong_file_of_symbols(noisy, call, imported, caplog, content, says):
+    assert noisy(content) == 2
+    assert "--nlsyms" in caplog.text and "symbols.txt" in caplog.text
+    assert says in caplog.text
+    assert call("--nlsyms", "nowhere.txt") == 2
+    assert "--nlsyms nowhere.txt cannot be read" in caplog.text
+    assert imported("--nlsyms", "nowhere.txt") == 2
+    assert "the reference brings its symbols along" in caplog.text
+
+
+def test_a_reference_that_heard_audio_on_another_scale(imported, caplog):
+    tables = [["dump/wav.scp", "speech", "kaldi_ark"], ["dump/text", "text", "text"]]
+    assert imported(train_data_path_and_name_and_type=tables) == 2
+    assert "its.yaml: the reference was trained on samples 32768 times" in caplog.text
+    tables[0][2] = "sound"
+    assert imported(train_data_path_and_name_and_type=tables) == 0
 
 
 def test_other_kinds_of_tokens_name_the_reference(imported, call, caplog):

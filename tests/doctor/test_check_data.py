@@ -11,7 +11,9 @@ import soundfile
 from kaldi_corpus import RATE, edit, make_corpus, path_of, table
 
 from espnet_plugin.bin import check_data
+from espnet_plugin.data.kaldi import read_data_dir
 from espnet_plugin.doctor.kinds import KINDS
+from espnet_plugin.errors import UserError
 
 
 @pytest.fixture
@@ -392,6 +394,24 @@ def test_the_same_is_not_checked_twice(corpus, tmp_path, caplog):
     cut(train)
     (status, found), kept = again()
     assert status == 2 and not kept and ("truncated", *AT_WAV) in found
+
+
+def test_what_dropping_utterances_does_not_help_against(corpus, tmp_path, caplog):
+    train, dev, _ = corpus
+    options = ("--exit_zero", "utterances")
+    cut(train)
+    assert run(corpus, tmp_path / "out", *options)[0] == 0
+    assert "utterances of 1 of these errors are left out" in caplog.text
+    assert "have to be corrected" not in caplog.text
+    edit(dev, "text", 2, "dev-a-01 ")
+    edit(dev, "utt2spk", 3, "dev-a-00 dev-a")
+    status, found = run(corpus, tmp_path / "out", *options)
+    said = "have to be corrected first: names that are listed twice (1), a name witho"
+    assert status == 2 and said in caplog.text
+    # Stage 2 stops at the same tables, and not at the file.
+    with pytest.raises(UserError, match="dev-a-00"):
+        read_data_dir(dev)
+    read_data_dir(train)
 
 
 @pytest.mark.parametrize(
