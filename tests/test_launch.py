@@ -23,6 +23,7 @@ def registered(monkeypatch):
     calls = []
     monkeypatch.setattr(host, "register", lambda: calls.append("asr"))
     monkeypatch.setattr(host, "register_ssl", lambda: calls.append("ssl"))
+    monkeypatch.setattr(host, "register_lm", lambda: calls.append("lm"))
     return calls
 
 
@@ -39,7 +40,7 @@ def test_a_module_runs_as_main_with_its_own_options(modules, registered, capsys)
     assert launch.main(["-m", "shown_module", "--opt", "a b", "-m", "x"]) == 0
     argv = [str(path), "--opt", "a b", "-m", "x"]
     assert capsys.readouterr().out.strip() == f"__main__ {argv} {path}"
-    assert registered == ["asr", "ssl"]
+    assert registered == ["asr", "ssl", "lm"]
 
 
 def test_a_script_runs_as_main(modules, registered, capsys, monkeypatch):
@@ -51,7 +52,7 @@ def test_a_script_runs_as_main(modules, registered, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert launch.main([str(path), "1"]) == 0
     assert capsys.readouterr().out.strip() == f"__main__ {[str(path), '1']} {path}"
-    assert registered == ["asr", "ssl"]
+    assert registered == ["asr", "ssl", "lm"]
 
 
 def test_what_builds_no_model_is_not_made_to_wait(modules, registered, capsys):
@@ -89,7 +90,9 @@ def test_spawned_ranks_know_the_models(tmp_path):
         "def rank():\n"
         "    choices = sys.modules['espnet2.tasks.asr'].model_choices.classes\n"
         "    losses = sys.modules['espnet2.tasks.ssl'].loss_choices.classes\n"
-        "    known = {'encrl', 'espnet', 'wav2vec2'} & {*choices, *losses}\n"
+        "    lms = sys.modules['espnet2.tasks.lm'].lm_choices.classes\n"
+        "    ours = {'encrl', 'espnet', 'wav2vec2', 'compact_transformer'}\n"
+        "    known = ours & {*choices, *losses, *lms}\n"
         "    print('rank', sorted(known), flush=True)\n"
     )
     (tmp_path / "starts_ranks.py").write_text(
@@ -111,5 +114,5 @@ def test_spawned_ranks_know_the_models(tmp_path):
     )
     assert result.stdout.splitlines() == [
         "main True",
-        "rank ['encrl', 'espnet', 'wav2vec2']",
+        "rank ['compact_transformer', 'encrl', 'espnet', 'wav2vec2']",
     ]

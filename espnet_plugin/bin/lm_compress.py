@@ -9,8 +9,8 @@ from pathlib import Path
 
 from espnet_plugin.bin.lm_train import add_training_options, read_training
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.jobs.lm_train import compress, train_control
-from espnet_plugin.lm.rows import Control, read_row
+from espnet_plugin.jobs.lm_train import compress, train_control, train_further
+from espnet_plugin.lm.rows import Control, Further, read_row
 from espnet_plugin.yaml_files import read_yaml
 
 
@@ -47,6 +47,8 @@ def make(args: argparse.Namespace, options: list[str]) -> None:
     ):
         if isinstance(row, Control):
             train_control(job, name, row)
+        elif isinstance(row, Further):
+            train_further(job, name, row)
         else:
             compress(job, name, row)
 

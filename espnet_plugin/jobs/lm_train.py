@@ -14,11 +14,18 @@ from espnet_plugin.jobs.requests import LMRequest
 from espnet_plugin.jobs.trainer import LM_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.lm.record import Cost, LMRecord
-from espnet_plugin.lm.rows import Compression, Control
+from espnet_plugin.lm.rows import Compression, Control, Further
 from espnet_plugin.lm.shape import Shape
 from espnet_plugin.names import TRANSFORMER_LM
 
-__all__ = ["LMTraining", "compress", "lm_folder", "train_control", "train_dense"]
+__all__ = [
+    "LMTraining",
+    "compress",
+    "lm_folder",
+    "train_control",
+    "train_dense",
+    "train_further",
+]
 
 _CRITERION = ["valid", "loss", "min"]
 # Beside the model: the same as a plain ESPnet model, where its own class has no such.
@@ -170,6 +177,27 @@ def train_control(job: LMTraining, name: str, row: Control) -> Path:
     with trained(folder, Training(LM_TASK, request, job.all_options())) as todo:
         if todo:
             _finish(folder, job, _Made(name, "scratch", keep=row.keep))
+    return folder
+
+
+def train_further(job: LMTraining, name: str, row: Further) -> Path:
+    """Train the dense model further, as one that was cut is; nothing is done twice.
+
+    Raises:
+        UserError: If the dense model is missing.
+    """
+    source, folder = job.folder("dense"), job.folder(name)
+    before = LMRecord.read(source, "run stage 4, which trains the dense model")
+    start = source / before.checkpoint
+    config = job.full_config({**job.fine_tuning, "max_epoch": row.epochs})
+    digest = file_checksum(start)
+    request = LMRequest(config, job.all_options(), asdict(row), 0, digest)
+    options = ["--init_param", str(start)]
+    with trained(
+        folder, Training(LM_TASK, request, job.all_options(), options)
+    ) as todo:
+        if todo:
+            _finish(folder, job, _Made(name, "further"), before.total)
     return folder
 
 

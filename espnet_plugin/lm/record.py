@@ -41,7 +41,7 @@ class LMRecord:
 
     Attributes:
         row: Name of what asked for it, ``dense`` for the large one.
-        method: ``dense``, ``structured``, ``low_rank`` or ``scratch``.
+        method: ``dense``, ``structured``, ``low_rank``, ``scratch`` or ``further``.
         criterion: What was kept, empty where nothing was cut.
         schedule: ``one_shot``, ``incremental``, or empty.
         parts: What ``structured`` cut.

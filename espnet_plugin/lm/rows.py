@@ -1,4 +1,4 @@
-"""What a row of the table asks for: a compression, or the control beside it."""
+"""What a row of the table asks for: a compression, or a control beside it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from espnet_plugin.lm.shape import Shape
 from espnet_plugin.options import read_options
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["Compression", "Control", "Row", "read_row"]
+__all__ = ["Compression", "Control", "Further", "Row", "read_row"]
 
 _CRITERIA = {
     "structured": ("magnitude", "first_order"),
@@ -98,7 +98,29 @@ class Control:
     method: Literal["scratch"] = "scratch"
 
 
-Row = Union[Compression, Control]
+@dataclass(frozen=True)
+class Further:
+    """The dense model, trained further as a cut one is, without being cut.
+
+    Attributes:
+        epochs: Of fine-tuning.
+        method: ``further``.
+
+    Raises:
+        UserError: If there is no epoch.
+    """
+
+    epochs: int
+    method: Literal["further"] = "further"
+
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise UserError(f"epochs {self.epochs}: at least one")
+
+
+Row = Union[Compression, Control, Further]
+
+_KINDS = {"scratch": Control, "further": Further}
 
 
 def read_row(path: Path) -> Row:
@@ -108,7 +130,7 @@ def read_row(path: Path) -> Row:
         UserError: If it is missing, or says something else or something out of range.
     """
     given = read_yaml(path, "--rows")
-    if isinstance(given.get("keep"), (int, float)) and "like" not in given:
+    kind = _KINDS.get(str(given.get("method")), Compression)
+    if isinstance(given.get("keep"), (int, float)) and kind is Compression:
         given["keep"] = [given["keep"]]
-    kind = Control if given.get("method") == "scratch" else Compression
     return read_options(kind, given, f"--rows {path}: row")

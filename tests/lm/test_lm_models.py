@@ -162,7 +162,7 @@ def test_magnitude_by_hand(dense):
 
 
 def test_cutting_units_alone_gives_espnets_own_class(dense, text):
-    target = dense.shape.cut(0.6, "units")
+    target = dense.shape.cut(0.8, "units")
     small = as_model(dense, target, cut_parts(dense, target, "first_order", text))
     assert small.config["lm"] == "transformer"
     assert small.model.lm.encoder.encoders[0].feed_forward.w_1.out_features < 12

@@ -6,7 +6,7 @@ import yaml
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_train import equal_epochs
 from espnet_plugin.lm.record import Cost
-from espnet_plugin.lm.rows import Compression, Control, read_row
+from espnet_plugin.lm.rows import Compression, Control, Further, read_row
 from espnet_plugin.lm.shape import Shape
 
 DENSE = Shape(
@@ -109,6 +109,7 @@ def test_rows(tmp_path):
     assert [steps.step_epochs(n) for n in range(3)] == [2, 2, 4]
     path = row(tmp_path, method="scratch", keep=0.5, like="a")
     assert read_row(path) == Control("a", 0.5)
+    assert read_row(row(tmp_path, method="further", epochs=2)) == Further(2)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ fine_tuning_config=conf/lmprune/fine_tune.yaml # What is other after a cut.
 row_dir=conf/lmprune/rows    # What is done to the dense model, a file each.
 rows="cut_first_order_50 cut_magnitude_50 units_first_order_50 cut_first_order_25
       cut_first_order_steps svd_50 svd_activations_50 svd_first_order_50
-      svd_activations_25 svd_activations_steps scratch_50 scratch_25"
+      svd_activations_25 svd_activations_steps further_4 further_8 scratch_50 scratch_25"
 epochs=                      # Of the dense model, instead of the configuration's.
 seeds=1                      # Several in quotes.
 
