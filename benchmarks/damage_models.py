@@ -2,14 +2,14 @@
 
     python benchmarks/damage_models.py --experiments /tmp/kills/after_8 --cases 200
 
-The folder is one that stages 2 to 8 have filled (benchmarks/kills.py keeps them). In each
-case one or two files of its exp/ or dump/ are damaged, from the case's own seed: cut off,
-emptied, bytes changed, removed, exchanged for a folder or another file, and in JSON and
-YAML one value replaced or removed. Then a model is imported, recognised with, its test
-set decoded and scored, and a report is written, all in this process. Each has to end with
-status 0, 1 or 2 without what nobody foresaw, and write nothing beside its folders; text
-of a model that is not damaged has to be what it was. What is not in order is printed with
-its seed, and the exit status is 1.
+The folder is one that stages 2 to 8 have filled (benchmarks/kills.py keeps them). In
+each case one or two files of its exp/ or dump/ are damaged, from the case's own seed:
+cut off, emptied, bytes changed, removed, exchanged for a folder or another file, and in
+JSON and YAML one value replaced or removed. Then a model is imported, recognised with,
+its test set decoded and scored, and a report is written, all in this process. Each has
+to end with status 0, 1 or 2 without what nobody foresaw, and write nothing beside its
+folders; text of a model that is not damaged has to be what it was. What is not in order
+is printed with its seed, and the exit status is 1.
 """
 
 import argparse
@@ -52,9 +52,10 @@ class Case:
         return items[int(self.rng.integers(len(items)))]
 
     def damage(self) -> str:
+        found = [*self.root.glob("exp/**/*"), *self.root.glob("dump/**/*")]
         files = [
             path
-            for path in sorted([*self.root.glob("exp/**/*"), *self.root.glob("dump/**/*")])
+            for path in sorted(found)
             if path.is_file() and not path.is_symlink()
             and path.suffix not in (".log", ".flac") and "tensorboard" not in path.parts
         ]  # fmt: skip
@@ -145,6 +146,7 @@ def call(command, options: list) -> tuple[int, str, str]:
 def commands(root: Path) -> dict[str, tuple]:
     exp, out = root / "exp", root / "out"
     model = root / MODEL
+    rows = [*sorted(exp.glob("asr_*_s1*")), exp / "asr_reference"]
     audio = sorted((root / "dump/raw/train_sp/data").glob("*.flac"))[0]
     test = root / "dump/raw/test"
     return {
@@ -167,8 +169,7 @@ def commands(root: Path) -> dict[str, tuple]:
         ),
         "report": (
             report,
-            [*sorted(exp.glob("asr_*_s1*")), exp / "asr_reference", exp / "encrl_encrl_s1"]
-            + ["--output_dir", out / "report"],
+            [*rows, exp / "encrl_encrl_s1", "--output_dir", out / "report"],
         ),
     }  # fmt: skip
 

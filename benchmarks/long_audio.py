@@ -5,10 +5,11 @@
         --minutes 10 30 60 --audio an4/an253-fash-b.wav
 
 For each folder (an experiment's or an export's) a WAV file of each length is made by
-repeating a short one, and recognised by bin.recognise in a process of its own. Printed are
-processor seconds and peak resident memory of that process beside those of the shortest
-file; a process that hears one second is measured first, since most memory is that of
-the libraries. Processor seconds depend less than others on what else runs, but they do.
+repeating a short one, and recognised by bin.recognise in a process of its own. Printed
+are processor seconds and peak resident memory of that process beside those of the
+shortest file; a process that hears one second is measured first, since most memory is
+that of the libraries. Processor seconds depend less than others on what else runs, but
+they do.
 """
 
 import argparse

@@ -3,12 +3,12 @@
 
     python benchmarks/two_at_once.py --folder /tmp/kills --warm
 
-Uses the tiny recipe and the undisturbed runs of kills.py, and makes them if they are not
-there. For each pair, a before b, both start from what is there before a. Each has to end
-with 0, or with 2 and one line that says what is missing or that another run works there;
-then the stages from a to b run one after the other, and the results have to be those of
-the undisturbed runs, bit for bit. Three seeds of stages 5 and 6 run at once, and then
-alone in a fresh folder, with the same results.
+Uses the tiny recipe and the undisturbed runs of kills.py, and makes them if they are
+not there. For each pair, a before b, both start from what is there before a. Each has
+to end with 0, or with 2 and one line that says what is missing or that another run
+works there; then the stages from a to b run one after the other, and the results have
+to be those of the undisturbed runs, bit for bit. Three seeds of stages 5 and 6 run at
+once, and then alone in a fresh folder, with the same results.
 
 Pairs that are done stand in FOLDER/pairs.jsonl and are not run again.
 """
