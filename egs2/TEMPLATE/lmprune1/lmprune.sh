@@ -53,7 +53,7 @@ $(sed -n '/^# General/,/^run_args/p' "${BASH_SOURCE[0]}" | grep -v '^run_args')"
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 template=${here}/../encrl1
 . "${template}/parse_options.sh"
-. "${template}/submit.sh"
+. "${here}/submit.sh"
 . ./path.sh
 . ./cmd.sh
 
