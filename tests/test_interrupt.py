@@ -66,7 +66,8 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.prepare import _one_thread
 
 def job(number):
-    if number == 0:
+    # The last one: by then every worker process has begun.
+    if number == {max(workers - 1, 0)}:
         print("waiting", flush=True)
     time.sleep(2 if {workers} else 60)
 

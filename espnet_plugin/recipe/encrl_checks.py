@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
@@ -96,7 +97,7 @@ def check_encrl(options: EncrlOptions) -> None:
         _check_baselines(options)
     if wanted(options, 10):
         for one in options.export_models:
-            if not Path(one, "config.yaml").is_file():
+            if not Experiment(one).config_file.is_file():
                 raise UserError(
                     f"--export_models {one}: it has no config.yaml; name model folders"
                 )
@@ -127,10 +128,11 @@ def _check_stage_5(options: EncrlOptions) -> None:
             "copies none: choose --student_init spaced, first or last, or --freeze ''"
         )
     # The reference that there is, or will be.
-    if Path(options.reference_exp, "meta.json").exists():
-        check_layers(options, f"{options.reference_exp}/config.yaml")
+    reference = Experiment(options.reference_exp)
+    if reference.meta_file.exists():
+        check_layers(options, str(reference.config_file))
     elif options.reference:
-        check_layers(options, f"{options.reference}/config.yaml")
+        check_layers(options, str(Experiment(options.reference).config_file))
     elif not options.asr_recipe:
         check_layers(options, options.reference_config)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.yaml_files import read_yaml
 
@@ -148,7 +149,7 @@ class Layout:
 
     def imported(self) -> Optional[dict[str, Any]]:
         """Return the configuration of an imported reference, once it is there."""
-        file = Path(self.reference_exp, "config.yaml")
+        file = Experiment(self.reference_exp).config_file
         if not self.options.reference or not file.is_file():
             return None
         return read_yaml(file)

@@ -65,7 +65,7 @@ def reference(folder, num_blocks):
             ["--student_init", "lastt"],
         ),
         ("--family lastt: must be last, first, spaced or", ["--family", "lastt"]),
-        ("clop must be one of clip mse mae kl", ["--objectives", "clip clop"]),
+        ("clop must be one of clip frame_contrast", ["--objectives", "clip clop"]),
         ("--freeze encoder.embed would keep random", ["--freeze", "encoder.embed"]),
         ("--decoding beam: must be best_path or prefix", ["--decoding", "beam"]),
         ("--feats_type mfcc: must be raw or fbank", ["--feats_type", "mfcc"]),

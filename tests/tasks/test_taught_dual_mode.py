@@ -14,8 +14,12 @@ from espnet_plugin.files import read_json
 from espnet_plugin.jobs.dual import write_recognisers
 
 TEACHING = {
-    # Of another width than the supernet: a projection is trained along.
-    "objectives": {"clip": {}, "kl": {}, "frame_contrast": {"max_delay": 1}},
+    # The projection is trained along, and is of no use afterwards.
+    "objectives": {
+        "clip": {"projection": True},
+        "kl": {},
+        "frame_contrast": {"max_delay": 1},
+    },
     "weight": 2.0,
     "delay_frames": 1,
 }

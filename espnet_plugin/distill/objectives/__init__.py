@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from espnet_plugin.distill.objectives.clip import ClipObjective
+from espnet_plugin.distill.objectives.frame_contrast import FrameContrastObjective
 from espnet_plugin.distill.objectives.outputs import EncoderOutputs
 from espnet_plugin.distill.objectives.posteriors import (
     KLObjective,
@@ -22,6 +23,7 @@ __all__ = [
     "OBJECTIVES",
     "ClipObjective",
     "EncoderOutputs",
+    "FrameContrastObjective",
     "KLObjective",
     "MAEObjective",
     "MSEObjective",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Iterator
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
 from espnet_plugin.recipe.encrl_checks import check_layers, wanted
 from espnet_plugin.recipe.layout import Layout
@@ -40,7 +41,7 @@ def _unfinished(layout: Layout) -> bool:
         folders.append(layout.encrl_exp)
     if wanted(options, 6):
         folders += layout.models(layout.student_exp)
-    return wanted(options, 8) or not all(Path(f, "done.json").exists() for f in folders)
+    return wanted(options, 8) or not all(Experiment(f).is_finished for f in folders)
 
 
 def import_reference(layout: Layout, runner: Runner) -> None:
@@ -53,7 +54,7 @@ def import_reference(layout: Layout, runner: Runner) -> None:
     words += maybe("--reference_model_file", options.reference_model_file)
     command = runner.python("import_reference", *words)
     runner.submit(runner.commands.train, "import", command)
-    check_layers(options, f"{layout.reference_exp}/config.yaml")
+    check_layers(options, str(Experiment(layout.reference_exp).config_file))
 
 
 def check_tokens(layout: Layout) -> None:
@@ -129,7 +130,7 @@ def _prepare(layout: Layout, runner: Runner) -> None:
     token_type, imported = options.token_type, layout.imported()
     own_tokens = []
     if imported is not None:
-        config = f"{layout.reference_exp}/config.yaml"
+        config = str(Experiment(layout.reference_exp).config_file)
         token_type = str(imported.get("token_type") or "")
         own_tokens = ["--token_list", layout.token_list]
         bpe = f"{layout.reference_exp}/bpe.model"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.encrl_checks import wanted
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
@@ -145,7 +146,7 @@ def _split(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
 
 
 def _trainings(layout: DualmodeLayout, rows: Sequence[str]) -> list[Need]:
-    return [Need(f"{layout.training(row)}/done.json", 5) for row in rows]
+    return [Need(str(Experiment(layout.training(row)).done_file), 5) for row in rows]
 
 
 def _evaluate(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
@@ -285,7 +286,7 @@ def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
         folders += [layout.training(row) for row in options.rows]
     if wanted(options, 8):
         folders += [layout.training(row) for row in options.baselines]
-    if all(Path(folder, "done.json").exists() for folder in folders):
+    if all(Experiment(folder).is_finished for folder in folders):
         return
     # A queue's jobs run elsewhere, where each training looks for itself.
     gpus = 0 if runner.commands.cuda else options.ngpu

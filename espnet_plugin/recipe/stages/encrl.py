@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout, read_found
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
@@ -25,7 +26,7 @@ __all__ = ["STAGES", "run_encrl"]
 
 
 def _needs_models(layout: Layout) -> list[Need]:
-    return [Need(f"{layout.models(layout.student_exp)[0]}/meta.json", 6)]
+    return [Need(str(Experiment(layout.models(layout.student_exp)[0]).meta_file), 6)]
 
 
 def _evaluate(layout: Layout, runner: Runner) -> None:
@@ -38,7 +39,7 @@ def _evaluate(layout: Layout, runner: Runner) -> None:
 
 def _needs_of_baselines(layout: Layout) -> Iterator[Need]:
     yield Need(f"{layout.stats}/train/speech_shape", 3)
-    yield Need(f"{layout.reference_exp}/config.yaml", 4)
+    yield Need(str(Experiment(layout.reference_exp).config_file), 4)
 
 
 def _train_baselines(layout: Layout, runner: Runner) -> None:

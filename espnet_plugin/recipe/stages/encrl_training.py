@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Iterator, Optional, TextIO
 
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
@@ -43,7 +44,7 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
 
 def _needs_of_encrl(layout: Layout) -> Iterator[Need]:
     yield Need(f"{layout.stats}/.done", 3)
-    yield Need(f"{layout.reference_exp}/meta.json", 4)
+    yield Need(str(Experiment(layout.reference_exp).meta_file), 4)
     if layout.options.unlabelled_sets:
         yield Need(f"{layout.dump}/{layout.encrl_set}/{layout.lengths}", 2)
 
@@ -113,7 +114,7 @@ def _run_encrl(layout: Layout, runner: Runner) -> None:
 def _needs_of_fine_tuning(layout: Layout) -> Iterator[Need]:
     yield Need(f"{layout.stats}/train/speech_shape", 3)
     for one in encrl_trainings(layout.options):
-        yield Need(f"{layout.encrl_exp}{one.ending}/done.json", 5)
+        yield Need(str(Experiment(layout.encrl_exp + one.ending).done_file), 5)
 
 
 def _fine_tune_all(layout: Layout, runner: Runner) -> None:
