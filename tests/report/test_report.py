@@ -147,8 +147,9 @@ def test_page_is_whole_and_escaped(tmp_path):
     assert "<script>x</script>: report" in checker.text
     assert "<b>&'\"" in checker.text and "no difference shown" in checker.text
     assert "asr_odd: rtf.json" in checker.text
-    section = page.index('<section class="published">')
-    assert page.index(PUBLISHED_HEADING) > section > page.index("Pictures")
+    section = page.index(' class="published">')
+    heading = page.index(f"<h2>{PUBLISHED_HEADING}")
+    assert heading > section > page.index("<h2>Pictures")
 
 
 def test_score_json_goes_before_transcripts(tmp_path):
