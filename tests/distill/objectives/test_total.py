@@ -118,9 +118,9 @@ def test_knows_what_it_looks_at():
 @pytest.mark.parametrize(
     "conf, what",
     [
-        ({}, "clip, mse, mae, kl"),
-        (["clip", "mse"], "clip, mse, mae, kl"),
-        ({"cosine": {}}, "'cosine' is not one of clip, mse, mae, kl"),
+        ({}, "clip, frame_contrast, mse, mae, kl"),
+        (["clip", "mse"], "clip, frame_contrast, mse, mae, kl"),
+        ({"cosine": {}}, "'cosine' is not one of clip, frame_contrast, mse, mae, kl"),
         ({"clip": 1.0}, "objectives.clip 1.0"),
         ({"clip": {"temprature": 1.0}}, "objectives.clip.temprature 1.0: there is no"),
         ({"mse": {"temperature": 1.0}}, "objectives.mse.temperature 1.0: there is no"),
