@@ -18,7 +18,7 @@ import torch
 from espnet2.asr.frontend.default import DefaultFrontend
 
 from espnet_plugin.data.audio import read_audio
-from espnet_plugin.data.prepare import FormatOptions, _format_one
+from espnet_plugin.data.utterance import FormatOptions, Utterance, format_utterance
 from espnet_plugin.files import read_pairs
 
 
@@ -46,8 +46,11 @@ def main() -> None:
 
         def stage_2(speed: float) -> None:
             for number, path in enumerate(files):
-                job = (f"u{number}", (path, None), speed, folder, options, limits, 1)
-                assert _format_one(job)[2] is None
+                one = Utterance(
+                    *(f"u{number}", path, None, speed),
+                    *(Path(folder), options, limits, 1),
+                )
+                assert format_utterance(one).problem is None
 
         def load() -> None:
             for path in files:

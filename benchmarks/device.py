@@ -41,13 +41,16 @@ from espnet_plugin.export.runtime import OnnxModel, quiet_environment
 from espnet_plugin.export.source import load_source
 from espnet_plugin.measure.workload import speech_like_noise
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+ROOT = Path(__file__).resolve().parents[1]
 TOKENS = ["<blank>", "<unk>", "<space>", *string.ascii_uppercase, "<sos/eos>"]
 SHAPES = {
-    "demo, 3 layers": ("demo_reference.yaml", 3),
-    "AN4, 3 layers": ("train_reference.yaml", 3),
-    "AN4, 6 layers": ("train_reference.yaml", 6),
-    "width 256, 6 layers": ("paper/reference.yaml", 6),
+    "demo, 3 layers": ("egs2/mini_synth/encrl1/conf/demo_reference.yaml", 3),
+    "AN4, 3 layers": ("conf/train_reference.yaml", 3),
+    "AN4, 6 layers": ("conf/train_reference.yaml", 6),
+    "width 256, 6 layers": (
+        "egs2/librispeech/encrl1/conf/paper/reference.yaml",
+        6,
+    ),
 }
 FP32 = {"1": 0.16, "10": 0.30}
 INT8 = {"AN4, 6 layers": 0.28, "width 256, 6 layers": 0.45}
@@ -83,7 +86,7 @@ def build(folder: Path, name: str) -> Path:
 
     file, layers = SHAPES[name]
     folder.mkdir(parents=True)
-    options = yaml.safe_load((CONF / file).read_text())
+    options = yaml.safe_load((ROOT / file).read_text())
     options["encoder_conf"]["num_blocks"] = layers
     options["encoder_conf"].pop("interctc_layer_idx", None)
     options["model_conf"].pop("interctc_weight", None)

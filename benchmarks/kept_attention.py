@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What ESPnet's stored attention matrices take of memory while the student's step runs.
 
-    python benchmarks/kept_attention.py --config conf/demo_reference.yaml
+    demo=egs2/mini_synth/encrl1/conf/demo_reference.yaml
+    python benchmarks/kept_attention.py --config $demo
     python benchmarks/kept_attention.py --config conf/large/reference_17.yaml
 
 A teacher with random weights (the encoder of the configuration, without its decoder)

@@ -76,12 +76,13 @@ def dataset(folder: Path) -> int:
 
 def stage_2_check(folder: Path) -> int:
     """Whether stage 2 has anything to do: its tables, and a digest of them."""
+    from espnet_plugin.data.formatted_set import tables_digest
     from espnet_plugin.data.kaldi import read_data_dir
-    from espnet_plugin.data.prepare import FormatOptions, _digest
+    from espnet_plugin.data.utterance import FormatOptions
 
     data = read_data_dir(folder)
     needed = dict.fromkeys(data.text, 1)
-    return len(_digest(data, FormatOptions(), True, needed, {}))
+    return len(tables_digest(data, FormatOptions(), True, needed, {}))
 
 
 def cache_index(folder: Path) -> int:

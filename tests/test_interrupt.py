@@ -63,7 +63,7 @@ def test_while_it_works(tmp_path, workers):
 import sys, time
 from concurrent.futures import ProcessPoolExecutor
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.data.prepare import _one_thread
+from espnet_plugin.data.utterance import one_thread
 
 def job(number):
     # The last one: by then every worker process has begun.
@@ -74,7 +74,7 @@ def job(number):
 def work():
     if not {workers}:
         job(0)
-    with ProcessPoolExecutor({workers} or 1, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor({workers} or 1, initializer=one_thread) as pool:
         list(pool.map(job, range({workers})))
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def fbank_model(root, bins=80, **conf):
     """The folder of a model that takes this plugin's Kaldi filter banks."""
     from espnet2.tasks.asr import ASRTask
 
-    from espnet_plugin.data.prepare import kaldi_fbank
+    from espnet_plugin.data.fbank import kaldi_fbank
 
     host.register()
     folder = Path(root).resolve() / "exp" / "asr_fbank"

@@ -4,7 +4,6 @@
 import argparse
 import logging
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
@@ -107,7 +106,7 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
         return
     with locked(records.folder, wait=False):
         if spec.prepare is not None:
-            _call(calls, shlex.split(spec.prepare), "the data")
+            calls.here(shlex.split(spec.prepare), "the data")
         failed = _train(jobs, calls, records, args.jobs)
         if not args.no_tables:
             _make_tables(wanted_tables(spec, groups), spec, calls)
@@ -148,19 +147,7 @@ def _make_tables(tables: Mapping[str, TableSpec], spec: PlanSpec, calls: Calls) 
             logging.warning("%s is not made: it has no finished model", name)
             continue
         words = table_words(table, comparisons(table, spec.sizes, known))
-        _call(calls, words, name, expdir)
-
-
-def _call(
-    calls: Calls, words: Sequence[str], what: str, expdir: Optional[Path] = None
-) -> None:
-    """Call ``run.sh`` here and wait; its output is seen."""
-    command = calls.command(words, expdir)
-    status = subprocess.run(command, cwd=calls.recipe).returncode
-    if status:
-        raise UserError(
-            f"{what}: {shlex.join(command)} ended with status {status}; see above"
-        )
+        calls.here(words, name, expdir)
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> int:

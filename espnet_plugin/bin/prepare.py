@@ -15,13 +15,10 @@ from espnet_plugin.checkpoints.audio_scale import refuse_other_scale
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import join_sets, read_data_dir
-from espnet_plugin.data.prepare import (
-    FormatOptions,
-    check_symbols,
-    check_text,
-    format_set,
-)
+from espnet_plugin.data.prepare import format_set
 from espnet_plugin.data.tokens import build_token_list, read_symbols, read_token_list
+from espnet_plugin.data.transcripts import check_symbols, check_text
+from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum, write_lines
 from espnet_plugin.text import clean_text, list_form

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.recogniser import FeatureRecogniser

@@ -1,6 +1,6 @@
-"""Both families of recipes: from a command line to their stages."""
+"""The families of recipes: from a command line to their stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Sequence, Type
 
 from espnet_plugin.errors import UserError
@@ -11,11 +11,13 @@ from espnet_plugin.recipe.encrl_checks import check_encrl, complete
 from espnet_plugin.recipe.help import help_text
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.lm_options import LmpruneOptions
+from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option_checks import check_data_script
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands
-from espnet_plugin.recipe.stages import dualmode, encrl
+from espnet_plugin.recipe.stages import dualmode, encrl, lmprune
 from espnet_plugin.recipe.stages.stage import Stage
 
 __all__ = ["FAMILIES", "Family"]
@@ -117,6 +119,29 @@ def _run_dualmode(
     log("Done")
 
 
+def _run_lmprune(
+    line: CommandLine[LmpruneOptions],
+    interrupts: Interrupts,
+) -> None:
+    options = line.values
+    check_lmprune(options)
+    of_data = complete(lmprune.lm_data_options(options))
+    if options.stage <= 2:
+        check_encrl(of_data)
+    if options.stage == 1:
+        check_data_script(options.datadir)
+    commands = read_commands(line.texts)
+    threads = {"OMP_NUM_THREADS": str(options.num_threads)}
+    commands = replace(commands, environment={**commands.environment, **threads})
+
+    def runner(suffix: str) -> Runner:
+        return Runner(commands, options.expdir, suffix, interrupts, options.python)
+
+    layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
+    lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
+    log("Done")
+
+
 FAMILIES = {
     "encrl": Family(
         "./encrl.sh",
@@ -139,5 +164,17 @@ FAMILIES = {
         (("--stage 5 --stop_stage 7", "the main job, with the data there"),),
         _run_dualmode,
         {"rivals": "baselines"},
+    ),
+    "lmprune": Family(
+        "./lmprune.sh",
+        "A language model for a recogniser, made smaller in several ways.",
+        LmpruneOptions,
+        lmprune.STAGES,
+        (
+            ("--asr_exp exp/asr_reference", "all stages, with a recogniser"),
+            ("--stop_stage 6", "perplexities alone, without one; then --stage 8"),
+        ),
+        _run_lmprune,
+        {},
     ),
 }

@@ -8,7 +8,7 @@ from espnet_plugin.recipe.options import SECTIONS
 from espnet_plugin.recipe.stages.stage import Stage
 from espnet_plugin.recipe.values import Choice
 
-__all__ = ["help_text"]
+__all__ = ["help_text", "option_lines"]
 
 _WIDTH, _COLUMN = 92, 30
 
@@ -16,7 +16,10 @@ _NUMBERS = (
     "Stages 1 to 3 and 7 to 10 do the same in encrl.sh and dualmode.sh. Between them "
     "encrl.sh trains or imports the reference (4), pre-trains the student with EncRL "
     "(5) and fine-tunes the small models (6); dualmode.sh pre-trains without "
-    "transcripts (4), trains both modes (5) and writes a model for each (6)."
+    "transcripts (4), trains both modes (5) and writes a model for each (6). "
+    "lmprune.sh shares stages 1 and 2 with them; its stages 3 to 8 are those of a "
+    "language model: text (3), the dense model (4), smaller ones (5), perplexity (6), "
+    "decoding (7), table (8)."
 )
 
 
@@ -43,14 +46,19 @@ def help_text(
     lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]
     for options, what in examples:
         lines += _entry(f"  {script} {options}", what, 50)
-    declared = options_of(family)
-    for section in SECTIONS:
+    return "\n".join([*lines, *option_lines(family)])
+
+
+def option_lines(family: Type[Any]) -> list[str]:
+    """Return the part of the help about the options, section by section."""
+    declared, lines = options_of(family), []
+    for section in dict.fromkeys([*SECTIONS, *(one.section for one in declared)]):
         own = [one for one in declared if one.section == section]
         if own:
             lines += ["", section]
         for one in own:
             lines += _entry(f"  --{one.name} {_meta(one)}", _about(one))
-    return "\n".join(lines)
+    return lines
 
 
 def _meta(one: Option) -> str:

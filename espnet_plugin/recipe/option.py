@@ -6,7 +6,7 @@ from typing import Any, Sequence, Type
 
 from espnet_plugin.recipe.values import Kind
 
-__all__ = ["Option", "find_option", "option", "options_of"]
+__all__ = ["Option", "find_option", "option", "options_of", "same_option"]
 
 _KEY = "option"
 
@@ -45,6 +45,21 @@ def option(
     """Declare an option as the default of a field; see :class:`Option`."""
     declared = Option("", default, kind, section, help, unit, tuple(stages))
     return field(default=kind.read(default), metadata={_KEY: declared})
+
+
+def same_option(family: Type[Any], name: str, **changes: Any) -> Any:
+    """Declare an option that another class has as well.
+
+    Args:
+        family: That class.
+        name: Its name there, and here.
+        changes: What differs here, as :class:`Option` has it.
+
+    Raises:
+        KeyError: If the class has none of this name.
+    """
+    one = dataclasses.replace(find_option(family, name), **changes)
+    return field(default=one.kind.read(one.default), metadata={_KEY: one})
 
 
 def options_of(family: Type[Any]) -> list[Option]:

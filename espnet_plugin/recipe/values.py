@@ -26,6 +26,7 @@ __all__ = [
     "Number",
     "SetName",
     "SetNames",
+    "Several",
     "SizeEpochs",
     "Sizes",
     "Speeds",
@@ -108,6 +109,30 @@ class Number:
 
     def limits(self) -> str:
         return f"{'above' if self.above else 'from'} {self.least:g}"
+
+
+@dataclass(frozen=True)
+class Several:
+    """One value or more of another kind, in quotes."""
+
+    kind: Kind
+    meta: str = '"N..."'
+    optional: bool = False
+
+    def read(self, given: str) -> tuple[Any, ...]:
+        values = []
+        for one in given.split():
+            try:
+                values.append(self.kind.read(one))
+            except ValueError as error:
+                raise ValueError(f"{one[:60]} must be {error}") from error
+        if not values:
+            raise ValueError("one value or more")
+        return tuple(values)
+
+    def limits(self) -> str:
+        limits = self.kind.limits()
+        return f"each {limits}" if limits else ""
 
 
 @dataclass(frozen=True)

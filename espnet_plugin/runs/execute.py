@@ -2,12 +2,14 @@
 
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.runs.outlook import duration, time_left
 from espnet_plugin.runs.plan import Job
 from espnet_plugin.runs.record import Records
@@ -26,25 +28,58 @@ class Calls:
         more: Options of ``run.sh`` for every job, which come last and win.
         launch: Words in front of the call, for a cluster. Of a Kaldi script, whose name
             ends with ``.pl``, the log follows.
+        script: The words that call the recipe's ``run.sh`` in its folder.
+        environment: Environment variables of the calls; those of this process if not
+            given.
     """
 
     def __init__(
-        self, recipe: Path, more: Sequence[str] = (), launch: Sequence[str] = ()
+        self,
+        recipe: Path,
+        more: Sequence[str] = (),
+        launch: Sequence[str] = (),
+        script: Sequence[str] = ("./run.sh",),
+        environment: Optional[Mapping[str, str]] = None,
     ):
         self.recipe, self.more, self.launch = recipe, tuple(more), tuple(launch)
+        self._script = tuple(script)
+        self._environment = os.environ if environment is None else environment
 
     def command(self, words: Sequence[str], expdir: Optional[Path] = None) -> list[str]:
         """Return the call of ``run.sh`` with these options."""
         own = ("--expdir", str(expdir)) if expdir else ()
-        return ["./run.sh", *words, *self.more, *own]
+        return [*self._script, *words, *self.more, *own]
+
+    def here(
+        self, words: Sequence[str], what: str, expdir: Optional[Path] = None
+    ) -> None:
+        """Call ``run.sh`` here and wait; its output is seen.
+
+        Args:
+            words: Options of ``run.sh``.
+            what: What it is called for, for messages.
+            expdir: Folder of the models, if it is not the recipe's own.
+
+        Raises:
+            UserError: If it fails.
+        """
+        command = self.command(words, expdir)
+        env = dict(self._environment)
+        status = subprocess.run(command, cwd=self.recipe, env=env).returncode
+        if status:
+            raise UserError(
+                f"{what}: {shlex.join(command)} ended with status {status}; see above"
+            )
 
     def start(self, command: Sequence[str], log: Path) -> subprocess.Popen:
         """Start a call in a process group of its own; it writes to ``log``."""
-        env, call = dict(os.environ), list(command)
+        env, call = dict(self._environment), list(command)
         if self.launch:
             # The job is on a node already: its stages run there.
             env["cmd_backend"] = "local"
             kaldi = self.launch[0].endswith(".pl")
+            # Some queues hand on no variables.
+            call = ["env", "cmd_backend=local", *call]
             call = [*self.launch, *([str(log.resolve())] if kaldi else []), *call]
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as stream:
@@ -112,9 +147,10 @@ def run_jobs(
                 if not ok:
                     failed.append(job.name)
                     logging.error(
-                        "%s failed (exit status %d): %s",
+                        "%s failed (exit status %d): %s (%s)",
                         job.name,
                         process.returncode,
+                        _last_line(records.log(job)),
                         records.log(job),
                     )
                     continue
@@ -134,6 +170,14 @@ def run_jobs(
     finally:
         _stop([process for _, process, _ in running.values()])
     return failed
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:  # a queue's job writes it elsewhere, perhaps later
+        return f"no log: {error.strerror}"
+    return next((line for line in reversed(lines) if line.strip()), "the log is empty")
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:

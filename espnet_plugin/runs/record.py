@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
@@ -41,11 +42,12 @@ class Records:
     Args:
         recipe: The recipe's folder.
         expdir: Where models are, relative to it.
+        name: Folder of the records and logs in ``expdir``.
     """
 
-    def __init__(self, recipe: Path, expdir: Path):
+    def __init__(self, recipe: Path, expdir: Path, name: str = "runs"):
         self.recipe, self.expdir = recipe, expdir
-        self.folder = recipe / expdir / "runs"
+        self.folder = recipe / expdir / name
 
     def find(self, name: str) -> Optional[Record]:
         """Return what is known of a job; None if there is nothing that can be read."""
@@ -132,10 +134,20 @@ def inputs_of(recipe: Path, dumpdir: Path = Path("dump")) -> dict[str, str]:
     """
     parts = {
         "data": (recipe / dumpdir).glob("*/*/done.json"),
-        "configurations": (recipe / "conf").rglob("*.yaml"),
+        "configurations": _configurations(recipe / "conf"),
     }
     digests = {name: _digest(recipe, sorted(files)) for name, files in parts.items()}
     return {name: digest for name, digest in digests.items() if digest}
+
+
+def _configurations(folder: Path) -> list[Path]:
+    """Return the YAML files of a folder, also those of folders that are links in it."""
+    return [
+        Path(inside, name)
+        for inside, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.endswith(".yaml")
+    ]
 
 
 def _digest(recipe: Path, files: Sequence[Path]) -> str:

@@ -17,7 +17,8 @@ from tedlium_small import RATE, SECONDS, espnet_recipe, make_tedlium
 from espnet_plugin.bin import prepare_tedlium as command
 from espnet_plugin.corpora.stm import join_suffixes, read_stm
 from espnet_plugin.data.kaldi import read_data_dir
-from espnet_plugin.data.prepare import FormatOptions, format_set
+from espnet_plugin.data.prepare import format_set
+from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 

@@ -14,8 +14,10 @@ from espnet2.train.dataset import ESPnetDataset
 from noise_corpus import RATE, SECONDS, TEXT, change, make_corpus, noise
 
 from espnet_plugin.data import prepare
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.data.kaldi import read_data_dir
-from espnet_plugin.data.prepare import FormatOptions, format_set
+from espnet_plugin.data.prepare import format_set
+from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 
@@ -188,7 +190,7 @@ def test_an_interrupted_run_is_not_taken_for_finished(corpus, tmp_path, monkeypa
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepare, "_write", fail)
+    monkeypatch.setattr(prepare, "write_set", fail)
     with pytest.raises(KeyboardInterrupt):
         run(corpus, tmp_path / "dump")
     monkeypatch.undo()
@@ -226,7 +228,7 @@ class TestFbank:
     def test_a_louder_tone_is_higher_in_its_own_bin(self):
         time = np.arange(RATE) / RATE
         tone = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
-        quiet, loud = (prepare.kaldi_fbank(g * tone, RATE, 80) for g in (0.1, 0.2))
+        quiet, loud = (kaldi_fbank(g * tone, RATE, 80) for g in (0.1, 0.2))
         # Twice the amplitude is four times the power.
         best = loud[50].argmax()
         assert loud[50, best] - quiet[50, best] == pytest.approx(np.log(4), abs=1e-3)

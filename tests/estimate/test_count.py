@@ -109,7 +109,7 @@ def test_recipes_configurations_are_espnets():
         "conf/large/reference_12.yaml": (5000, 12, 26.4e6, 0.01),
         "conf/large/reference_17.yaml": (5000, 17, 148.9e6, 0.01),
         # Another sub-sampling than the paper's.
-        "conf/paper/reference.yaml": (256, 12, 18.6e6, 0.1),
+        "egs2/librispeech/encrl1/conf/paper/reference.yaml": (256, 12, 18.6e6, 0.1),
     }
     root = __file__.rsplit("/tests/", 1)[0]
     for name, (vocabulary, layers, params, off) in expected.items():

@@ -12,7 +12,7 @@ try:
 except ImportError:  # before ESPnet 202609
     from espnet.nets.pytorch_backend.nets_utils import make_pad_mask
 
-from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.export.graph.framing import frames_of, lengthen, mirror_ends
 from espnet_plugin.export.graph.front_end import LogMelFrontEnd
 from espnet_plugin.export.graph.kaldi_front_end import KaldiFrontEnd

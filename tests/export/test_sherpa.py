@@ -201,7 +201,7 @@ def test_the_kind_that_computes_kaldi_filter_banks(tmp_path):
 
 
 def test_digital_silence_is_the_same_for_that_kind():
-    from espnet_plugin.data.prepare import kaldi_fbank
+    from espnet_plugin.data.fbank import kaldi_fbank
     from espnet_plugin.export.sherpa_kaldi import ZipformerGraph
 
     silence = torch.from_numpy(kaldi_fbank(np.zeros(4000, np.float32), 16000, 20))

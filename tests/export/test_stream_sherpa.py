@@ -12,7 +12,7 @@ from tiny_asr import TOKENS, build_tiny_asr
 from tiny_stream import CONF, RATE, fbank_model, speech, supernet
 
 from espnet_plugin import host
-from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from espnet_plugin.data.content import Contents
-from espnet_plugin.data.prepare import FormatOptions, format_set
+from espnet_plugin.data.prepare import format_set
+from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.decode.best_path import Hypothesis, write_hypotheses
 from espnet_plugin.decode.record import decode_inputs, note_decoded, why_decode
 from espnet_plugin.errors import UserError

@@ -17,7 +17,7 @@ def copy_recipe(folder: Path, kind: str = "encrl1") -> Path:
     """Make a recipe folder whose scripts are the repository's; results stay in it."""
     recipe = folder / "mini_an4" / kind
     recipe.mkdir(parents=True)
-    stages = {"encrl1": "encrl.sh", "dualmode1": "dualmode.sh"}[kind]
+    stages = f"{kind.removesuffix('1')}.sh"
     for name in ("run.sh", stages, "path.sh", "cmd.sh", "db.sh", "conf", "local"):
         (recipe / name).symlink_to((ROOT / "egs2/mini_an4" / kind / name).resolve())
     return recipe

@@ -69,17 +69,27 @@ def test_each_seed_size_and_baseline_is_a_job_of_its_own(recipe):
     lines = called(recipe)
     assert all("--asr_recipe /a b/asr1 --ngpu 0 --expdir exp" in x for x in lines)
     stages = [line.split("--stage ")[1][0] for line in lines]
-    # The reference before all, fine-tuning after all of stage 5, the report at the end.
+    # The reference before all, the report at the end.
     assert stages[0] == "4" and stages[-1] == "9"
-    assert sorted(stages[1:7]) == ["5", "5", "8", "8", "8", "8"]
-    assert stages[7:-1] == ["6"] * 4
+    assert sorted(stages[1:-1]) == [*"55", *"6666", *"8888"]
     for seed in (1, 2):
-        first = [x for x in lines if f"--seed {seed} " in x]
-        assert sum("--baselines" in x for x in first) == 2
-        assert [x for x in first if "--stage 5" in x and "--encrl_layers 4" in x]
+        own = [x for x in lines if f"--seed {seed} " in x]
+        baselines = [x for x in own if "--baselines" in x]
+        assert len(baselines) == 2 and all("--sizes 2 4 " in x for x in baselines)
+        # Fine-tuning after stage 5 of its seed.
+        places = [n for n, x in enumerate(own) if "--encrl_layers 4" in x]
+        assert len(places) == 3 and "--stage 5" in own[places[0]]
         for size in (2, 4):
-            tuned = [x for x in first if "--stage 6" in x]
+            tuned = [x for x in own if "--stage 6" in x]
             assert len([x for x in tuned if f"--sizes {size} " in x]) == 1
+
+
+def test_the_same_command_again_calls_every_stage_again(recipe):
+    """The stages themselves know what is finished, and what it was made from."""
+    jobs(recipe, "--sizes", "2")
+    before = called(recipe)
+    jobs(recipe, "--sizes", "2")
+    assert called(recipe) == 2 * before
 
 
 TOGETHER = """#!/usr/bin/env bash
@@ -115,7 +125,7 @@ def test_options_that_fit_no_job_are_refused_before_the_first(recipe):
     result = jobs(recipe, "--baselines", "scratsh", check=False)
     assert result.returncode == 2
     assert "conf/baselines/scratsh.yaml is missing; there are" in result.stderr
-    assert not list(recipe.glob("exp/jobs/*.sh"))
+    assert not list(recipe.glob("exp/jobs/*.log"))
 
 
 def test_a_job_that_fails_is_named_and_the_others_run(recipe):
@@ -124,10 +134,14 @@ def test_a_job_that_fails_is_named_and_the_others_run(recipe):
         recipe, *options, check=False, FAIL="--stage 5 --stop_stage 5 --seed 2"
     )
     assert result.returncode != 0
-    assert "failed: the reason (exp/jobs/first.2.log)" in result.stderr
-    assert "first.1.log" not in result.stderr
-    assert sum("--stage 5" in line for line in called(recipe)) == 3
-    assert not any("--stage 6" in line for line in called(recipe))
+    assert "the reason (exp/jobs/encrl_s2.log)" in result.stderr
+    assert "encrl_s1 failed" not in result.stderr
+    lines = called(recipe)
+    assert sum("--stage 5" in line for line in lines) == 3
+    # Only what needs it does not begin, and there is no report of less.
+    tuned = {line.split("--seed ")[1][0] for line in lines if "--stage 6" in line}
+    assert tuned == {"1", "3"}
+    assert not any("--stage 9" in line for line in lines)
 
 
 def kaldi(tmp_path, recipe, text=RUN_PL):
@@ -139,17 +153,13 @@ def kaldi(tmp_path, recipe, text=RUN_PL):
 
 
 def test_jobs_go_through_kaldis_scripts(tmp_path, recipe):
-    text = RUN_PL.replace(
-        '"${@:2}" > /dev/null',
-        'bash "${3//JOB/${n}}" > "${log}"',
-    )
-    environment = kaldi(tmp_path, recipe, text)
+    environment = kaldi(tmp_path, recipe, RUN_PL.replace("> /dev/null", '> "${log}"'))
     jobs(recipe, "--seeds", "1 2", "--sizes", "2", "--ngpu", "1", **environment)
     submitted = (recipe / "submitted.txt").read_text().splitlines()
-    assert submitted == [
-        f"--gpu 1 --max-jobs-run 4 JOB=1:2 exp/jobs/{name}.JOB.log "
-        f"bash exp/jobs/{name}.JOB.sh"
-        for name in ("first", "second")
+    folder = recipe.resolve() / "exp/jobs"
+    assert sorted(line.split(" ./run.sh")[0] for line in submitted) == [
+        f"--gpu 1 {folder}/{name}.log env cmd_backend=local"
+        for name in ("encrl_s1", "encrl_s2", "finetune_2_s1", "finetune_2_s2")
     ]
     # On its node a job runs its stages itself.
     inside = [x for x in called(recipe) if "--stage 5" in x or "--stage 6" in x]

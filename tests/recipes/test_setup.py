@@ -20,6 +20,7 @@ def setup(name, *arguments):
     [
         ("encrl1", ["--sizes", "0"], "--sizes 0"),
         ("dualmode1", ["--rows", "none"], "conf/dualmode/rows/none.yaml is missing"),
+        ("lmprune1", ["--stop_stage", "9"], "--stop_stage 9"),
     ],
 )
 def test_the_folder_has_its_own_stages(tmp_path, name, wrong, message):

@@ -2,11 +2,12 @@
 # Make a recipe folder for a corpus of your own, inside or outside of this repository:
 #   egs2/TEMPLATE/encrl1/setup.sh /any/where/mycorpus/encrl1
 #   egs2/TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1
+#   egs2/TEMPLATE/lmprune1/setup.sh /any/where/mycorpus/lmprune1
 # cmd.sh, db.sh and run.sh are copies to edit, the rest are links.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 template=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
@@ -16,13 +17,20 @@ if [ -e "$1/run.sh" ]; then
     exit 2
 fi
 
-# dualmode1 has a link to this script: the folder it is called in says which recipe.
+# The other folders have a link to this script: the folder it is called in says which
+# recipe.
 case $(basename "$(cd "$(dirname "$0")" && pwd)") in
     dualmode1)
         stages=${root}/egs2/TEMPLATE/dualmode1/dualmode.sh
         links=("${stages}")
         example="--train_config dual_mode.yaml --token_type bpe"
         next="write local/data.sh, or put Kaldi folders into data (see docs/dual_mode.md)"
+        ;;
+    lmprune1)
+        stages=${root}/egs2/TEMPLATE/lmprune1/lmprune.sh
+        links=("${stages}")
+        example="--asr_exp ../encrl1/exp/asr_reference"
+        next="write local/data.sh, or put Kaldi folders into data (docs/language_model.md)"
         ;;
     *)
         stages=${template}/encrl.sh

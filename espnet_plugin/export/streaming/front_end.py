@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from espnet_plugin.data.prepare import kaldi_fbank
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.export.facts import DEFAULT_FRONT_END
 from espnet_plugin.export.graph.framing import frames_of

@@ -1,0 +1,1 @@
+../encrl1/setup.sh

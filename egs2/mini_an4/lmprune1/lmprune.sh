@@ -1,0 +1,1 @@
+../../TEMPLATE/lmprune1/lmprune.sh

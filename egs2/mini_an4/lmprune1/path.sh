@@ -1,0 +1,1 @@
+../../TEMPLATE/encrl1/path.sh

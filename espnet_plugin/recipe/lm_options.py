@@ -1,0 +1,106 @@
+"""The options of ``lmprune.sh``: a language model for a recogniser, made smaller."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from espnet_plugin.recipe.option import option, same_option
+from espnet_plugin.recipe.options import DATA, GENERAL, SharedOptions
+from espnet_plugin.recipe.values import (
+    MOST_SEED,
+    Flag,
+    Folder,
+    Number,
+    Several,
+    Text,
+    Whole,
+    Words,
+)
+
+__all__ = ["LmpruneOptions"]
+
+TRAINING = "Training (stages 4 and 5)"
+MEASURING = "Measuring (stage 6), decoding (stage 7), report (stage 8)"
+
+_shared = partial(same_option, SharedOptions)
+_general = partial(option, GENERAL)
+_data = partial(option, DATA)
+_training = partial(option, TRAINING)
+_measuring = partial(option, MEASURING)
+
+_ROWS = (
+    "cut_first_order_50 cut_magnitude_50 units_first_order_50 cut_first_order_25 "
+    "cut_first_order_steps svd_50 svd_activations_50 svd_first_order_50 "
+    "svd_activations_25 svd_activations_steps further_4 further_8 scratch_50 scratch_25"
+)
+
+
+@dataclass(frozen=True)
+class LmpruneOptions:
+    """The options of ``lmprune.sh``."""
+
+    stage: int = _shared("stage", kind=Whole(1, 8))
+    stop_stage: int = _shared("stop_stage", kind=Whole(1, 8), default="8")
+    nj: int = _shared("nj")
+    num_threads: int = _shared("num_threads")
+    python: tuple[str, ...] = _shared("python")
+    datadir: str = _shared("datadir")
+    dumpdir: str = _shared("dumpdir")
+    expdir: str = _shared("expdir")
+
+    train_set: str = _shared("train_set")
+    valid_set: str = _shared("valid_set")
+    test_sets: tuple[str, ...] = _shared("test_sets")
+    local_data_opts: tuple[str, ...] = _shared("local_data_opts")
+    lm_train_text: tuple[str, ...] = _data(
+        "", Words(), "More Kaldi text files to train on, in quotes if several."
+    )
+    fs: int = _shared("fs")
+    token_type: str = _shared("token_type")
+    nbpe: int = _shared("nbpe")
+    nlsyms: str = _shared("nlsyms")
+    asr_exp: str = _data(
+        "",
+        Text(),
+        "Folder of a recogniser: stage 3 takes its tokens, stage 7 decodes with it.",
+    )
+
+    lm_config: str = _training(
+        "conf/lmprune/train_lm_an4.yaml", Text(), "Configuration of the dense model."
+    )
+    fine_tuning_config: str = _training(
+        "conf/lmprune/fine_tune.yaml", Text(), "What differs in it after a cut."
+    )
+    row_dir: str = _training(
+        "conf/lmprune/rows",
+        Text(),
+        "What is done to the dense model, a file for each row.",
+    )
+    rows: tuple[str, ...] = _training(
+        _ROWS, Words(), "Names of files in row_dir, in quotes if several."
+    )
+    epochs: int = _training(
+        "",
+        Whole(1, optional=True),
+        "Epochs of the dense model, instead of the configuration's.",
+    )
+    seeds: tuple[int, ...] = _training(
+        "1", Several(Whole(0, MOST_SEED)), "Several in quotes: stages 4 and 5 for each."
+    )
+
+    speed: bool = _measuring(
+        "false",
+        Flag(),
+        "Stage 6 measures the time of a token as well, on a quiet machine.",
+    )
+    lm_weights: tuple[str, ...] = _measuring(
+        "0.2 0.4 0.6",
+        Several(Number(0, above=True, example="0.4"), meta='"X..."'),
+        "Weights of the language model; one is chosen on valid_set.",
+    )
+    beam: int = _measuring("10", Whole(1), "Hypotheses of the search.")
+    results: str = _measuring(
+        "exp/RESULTS.md", Folder(), "Where stage 8 puts its table."
+    )
+    results_json: str = _measuring(
+        "exp/results.json", Folder(), "Where stage 8 puts the figures behind it."
+    )

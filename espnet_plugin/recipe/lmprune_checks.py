@@ -1,0 +1,55 @@
+"""What ``lmprune.sh`` refuses before any work."""
+
+from pathlib import Path
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.lm.rows import read_row
+from espnet_plugin.names import TRANSFORMER_LM
+from espnet_plugin.recipe.lm_options import LmpruneOptions
+from espnet_plugin.recipe.option_checks import check_file, check_named_files
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["check_lmprune"]
+
+
+def check_lmprune(options: LmpruneOptions) -> None:
+    """Check what the stages that are wanted look at.
+
+    Raises:
+        UserError: Naming the option, its value and what it may be.
+    """
+    wanted = range(options.stage, options.stop_stage + 1)
+    if 7 in wanted and not options.asr_exp:
+        raise UserError(
+            "stage 7 needs --asr_exp, the folder of a recogniser with the same tokens; "
+            "without one: --stop_stage 6, then --stage 8"
+        )
+    if options.asr_exp and {3, 7} & set(wanted):
+        if not Experiment(options.asr_exp).config_file.is_file():
+            raise UserError(
+                f"--asr_exp {options.asr_exp}: it has no config.yaml; name the folder "
+                "of an ESPnet recogniser"
+            )
+    if 3 in wanted:
+        for text in options.lm_train_text:
+            check_file("lm_train_text", text)
+    if {4, 5} & set(wanted):
+        _check_config(options.lm_config)
+    if 5 in wanted:
+        check_file("fine_tuning_config", options.fine_tuning_config)
+        check_named_files("rows", options.rows, options.row_dir)
+        if not options.rows:
+            raise UserError("--rows '': name some, or leave stage 5 out")
+        for row in options.rows:
+            read_row(Path(options.row_dir, f"{row}.yaml"))
+
+
+def _check_config(file: str) -> None:
+    check_file("lm_config", file)
+    kind = read_yaml(file, "--lm_config").get("lm")
+    if kind != TRANSFORMER_LM:
+        raise UserError(
+            f"--lm_config {file}: lm {kind}: only Transformer language models can be "
+            f"made smaller here; write lm: {TRANSFORMER_LM}"
+        )

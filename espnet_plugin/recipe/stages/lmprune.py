@@ -1,0 +1,205 @@
+"""The stages of ``lmprune.sh``."""
+
+from dataclasses import dataclass, replace
+
+from espnet_plugin.recipe.command_line import shown
+from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.lm_options import LmpruneOptions
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.runner import Runner
+from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
+from espnet_plugin.recipe.stages.stage import Stage, run_stages
+from espnet_plugin.recipe.stages.words import maybe
+
+__all__ = ["STAGES", "LmpruneLayout", "lm_data_options", "run_lmprune"]
+
+# What stages 1 and 2, the same as in the EncRL recipe, are given.
+_OF_DATA = (
+    *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
+    *("test_sets", "local_data_opts", "fs", "token_type", "nbpe", "nlsyms"),
+)
+
+
+def lm_data_options(options: LmpruneOptions) -> EncrlOptions:
+    """Return the options of stages 1 and 2, those of the EncRL recipe."""
+    return EncrlOptions(
+        **{name: getattr(options, name) for name in _OF_DATA},
+        stage=options.stage,
+        stop_stage=min(options.stop_stage, 2),
+    )
+
+
+@dataclass(frozen=True)
+class LmpruneLayout:
+    """The files of a language model recipe.
+
+    Attributes:
+        options: The recipe's options.
+        data: What stages 1 and 2 leave.
+        seed: Of the trainings.
+    """
+
+    options: LmpruneOptions
+    data: Layout
+    seed: int
+
+    @property
+    def text(self) -> str:
+        """Folder of stage 3."""
+        return f"{self.options.expdir}/lm_text"
+
+    @property
+    def test_set(self) -> str:
+        """The set of the table."""
+        return next(iter(self.options.test_sets), "")
+
+    def token_options(self) -> list[str]:
+        """Return the options for the recogniser's tokens, or those of stage 2."""
+        options, folder = self.options, self.data.token_dir
+        if options.asr_exp:
+            return ["--asr_exp", options.asr_exp]
+        kind = ["--token_type", options.token_type]
+        bpe = f"{folder}/bpe.model" if options.token_type != "char" else ""
+        words = ["--token_list", f"{folder}/tokens.txt", *kind]
+        return [*words, *maybe("--bpemodel", bpe), *maybe("--nlsyms", options.nlsyms)]
+
+    def training_options(self) -> list[str]:
+        """Return the options that all trainings share."""
+        options = self.options
+        return [
+            *("--config", options.lm_config, "--text_dir", self.text),
+            *("--exp_dir", options.expdir, "--seed", str(self.seed)),
+            *maybe("--max_epoch", options.epochs),
+        ]
+
+
+def _prepare_text(layout: LmpruneLayout, runner: Runner) -> None:
+    options = layout.options
+    folder = options.datadir
+    tests = [f"{name}={folder}/{name}/text" for name in options.test_sets]
+    command = runner.python(
+        *("lm_text", "--output_dir", layout.text, *layout.token_options()),
+        *("--train_text", f"{folder}/{options.train_set}/text", *options.lm_train_text),
+        *("--valid_text", f"{folder}/{options.valid_set}/text", "--test_text", *tests),
+    )
+    runner.submit(runner.commands.train, "lm_text", command)
+
+
+def _train(layout: LmpruneLayout, runner: Runner) -> None:
+    command = runner.python("lm_train", *layout.training_options())
+    runner.submit(runner.commands.cuda, "lm_train", command)
+
+
+def _compress(layout: LmpruneLayout, runner: Runner) -> None:
+    options = layout.options
+    files = [f"{options.row_dir}/{row}.yaml" for row in options.rows]
+    command = runner.python(
+        *("lm_compress", *layout.training_options()),
+        *("--fine_tuning_config", options.fine_tuning_config, "--rows", *files),
+    )
+    runner.submit(runner.commands.cuda, "lm_compress", command)
+
+
+def _measure(layout: LmpruneLayout, runner: Runner) -> None:
+    options = layout.options
+    command = runner.python(
+        *("lm_measure", "--exp_dir", options.expdir, "--text_dir", layout.text),
+        *("--speed", shown(options.speed)),
+    )
+    runner.submit(runner.commands.train, "lm_measure", command)
+
+
+def _decode(layout: LmpruneLayout, runner: Runner) -> None:
+    options = layout.options
+    command = runner.python(
+        *("lm_decode", "--exp_dir", options.expdir, "--asr_exp", options.asr_exp),
+        *("--dump_dir", layout.data.dump, "--dev_set", options.valid_set),
+        *("--test_set", layout.test_set, "--lm_weights", *options.lm_weights),
+        *("--beam", str(options.beam)),
+    )
+    runner.submit(runner.commands.decode, "lm_decode", command)
+
+
+def _report(layout: LmpruneLayout, runner: Runner) -> None:
+    options = layout.options
+    command = runner.python(
+        *("lm_report", "--exp_dir", options.expdir, "--test_set", layout.test_set),
+        *("--markdown", options.results, "--results_json", options.results_json),
+    )
+    runner.submit(runner.commands.train, "lm_report", command)
+
+
+def _seed(layout: LmpruneLayout) -> str:
+    return f", seed {layout.seed}"
+
+
+# The commands themselves name what is missing, and the stage that makes it.
+STAGES = (
+    *DATA_STAGES[:2],
+    Stage[LmpruneLayout](
+        3,
+        "text for the language model",
+        "EXPDIR/lm_text, in the recogniser's tokens",
+        needs=lambda layout: (),
+        work=_prepare_text,
+    ),
+    Stage[LmpruneLayout](
+        4,
+        "the dense model",
+        "EXPDIR/lm_dense_s<seed>, trained by ESPnet",
+        needs=lambda layout: (),
+        work=_train,
+        detail=_seed,
+    ),
+    Stage[LmpruneLayout](
+        5,
+        "smaller models of it, controls",
+        "EXPDIR/lm_<row>_k<percent>_s<seed>",
+        needs=lambda layout: (),
+        work=_compress,
+        detail=_seed,
+    ),
+    Stage[LmpruneLayout](
+        6,
+        "perplexity, size and speed",
+        "EXPDIR/lm_*/measured.json",
+        needs=lambda layout: (),
+        work=_measure,
+    ),
+    Stage[LmpruneLayout](
+        7,
+        "word error rates",
+        "EXPDIR/lm_*/wer.json, with --asr_exp",
+        needs=lambda layout: (),
+        work=_decode,
+    ),
+    Stage[LmpruneLayout](
+        8,
+        "table",
+        "RESULTS, RESULTS_JSON",
+        needs=lambda layout: (),
+        work=_report,
+    ),
+)
+
+
+def run_lmprune(layout: LmpruneLayout, runner: Runner, of_data: Runner) -> None:
+    """Run the stages that are wanted.
+
+    Args:
+        layout: The recipe's, with the first seed.
+        runner: Runs the commands.
+        of_data: Runs those of stages 1 and 2.
+
+    Raises:
+        UserError: If an input of a stage is missing, or does not fit.
+        Failed: If a command fails.
+    """
+    first, last = layout.options.stage, layout.options.stop_stage
+    if first <= 2:
+        check_environment(layout.data, of_data)
+        run_stages(STAGES[:2], first, last, layout.data, of_data)
+    run_stages(STAGES[2:3], first, last, layout, runner)
+    for seed in layout.options.seeds:
+        run_stages(STAGES[3:5], first, last, replace(layout, seed=seed), runner)
+    run_stages(STAGES[5:], first, last, layout, runner)
