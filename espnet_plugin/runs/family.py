@@ -20,7 +20,7 @@ def family_plan(
 
     Args:
         seeds: One EncRL run each.
-        sizes: Of the small models.
+        sizes: Sizes of the small models.
         baselines: Each is one more job for each seed.
         together: One job fine-tunes all sizes of a seed, instead of one for each size.
     """

@@ -36,7 +36,7 @@ class LmpruneLayout:
     Attributes:
         options: The recipe's options.
         data: What stages 1 and 2 leave.
-        seed: Of the trainings.
+        seed: Seed of the trainings.
     """
 
     options: LmpruneOptions
