@@ -34,7 +34,7 @@ def scale_of_tables(tables: Sequence[Union[str, Sequence[str]]]) -> float:
     """Return the scale of samples that ESPnet reads from its ``path,name,type``.
 
     Args:
-        tables: Of a model with a front end; features have no such scale.
+        tables: Data tables of a model with a front end; features have no such scale.
     """
     for one in tables:
         _, name, kind = one.split(",") if isinstance(one, str) else one
