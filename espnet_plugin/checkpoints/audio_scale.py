@@ -2,10 +2,10 @@
 
 ESPnet reads what a recipe calls ``sound`` as samples in [-1, 1]. What it calls
 ``kaldi_ark`` comes on the same scale from the archives that ``asr.sh`` writes, and as
-integers from bare WAV files (:mod:`espnet_plugin.checkpoints.archive_scale`): a model of
-the latter heard everything 32768 times as large, its log-mel features are 20.8 higher,
-and audio on the other scale is silence to it. Whoever hands it samples in [-1, 1] fits
-it to them first.
+integers from bare WAV files (:mod:`espnet_plugin.checkpoints.archive_scale`). A model
+of the latter heard everything 32768 times as large, its log-mel features are 20.8
+higher, and audio on the other scale is silence to it. Whoever hands it samples in
+[-1, 1] fits it to them first.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The scale of an entry of ``kaldi_ark`` is that of the samples that ESPnet makes of it."""
+"""The scale of an entry of ``kaldi_ark`` is that of what ESPnet reads from it."""
 
 import numpy as np
 import pytest
