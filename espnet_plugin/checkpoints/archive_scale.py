@@ -2,8 +2,8 @@
 
 ESPnet reads such entries by omniio (before 202611 by kaldiio), and the framing decides.
 A sound file packed behind the word ``AUDIO``, which is how ``asr.sh`` writes archives
-(``--audio_format flac.ark``), comes as numbers in [-1, 1]; a bare WAV or FLAC, as a file,
-at a position in an archive or from a command, comes as its integers.
+(``--audio_format flac.ark``), comes as numbers in [-1, 1]; a bare WAV or
+FLAC, as a file, at a position in an archive or from a command, comes as its integers.
 """
 
 import io
