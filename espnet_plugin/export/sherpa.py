@@ -27,8 +27,8 @@ _LEAST_SAME = 0.95
 _TOLERANCE = 1e-3
 
 _NO_OFFSET = (
-    "sherpa-onnx takes the mean off each recording before the model hears it: exact for "
-    "audio without a constant offset, approximate otherwise"
+    "sherpa-onnx takes the mean off each recording before the model hears it: exact "
+    "for audio without a constant offset, approximate otherwise"
 )
 
 _RUN = """\
