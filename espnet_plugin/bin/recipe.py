@@ -11,6 +11,7 @@ import sys
 from typing import Optional, Sequence
 
 from espnet_plugin.bin.run import LOG_FOLDER, run_command
+from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.command_line import HelpWanted
 from espnet_plugin.recipe.families import FAMILIES, Family
 from espnet_plugin.recipe.interrupts import Interrupts, Stopped
@@ -47,11 +48,7 @@ def _run(family: Family, given: list[str]) -> int:
     interrupts = Interrupts()
     try:
         with interrupts.noted():
-            line = family.read(given)
-            log(f"{family.script} {shlex.join(given)}")
-            # Where a command leaves the traceback of what nobody foresaw.
-            os.environ[LOG_FOLDER] = f"{line.values.expdir}/log"
-            family.run(line, interrupts)
+            _run_stages(family, given, interrupts)
     except HelpWanted:
         print(family.help())
     except Failed as error:
@@ -60,6 +57,19 @@ def _run(family: Family, given: list[str]) -> int:
         log("Interrupted. The same command resumes from here.")
         return stop.status
     return 0
+
+
+def _run_stages(family: Family, given: list[str], interrupts: Interrupts) -> None:
+    line = family.read(given)
+    log(f"{family.script} {shlex.join(given)}")
+    # Where a command leaves the traceback of what nobody foresaw.
+    os.environ[LOG_FOLDER] = f"{line.values.expdir}/log"
+    try:
+        family.run(line, interrupts)
+    except UserError:
+        # Ctrl-C ends cmd.sh and other scripts as well, which is no mistake in them.
+        interrupts.check()
+        raise
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """On which scale a model heard its audio: samples to 1, or to 32768.
 
-ESPnet reads what a recipe calls ``sound`` as samples in [-1, 1], and what it calls
-``kaldi_ark`` as the integers in the file: a model of the latter heard everything 32768
-times as large, its log-mel features are 20.8 higher, and audio on the other scale is
-silence to it. Whoever hands it samples in [-1, 1] fits it to them first.
+ESPnet reads what a recipe calls ``sound`` as samples in [-1, 1]. What it calls
+``kaldi_ark`` comes on the same scale from the archives that ``asr.sh`` writes, and as
+integers from bare WAV files (:mod:`espnet_plugin.checkpoints.archive_scale`). A model
+of the latter heard everything 32768 times as large, its log-mel features are 20.8
+higher, and audio on the other scale is silence to it. Whoever hands it samples in
+[-1, 1] fits it to them first.
 """
 
 from pathlib import Path
@@ -11,12 +13,12 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 
+from espnet_plugin.checkpoints.archive_scale import table_scale
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.names import HEARING_ENCODERS
 
 __all__ = [
-    "ARCHIVE_SCALE",
     "audio_scale",
     "fit_to_samples",
     "noted_scale",
@@ -25,21 +27,26 @@ __all__ = [
     "scale_of_tables",
 ]
 
-# Of 16-bit numbers, which ``asr.sh`` writes into archives.
-ARCHIVE_SCALE = 32768.0
 _TABLES = "train_data_path_and_name_and_type"
 
 
-def scale_of_tables(tables: Sequence[Union[str, Sequence[str]]]) -> float:
+def scale_of_tables(
+    tables: Sequence[Union[str, Sequence[str]]], roots: Sequence[Path] = (Path(),)
+) -> float:
     """Return the scale of samples that ESPnet reads from its ``path,name,type``.
 
+    An archive that is not there any more counts as one of ``asr.sh``: samples in
+    [-1, 1]. ESPnet 202611 computes no features of integers, so that hardly any model
+    has been trained on them (findings/espnet_ark_framing.sh).
+
     Args:
-        tables: Of a model with a front end; features have no such scale.
+        tables: Data tables of a model with a front end; features have no such scale.
+        roots: Folders in which relative paths may begin, the likeliest first.
     """
     for one in tables:
-        _, name, kind = one.split(",") if isinstance(one, str) else one
+        path, name, kind = one.split(",") if isinstance(one, str) else one
         if name == "speech" and kind == "kaldi_ark":
-            return ARCHIVE_SCALE
+            return table_scale(Path(path), roots) or 1.0
     return 1.0
 
 
@@ -61,7 +68,9 @@ def audio_scale(
         config = experiment.config()
     if _takes_features(config):
         return 1.0
-    return scale_of_tables(config.get(_TABLES) or ())
+    # Paths begin in the recipe's folder, mostly two above exp/NAME.
+    roots = (Path(), Path(folder).absolute().parent.parent)
+    return scale_of_tables(config.get(_TABLES) or (), roots)
 
 
 def _takes_features(config: Mapping[str, Any]) -> bool:
@@ -108,9 +117,10 @@ def refuse_other_scale(
         if factor != 1.0:
             raise UserError(
                 f"{config_file}: the reference was trained on samples {factor:g} times "
-                f"as large as those of {table[0]} (types kaldi_ark and sound), which "
-                "it would take for something else: work beside the recipe that it was "
-                "trained in (--asr_recipe), or take another --reference"
+                f"as large as those of {table[0]} (integers of a kaldi_ark table, or "
+                "samples in [-1, 1]), which it would take for something else: work "
+                "beside the recipe that it was trained in (--asr_recipe), or take "
+                "another --reference"
             )
 
 
@@ -140,8 +150,8 @@ def fit_to_samples(model: torch.nn.Module, scale: float, where: Any) -> None:
         kind = type(model.frontend).__name__
         raise UserError(
             f"{where}: the model was trained on samples {scale:g} times as large as "
-            f"those of a sound file (type kaldi_ark), and its front end {kind} cannot "
-            "be fitted to these: decode it with python -m espnet_plugin.bin.decode on "
-            "the same kind of data"
+            f"those of a sound file (integers of kaldi_ark), and its front end {kind} "
+            "cannot be fitted to these: decode it with python -m "
+            "espnet_plugin.bin.decode on the same kind of data"
         )
     model.frontend.logmel.melmat = filters * scale**2

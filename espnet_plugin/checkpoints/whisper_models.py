@@ -25,7 +25,7 @@ class WhisperSize(NamedTuple):
     """What the Whisper models differ in; all have heads of width 64.
 
     Attributes:
-        width: Of encoder and decoder.
+        width: Width of encoder and decoder.
         audio_layers: Layers of the encoder.
         text_layers: Layers of the decoder.
         vocabulary: Tokens of the decoder.

@@ -32,8 +32,8 @@ class CachedTeacher:
 
     Args:
         store: A store with every utterance that will be asked for.
-        valid_names: Of utterances of the development set whose name stands for other
-            audio in the training set: the name in the store; see :func:`valid_name`.
+        valid_names: Names in the store of those utterances of the development set whose
+            own name means other audio in the training set; see :func:`valid_name`.
 
     Attributes:
         counting: See :class:`FrozenTeacher`.

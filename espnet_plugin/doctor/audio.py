@@ -73,7 +73,7 @@ class Heard:
         peak: Largest absolute sample; nan where not decoded.
         rms: Root of the mean square.
         clipped: Share of samples at full scale.
-        digest: Of the samples, whatever the container; None where not decoded.
+        digest: Digest of the samples, whatever the container; None where not decoded.
         parts: One for each span, or one for the whole.
     """
 

@@ -35,8 +35,8 @@ def checked(
     Args:
         folders: Kaldi folders, the training set first.
         options: What is looked at.
-        unlabelled: Those of them that need no transcripts.
-        valid: Those that are validated on while the first is trained on.
+        unlabelled: The sets that need no transcripts.
+        valid: The sets that are validated on while the first is trained on.
     """
     if not folders:
         raise UserError(

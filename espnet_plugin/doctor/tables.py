@@ -55,7 +55,7 @@ def read_tables(
 
     Args:
         store: Gets rows and findings.
-        number: Of the set.
+        number: The set's number.
         folder: Kaldi folder.
         labelled: It is to have transcripts.
         symbols: Non-linguistic symbols that are expected.

@@ -6,6 +6,9 @@ from espnet_plugin.export.card_json import card_lines
 
 __all__ = ["dev_lines", "int8_lines", "model_card"]
 
+# Differences of log-probabilities up to here are rounding.
+_EXACT = 1e-3
+
 
 def model_card(meta: Mapping[str, Any], run: str) -> str:
     """Return the card as Markdown.
@@ -69,10 +72,15 @@ def dev_lines(dev: Optional[Mapping[str, Any]]) -> list[str]:
     """Say in how many utterances the same was recognised."""
     if not dev:
         return []
-    return [
+    line = (
         f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
         f"{dev['folder']} give the same tokens as ESPnet"
-    ]
+    )
+    # Exports of earlier versions did not note it.
+    largest = dev.get("max_difference", 0.0)
+    if largest > _EXACT:
+        line += f"; approximate: their log-probabilities differ by up to {largest:.2g}"
+    return [line]
 
 
 def int8_lines(int8: Mapping[str, Any]) -> list[str]:

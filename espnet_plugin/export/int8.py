@@ -46,8 +46,8 @@ class Trial:
     """How files of one model are tried on utterances.
 
     Attributes:
-        texts: Of a file, what it recognises, by utterance of the development set.
-        outputs: Of a file, its log-probabilities ``(frames, vocabulary)`` of a few.
+        texts: Returns what a file recognises, by utterance of the development set.
+        outputs: Returns a file's log-probabilities ``(frames, vocabulary)`` of a few.
     """
 
     texts: Callable[[Path], dict[str, str]]
@@ -61,7 +61,7 @@ class Attempt:
     Attributes:
         kept_fp32: Layers of the products that were left in 32 bits.
         wer_int8: Its word error rate, in percent.
-        difference: That less the rate in 32 bits, in points.
+        difference: ``wer_int8`` less the rate in 32 bits, in points.
     """
 
     kept_fp32: tuple[str, ...]

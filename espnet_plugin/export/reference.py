@@ -10,7 +10,7 @@ from espnet_plugin.decode.posteriors import log_posteriors, masks_padding
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.export.source import Source
 
-__all__ = ["best_tokens", "stock_alone", "stock_batch"]
+__all__ = ["best_tokens", "stock_alone", "stock_batch", "stock_exactly"]
 
 
 def stock_alone(source: Source, stock_input: torch.Tensor) -> np.ndarray:
@@ -53,6 +53,19 @@ def stock_batch(
         encoded = encoded[0]
     log_probs = model.ctc.log_softmax(encoded)
     return [row[:count].numpy() for row, count in zip(log_probs, sizes.tolist())]
+
+
+def stock_exactly(source: Source, stock_input: torch.Tensor) -> np.ndarray:
+    """Return the same as :func:`stock_alone`, computed in double precision."""
+    kind = torch.get_default_dtype()
+    source.model.double()
+    # Windows and positions are made in the default type.
+    torch.set_default_dtype(torch.float64)
+    try:
+        return stock_alone(source, stock_input.double())
+    finally:
+        torch.set_default_dtype(kind)
+        source.model.float()
 
 
 def best_tokens(log_probs: np.ndarray, facts: ModelFacts) -> list[int]:

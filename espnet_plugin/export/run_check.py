@@ -55,7 +55,7 @@ def check_runner(
 
     Args:
         source: The model.
-        target: Whose script it is.
+        target: The target whose script it is.
         folder: The export, complete.
         dev: Utterances.
         model: Name of the file that the script is to run.

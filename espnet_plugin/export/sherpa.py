@@ -26,6 +26,11 @@ _LEAST_SAME = 0.95
 # Of log-probabilities: the level of the audio is only known to some digits.
 _TOLERANCE = 1e-3
 
+_NO_OFFSET = (
+    "sherpa-onnx takes the mean off each recording before the model hears it: exact "
+    "for audio without a constant offset, approximate otherwise"
+)
+
 _RUN = """\
     pip install numpy soundfile sherpa-onnx
     python run_sherpa.py FILE...
@@ -111,7 +116,7 @@ def sherpa_target(source: Source, kind: str = "omnilingual") -> Target:
             f"kind for raw audio has {_RATE} Hz. Use --target onnx"
         )
     repeat = max(1, round(facts.frame_ms / _FRAME_MS))
-    warnings = []
+    warnings = [_NO_OFFSET]
     if repeat * _FRAME_MS != facts.frame_ms:
         warnings.append(
             f"frames are of {facts.frame_ms:g} ms, and sherpa-onnx counts "

@@ -15,7 +15,12 @@ import torch
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.ports import Port
-from espnet_plugin.export.reference import best_tokens, stock_alone, stock_batch
+from espnet_plugin.export.reference import (
+    best_tokens,
+    stock_alone,
+    stock_batch,
+    stock_exactly,
+)
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
 from espnet_plugin.measure.workload import speech_like_noise
@@ -74,34 +79,54 @@ class DevCheck:
 def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     """Compare several lengths, a batch, and the shortest input there is.
 
+    A deep model in single precision is itself that far from its exact values, on which
+    the port's limit would fail by chance. So where it is exceeded, ESPnet's model is
+    computed in double precision, and its own rounding is allowed as well.
+
     Raises:
         UserError: If the number of frames differs, or a log-probability by more than
             the port allows.
     """
     largest = 0.0
+
+    def compare(expected: np.ndarray, stock: torch.Tensor, found, what: str) -> None:
+        nonlocal largest
+        difference = _difference(port, expected, found, what)
+        largest = max(largest, difference)
+        if difference > port.tolerance:
+            own = _own_rounding(source, port, stock)
+            _refuse_difference(difference, port.tolerance + own)
+
     for number, seconds in enumerate(_SECONDS):
         stock, given = _made_up(source, port, seconds, number)
-        expected = stock_alone(source, stock)
         found = port.read(model.run(port.feed([given])))[0]
-        largest = max(largest, _difference(port, expected, found, f"{seconds} s"))
+        compare(stock_alone(source, stock), stock, found, f"{seconds} s")
     pairs = [_made_up(source, port, s, 10 + n) for n, s in enumerate(_BATCH)]
     if port.batches:
         expected_batch = stock_batch(source, [stock for stock, _ in pairs])
         found_batch = port.read(model.run(port.feed([given for _, given in pairs])))
-        for expected, found in zip(expected_batch, found_batch):
-            largest = max(largest, _difference(port, expected, found, "a batch"))
+        for expected, found, (stock, _) in zip(expected_batch, found_batch, pairs):
+            compare(expected, stock, found, "a batch")
     # A single one: the graph has to append silence by itself.
     found = port.read(model.run(port.feed([pairs[0][1][:1]])))[0]
     if not len(found) or not np.isfinite(found).all():
         raise UserError("the exported model gives nothing for a single sample")
-    if largest > port.tolerance:
-        raise UserError(
-            f"the exported model is not ESPnet's: log-probabilities differ by up to "
-            f"{largest:.2g} (at most {port.tolerance:g} is allowed); nothing was "
-            "written"
-        )
     batch_s = _BATCH if port.batches else ()
     return Parity(_SECONDS, batch_s, 1, largest)
+
+
+def _own_rounding(source: Source, port: Port, stock: torch.Tensor) -> float:
+    """Return how far ESPnet's model is from its exact values, for one utterance."""
+    single, exact = stock_alone(source, stock), stock_exactly(source, stock)
+    return float(np.abs(port.masks(single) - port.masks(exact)).max())
+
+
+def _refuse_difference(largest: float, allowed: float) -> None:
+    if largest > allowed:
+        raise UserError(
+            f"the exported model is not ESPnet's: log-probabilities differ by up to "
+            f"{largest:.2g} (at most {allowed:.2g} is allowed); nothing was written"
+        )
 
 
 def _made_up(

@@ -32,7 +32,7 @@ class _Source:
         checkpoint: The file.
         variant: Name of the variant in the tables.
         seed: Seed of the EncRL run.
-        audio_scale: Of the samples that it was trained on; None: as in [-1, 1].
+        audio_scale: Scale of the samples that it was trained on; None: as in [-1, 1].
     """
 
     config: Mapping[str, Any]
@@ -263,7 +263,7 @@ def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
     """Write a reference that never saw speech: the negative control of EncRL.
 
     Args:
-        reference_config: Whose architecture, tokens and statistics it has.
+        reference_config: Configuration that gives architecture, tokens and statistics.
         folder: Gets ``config.yaml``, ``model.pth`` and ``meta.json``.
         seed: Seed of its random weights.
     """

@@ -99,8 +99,8 @@ def _job(
         if differing is not None and not (again and is_same_kind(known, request)):
             raise UserError(
                 f"{folder} holds {_what(experiment)} with another {differing}; see "
-                f"{experiment.request_file}: choose another --tag (--reference_exp for "
-                "a reference) or --expdir, or delete the folder"
+                f"{experiment.request_file}: choose another --expdir (in stages 5 and "
+                "6 --tag, in stage 4 --reference_exp), or delete the folder"
             )
         if differing is not None:
             logging.info("%s is made again: another %s", folder, differing)

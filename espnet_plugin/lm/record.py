@@ -18,9 +18,9 @@ class Cost:
     """What making a model took.
 
     Attributes:
-        operations: Of the training; see :attr:`~espnet_plugin.lm.shape.Shape`.
-        tokens: That it read, with one end for each sentence.
-        cpu_seconds: Of processors, validation not included.
+        operations: The training's; see :attr:`~espnet_plugin.lm.shape.Shape`.
+        tokens: Number of tokens read, with one end for each sentence.
+        cpu_seconds: Processor time, validation not included.
     """
 
     operations: int
@@ -97,7 +97,7 @@ class SetFigures:
 
     Attributes:
         perplexity: Per token, ends of sentences included.
-        names: Of the utterances.
+        names: Names of the utterances.
         nll: Negative log likelihood of each, in nats.
         tokens: Tokens of each, with its end.
     """
@@ -118,7 +118,7 @@ class Measured:
             not cut.
         file_bytes: Size of the file of its weights.
         ms_per_token: Milliseconds for one token on one thread, None if not measured.
-        load_average: Of the machine meanwhile.
+        load_average: Load of the machine meanwhile.
     """
 
     sets: Mapping[str, SetFigures]
@@ -155,7 +155,7 @@ class Decoded:
     Attributes:
         recogniser: Name of its folder.
         beam: Width of the search.
-        weight: Of the language model, chosen on the dev set; 0 without one.
+        weight: Weight of the language model, chosen on the dev set; 0 without one.
         grid: Word error rate on dev in percent by weight.
         wer: On the test set, in percent.
         ci95: Its 95 % interval over utterances.

@@ -103,7 +103,7 @@ class Further:
     """The dense model, trained further as a cut one is, without being cut.
 
     Attributes:
-        epochs: Of fine-tuning.
+        epochs: Epochs of fine-tuning.
         method: ``further``.
 
     Raises:

@@ -16,7 +16,7 @@ class Sentence(NamedTuple):
     """A line of text.
 
     Attributes:
-        name: Of the utterance.
+        name: Name of the utterance.
         tokens: Token numbers, ``(length,)``, without start and end.
     """
 
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     """Sentences side by side.
 
     Attributes:
-        names: Of the utterances.
+        names: Names of the utterances.
         tokens: ``(batch, length)``, padded with 0.
         lengths: ``(batch,)``.
     """

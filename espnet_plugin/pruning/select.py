@@ -56,7 +56,7 @@ def final_sparsity(
 
     Args:
         model: The dense model.
-        modules: Those that are pruned; the rest of the model stays.
+        modules: The modules that are pruned; the rest of the model stays.
         nonzero: Parameters of the model that are to be left.
 
     Raises:

@@ -64,7 +64,7 @@ class Interrupts:
 
         Args:
             words: The command.
-            options: Of ``subprocess.Popen``.
+            options: Options of ``subprocess.Popen``.
 
         Raises:
             Stopped: If a signal came, before or meanwhile.

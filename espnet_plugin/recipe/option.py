@@ -21,7 +21,7 @@ class Option:
         kind: Type, choices and range of its value.
         section: Heading in ``--help``.
         help: What it does.
-        unit: Of its value, e.g. ``seconds``.
+        unit: Unit of its value, e.g. ``seconds``.
         stages: The stages that look at it; others take any value. None: all.
     """
 

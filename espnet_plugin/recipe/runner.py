@@ -40,14 +40,14 @@ class Runner:
     """Runs commands, each to its end.
 
     Args:
-        commands: Of ``cmd.sh``.
+        commands: The commands that ``cmd.sh`` sets.
         expdir: Its ``log`` gets the logs of what runs elsewhere.
         log_suffix: End of the logs' names.
         interrupts: What notes signals meanwhile.
         python: The words that run Python.
         ngpu: GPUs on each node.
         num_nodes: Nodes of a training.
-        hosts: Or the names of the nodes.
+        hosts: Names of the nodes, in place of their number.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Runner:
 
         Args:
             how: These words. Kaldi's scripts get a log's name before the command.
-            name: Of the log.
+            name: Name of the log.
             words: The command.
             output: See :meth:`here`.
 

@@ -58,9 +58,9 @@ class Commands:
     """Words in front of the stages' commands; none: they run here.
 
     Attributes:
-        train: Of CPU work.
-        cuda: Of trainings.
-        decode: Of decoding.
+        train: Command for CPU work.
+        cuda: Command for trainings.
+        decode: Command for decoding.
         environment: Environment variables of all commands.
     """
 

@@ -85,7 +85,7 @@ def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> in
         root: The recipe's absolute folder, where its relative paths start.
         folder: Gets the list with absolute paths, ``feats_type`` and ``audio_format``,
             and links to the other tables.
-        utterances: Those that have to be in it.
+        utterances: The utterances that have to be in it.
 
     Returns:
         Number of utterances.

@@ -20,7 +20,7 @@ class EncrlTraining:
     """A training of stage 5.
 
     Attributes:
-        layers: Of the student.
+        layers: Number of the student's layers.
         init: Which layers of the reference it starts from.
         freeze: Modules that do not learn.
         epochs: Instead of the configuration's.
@@ -76,7 +76,7 @@ class CutOut:
     """Models as a training of stage 5 leaves them; nothing is trained.
 
     Attributes:
-        source: That training.
+        source: The training that they are cut out of.
         sizes: Sizes of the models.
         final: Whether they are the recipe's models, not those before fine-tuning.
     """

@@ -32,7 +32,7 @@ def write_whisper_start(
         output_dir: The folder to make.
         token_type: ``char`` or ``bpe``.
         bpemodel: The BPE model of the tokens.
-        seed: Of the CTC layer's random weights.
+        seed: Seed of the CTC layer's random weights.
 
     Returns:
         The checkpoint.

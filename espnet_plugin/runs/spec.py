@@ -21,7 +21,7 @@ class RowSpec:
         group: What ``--rows`` chooses.
         after: Rows that have to be finished first, of the same seed where they have it.
         each: Values to go through, one job for every combination.
-        seeds: Those of this row; ``first`` for one alone, all if not given.
+        seeds: Seeds of this row; ``first`` for one alone, all if not given.
         leaves: Folders with a finished model that the job leaves, as patterns.
         expdir: Folder of the models, if it is not the recipe's own. It sees the same
             statistics.
@@ -61,7 +61,7 @@ class PlanSpec:
     Attributes:
         rows: By name.
         tables: By name.
-        seeds: Of the rows that name none.
+        seeds: Seeds of the rows that name none.
         default: Groups that are trained unless others are asked for.
         prepare: Options of the call that prepares the data.
         sizes: For the comparisons.

@@ -48,7 +48,7 @@ class CacheOptions:
     Attributes:
         folder: Folder that is filled once and then read.
         top: Number of most probable tokens stored for each frame; 0: all.
-        reference: Whose outputs they are.
+        reference: The model whose outputs are stored.
         data: What they are computed on.
         output_dir: The experiment's folder, whose costs they are part of.
         changing: Options that change the audio from epoch to epoch, which no cache

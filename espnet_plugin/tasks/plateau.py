@@ -36,7 +36,7 @@ class _Epoch:
     Attributes:
         updates: Updates made.
         first: Mean training loss of its first quarter of updates.
-        last: Of its last quarter.
+        last: Mean training loss of its last quarter of updates.
     """
 
     updates: int

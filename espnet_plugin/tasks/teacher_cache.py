@@ -72,7 +72,7 @@ def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingB
     hair, on the padding behind it.
 
     Args:
-        task: Whose batches they are.
+        task: The task that makes the batches.
         args: ESPnet's options of the training.
     """
     # Everything, whatever the first epoch would choose.

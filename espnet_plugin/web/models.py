@@ -36,7 +36,7 @@ class WebModel:
         bytes_of: Tokens that stand for a byte of UTF-8, and the byte.
         frame_seconds: From one frame of the output to the next.
         first_frame_seconds: Centre of the first one.
-        temperature: Of the posteriors that confidence is made of.
+        temperature: Temperature of the posteriors that confidence is made of.
         aggregate: How the tokens of a word are joined.
         calibrated: Whether the last two were fitted on a dev set.
         max_segment_seconds: Longer audio is cut.

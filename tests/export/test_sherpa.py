@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from tiny_export import build_fbank_model, espnet_log_probs, noise
 
@@ -171,8 +172,32 @@ def test_another_rate_and_odd_frames(tiny_asr_model):
     with pytest.raises(UserError, match="8000 Hz"):
         sherpa_target(replace(source, facts=replace(FACTS, sample_rate=8000)))
     target = sherpa_target(replace(source, facts=replace(FACTS, hop=128)))
-    assert "times of tokens are wrong by the factor 1.25" in target.warnings[0]
-    assert sherpa_target(replace(source, facts=FACTS)).warnings == ()
+    assert "times of tokens are wrong by the factor 1.25" in target.warnings[-1]
+    # That an offset of the audio is lost is said of every model.
+    (always,) = sherpa_target(replace(source, facts=FACTS)).warnings
+    assert always == target.warnings[0] and "offset" in always
+
+
+def test_an_offset_of_the_audio_is_lost_and_the_card_says_so(tiny_asr_model, tmp_path):
+    for package in ("onnx", "onnxruntime", "sherpa_onnx"):
+        pytest.importorskip(package)
+    data = tmp_path / "data"
+    data.mkdir()
+    table = []
+    for name, path in list(read_pairs(tiny_asr_model.wav_scp).items())[:2]:
+        samples, rate = soundfile.read(path)
+        soundfile.write(data / f"{name}.wav", samples + 0.002, rate)
+        table.append(f"{name} {data / name}.wav\n")
+    (data / "wav.scp").write_text("".join(table))
+    names = {line.split()[0] for line in table}
+    text = read_pairs(tiny_asr_model.data_dir / "text")
+    (data / "text").write_text("".join(f"{n} {text[n]}\n" for n in sorted(names)))
+    (data / "utt2spk").write_text("".join(f"{n} {n}\n" for n in sorted(names)))
+    options = ["--dev", str(data), "--output_dir", str(tmp_path / "out")]
+    command = [str(tiny_asr_model.dir), "--target", "sherpa-onnx", *options]
+    assert main(command) == 0
+    card = (tmp_path / "out/README.md").read_text()
+    assert "approximate: their log-probabilities differ by up to" in card
 
 
 def test_kaldi_filter_banks_through_raw_audio(tmp_path):

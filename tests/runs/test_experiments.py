@@ -211,7 +211,14 @@ def test_an_interruption_stops_the_jobs_and_they_are_due_again(recipe):
     plan = yaml.safe_load((recipe / "experiments.yaml").read_text())
     del plan["prepare"]
     (recipe / "experiments.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
-    process = subprocess.Popen(command, cwd=recipe, env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        cwd=recipe,
+        env=env,
+        stderr=subprocess.PIPE,
+        # Ignored where a shell has started the tests in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     end = time.time() + 60
     while not (recipe / "calls").exists() and time.time() < end:
         time.sleep(0.1)

@@ -100,7 +100,7 @@ class FactoredAttention(nn.Module):
         Args:
             rows: ``(batch * frames, width)``.
             like: Any tensor ``(batch, frames, ...)``.
-            positions: Of ``frames`` frames.
+            positions: Encoded positions of ``frames`` frames.
             hidden: ``(batch, 1, 1, frames)``: added to the scores of a key.
 
         Returns:

@@ -25,7 +25,7 @@ class PowerSpectrum(nn.Module):
     Args:
         window: ``(size,)``, float64; ``size`` is at most ``points``.
         hop: Samples from one frame to the next.
-        points: Of the transform.
+        points: Number of points of the transform.
         weights: ``(points // 2 + 1, sums)``: what each frequency counts in each sum.
     """
 

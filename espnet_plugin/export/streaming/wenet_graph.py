@@ -29,7 +29,7 @@ class WenetGraph(nn.Module):
             None: they are the model's own but for normalisation.
         normalise: The model's normalisation, or None.
         never: Numbers of tokens that must not win.
-        silent: Those of ``never`` in whose place the blank wins: they are no text,
+        silent: Tokens of ``never`` in whose place the blank wins: they are no text,
             and the runtime would print them.
         feature_dim: Numbers per frame that the kind computes.
 

@@ -37,7 +37,7 @@ def plot_curves(
     The methods are those of the other pictures, and those without a score.
 
     Args:
-        results: Whose rows are drawn.
+        results: The results whose rows are drawn.
         folder: Where learning_curves.{png,svg} go.
         rivals: The rivals that are shown, see `choose`; none: chosen by its rule.
 

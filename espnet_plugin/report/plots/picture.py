@@ -13,7 +13,7 @@ class Picture:
     """One picture and its second one, of the methods that it leaves out.
 
     Attributes:
-        name: Of its files, without their endings.
+        name: Name of its files, without their endings.
         title: Above it, without the corpus.
         remark: How the points of the first one stand, behind its title.
         panels: Side by side.
