@@ -5,7 +5,7 @@ import logging
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import torch
 
@@ -19,6 +19,7 @@ from espnet_plugin.jobs.models import PlainModel, write_model
 from espnet_plugin.jobs.plain import fine_tune
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 __all__ = ["BaselineJob", "baseline_names", "run_baseline"]
@@ -47,6 +48,7 @@ class BaselineJob:
         seed: Seed of the training.
         teacher_cache: Folder of the reference's stored outputs, for methods that match
             them; None: computed anew in every epoch.
+        shapes: Sizes with a width of their own, for methods with ``WIDTHS``.
     """
 
     method: str
@@ -59,8 +61,9 @@ class BaselineJob:
     output: str
     seed: int
     teacher_cache: Optional[str] = None
+    shapes: tuple[Shape, ...] = ()
 
-    def folder(self, size: int) -> Path:
+    def folder(self, size: Union[int, Shape]) -> Path:
         """Return the folder of the model of one size."""
         return Path(f"{self.output}_{size}l")
 
@@ -223,7 +226,7 @@ def baseline_names() -> list[str]:
 def run_baseline(
     recipe: Path,
     reference: ModelFiles,
-    sizes: Sequence[int],
+    sizes: Sequence[Union[int, Shape]],
     data_options: Sequence[str],
     output: str,
     seed: int,
@@ -241,7 +244,8 @@ def run_baseline(
             ``training_conf`` (instead of single values there, also of single ones in
             ``optim_conf`` and the like), ``epochs`` (by size).
         reference: The reference; methods that start from nothing need no checkpoint.
-        sizes: Numbers of encoder layers.
+        sizes: Numbers of encoder layers, or shapes with a width of their own; methods
+            that make none of these leave them out, after a warning.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Seed of the training.
@@ -291,17 +295,35 @@ def run_baseline(
     if max_lr is not None:
         conf = _with_learning_rate(conf, max_lr)
         variant = ", ".join([*([variant] if variant else []), f"max_lr {max_lr:g}"])
+    start = Reference(reference.config, reference.checkpoint)
+    shapes = start.check_shapes(
+        size if isinstance(size, Shape) else Shape(size) for size in sizes
+    )
+    plain = tuple(one.layers for one in shapes if one.width is None)
+    own_width = tuple(one for one in shapes if one.width is not None)
+    if own_width and not getattr(module, "WIDTHS", False):
+        logging.warning(
+            "%s: sizes %s are left out, since %s makes models of the reference's "
+            "width only",
+            recipe,
+            " ".join(map(str, own_width)),
+            method,
+        )
+        own_width = ()
+    if not plain and not own_width:
+        return []
     job = BaselineJob(
         method=method,
         variant=variant,
-        reference=Reference(reference.config, reference.checkpoint),
-        sizes=tuple(sizes),
+        reference=start,
+        sizes=plain,
         training=conf,
         epochs=epochs,
         data_options=tuple(data_options),
         output=output,
         seed=seed,
         teacher_cache=teacher_cache,
+        shapes=own_width,
     )
     return module.train(job, options)
 

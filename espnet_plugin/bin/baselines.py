@@ -18,6 +18,7 @@ from espnet_plugin.jobs.rendezvous import (
     rendezvous_file,
     share_trainings,
 )
+from espnet_plugin.shape import Shape, shape_option
 from espnet_plugin.tasks.ranks import is_first
 
 
@@ -39,10 +40,10 @@ def get_parser() -> argparse.ArgumentParser:
     add_reference_options(parser)
     add(
         "--sizes",
-        type=whole(1, 1000),
+        type=shape_option,
         nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
+        default=[Shape(6), Shape(4), Shape(2)],
+        help="encoder layers, or layers x width: 4x72",
     )
     add("--exp_dir", type=Path, default=Path("exp"))
     add("--training", type=Path, help="instead of the configurations' own")

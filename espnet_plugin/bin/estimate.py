@@ -19,6 +19,13 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
+from espnet_plugin.shape import (
+    Heads,
+    Shape,
+    check_shapes,
+    largest_first,
+    shape_option,
+)
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -67,10 +74,10 @@ def get_parser() -> argparse.ArgumentParser:
     add("--nbpe", type=whole(1), default=500)
     add(
         "--sizes",
-        type=whole(1, 1000),
+        type=shape_option,
         nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
+        default=[Shape(6), Shape(4), Shape(2)],
+        help="encoder layers, or layers x width: 4x72",
     )
     add("--reference", type=_text, help="imported: its folder")
     add("--reference_config", type=Path, required=True)
@@ -78,7 +85,13 @@ def get_parser() -> argparse.ArgumentParser:
         add(f"--{stage}_config", type=Path, required=True)
         add(f"--{stage}_epochs", type=_number, help="instead of the configuration's")
     add("--freeze", nargs="*", default=[], help="frozen modules of the small models")
-    add("--alone", type=whole(1), nargs="*", default=[], help="sizes trained by themselves")
+    add(
+        "--alone",
+        type=shape_option,
+        nargs="*",
+        default=[],
+        help="sizes trained by themselves; those with a width are anyhow",
+    )
     add("--alone_epochs", type=_number, help="instead of the others'")
     add("--alone_freeze", nargs="*", default=[], help="their frozen modules")
     add("--finetune", choices=["each", "together"], default="each")
@@ -119,9 +132,9 @@ def _number(value: str) -> Optional[float]:
     return number(0)(value) if value else None
 
 
-def _size_epochs(value: str) -> tuple[int, float]:
+def _size_epochs(value: str) -> tuple[Shape, float]:
     size, _, epochs = value.partition(":")
-    return whole(1, 1000)(size), number(0)(epochs)
+    return shape_option(size), number(0)(epochs)
 
 
 def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
@@ -168,7 +181,7 @@ def _baseline_epochs(args: argparse.Namespace) -> float:
             own, by_size = read_yaml(training), {}
         epochs = args.baseline_epochs or own.get("max_epoch") or 0
         if not args.baseline_epochs:
-            each = [by_size.get(size, epochs) for size in args.sizes]
+            each = [by_size.get(size.layers, epochs) for size in args.sizes]
             epochs = sum(each) / len(each)
         total += epochs
     return total
@@ -194,8 +207,10 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    nested = [n for n in args.sizes if n not in args.alone]
-    layers = max(nested or args.sizes)
+    sizes = check_shapes(args.sizes, Heads.of(reference, encrl))
+    alone = [n for n in sizes if n in args.alone or n.width is not None]
+    nested = [n for n in sizes if n not in alone]
+    largest = largest_first(nested or sizes)[0]
     baseline_epochs = _baseline_epochs(args)
 
     from espnet_plugin.estimate.count import (
@@ -205,40 +220,51 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     )
 
     seconds = corpus.utterance_seconds
-    student = student_config(reference, encrl, layers)
+    student = student_config(reference, encrl, largest.layers)
     big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
     frozen, of_alone = (
         count_model(student, vocabulary, freeze=freeze) if freeze else small
         for freeze in (args.freeze, args.alone_freeze)
     )
+    # All depths of one width are counted at once; nothing is frozen in them.
+    by_width = {
+        width: count_model(
+            student_config(
+                reference, {**encrl, "student_output_size": width}, largest.layers
+            ),
+            vocabulary,
+        )
+        for width in dict.fromkeys(n.width for n in sizes if n.width is not None)
+    }
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
-    def of(cost, n: int) -> ModelFlops:
+    def of(cost, n: Shape) -> ModelFlops:
+        cost = by_width.get(n.width, cost)
         hour = 3600 / seconds
         return ModelFlops(
-            cost.train_flops(n, seconds) * hour,
-            cost.forward_flops(n, seconds) * hour,
-            cost.num_params(n),
+            cost.train_flops(n.layers, seconds) * hour,
+            cost.forward_flops(n.layers, seconds) * hour,
+            cost.num_params(n.layers),
         )
 
     bins = encrl.get("batch_bins")
     epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
     encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
     together = args.finetune == "together" and nested
-    finetuned = [(n, epochs) for n in ([layers] if together else nested)]
-    finetuned += [(n, epochs) for n in args.alone]
+    finetuned = [(n, epochs) for n in ([largest] if together else nested)]
+    finetuned += [(n, epochs) for n in alone]
     if not epochs:  # the models are cut out of what stage 5 trained
         finetuned = []
     finetuned += args.finetune_alone
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
-        reference=of(big, depth),
-        student=of(frozen, layers),
+        reference=of(big, Shape(depth)),
+        student=of(frozen, largest),
         finetuned=[
-            (of(of_alone if n in args.alone else frozen, n), epochs)
+            (of(of_alone if n in alone else frozen, n), epochs)
             for n, epochs in finetuned
         ],
-        models={f"{n} layers": of(small, n) for n in args.sizes},
+        models={f"{n} layers": of(small, n) for n in sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
         width=big.width,
@@ -246,9 +272,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
             0 if args.reference else _epochs(None, reference, str(reference_config))
         ),
         encrl_epochs=encrl_epochs if nested else 0,
-        alone=[
-            (of(of_alone, n), args.alone_epochs or encrl_epochs) for n in args.alone
-        ],
+        alone=[(of(of_alone, n), args.alone_epochs or encrl_epochs) for n in alone],
         baseline_epochs=baseline_epochs / max(1, len(args.baselines)),
         num_baselines=len(args.baselines),
         nbest=encrl.get("keep_nbest_models", 5),

@@ -16,9 +16,11 @@ from espnet_plugin.jobs.family import (
     export_direct,
     finetune_family,
     finetune_together,
+    layers_of_run,
     write_untrained,
 )
 from espnet_plugin.jobs.plain import train_plain_model
+from espnet_plugin.shape import Shape, shape_option
 from espnet_plugin.yaml_files import read_yaml
 
 
@@ -42,10 +44,10 @@ def get_parser() -> argparse.ArgumentParser:
     add_reference_options(parser)
     add(
         "--sizes",
-        type=whole(1, 1000),
+        type=shape_option,
         nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers",
+        default=[Shape(6), Shape(4), Shape(2)],
+        help="encoder layers, or layers x width: 4x72",
     )
     add("--family", choices=["last", "first", "spaced"], default="last")
     add("--method", default="encrl_direct", help="name of direct models in the tables")
@@ -63,16 +65,17 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _size_and_epochs(given: str) -> tuple[int, int]:
+def _size_and_epochs(given: str) -> tuple[Shape, int]:
     size, _, epochs = given.partition(":")
-    return whole(1, 1000)(size), whole(1)(epochs)
+    return shape_option(size), whole(1)(epochs)
 
 
 def train_models(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     if args.kind == "direct":
         run = _needed(args, "encrl_dir")
-        export_direct(run, args.sizes, args.family, args.output, args.method)
+        layers = layers_of_run(run, args.sizes)
+        export_direct(run, layers, args.family, args.output, args.method)
         return
     if args.kind == "untrained":
         reference = read_reference(args, trained=False)
@@ -96,19 +99,21 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         options = [*options, "--seed", str(args.seed)]
         train_plain_model(Path(args.output), training, options, meta)
     elif args.kind == "together":
+        run = _needed(args, "encrl_dir")
         finetune_together(
-            _needed(args, "encrl_dir"),
-            args.sizes,
+            run,
+            layers_of_run(run, args.sizes),
             training,
             options,
             args.output,
             args.seed,
-            dict(args.alone),
+            {shape.layers: epochs for shape, epochs in args.alone},
         )
     else:
+        run = _needed(args, "encrl_dir")
         finetune_family(
-            _needed(args, "encrl_dir"),
-            args.sizes,
+            run,
+            layers_of_run(run, args.sizes),
             args.family,
             training,
             options,

@@ -36,13 +36,20 @@ check_options() {
 }
 
 check_sizes() {
-    [[ ${sizes} =~ ^[1-9][0-9]*( +[1-9][0-9]*)*$ ]] \
-        || die "--sizes ${sizes}: numbers of layers from 1, e.g. \"6 4 2\""
-    [[ ${alone} =~ ^([1-9][0-9]* *)*$ ]] || die "--alone ${alone}: some of --sizes ${sizes}"
+    local size='[1-9][0-9]*(x[1-9][0-9]*)?'
+    [[ ${sizes} =~ ^${size}(\ +${size})*$ ]] || die "--sizes ${sizes}: numbers of layers" \
+        "from 1, or layers x width, e.g. \"6 4 2\" or \"6 4x72\""
+    local twice
+    twice=$(xargs -n 1 <<< "${sizes}" | sort | uniq -d | xargs)
+    [ -z "${twice}" ] || die "--sizes ${sizes}: ${twice} is named twice"
+    [[ ${alone} =~ ^(${size}\ *)*$ ]] || die "--alone ${alone}: some of --sizes ${sizes}"
+    check_shapes
     # Of a recipe's choice, what this call makes.
     local largest one here=() together=()
     for one in ${sizes}; do
-        [[ " ${alone} " == *" ${one} "* ]] && here+=("${one}") || together+=("${one}")
+        # One with a width is trained by itself.
+        [[ " ${alone} " == *" ${one} "* || ${one} == *x* ]] \
+            && here+=("${one}") || together+=("${one}")
     done
     for one in ${alone}; do
         [[ " ${sizes} " == *" ${one} "* ]] \
@@ -52,15 +59,33 @@ check_sizes() {
     # Without one that is trained with others the largest counts all the same: nothing
     # is made of that many layers then.
     # shellcheck disable=SC2086
-    largest=$(printf '%s\n' "${together[@]:-${sizes// /$'\n'}}" | sort -n | tail -n 1)
+    largest=$(printf '%s\n' "${together[@]:-${sizes// /$'\n'}}" | sed 's/x.*//' | sort -n \
+        | tail -n 1)
     encrl_layers=${encrl_layers:-${largest}}
     [[ ${encrl_layers} =~ ^[1-9][0-9]*$ && ${encrl_layers} -ge ${largest} ]] \
         || die "--encrl_layers ${encrl_layers}: must be a number of layers, ${largest} or" \
             "more, because those of --sizes ${sizes}" "are taken of them"
 }
 
+check_shapes() {  # widths: they fit the heads, and the reference's is left out
+    [[ ${sizes} == *x* ]] || return 0
+    local config=${reference_config}
+    if [ -e "${reference_exp}/meta.json" ]; then
+        config=${reference_exp}/config.yaml
+    elif [ -n "${reference}" ]; then
+        config=${reference}/config.yaml
+    elif [ -n "${asr_recipe}" ]; then
+        return 0  # which is not known yet; stage 5 looks itself
+    fi
+    [ -e "${config}" ] || return 0
+    # shellcheck disable=SC2086
+    sizes=$(${python} -m espnet_plugin.bin.shapes --check ${sizes} --reference_config \
+        "${config}" --encrl_config "${encrl_config}") || exit 2
+}
+
 check_encrl() {
     is_file encrl_config
+    one_of shape_init auto random first last spaced
     one_of student_init random first last spaced
     one_of alone_init random first last spaced
     if [ -n "${alone_freeze}" ] && [ "${alone_init}" = random ]; then
@@ -116,7 +141,7 @@ check_finetune() {
         || [ "${finetune_epochs}" = 0 ] \
         || die "--finetune_alone ${finetune_alone}: goes with --finetune together, or" \
             "with --finetune_epochs 0"
-    [[ ${finetune_alone} =~ ^([0-9]+:[0-9]+ *)*$ ]] \
+    [[ ${finetune_alone} =~ ^([0-9x]+:[0-9]+ *)*$ ]] \
         || die "--finetune_alone ${finetune_alone}: SIZE:EPOCHS, e.g. \"4:1 2:2\""
     wanted 6 || return 0
     [ "${finetune_epochs}" = 0 ] && [ -z "${finetune_alone}" ] || is_file finetune_config

@@ -66,7 +66,12 @@ recipe_token_list=  # the list that the model was trained with.
 # EncRL (stage 5), fine-tuning (stage 6)
 tag=encrl                             # Names the folders of this variant.
 variant=                              # Its name in the tables; the tag if not encrl.
-sizes="6 4 2"                         # Encoder layers of the small models.
+sizes="6 4 2"                         # Encoder layers of the small models; layers x
+                                      # width (4x72) for another width, see
+                                      # docs/shapes.md. Such a model is trained by
+                                      # itself,
+shape_init=auto                       # from these layers of the reference, cut to the
+                                      # width, or random; auto: first, if they can be.
 encrl_layers=                         # Those of the EncRL student; the largest size.
 student_init=random                   # random, first, last or spaced reference layers.
 objectives=                           # e.g. "clip mae"; those of encrl_config if empty.
@@ -320,6 +325,8 @@ check_data() {  # every bad line of all sets, before any work; see docs/data.md
         --once --exit_zero "${zero}" --output_dir "${datadir}/check_data" --nj "${nj}"
 }
 of_sizes() { for n in ${sizes}; do echo "$1_${n}l"; done; }
+# What is frozen of a size trained by itself; of one with a width nothing, as it is new.
+frozen_alone() { [[ $1 == *x* ]] || echo "${alone_freeze}"; }
 
 if wanted 1; then
     log "Stage 1: data preparation"
@@ -484,7 +491,8 @@ if wanted 5; then
         train "$1" ${python} -m espnet_plugin.bin.encrl_train \
             --config "${encrl_config}" --output_dir "$2" --seed "${seed}" \
             --variant "${variant}" --serves $7 \
-            --reference "${reference_exp}" --student_num_layers "$3" --student_init "$4" \
+            --reference "${reference_exp}" \
+            ${3:+--student_num_layers "$3"} ${4:+--student_init "$4"} \
             ${objectives:+--objectives ${objectives}} \
             ${6:+--max_epoch $6} \
             ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
@@ -492,8 +500,11 @@ if wanted 5; then
     }
     running=()
     for n in ${alone}; do
-        one=(encrl "encrl_${n}l" "${encrl_exp}_${n}l" "${n}" "${alone_init}" \
-            "${alone_freeze}" "${alone_epochs:-${encrl_epochs}}" "${n}")
+        how=("${n}" "${alone_init}" "${alone_freeze}")
+        # With a width, --serves says what the student is like.
+        [[ ${n} != *x* ]] || how=("" "" "")
+        one=(encrl "encrl_${n}l" "${encrl_exp}_${n}l" "${how[@]}" \
+            "${alone_epochs:-${encrl_epochs}}" "${n}" --shape_init "${shape_init}")
         if [ "${train_jobs}" = 1 ]; then
             "${one[@]}"
             continue
@@ -544,7 +555,7 @@ if wanted 6; then
                 --sizes "${cut[@]}" --output "${student_exp}" --method encrl
             for one in ${finetune_alone}; do
                 [[ " $3 " != *" ${one%:*} "* ]] || fine_tune finetune "${one%:*}" \
-                    "${one#*:}" "${alone_freeze}"
+                    "${one#*:}" "$(frozen_alone "${one%:*}")"
             done
         else
             # In one process, but on several nodes: the launcher makes one meeting a start.
@@ -572,7 +583,7 @@ if wanted 6; then
     [ "${#together[@]}" -eq 0 ] \
         || of_one_run "${encrl_exp}" "${cut}" "${together[*]}" "${freeze}" "${kind}"
     for n in ${alone}; do
-        of_one_run "${encrl_exp}_${n}l" first "${n}" "${alone_freeze}" finetune
+        of_one_run "${encrl_exp}_${n}l" first "${n}" "$(frozen_alone "${n}")" finetune
     done
 fi
 
@@ -608,7 +619,8 @@ if wanted 8; then
         ${baseline_lr:+--max_lr "${baseline_lr}"} \
         "${data_opts[@]}" "${shape_opts[@]}"
     mapfile -t models < "${made}"
-    evaluate "${models[@]}"
+    # Not every baseline makes models of another width than the reference's.
+    [ "${#models[@]}" -eq 0 ] || evaluate "${models[@]}"
 fi
 
 if wanted 9; then

@@ -17,6 +17,7 @@ from espnet_plugin.report.plots.style import (
 )
 from espnet_plugin.results.results import Results
 from espnet_plugin.results.row import Row
+from espnet_plugin.shape import largest_first
 
 __all__ = ["plot_curves"]
 
@@ -47,7 +48,7 @@ def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
     if not rows:
         logging.warning("no learning curves are drawn: no folder has a train.log")
         return None
-    sizes = sorted({row.identity.size for row in rows}, reverse=True)
+    sizes = largest_first({row.identity.shape for row in rows})
     if len(sizes) > _MOST_SIZES:
         logging.warning(
             "learning curves: sizes of %s layers are drawn, %s are not",
@@ -75,12 +76,12 @@ def plot_curves(results: Results, folder: Union[str, Path]) -> Optional[Path]:
     )
     for line, (of, label) in zip(panels, kinds):
         for panel, column in zip(line, columns):
-            shown = [row for row in rows if (row.identity.size, row.mode) == column]
+            shown = [row for row in rows if (row.identity.shape, row.mode) == column]
             _panel(panel, shown, of, styles)
         line[0].set_ylabel(label)
         _scale(line[0], rows, of)
     for panel, (size, mode) in zip(panels[0], columns):
-        text = f"{size or '?'} layers" + (f", {mode}" if mode else "")
+        text = f"{size} layers" + (f", {mode}" if mode else "")
         panel.set_title(text, fontsize=10)
     for panel in panels[-1]:
         panel.set_xlabel("epoch")

@@ -10,6 +10,7 @@ from espnet_plugin.report.plots.scatter import Panel, draw_scatter, error_words
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
+from espnet_plugin.shape import Shape
 
 __all__ = ["plot_results"]
 
@@ -147,10 +148,10 @@ def _family_panels(families: Sequence[Family]) -> list[Panel]:
         if family.sizes == sizes
     }
 
-    def panel(size: int) -> Panel:
+    def panel(size: Shape) -> Panel:
         return Panel(
             "training of all sizes, teacher included (PFLOP)",
-            lambda g: costs.get((g.method, g.variant)) if g.size == size else None,
+            lambda g: costs.get((g.method, g.variant)) if g.shape == size else None,
             f"{size} layers",
         )
 
