@@ -187,3 +187,71 @@ def test_more_layers_than_a_packed_reference_has(recipe):
     result = encrl(recipe, "--stage", "2", "--reference", "their.zip")
     assert result.returncode == 2
     assert "has 5 layers (exp/asr_reference/config.yaml)" in result.stderr
+
+
+@pytest.fixture
+def budgeted(recipe):
+    """A recipe at stage 5, whose Python answers which sizes were chosen."""
+    (recipe / "note").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *.check_environment*) exit 0 ;; esac\n'
+        'echo "$*" >> called.txt\n'
+        'case "$*" in *"bin.shapes --chosen"*) echo 4x72 3 2x48; exit ;; esac\n'
+        'case "$*" in *encrl_train*) o=${*#*--output_dir } && o=${o%% *} && '
+        'mkdir -p "$o" && touch "$o/done.json" ;; esac\n'
+    )
+    reference(recipe / "exp/asr_reference", 6)
+    (recipe / "exp/asr_stats_raw_char/train").mkdir(parents=True)
+    (recipe / "exp/asr_stats_raw_char/.done").touch()
+    (recipe / "exp/asr_stats_raw_char/train/speech_shape").touch()
+    return recipe
+
+
+def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
+    budget = ["--budget", "1.5M 900k 70MMAC/s", "--trials", "4", "--family", "nested"]
+    # What the recipe says of its own sizes does not matter then.
+    budget += ["--alone", "2", "--finetune_alone", "2:4", "--finetune", "together"]
+    result = encrl(budgeted, "--stage", "5", "--stop_stage", "6", *budget)
+    assert result.returncode == 0, result.stderr
+    lines = (budgeted / "called.txt").read_text().splitlines()
+    kinds = [line.split()[1].removeprefix("espnet_plugin.bin.") for line in lines]
+    assert kinds == ["try_shapes", "shapes", *["encrl_train"] * 3, *["train_models"] * 3]
+    assert "--output_dir exp/shapes_encrl_s1 " in lines[0]
+    assert "--budget 1.5M 900k 70MMAC/s --trials 4 --trial_epochs 1" in lines[0]
+    trained = {
+        line.split("--output_dir ")[1].split()[0]: line.split("--serves ")[1]
+        for line in lines[2:5]
+    }
+    assert list(trained) == [
+        "exp/encrl_encrl_s1_4x72l",
+        "exp/encrl_encrl_s1_2x48l",
+        "exp/encrl_encrl_s1",
+    ]
+    # The one with the reference's width has the student's usual options.
+    assert "--student_num_layers 3 " in trained["exp/encrl_encrl_s1"]
+    for name in list(trained)[:2]:
+        assert "--student_num_layers" not in trained[name]
+        assert "--shape_init auto" in trained[name]
+    sizes = [line.split("--sizes ")[1].split(" --")[0] for line in lines[5:]]
+    assert sizes == ["3", "4x72", "2x48"]
+    # A later stage asks for the sizes only.
+    (budgeted / "called.txt").unlink()
+    encrl(budgeted, "--stage", "8", "--stop_stage", "8", *budget)
+    lines = (budgeted / "called.txt").read_text().splitlines()
+    assert "espnet_plugin.bin.shapes --chosen" in lines[0]
+    assert "--sizes 4x72 3 2x48 " in next(x for x in lines if ".baselines " in x)
+
+
+@pytest.mark.parametrize(
+    "message, options",
+    [
+        ("--budget small: parameters (1.5M, 900k)", ["--budget", "small"]),
+        ("--trials 0: a whole number from 1", ["--trials", "0"]),
+        ("--budget 1M: trials run on one", ["--budget", "1M", "--num_nodes", "2"]),
+        ("--shape_init narrow: must be auto, ran", ["--shape_init", "narrow"]),
+        ("--sizes 4 2 4: 4 is named twice", ["--sizes", "4 2 4"]),
+        ("--sizes 4 4x: numbers of layers from 1, or", ["--sizes", "4 4x"]),
+    ],
+)
+def test_wrong_sizes_and_budgets(recipe, message, options):
+    refused(recipe, message, *options)

@@ -36,6 +36,10 @@ check_options() {
 }
 
 check_sizes() {
+    if [ -n "${budget}" ]; then
+        check_budget
+        return
+    fi
     local size='[1-9][0-9]*(x[1-9][0-9]*)?'
     [[ ${sizes} =~ ^${size}(\ +${size})*$ ]] || die "--sizes ${sizes}: numbers of layers" \
         "from 1, or layers x width, e.g. \"6 4 2\" or \"6 4x72\""
@@ -65,6 +69,37 @@ check_sizes() {
     [[ ${encrl_layers} =~ ^[1-9][0-9]*$ && ${encrl_layers} -ge ${largest} ]] \
         || die "--encrl_layers ${encrl_layers}: must be a number of layers, ${largest} or" \
             "more, because those of --sizes ${sizes}" "are taken of them"
+}
+
+chosen_sizes() {  # those that stage 5 chose for --budget
+    sizes=$(${python} -m espnet_plugin.bin.shapes --chosen "${shapes_dir}/shapes.json" \
+        --budget "${budget}" --trials "${trials}" --trial_epochs "${trial_epochs}") || exit 2
+    local one
+    alone= encrl_layers=
+    for one in ${sizes}; do
+        if [[ ${one} == *x* ]]; then
+            alone+=${alone:+ }${one}
+        elif [ "${one}" -gt "${encrl_layers:-0}" ]; then
+            encrl_layers=${one}
+        fi
+    done
+}
+
+check_budget() {
+    local limit='([0-9]+\.?[0-9]*|\.[0-9]+)[kMG]?(MAC/s)?'
+    [[ ${budget} =~ ^${limit}(\ +${limit})*$ ]] || die "--budget ${budget}: parameters" \
+        "(1.5M, 900k) or multiply-adds per second of audio (70MMAC/s), e.g. \"1.5M 0.6M\""
+    ! several_nodes || die "--budget ${budget}: trials run on one node: find the sizes on" \
+        "one, and name them with --sizes"
+    shapes_dir=${expdir}/shapes_${tag}_s${seed}
+    # Of a recipe's choice for its own sizes.
+    alone= finetune_alone= encrl_layers=
+    if wanted 5 && ! ${dry_run}; then
+        # Until stage 5 has found out: any reference has so many.
+        sizes=1 encrl_layers=1
+    elif [ "${stop_stage}" -ge 5 ]; then
+        chosen_sizes
+    fi
 }
 
 check_shapes() {  # widths: they fit the heads, and the reference's is left out

@@ -93,7 +93,7 @@ check_values() {  # those of encrl.sh
     count num_nodes 1
     count reference_seed 0 4294967295
     for one in encrl_epochs baseline_epochs alone_epochs; do count "?${one}" 1; done
-    count train_jobs 1
+    for one in train_jobs trials trial_epochs; do count "${one}" 1; done
     count "?finetune_epochs"
     number "?baseline_lr" 0 above 0.001
     number "?corpus_hours" 0 above 100

@@ -69,9 +69,15 @@ variant=                              # Its name in the tables; the tag if not e
 sizes="6 4 2"                         # Encoder layers of the small models; layers x
                                       # width (4x72) for another width, see
                                       # docs/shapes.md. Such a model is trained by
-                                      # itself,
-shape_init=auto                       # from these layers of the reference, cut to the
-                                      # width, or random; auto: first, if they can be.
+                                      # itself.
+budget=                               # Instead of sizes: one model for each limit of
+                                      # parameters (1.5M) or computing (70MMAC/s);
+                                      # stage 5 tries shapes that use 90 to 100 % of it,
+trials=3                              # so many for each, spread over depths,
+trial_epochs=1                        # for so many epochs, and takes the best on dev.
+shape_init=auto                       # Where models with a width start: random, or
+                                      # these layers of the reference, cut to the width;
+                                      # auto: first where they can be cut, else random.
 encrl_layers=                         # Those of the EncRL student; the largest size.
 student_init=random                   # random, first, last or spaced reference layers.
 objectives=                           # e.g. "clip mae"; those of encrl_config if empty.
@@ -208,16 +214,17 @@ if wanted 1 && [ ! -e local/data.sh ]; then
 fi
 check_environment
 
-# What stage 5 trains together, and what by itself.
-together=()
-for n in ${sizes}; do
-    [[ " ${alone} " == *" ${n} "* ]] || together+=("${n}")
-done
-exits=() cut=${family}
-if [ "${family}" = nested ]; then
+divide_sizes() {  # what stage 5 trains together, and what by itself
+    local n
+    together=() exits=() cut=${family}
+    for n in ${sizes}; do
+        [[ " ${alone} " == *" ${n} "* ]] || together+=("${n}")
+    done
+    [ "${family}" = nested ] || return 0
     cut=first
     for n in "${together[@]}"; do [ "${n}" -ge "${encrl_layers}" ] || exits+=("${n}"); done
-fi
+}
+divide_sizes
 
 dump=${dumpdir}/${feats_type}
 dump_train=${train_set}
@@ -474,7 +481,7 @@ if wanted 4 && [ -z "${reference}" ]; then
 fi
 
 if wanted 5; then
-    log "Stage 5: EncRL pre-training of ${encrl_layers} layers"
+    [ -n "${budget}" ] || log "Stage 5: EncRL pre-training of ${encrl_layers} layers"
     need "${stats}/.done" 3
     need "${reference_exp}/meta.json" 4
     encrl_data=("${data_opts[@]}" "${shape_opts[@]}")
@@ -485,6 +492,20 @@ if wanted 5; then
             --train_shape_file "${dump}/${encrl_set}/${lengths}"
             "${data_opts[@]:4}" "${shape_opts[@]:2}"
         )
+    fi
+    if [ -n "${budget}" ]; then
+        log "Stage 5: trials of shapes for ${budget}"
+        # shellcheck disable=SC2086
+        submit "${cuda_cmd}" try_shapes ${python} -m espnet_plugin.bin.try_shapes \
+            --config "${encrl_config}" --output_dir "${shapes_dir}" --seed "${seed}" \
+            --reference "${reference_exp}" --budget "${budget}" --trials "${trials}" \
+            --trial_epochs "${trial_epochs}" --shape_init "${shape_init}" \
+            ${objectives:+--objectives ${objectives}} \
+            ${teacher_cache:+--teacher_cache "${teacher_cache}"} \
+            "${encrl_data[@]}" ${encrl_args}
+        chosen_sizes
+        divide_sizes
+        log "Stage 5: EncRL pre-training of sizes ${sizes}"
     fi
     encrl() {  # encrl LOG FOLDER LAYERS INIT FREEZE EPOCHS SIZES [more options]: a training
         # shellcheck disable=SC2086
