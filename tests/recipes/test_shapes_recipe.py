@@ -113,7 +113,7 @@ def test_a_budget_finds_the_size(shaped):
     later = run(folder, "--stage", "6", "--stop_stage", "7", *budget, check=False)
     assert later.returncode == 2 and "run that first (--stage 5)" in later.stderr
     stages = ["--stage", "5", "--stop_stage", "7"]
-    assert "loss on dev" in run(folder, *stages, *budget).stderr
+    assert "2x8 is chosen by its" in run(folder, *stages, *budget).stderr
     found = json.loads((folder / "exp/shapes_chosen_s1/shapes.json").read_text())
     (entry,) = found["budgets"]
     assert entry["chosen"] == "2x8" and entry["candidates"] == ["2x8"]
