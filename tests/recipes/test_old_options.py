@@ -166,4 +166,4 @@ def test_every_option_is_in_the_help(family, tmp_path):
     ).stdout
     shown = re.findall(r"^  --(\w+) ", help_text, re.MULTILINE)
     old = [name for name, *_ in old_options(family) if name != "rivals"]
-    assert sorted(shown) == sorted(old)
+    assert set(old) <= set(shown) and len(set(shown)) == len(shown)
