@@ -3,7 +3,7 @@
   python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget "1.5M 0.6M"
   python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 70MMAC/s
 
-Nothing is trained: see docs/shapes.md for what tries them (--budget of a recipe).
+Nothing is trained: espnet_plugin.bin.try_shapes tries them, see docs/shapes.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Stage 5 with --budget: short trials of shapes, of which the best becomes the size.
+"""Short trials of shapes for a budget, of which the best becomes the size.
 
 Takes every option of stage 5's training (``espnet_plugin.bin.encrl_train``) besides its
 own; ``--output_dir`` gets ``shapes.json`` and a folder for each trial.
