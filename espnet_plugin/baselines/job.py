@@ -6,7 +6,7 @@ import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import torch
 
@@ -20,6 +20,7 @@ from espnet_plugin.jobs.models import PlainModel, write_model
 from espnet_plugin.jobs.plain import fine_tune
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 __all__ = ["BaselineJob", "baseline_epochs", "baseline_names", "run_baseline"]
@@ -48,6 +49,7 @@ class BaselineJob:
         seed: Seed of the training.
         teacher_cache: Folder of the reference's stored outputs, for methods that match
             them; None: computed anew in every epoch.
+        shapes: Sizes with a width of their own, for methods with ``WIDTHS``.
     """
 
     method: str
@@ -60,8 +62,9 @@ class BaselineJob:
     output: str
     seed: int
     teacher_cache: Optional[str] = None
+    shapes: tuple[Shape, ...] = ()
 
-    def folder(self, size: int) -> Path:
+    def folder(self, size: Union[int, Shape]) -> Path:
         """Return the folder of the model of one size."""
         return Path(f"{self.output}_{size}l")
 
@@ -224,7 +227,7 @@ def baseline_names() -> list[str]:
 def run_baseline(
     recipe: Path,
     reference: ModelFiles,
-    sizes: Sequence[int],
+    sizes: Sequence[Union[int, Shape]],
     data_options: Sequence[str],
     output: str,
     seed: int,
@@ -242,7 +245,8 @@ def run_baseline(
             ``training_conf`` (instead of single values there, also of single ones in
             ``optim_conf`` and the like), ``epochs`` (by size).
         reference: The reference; methods that start from nothing need no checkpoint.
-        sizes: Numbers of encoder layers.
+        sizes: Numbers of encoder layers, or shapes with a width of their own; methods
+            that make none of these leave them out, after a warning.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Seed of the training.
@@ -267,24 +271,42 @@ def run_baseline(
     if max_lr is not None:
         conf = _with_learning_rate(conf, max_lr)
         variant = ", ".join([*([variant] if variant else []), f"max_lr {max_lr:g}"])
+    start = Reference(reference.config, reference.checkpoint)
+    shapes = start.check_shapes(
+        size if isinstance(size, Shape) else Shape(size) for size in sizes
+    )
+    plain = tuple(one.layers for one in shapes if one.width is None)
+    own_width = tuple(one for one in shapes if one.width is not None)
+    if own_width and not getattr(module, "WIDTHS", False):
+        logging.warning(
+            "%s: sizes %s are left out, since %s makes models of the reference's "
+            "width only",
+            recipe,
+            " ".join(map(str, own_width)),
+            method,
+        )
+        own_width = ()
+    if not plain and not own_width:
+        return []
     job = BaselineJob(
         method=method,
         variant=variant,
-        reference=Reference(reference.config, reference.checkpoint),
-        sizes=tuple(sizes),
+        reference=start,
+        sizes=plain,
         training=conf,
         epochs=epochs,
         data_options=tuple(data_options),
         output=output,
         seed=seed,
         teacher_cache=teacher_cache,
+        shapes=own_width,
     )
     return module.train(job, options)
 
 
 def baseline_epochs(
     recipe: Path,
-    sizes: Sequence[int],
+    sizes: Sequence[Shape],
     training: Optional[Path] = None,
     max_epoch: Optional[int] = None,
 ) -> Optional[float]:
@@ -292,7 +314,7 @@ def baseline_epochs(
 
     Args:
         recipe: See :func:`run_baseline`, also for the others.
-        sizes: Numbers of encoder layers.
+        sizes: Sizes of the models.
         training: Training instead of the file's.
         max_epoch: Epochs instead of the training's.
 
@@ -306,7 +328,7 @@ def baseline_epochs(
     if not getattr(options, "trains", True):
         return None
     conf, epochs = _training(content, recipe, training, max_epoch)
-    each = [epochs.get(size, conf.get("max_epoch")) for size in sizes]
+    each = [epochs.get(size.layers, conf.get("max_epoch")) for size in sizes]
     if None in each:
         raise UserError(f"{recipe}: its training has no max_epoch")
     return sum(each) / len(each)

@@ -23,9 +23,11 @@ from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.trainings import (
     FineTuning,
     encrl_trainings,
-    sizes_together,
+    largest_together,
+    sizes_alone,
     stage_6,
 )
+from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -138,11 +140,11 @@ def _epochs(given: Optional[float], config: dict, what: str) -> float:
     return epochs
 
 
-def _recipe(args: argparse.Namespace) -> EncrlOptions:
+def _recipe(args: argparse.Namespace, sizes: tuple[Shape, ...]) -> EncrlOptions:
     """Return the recipe's options that say what stages 5 and 6 train."""
     options = EncrlOptions(
-        sizes=tuple(args.sizes),
-        alone=tuple(size for size in args.sizes if size in args.alone),
+        sizes=sizes,
+        alone=tuple(args.alone),
         freeze=tuple(args.freeze),
         alone_freeze=tuple(args.alone_freeze),
         alone_epochs=args.alone_epochs,
@@ -151,8 +153,8 @@ def _recipe(args: argparse.Namespace) -> EncrlOptions:
         finetune_alone=tuple(args.finetune_alone),
         finetune_epochs=args.finetune_epochs,
     )
-    largest = max(sizes_together(options) or options.sizes)
-    return replace(options, encrl_layers=args.encrl_layers or largest)
+    layers = args.encrl_layers or largest_together(options)
+    return replace(options, alone=sizes_alone(options), encrl_layers=layers)
 
 
 def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
@@ -190,7 +192,8 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    recipe = _recipe(args)
+    sizes = check_shapes(args.sizes, Heads.of(reference, encrl))
+    recipe = _recipe(args, sizes)
     trainings, tunings = encrl_trainings(recipe), stage_6(recipe)
     trained = [one for one in _baselines(args) if one is not None]
 
@@ -211,37 +214,50 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
             costs[names] = count_model(student, vocabulary, freeze=names)
         return costs[names]
 
+    # All depths of one width are counted at once; nothing is frozen in them.
+    by_width = {
+        width: count_model(
+            student_config(
+                reference,
+                {**encrl, "student_output_size": width},
+                max(n.layers for n in sizes if n.width == width),
+            ),
+            vocabulary,
+        )
+        for width in dict.fromkeys(n.width for n in sizes if n.width is not None)
+    }
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
-    def of(cost, n: int) -> ModelFlops:
+    def of(cost, n: Shape) -> ModelFlops:
+        cost = by_width.get(n.width, cost)
         hour = 3600 / seconds
         return ModelFlops(
-            cost.train_flops(n, seconds) * hour,
-            cost.forward_flops(n, seconds) * hour,
-            cost.num_params(n),
+            cost.train_flops(n.layers, seconds) * hour,
+            cost.forward_flops(n.layers, seconds) * hour,
+            cost.num_params(n.layers),
         )
 
     bins = encrl.get("batch_bins")
     epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
     encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
     encrl_runs = [
-        (of(frozen(one.freeze), one.layers), one.epochs or encrl_epochs)
+        (of(frozen(one.freeze), one.shape), one.epochs or encrl_epochs)
         for one in trainings
     ]
     finetuned = [
-        (of(frozen(one.freeze), layers), epochs if given is None else given)
+        (of(frozen(one.freeze), shape), epochs if given is None else given)
         for one in tunings
         if isinstance(one, FineTuning)
-        for layers, given in one.trained()
+        for shape, given in one.trained()
     ]
     joint = [run for run, one in zip(encrl_runs, trainings) if not one.by_itself]
     alone = [run for run, one in zip(encrl_runs, trainings) if one.by_itself]
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
-        reference=of(big, depth),
-        student=joint[0][0] if joint else of(small, recipe.encrl_layers),
+        reference=of(big, Shape(depth)),
+        student=joint[0][0] if joint else of(small, Shape(recipe.encrl_layers)),
         finetuned=finetuned,
-        models={f"{n} layers": of(small, n) for n in args.sizes},
+        models={f"{n} layers": of(small, n) for n in sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
         width=big.width,

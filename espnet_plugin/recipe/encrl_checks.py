@@ -17,8 +17,9 @@ from espnet_plugin.recipe.option_checks import (
 )
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.runner import log
-from espnet_plugin.recipe.trainings import sizes_together
+from espnet_plugin.recipe.trainings import largest_together, sizes_alone
 from espnet_plugin.recipe.values import file_names
+from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["check_encrl", "check_layers", "complete", "wanted"]
@@ -33,7 +34,7 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     """Return the options with the values of those that are empty.
 
     Raises:
-        UserError: If ``encrl_layers`` is too small.
+        UserError: If ``encrl_layers`` is too small, or a width does not fit.
     """
     here = os.path.realpath(options.asr_recipe or ".")
     corpus = options.corpus or os.path.basename(os.path.dirname(here))
@@ -45,16 +46,15 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     variant = options.variant
     if not variant and options.tag != "encrl":
         variant = options.tag
+    options = replace(options, reference_exp=reference_exp)
+    options = replace(options, sizes=_checked_sizes(options))
     sizes = " ".join(map(str, options.sizes))
     for one in options.alone:
         if one not in options.sizes:
             log(f"--alone {one}: not one of --sizes {sizes}, so nothing is made of it")
     # Of a recipe's choice, what this call makes.
-    alone = tuple(size for size in options.sizes if size in options.alone)
-    options = replace(options, alone=alone)
-    # Without one that is trained with others the largest counts all the same: nothing
-    # is made of that many layers then.
-    largest = max(sizes_together(options) or options.sizes)
+    options = replace(options, alone=sizes_alone(options))
+    largest = largest_together(options)
     layers = options.encrl_layers or largest
     if layers < largest:
         raise UserError(
@@ -64,10 +64,38 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     return replace(
         options,
         corpus=corpus,
-        reference_exp=reference_exp,
         variant=variant,
         encrl_layers=layers,
     )
+
+
+def _reference_config(options: EncrlOptions) -> str:
+    """Return the configuration of the reference that there is, or will be.
+
+    It is empty where ``--asr_recipe`` has yet to find it.
+    """
+    reference = Experiment(options.reference_exp)
+    if reference.meta_file.exists():
+        return str(reference.config_file)
+    if options.reference:
+        return str(Experiment(options.reference).config_file)
+    return "" if options.asr_recipe else options.reference_config
+
+
+def _checked_sizes(options: EncrlOptions) -> tuple[Shape, ...]:
+    """Return the sizes without widths that are the reference's.
+
+    Where its configuration is not known yet, stage 5 looks itself.
+    """
+    config = _reference_config(options)
+    widths = [size for size in options.sizes if size.width is not None]
+    if not widths or not Path(config).is_file():
+        return options.sizes
+    encrl = {}
+    if Path(options.encrl_config).is_file():
+        encrl = read_yaml(options.encrl_config, "--encrl_config")
+    heads = Heads.of(read_yaml(config, "--reference_config"), encrl)
+    return check_shapes(options.sizes, heads)
 
 
 def check_encrl(options: EncrlOptions) -> None:
@@ -127,14 +155,7 @@ def _check_stage_5(options: EncrlOptions) -> None:
             f"--freeze {frozen} would keep random weights, since --student_init random "
             "copies none: choose --student_init spaced, first or last, or --freeze ''"
         )
-    # The reference that there is, or will be.
-    reference = Experiment(options.reference_exp)
-    if reference.meta_file.exists():
-        check_layers(options, str(reference.config_file))
-    elif options.reference:
-        check_layers(options, str(Experiment(options.reference).config_file))
-    elif not options.asr_recipe:
-        check_layers(options, options.reference_config)
+    check_layers(options, _reference_config(options))
 
 
 def check_layers(options: EncrlOptions, config: str) -> None:

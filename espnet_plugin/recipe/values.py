@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional, Protocol, Sequence
 
 from espnet_plugin.recipe.shell import split_words
 from espnet_plugin.recipe.sizes import SIZES_EXAMPLE, read_size_epochs, read_sizes
+from espnet_plugin.shape import Shape
 
 __all__ = [
     "Choice",
@@ -319,11 +320,11 @@ class Sizes:
     optional: bool = False
     meta: str = '"SIZE..."'
 
-    def read(self, given: str) -> tuple[int, ...]:
-        if not given.split() and self.optional:
-            return ()
+    def read(self, given: str) -> tuple[Shape, ...]:
+        if not self.optional:
+            return read_sizes(given, once=True)
         # Leading and trailing blanks of a list that may be empty do no harm.
-        return read_sizes(given.strip() if self.optional else given)
+        return read_sizes(given.strip()) if given.split() else ()
 
     def limits(self) -> str:
         return f'e.g. "{SIZES_EXAMPLE}"'
@@ -336,7 +337,7 @@ class SizeEpochs:
     optional: bool = True
     meta: str = '"SIZE:N..."'
 
-    def read(self, given: str) -> tuple[tuple[int, int], ...]:
+    def read(self, given: str) -> tuple[tuple[Shape, int], ...]:
         return tuple(read_size_epochs(one) for one in given.split())
 
     def limits(self) -> str:

@@ -185,3 +185,15 @@ def test_more_layers_than_a_packed_reference_has(recipe):
     result = encrl(recipe, "--stage", "2", "--reference", "their.zip")
     assert result.returncode == 2
     assert "has 5 layers (exp/asr_reference/config.yaml)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "message, options",
+    [
+        ("--shape_init narrow: must be auto, ran", ["--shape_init", "narrow"]),
+        ("--sizes 4 2 4: 4 is named twice", ["--sizes", "4 2 4"]),
+        ("--sizes 4 4x: numbers of layers from 1, or", ["--sizes", "4 4x"]),
+    ],
+)
+def test_wrong_sizes_and_starts_of_shapes(recipe, message, options):
+    refused(recipe, message, *options)

@@ -30,7 +30,9 @@ here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 [[ ${max_jobs} =~ ^[1-9][0-9]*$ ]] \
     || { echo "$0: --max_jobs ${max_jobs}: a whole number from 1" >&2; exit 2; }
 more="${more} --ngpu ${ngpu} --expdir ${expdir}"
-largest=$(tr ' ' '\n' <<< "${sizes}" | sort -n | tail -n 1)
+# Sizes with a width (4x72) are no layers of a larger student.
+largest=$(tr ' ' '\n' <<< "${sizes}" | sed '/x/d' | sort -n | tail -n 1)
+from_layers=${largest:+--encrl_layers ${largest}}
 
 folder=${expdir}/jobs
 mkdir -p "${folder}"
@@ -80,14 +82,14 @@ finetune=$(eval "${run} ${asked} --sizes '${sizes}' --print_option finetune${mor
 eval "${run} --stage 4 --stop_stage 4${more}"
 {
     for seed in ${seeds}; do
-        echo "--stage 5 --stop_stage 5 --seed ${seed} --encrl_layers ${largest} --sizes '${sizes}'"
+        echo "--stage 5 --stop_stage 5 --seed ${seed} ${from_layers} --sizes '${sizes}'"
         for name in ${baselines}; do
             echo "--stage 8 --stop_stage 8 --seed ${seed} --baselines ${name} --sizes '${sizes}'"
         done
     done
 } | wave first
 for seed in ${seeds}; do
-    from="--stage 6 --stop_stage 7 --seed ${seed} --encrl_layers ${largest}"
+    from="--stage 6 --stop_stage 7 --seed ${seed} ${from_layers}"
     if [ "${finetune}" = together ]; then
         echo "${from} --sizes '${sizes}'"
     else

@@ -67,7 +67,9 @@ def _train_baselines(layout: Layout, runner: Runner) -> None:
         folders = Path(made).read_text(encoding="utf-8").splitlines()
     finally:
         Path(made).unlink(missing_ok=True)
-    models.evaluate(options, layout.dump, folders, runner)
+    # Not every baseline makes models of another width than the reference's.
+    if folders:
+        models.evaluate(options, layout.dump, folders, runner)
 
 
 def _is_result(name: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Iterator, Optional, TextIO
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
@@ -15,6 +16,7 @@ from espnet_plugin.recipe.trainings import (
     encrl_trainings,
     stage_6,
 )
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["TRAINING_STAGES", "training_options"]
@@ -75,8 +77,7 @@ def _train_encrl(
         *("--seed", str(options.seed), "--variant", options.variant),
         *("--serves", *map(str, training.serves)),
         *("--reference", layout.reference_exp),
-        *("--student_num_layers", str(training.layers)),
-        *("--student_init", training.init),
+        *_student(options, training),
         *several("--objectives", options.objectives),
         *maybe("--max_epoch", training.epochs),
         *maybe("--teacher_cache", options.teacher_cache),
@@ -85,6 +86,13 @@ def _train_encrl(
         *options.encrl_args,
     )
     runner.train(f"encrl{training.ending}", command, output)
+
+
+def _student(options: EncrlOptions, training: EncrlTraining) -> list[str]:
+    if training.width is not None:  # --serves says what the student is like
+        return ["--shape_init", options.shape_init]
+    layers = ["--student_num_layers", str(training.layers)]
+    return [*layers, "--student_init", training.init]
 
 
 def _run_encrl(layout: Layout, runner: Runner) -> None:
@@ -102,7 +110,7 @@ def _run_encrl(layout: Layout, runner: Runner) -> None:
     }
     for one in alone:
         file = runner.log_file(f"encrl{one.ending}")
-        log(f"{one.layers} layers by themselves, beside the others: {file}")
+        log(f"{one.shape} layers by themselves, beside the others: {file}")
 
     def train_the_others() -> None:
         for one in together:
@@ -148,7 +156,7 @@ def _cut_out(layout: Layout, runner: Runner, one: CutOut) -> None:
 
 
 def _fine_tune(
-    layout: Layout, runner: Runner, one: FineTuning, sizes: tuple[int, ...]
+    layout: Layout, runner: Runner, one: FineTuning, sizes: tuple[Shape, ...]
 ) -> None:
     options = layout.options
     further = [f"{size}:{n}" for size, n in one.further if size in sizes]
