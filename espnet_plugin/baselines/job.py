@@ -57,7 +57,7 @@ class BaselineJob:
     reference: Reference
     sizes: tuple[int, ...]
     training: dict[str, Any]
-    epochs: dict[int, int]
+    epochs: dict[Shape, int]
     data_options: tuple[str, ...]
     output: str
     seed: int
@@ -68,11 +68,11 @@ class BaselineJob:
         """Return the folder of the model of one size."""
         return Path(f"{self.output}_{size}l")
 
-    def training_of(self, size: int) -> dict[str, Any]:
+    def training_of(self, size: Union[int, Shape]) -> dict[str, Any]:
         """Return ESPnet's training configuration for one size."""
-        if size not in self.epochs:
-            return dict(self.training)
-        return {**self.training, "max_epoch": self.epochs[size]}
+        shape = size if isinstance(size, Shape) else Shape(size)
+        epochs = _epochs_of(shape, self.epochs)
+        return {**self.training, **({} if epochs is None else {"max_epoch": epochs})}
 
     def meta(self, size: int, **others: Any) -> Meta:
         """Return what ``meta.json`` says of one size, besides what is found out."""
@@ -328,7 +328,8 @@ def baseline_epochs(
     if not getattr(options, "trains", True):
         return None
     conf, epochs = _training(content, recipe, training, max_epoch)
-    each = [epochs.get(size.layers, conf.get("max_epoch")) for size in sizes]
+    own = [_epochs_of(size, epochs) for size in sizes]
+    each = [conf.get("max_epoch") if one is None else one for one in own]
     if None in each:
         raise UserError(f"{recipe}: its training has no max_epoch")
     return sum(each) / len(each)
@@ -361,14 +362,20 @@ def _training(
     recipe: Path,
     training: Optional[Path],
     max_epoch: Optional[int],
-) -> tuple[dict[str, Any], dict[int, int]]:
+) -> tuple[dict[str, Any], dict[Shape, int]]:
     """Return ESPnet's training configuration, and epochs by size."""
     conf, given = {}, training is not None
     if not given and content.get("training"):
         training = recipe.parent / content["training"]
     if training is not None:
         conf = read_yaml(training, f"{recipe}: training")
-    epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
+    try:
+        epochs = {
+            Shape.parse(str(size)): int(n)
+            for size, n in (content.get("epochs") or {}).items()
+        }
+    except UserError as error:
+        raise UserError(f"{recipe}: epochs: {error}") from error
     own = dict(content.get("training_conf") or {})
     if given:
         # The file's epochs are those of its own training.
@@ -378,6 +385,11 @@ def _training(
     if max_epoch is not None:
         conf["max_epoch"], epochs = max_epoch, {}
     return conf, epochs
+
+
+def _epochs_of(size: Shape, epochs: Mapping[Shape, int]) -> Optional[int]:
+    """Return a size's epochs: its own, or those of as many layers; None if neither."""
+    return epochs.get(size, epochs.get(Shape(size.layers)))
 
 
 def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, Any]:

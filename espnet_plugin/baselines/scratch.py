@@ -25,7 +25,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
         model = job.reference.config(shape.layers, shape.width)
         train_plain_model(
             job.folder(shape),
-            {**model, **job.training_of(shape.layers)},
+            {**model, **job.training_of(shape)},
             job.options(),
             job.meta(shape.layers, size_width=shape.width),
         )

@@ -7,6 +7,7 @@ import argparse
 import math
 from typing import Any, Callable, Optional, Type
 
+from espnet_plugin.estimate.budget import budget_option
 from espnet_plugin.recipe import values
 from espnet_plugin.recipe.option import Option, find_option
 from espnet_plugin.recipe.options import EncrlOptions
@@ -109,6 +110,8 @@ def _argument(one: Option) -> dict[str, Any]:
     if isinstance(kind, values.Sizes):
         several = "*" if kind.optional else "+"
         return {"type": shape_option, "nargs": several, "default": listed}
+    if isinstance(kind, values.Budgets):
+        return {"type": budget_option, "nargs": "*", "default": listed}
     if isinstance(kind, values.SizeEpochs):
         return {"type": _size_epochs, "nargs": "*", "default": listed}
     if isinstance(default, tuple):

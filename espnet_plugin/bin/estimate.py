@@ -9,7 +9,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
@@ -19,6 +19,7 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
+from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.trainings import (
     FineTuning,
@@ -74,6 +75,14 @@ def get_parser() -> argparse.ArgumentParser:
     add("--token_type", **of_recipe("token_type"))
     add("--nbpe", **of_recipe("nbpe"))
     add("--sizes", **of_recipe("sizes"))
+    for name in ("budget", "trials", "trial_epochs"):
+        add(f"--{name}", **of_recipe(name))
+    add(
+        "--chosen",
+        type=Path,
+        help="file in which stage 5 left its choice for --budget, used where it exists "
+        "and is of this budget",
+    )
     add("--encrl_layers", **of_recipe("encrl_layers"))
     add("--reference", **of_recipe("reference", help="imported: its folder"))
     for name in ("reference_config", "encrl_config", "finetune_config"):
@@ -142,22 +151,49 @@ def _epochs(given: Optional[float], config: dict, what: str) -> float:
 
 def _recipe(args: argparse.Namespace, sizes: tuple[Shape, ...]) -> EncrlOptions:
     """Return the recipe's options that say what stages 5 and 6 train."""
+    # What a recipe says of its own sizes does not count with a budget.
+    own = not args.budget
     options = EncrlOptions(
         sizes=sizes,
-        alone=tuple(args.alone),
+        alone=tuple(args.alone if own else ()),
         freeze=tuple(args.freeze),
         alone_freeze=tuple(args.alone_freeze),
         alone_epochs=args.alone_epochs,
         encrl_epochs=args.encrl_epochs,
         finetune=args.finetune,
-        finetune_alone=tuple(args.finetune_alone),
+        finetune_alone=tuple(args.finetune_alone if own else ()),
         finetune_epochs=args.finetune_epochs,
     )
-    layers = args.encrl_layers or largest_together(options)
+    layers = (own and args.encrl_layers) or largest_together(options)
     return replace(options, alone=sizes_alone(options), encrl_layers=layers)
 
 
-def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
+def _of_budget(
+    args: argparse.Namespace, reference: dict, encrl: dict, vocabulary: int
+) -> tuple[list[Shape], list[Shape], str]:
+    """Return sizes for the budget, shapes that are still tried, and how in words.
+
+    As long as nothing is chosen, the costliest shape tried for each limit counts.
+    """
+    rule = TrialRule(tuple(args.budget), args.trials, args.trial_epochs)
+    chosen = args.chosen and find_chosen(args.chosen, rule)
+    if chosen:
+        return [*chosen_sizes(chosen)], [], f"sizes as in {args.chosen}"
+    from espnet_plugin.estimate.candidates import fitting, list_shapes, spread
+
+    shapes = list_shapes(reference, encrl, vocabulary)
+    tried = [spread(fitting(shapes, one), rule.trials) for one in rule.budgets]
+    most = [max(some, key=lambda one: one.macs_per_second) for some in tried]
+    sizes = list(dict.fromkeys(one.shape for one in most))
+    trials = list(dict.fromkeys(one.shape for some in tried for one in some))
+    words = (
+        f"stage 5 tries {' '.join(map(str, trials))} for --budget; until it has "
+        f"chosen, the costliest for each limit: {' '.join(map(str, sizes))}"
+    )
+    return sizes, trials, words
+
+
+def _baselines(args: argparse.Namespace, sizes: Sequence[Shape]) -> list[Optional[float]]:
     """Return the epochs of each baseline, None where nothing is trained."""
     training = args.baseline_training and Path(args.baseline_training)
     files = [args.baseline_dir / f"{name}.yaml" for name in args.baselines]
@@ -167,7 +203,7 @@ def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
     from espnet_plugin.baselines.job import baseline_epochs
 
     return [
-        baseline_epochs(path, args.sizes, training, args.baseline_epochs)
+        baseline_epochs(path, sizes, training, args.baseline_epochs)
         for path in files
     ]
 
@@ -192,10 +228,14 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    sizes = check_shapes(args.sizes, Heads.of(reference, encrl))
+    sizes, trials, of_sizes = args.sizes, [], []
+    if args.budget:
+        sizes, trials, said = _of_budget(args, reference, encrl, vocabulary)
+        of_sizes = [said]
+    sizes = check_shapes(sizes, Heads.of(reference, encrl))
     recipe = _recipe(args, sizes)
     trainings, tunings = encrl_trainings(recipe), stage_6(recipe)
-    trained = [one for one in _baselines(args) if one is not None]
+    trained = [one for one in _baselines(args, sizes) if one is not None]
 
     from espnet_plugin.estimate.count import (
         count_model,
@@ -215,16 +255,17 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         return costs[names]
 
     # All depths of one width are counted at once; nothing is frozen in them.
+    counted = [*sizes, *trials]
     by_width = {
         width: count_model(
             student_config(
                 reference,
                 {**encrl, "student_output_size": width},
-                max(n.layers for n in sizes if n.width == width),
+                max(n.layers for n in counted if n.width == width),
             ),
             vocabulary,
         )
-        for width in dict.fromkeys(n.width for n in sizes if n.width is not None)
+        for width in dict.fromkeys(n.width for n in counted if n.width is not None)
     }
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
@@ -266,6 +307,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         ),
         encrl_epochs=joint[0][1] if joint else 0,
         alone=alone,
+        trials=[(of(small, shape), args.trial_epochs) for shape in trials],
         baseline_epochs=sum(trained) / max(1, len(trained)),
         num_baselines=len(trained),
         num_untrained=len(args.baselines) - len(trained),
@@ -305,6 +347,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         f"checked, {args.write_rate:g} h written; stage 3 {args.stats_rate:g} h; "
         f"{hardware.loaders} loading process(es) a device, {args.load_rate:g} h each",
         f"{args.eval_hours:g} h decoded; each baseline taken to train like scratch",
+        *of_sizes,
     ]
     return made, corpus, hardware, words
 

@@ -1,9 +1,9 @@
 """Which sizes of small models fit a budget of parameters or of computing.
 
-  python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget "1.5M 0.6M"
+  python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 1.5M 0.6M
   python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 70MMAC/s
 
-Nothing is trained: espnet_plugin.bin.try_shapes tries them, see docs/shapes.md.
+Nothing is trained: see docs/shapes.md for what tries them (--budget of a recipe).
 """
 
 import argparse
@@ -11,13 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
-from espnet_plugin.bin.arguments import whole
+from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.estimate.budget import Budget
-from espnet_plugin.recipe.chosen_shapes import TrialRule, read_chosen
-from espnet_plugin.shape import Heads, check_shapes, shape_option
 from espnet_plugin.yaml_files import read_yaml
 
 
@@ -28,45 +25,23 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_reference_options(parser)
-    add(
-        "--budget",
-        help="limits, with spaces between: parameters (1.5M, 900k), or multiply-adds "
-        "per second of audio (70MMAC/s)",
-    )
+    limits = "limits of parameters (1.5M, 900k) or multiply-adds per second (70MMAC/s)"
+    add("--budget", **of_recipe("budget", help=limits))
     add(
         "--vocabulary",
         type=whole(3),
         help="number of tokens, where the reference's configuration does not list them",
     )
-    add(
-        "--check",
-        type=shape_option,
-        nargs="+",
-        metavar="SIZE",
-        help="only print these sizes, without widths that are the reference's",
-    )
-    add(
-        "--chosen",
-        type=Path,
-        help="only print what stage 5 of a recipe chose for --budget and left in this "
-        "file, by --trials and --trial_epochs",
-    )
-    add("--trials", type=whole(1), default=3, help="shapes tried for each budget")
-    add("--trial_epochs", type=whole(1), default=1, help="epochs of each trial")
     add("--encrl_config", type=Path, help="of stage 5, if it says what students are")
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do what is asked for.
+    """Print the shapes of each budget.
 
     Raises:
-        UserError: If neither sizes nor a budget are named, or no reference.
+        UserError: If no budget or no reference is named, or no shape fits.
     """
-    if args.chosen is not None:
-        rule = TrialRule(tuple(_budgets(args)), args.trials, args.trial_epochs)
-        print(*read_chosen(args.chosen, rule))
-        return
     files = read_reference(args, trained=False)
     if files is None:
         raise UserError(
@@ -75,17 +50,15 @@ def run(args: argparse.Namespace) -> None:
         )
     reference = read_yaml(files.config, "--reference")
     encrl = {} if args.encrl_config is None else read_yaml(args.encrl_config)
-    if args.check is not None:
-        print(*check_shapes(args.check, Heads.of(reference, encrl)))
-        return
-    budgets = _budgets(args)
+    if not args.budget:
+        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
     vocabulary = _vocabulary(reference, args.vocabulary)
     # ESPnet takes many seconds to import; by now everything else is known to be right.
     from espnet_plugin.estimate.candidates import fitting, list_shapes
 
     shapes = list_shapes(reference, encrl, vocabulary)
-    found = [fitting(shapes, budget) for budget in budgets]
-    for budget, candidates in zip(budgets, found):
+    found = [fitting(shapes, budget) for budget in args.budget]
+    for budget, candidates in zip(args.budget, found):
         print(f"{budget.text}:")
         print("layers  width  parameters (M)  MMAC per second of audio")
         for one in candidates:
@@ -93,13 +66,6 @@ def run(args: argparse.Namespace) -> None:
                 f"{one.shape.layers:6d} {one.width:6d} {one.params / 1e6:15.3f} "
                 f"{one.macs_per_second / 1e6:25.1f}"
             )
-
-
-def _budgets(args: argparse.Namespace) -> list[Budget]:
-    texts = (args.budget or "").split()
-    if not texts:
-        raise UserError("--budget is needed: e.g. '1.5M 0.6M', or 70MMAC/s")
-    return [Budget.parse(text) for text in texts]
 
 
 def _vocabulary(reference: Mapping[str, Any], given: Optional[int]) -> int:

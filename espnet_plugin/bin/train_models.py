@@ -94,6 +94,7 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         train_plain_model(Path(args.output), training, options, meta)
     elif args.kind == "together":
         run = _needed(args, "encrl_dir")
+        layers_of_run(run, [shape for shape, _ in args.alone])
         finetune_together(
             run,
             layers_of_run(run, args.sizes),

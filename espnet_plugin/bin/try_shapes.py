@@ -1,4 +1,4 @@
-"""Short trials of shapes for a budget, of which the best becomes the size.
+"""Stage 5 with --budget: short trials of shapes, of which the best becomes the size.
 
 Takes every option of stage 5's training (``espnet_plugin.bin.encrl_train``) besides its
 own; ``--output_dir`` gets ``shapes.json`` and a folder for each trial.
@@ -12,7 +12,6 @@ from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
-from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.chosen_shapes import TrialRule
 from espnet_plugin.yaml_files import read_yaml
 
@@ -25,10 +24,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--config", type=Path, required=True, help="of the trainings")
     add("--output_dir", type=Path, required=True)
     add("--seed", type=whole(0, MOST_SEED), default=1)
-    add("--budget", required=True, help="e.g. '1.5M 0.6M', or 70MMAC/s")
-    add("--trials", type=whole(1), default=3, help="shapes tried for each budget")
-    add("--trial_epochs", type=whole(1), default=1, help="epochs of each trial")
-    add("--shape_init", **of_recipe("shape_init"))
+    for name in ("budget", "trials", "trial_epochs", "shape_init"):
+        add(f"--{name}", **of_recipe(name))
     return parser
 
 
@@ -36,20 +33,19 @@ def run(args: argparse.Namespace, options: list[str]) -> None:
     """Do the trials.
 
     Raises:
-        UserError: If no reference is named, or a budget is none.
+        UserError: If no reference is named, or no budget.
     """
     given = [*reference_options(args), *options]
     if "--reference_config" not in given:
         raise UserError("--reference is needed: what should be learnt from?")
-    budgets = tuple(Budget.parse(text) for text in args.budget.split())
-    if not budgets:
-        raise UserError("--budget is empty: e.g. '1.5M 0.6M', or 70MMAC/s")
+    if not args.budget:
+        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
     reference = read_yaml(Path(given[given.index("--reference_config") + 1]))
     from espnet_plugin.recipe.shape_trials import choose_shapes
 
     choose_shapes(
         args.output_dir,
-        TrialRule(budgets, args.trials, args.trial_epochs),
+        TrialRule(tuple(args.budget), args.trials, args.trial_epochs),
         args.config,
         given,
         reference,

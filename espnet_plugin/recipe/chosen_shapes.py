@@ -14,7 +14,22 @@ from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.shape import Shape
 
-__all__ = ["Choice", "Trial", "TrialRule", "read_chosen", "write_chosen"]
+__all__ = [
+    "BY_ERRORS",
+    "BY_LOSS",
+    "SHAPES_FILE",
+    "Choice",
+    "Trial",
+    "TrialRule",
+    "chosen_sizes",
+    "find_chosen",
+    "read_chosen",
+    "write_chosen",
+]
+
+SHAPES_FILE = "shapes.json"
+# What decides among trials.
+BY_ERRORS, BY_LOSS = "character error rate on dev", "loss on dev"
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,16 @@ class Choice:
     chosen: str
     by: str
 
+    def in_words(self) -> str:
+        """Return a line for the log: what was tried, with the figure that decided."""
+        figures = ", ".join(f"{one.size} {self._figure(one)}" for one in self.tried)
+        return f"{self.budget}: {self.chosen}, by the {self.by} ({figures})"
+
+    def _figure(self, trial: Trial) -> str:
+        if self.by == BY_ERRORS:
+            return "?" if trial.dev_cer is None else f"{trial.dev_cer:.1f} %"
+        return "?" if trial.dev_loss is None else f"{trial.dev_loss:.4g}"
+
 
 def write_chosen(path: Path, rule: TrialRule, choices: Sequence[Choice]) -> None:
     """Write the file."""
@@ -91,8 +116,8 @@ def write_chosen(path: Path, rule: TrialRule, choices: Sequence[Choice]) -> None
     write_json(path, content)
 
 
-def read_chosen(path: Path, rule: TrialRule) -> list[Shape]:
-    """Return the shapes that were chosen, without those that were chosen twice.
+def read_chosen(path: Path, rule: TrialRule) -> tuple[Choice, ...]:
+    """Return what was chosen, a choice for each budget.
 
     Args:
         path: The file.
@@ -107,17 +132,42 @@ def read_chosen(path: Path, rule: TrialRule) -> list[Shape]:
             "run that first (--stage 5)"
         )
     content = read_json(path)
-    asked = [one.text for one in rule.budgets]
-    made = [one["budget"] for one in content["budgets"]]
-    for option, there, wanted in (
-        ("--budget", " ".join(made), " ".join(asked)),
-        ("--trials", content["trials"], rule.trials),
-        ("--trial_epochs", content["trial_epochs"], rule.epochs),
-    ):
+    for option, there, wanted in _rules(content, rule):
         if there != wanted:
             raise UserError(
                 f"{path} was made with {option} {there}, not {wanted}: give the same, "
                 "or run stage 5 again"
             )
-    chosen = dict.fromkeys(one["chosen"] for one in content["budgets"])
-    return [Shape.parse(text) for text in chosen]
+    return tuple(
+        Choice(
+            Budget.parse(one["budget"]),
+            tuple(one["candidates"]),
+            tuple(Trial(**trial) for trial in one["tried"]),
+            one["chosen"],
+            one["by"],
+        )
+        for one in content["budgets"]
+    )
+
+
+def find_chosen(path: Path, rule: TrialRule) -> Optional[tuple[Choice, ...]]:
+    """Return what was chosen; None if nothing was, or by another rule."""
+    if not path.is_file():
+        return None
+    differ = [here for _, here, wanted in _rules(read_json(path), rule) if here != wanted]
+    return None if differ else read_chosen(path, rule)
+
+
+def chosen_sizes(choices: Sequence[Choice]) -> tuple[Shape, ...]:
+    """Return the sizes of some choices, without those that were chosen twice."""
+    return tuple(Shape.parse(one) for one in dict.fromkeys(c.chosen for c in choices))
+
+
+def _rules(content: dict[str, Any], rule: TrialRule) -> list[tuple[str, Any, Any]]:
+    """Return each option with what a file says of it, and what is wanted."""
+    made = " ".join(one["budget"] for one in content["budgets"])
+    return [
+        ("--budget", made, " ".join(map(str, rule.budgets))),
+        ("--trials", content["trials"], rule.trials),
+        ("--trial_epochs", content["trial_epochs"], rule.epochs),
+    ]

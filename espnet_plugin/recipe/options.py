@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.distill.starts import INITS, SHAPE_INITS
+from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
 from espnet_plugin.recipe.option import option
 from espnet_plugin.recipe.values import (
     MOST_SEED,
+    Budgets,
     Choice,
     Choices,
     Command,
@@ -274,6 +276,15 @@ class EncrlOptions(SharedOptions):
         "Encoder layers of the small models; layers x width (4x72) for another width, "
         "see docs/shapes.md. Such a model is trained by itself.",
     )
+    budget: tuple[Budget, ...] = _encrl(
+        "",
+        Budgets(),
+        "Instead of sizes: limits of parameters (1.5M) or of multiply-adds per second "
+        "of audio (70MMAC/s). For each of them stage 5 tries shapes that use 90 to 100 "
+        "% of it, and takes the best on dev; see docs/shapes.md.",
+    )
+    trials: int = _encrl("3", Whole(1), "Shapes that it tries for each limit.")
+    trial_epochs: int = _encrl("1", Whole(1), "Epochs of each of these trainings.")
     shape_init: str = _encrl(
         "auto",
         Choice(SHAPE_INITS),

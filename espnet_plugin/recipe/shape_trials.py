@@ -1,22 +1,30 @@
 """Brief trainings of some shapes for each budget; the best on dev becomes the size."""
 
 import logging
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
+from espnet_plugin.distill.objectives import OBJECTIVES
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.candidates import Candidate, fitting, list_shapes, spread
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
 from espnet_plugin.jobs.encrl import train_encrl
 from espnet_plugin.jobs.shaped import shape_options
-from espnet_plugin.recipe.chosen_shapes import Choice, Trial, TrialRule, write_chosen
+from espnet_plugin.recipe.chosen_shapes import (
+    BY_ERRORS,
+    BY_LOSS,
+    SHAPES_FILE,
+    Choice,
+    Trial,
+    TrialRule,
+    write_chosen,
+)
 from espnet_plugin.results.train_log import read_train_log
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["SHAPES_FILE", "best_trial", "choose_shapes"]
-
-SHAPES_FILE = "shapes.json"
+__all__ = ["best_trial", "choose_shapes"]
 
 # In percent. Above it next to nothing is recognised, and the loss says more.
 _NOT_LEARNT = 90.0
@@ -47,9 +55,11 @@ def choose_shapes(
         init: See :func:`espnet_plugin.jobs.shaped.shape_options`.
 
     Raises:
-        UserError: If a budget holds no shape, or a training fails or was another one.
+        UserError: If nothing trains the CTC layer, whose figures are compared, a budget
+            holds no shape, or a training fails or was another one.
     """
     encrl = read_yaml(config_file)
+    _check_objectives(encrl, options)
     shapes = list_shapes(reference, encrl, len(reference["token_list"]))
     # All before the first is trained: a wrong budget should not cost the others' hours.
     fit = [fitting(shapes, budget) for budget in rule.budgets]
@@ -62,9 +72,9 @@ def choose_shapes(
             _train(folder / name, one, rule, config_file, options, seed, init)
             tried.append(_result(folder / name, one))
         best, by = best_trial(tried)
-        logging.info("%s: %s is chosen by its %s", budget.text, best.size, by)
         names = tuple(str(one.shape) for one in candidates)
         choices.append(Choice(budget, names, tuple(tried), best.size, by))
+        logging.info(choices[-1].in_words())
     write_chosen(folder / SHAPES_FILE, rule, choices)
     return choices
 
@@ -81,14 +91,14 @@ def best_trial(tried: Sequence[Trial]) -> tuple[Trial, str]:
     """
     learnt = [t for t in tried if t.dev_cer is not None and t.dev_cer < _NOT_LEARNT]
     if learnt:
-        return min(learnt, key=lambda t: t.dev_cer), "character error rate on dev"
+        return min(learnt, key=lambda t: t.dev_cer), BY_ERRORS
     known = [trial for trial in tried if trial.dev_loss is not None]
     if not known:
         raise UserError(
             f"the trials {', '.join(trial.folder for trial in tried)} have no loss on "
             "dev in their train.log: more --trial_epochs, or name --sizes instead"
         )
-    return min(known, key=lambda t: t.dev_loss), "loss on dev"
+    return min(known, key=lambda t: t.dev_loss), BY_LOSS
 
 
 def _train(
@@ -112,6 +122,24 @@ def _train(
     given = [*given, "--max_epoch", str(rule.epochs)]
     name, layers = f"trial of {shape}", [shape.layers]
     train_encrl(folder, config_file, given, seed, name, layers, shape.width)
+
+
+def _check_objectives(encrl: Mapping[str, Any], options: Sequence[str]) -> None:
+    """Refuse trainings that leave the CTC layer random: its figures say nothing."""
+    conf = encrl.get("model_conf") or {}
+    given = [one.split("=")[0] for one in options]
+    if conf.get("ctc_loss_weight") or "--model_conf" in given:
+        return
+    names = list(conf.get("objectives") or ())
+    if "--objectives" in given:
+        behind = options[given.index("--objectives") + 1 :]
+        names = list(takewhile(lambda one: not one.startswith("--"), behind))
+    kinds = [OBJECTIVES[name].looks_at for name in names if name in OBJECTIVES]
+    if kinds and "posteriors" not in kinds:
+        raise UserError(
+            f"--budget: trials are compared by their CTC layers, which --objectives "
+            f"{' '.join(names)} does not train: add kl, mse or mae, or name --sizes"
+        )
 
 
 def _may_copy(options: Sequence[str], config_file: Path) -> bool:

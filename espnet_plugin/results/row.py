@@ -244,7 +244,8 @@ class Row:
         """Its folder, or what else names this one model."""
         one = self.identity
         return one.folder or (
-            f"{one.method} {one.variant} {one.layers} layers, seed {one.seed}"
+            f"{one.method} {one.variant} {Shape(one.layers, one.width)} layers, seed "
+            f"{one.seed}"
         )
 
     @property

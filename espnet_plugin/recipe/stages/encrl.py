@@ -19,6 +19,7 @@ from espnet_plugin.recipe.stages.data import (
     import_reference,
 )
 from espnet_plugin.recipe.stages.encrl_training import TRAINING_STAGES, training_options
+from espnet_plugin.recipe.stages.shape_choice import with_chosen_sizes
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe, several
 
@@ -178,4 +179,6 @@ def run_encrl(options: EncrlOptions, runner: Runner) -> None:
     import_reference(layout, runner)
     run(2)
     check_tokens(layout)
-    run(*range(3, 11))
+    run(3, 4)
+    layout = with_chosen_sizes(layout, runner)
+    run(*range(5, 11))

@@ -19,7 +19,7 @@ from espnet_plugin.recipe.trainings import (
 from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["TRAINING_STAGES", "training_options"]
+__all__ = ["TRAINING_STAGES", "encrl_data", "needs_of_encrl", "training_options"]
 
 
 def training_options(layout: Layout) -> list[str]:
@@ -44,14 +44,16 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
     runner.train("reference", command)
 
 
-def _needs_of_encrl(layout: Layout) -> Iterator[Need]:
+def needs_of_encrl(layout: Layout) -> Iterator[Need]:
+    """Return what stage 5 begins with."""
     yield Need(f"{layout.stats}/.done", 3)
     yield Need(str(Experiment(layout.reference_exp).meta_file), 4)
     if layout.options.unlabelled_sets:
         yield Need(f"{layout.dump}/{layout.encrl_set}/{layout.lengths}", 2)
 
 
-def _encrl_data(layout: Layout) -> list[str]:
+def encrl_data(layout: Layout) -> list[str]:
+    """Return ESPnet's options for the data of stage 5."""
     if not layout.options.unlabelled_sets:
         return training_options(layout)
     folder = f"{layout.dump}/{layout.encrl_set}"
@@ -81,7 +83,7 @@ def _train_encrl(
         *several("--objectives", options.objectives),
         *maybe("--max_epoch", training.epochs),
         *maybe("--teacher_cache", options.teacher_cache),
-        *(*_encrl_data(layout), *several("--freeze_param", training.freeze)),
+        *(*encrl_data(layout), *several("--freeze_param", training.freeze)),
         *several("--student_exits", training.exits),
         *options.encrl_args,
     )
@@ -174,6 +176,11 @@ def _fine_tune(
     runner.train(f"finetune_{'_'.join(map(str, sizes))}", command)
 
 
+def _students(layout: Layout) -> str:
+    shapes = [one.shape for one in encrl_trainings(layout.options)]
+    return f" of {' '.join(map(str, shapes))} layers"
+
+
 TRAINING_STAGES = (
     Stage[Layout](
         4,
@@ -187,9 +194,9 @@ TRAINING_STAGES = (
         5,
         "EncRL pre-training",
         "EXPDIR/encrl_<tag>_s<seed>",
-        needs=_needs_of_encrl,
+        needs=needs_of_encrl,
         work=_run_encrl,
-        detail=lambda layout: f" of {layout.options.encrl_layers} layers",
+        detail=_students,
     ),
     Stage[Layout](
         6,
