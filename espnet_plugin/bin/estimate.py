@@ -193,7 +193,9 @@ def _of_budget(
     return sizes, trials, words
 
 
-def _baselines(args: argparse.Namespace, sizes: Sequence[Shape]) -> list[Optional[float]]:
+def _baselines(
+    args: argparse.Namespace, sizes: Sequence[Shape]
+) -> list[Optional[float]]:
     """Return the epochs of each baseline, None where nothing is trained."""
     training = args.baseline_training and Path(args.baseline_training)
     files = [args.baseline_dir / f"{name}.yaml" for name in args.baselines]
@@ -203,8 +205,7 @@ def _baselines(args: argparse.Namespace, sizes: Sequence[Shape]) -> list[Optiona
     from espnet_plugin.baselines.job import baseline_epochs
 
     return [
-        baseline_epochs(path, sizes, training, args.baseline_epochs)
-        for path in files
+        baseline_epochs(path, sizes, training, args.baseline_epochs) for path in files
     ]
 
 

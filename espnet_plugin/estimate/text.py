@@ -55,7 +55,8 @@ def estimate_lines(
     if cached:
         hours = sum(cost.hours for cost in cached)
         disk = sum(cost.num_bytes for cost in cached)
-        lines.append(f"   stage 5 with --teacher_cache: {_hours(hours)}, {amount(disk)}")
+        taken = f"{_hours(hours)}, {amount(disk)}"
+        lines.append(f"   stage 5 with --teacher_cache: {taken}")
     lines.append(
         "Not in it: start-up of processes, validation, memory, downloads (stage 1)."
     )

@@ -154,8 +154,9 @@ def find_chosen(path: Path, rule: TrialRule) -> Optional[tuple[Choice, ...]]:
     """Return what was chosen; None if nothing was, or by another rule."""
     if not path.is_file():
         return None
-    differ = [here for _, here, wanted in _rules(read_json(path), rule) if here != wanted]
-    return None if differ else read_chosen(path, rule)
+    rules = _rules(read_json(path), rule)
+    same = all(there == wanted for _, there, wanted in rules)
+    return read_chosen(path, rule) if same else None
 
 
 def chosen_sizes(choices: Sequence[Choice]) -> tuple[Shape, ...]:

@@ -58,9 +58,7 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     if not options.budget:
         return with_sizes(options, options.sizes)
     # Of a recipe's choice for its own sizes.
-    options = replace(
-        options, sizes=(), alone=(), finetune_alone=(), encrl_layers=None
-    )
+    options = replace(options, sizes=(), alone=(), finetune_alone=(), encrl_layers=None)
     if options.stage <= 5 or options.dry_run:
         return options
     layout = Layout(options)

@@ -102,7 +102,10 @@ def test_budgets_are_read(text, amount, computing):
     assert Budget.parse(text) == Budget(text, pytest.approx(amount), computing)
 
 
-@pytest.mark.parametrize("text", ["", "0", "M", "1.5 M", "-1M", "70MMAC", "1.5m", "1T"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "M", "1.5 M", "-1M", "70MMAC", "1.5m", "1T", ".5", "9" * 400, "9999999G"],
+)
 def test_other_budgets_are_refused(text):
     with pytest.raises(UserError, match="e.g. 1.5M or 900k, or .* 70MMAC/s"):
         Budget.parse(text)

@@ -1,6 +1,8 @@
 """Trials of shapes for a budget: which are made, which wins, what is written down."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,13 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.estimate.candidates import list_shapes
 from espnet_plugin.jobs.trainer import use_trainer
-from espnet_plugin.recipe.chosen_shapes import Trial, TrialRule, read_chosen
+from espnet_plugin.recipe.chosen_shapes import (
+    Trial,
+    TrialRule,
+    chosen_sizes,
+    find_chosen,
+    read_chosen,
+)
 from espnet_plugin.recipe.shape_trials import best_trial, choose_shapes
 from espnet_plugin.shape import Shape
 
@@ -60,12 +68,17 @@ def trials(tiny_asr_model, tmp_path):
     several = [one.params for one in counted if _depths_below(one.params, counted) > 1]
     both = f"{max(several)} {min(several)}"
 
-    def choose(trainer, budgets=both, number=2, epochs=2):
+    def choose(trainer, budgets=both, number=2, epochs=2, more=()):
         limits = tuple(map(Budget.parse, budgets.split()))
         rule = TrialRule(limits, number, epochs)
         with use_trainer(trainer):
             made = choose_shapes(
-                tmp_path / "out", rule, tmp_path / "encrl.yaml", options, config, seed=1
+                tmp_path / "out",
+                rule,
+                tmp_path / "encrl.yaml",
+                [*options, *more],
+                config,
+                seed=1,
             )
         return rule, made, tmp_path / "out/shapes.json"
 
@@ -88,7 +101,15 @@ def test_the_best_on_dev_is_written_down(trials):
         assert (deepest.dev_loss, deepest.train_seconds) == (layers, 3.0)
         assert entry["by"] == "character error rate on dev"
         assert {t["size"] for t in entry["tried"]} <= set(entry["candidates"])
-    assert read_chosen(file, rule) == [Shape.parse(c.chosen) for c in choices]
+    assert read_chosen(file, rule) == tuple(choices)
+    sizes = chosen_sizes(choices)
+    assert set(sizes) == {Shape.parse(one.chosen) for one in choices}
+    assert len(set(sizes)) == len(sizes)
+    for one in choices:
+        line = one.in_words()
+        assert line.startswith(f"{one.budget.text}: {one.chosen}, by the character")
+        best = next(trial for trial in one.tried if trial.size == one.chosen)
+        assert f"{one.chosen} {best.dev_cer:.1f} %" in line
 
 
 def test_what_is_finished_is_not_repeated_and_what_was_stopped_is(trials):
@@ -116,6 +137,26 @@ def test_a_wrong_budget_costs_no_training(trials):
     assert not trainer.made
 
 
+@pytest.mark.parametrize(
+    ("conf", "more"),
+    [
+        ({"objectives": {"clip": {}}}, []),
+        ({"objectives": {"kl": {}, "clip": {}}}, ["--objectives", "clip"]),
+    ],
+)
+def test_an_untrained_ctc_layer_decides_nothing(trials, tmp_path, conf, more):
+    trainer = Trainer()
+    (tmp_path / "encrl.yaml").write_text(yaml.safe_dump({"model_conf": conf}))
+    with pytest.raises(UserError, match="--objectives clip does not train"):
+        trials(trainer, more=more)
+    assert not trainer.made
+    # CTC in the same steps trains it.
+    conf = {"model_conf": {**conf, "ctc_loss_weight": 1.0}}
+    (tmp_path / "encrl.yaml").write_text(yaml.safe_dump(conf))
+    trials(trainer, more=more)
+    assert trainer.made
+
+
 def trial(size, dev_cer, dev_loss):
     return Trial(size, 1, 1.0, dev_cer, dev_loss, 1.0, f"encrl_{size}")
 
@@ -134,32 +175,30 @@ def test_the_loss_decides_where_nothing_is_recognised():
         best_trial([trial("4x8", None, None)])
 
 
-def test_the_recipe_reads_what_was_chosen(trials, capsys, caplog):
+def test_the_recipe_reads_what_was_chosen(trials):
     rule, choices, file = trials(Trainer())
-    both = " ".join(budget.text for budget in rule.budgets)
-    right = {"--trials": "2", "--trial_epochs": "2", "--budget": both}
-
-    def asked(**changes):
-        given = {**right, **{f"--{name}": value for name, value in changes.items()}}
-        words = [word for pair in given.items() for word in pair]
-        return command.main(["--chosen", str(file), *words])
-
-    assert asked() == 0
-    assert capsys.readouterr().out.split() == [one.chosen for one in choices]
-    for name, value in (("budget", "60k"), ("trials", "3"), ("trial_epochs", "1")):
-        assert asked(**{name: value}) == 2
-        there = right[f"--{name}"]
-        assert f"made with --{name} {there}, not {value}" in caplog.text
+    texts = [budget.text for budget in rule.budgets]
+    one_alone = f"--budget {' '.join(texts)}, not {texts[0]}"
+    assert find_chosen(file, rule) == tuple(choices)
+    for changed, said in (
+        (replace(rule, budgets=rule.budgets[:1]), one_alone),
+        (replace(rule, trials=3), "--trials 2, not 3"),
+        (replace(rule, epochs=1), "--trial_epochs 2, not 1"),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"made with {said}")):
+            read_chosen(file, changed)
+        assert find_chosen(file, changed) is None
     file.unlink()
-    assert asked() == 2
-    assert "run that first (--stage 5)" in caplog.text
+    with pytest.raises(UserError, match=r"run that first \(--stage 5\)"):
+        read_chosen(file, rule)
+    assert find_chosen(file, rule) is None
 
 
 def test_candidates_are_printed(tiny_asr_model, capsys, caplog):
     assert command.main(["--reference", str(tiny_asr_model.dir)]) == 2
     assert "--budget is needed" in caplog.text
     asked = ["--reference_config", str(tiny_asr_model.config), "--budget"]
-    assert command.main([*asked, "15k 1GMAC/s"]) == 2
+    assert command.main([*asked, "15k", "1GMAC/s"]) == 2
     assert "1GMAC/s: no shape" in caplog.text
     assert not capsys.readouterr().out
     assert command.main([*asked, "15k"]) == 0

@@ -158,7 +158,10 @@ def test_every_option_is_taken_by_the_script(family, tmp_path):
 
 
 # Options that the shell scripts did not have.
-NEW = {"encrl": {"shape_init"}, "dualmode": {"reference"}}
+NEW = {
+    "encrl": {"shape_init", "budget", "trials", "trial_epochs"},
+    "dualmode": {"reference"},
+}
 
 
 @pytest.mark.parametrize("family", OLD)

@@ -4,7 +4,10 @@ import json
 
 import pytest
 import torch
+import yaml
 from mini_recipe import run, table
+
+from espnet_plugin.estimate.candidates import list_shapes
 
 pytestmark = pytest.mark.slow
 
@@ -99,3 +102,47 @@ def test_a_dry_run_counts_them(shaped):
     (params,) = {r["params"] for r in results["rows"] if r.get("width") == 8}
     done = run(folder, "--dry_run", "true", "--stage", "5", "--sizes", SIZES)
     assert f"1x8 layers: {params / 1e6:.1f} M weights" in done.stdout
+
+
+def test_a_budget_finds_the_size(shaped):
+    folder, _ = shaped
+    config = yaml.safe_load((folder / "exp/asr_reference/config.yaml").read_text())
+    smallest = list_shapes(config, {}, len(config["token_list"]))[-1]
+    assert str(smallest.shape) == "2x8"
+    budget = ["--budget", str(smallest.params), "--trials", "2", "--tag", "chosen"]
+    later = run(folder, "--stage", "6", "--stop_stage", "7", *budget, check=False)
+    assert later.returncode == 2 and "run that first (--stage 5)" in later.stderr
+    dry = ["--dry_run", "true", "--stage", "5", *budget]
+    planned = run(folder, *dry).stdout
+    assert "stage 5 tries 2x8 for --budget" in planned
+    assert " 5 1 trials of shapes " in planned and "2x8 layers: " in planned
+    stages = ["--stage", "5", "--stop_stage", "7"]
+    first = run(folder, *stages, *budget).stderr
+    assert f"Stage 5: {smallest.params}: 2x8, by the " in first
+    assert "EncRL pre-training of 2x8 layers" in first
+    found = json.loads((folder / "exp/shapes_chosen_s1/shapes.json").read_text())
+    (entry,) = found["budgets"]
+    assert entry["chosen"] == "2x8" and entry["candidates"] == ["2x8"]
+    (trial,) = entry["tried"]
+    # One epoch, of a model that is no row of the tables.
+    trained = folder / "exp/shapes_chosen_s1" / trial["folder"]
+    assert json.loads((trained / "cost.json").read_text())["epochs"] == 1
+    model = folder / "exp/asr_chosen_s1_2x8l"
+    assert json.loads((model / "meta.json").read_text())["params"] == trial["params"]
+    rtf = json.loads((model / "rtf.json").read_text())
+    assert rtf["macs_per_audio_second"] == pytest.approx(trial["macs_per_second"])
+    assert len(table(model / "decode_best_path/test/text")) == 2
+    # Again: neither trials nor trainings; later stages and the dry run know the size.
+    again = run(folder, *stages, *budget)
+    assert "epoch started" not in again.stderr
+    planned = run(folder, *dry).stdout
+    assert "sizes as in exp/shapes_chosen_s1/shapes.json" in planned
+    assert "trials of shapes" not in planned
+    other = run(folder, *stages[:1], "6", *budget, "--trials", "3", check=False)
+    assert other.returncode == 2 and "made with --trials 2, not 3" in other.stderr
+    # Another limit is another choice, and makes models beside the first ones.
+    whole = list_shapes(config, {}, len(config["token_list"]))[0]
+    assert str(whole.shape) == "3"
+    budget[1] = str(whole.params)
+    assert ": 3, by the " in run(folder, *stages, *budget).stderr
+    assert (folder / "exp/asr_chosen_s1_3l/meta.json").exists() and model.exists()

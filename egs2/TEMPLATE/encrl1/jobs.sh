@@ -27,6 +27,9 @@ here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . ./path.sh
 . ./cmd.sh
 
+[[ " ${more} " != *" --budget "* ]] \
+    || { echo "$0: --budget: find the sizes with ./run.sh first, then name them with" \
+        "--sizes" >&2; exit 2; }
 [[ ${max_jobs} =~ ^[1-9][0-9]*$ ]] \
     || { echo "$0: --max_jobs ${max_jobs}: a whole number from 1" >&2; exit 2; }
 more="${more} --ngpu ${ngpu} --expdir ${expdir}"
