@@ -34,6 +34,7 @@ def make_model(
     wrong=1,
     sets=("test", "dev"),
     size=None,
+    width=None,
     **cost,
 ):
     """A finished model whose first ``wrong`` utterances lost their last word."""
@@ -41,6 +42,8 @@ def make_model(
     meta = {"method": method, "variant": variant, "layers": layers, "seed": seed}
     if size is not None:
         meta["size"] = size
+    if width is not None:
+        meta["size_width"] = width
     write_json(
         folder / "meta.json", {**meta, "shared": shared, "params": 1000 * layers}
     )

@@ -28,7 +28,7 @@ FLOORS = """
     experiment
     yaml_files
     files
-    options
+    options shape
     errors names progress tensors text
 """
 

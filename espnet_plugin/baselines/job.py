@@ -6,7 +6,7 @@ import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import torch
 
@@ -20,6 +20,7 @@ from espnet_plugin.jobs.models import PlainModel, write_model
 from espnet_plugin.jobs.plain import fine_tune
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 __all__ = ["BaselineJob", "baseline_epochs", "baseline_names", "run_baseline"]
@@ -48,6 +49,7 @@ class BaselineJob:
         seed: Seed of the training.
         teacher_cache: Folder of the reference's stored outputs, for methods that match
             them; None: computed anew in every epoch.
+        shapes: Sizes with a width of their own, for methods with ``WIDTHS``.
     """
 
     method: str
@@ -55,21 +57,22 @@ class BaselineJob:
     reference: Reference
     sizes: tuple[int, ...]
     training: dict[str, Any]
-    epochs: dict[int, int]
+    epochs: dict[Shape, int]
     data_options: tuple[str, ...]
     output: str
     seed: int
     teacher_cache: Optional[str] = None
+    shapes: tuple[Shape, ...] = ()
 
-    def folder(self, size: int) -> Path:
+    def folder(self, size: Union[int, Shape]) -> Path:
         """Return the folder of the model of one size."""
         return Path(f"{self.output}_{size}l")
 
-    def training_of(self, size: int) -> dict[str, Any]:
+    def training_of(self, size: Union[int, Shape]) -> dict[str, Any]:
         """Return ESPnet's training configuration for one size."""
-        if size not in self.epochs:
-            return dict(self.training)
-        return {**self.training, "max_epoch": self.epochs[size]}
+        shape = size if isinstance(size, Shape) else Shape(size)
+        epochs = _epochs_of(shape, self.epochs)
+        return {**self.training, **({} if epochs is None else {"max_epoch": epochs})}
 
     def meta(self, size: int, **others: Any) -> Meta:
         """Return what ``meta.json`` says of one size, besides what is found out."""
@@ -224,7 +227,7 @@ def baseline_names() -> list[str]:
 def run_baseline(
     recipe: Path,
     reference: ModelFiles,
-    sizes: Sequence[int],
+    sizes: Sequence[Union[int, Shape]],
     data_options: Sequence[str],
     output: str,
     seed: int,
@@ -242,7 +245,8 @@ def run_baseline(
             ``training_conf`` (instead of single values there, also of single ones in
             ``optim_conf`` and the like), ``epochs`` (by size).
         reference: The reference; methods that start from nothing need no checkpoint.
-        sizes: Numbers of encoder layers.
+        sizes: Numbers of encoder layers, or shapes with a width of their own; methods
+            that make none of these leave them out, after a warning.
         data_options: ESPnet's options for the data.
         output: Prefix of the folders.
         seed: Seed of the training.
@@ -267,24 +271,42 @@ def run_baseline(
     if max_lr is not None:
         conf = _with_learning_rate(conf, max_lr)
         variant = ", ".join([*([variant] if variant else []), f"max_lr {max_lr:g}"])
+    start = Reference(reference.config, reference.checkpoint)
+    shapes = start.check_shapes(
+        size if isinstance(size, Shape) else Shape(size) for size in sizes
+    )
+    plain = tuple(one.layers for one in shapes if one.width is None)
+    own_width = tuple(one for one in shapes if one.width is not None)
+    if own_width and not getattr(module, "WIDTHS", False):
+        logging.warning(
+            "%s: sizes %s are left out, since %s makes models of the reference's "
+            "width only",
+            recipe,
+            " ".join(map(str, own_width)),
+            method,
+        )
+        own_width = ()
+    if not plain and not own_width:
+        return []
     job = BaselineJob(
         method=method,
         variant=variant,
-        reference=Reference(reference.config, reference.checkpoint),
-        sizes=tuple(sizes),
+        reference=start,
+        sizes=plain,
         training=conf,
         epochs=epochs,
         data_options=tuple(data_options),
         output=output,
         seed=seed,
         teacher_cache=teacher_cache,
+        shapes=own_width,
     )
     return module.train(job, options)
 
 
 def baseline_epochs(
     recipe: Path,
-    sizes: Sequence[int],
+    sizes: Sequence[Shape],
     training: Optional[Path] = None,
     max_epoch: Optional[int] = None,
 ) -> Optional[float]:
@@ -292,7 +314,7 @@ def baseline_epochs(
 
     Args:
         recipe: See :func:`run_baseline`, also for the others.
-        sizes: Numbers of encoder layers.
+        sizes: Sizes of the models.
         training: Training instead of the file's.
         max_epoch: Epochs instead of the training's.
 
@@ -306,7 +328,8 @@ def baseline_epochs(
     if not getattr(options, "trains", True):
         return None
     conf, epochs = _training(content, recipe, training, max_epoch)
-    each = [epochs.get(size, conf.get("max_epoch")) for size in sizes]
+    own = [_epochs_of(size, epochs) for size in sizes]
+    each = [conf.get("max_epoch") if one is None else one for one in own]
     if None in each:
         raise UserError(f"{recipe}: its training has no max_epoch")
     return sum(each) / len(each)
@@ -339,14 +362,20 @@ def _training(
     recipe: Path,
     training: Optional[Path],
     max_epoch: Optional[int],
-) -> tuple[dict[str, Any], dict[int, int]]:
+) -> tuple[dict[str, Any], dict[Shape, int]]:
     """Return ESPnet's training configuration, and epochs by size."""
     conf, given = {}, training is not None
     if not given and content.get("training"):
         training = recipe.parent / content["training"]
     if training is not None:
         conf = read_yaml(training, f"{recipe}: training")
-    epochs = {int(size): int(n) for size, n in (content.get("epochs") or {}).items()}
+    try:
+        epochs = {
+            Shape.parse(str(size)): int(n)
+            for size, n in (content.get("epochs") or {}).items()
+        }
+    except UserError as error:
+        raise UserError(f"{recipe}: epochs: {error}") from error
     own = dict(content.get("training_conf") or {})
     if given:
         # The file's epochs are those of its own training.
@@ -356,6 +385,11 @@ def _training(
     if max_epoch is not None:
         conf["max_epoch"], epochs = max_epoch, {}
     return conf, epochs
+
+
+def _epochs_of(size: Shape, epochs: Mapping[Shape, int]) -> Optional[int]:
+    """Return a size's epochs: its own, or those of as many layers; None if neither."""
+    return epochs.get(size, epochs.get(Shape(size.layers)))
 
 
 def _with_learning_rate(training: Mapping[str, Any], rate: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import logging
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
 import torch
 
@@ -15,9 +15,11 @@ from espnet_plugin.checkpoints.load import (
     resolve_paths,
 )
 from espnet_plugin.checkpoints.plain import plain_config
+from espnet_plugin.checkpoints.width import with_width
 from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum
+from espnet_plugin.shape import Heads, Shape, check_shapes
 
 __all__ = ["Reference", "ctc_config"]
 
@@ -85,9 +87,26 @@ class Reference:
         """Whether it has no front end."""
         return takes_features(self._config)
 
-    def config(self, num_layers: Optional[int] = None) -> dict[str, Any]:
-        """Return the plain configuration with so many layers, all by default."""
-        return plain_config(self._config, num_layers or self.num_layers)
+    def config(
+        self, num_layers: Optional[int] = None, width: Optional[int] = None
+    ) -> dict[str, Any]:
+        """Return the plain configuration with so many layers, all by default.
+
+        With a width of its own the feed-forward units are in the same proportion.
+        """
+        config = plain_config(self._config, num_layers or self.num_layers)
+        if width is not None:
+            conf = with_width(config["encoder"], config["encoder_conf"], width)
+            config["encoder_conf"] = conf
+        return config
+
+    def check_shapes(self, shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+        """Return shapes without widths that are the reference's.
+
+        Raises:
+            UserError: If one does not fit the heads, or there are two of one.
+        """
+        return check_shapes(shapes, Heads.of(self._config))
 
     @cached_property
     def sha256(self) -> Optional[str]:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.jobs.plain import train_plain_model
+from espnet_plugin.shape import Shape
 
-__all__ = ["Options", "train"]
+__all__ = ["Options", "WIDTHS", "train"]
+
+# It makes models of any width.
+WIDTHS = True
 
 
 @dataclass(frozen=True)
@@ -16,12 +20,13 @@ class Options:
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train a model of each size."""
-    for size in job.sizes:
-        model = job.reference.config(size)
+    shapes = [*map(Shape, job.sizes), *job.shapes]
+    for shape in shapes:
+        model = job.reference.config(shape.layers, shape.width)
         train_plain_model(
-            job.folder(size),
-            {**model, **job.training_of(size)},
+            job.folder(shape),
+            {**model, **job.training_of(shape)},
             job.options(),
-            job.meta(size),
+            job.meta(shape.layers, size_width=shape.width),
         )
-    return [job.folder(size) for size in job.sizes]
+    return [job.folder(shape) for shape in shapes]

@@ -7,10 +7,12 @@ import argparse
 import math
 from typing import Any, Callable, Optional, Type
 
+from espnet_plugin.estimate.budget import budget_option
 from espnet_plugin.recipe import values
 from espnet_plugin.recipe.option import Option, find_option
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.values import MOST_SEED
+from espnet_plugin.shape import Shape, shape_option
 
 __all__ = ["MOST_SEED", "number", "of_recipe", "text", "whole"]
 
@@ -107,7 +109,9 @@ def _argument(one: Option) -> dict[str, Any]:
         return {"type": number(0.1, 10), "nargs": "*", "default": listed}
     if isinstance(kind, values.Sizes):
         several = "*" if kind.optional else "+"
-        return {"type": whole(1, 1000), "nargs": several, "default": listed}
+        return {"type": shape_option, "nargs": several, "default": listed}
+    if isinstance(kind, values.Budgets):
+        return {"type": budget_option, "nargs": "*", "default": listed}
     if isinstance(kind, values.SizeEpochs):
         return {"type": _size_epochs, "nargs": "*", "default": listed}
     if isinstance(default, tuple):
@@ -122,7 +126,7 @@ def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str
     return {"type": lambda given: kind(given) if given else None, "default": default}
 
 
-def _size_epochs(given: str) -> tuple[int, int]:
+def _size_epochs(given: str) -> tuple[Shape, int]:
     try:
         return values.SizeEpochs().read(given)[0]
     except (ValueError, IndexError) as error:

@@ -10,10 +10,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, text, whole
+from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, text, whole
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.encrl import train_encrl
+from espnet_plugin.jobs.shaped import shape_options
+from espnet_plugin.shape import Shape, shape_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,18 +39,33 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--serves",
-        type=whole(1, 1000),
+        type=shape_option,
         nargs="+",
-        default=[6, 4, 2],
-        help="encoder layers of the models that are made of it",
+        default=[Shape(6), Shape(4), Shape(2)],
+        help="encoder layers of the models that are made of it; or one shape, layers x "
+        "width, e.g. 4x72, which the student then has",
     )
+    parser.add_argument("--shape_init", **of_recipe("shape_init"))
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     options = [*reference_options(args), *options]
+    shape, *others = args.serves
+    if others or shape.width is None:
+        wide = [str(one) for one in args.serves if one.width is not None]
+        if wide:
+            raise UserError(
+                f"--serves {' '.join(map(str, args.serves))}: a training makes one "
+                f"model with a width of its own: train {wide[0]} by itself"
+            )
+        width = None
+    else:
+        width = shape.width
+        options = [*shape_options(shape, args.config, options, args.shape_init)]
+    serves = [one.layers for one in args.serves]
     train_encrl(
-        args.output_dir, args.config, options, args.seed, args.variant, args.serves
+        args.output_dir, args.config, options, args.seed, args.variant, serves, width
     )
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
@@ -19,13 +19,16 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
+from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.trainings import (
     FineTuning,
     encrl_trainings,
-    sizes_together,
+    largest_together,
+    sizes_alone,
     stage_6,
 )
+from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -72,6 +75,14 @@ def get_parser() -> argparse.ArgumentParser:
     add("--token_type", **of_recipe("token_type"))
     add("--nbpe", **of_recipe("nbpe"))
     add("--sizes", **of_recipe("sizes"))
+    for name in ("budget", "trials", "trial_epochs"):
+        add(f"--{name}", **of_recipe(name))
+    add(
+        "--chosen",
+        type=Path,
+        help="file in which stage 5 left its choice for --budget, used where it exists "
+        "and is of this budget",
+    )
     add("--encrl_layers", **of_recipe("encrl_layers"))
     add("--reference", **of_recipe("reference", help="imported: its folder"))
     for name in ("reference_config", "encrl_config", "finetune_config"):
@@ -138,24 +149,53 @@ def _epochs(given: Optional[float], config: dict, what: str) -> float:
     return epochs
 
 
-def _recipe(args: argparse.Namespace) -> EncrlOptions:
+def _recipe(args: argparse.Namespace, sizes: tuple[Shape, ...]) -> EncrlOptions:
     """Return the recipe's options that say what stages 5 and 6 train."""
+    # What a recipe says of its own sizes does not count with a budget.
+    own = not args.budget
     options = EncrlOptions(
-        sizes=tuple(args.sizes),
-        alone=tuple(size for size in args.sizes if size in args.alone),
+        sizes=sizes,
+        alone=tuple(args.alone if own else ()),
         freeze=tuple(args.freeze),
         alone_freeze=tuple(args.alone_freeze),
         alone_epochs=args.alone_epochs,
         encrl_epochs=args.encrl_epochs,
         finetune=args.finetune,
-        finetune_alone=tuple(args.finetune_alone),
+        finetune_alone=tuple(args.finetune_alone if own else ()),
         finetune_epochs=args.finetune_epochs,
     )
-    largest = max(sizes_together(options) or options.sizes)
-    return replace(options, encrl_layers=args.encrl_layers or largest)
+    layers = (own and args.encrl_layers) or largest_together(options)
+    return replace(options, alone=sizes_alone(options), encrl_layers=layers)
 
 
-def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
+def _of_budget(
+    args: argparse.Namespace, reference: dict, encrl: dict, vocabulary: int
+) -> tuple[list[Shape], list[Shape], str]:
+    """Return sizes for the budget, shapes that are still tried, and how in words.
+
+    As long as nothing is chosen, the costliest shape tried for each limit counts.
+    """
+    rule = TrialRule(tuple(args.budget), args.trials, args.trial_epochs)
+    chosen = args.chosen and find_chosen(args.chosen, rule)
+    if chosen:
+        return [*chosen_sizes(chosen)], [], f"sizes as in {args.chosen}"
+    from espnet_plugin.estimate.candidates import fitting, list_shapes, spread
+
+    shapes = list_shapes(reference, encrl, vocabulary)
+    tried = [spread(fitting(shapes, one), rule.trials) for one in rule.budgets]
+    most = [max(some, key=lambda one: one.macs_per_second) for some in tried]
+    sizes = list(dict.fromkeys(one.shape for one in most))
+    trials = list(dict.fromkeys(one.shape for some in tried for one in some))
+    words = (
+        f"stage 5 tries {' '.join(map(str, trials))} for --budget; until it has "
+        f"chosen, the costliest for each limit: {' '.join(map(str, sizes))}"
+    )
+    return sizes, trials, words
+
+
+def _baselines(
+    args: argparse.Namespace, sizes: Sequence[Shape]
+) -> list[Optional[float]]:
     """Return the epochs of each baseline, None where nothing is trained."""
     training = args.baseline_training and Path(args.baseline_training)
     files = [args.baseline_dir / f"{name}.yaml" for name in args.baselines]
@@ -165,8 +205,7 @@ def _baselines(args: argparse.Namespace) -> list[Optional[float]]:
     from espnet_plugin.baselines.job import baseline_epochs
 
     return [
-        baseline_epochs(path, args.sizes, training, args.baseline_epochs)
-        for path in files
+        baseline_epochs(path, sizes, training, args.baseline_epochs) for path in files
     ]
 
 
@@ -190,9 +229,14 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    recipe = _recipe(args)
+    sizes, trials, of_sizes = args.sizes, [], []
+    if args.budget:
+        sizes, trials, said = _of_budget(args, reference, encrl, vocabulary)
+        of_sizes = [said]
+    sizes = check_shapes(sizes, Heads.of(reference, encrl))
+    recipe = _recipe(args, sizes)
     trainings, tunings = encrl_trainings(recipe), stage_6(recipe)
-    trained = [one for one in _baselines(args) if one is not None]
+    trained = [one for one in _baselines(args, sizes) if one is not None]
 
     from espnet_plugin.estimate.count import (
         count_model,
@@ -211,37 +255,51 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
             costs[names] = count_model(student, vocabulary, freeze=names)
         return costs[names]
 
+    # All depths of one width are counted at once; nothing is frozen in them.
+    counted = [*sizes, *trials]
+    by_width = {
+        width: count_model(
+            student_config(
+                reference,
+                {**encrl, "student_output_size": width},
+                max(n.layers for n in counted if n.width == width),
+            ),
+            vocabulary,
+        )
+        for width in dict.fromkeys(n.width for n in counted if n.width is not None)
+    }
     depth = (reference.get("encoder_conf") or {})["num_blocks"]
 
-    def of(cost, n: int) -> ModelFlops:
+    def of(cost, n: Shape) -> ModelFlops:
+        cost = by_width.get(n.width, cost)
         hour = 3600 / seconds
         return ModelFlops(
-            cost.train_flops(n, seconds) * hour,
-            cost.forward_flops(n, seconds) * hour,
-            cost.num_params(n),
+            cost.train_flops(n.layers, seconds) * hour,
+            cost.forward_flops(n.layers, seconds) * hour,
+            cost.num_params(n.layers),
         )
 
     bins = encrl.get("batch_bins")
     epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
     encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
     encrl_runs = [
-        (of(frozen(one.freeze), one.layers), one.epochs or encrl_epochs)
+        (of(frozen(one.freeze), one.shape), one.epochs or encrl_epochs)
         for one in trainings
     ]
     finetuned = [
-        (of(frozen(one.freeze), layers), epochs if given is None else given)
+        (of(frozen(one.freeze), shape), epochs if given is None else given)
         for one in tunings
         if isinstance(one, FineTuning)
-        for layers, given in one.trained()
+        for shape, given in one.trained()
     ]
     joint = [run for run, one in zip(encrl_runs, trainings) if not one.by_itself]
     alone = [run for run, one in zip(encrl_runs, trainings) if one.by_itself]
     a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
     made = Plan(
-        reference=of(big, depth),
-        student=joint[0][0] if joint else of(small, recipe.encrl_layers),
+        reference=of(big, Shape(depth)),
+        student=joint[0][0] if joint else of(small, Shape(recipe.encrl_layers)),
         finetuned=finetuned,
-        models={f"{n} layers": of(small, n) for n in args.sizes},
+        models={f"{n} layers": of(small, n) for n in sizes},
         vocabulary=vocabulary,
         frames_per_second=big.frames_per_second,
         width=big.width,
@@ -250,6 +308,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         ),
         encrl_epochs=joint[0][1] if joint else 0,
         alone=alone,
+        trials=[(of(small, shape), args.trial_epochs) for shape in trials],
         baseline_epochs=sum(trained) / max(1, len(trained)),
         num_baselines=len(trained),
         num_untrained=len(args.baselines) - len(trained),
@@ -289,6 +348,7 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         f"checked, {args.write_rate:g} h written; stage 3 {args.stats_rate:g} h; "
         f"{hardware.loaders} loading process(es) a device, {args.load_rate:g} h each",
         f"{args.eval_hours:g} h decoded; each baseline taken to train like scratch",
+        *of_sizes,
     ]
     return made, corpus, hardware, words
 

@@ -65,6 +65,11 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
         Failed: If ``run.sh`` refuses the options, and has said why.
     """
     options = line.values
+    if "--budget" in more:
+        raise UserError(
+            "--budget: stage 5 finds the sizes in one process; run ./run.sh --stage 5 "
+            "--stop_stage 5 with it first, then name them with --sizes"
+        )
     commands = read_commands({"ngpu": str(options.ngpu)})
     every = [*more, "--ngpu", str(options.ngpu), "--expdir", options.expdir]
     here = Path()

@@ -16,9 +16,11 @@ from espnet_plugin.jobs.family import (
     export_direct,
     finetune_family,
     finetune_together,
+    layers_of_run,
     write_untrained,
 )
 from espnet_plugin.jobs.plain import train_plain_model
+from espnet_plugin.shape import Shape, shape_option
 from espnet_plugin.yaml_files import read_yaml
 
 
@@ -57,16 +59,17 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _size_and_epochs(given: str) -> tuple[int, int]:
+def _size_and_epochs(given: str) -> tuple[Shape, int]:
     size, _, epochs = given.partition(":")
-    return whole(1, 1000)(size), whole(1)(epochs)
+    return shape_option(size), whole(1)(epochs)
 
 
 def train_models(args: argparse.Namespace, options: list[str]) -> None:
     """Do the stage."""
     if args.kind == "direct":
         run = _needed(args, "encrl_dir")
-        export_direct(run, args.sizes, args.family, args.output, args.method)
+        layers = layers_of_run(run, args.sizes)
+        export_direct(run, layers, args.family, args.output, args.method)
         return
     if args.kind == "untrained":
         reference = read_reference(args, trained=False)
@@ -90,19 +93,22 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         options = [*options, "--seed", str(args.seed)]
         train_plain_model(Path(args.output), training, options, meta)
     elif args.kind == "together":
+        run = _needed(args, "encrl_dir")
+        layers_of_run(run, [shape for shape, _ in args.alone])
         finetune_together(
-            _needed(args, "encrl_dir"),
-            args.sizes,
+            run,
+            layers_of_run(run, args.sizes),
             training,
             options,
             args.output,
             args.seed,
-            dict(args.alone),
+            {shape.layers: epochs for shape, epochs in args.alone},
         )
     else:
+        run = _needed(args, "encrl_dir")
         finetune_family(
-            _needed(args, "encrl_dir"),
-            args.sizes,
+            run,
+            layers_of_run(run, args.sizes),
             args.family,
             training,
             options,

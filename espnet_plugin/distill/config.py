@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional
 from espnet2.tasks.asr import encoder_choices
 
 from espnet_plugin.checkpoints.layers import keep_layer_settings
+from espnet_plugin.checkpoints.width import with_width
 from espnet_plugin.data.front_end import hears_by_encoder, takes_features
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import StudentLayers, choose_layers
@@ -231,11 +232,9 @@ def _encoder_conf(
         if encoder != reference.encoder and "output_size" not in conf:
             # Then neither width is the reference's, but both are the encoder's own.
             base = known["output_size"].default
-        for name in ("linear_units", "cgmlp_linear_units"):
-            if name in known and name not in student.encoder_conf:
-                width = conf.get(name, known[name].default)
-                conf[name] = width * student.output_size // base
-        conf["output_size"] = student.output_size
+        conf = with_width(
+            encoder, conf, student.output_size, base, student.encoder_conf
+        )
     if student.linear_units is not None:
         conf["linear_units"] = student.linear_units
     return conf

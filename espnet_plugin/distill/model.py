@@ -149,7 +149,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         exits = exit_outputs(self, speech, speech_lengths)
         last = exits[-1]
         if theirs is None:  # operations are being counted on noise
-            theirs = replace(last, encoding=last.encoding.detach())
+            shape = (*last.encoding.shape[:-1], self.teacher.dim)
+            theirs = replace(last, encoding=last.encoding.new_ones(shape))
         if self.resample_targets:
             # Shorter ones are not cut: the teacher's last frame is the student's last.
             theirs = resample_outputs(theirs, last.lengths, last.encoding.size(1))

@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.estimate.plan import FLAC_BYTES, Corpus, Hardware, Plan, StageCost
+from espnet_plugin.estimate.plan import (
+    FLAC_BYTES,
+    Corpus,
+    Hardware,
+    ModelFlops,
+    Plan,
+    StageCost,
+)
 
 __all__ = ["cache_bytes", "estimate"]
 
@@ -110,25 +117,23 @@ def estimate(
     stored = cache_bytes(plan, epoch, corpus.utterance_seconds) if plan.cache else 0.0
     live = 0.0 if plan.cache else teacher
     trained = [(plan.student, plan.encrl_epochs), *plan.alone]
-    encrl = _together(
-        [
-            training(
-                5,
-                "EncRL" + (" with teacher cache" if plan.cache else ""),
-                model.train + live,
-                epochs,
-                [model],
-            )
-            for model, epochs in trained
-        ]
-    )
+
+    def encrl_of(name: str, models: Sequence[tuple[ModelFlops, float]]) -> StageCost:
+        cost = _together(
+            [training(5, name, m.train + live, epochs, [m]) for m, epochs in models]
+        )
+        read = cost.read_bytes + stored * sum(epochs for _, epochs in models)
+        return replace(cost, read_bytes=read)
+
+    if plan.trials:
+        costs.append(encrl_of(f"{len(plan.trials)} trials of shapes", plan.trials))
+    encrl = encrl_of("EncRL" + (" with teacher cache" if plan.cache else ""), trained)
     fill = epoch * teacher / hardware.flops_per_second / 3600 if plan.cache else 0.0
     costs.append(
         replace(
             encrl,
             hours=encrl.hours + fill,
             num_bytes=encrl.num_bytes + stored,
-            read_bytes=encrl.read_bytes + stored * sum(n for _, n in trained),
         )
     )
     costs.append(

@@ -25,8 +25,10 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.asr import seconds_per_input
 
 __all__ = [
+    "ForwardCount",
     "ModelCost",
     "build_model",
+    "count_forward",
     "count_model",
     "measure_flops_per_second",
     "student_config",
@@ -199,6 +201,56 @@ def count_model(
         model.encoder.output_size(),
         encoding.shape[1] / seconds,
     )
+
+
+@dataclass(frozen=True)
+class ForwardCount:
+    """What a model has and computes, at any depth.
+
+    Attributes:
+        params: Number of weights, with one layer and with two.
+        macs: Multiply-adds per second of audio, with one layer and with two.
+    """
+
+    params: tuple[int, int]
+    macs: tuple[float, float]
+
+    def num_params(self, layers: int) -> int:
+        """Return the number of weights."""
+        one, two = self.params
+        return one + (layers - 1) * (two - one)
+
+    def macs_per_second(self, layers: int) -> float:
+        """Return the multiply-adds per second of audio."""
+        one, two = self.macs
+        return one + (layers - 1) * (two - one)
+
+
+def count_forward(
+    config: dict, vocabulary: int, audio_seconds: float = 10.0
+) -> ForwardCount:
+    """Count weights and the multiply-adds of recognising one utterance.
+
+    The figures are those of :func:`espnet_plugin.measure.speed.count_macs` on a model
+    that is really built.
+
+    Args:
+        config: See :func:`build_model`.
+        vocabulary: Number of tokens.
+        audio_seconds: Length of the utterance; attention grows with it.
+
+    Raises:
+        UserError: See :func:`build_model`.
+    """
+    params, macs = [], []
+    for layers in (1, 2):
+        model = build_model(config, vocabulary, layers).eval()
+        params.append(sum(p.numel() for p in model.parameters()))
+        model.to("meta")
+        # Of encoder and CTC layer alone, without gradients.
+        count = _count(model, 0.0, False, 1, audio_seconds)
+        macs.append(count / 2 / audio_seconds)
+    return ForwardCount((params[0], params[1]), (macs[0], macs[1]))
 
 
 def _freeze(model: torch.nn.Module, names: Sequence[str]) -> None:

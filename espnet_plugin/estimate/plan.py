@@ -90,6 +90,7 @@ class Plan:
         reference_epochs: 0 if it is imported.
         encrl_epochs: Epochs of stage 5.
         alone: Models that stage 5 trains by themselves, and their epochs.
+        trials: Models that stage 5 tries first for a budget, and their epochs.
         baseline_epochs: Epochs of each model in stage 8.
         num_baselines: Kinds of baselines that stage 8 trains, each taken to train like
             a model from scratch.
@@ -117,6 +118,7 @@ class Plan:
     cache: bool = False
     cache_top: int = 0
     alone: Sequence[tuple[ModelFlops, float]] = ()
+    trials: Sequence[tuple[ModelFlops, float]] = ()
 
 
 @dataclass(frozen=True)

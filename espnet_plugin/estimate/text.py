@@ -52,11 +52,11 @@ def estimate_lines(
     hours = sum(cost.hours for cost in costs)
     disk = sum(cost.num_bytes for cost in costs)
     lines.append(f"   {'together':24s} {_hours(hours):>9s} {amount(disk):>9s}")
-    for cost in cached:
-        lines.append(
-            f"   stage 5 with --teacher_cache: {_hours(cost.hours)}, "
-            f"{amount(cost.num_bytes)}"
-        )
+    if cached:
+        hours = sum(cost.hours for cost in cached)
+        disk = sum(cost.num_bytes for cost in cached)
+        taken = f"{_hours(hours)}, {amount(disk)}"
+        lines.append(f"   stage 5 with --teacher_cache: {taken}")
     lines.append(
         "Not in it: start-up of processes, validation, memory, downloads (stage 1)."
     )

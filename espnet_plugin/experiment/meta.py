@@ -27,6 +27,8 @@ class Meta:
         seed: Seed of the training.
         name: Name of a training that serves several models, if not its folder's.
         size: Number of layers that the model stands for, where it keeps all layers.
+        size_width: Width of the encoder where the size names it, as in 4x72; None: the
+            reference's.
         serves: Numbers of layers that models made of this training have; a folder with
             this is a training, not a model.
         modes: Modes of the recognisers that a dual-mode training serves.
@@ -60,6 +62,7 @@ class Meta:
     seed: Optional[int] = None
     name: Optional[str] = None
     size: Optional[int] = None
+    size_width: Optional[int] = None
     serves: tuple[int, ...] = ()
     modes: tuple[str, ...] = ()
     shared: Optional[str] = None

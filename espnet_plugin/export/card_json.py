@@ -99,6 +99,8 @@ def card_lines(meta: Mapping[str, Any]) -> list[str]:
     if "kept_layers" in made:
         kept = ", ".join(str(layer + 1) for layer in made["kept_layers"])
         lines.append(f"* layers of the larger model: {kept}")
+    if "width" in made:
+        lines.append(f"* width of the encoder: {made['width']}")
     if "made_of" in made:
         lines.append(f"* made of the training {made['made_of']}")
     if "reference_sha256" in made:

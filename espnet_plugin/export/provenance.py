@@ -24,6 +24,7 @@ class Provenance:
         variant: Name of the variant of the method.
         seed: Seed of the training.
         kept_layers: Layers of the reference that it consists of, from 0.
+        width: Width of its encoder, where its size names it, as in 4x72.
         made_of: Folder name of the training that it was made of.
         reference_sha256: Digest of the reference's checkpoint.
         source: Where an imported reference came from.
@@ -35,6 +36,7 @@ class Provenance:
     variant: str = ""
     seed: Optional[int] = None
     kept_layers: tuple[int, ...] = ()
+    width: Optional[int] = None
     made_of: Optional[str] = None
     reference_sha256: Optional[str] = None
     source: Optional[str] = None
@@ -67,6 +69,7 @@ def provenance_of(experiment: Path, license: Optional[str] = None) -> Provenance
         variant=meta.variant,
         seed=meta.seed,
         kept_layers=meta.kept_layers,
+        width=meta.size_width,
         made_of=None if meta.shared is None else Path(meta.shared).name,
         reference_sha256=meta.reference_sha256,
         source=source,

@@ -23,6 +23,7 @@ def train_encrl(
     seed: int,
     variant: str = "",
     serves: Sequence[int] = (),
+    width: Optional[int] = None,
 ) -> None:
     """Train a student encoder to match a reference; nothing is done twice.
 
@@ -34,6 +35,7 @@ def train_encrl(
         seed: Seed of the training.
         variant: Name of the run in the tables.
         serves: Numbers of layers of the models that will be made of it.
+        width: Width of the student where its size names it; None: the reference's.
 
     Raises:
         UserError: If the configuration chooses epochs by something else than EncRL's
@@ -60,6 +62,7 @@ def train_encrl(
             variant=variant,
             seed=seed,
             serves=tuple(sorted(serves, reverse=True)),
+            size_width=width,
         )
         experiment = Experiment(folder)
         if experiment.find_meta() != meta:

@@ -18,9 +18,16 @@ from espnet_plugin.files import file_checksum
 from espnet_plugin.jobs.models import PlainModel, export_once
 from espnet_plugin.jobs.plain import averaged_file, fine_tune
 from espnet_plugin.jobs.requests import CutRequest, DirectRequest, UntrainedRequest
+from espnet_plugin.shape import Shape
 from espnet_plugin.tasks.ranks import is_first
 
-__all__ = ["export_direct", "finetune_family", "finetune_together", "write_untrained"]
+__all__ = [
+    "export_direct",
+    "finetune_family",
+    "finetune_together",
+    "layers_of_run",
+    "write_untrained",
+]
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class _Source:
         variant: Name of the variant in the tables.
         seed: Seed of the EncRL run.
         audio_scale: Scale of the samples that it was trained on; None: as in [-1, 1].
+        width: Width of the encoder where the size names it; None: the reference's.
     """
 
     config: Mapping[str, Any]
@@ -40,6 +48,7 @@ class _Source:
     variant: str
     seed: Optional[int]
     audio_scale: Optional[float] = None
+    width: Optional[int] = None
 
     @cached_property
     def sha256(self) -> str:
@@ -52,7 +61,7 @@ class _Source:
     def model(self, layers: Sequence[int], meta: Meta) -> PlainModel:
         """Return the plain model that these layers are."""
         state = plain_state(self.checkpoint, layers)
-        meta = meta.but(audio_scale=self.audio_scale)
+        meta = meta.but(audio_scale=self.audio_scale, size_width=self.width)
         return PlainModel(plain_config(self.config, layers), state, meta)
 
 
@@ -62,7 +71,32 @@ def _encrl_run(encrl_dir: Path) -> _Source:
     meta = run.meta()
     config = resolve_paths(run.config(), run.config_file)
     scale = noted_scale(audio_scale(encrl_dir, config))
-    return _Source(config, run.encrl_file, meta.variant, meta.seed, scale)
+    return _Source(
+        config, run.encrl_file, meta.variant, meta.seed, scale, meta.size_width
+    )
+
+
+def layers_of_run(encrl_dir: Path, sizes: Sequence[Shape]) -> list[int]:
+    """Return the numbers of layers of sizes, of which all are of a run's width.
+
+    Args:
+        encrl_dir: A finished EncRL run.
+        sizes: What is to be made of it.
+
+    Raises:
+        UserError: If the run is not finished, or has another width.
+    """
+    run = Experiment(encrl_dir)
+    run.require_finished("stage 5 (EncRL)")
+    width = run.meta().size_width
+    for size in sizes:
+        if size.width != width:
+            there = "the reference's width" if width is None else f"width {width}"
+            raise UserError(
+                f"--sizes {size}: {encrl_dir} was trained with {there}: choose sizes "
+                "of that width, or run stage 5 with this size first"
+            )
+    return [size.layers for size in sizes]
 
 
 def _fine_tune(
@@ -87,7 +121,7 @@ def _fine_tune(
         lambda: plain_state(source.checkpoint, layers),
         config,
         options,
-        meta.but(encrl_sha256=source.sha256),
+        meta.but(encrl_sha256=source.sha256, size_width=source.width),
     )
 
 
@@ -125,7 +159,7 @@ def finetune_family(
             kept_layers=tuple(layers),
         )
         _fine_tune(
-            Path(f"{output}_{size}l"),
+            Path(f"{output}_{Shape(size, source.width)}l"),
             source,
             layers,
             {**plain_config(source.config, layers), **training},
@@ -191,6 +225,7 @@ def finetune_together(
         source.variant,
         seed,
         source.audio_scale,
+        source.width,
     )
     for size in sizes:
         _one_of_family(trained, together, size, alone, training, options, output)
@@ -206,7 +241,7 @@ def _one_of_family(
     output: str,
 ) -> None:
     """Cut a model out of what was trained together, or train it further by itself."""
-    folder = Path(f"{output}_{size}l")
+    folder = Path(f"{output}_{Shape(size, trained.width)}l")
     layers = list(range(size))
     meta = Meta(
         method="encrl",
@@ -253,7 +288,7 @@ def export_direct(
         )
         # All it costs is the run it is cut from.
         export_once(
-            Path(f"{output}_{size}l"),
+            Path(f"{output}_{Shape(size, source.width)}l"),
             DirectRequest(encrl_dir.name, layers, source.sha256),
             lambda layers=layers, meta=meta: source.model(layers, meta),
         )

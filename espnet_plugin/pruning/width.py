@@ -6,7 +6,7 @@ ESPnet's Conformer by their names and needs no ESPnet.
 
 import math
 import re
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 import torch
 
@@ -17,6 +17,7 @@ __all__ = [
     "narrow_feed_forward",
     "refit_positions",
     "relative_positions",
+    "why_not_narrowed",
 ]
 
 State = dict[str, torch.Tensor]
@@ -114,6 +115,34 @@ def narrow_conformer(
     _take(out, "ctc.ctc_lo", columns=stream)
     _narrow_subsampling(out, width, stream, math.sqrt(old / width))
     return out
+
+
+def why_not_narrowed(encoder: Optional[str], conf: Mapping[str, Any]) -> Optional[str]:
+    """Say why :func:`narrow_conformer` does not take an encoder; None if it does.
+
+    Args:
+        encoder: ESPnet's name of it.
+        conf: Its options, ``encoder_conf``.
+    """
+    if encoder != "conformer":
+        return f"encoder {encoder} is no conformer"
+    wanted = {
+        "rel_pos_type": ("latest", "legacy"),
+        "pos_enc_layer_type": ("rel_pos", "rel_pos"),
+        "selfattention_layer_type": ("rel_selfattn", "rel_selfattn"),
+        "normalize_before": (True, True),
+        "concat_after": (False, False),
+        "positionwise_layer_type": ("linear", "linear"),
+        "qk_norm": (False, False),
+    }
+    for name, (value, default) in wanted.items():
+        there = conf.get(name, default)
+        if there != value:
+            return f"its {name} is {there}, not {value}"
+    layer = conf.get("input_layer", "conv2d")
+    if not str(layer).startswith("conv2d"):
+        return f"its input_layer is {layer}, no conv2d"
+    return None
 
 
 def _check_conformer(state: Mapping, heads: int, width: int) -> int:

@@ -12,10 +12,11 @@ DRY_RUN_OPTIONS = (
     *("reference_config", "encrl_layers", "encrl_config", "encrl_epochs"),
     *("finetune_config", "finetune_epochs", "alone_epochs", "finetune"),
     *("baseline_dir", "baseline_training", "baseline_epochs", "teacher_cache"),
+    *("trials", "trial_epochs"),
 )
 DRY_RUN_LISTS = (
     *("speed_perturb_factors", "sizes", "freeze", "alone", "alone_freeze"),
-    *("finetune_alone", "baselines"),
+    *("finetune_alone", "baselines", "budget"),
 )
 
 
@@ -25,10 +26,13 @@ def dry_run_words(options: EncrlOptions) -> list[str]:
     for name in DRY_RUN_OPTIONS:
         words += [f"--{name}", shown(getattr(options, name))]
     for name in DRY_RUN_LISTS:
-        words += [f"--{name}", *shown(getattr(options, name)).split()]
+        if name != "sizes" or options.sizes:  # a budget's are not chosen yet
+            words += [f"--{name}", *shown(getattr(options, name)).split()]
     if options.corpus_hours:
         words += ["--corpus_hours", options.corpus_hours]
     layout = Layout(options)
+    if options.budget:
+        words += ["--chosen", layout.chosen_file]
     lengths = f"{options.dumpdir}/raw/{layout.dump_train}/utt2num_samples"
     segments = f"{options.datadir}/{options.train_set}/segments"
     return [

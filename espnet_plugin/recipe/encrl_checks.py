@@ -10,6 +10,8 @@ from typing import Any
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
+from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
@@ -17,11 +19,12 @@ from espnet_plugin.recipe.option_checks import (
 )
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.runner import log
-from espnet_plugin.recipe.trainings import sizes_together
+from espnet_plugin.recipe.trainings import largest_together, sizes_alone
 from espnet_plugin.recipe.values import file_names
+from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["check_encrl", "check_layers", "complete", "wanted"]
+__all__ = ["check_encrl", "check_layers", "complete", "wanted", "with_sizes"]
 
 
 def wanted(options: EncrlOptions, *stages: int) -> bool:
@@ -32,8 +35,12 @@ def wanted(options: EncrlOptions, *stages: int) -> bool:
 def complete(options: EncrlOptions) -> EncrlOptions:
     """Return the options with the values of those that are empty.
 
+    With a budget, the sizes are those that stage 5 has chosen; where it has yet to do
+    that, there are none, and :func:`with_sizes` adds them later.
+
     Raises:
-        UserError: If ``encrl_layers`` is too small.
+        UserError: If ``encrl_layers`` is too small, a width does not fit, or nothing
+            was chosen for the budget although only later stages run.
     """
     here = os.path.realpath(options.asr_recipe or ".")
     corpus = options.corpus or os.path.basename(os.path.dirname(here))
@@ -45,29 +52,73 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     variant = options.variant
     if not variant and options.tag != "encrl":
         variant = options.tag
-    sizes = " ".join(map(str, options.sizes))
+    options = replace(
+        options, corpus=corpus, variant=variant, reference_exp=reference_exp
+    )
+    if not options.budget:
+        return with_sizes(options, options.sizes)
+    # Of a recipe's choice for its own sizes.
+    options = replace(options, sizes=(), alone=(), finetune_alone=(), encrl_layers=None)
+    if options.stage <= 5 or options.dry_run:
+        return options
+    layout = Layout(options)
+    choices = read_chosen(Path(layout.chosen_file), layout.trial_rule)
+    sizes = chosen_sizes(choices)
+    log(f"--sizes {' '.join(map(str, sizes))}, which stage 5 chose for --budget")
+    return with_sizes(options, sizes)
+
+
+def with_sizes(options: EncrlOptions, sizes: tuple[Shape, ...]) -> EncrlOptions:
+    """Return the options with these sizes, and what follows from them.
+
+    Raises:
+        UserError: If a width does not fit, or ``encrl_layers`` is too small.
+    """
+    options = replace(options, sizes=sizes)
+    options = replace(options, sizes=_checked_sizes(options))
+    named = " ".join(map(str, options.sizes))
     for one in options.alone:
         if one not in options.sizes:
-            log(f"--alone {one}: not one of --sizes {sizes}, so nothing is made of it")
+            log(f"--alone {one}: not one of --sizes {named}, so nothing is made of it")
     # Of a recipe's choice, what this call makes.
-    alone = tuple(size for size in options.sizes if size in options.alone)
-    options = replace(options, alone=alone)
-    # Without one that is trained with others the largest counts all the same: nothing
-    # is made of that many layers then.
-    largest = max(sizes_together(options) or options.sizes)
+    options = replace(options, alone=sizes_alone(options))
+    largest = largest_together(options)
     layers = options.encrl_layers or largest
     if layers < largest:
         raise UserError(
             f"--encrl_layers {layers}: must be a number of layers, {largest} or more, "
-            f"because those of --sizes {sizes} are taken of them"
+            f"because those of --sizes {named} are taken of them"
         )
-    return replace(
-        options,
-        corpus=corpus,
-        reference_exp=reference_exp,
-        variant=variant,
-        encrl_layers=layers,
-    )
+    return replace(options, encrl_layers=layers)
+
+
+def _reference_config(options: EncrlOptions) -> str:
+    """Return the configuration of the reference that there is, or will be.
+
+    It is empty where ``--asr_recipe`` has yet to find it.
+    """
+    reference = Experiment(options.reference_exp)
+    if reference.meta_file.exists():
+        return str(reference.config_file)
+    if options.reference:
+        return str(Experiment(options.reference).config_file)
+    return "" if options.asr_recipe else options.reference_config
+
+
+def _checked_sizes(options: EncrlOptions) -> tuple[Shape, ...]:
+    """Return the sizes without widths that are the reference's.
+
+    Where its configuration is not known yet, stage 5 looks itself.
+    """
+    config = _reference_config(options)
+    widths = [size for size in options.sizes if size.width is not None]
+    if not widths or not Path(config).is_file():
+        return options.sizes
+    encrl = {}
+    if Path(options.encrl_config).is_file():
+        encrl = read_yaml(options.encrl_config, "--encrl_config")
+    heads = Heads.of(read_yaml(config, "--reference_config"), encrl)
+    return check_shapes(options.sizes, heads)
 
 
 def check_encrl(options: EncrlOptions) -> None:
@@ -112,8 +163,24 @@ def _says(options: EncrlOptions, name: str) -> bool:
     return file.is_file() and name in read_yaml(file, "--encrl_config")
 
 
+def _check_budget(options: EncrlOptions) -> None:
+    budget = " ".join(map(str, options.budget))
+    if options.num_nodes != 1 or options.hosts:
+        raise UserError(
+            f"--budget {budget}: trials run on one node: find the sizes on one, and "
+            "name them with --sizes"
+        )
+    if options.feats_type == "fbank":
+        raise UserError(
+            f"--budget {budget}: models that take features of stage 2 (--feats_type "
+            "fbank) cannot be counted: name --sizes, or take --feats_type raw"
+        )
+
+
 def _check_stage_5(options: EncrlOptions) -> None:
     check_file("encrl_config", options.encrl_config)
+    if options.budget:
+        _check_budget(options)
     frozen = " ".join(options.alone_freeze)
     if frozen and options.alone_init == "random":
         raise UserError(
@@ -127,14 +194,7 @@ def _check_stage_5(options: EncrlOptions) -> None:
             f"--freeze {frozen} would keep random weights, since --student_init random "
             "copies none: choose --student_init spaced, first or last, or --freeze ''"
         )
-    # The reference that there is, or will be.
-    reference = Experiment(options.reference_exp)
-    if reference.meta_file.exists():
-        check_layers(options, str(reference.config_file))
-    elif options.reference:
-        check_layers(options, str(Experiment(options.reference).config_file))
-    elif not options.asr_recipe:
-        check_layers(options, options.reference_config)
+    check_layers(options, _reference_config(options))
 
 
 def check_layers(options: EncrlOptions, config: str) -> None:
@@ -149,6 +209,8 @@ def check_layers(options: EncrlOptions, config: str) -> None:
         UserError: Naming sizes and file.
     """
     if not wanted(options, 5) or not Path(config).is_file():
+        return
+    if options.encrl_layers is None:  # chosen later, among what the reference has
         return
     # Those have rules of their own, which stage 5 knows.
     if _says(options, "student_encoder") or _says(options, "student_layers"):

@@ -6,6 +6,7 @@ from functools import partial
 from espnet_plugin.recipe.option import option, same_option
 from espnet_plugin.recipe.options import GENERAL, EncrlOptions
 from espnet_plugin.recipe.values import MOST_SEED, Command, Several, Whole
+from espnet_plugin.shape import Shape
 
 __all__ = ["JobsOptions"]
 
@@ -20,7 +21,7 @@ class JobsOptions:
     seeds: tuple[int, ...] = _general(
         "1", Several(Whole(0, MOST_SEED)), "One EncRL run each, in quotes if several."
     )
-    sizes: tuple[int, ...] = _shared(
+    sizes: tuple[Shape, ...] = _shared(
         "sizes",
         section=GENERAL,
         help="One fine-tuning, decoding and scoring each; one for all sizes of a seed "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.chosen_shapes import SHAPES_FILE, TrialRule
 from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.yaml_files import read_yaml
 
@@ -142,6 +143,22 @@ class Layout:
     def student_exp(self) -> str:
         """Prefix of the folders of the small models."""
         return f"{self.options.expdir}/asr_{self.options.tag}_s{self.options.seed}"
+
+    @property
+    def shapes_exp(self) -> str:
+        """Folder of the trials for ``--budget``."""
+        return f"{self.options.expdir}/shapes_{self.options.tag}_s{self.options.seed}"
+
+    @property
+    def chosen_file(self) -> str:
+        """The file that says which shapes stage 5 has chosen for ``--budget``."""
+        return f"{self.shapes_exp}/{SHAPES_FILE}"
+
+    @property
+    def trial_rule(self) -> TrialRule:
+        """How shapes are tried for ``--budget``."""
+        o = self.options
+        return TrialRule(o.budget, o.trials, o.trial_epochs)
 
     def models(self, prefix: str) -> list[str]:
         """Return the folders of all sizes."""

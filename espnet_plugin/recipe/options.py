@@ -7,11 +7,13 @@ dry run all read these classes. A value that was read is an attribute of an inst
 from dataclasses import dataclass
 from functools import partial
 
-from espnet_plugin.distill.starts import INITS
+from espnet_plugin.distill.starts import INITS, SHAPE_INITS
+from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
 from espnet_plugin.recipe.option import option
 from espnet_plugin.recipe.values import (
     MOST_SEED,
+    Budgets,
     Choice,
     Choices,
     Command,
@@ -30,6 +32,7 @@ from espnet_plugin.recipe.values import (
     Whole,
     Words,
 )
+from espnet_plugin.shape import Shape
 
 __all__ = ["DualmodeOptions", "EncrlOptions", "SharedOptions"]
 
@@ -267,8 +270,27 @@ class EncrlOptions(SharedOptions):
     variant: str = _encrl(
         "", Line(), "Its name in the tables; if empty the tag, if not encrl."
     )
-    sizes: tuple[int, ...] = _encrl(
-        "6 4 2", Sizes(), "Encoder layers of the small models."
+    sizes: tuple[Shape, ...] = _encrl(
+        "6 4 2",
+        Sizes(),
+        "Encoder layers of the small models; layers x width (4x72) for another width, "
+        "see docs/shapes.md. Such a model is trained by itself.",
+    )
+    budget: tuple[Budget, ...] = _encrl(
+        "",
+        Budgets(),
+        "Instead of sizes: limits of parameters (1.5M) or of multiply-adds per second "
+        "of audio (70MMAC/s). For each of them stage 5 tries shapes that use 90 to 100 "
+        "% of it, and takes the best on dev; see docs/shapes.md.",
+    )
+    trials: int = _encrl("3", Whole(1), "Shapes that it tries for each limit.")
+    trial_epochs: int = _encrl("1", Whole(1), "Epochs of each of these trainings.")
+    shape_init: str = _encrl(
+        "auto",
+        Choice(SHAPE_INITS),
+        "Where models with a width start: random, or these layers of the reference, "
+        "cut to the width. auto: first where they can be cut, else random.",
+        stages=[5],
     )
     encrl_layers: int = _encrl(
         "",
@@ -301,7 +323,7 @@ class EncrlOptions(SharedOptions):
         "What stages 5 and 6 leave unchanged, e.g. encoder.embed (the convolutional "
         "front end).",
     )
-    alone: tuple[int, ...] = _encrl(
+    alone: tuple[Shape, ...] = _encrl(
         "",
         Sizes(optional=True),
         'Sizes that stage 5 trains by themselves instead of with the others, e.g. "2".',
@@ -327,7 +349,7 @@ class EncrlOptions(SharedOptions):
         "each: a training of each size. together: stage 6 trains all sizes of a nested "
         "family in the same step as well.",
     )
-    finetune_alone: tuple[tuple[int, int], ...] = _encrl(
+    finetune_alone: tuple[tuple[Shape, int], ...] = _encrl(
         "",
         SizeEpochs(),
         'Sizes that are trained by themselves afterwards, e.g. "2:2". With '

@@ -2,41 +2,49 @@
 
 import re
 
-__all__ = ["SIZES_EXAMPLE", "read_size", "read_size_epochs", "read_sizes"]
+from espnet_plugin.errors import UserError
+from espnet_plugin.shape import Shape
+
+__all__ = ["SIZES_EXAMPLE", "read_size_epochs", "read_sizes"]
 
 SIZES_EXAMPLE = "6 4 2"
 
-
-def read_size(given: str) -> int:
-    """Return one size: a number of encoder layers.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    if not re.fullmatch(r"[1-9][0-9]*", given, re.ASCII):
-        raise ValueError(f"{given or repr(given)} is no number of layers from 1")
-    return int(given)
+_FORM = re.compile(r"(.+):([0-9]+)", re.ASCII)
 
 
-def read_sizes(given: str) -> tuple[int, ...]:
+def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
     """Return sizes that are separated by blanks, in their order.
 
+    Args:
+        given: The sizes, e.g. ``6 4x72``.
+        once: Whether none may be named twice.
+
     Raises:
-        ValueError: If there is none, or one is no size.
+        ValueError: If there is none, or one is no size or is named twice.
     """
     try:
-        return tuple(read_size(one) for one in re.split(" +", given))
-    except ValueError as error:
-        raise ValueError(f'numbers of layers from 1, e.g. "{SIZES_EXAMPLE}"') from error
+        sizes = tuple(Shape.parse(one) for one in re.split(" +", given))
+    except UserError as error:
+        raise ValueError(
+            f'numbers of layers from 1, or layers x width, e.g. "{SIZES_EXAMPLE}" or '
+            '"6 4x72"'
+        ) from error
+    for size in sizes if once else ():
+        if sizes.count(size) > 1:
+            raise ValueError(f"{size} is named twice")
+    return sizes
 
 
-def read_size_epochs(given: str) -> tuple[int, int]:
+def read_size_epochs(given: str) -> tuple[Shape, int]:
     """Return the size and the epochs of, e.g., ``2:4``.
 
     Raises:
         ValueError: If it is no such pair.
     """
-    if not re.fullmatch(r"[0-9]+:[0-9]+", given, re.ASCII):
-        raise ValueError('SIZE:EPOCHS, e.g. "4:1 2:2"')
-    size, epochs = given.split(":")
-    return int(size), int(epochs)
+    match = _FORM.fullmatch(given)
+    try:
+        if match:
+            return Shape.parse(match[1]), int(match[2])
+    except UserError:
+        pass
+    raise ValueError('SIZE:EPOCHS, e.g. "4:1 2:2"')

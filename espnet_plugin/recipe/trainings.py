@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.shape import Shape, largest_first
 
 __all__ = [
     "CutOut",
     "EncrlTraining",
     "FineTuning",
     "encrl_trainings",
+    "largest_together",
+    "sizes_alone",
     "sizes_together",
     "stage_6",
 ]
@@ -26,21 +29,28 @@ class EncrlTraining:
         epochs: Instead of the configuration's.
         serves: Sizes of the models that are taken from it.
         exits: Layers after which it is trained as well.
-        by_itself: Whether it is that of one size of ``--alone``.
+        by_itself: Whether it is that of one size that is not trained with others.
+        width: Of the student, if it is not the reference's.
     """
 
     layers: int
     init: str
     freeze: tuple[str, ...]
     epochs: Optional[int]
-    serves: tuple[int, ...]
+    serves: tuple[Shape, ...]
     exits: tuple[int, ...] = ()
     by_itself: bool = False
+    width: Optional[int] = None
+
+    @property
+    def shape(self) -> Shape:
+        """The student's."""
+        return Shape(self.layers, self.width)
 
     @property
     def ending(self) -> str:
         """What its folder's name has behind that of the training of several sizes."""
-        return f"_{self.layers}l" if self.by_itself else ""
+        return f"_{self.shape}l" if self.by_itself else ""
 
 
 @dataclass(frozen=True)
@@ -58,17 +68,17 @@ class FineTuning:
     """
 
     source: EncrlTraining
-    sizes: tuple[int, ...]
+    sizes: tuple[Shape, ...]
     together: bool
     epochs: Optional[int]
     freeze: tuple[str, ...]
-    further: tuple[tuple[int, int], ...] = ()
+    further: tuple[tuple[Shape, int], ...] = ()
 
-    def trained(self) -> list[tuple[int, Optional[int]]]:
-        """Return layers and epochs of each model that is trained."""
+    def trained(self) -> list[tuple[Shape, Optional[int]]]:
+        """Return size and epochs of each model that is trained."""
         if not self.together:
             return [(size, self.epochs) for size in self.sizes]
-        return [(max(self.sizes), self.epochs), *self.further]
+        return [(largest_first(self.sizes)[0], self.epochs), *self.further]
 
 
 @dataclass(frozen=True)
@@ -82,13 +92,36 @@ class CutOut:
     """
 
     source: EncrlTraining
-    sizes: tuple[int, ...]
+    sizes: tuple[Shape, ...]
     final: bool
 
 
-def sizes_together(options: EncrlOptions) -> tuple[int, ...]:
+def sizes_alone(options: EncrlOptions) -> tuple[Shape, ...]:
+    """Return the sizes that stage 5 trains by themselves: also all with a width."""
+    return tuple(
+        size
+        for size in options.sizes
+        if size in options.alone or size.width is not None
+    )
+
+
+def sizes_together(options: EncrlOptions) -> tuple[Shape, ...]:
     """Return the sizes that stage 5 trains together."""
-    return tuple(size for size in options.sizes if size not in options.alone)
+    alone = sizes_alone(options)
+    return tuple(size for size in options.sizes if size not in alone)
+
+
+def largest_together(options: EncrlOptions) -> int:
+    """Return the layers of the largest size that stage 5 trains together.
+
+    Without one, the largest of all counts: nothing is made of that many layers then.
+    """
+    return max(size.layers for size in sizes_together(options) or options.sizes)
+
+
+def _frozen_alone(options: EncrlOptions, size: Shape) -> tuple[str, ...]:
+    """Return what is frozen of a size by itself; its own width makes it all new."""
+    return () if size.width is not None else options.alone_freeze
 
 
 def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
@@ -97,7 +130,8 @@ def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
     trainings = []
     if together:
         nested = options.family == "nested"
-        exits = tuple(n for n in together if nested and n < options.encrl_layers)
+        layers = [size.layers for size in together]
+        exits = tuple(n for n in layers if nested and n < options.encrl_layers)
         trainings.append(
             EncrlTraining(
                 options.encrl_layers,
@@ -110,14 +144,15 @@ def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
         )
     return trainings + [
         EncrlTraining(
-            size,
+            size.layers,
             options.alone_init,
-            options.alone_freeze,
+            _frozen_alone(options, size),
             options.alone_epochs or options.encrl_epochs,
             (size,),
             by_itself=True,
+            width=size.width,
         )
-        for size in options.alone
+        for size in sizes_alone(options)
     ]
 
 
@@ -135,7 +170,7 @@ def stage_6(options: EncrlOptions) -> list[Union[FineTuning, CutOut]]:
                     source.serves,
                     together,
                     options.finetune_epochs,
-                    options.alone_freeze if source.by_itself else options.freeze,
+                    source.freeze,
                     tuple(
                         one for one in options.finetune_alone if one[0] in source.serves
                     ),
@@ -154,6 +189,6 @@ def _without_epochs(
     cut = tuple(size for size in source.serves if size not in tuned)
     work: list[Union[FineTuning, CutOut]] = [CutOut(source, cut, True)] if cut else []
     return work + [
-        FineTuning(source, (size,), False, epochs, options.alone_freeze)
+        FineTuning(source, (size,), False, epochs, _frozen_alone(options, size))
         for size, epochs in further
     ]

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Sequence
 
+from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.shell import split_words
 from espnet_plugin.recipe.sizes import SIZES_EXAMPLE, read_size_epochs, read_sizes
+from espnet_plugin.shape import Shape
 
 __all__ = [
+    "Budgets",
     "Choice",
     "Choices",
     "Command",
@@ -344,11 +348,11 @@ class Sizes:
     optional: bool = False
     meta: str = '"SIZE..."'
 
-    def read(self, given: str) -> tuple[int, ...]:
-        if not given.split() and self.optional:
-            return ()
+    def read(self, given: str) -> tuple[Shape, ...]:
+        if not self.optional:
+            return read_sizes(given, once=True)
         # Leading and trailing blanks of a list that may be empty do no harm.
-        return read_sizes(given.strip() if self.optional else given)
+        return read_sizes(given.strip()) if given.split() else ()
 
     def limits(self) -> str:
         return f'e.g. "{SIZES_EXAMPLE}"'
@@ -361,11 +365,32 @@ class SizeEpochs:
     optional: bool = True
     meta: str = '"SIZE:N..."'
 
-    def read(self, given: str) -> tuple[tuple[int, int], ...]:
+    def read(self, given: str) -> tuple[tuple[Shape, int], ...]:
         return tuple(read_size_epochs(one) for one in given.split())
 
     def limits(self) -> str:
         return ""
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Limits of parameters or computing; see :class:`estimate.budget.Budget`."""
+
+    optional: bool = True
+    meta: str = '"LIMIT..."'
+
+    def read(self, given: str) -> tuple[Budget, ...]:
+        try:
+            budgets = tuple(Budget.parse(one) for one in given.split())
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        for one in budgets:
+            if sum(one.equals(other) for other in budgets) > 1:
+                raise ValueError(f"{one} is named twice")
+        return budgets
+
+    def limits(self) -> str:
+        return 'e.g. "1.5M 900k" or "70MMAC/s"'
 
 
 @dataclass(frozen=True)

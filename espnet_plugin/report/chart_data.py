@@ -9,6 +9,7 @@ from espnet_plugin.results.group import Group
 from espnet_plugin.results.metric import TIME
 from espnet_plugin.results.results import Results
 from espnet_plugin.results.size import size_text
+from espnet_plugin.shape import largest_first
 
 __all__ = ["chart_data"]
 
@@ -54,12 +55,13 @@ def chart_data(results: Results, rivals: Sequence[str] = ()) -> dict[str, Any]:
         ],
         "series": [_series(choice, number) for number in range(len(series))],
         "headers": headers,
+        "shapes": [str(one) for one in largest_first({g.shape for g in groups})],
         "points": [
             {
                 "series": series_of[id(group)],
                 "name": group.name + group.retained.mark,
-                "size": size_text(group.layers, group.size),
-                "layers": group.size,
+                "size": size_text(group.layers, group.shape),
+                "shape": str(group.shape),
                 "mark": series[series_of[id(group)]].mark(group),
                 "mode": group.mode,
                 "seeds": [row.identity.seed for row in group.scored],

@@ -25,7 +25,7 @@ def confidence_table(results: Results) -> Optional[Table]:
             [
                 group.method,
                 group.variant or "-",
-                size_text(group.layers, group.size) + group.retained.mark,
+                size_text(group.layers, group.shape) + group.retained.mark,
                 str(len(group.values("dev_ece"))),
             ],
             group,

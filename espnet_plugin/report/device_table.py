@@ -28,7 +28,7 @@ def device_table(results: Results) -> Optional[Table]:
             [
                 one.group.method,
                 one.group.variant or "-",
-                size_text(one.group.layers, one.group.size) + one.retained.mark,
+                size_text(one.group.layers, one.group.shape) + one.retained.mark,
                 one.target,
                 one.file,
                 " ".join(str(member.row.identity.seed) for member in one.members),

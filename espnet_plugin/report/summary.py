@@ -5,6 +5,7 @@ from typing import Optional
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
+from espnet_plugin.shape import Shape, largest_first
 
 __all__ = ["size_sentences"]
 
@@ -24,29 +25,28 @@ def size_sentences(results: Results) -> list[str]:
         Nothing if there is no such size.
     """
     ours, theirs = _by_size(results, _METHOD), _by_size(results, _AGAINST)
-    sizes = sorted(set(ours) & set(theirs), reverse=True)
+    sizes = largest_first(set(ours) & set(theirs))
     sentences = [_sentence(size, ours[size], theirs[size]) for size in sizes]
     cost = _cost_sentence(results) if sentences else None
     return [*sentences, cost] if cost else sentences
 
 
-def _by_size(results: Results, method: str) -> dict[int, Group]:
+def _by_size(results: Results, method: str) -> dict[Shape, Group]:
     return {
-        group.size: group
+        group.shape: group
         for group in results.groups
         if (group.method, group.variant) == (method, "") and group.test_wer is not None
     }
 
 
-def _sentence(size: int, ours: Group, theirs: Group) -> str:
+def _sentence(size: Shape, ours: Group, theirs: Group) -> str:
     gap = ours.test_wer - theirs.test_wer
     verdict = "as many errors"
     if abs(gap) >= 0.05:  # what the figures show with one digit
         verdict = "fewer errors" if gap < 0 else "MORE errors"
-    layers = "1 layer" if size == 1 else f"{size} layers"
     return (
-        f"{layers}: EncRL gets {ours.test_wer:.1f} % of the words wrong, training from "
-        f"scratch {theirs.test_wer:.1f} %: {verdict}."
+        f"{size.in_words}: EncRL gets {ours.test_wer:.1f} % of the words wrong, "
+        f"training from scratch {theirs.test_wer:.1f} %: {verdict}."
     )
 
 

@@ -25,6 +25,8 @@ _UNSPACED_NOTE = """\
 between words, so that one wrong character makes a whole sentence a wrong word."""
 _SIZE_NOTE = """\
  {example} layers: all layers are kept, cut to the parameters of a model of so few."""
+_WIDTH_NOTE = """\
+ {example}: layers x width of the encoder."""
 _COST_NOTES = """\
 A cost is that of one model, mean over seeds. Where a model is built on training that
 serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
@@ -111,7 +113,7 @@ def _lines(results: Results) -> list[Line]:
             [
                 group.method,
                 group.variant or "-",
-                size_text(group.layers, group.size) + group.retained.mark,
+                size_text(group.layers, group.shape) + group.retained.mark,
             ],
             group,
         )
@@ -141,7 +143,10 @@ def _quality_remarks(results: Results) -> str:
         remarks += _UNSPACED_NOTE
     cut = next((group for group in groups if group.size != group.layers), None)
     if cut is not None:
-        remarks += _SIZE_NOTE.format(example=size_text(cut.layers, cut.size))
+        remarks += _SIZE_NOTE.format(example=size_text(cut.layers, cut.shape))
+    wide = next((group for group in groups if group.shape.width is not None), None)
+    if wide is not None:
+        remarks += _WIDTH_NOTE.format(example=wide.shape)
     reference = next((group for group in groups if group.method == "reference"), None)
     pruned = [_pruning_note(group, reference) for group in groups if group.is_pruned]
     if pruned:

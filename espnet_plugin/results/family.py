@@ -13,6 +13,7 @@ from espnet_plugin.results.cost import (
 from espnet_plugin.results.retained import Retained, retained_of
 from espnet_plugin.results.row import Row
 from espnet_plugin.results.shared_run import Runs, chain_of
+from espnet_plugin.shape import Shape, largest_first
 
 __all__ = ["Family", "family_costs"]
 
@@ -24,7 +25,7 @@ class Family:
     Attributes:
         method: Method of all sizes.
         variant: Variant of all sizes.
-        sizes: The sizes in layers (see `Identity`), largest first.
+        sizes: The sizes (see `Identity.shape`), largest first.
         sets: Over how many sets of all sizes (seeds) the costs are means.
         own: Sum over the sizes.
         shared: Cost of the runs they share, each counted once.
@@ -33,7 +34,7 @@ class Family:
 
     method: str
     variant: str
-    sizes: tuple[int, ...]
+    sizes: tuple[Shape, ...]
     sets: int
     own: Cost
     shared: Cost
@@ -58,7 +59,7 @@ class Family:
         return {
             "method": self.method,
             "variant": self.variant,
-            "layers": list(self.sizes),
+            "layers": [size.to_json() for size in self.sizes],
             "sets": self.sets,
             "kept": list(self.retained.names),
             "own_cost": dict(self.own.figures),
@@ -73,14 +74,14 @@ def family_costs(rows: Iterable[Row], runs: Runs) -> tuple[Family, ...]:
     A set is the rows of one method, variant and seed; only sets with every size of
     their method and variant count, and only methods with two sizes or more are listed.
     """
-    sets: dict[tuple[str, str], dict[int, dict[int, Row]]] = {}
+    sets: dict[tuple[str, str], dict[int, dict[Shape, Row]]] = {}
     for row in rows:
         one = row.identity
         by_seed = sets.setdefault((one.method, one.variant), {})
-        by_seed.setdefault(one.seed, {})[one.size] = row
+        by_seed.setdefault(one.seed, {})[one.shape] = row
     families = []
     for (method, variant), by_seed in sets.items():
-        sizes = sorted({size for one in by_seed.values() for size in one}, reverse=True)
+        sizes = largest_first({size for one in by_seed.values() for size in one})
         complete = [
             list(one.values()) for one in by_seed.values() if len(one) == len(sizes)
         ]

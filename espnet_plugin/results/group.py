@@ -13,6 +13,7 @@ from espnet_plugin.results.retained import Retained, retained_of
 from espnet_plugin.results.row import Interval, Row
 from espnet_plugin.results.shared_run import Runs, chain_of, reference_of
 from espnet_plugin.score.bootstrap import bootstrap_interval
+from espnet_plugin.shape import Shape
 
 __all__ = ["Group", "Pooled", "group_rows", "make_group"]
 
@@ -72,6 +73,11 @@ class Group:
     def size(self) -> int:
         """Layers of a model of as many parameters; mostly the layers."""
         return self.rows[0].identity.size
+
+    @property
+    def shape(self) -> Shape:
+        """The size, with the width if the model has one of its own."""
+        return self.rows[0].identity.shape
 
     @property
     def mode(self) -> Optional[str]:
@@ -175,6 +181,7 @@ class Group:
             "variant": self.variant,
             "layers": self.layers,
             "size": self.size,
+            **({} if self.shape.width is None else {"width": self.shape.width}),
             "seeds": list(self.seeds),
             "scored": len(self.scored),
             "kept": list(self.retained.names),

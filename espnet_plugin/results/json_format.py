@@ -34,7 +34,7 @@ _REQUIRED = ("method", "layers", "seed")
 # In which order a row's keys are written; others follow. A file that is only drawn
 # again stays as it is.
 _ROW_ORDER = """
-method variant layers size seed params checkpoint shared
+method variant layers size width seed params checkpoint shared
 reference decoding mode sparsity latency_ms blocks_file_bytes test_wer test_words
 wer_ci95 wer_ci95_speakers test_cer cer_ci95 dev_wer dev_wer_ci95 train_seconds
 valid_seconds cpu_seconds train_flops teacher_flops audio_seconds epochs

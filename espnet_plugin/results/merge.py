@@ -28,9 +28,9 @@ def merge(
 ) -> Results:
     """Put what was gathered into an existing results.json's content.
 
-    A row is the same row if method, variant, layers, size and seed are; a shared run,
-    if its name is. The new one replaces the old one whole; an old one that no new one
-    replaces is retained and marked (see `retained`).
+    A row is the same row if method, variant, layers, size (with its width) and seed
+    are; a shared run, if its name is. The new one replaces the old one whole; an old
+    one that no new one replaces is retained and marked (see `retained`).
 
     Args:
         old: Content of results.json, or None.
@@ -174,9 +174,9 @@ def _refuse_other_test_sets(
 
 
 def _row_order(row: Row) -> tuple:
-    method, variant, layers, size, seed = row.identity.row_key
+    method, variant, layers, shape, seed = row.identity.row_key
     first = _FIRST_METHODS.index(method) if method in _FIRST_METHODS else 99
-    return (first, method, variant, -size, -layers, seed)
+    return (first, method, variant, *shape.order, -layers, seed)
 
 
 def _with_shared_run(row: Row, runs: Runs) -> Row:

@@ -90,6 +90,7 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
         layers=meta.layers,
         size=size,
         seed=meta.seed,
+        width=meta.size_width,
         folder=experiment.name,
         checkpoint=meta.checkpoint,
         shared_run=meta.shared,

@@ -98,7 +98,7 @@ def same_size(group: Group, others: Iterable[Group]) -> Optional[Group]:
     """
     fitting = [other for other in others if _ratio(group, other) < _SAME_SIZE]
     for other in fitting:
-        if other.size == group.size:
+        if other.shape == group.shape:
             return other
     return next((other for other in fitting if _ratio(group, other) >= 1.0), None)
 
@@ -107,7 +107,7 @@ def _ratio(first: Group, second: Group) -> float:
     """Larger size by smaller; 0 where not known but of one size in layers."""
     sizes = [one.params_nonzero or one.params for one in (first, second)]
     if None in sizes:
-        return 0.0 if first.size == second.size else np.inf
+        return 0.0 if first.shape == second.shape else np.inf
     return max(sizes) / min(sizes) if min(sizes) else np.inf
 
 

@@ -8,6 +8,7 @@ from typing import Any, Mapping, Optional
 
 from espnet_plugin.experiment.exported import ExportedFile
 from espnet_plugin.results.size import size_text
+from espnet_plugin.shape import Shape
 
 __all__ = [
     *("Curve", "DualMode", "Identity", "Interval", "Numbers", "Quality", "Row"),
@@ -41,7 +42,7 @@ def _text(digits: str) -> Any:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which model it is; rows are the same row if the first five are equal."""
+    """Which model it is; rows are the same row if the first six are equal."""
 
     #: ``encrl``, ``scratch`` and so on; ``espnet`` for any other folder.
     method: str
@@ -52,6 +53,8 @@ class Identity:
     #: Layers of a model of as many parameters; mostly ``layers``.
     size: int
     seed: int
+    #: Width of the encoder where the size names it, as in ``4x72``.
+    width: Optional[int] = seldom()
     #: Name of its experiment folder.
     folder: Optional[str] = key("dir")
     #: Name of its checkpoint file.
@@ -64,12 +67,17 @@ class Identity:
     decoding: Optional[str] = None
 
     @property
-    def group_key(self) -> tuple[str, str, int, int]:
-        """What the seeds of one model have in common."""
-        return self.method, self.variant, self.layers, self.size
+    def shape(self) -> Shape:
+        """Its size, with the width if it has one of its own."""
+        return Shape(self.size, self.width)
 
     @property
-    def row_key(self) -> tuple[str, str, int, int, int]:
+    def group_key(self) -> tuple[str, str, int, Shape]:
+        """What the seeds of one model have in common."""
+        return self.method, self.variant, self.layers, self.shape
+
+    @property
+    def row_key(self) -> tuple[str, str, int, Shape, int]:
         """What makes two rows the same row."""
         return (*self.group_key, self.seed)
 
@@ -81,7 +89,7 @@ class Identity:
     @property
     def label(self) -> str:
         """Method, variant and size: what the model is called in a sentence."""
-        return f"{self.name} {size_text(self.layers, self.size)}"
+        return f"{self.name} {size_text(self.layers, self.shape)}"
 
 
 @dataclass(frozen=True)
@@ -236,7 +244,8 @@ class Row:
         """Its folder, or what else names this one model."""
         one = self.identity
         return one.folder or (
-            f"{one.method} {one.variant} {one.layers} layers, seed {one.seed}"
+            f"{one.method} {one.variant} {Shape(one.layers, one.width)} layers, seed "
+            f"{one.seed}"
         )
 
     @property

@@ -7,6 +7,8 @@ many layers a model of as many parameters has, and repeat it at the end of the v
 import re
 from typing import Optional
 
+from espnet_plugin.shape import Shape
+
 __all__ = ["size_text", "variant_and_size"]
 
 _AS_SIZE = re.compile(r"(?:^| )as (\d+) layers?$")
@@ -31,8 +33,13 @@ def variant_and_size(
     return variant, size or (int(named[1]) if named else layers)
 
 
-def size_text(layers: int, size: int) -> str:
-    """Write the layers and, if it is another, the size: ``6``, ``12 as 6``, ``?``."""
-    if not layers or size == layers:
-        return str(layers or "?")
-    return f"{layers} as {size}"
+def size_text(layers: int, shape: Shape) -> str:
+    """Write layers and size: ``6``, ``12 as 6``, ``4x72``, ``?``.
+
+    Args:
+        layers: Layers of the model; 0 where they are not known.
+        shape: The size that it stands for.
+    """
+    if not layers or shape.layers == layers:
+        return str(Shape(layers, shape.width))
+    return f"{layers} as {shape}"

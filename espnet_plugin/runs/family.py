@@ -4,13 +4,14 @@ import shlex
 from typing import Sequence
 
 from espnet_plugin.runs.spec import PlanSpec, RowSpec
+from espnet_plugin.shape import Shape
 
 __all__ = ["family_plan"]
 
 
 def family_plan(
     seeds: Sequence[int],
-    sizes: Sequence[int],
+    sizes: Sequence[Shape],
     baselines: Sequence[str],
     together: bool,
 ) -> PlanSpec:
@@ -24,15 +25,18 @@ def family_plan(
         baselines: Each is one more job for each seed.
         together: One job fine-tunes all sizes of a seed, instead of one for each size.
     """
-    layers, listed = max(sizes), shlex.quote(" ".join(map(str, sizes)))
-    student = f"--seed {{seed}} --encrl_layers {layers}"
+    listed = shlex.quote(" ".join(map(str, sizes)))
+    student = "--seed {seed}"
+    # Sizes with a width of their own are no layers of a larger student.
+    if layers := [one.layers for one in sizes if one.width is None]:
+        student += f" --encrl_layers {max(layers)}"
     rows = {
         "encrl": RowSpec(f"--stage 5 --stop_stage 5 {student} --sizes {listed}"),
         "finetune": RowSpec(
             f"--stage 6 --stop_stage 7 {student} "
             f"--sizes {listed if together else '{size}'}",
             after=["encrl"],
-            each={} if together else {"size": sizes},
+            each={} if together else {"size": list(map(str, sizes))},
         ),
     }
     if baselines:

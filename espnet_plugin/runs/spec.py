@@ -6,6 +6,7 @@ from typing import Any, Literal, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.options import read_options
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["PlanSpec", "RowSpec", "TableSpec", "read_spec"]
@@ -64,7 +65,7 @@ class PlanSpec:
         seeds: Seeds of the rows that name none.
         default: Groups that are trained unless others are asked for.
         prepare: Options of the call that prepares the data.
-        sizes: For the comparisons.
+        sizes: For the comparisons: layers, or layers x width such as ``4x72``.
     """
 
     rows: Mapping[str, RowSpec]
@@ -72,7 +73,7 @@ class PlanSpec:
     seeds: Sequence[int] = (1,)
     default: Sequence[str] = ("main",)
     prepare: Optional[str] = None
-    sizes: Sequence[int] = ()
+    sizes: Sequence[Union[int, str]] = ()
 
 
 def read_spec(path: Path) -> PlanSpec:
@@ -106,6 +107,11 @@ def read_spec(path: Path) -> PlanSpec:
             if len(pair) != 2:
                 raise UserError(f"{path}: tables.{name}.compare {pair!r}: two rows")
     _known(spec.default, groups, f"{path}: default")
+    for size in spec.sizes:
+        try:
+            Shape.parse(str(size))
+        except UserError as error:
+            raise UserError(f"{path}: sizes {error}") from error
     for name, row in spec.rows.items():
         _known(row.after, set(spec.rows), f"{path}: rows.{name}.after")
     return spec

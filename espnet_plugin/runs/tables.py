@@ -2,12 +2,14 @@
 
 import shlex
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Iterable, Sequence, Union
 
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.results.size import size_text
 from espnet_plugin.runs.plan import fill_in
 from espnet_plugin.runs.spec import PlanSpec, TableSpec
+from espnet_plugin.shape import Shape
 
 __all__ = ["comparisons", "labels", "table_words", "wanted_tables"]
 
@@ -20,15 +22,17 @@ def wanted_tables(spec: PlanSpec, groups: Sequence[str]) -> dict[str, TableSpec]
 def labels(expdir: Path) -> set[str]:
     """Return the names that the tables will give to the finished models of a folder."""
     metas = (Experiment(path).find_meta() for path in sorted(expdir.glob("asr_*")))
-    return {
-        _plain(f"{m.method} {m.variant} {size_text(m.layers, m.size or m.layers)}")
-        for m in metas
-        if m
-    }
+    return {_label(meta) for meta in metas if meta}
+
+
+def _label(meta: Meta) -> str:
+    shape = Shape(meta.size or meta.layers or 0, meta.size_width)
+    size = size_text(meta.layers or 0, shape)
+    return _plain(f"{meta.method} {meta.variant} {size}")
 
 
 def comparisons(
-    table: TableSpec, sizes: Iterable[int], known: set[str]
+    table: TableSpec, sizes: Iterable[Union[int, str]], known: set[str]
 ) -> list[tuple[str, str]]:
     """Return the pairs of rows that are there, each size in turn.
 

@@ -7,6 +7,7 @@ from typing import Any, Sequence
 
 import torch.distributed as dist
 
+from espnet_plugin.checkpoints.layers import keep_layers
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.distill.config import derive_student
 from espnet_plugin.distill.model import ESPnetEncRLModel
@@ -25,6 +26,7 @@ from espnet_plugin.tasks.encrl_checks import (
     refuse_half_layers,
 )
 from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.narrower import narrow_reference
 from espnet_plugin.tensors.precision import run_in
 from espnet_plugin.tensors.ranks import is_distributed
 
@@ -93,7 +95,7 @@ class EncRLSetup:
             UserError: If layers fit in part only, or random weights are to be frozen.
         """
         refuse_frozen_random(self.options, model, self._copy_layers(model))
-        if not model.objectives.use_posteriors:
+        if not (model.objectives.use_posteriors or model.ctc_loss_weight):
             # Nothing would train it, and ranks wait for every gradient.
             model.ctc.requires_grad_(False)
         if self.options.student.dtype != "float32":
@@ -104,9 +106,22 @@ class EncRLSetup:
         layers = self.layers.copied
         if layers is None:
             return ()
-        report = copy_weights(self.teacher.model.state_dict(), model, layers)
+        state, taken = self.teacher.model.state_dict(), layers
+        conf = self.settings["encoder_conf"]
+        narrower = self.options.student.output_size not in (None, self.teacher.dim)
+        if narrower:
+            # Which channels matter is decided among the layers that are copied.
+            state, taken = keep_layers(state, layers), range(len(layers))
+            wanted = self.options.student.copies_asked
+            state = narrow_reference(state, self.reference_args, conf, wanted)
+        report = copy_weights(state, model, taken)
         refuse_half_layers(self.options.student, report)
-        logging.info("layers %s of the reference: %s", list(layers), report.summary())
+        logging.info(
+            "layers %s of the reference%s: %s",
+            list(layers),
+            f", cut to width {conf['output_size']}" if narrower else "",
+            report.summary(),
+        )
         if not is_distributed() or dist.get_rank() == 0:
             write_json(Experiment(self.options.output_dir).copied_file, vars(report))
         return report.copied

@@ -16,6 +16,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import ModelFiles
 from espnet_plugin.files import read_json
 from espnet_plugin.jobs.trainer import use_trainer
+from espnet_plugin.shape import Shape
 
 
 @pytest.fixture
@@ -85,6 +86,34 @@ def test_scratch_has_the_references_architecture(
         assert asked.init is None and asked.task.endswith(":CountedASRTask")
         assert meta["method"] == "scratch" and meta["seed"] == 3
     assert [str(folder) for folder in made] == [f"{output}_2l", f"{output}_1l"]
+
+
+def test_scratch_makes_any_width(tiny_asr_model, tmp_path, trainer, write):
+    sizes = [Shape(2), Shape(1, 8), Shape(3, 16)]  # the last has the reference's
+    made = do(write(method="scratch"), tiny_asr_model, tmp_path, sizes)
+    assert [one.name for one in made] == [
+        "asr_some_s3_2l",
+        "asr_some_s3_3l",
+        "asr_some_s3_1x8l",
+    ]
+    conf = trainer.asked["asr_some_s3_1x8l"].config["encoder_conf"]
+    # Half as wide, so half as many feed-forward units as the reference's 32.
+    assert (conf["num_blocks"], conf["output_size"], conf["linear_units"]) == (1, 8, 16)
+    meta = read_json(made[2] / "meta.json")
+    assert (meta["layers"], meta["size_width"], meta["width"]) == (1, 8, 8)
+    assert "size_width" not in read_json(made[1] / "meta.json")
+
+
+def test_other_baselines_leave_widths_out(
+    tiny_asr_model, tmp_path, trainer, write, caplog
+):
+    recipe = write(method="layer_copy", options={"layers": "first"})
+    made = do(recipe, tiny_asr_model, tmp_path, [Shape(2), Shape(1, 8)])
+    assert [one.name for one in made] == ["asr_some_s3_2l"]
+    assert "sizes 1x8 are left out, since layer_copy" in caplog.text
+    assert do(recipe, tiny_asr_model, tmp_path, [Shape(1, 8)]) == []
+    with pytest.raises(UserError, match="1x7: width 7 must be even"):
+        do(recipe, tiny_asr_model, tmp_path, [Shape(1, 7)])
 
 
 def test_copied_layers_are_the_references(tiny_hybrid_model, tmp_path, trainer, write):

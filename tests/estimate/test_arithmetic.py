@@ -11,7 +11,10 @@ from espnet_plugin.bin import estimate as command
 from espnet_plugin.distill.store import StoreWriter
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import cache_bytes, estimate
+from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.estimate.plan import FLAC_BYTES, Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.recipe.chosen_shapes import Choice, TrialRule, write_chosen
+from espnet_plugin.shape import Shape
 
 CONF = Path(__file__).parents[2] / "conf"
 # An hour of audio: 36 and 12 teraflops for the large one, 18 and 6 for the small.
@@ -123,6 +126,17 @@ def test_models_trained_by_themselves_are_added_to_stage_5():
     assert more[6] == usual[6]
 
 
+def test_trials_are_a_line_of_their_own():
+    trials = [(PLAN.student, 2.0), (PLAN.student, 1.0)]
+    plan = replace(PLAN, trials=trials)
+    tried, trained = estimate(CORPUS, SLOW, plan, range(5, 6))
+    assert tried.stage == trained.stage == 5 and tried.name == "2 trials of shapes"
+    assert trained == by_stage(CORPUS, SLOW, PLAN)[5]
+    # As long as so many epochs of the same model.
+    assert tried.hours * PLAN.encrl_epochs == pytest.approx(3 * trained.hours)
+    assert tried.num_bytes == 2 * trained.num_bytes
+
+
 def test_an_imported_reference_is_not_trained():
     costs = by_stage(CORPUS, SLOW, replace(PLAN, reference_epochs=0))
     assert costs[3].hours == costs[4].hours == 0
@@ -180,6 +194,42 @@ def test_the_commands_fine_tuning():
     assert frozen[5] < each[5] and frozen[6] < each[6] and frozen[8] == each[8]
     with pytest.raises(UserError, match="--freeze nothing"):
         hours(freeze="nothing")
+
+
+def test_a_budget_of_the_command(tmp_path):
+    config = yaml.safe_load((CONF / "tiny_reference.yaml").read_text())
+    config["encoder_conf"].update(num_blocks=6, output_size=48)
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(yaml.safe_dump(config))
+
+    def planned(**more):
+        given = {"corpus_hours": 1, "budget": "90k 52k", "trials": 2, **more}
+        given["reference_config"] = wide
+        # What is said of the recipe's own sizes does not count.
+        cmd = options(**given, alone="1", finetune_alone="1:3", encrl_layers=99)
+        return command.plan(command.get_parser().parse_args(cmd))
+
+    made, corpus, hardware, words = planned()
+    sizes = [Shape.parse(name.split()[0]) for name in made.models]
+    assert f"for each limit: {' '.join(map(str, sizes))}" in words[-1]
+    assert len(made.trials) > len(sizes) == 2
+    for limit, model in zip((90e3, 52e3), made.models.values()):
+        assert 0.9 * limit <= model.params <= limit
+        tried = [m for m, _ in made.trials if 0.9 * limit <= m.params <= limit]
+        assert model.forward == max(m.forward for m in tried)
+    assert {epochs for _, epochs in made.trials} == {1}
+    longer, *_ = planned(trial_epochs=3)
+    assert {epochs for _, epochs in longer.trials} == {3}
+    # What stage 5 has chosen is counted instead, if it is of this budget.
+    rule = TrialRule((Budget.parse("90k"), Budget.parse("52k")), 2, 1)
+    small = str(min(sizes, key=lambda one: one.layers))
+    choices = [Choice(one, (small,), (), small, "loss on dev") for one in rule.budgets]
+    write_chosen(tmp_path / "shapes.json", rule, choices)
+    known, *_, words = planned(chosen=tmp_path / "shapes.json")
+    assert list(known.models) == [f"{small} layers"] and not known.trials
+    assert f"sizes as in {tmp_path / 'shapes.json'}" in words
+    other, *_ = planned(chosen=tmp_path / "shapes.json", trials=3)
+    assert len(other.models) == 2 and other.trials
 
 
 def test_baselines_that_train_nothing_cost_no_epochs():

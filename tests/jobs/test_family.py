@@ -1,6 +1,7 @@
 """The smaller models of a family: where they come from and what is refused."""
 
 import logging
+
 import pytest
 import torch
 from noting_trainer import NotingTrainer
@@ -11,6 +12,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.jobs import family
 from espnet_plugin.jobs.trainer import use_trainer
+from espnet_plugin.shape import Shape
 
 AVERAGED = "valid.cer_ctc.ave.pth"
 ENCRL_AVERAGED = "valid.loss.ave.pth"
@@ -24,12 +26,12 @@ def trainer():
         yield noting
 
 
-def _encrl_run(tiny, folder):
+def _encrl_run(tiny, folder, **meta):
     """A finished EncRL run, made of the tiny reference itself."""
     folder.mkdir()
     (folder / "config.yaml").write_text(tiny.config.read_text())
     (folder / ENCRL_AVERAGED).write_bytes(tiny.checkpoint.read_bytes())
-    write_json(folder / "meta.json", {"variant": "v", "seed": 4})
+    write_json(folder / "meta.json", {"variant": "v", "seed": 4, **meta})
     write_json(folder / "done.json", {})
     return folder
 
@@ -56,6 +58,24 @@ def test_sizes_take_the_last_layers(tiny_asr_model, tmp_path, trainer):
     # Ranks differ from one start to the next, so they are no part of the request.
     request = read_json(tmp_path / "asr_1l/request.json")
     assert request["options"] == ["--ngpu", "0", "--seed", "1"]
+
+
+def test_a_size_with_a_width_is_named_by_it(tiny_asr_model, tmp_path, trainer):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl", size_width=16)
+    layers = family.layers_of_run(run, [Shape(3, 16)])
+    assert layers == [3]
+    family.finetune_family(run, layers, "last", {}, [], f"{tmp_path}/asr", 1)
+    family.export_direct(run, layers, "last", f"{tmp_path}/direct")
+    for name in ("asr_3x16l", "direct_3x16l"):
+        meta = read_json(tmp_path / name / "meta.json")
+        assert (meta["layers"], meta["size_width"]) == (3, 16)
+    for other in (Shape(3), Shape(3, 8)):
+        with pytest.raises(UserError, match=f"--sizes {other}: .*with width 16"):
+            family.layers_of_run(run, [other])
+    plain = _encrl_run(tiny_asr_model, tmp_path / "plain")
+    assert family.layers_of_run(plain, [Shape(3), Shape(1)]) == [3, 1]
+    with pytest.raises(UserError, match="3x8: .*with the reference's width"):
+        family.layers_of_run(plain, [Shape(3, 8)])
 
 
 def test_a_retrained_encrl_run_is_noticed(tiny_asr_model, tmp_path, trainer):

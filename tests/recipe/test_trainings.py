@@ -9,6 +9,9 @@ from espnet_plugin.recipe.trainings import (
     encrl_trainings,
     stage_6,
 )
+from espnet_plugin.shape import Shape
+
+TWO, FOUR, SIX = Shape(2), Shape(4), Shape(6)
 
 
 def of(*given):
@@ -19,10 +22,10 @@ def test_one_training_of_all_sizes_then_one_of_each():
     options = of("--freeze", "encoder.embed", "--student_init", "last")
     (run,) = encrl_trainings(options)
     frozen = ("encoder.embed",)
-    assert run == EncrlTraining(6, "last", frozen, None, (6, 4, 2))
+    assert run == EncrlTraining(6, "last", frozen, None, (SIX, FOUR, TWO))
     (tuning,) = stage_6(options)
-    assert tuning == FineTuning(run, (6, 4, 2), False, None, frozen)
-    assert tuning.trained() == [(6, None), (4, None), (2, None)]
+    assert tuning == FineTuning(run, (SIX, FOUR, TWO), False, None, frozen)
+    assert tuning.trained() == [(SIX, None), (FOUR, None), (TWO, None)]
 
 
 def test_all_sizes_in_the_same_step_and_one_further():
@@ -31,28 +34,30 @@ def test_all_sizes_in_the_same_step_and_one_further():
     (run,) = encrl_trainings(options)
     assert run.exits == (4, 2) and run.epochs == 1
     (tuning,) = stage_6(options)
-    assert tuning.together and tuning.trained() == [(6, 3), (2, 4)]
+    assert tuning.together and tuning.trained() == [(SIX, 3), (TWO, 4)]
 
 
 def test_a_size_by_itself():
     given = "--family nested --alone 2 --alone_freeze ctc --direct true".split()
     options = of(*given, "--alone_epochs", "7", "--encrl_layers", "8")
     joint, alone = encrl_trainings(options)
-    assert (joint.layers, joint.serves, joint.exits) == (8, (6, 4), (6, 4))
-    assert alone == EncrlTraining(2, "first", ("ctc",), 7, (2,), by_itself=True)
+    assert (joint.layers, joint.serves, joint.exits) == (8, (SIX, FOUR), (6, 4))
+    assert alone == EncrlTraining(2, "first", ("ctc",), 7, (TWO,), by_itself=True)
     assert [one.ending for one in (joint, alone)] == ["", "_2l"]
     first, cut, second, other = stage_6(options)
-    assert (first.sizes, first.freeze) == ((6, 4), ())
-    assert (second.sizes, second.freeze) == ((2,), ("ctc",))
-    assert cut == CutOut(joint, (6, 4), False) and other == CutOut(alone, (2,), False)
+    assert (first.sizes, first.freeze) == ((SIX, FOUR), ())
+    assert (second.sizes, second.freeze) == ((TWO,), ("ctc",))
+    assert cut == CutOut(joint, (SIX, FOUR), False) and other == CutOut(
+        alone, (TWO,), False
+    )
 
 
 def test_models_as_stage_5_leaves_them():
     options = of("--finetune_epochs", "0", "--finetune_alone", "4:2")
     (run,) = encrl_trainings(options)
     cut, tuning = stage_6(options)
-    assert cut == CutOut(run, (6, 2), True)
-    assert tuning.trained() == [(4, 2)]
+    assert cut == CutOut(run, (SIX, TWO), True)
+    assert tuning.trained() == [(FOUR, 2)]
     assert [*map(type, stage_6(of("--finetune_epochs", "0")))] == [CutOut]
 
 
@@ -60,3 +65,21 @@ def test_only_sizes_by_themselves():
     runs = encrl_trainings(of("--alone", "2 4 6"))
     assert [one.layers for one in runs] == [6, 4, 2]
     assert all(one.by_itself for one in runs)
+
+
+def test_a_size_with_a_width_is_trained_by_itself_and_nothing_of_it_is_frozen():
+    wide = Shape(4, 72)
+    options = of("--sizes", "6 4x72 2", "--alone", "2", "--alone_freeze", "ctc")
+    joint, alone, other = encrl_trainings(options)
+    assert joint.serves == (SIX,) and options.encrl_layers == 6
+    assert (alone.shape, alone.serves, alone.freeze) == (wide, (wide,), ())
+    assert (alone.ending, alone.by_itself) == ("_4x72l", True)
+    assert (other.shape, other.freeze) == (TWO, ("ctc",))
+    assert [one.freeze for one in stage_6(options)] == [(), (), ("ctc",)]
+    further = ["--finetune_epochs", "0", "--finetune_alone", "4x72:2 2:1"]
+    options = of("--sizes", "6 4x72 2", "--alone_freeze", "ctc", *further)
+    tuned = [one for one in stage_6(options) if isinstance(one, FineTuning)]
+    assert [(one.sizes, one.freeze) for one in tuned] == [
+        ((TWO,), ("ctc",)),
+        ((wide,), ()),
+    ]

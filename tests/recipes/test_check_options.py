@@ -1,5 +1,6 @@
 """Wrong options of encrl.sh: refused before the first of the stages starts."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -185,3 +186,100 @@ def test_more_layers_than_a_packed_reference_has(recipe):
     result = encrl(recipe, "--stage", "2", "--reference", "their.zip")
     assert result.returncode == 2
     assert "has 5 layers (exp/asr_reference/config.yaml)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "message, options",
+    [
+        ("--shape_init narrow: must be auto, ran", ["--shape_init", "narrow"]),
+        ("--sizes 4 2 4: 4 is named twice", ["--sizes", "4 2 4"]),
+        ("--sizes 4 4x: numbers of layers from 1, or", ["--sizes", "4 4x"]),
+    ],
+)
+def test_wrong_sizes_and_starts_of_shapes(recipe, message, options):
+    refused(recipe, message, *options)
+
+
+@pytest.fixture
+def budgeted(recipe):
+    """A recipe at stage 5, whose Python chooses sizes without trying any."""
+    entries = [
+        {"budget": b, "chosen": c, "by": "loss on dev", "tried": [], "candidates": [c]}
+        for b, c in (("1.5M", "4x72"), ("900k", "3"), ("70MMAC/s", "2x48"))
+    ]
+    chosen = {"trials": 4, "trial_epochs": 1, "budgets": entries}
+    (recipe / "chosen.json").write_text(json.dumps(chosen))
+    (recipe / "note").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *.check_environment*) exit 0 ;; esac\n'
+        'echo "$*" >> called.txt\n'
+        'case "$*" in *encrl_train*|*try_shapes*) o=${*#*--output_dir } && o=${o%% *} '
+        '&& mkdir -p "$o" && touch "$o/done.json" ;; esac\n'
+        'case "$*" in *try_shapes*) cp chosen.json "$o/shapes.json" ;; esac\n'
+    )
+    reference(recipe / "exp/asr_reference", 6)
+    (recipe / "exp/asr_stats_raw_char/train").mkdir(parents=True)
+    (recipe / "exp/asr_stats_raw_char/.done").touch()
+    (recipe / "exp/asr_stats_raw_char/train/speech_shape").touch()
+    return recipe
+
+
+def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
+    budget = ["--budget", "1.5M 900k 70MMAC/s", "--trials", "4", "--family", "nested"]
+    # What the recipe says of its own sizes does not matter then.
+    budget += ["--alone", "2", "--finetune_alone", "2:4", "--finetune", "together"]
+    result = encrl(budgeted, "--stage", "5", "--stop_stage", "6", *budget)
+    assert result.returncode == 0, result.stderr
+    assert "1.5M: 4x72, by the loss on dev" in result.stderr
+    lines = (budgeted / "called.txt").read_text().splitlines()
+    kinds = [line.split()[1].removeprefix("espnet_plugin.bin.") for line in lines]
+    assert kinds == ["try_shapes", *["encrl_train"] * 3, *["train_models"] * 3]
+    assert "--output_dir exp/shapes_encrl_s1 " in lines[0]
+    assert "--budget 1.5M 900k 70MMAC/s --trials 4 --trial_epochs 1" in lines[0]
+    trained = {
+        line.split("--output_dir ")[1].split()[0]: line.split("--serves ")[1]
+        for line in lines[1:4]
+    }
+    assert list(trained) == [
+        "exp/encrl_encrl_s1_4x72l",
+        "exp/encrl_encrl_s1_2x48l",
+        "exp/encrl_encrl_s1",
+    ]
+    # The one with the reference's width has the student's usual options.
+    assert "--student_num_layers 3 " in trained["exp/encrl_encrl_s1"]
+    for name in list(trained)[:2]:
+        assert "--student_num_layers" not in trained[name]
+        assert "--shape_init auto" in trained[name]
+    sizes = [line.split("--sizes ")[1].split(" --")[0] for line in lines[4:]]
+    assert sizes == ["3", "4x72", "2x48"]
+    # A later stage reads what was chosen.
+    (budgeted / "called.txt").unlink()
+    encrl(budgeted, "--stage", "8", "--stop_stage", "8", *budget)
+    (line,) = (budgeted / "called.txt").read_text().splitlines()
+    assert ".baselines " in line and "--sizes 4x72 3 2x48 " in line
+    # But not for another budget, nor before stage 5 has chosen.
+    later = ["--stage", "6", "--stop_stage", "6", "--trials", "4"]
+    other = encrl(budgeted, *later, "--budget", "1.5M")
+    assert other.returncode == 2
+    assert "made with --budget 1.5M 900k 70MMAC/s, not 1.5M" in other.stderr
+    other = encrl(budgeted, *later, *budget, "--tag", "new")
+    assert other.returncode == 2 and "run that first (--stage 5)" in other.stderr
+
+
+@pytest.mark.parametrize(
+    "message, options",
+    [
+        ("--budget small: 'small': must be parameters, e.g", ["--budget", "small"]),
+        ("--budget 1M 0: '0': must be parameters", ["--budget", "1M 0"]),
+        ("--budget 1M 1000k: 1M is named twice", ["--budget", "1M 1000k"]),
+        ("--trials 0: a whole number from 1", ["--trials", "0"]),
+        ("--trial_epochs x: a whole number from 1", ["--trial_epochs", "x"]),
+        ("--budget 1M: trials run on one", ["--budget", "1M", "--num_nodes", "2"]),
+        (
+            "--budget 1M: models that take features of stage 2",
+            ["--budget", "1M", "--feats_type", "fbank"],
+        ),
+    ],
+)
+def test_wrong_budgets(recipe, message, options):
+    refused(recipe, message, *options)

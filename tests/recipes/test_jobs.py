@@ -84,6 +84,21 @@ def test_each_seed_size_and_baseline_is_a_job_of_its_own(recipe):
             assert len([x for x in tuned if f"--sizes {size} " in x]) == 1
 
 
+def test_sizes_with_a_width_are_no_layers_of_a_larger_student(recipe):
+    jobs(recipe, "--sizes", "2 4x72 6x48")
+    lines = called(recipe)
+    tuned = [x.split("--sizes ")[1].split(" ")[0] for x in lines if "--stage 6" in x]
+    assert sorted(tuned) == ["2", "4x72", "6x48"]
+    (first,) = [x for x in lines if "--stage 5 --stop_stage 5" in x]
+    assert "--encrl_layers 2 " in first and "--sizes 2 4x72 6x48 " in first
+
+
+def test_a_budget_is_for_one_process(recipe):
+    result = jobs(recipe, "--", "--budget", "1M", check=False)
+    assert result.returncode == 2 and "--budget" in result.stderr
+    assert not called(recipe)
+
+
 def test_the_same_command_again_calls_every_stage_again(recipe):
     """The stages themselves know what is finished, and what it was made from."""
     jobs(recipe, "--sizes", "2")

@@ -62,7 +62,16 @@ CALLS = {
         ],
     ),
     "every option": (
-        ["--stage", "3", "--seeds", "4 2", "--epochs", "3", "--rows", "svd_50 further_4"]
+        [
+            "--stage",
+            "3",
+            "--seeds",
+            "4 2",
+            "--epochs",
+            "3",
+            "--rows",
+            "svd_50 further_4",
+        ]
         + ["--asr_exp", "asr", "--lm_weights", "0.1 1", "--beam", "4"]
         + ["--speed", "true", "--test_sets", "test other", "--valid_set", "org/dev"]
         + ["--train_set", "tr", "--expdir", "my exp", "--datadir", "d x"]
@@ -144,7 +153,9 @@ def test_wrong_options_are_refused_before_any_work(recipe, tmp_path, monkeypatch
     assert "no.txt is missing" in refused(*six, "--lm_train_text", "no.txt")
     assert "no.yaml is missing" in refused(*six, "--lm_config", "no.yaml")
     assert "no.yaml is missing" in refused(*six, "--fine_tuning_config", "no.yaml")
-    assert "no_row.yaml is missing; there are cut_f" in refused(*six, "--rows", "no_row")
+    assert "no_row.yaml is missing; there are cut_f" in refused(
+        *six, "--rows", "no_row"
+    )
     assert "--rows ''" in refused(*six, "--rows", "")
     # What stages 3 and 8 do not look at may be missing.
     only = FAMILIES["lmprune"].read(["--stage", "8", "--rows", "no_row"]).values

@@ -25,7 +25,11 @@ def made(tmp_path_factory, recipe):
 
 
 def test_every_stage_leaves_its_files(made, recipe):
-    for name in ("data/train/text", "dump/raw/train/done.json", "exp/lm_text/train/text"):
+    for name in (
+        "data/train/text",
+        "dump/raw/train/done.json",
+        "exp/lm_text/train/text",
+    ):
         assert (made / name).is_file(), name
     tokens = (made / "exp/lm_text/tokens.txt").read_text()
     assert tokens == (made / "exp/lm_text/recogniser_tokens.txt").read_text()
@@ -47,7 +51,9 @@ def test_the_same_command_again_trains_nothing(made, recipe):
     before = {p: p.stat().st_mtime_ns for p in made.glob("exp/*/*.pth")}
     options = ["--stage", "4", "--stop_stage", "5"]
     again = run(made, *options, "--asr_exp", str(recipe / "exp/asr_reference"))
-    assert before and before == {p: p.stat().st_mtime_ns for p in made.glob("exp/*/*.pth")}
+    assert before and before == {
+        p: p.stat().st_mtime_ns for p in made.glob("exp/*/*.pth")
+    }
     assert again.stderr.count("is finished already") == len(MODELS)
 
 

@@ -88,6 +88,28 @@ def test_facts_are_the_cells_of_the_tables():
     assert [one["seeds"] for one in data["points"]] == [[1], [1, 2]]
 
 
+def test_sizes_with_a_width_are_sizes_of_their_own():
+    rows = [
+        make_row("encrl", 4, 9.0, width=72),
+        make_row("encrl", 4, 8.0),
+        make_row("scratch", 4, 9.5, width=72),
+        make_row("width", 12, 9.0, size=4, variant="as 4 layers"),
+        make_row("espnet", 0, 7.0),
+    ]
+    data = chart_data(make_results(rows))
+    # What the page offers, the largest first; a point is drawn with its shape.
+    assert data["shapes"] == ["4", "4x72", "?"]
+    points = {(p["name"], p["size"], p["shape"]) for p in data["points"]}
+    assert points == {
+        ("encrl", "4x72", "4x72"),
+        ("encrl", "4", "4"),
+        ("scratch", "4x72", "4x72"),
+        ("width", "12 as 4", "4"),
+        ("espnet", "?", "?"),
+    }
+    assert {p["mark"] for p in data["points"] if p["name"] == "encrl"} == {"4x72", "4"}
+
+
 def test_names_stay_text_in_the_page():
     rows = [make_row("</script><script>alert(1)</script>", 6, 9.0, variant="<!--&")]
     page = report_html(make_results(rows))

@@ -177,6 +177,19 @@ def test_sizes_that_keep_all_layers_are_lines_of_their_own(results):
     assert cells(family_table(read(results)))[-1]["layers"] == "6+4"
 
 
+def test_a_width_stands_beside_the_layers(results):
+    results["rows"] += [
+        make_row("scratch", 4, 1, 9.0, "9 4 5", width=72, params=300_000),
+        make_row("scratch", 4, 2, 9.0, "9 4 5", width=72, params=300_000),
+    ]
+    quality = quality_table(read(results))
+    lines = [c for c in cells(quality) if c["method"] == "scratch"]
+    wide = next(line for line in lines if line["layers"] == "4x72")
+    assert wide["params (M)"] == "0.30"
+    assert len([line for line in lines if line["layers"] == "4x72"]) == 1
+    assert "4x72: layers x width of the encoder." in quality.notes
+
+
 def test_pruning_without_structure_is_marked(results):
     results["rows"][0].update(params_nonzero=12 * 205_761, encoder_rtf=0.0119)
     pruned = make_row("magnitude", 12, 1, 9.0, "9 4 5", params_nonzero=1_000_000)

@@ -10,6 +10,7 @@ from espnet_plugin.files import write_json
 from espnet_plugin.results.gather import gather
 from espnet_plugin.results.json_format import entries_to_json, read_entries
 from espnet_plugin.results.merge import merge, update_results
+from espnet_plugin.results.pairs import compare_all
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.score.wer import score_texts
 
@@ -424,3 +425,33 @@ def test_other_test_sets_are_refused_unless_allowed(tmp_path):
     # A replaced row takes its test set with it.
     content = merged(content, [make_model(tmp_path, "b", layers=4)])
     assert [s["utterances"] for s in content["test_sets"].values()] == [5]
+
+
+def test_a_width_of_its_own_is_a_size_of_its_own(tmp_path):
+    shapes = [(6, None), (4, None), (4, 72), (4, 48)]
+    folders = [
+        make_model(
+            tmp_path, f"{method}_{n}_{width}_{seed}", method, n, seed, width=width
+        )
+        for method in ("encrl", "scratch")
+        for n, width in reversed(shapes)
+        for seed in (1, 2)
+    ]
+    results_json = tmp_path / "results.json"
+    content = updated(results_json, folders, "mini")
+    rows = [row for row in content["rows"] if row["method"] == "encrl"]
+    assert [(row["layers"], row.get("width")) for row in rows[::2]] == shapes
+    # Files without such sizes stay as they were.
+    assert all(("width" in row) == (row.get("width") is not None) for row in rows)
+    assert [one["seeds"] for one in content["aggregates"]] == [[1, 2]] * 8
+    assert [f["layers"] for f in content["families"]] == [[6, 4, "4x72", "4x48"]] * 2
+    # Read again, and drawn again without a folder.
+    again = update_results(results_json, [])
+    assert again.to_dict() == content
+    labels = [group.label for group in again.groups if group.method == "scratch"]
+    assert labels == ["scratch 6", "scratch 4", "scratch 4x72", "scratch 4x48"]
+    compared = update_results(results_json, []).with_comparisons(compare_all(again))
+    pairs = {(c.first.label, c.second.label) for c in compared.comparisons}
+    assert {pair for pair in pairs if pair[1] == "encrl 4x72"} == {
+        ("scratch 4x72", "encrl 4x72")
+    }

@@ -1,6 +1,7 @@
 """EncRL as ESPnet trains it: the teacher stays as it is, the student is plain."""
 
 import hashlib
+import json
 import re
 from argparse import Namespace
 from pathlib import Path
@@ -142,6 +143,33 @@ def test_narrower_student_has_a_projection_that_is_not_exported(
     assert torch.isfinite(loss) and set(stats) >= {"loss_clip", "loss_mse", "loss"}
 
 
+def test_a_narrower_student_may_start_from_the_channels_that_matter(
+    tiny_hybrid_model, tmp_path
+):
+    more = ["--student_output_size", "8", "--student_init", "last"]
+    model, _ = tiny_encrl.build(tiny_hybrid_model, tmp_path, *more)
+    ours, theirs = model.state_dict(), model.teacher.model.state_dict()
+    kept = ours["ctc.ctc_lo.weight"]
+    columns = [c.tolist() for c in theirs["ctc.ctc_lo.weight"].T]
+    numbers = [columns.index(column.tolist()) for column in kept.T]
+    assert len(numbers) == 8 and numbers == sorted(set(numbers))
+    # The same channels in both layers, which are the reference's last two of three.
+    for ours_at, theirs_at in ((0, 1), (1, 2)):
+        name = "encoder.encoders.{}.feed_forward.w_1.weight"
+        read = ours[name.format(ours_at)]
+        rows = theirs[name.format(theirs_at)][:, numbers].tolist()
+        assert len(read) == 16 and all(row in rows for row in read.tolist())
+    copied = json.loads((tmp_path / "copied.json").read_text())
+    assert not copied["mismatched"] and "ctc.ctc_lo.weight" in copied["copied"]
+    assert all(name.startswith("objectives.") for name in copied["fresh"])
+
+
+def test_ctc_in_the_same_steps_trains_the_ctc_layer(tiny_asr_model, tmp_path):
+    more = ["--objectives", "clip", "--model_conf", "ctc_loss_weight=1.0"]
+    model, _ = tiny_encrl.build(tiny_asr_model, tmp_path, *more)
+    assert model.ctc.ctc_lo.weight.requires_grad
+
+
 def test_hybrid_reference_serves_and_its_decoder_is_dropped(
     tiny_hybrid_model, tmp_path
 ):
@@ -179,8 +207,13 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
         (["--student_layers", "0", "7"], r"--student_layers \[7\]"),
         (["--student_output_size", "9"], "multiple of the student's 2"),
         (
-            ["--student_output_size", "8", "--student_init", "last"],
-            "--student_init last: the student.s layers are not .*--student_init random",
+            ["--student_output_size", "24", "--student_init", "last"],
+            "--student_init last with width 24: .* at most 16",
+        ),
+        (
+            ["--student_output_size", "8", "--student_init", "last"]
+            + ["--student_encoder_conf", "attention_heads=4"],
+            "--student_init last: .* cannot be cut .* other attention heads .*random",
         ),
         (
             ["--student_linear_units", "8", "--student_layers", "0"],

@@ -66,6 +66,22 @@ def test_its_cost_is_counted_once_and_in_full(runs):
     assert cached["train_seconds"] > once["train_seconds"] > 0
 
 
+def test_a_narrower_student_learns_from_it_too(runs, tiny_asr_model, tmp_path):
+    # Operations are counted before the first step, without what is stored.
+    narrow = ("--student_output_size", "8", "--max_epoch", "1")
+    cost = {}
+    for name, more in (
+        ("live", ()),
+        ("cached", ("--teacher_cache", str(tmp_path / "cache"))),
+    ):
+        options = tiny_encrl.options(tiny_asr_model, tmp_path / name, *narrow, *more)
+        EncRLTask.main(cmd=options)
+        cost[name] = read_json(tmp_path / name / "cost.json")
+    assert cost["cached"]["flops"] == cost["live"]["flops"] > 0
+    whole = read_json(runs / "live/cost.json")
+    assert cost["live"]["flops"] < whole["flops"] / whole["epochs"]
+
+
 def test_a_second_run_computes_nothing_and_pays_all_the_same(
     runs, tiny_asr_model, tmp_path, monkeypatch
 ):

@@ -4,6 +4,9 @@
 #   ./demo.sh [options of run.sh]
 set -euo pipefail
 
+# The sizes that a budget means are known after stage 5 only: nothing is trained beside it.
+case " $* " in *" --budget "*) exec ./run.sh "$@" ;; esac
+
 reference=$(./run.sh "$@" --print_option reference_exp 2> /dev/null) \
     || ./run.sh "$@" --print_option reference_exp  # Says what is wrong, and ends.
 log=$(dirname "${reference}")/log/scratch.log

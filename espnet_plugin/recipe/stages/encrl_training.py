@@ -5,6 +5,7 @@ from typing import Iterator, Optional, TextIO
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.options import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
@@ -15,9 +16,10 @@ from espnet_plugin.recipe.trainings import (
     encrl_trainings,
     stage_6,
 )
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["TRAINING_STAGES", "training_options"]
+__all__ = ["TRAINING_STAGES", "encrl_data", "needs_of_encrl", "training_options"]
 
 
 def training_options(layout: Layout) -> list[str]:
@@ -42,14 +44,16 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
     runner.train("reference", command)
 
 
-def _needs_of_encrl(layout: Layout) -> Iterator[Need]:
+def needs_of_encrl(layout: Layout) -> Iterator[Need]:
+    """Return what stage 5 begins with."""
     yield Need(f"{layout.stats}/.done", 3)
     yield Need(str(Experiment(layout.reference_exp).meta_file), 4)
     if layout.options.unlabelled_sets:
         yield Need(f"{layout.dump}/{layout.encrl_set}/{layout.lengths}", 2)
 
 
-def _encrl_data(layout: Layout) -> list[str]:
+def encrl_data(layout: Layout) -> list[str]:
+    """Return ESPnet's options for the data of stage 5."""
     if not layout.options.unlabelled_sets:
         return training_options(layout)
     folder = f"{layout.dump}/{layout.encrl_set}"
@@ -75,16 +79,22 @@ def _train_encrl(
         *("--seed", str(options.seed), "--variant", options.variant),
         *("--serves", *map(str, training.serves)),
         *("--reference", layout.reference_exp),
-        *("--student_num_layers", str(training.layers)),
-        *("--student_init", training.init),
+        *_student(options, training),
         *several("--objectives", options.objectives),
         *maybe("--max_epoch", training.epochs),
         *maybe("--teacher_cache", options.teacher_cache),
-        *(*_encrl_data(layout), *several("--freeze_param", training.freeze)),
+        *(*encrl_data(layout), *several("--freeze_param", training.freeze)),
         *several("--student_exits", training.exits),
         *options.encrl_args,
     )
     runner.train(f"encrl{training.ending}", command, output)
+
+
+def _student(options: EncrlOptions, training: EncrlTraining) -> list[str]:
+    if training.width is not None:  # --serves says what the student is like
+        return ["--shape_init", options.shape_init]
+    layers = ["--student_num_layers", str(training.layers)]
+    return [*layers, "--student_init", training.init]
 
 
 def _run_encrl(layout: Layout, runner: Runner) -> None:
@@ -102,7 +112,7 @@ def _run_encrl(layout: Layout, runner: Runner) -> None:
     }
     for one in alone:
         file = runner.log_file(f"encrl{one.ending}")
-        log(f"{one.layers} layers by themselves, beside the others: {file}")
+        log(f"{one.shape} layers by themselves, beside the others: {file}")
 
     def train_the_others() -> None:
         for one in together:
@@ -148,7 +158,7 @@ def _cut_out(layout: Layout, runner: Runner, one: CutOut) -> None:
 
 
 def _fine_tune(
-    layout: Layout, runner: Runner, one: FineTuning, sizes: tuple[int, ...]
+    layout: Layout, runner: Runner, one: FineTuning, sizes: tuple[Shape, ...]
 ) -> None:
     options = layout.options
     further = [f"{size}:{n}" for size, n in one.further if size in sizes]
@@ -166,6 +176,11 @@ def _fine_tune(
     runner.train(f"finetune_{'_'.join(map(str, sizes))}", command)
 
 
+def _students(layout: Layout) -> str:
+    shapes = [one.shape for one in encrl_trainings(layout.options)]
+    return f" of {' '.join(map(str, shapes))} layers"
+
+
 TRAINING_STAGES = (
     Stage[Layout](
         4,
@@ -179,9 +194,9 @@ TRAINING_STAGES = (
         5,
         "EncRL pre-training",
         "EXPDIR/encrl_<tag>_s<seed>",
-        needs=_needs_of_encrl,
+        needs=needs_of_encrl,
         work=_run_encrl,
-        detail=lambda layout: f" of {layout.options.encrl_layers} layers",
+        detail=_students,
     ),
     Stage[Layout](
         6,

@@ -19,7 +19,7 @@ function visiblePoints(data, state) {
     .filter(
       (one) =>
         state.series.has(one.series) &&
-        state.layers.has(one.layers) &&
+        state.shapes.has(one.shape) &&
         (one.mode === null || state.modes.has(one.mode)) &&
         one.seeds.length >= state.seeds,
     );

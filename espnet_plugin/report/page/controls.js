@@ -6,7 +6,7 @@ function startState(data) {
     across: data.across[0].name,
     upwards: data.upwards[0].name,
     series: startSeries(data),
-    layers: new Set(data.points.map((one) => one.layers)),
+    shapes: new Set(data.shapes),
     // The two modes answer different questions.
     modes: new Set(modes.includes("streaming") ? ["streaming"] : modes),
     seeds: 1,
@@ -101,10 +101,9 @@ function optionControls(data, state, redraw) {
     drawn.append(checkbox(text, state[name], change));
   }
   const made = [drawn];
-  const layers = [...state.layers].sort((a, b) => b - a);
-  if (layers.length > 1) {
-    const text = (one) => String(one || "?");
-    made.push(setOf("sizes (layers)", layers, state.layers, text, redraw));
+  if (data.shapes.length > 1) {
+    const text = (one) => one;
+    made.push(setOf("sizes (layers)", data.shapes, state.shapes, text, redraw));
   }
   const modes = [...new Set(data.points.map((one) => one.mode))].filter(Boolean);
   if (modes.length > 1) {

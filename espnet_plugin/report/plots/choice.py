@@ -178,7 +178,7 @@ def _rates(series: Sequence[Series]) -> dict[tuple, list[float]]:
     found: dict[tuple, list[float]] = {}
     for one in series:
         for group in one.groups:
-            found.setdefault((group.mode, group.size), []).append(group.error_rate)
+            found.setdefault((group.mode, group.shape), []).append(group.error_rate)
     return found
 
 

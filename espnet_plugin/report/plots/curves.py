@@ -14,6 +14,7 @@ from espnet_plugin.report.plots.series import series_key, style_key
 from espnet_plugin.report.plots.style import add_caption, add_legend, plt, save_figure
 from espnet_plugin.results.results import Results
 from espnet_plugin.results.row import Row
+from espnet_plugin.shape import largest_first
 
 __all__ = ["plot_curves"]
 
@@ -55,7 +56,7 @@ def plot_curves(
     if not rows:
         logging.warning("no learning curves are drawn: no folder has a train.log")
         return None
-    sizes = sorted({row.identity.size for row in rows}, reverse=True)
+    sizes = largest_first({row.identity.shape for row in rows})
     if len(sizes) > _MOST_SIZES:
         logging.warning(
             "learning curves: sizes of %s layers are drawn, %s are not",
@@ -83,12 +84,12 @@ def plot_curves(
     )
     for line, (of, label) in zip(panels, kinds):
         for panel, column in zip(line, columns):
-            shown = [row for row in rows if (row.identity.size, row.mode) == column]
+            shown = [row for row in rows if (row.identity.shape, row.mode) == column]
             _panel(panel, shown, of, styles)
         line[0].set_ylabel(label)
         _scale(line[0], rows, of)
     for panel, (size, mode) in zip(panels[0], columns):
-        text = f"{size or '?'} layers" + (f", {mode}" if mode else "")
+        text = f"{size} layers" + (f", {mode}" if mode else "")
         panel.set_title(text, fontsize=10)
     for panel in panels[-1]:
         panel.set_xlabel("epoch")

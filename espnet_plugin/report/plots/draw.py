@@ -14,6 +14,7 @@ from espnet_plugin.report.plots.scatter import draw_scatter
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
+from espnet_plugin.shape import Shape
 
 __all__ = ["plot_results"]
 
@@ -192,9 +193,9 @@ def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]
     def cost(group: Group) -> Optional[float]:
         return costs.get((group.method, group.variant))
 
-    def panel(size: int) -> Panel:
+    def panel(size: Shape) -> Panel:
         return Panel(
-            label, lambda g: cost(g) if g.size == size else None, f"{size} layers"
+            label, lambda g: cost(g) if g.shape == size else None, f"{size} layers"
         )
 
     return [panel(size) for size in sizes], [Panel(label, cost)]

@@ -46,7 +46,7 @@ class Series:
             amounts = ", ".join(_amount(group) for group in self.groups)
             return f"{name} ({amounts} %){mark}"
         whole = all(group.size != group.layers for group in self.groups)
-        sizes = ", ".join(str(group.size or "?") for group in self.groups)
+        sizes = ", ".join(str(group.shape) for group in self.groups)
         return f"{name} ({'as ' if whole else ''}{sizes} layers){mark}"
 
     @property
@@ -59,7 +59,7 @@ class Series:
     def mark(self, group: Group) -> str:
         """What stands beside the point of one of the groups."""
         amount = _amount(group)
-        return f"{amount} %" if amount else str(group.size or "?")
+        return f"{amount} %" if amount else str(group.shape)
 
 
 def series_of(groups: Iterable[Group]) -> list[Series]:
@@ -105,5 +105,5 @@ def _amount(group: Group) -> str:
     return match["amount"] if match else ""
 
 
-def _largest_first(group: Group) -> tuple[int, float]:
-    return -group.size, float(_amount(group) or 0)
+def _largest_first(group: Group) -> tuple[float, ...]:
+    return *group.shape.order, float(_amount(group) or 0)

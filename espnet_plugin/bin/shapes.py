@@ -1,0 +1,90 @@
+"""Which sizes of small models fit a budget of parameters or of computing.
+
+  python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 1.5M 0.6M
+  python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 70MMAC/s
+
+Nothing is trained: see docs/shapes.md for what tries them (--budget of a recipe).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.bin.arguments import of_recipe, whole
+from espnet_plugin.bin.reference_option import add_reference_options, read_reference
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.yaml_files import read_yaml
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add_reference_options(parser)
+    limits = "limits of parameters (1.5M, 900k) or multiply-adds per second (70MMAC/s)"
+    add("--budget", **of_recipe("budget", help=limits))
+    add(
+        "--vocabulary",
+        type=whole(3),
+        help="number of tokens, where the reference's configuration does not list them",
+    )
+    add("--encrl_config", type=Path, help="of stage 5, if it says what students are")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the shapes of each budget.
+
+    Raises:
+        UserError: If no budget or no reference is named, or no shape fits.
+    """
+    files = read_reference(args, trained=False)
+    if files is None:
+        raise UserError(
+            "--reference is needed: the folder of the model whose shapes are meant, or "
+            "--reference_config with its training configuration"
+        )
+    reference = read_yaml(files.config, "--reference")
+    encrl = {} if args.encrl_config is None else read_yaml(args.encrl_config)
+    if not args.budget:
+        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
+    vocabulary = _vocabulary(reference, args.vocabulary)
+    # ESPnet takes many seconds to import; by now everything else is known to be right.
+    from espnet_plugin.estimate.candidates import fitting, list_shapes
+
+    shapes = list_shapes(reference, encrl, vocabulary)
+    found = [fitting(shapes, budget) for budget in args.budget]
+    for budget, candidates in zip(args.budget, found):
+        print(f"{budget.text}:")
+        print("layers  width  parameters (M)  MMAC per second of audio")
+        for one in candidates:
+            print(
+                f"{one.shape.layers:6d} {one.width:6d} {one.params / 1e6:15.3f} "
+                f"{one.macs_per_second / 1e6:25.1f}"
+            )
+
+
+def _vocabulary(reference: Mapping[str, Any], given: Optional[int]) -> int:
+    tokens = reference.get("token_list")
+    if given is not None:
+        return given
+    if isinstance(tokens, list):
+        return len(tokens)
+    raise UserError(
+        "the reference's configuration lists no tokens, on whose number the size of "
+        "the last layer depends: give it with --vocabulary"
+    )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    return run_command(lambda: run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

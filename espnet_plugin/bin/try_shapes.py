@@ -1,0 +1,64 @@
+"""Stage 5 with --budget: short trials of shapes, of which the best becomes the size.
+
+Takes every option of stage 5's training (``espnet_plugin.bin.encrl_train``) besides its
+own; ``--output_dir`` gets ``shapes.json`` and a folder for each trial.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, whole
+from espnet_plugin.bin.reference_option import add_reference_options, reference_options
+from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.chosen_shapes import TrialRule
+from espnet_plugin.yaml_files import read_yaml
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's own options."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add_reference_options(parser)
+    add("--config", type=Path, required=True, help="of the trainings")
+    add("--output_dir", type=Path, required=True)
+    add("--seed", type=whole(0, MOST_SEED), default=1)
+    for name in ("budget", "trials", "trial_epochs", "shape_init"):
+        add(f"--{name}", **of_recipe(name))
+    return parser
+
+
+def run(args: argparse.Namespace, options: list[str]) -> None:
+    """Do the trials.
+
+    Raises:
+        UserError: If no reference is named, or no budget.
+    """
+    given = [*reference_options(args), *options]
+    if "--reference_config" not in given:
+        raise UserError("--reference is needed: what should be learnt from?")
+    if not args.budget:
+        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
+    reference = read_yaml(Path(given[given.index("--reference_config") + 1]))
+    from espnet_plugin.recipe.shape_trials import choose_shapes
+
+    choose_shapes(
+        args.output_dir,
+        TrialRule(tuple(args.budget), args.trials, args.trial_epochs),
+        args.config,
+        given,
+        reference,
+        args.seed,
+        args.shape_init,
+    )
+
+
+def main(cmd=None) -> int:
+    """Run the command."""
+    args, options = get_parser().parse_known_args(cmd)
+    return run_command(lambda: run(args, options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Which shapes of a small model fit a budget.
+
+Nothing is trained, and of each width only models of one and of two layers are built:
+the layers of an encoder are all alike, so that parameters and operations grow in
+proportion to their number.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.budget import LEAST_USE, Budget
+from espnet_plugin.estimate.count import count_forward, student_config
+from espnet_plugin.shape import Heads, Shape, largest_first
+
+__all__ = ["Candidate", "fitting", "list_shapes", "spread"]
+
+# What matrix products are fast at, on most hardware.
+_STEP = 8
+_FEWEST_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A shape and what a model of it takes.
+
+    Attributes:
+        shape: Layers, and the width if it is not the reference's.
+        width: Width of the encoder.
+        params: Parameters.
+        macs_per_second: Multiply-adds per second of audio, of an utterance of ten
+            seconds.
+    """
+
+    shape: Shape
+    width: int
+    params: int
+    macs_per_second: float
+
+
+def list_shapes(
+    reference: Mapping[str, Any], encrl: Mapping[str, Any], vocabulary: int
+) -> tuple[Candidate, ...]:
+    """Count all shapes that are no larger than the reference.
+
+    They have 2 layers up to the reference's, and widths up to its own that are
+    multiples of 8 and of its heads.
+
+    Args:
+        reference: The reference's configuration.
+        encrl: Stage 5's, which may say what its students are like.
+        vocabulary: Number of tokens.
+
+    Returns:
+        The deepest first, and of each depth the widest.
+
+    Raises:
+        UserError: If such a model cannot be counted.
+    """
+    heads = Heads.of(reference, encrl)
+    step = math.lcm(_STEP, heads.number)
+    widths = [*range(step, heads.width, step), heads.width]
+    deepest = (reference.get("encoder_conf") or {}).get("num_blocks")
+    if deepest is None:
+        raise UserError(
+            "the reference's encoder_conf has no num_blocks, so the layers of small "
+            "models have no limit: name --sizes instead of --budget"
+        )
+    found: dict[Shape, Candidate] = {}
+    for width in widths:
+        of_width = {**encrl, "student_output_size": width}
+        count = count_forward(student_config(dict(reference), of_width, 1), vocabulary)
+        for layers in range(_FEWEST_LAYERS, deepest + 1):
+            shape = Shape(layers, None if width == heads.width else width)
+            found[shape] = Candidate(
+                shape, width, count.num_params(layers), count.macs_per_second(layers)
+            )
+    return tuple(found[shape] for shape in largest_first(found))
+
+
+def fitting(
+    candidates: Iterable[Candidate], budget: Budget, most: int = 0
+) -> tuple[Candidate, ...]:
+    """Return those that a budget holds: at most all of it, and at least 90 %.
+
+    Args:
+        candidates: See :func:`list_shapes`.
+        budget: The limit.
+        most: If above 0, :func:`spread` chooses so many.
+
+    Raises:
+        UserError: If there is none, naming those just above and below.
+    """
+    candidates = tuple(candidates)
+    found = [one for one in candidates if budget.holds(one.params, one.macs_per_second)]
+    if not found:
+        raise UserError(
+            f"--budget {budget.text}: no shape uses {LEAST_USE:.0%} to 100 % of it; "
+            f"{_nearest(candidates, budget)}"
+        )
+    return spread(found, most) if most else tuple(found)
+
+
+def spread(candidates: Sequence[Candidate], number: int) -> tuple[Candidate, ...]:
+    """Choose some whose depths lie as far apart as possible.
+
+    Of each depth the widest counts; of the depths there are, evenly spaced ones are
+    taken, the deepest and the shallowest included (of one alone, the middle one).
+    """
+    widest: dict[int, Candidate] = {}
+    for one in candidates:
+        best = widest.setdefault(one.shape.layers, one)
+        if one.width > best.width:
+            widest[one.shape.layers] = one
+    depths = sorted(widest, reverse=True)
+    if number >= len(depths):
+        chosen = depths
+    elif number == 1:
+        chosen = [depths[len(depths) // 2]]
+    else:
+        step = (len(depths) - 1) / (number - 1)
+        chosen = [depths[round(i * step)] for i in range(number)]
+    return tuple(widest[depth] for depth in chosen)
+
+
+def _nearest(candidates: Sequence[Candidate], budget: Budget) -> str:
+    def used(one: Candidate) -> float:
+        return one.macs_per_second if budget.computing else one.params
+
+    unit = "MMAC/s" if budget.computing else "M parameters"
+    below = [one for one in candidates if used(one) < LEAST_USE * budget.amount]
+    above = [one for one in candidates if used(one) > budget.amount]
+    near = [max(below, key=used)] if below else []
+    near += [min(above, key=used)] if above else []
+    named = " and ".join(
+        f"{one.shape} has {used(one) / 1e6:.3g} {unit}" for one in near
+    )
+    return f"{named}: choose a budget that holds one of them"

@@ -1,0 +1,83 @@
+"""What an EncRL training is told where its student has a width of its own."""
+
+import logging
+from pathlib import Path
+from typing import Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
+from espnet_plugin.pruning.width import why_not_narrowed
+from espnet_plugin.shape import Heads, Shape, check_shapes
+from espnet_plugin.yaml_files import read_yaml
+
+__all__ = ["shape_options"]
+
+_REFERENCE = "--reference_config"
+# What the shape and its start decide.
+_OURS = ("--student_num_layers", "--student_output_size", "--student_init")
+
+
+def shape_options(
+    shape: Shape, config_file: Path, options: Sequence[str], init: str = "auto"
+) -> list[str]:
+    """Return the options of a training, with those that make its student's shape.
+
+    Args:
+        shape: The student's, with a width.
+        config_file: Configuration of the training.
+        options: The others, the reference among them.
+        init: Where it starts: ``random``, or which of the reference's layers, cut to
+            the width; ``auto``: the first ones if they can be cut, else random.
+
+    Raises:
+        UserError: If the width does not fit or is the reference's, the options say
+            something about the width as well, or no reference is named.
+    """
+    for option in options:
+        name = option.split("=")[0]
+        if name in _OURS:
+            raise UserError(
+                f"--serves {shape} and {name}: the shape says it already (how it "
+                "starts is said with --shape_init): leave one of the two out"
+            )
+    if _REFERENCE not in options[:-1]:
+        raise UserError("--reference is needed: what should be learnt from?")
+    reference = read_config(Path(options[options.index(_REFERENCE) + 1]))
+    encrl = read_yaml(config_file)
+    heads = Heads.of(reference, encrl)
+    (checked,) = check_shapes([shape], heads)
+    if checked.width is None:
+        raise UserError(
+            f"--sizes {shape}: {heads.width} is the width that models have anyhow: "
+            f"write {checked.layers}"
+        )
+    if init == "auto":
+        init = _start(shape, reference, encrl, options)
+    return [
+        *("--student_num_layers", str(shape.layers)),
+        *("--student_output_size", str(shape.width), "--student_init", init),
+        *options,
+    ]
+
+
+def _start(shape: Shape, reference: dict, encrl: dict, options: Sequence[str]) -> str:
+    """Decide where the student starts, and say why."""
+    conf = reference.get("encoder_conf") or {}
+    why_not = why_not_narrowed(reference.get("encoder"), conf)
+    named = [f"--{name}" for name in encrl if name.startswith("student_enc")]
+    named += [one for one in options if one.startswith("--student_enc")]
+    if why_not is None and named:
+        why_not = f"{named[0]} asks for another encoder than the reference's"
+    if why_not is None and shape.layers > conf["num_blocks"]:
+        why_not = f"the reference has {conf['num_blocks']} layers only"
+    if why_not is None and shape.width > conf.get("output_size", 256):
+        why_not = "the reference is narrower"
+    if why_not is not None:
+        logging.info("%s starts from random weights: %s", shape, why_not)
+        return "random"
+    logging.info(
+        "%s starts from the reference's first layers, cut to width %d",
+        shape,
+        shape.width,
+    )
+    return "first"

@@ -1,0 +1,141 @@
+"""The shape of a small model: encoder layers, and a width of its own if it has one.
+
+Options and folder names write it ``4`` (the reference's width) or ``4x72``.
+"""
+
+import argparse
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping, Optional, Union
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["Heads", "Shape", "check_shapes", "largest_first", "shape_option"]
+
+_FORM = re.compile(r"([1-9][0-9]{0,2})(?:x([1-9][0-9]{0,4}))?")
+_WANTED = "layers, or layers x width, e.g. 4 or 4x72"
+# ESPnet's own defaults, which a configuration need not repeat.
+_WIDTH, _HEADS = 256, 4
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Layers and width of an encoder.
+
+    Attributes:
+        layers: Encoder layers; 0 where they are not known.
+        width: Width of the encoder (``output_size``); None: the reference's.
+    """
+
+    layers: int
+    width: Optional[int] = None
+
+    def __str__(self) -> str:
+        layers = str(self.layers or "?")
+        return layers if self.width is None else f"{layers}x{self.width}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Shape":
+        """Read ``4`` or ``4x72``.
+
+        Raises:
+            UserError: If it is neither.
+        """
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise UserError(f"{text[:40]!r}: must be {_WANTED}")
+        layers, width = match.groups()
+        return cls(int(layers), None if width is None else int(width))
+
+    @property
+    def in_words(self) -> str:
+        """What a sentence or a title calls it: ``4 layers``, ``4x72 layers``."""
+        return "1 layer" if self == Shape(1) else f"{self} layers"
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Sort by this for the largest first; the reference's width is the largest."""
+        return -self.layers, float("-inf") if self.width is None else -self.width
+
+    def to_json(self) -> Union[int, str]:
+        """Return the number of layers, or the text where there is a width."""
+        return self.layers if self.width is None else str(self)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What a width has to fit.
+
+    Attributes:
+        width: The width of models whose shape names none.
+        number: Attention heads.
+    """
+
+    width: int
+    number: int
+
+    @classmethod
+    def of(
+        cls, reference: Mapping[str, Any], encrl: Optional[Mapping[str, Any]] = None
+    ) -> "Heads":
+        """Read them in configurations.
+
+        Args:
+            reference: The reference's.
+            encrl: Stage 5's, which may give its students another encoder.
+        """
+        theirs = reference.get("encoder_conf") or {}
+        encrl = encrl or {}
+        ours = encrl.get("student_encoder_conf") or {}
+        width = encrl.get("student_output_size") or theirs.get("output_size", _WIDTH)
+        heads = ours.get("attention_heads", theirs.get("attention_heads", _HEADS))
+        return cls(width, heads)
+
+
+def check_shapes(
+    shapes: Iterable[Shape], heads: Heads, option: str = "--sizes"
+) -> tuple[Shape, ...]:
+    """Return the shapes without widths that are the reference's.
+
+    Args:
+        shapes: What was asked for.
+        heads: What their widths have to fit.
+        option: The option that asked, for messages.
+
+    Raises:
+        UserError: If a width is odd or cannot be divided into the heads, or a shape is
+            named twice.
+    """
+    checked: list[Shape] = []
+    for shape in shapes:
+        # Codes of positions are pairs of a sine and a cosine.
+        step = math.lcm(heads.number, 2)
+        if shape.width is not None and shape.width % step:
+            fitting = max(1, shape.width // step) * step
+            raise UserError(
+                f"{option} {shape}: width {shape.width} must be even and a multiple of "
+                f"the {heads.number} attention heads, e.g. {shape.layers}x{fitting}"
+            )
+        if shape.width == heads.width:
+            shape = Shape(shape.layers)
+        if shape in checked:
+            raise UserError(
+                f"{option}: {shape} is named twice (models without a width are "
+                f"{heads.width} wide): leave one out"
+            )
+        checked.append(shape)
+    return tuple(checked)
+
+
+def shape_option(text: str) -> Shape:
+    """Read a shape as a type of ``argparse``, which names the option itself."""
+    try:
+        return Shape.parse(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def largest_first(shapes: Iterable[Shape]) -> list[Shape]:
+    """Return the shapes, deepest first, and of equal depth the widest first."""
+    return sorted(shapes, key=lambda shape: shape.order)
