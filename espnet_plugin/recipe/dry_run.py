@@ -1,5 +1,8 @@
 """What the dry run of a recipe is asked."""
 
+from dataclasses import replace
+
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options import EncrlOptions
@@ -22,6 +25,10 @@ DRY_RUN_LISTS = (
 
 def dry_run_words(options: EncrlOptions) -> list[str]:
     """Return the options of ``bin/estimate`` for a recipe."""
+    trained = Experiment(options.reference_exp)
+    if trained.meta_file.exists() and not options.reference:
+        # It says how many tokens there are, which is assumed before.
+        options = replace(options, reference_config=str(trained.config_file))
     words = []
     for name in DRY_RUN_OPTIONS:
         words += [f"--{name}", shown(getattr(options, name))]

@@ -30,7 +30,7 @@ class EncrlTraining:
         serves: Sizes of the models that are taken from it.
         exits: Layers after which it is trained as well.
         by_itself: Whether it is that of one size that is not trained with others.
-        width: Of the student, if it is not the reference's.
+        width: Width of the student, if it is not the reference's.
     """
 
     layers: int
