@@ -91,7 +91,9 @@ def of_recipe(
     """
     one = find_option(family, name)
     unit = f"; {one.unit}" if one.unit else ""
-    given = {"help": f"{one.help.rstrip('.,')}{unit}", **_argument(one)}
+    # To argparse a percent sign begins a name.
+    text = f"{one.help.rstrip('.,')}{unit}".replace("%", "%%")
+    given = {"help": text, **_argument(one)}
     return {**given, **changes}
 
 

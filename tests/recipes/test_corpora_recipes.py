@@ -49,7 +49,9 @@ def test_dry_run(tmp_path, name):
     # Utterances of talks are cut out of them, before data/ is there to tell.
     assert (args.segmented == "true") == name.startswith("tedlium")
     assert args.reference is None and args.teacher_cache is None
-    assert args.sizes == [6, 4, 2] and args.baselines == ["scratch"]
+    assert list(map(str, args.sizes)) == ["6", "4", "2"] and args.baselines == [
+        "scratch"
+    ]
     for option in ("reference_config", "encrl_config", "finetune_config"):
         assert (recipe / getattr(args, option)).is_file(), option
     assert (recipe / args.baseline_training).is_file()

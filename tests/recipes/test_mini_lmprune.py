@@ -68,13 +68,15 @@ def refused(made, *options):
 
 def test_bad_input_ends_in_one_line(made, recipe, tmp_path):
     # As many tokens in another order: ESPnet would decode without a message.
-    other = tmp_path / "asr_reference"
+    # Beside the other, because its configuration names files of the recipe.
+    other = recipe / "exp/asr_other_tokens"
     shutil.copytree(recipe / "exp/asr_reference", other)
     config = yaml.safe_load((other / "config.yaml").read_text())
     tokens = config["token_list"]
     tokens[4], tokens[5] = tokens[5], tokens[4]
     (other / "config.yaml").write_text(yaml.safe_dump(config))
     line = refused(made, "--stage", "7", "--asr_exp", str(other))
+    shutil.rmtree(other)
     assert "token 4 is" in line and str(other) in line
     empty = tmp_path / "empty"
     empty.write_text("book-1\n")
