@@ -6,6 +6,7 @@
 #   VENV=dir         where (default: .venv in the repository; a venv of yours is used)
 #   PYTHON=program   make it from this Python instead of one found here
 #   MIN_FREE_GB=10   refuse to install with less free space
+#   TAKE_OVER=1      install also where another checkout's plugin is installed
 #
 # `.ci/environment.sh --find_python` only prints the Python it would use.
 
@@ -118,6 +119,25 @@ make_venv() {
     fi
 }
 
+# An editable installation points at one folder: a second checkout that installs itself
+# into the same environment takes the first one's users along without their knowledge.
+check_owner() {
+    local other
+    is_suitable "${venv}/bin/python" && [ -z "${TAKE_OVER:-}" ] || return 0
+    other=$(cd / && unset PYTHONPATH && "${venv}/bin/python" -c '
+import importlib.util as u
+found = u.find_spec("espnet_plugin")
+print(found.origin or "" if found else "")' 2>/dev/null </dev/null || true)
+    other=${other%/espnet_plugin/__init__.py}
+    case ${other} in
+        "" | "${root}" | */site-packages) return 0 ;;
+    esac
+    [ -d "${other}" ] || return 0  # moved or deleted: nobody uses it
+    die "${venv} has the plugin of ${other} installed, which this would point at" \
+        "${root} for everyone who uses it: give an environment of its own with VENV=dir," \
+        "or TAKE_OVER=1"
+}
+
 install_packages() {
     local uv=$1 attempt
     local packages=(-c constraints.txt "espnet[asr]==202611" -e ".[demo,test,plots,docs]")
@@ -157,6 +177,7 @@ main() {
         return
     fi
     # `|| exit`: a failure inside $( ) ends only that sub-shell.
+    check_owner
     python=$(find_python) || exit 1
     check_disk
     uv=$(find_uv "${python}") || exit 1

@@ -126,7 +126,11 @@ def fake(tools, tmp_path):
     good_python(tmp_path / "bin/python3.12")
     venv_python = program(
         tmp_path / "template",
-        f'case "$*" in *"import espnet2"*) exit 0;; esac\nexec "{sys.executable}" "$@"',
+        f'case "$*" in *"import espnet2"*) exit 0;;\n'
+        # Where the plugin is installed from.
+        f'*"find_spec"*espnet_plugin*) [ ! -e "{tmp_path}/owner" ] ||'
+        f' read -r owner <"{tmp_path}/owner" && echo "$owner"; exit 0;; esac\n'
+        f'exec "{sys.executable}" "$@"',
     )
     (tools / "cp").symlink_to(shutil.which("cp"))
     (tools / "mkdir").symlink_to(shutil.which("mkdir"))
@@ -140,12 +144,13 @@ def fake(tools, tmp_path):
         f'if [ "$1" = pip ] && [ -e "{tmp_path}/offline" ]; then exit 1; fi',
     )
 
-    def run():
+    def run(**variables):
         return environment(
             path=[tmp_path / "bin", tools],
             script=repo / ".ci/environment.sh",
             VENV=tmp_path / "venv",
             MIN_FREE_GB=0,
+            **variables,
         )
 
     def calls():
@@ -167,6 +172,25 @@ def test_installs_once_and_again_after_a_change(fake):
         stream.write("# changed\n")
     assert run().returncode == 0
     assert calls() == ["venv", "pip", "pip"]
+
+
+def test_another_checkouts_environment_is_not_taken_over(fake, tmp_path):
+    repo, run, calls = fake
+    assert run().returncode == 0
+    (repo / "setup.py").write_text("# changed")
+    other = tmp_path / "other"
+    (tmp_path / "owner").write_text(f"{other}/espnet_plugin/__init__.py\n")
+    other.mkdir()
+    refused = run()
+    assert refused.returncode == 1 and calls() == ["venv", "pip"]
+    for fact in (str(other), str(repo), "VENV=", "TAKE_OVER=1"):
+        assert fact in refused.stderr
+    assert run(TAKE_OVER=1).returncode == 0 and calls() == ["venv", "pip", "pip"]
+    # One's own, one that is gone, and no editable installation are replaced.
+    for owner in (repo, tmp_path / "gone", "/venv/lib/python3.12/site-packages"):
+        (repo / "setup.py").write_text(f"# changed for {owner}")
+        (tmp_path / "owner").write_text(f"{owner}/espnet_plugin/__init__.py\n")
+        assert run().returncode == 0
 
 
 def test_resumes_an_interrupted_installation(fake, tmp_path):

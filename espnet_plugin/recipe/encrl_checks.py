@@ -220,7 +220,7 @@ def check_layers(options: EncrlOptions, config: str) -> None:
         sizes = " ".join(map(str, options.sizes))
         raise UserError(
             f"--sizes {sizes} (--encrl_layers {options.encrl_layers}): the reference "
-            f"has {there} layers ({config}), choose no more"
+            f"has {there} layers ({config}), choose sizes up to that"
         )
 
 

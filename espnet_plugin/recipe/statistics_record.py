@@ -65,7 +65,7 @@ class StatisticsRecord:
             if not kept and done.stat().st_mtime_ns > self.train.stat().st_mtime_ns:
                 return ""
         if not kept:
-            return "there are none"
+            return "there are none yet"
         there = kept.split("\n")
         for line in self.lines():
             if line in there:

@@ -66,7 +66,7 @@ def test_the_same_as_the_shell_wrote(folder, name, imported):
         folder / "train.json", folder / "valid.json", "raw", config
     )
     done = folder / ".done"
-    assert record.why_made(done) == "there are none"
+    assert record.why_made(done) == "there are none yet"
     for kind in ("now", "earlier"):
         done.write_bytes(shell(kind, "yes" if imported else ""))
         assert record.why_made(done) == "", kind
@@ -91,4 +91,4 @@ def test_the_first_input_that_differs_is_named(folder):
     done.write_text("")
     assert record.why_made(done) == ""
     os.utime(done, (1, 1))
-    assert record.why_made(done) == "there are none"
+    assert record.why_made(done) == "there are none yet"

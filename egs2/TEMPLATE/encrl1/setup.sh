@@ -36,7 +36,7 @@ case $(basename "$(cd "$(dirname "$0")" && pwd)") in
         stages=${template}/encrl.sh
         links=("${stages}" "${template}/jobs.sh")
         example='--sizes "6 4 2" --fs 16000'
-        next="write local/data.sh, or use --asr_recipe (see docs/your_own_model.md)"
+        next="write local/data.sh, put Kaldi folders into data, or use --asr_recipe (see docs/your_own_model.md)"
         ;;
 esac
 
