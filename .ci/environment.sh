@@ -6,7 +6,6 @@
 #   VENV=dir         where (default: .venv in the repository; a venv of yours is used)
 #   PYTHON=program   make it from this Python instead of one found here
 #   MIN_FREE_GB=10   refuse to install with less free space
-#   TAKE_OVER=1      install also where another checkout's plugin is installed
 #
 # `.ci/environment.sh --find_python` only prints the Python it would use.
 
@@ -123,7 +122,9 @@ make_venv() {
 # into the same environment takes the first one's users along without their knowledge.
 check_owner() {
     local other
-    is_suitable "${venv}/bin/python" && [ -z "${TAKE_OVER:-}" ] || return 0
+    # One that is copied together with its checkout is the copy's own.
+    [ -n "${VENV:-}" ] || [ -L "${venv}" ] || return 0
+    is_suitable "${venv}/bin/python" || return 0
     other=$(cd / && unset PYTHONPATH && "${venv}/bin/python" -c '
 import importlib.util as u
 found = u.find_spec("espnet_plugin")
@@ -133,9 +134,13 @@ print(found.origin or "" if found else "")' 2>/dev/null </dev/null || true)
         "" | "${root}" | */site-packages) return 0 ;;
     esac
     [ -d "${other}" ] || return 0  # moved or deleted: nobody uses it
-    die "${venv} has the plugin of ${other} installed, which this would point at" \
-        "${root} for everyone who uses it: give an environment of its own with VENV=dir," \
-        "or TAKE_OVER=1"
+    if [ -z "${VENV:-}" ]; then
+        die "${venv} is a link to an environment that has the plugin of ${other}" \
+            "installed, which this would point at ${root} for everyone who uses it:" \
+            "remove the link, or name the environment with VENV=dir if that is wanted"
+    fi
+    log "WARNING: ${venv} had the plugin of ${other}; from now on it has that of" \
+        "${root}, for everyone who uses it (make env there takes it back)"
 }
 
 install_packages() {

@@ -144,13 +144,12 @@ def fake(tools, tmp_path):
         f'if [ "$1" = pip ] && [ -e "{tmp_path}/offline" ]; then exit 1; fi',
     )
 
-    def run(**variables):
+    def run(VENV=tmp_path / "venv"):
         return environment(
             path=[tmp_path / "bin", tools],
             script=repo / ".ci/environment.sh",
-            VENV=tmp_path / "venv",
+            VENV=VENV,
             MIN_FREE_GB=0,
-            **variables,
         )
 
     def calls():
@@ -181,16 +180,28 @@ def test_another_checkouts_environment_is_not_taken_over(fake, tmp_path):
     other = tmp_path / "other"
     (tmp_path / "owner").write_text(f"{other}/espnet_plugin/__init__.py\n")
     other.mkdir()
-    refused = run()
+    # A link may be there by chance.
+    (repo / ".venv").symlink_to(tmp_path / "venv")
+    refused = run(VENV="")
     assert refused.returncode == 1 and calls() == ["venv", "pip"]
-    for fact in (str(other), str(repo), "VENV=", "TAKE_OVER=1"):
+    for fact in (str(other), str(repo), "is a link", "VENV="):
         assert fact in refused.stderr
-    assert run(TAKE_OVER=1).returncode == 0 and calls() == ["venv", "pip", "pip"]
+    # Who names it wants it, and is told what it was.
+    taken = run()
+    assert taken.returncode == 0 and calls() == ["venv", "pip", "pip"]
+    assert "WARNING" in taken.stderr and str(other) in taken.stderr
     # One's own, one that is gone, and no editable installation are replaced.
     for owner in (repo, tmp_path / "gone", "/venv/lib/python3.12/site-packages"):
         (repo / "setup.py").write_text(f"# changed for {owner}")
         (tmp_path / "owner").write_text(f"{owner}/espnet_plugin/__init__.py\n")
-        assert run().returncode == 0
+        again = run()
+        assert again.returncode == 0 and "WARNING" not in again.stderr
+    # A checkout copied as a whole has an environment of its own.
+    (repo / ".venv").unlink()
+    shutil.copytree(tmp_path / "venv", repo / ".venv")
+    (tmp_path / "owner").write_text(f"{other}/espnet_plugin/__init__.py\n")
+    copied = run(VENV="")
+    assert copied.returncode == 0 and "WARNING" not in copied.stderr
 
 
 def test_resumes_an_interrupted_installation(fake, tmp_path):
