@@ -31,6 +31,7 @@ TITLES = {
     "docs/your_own_model": "Your own model",
     "docs/recipes": "Recipes, stages and options",
     "docs/data": "Data",
+    "docs/shapes": "Which sizes",
     "docs/baselines": "Baselines",
     "docs/dual_mode": "Dual mode",
     "docs/language_model": "Language models",
