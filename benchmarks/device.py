@@ -168,7 +168,7 @@ def network(
 def streaming(args: argparse.Namespace, scratch: Path) -> Iterator[Figure]:
     """Compare an exported chunk with ``stream()``, and with a sparse one."""
     options = streaming_export.get_parser().parse_args([])
-    sources = [streaming_export.build(options, s) for s in (0.0, options.sparsity)]
+    sources = [streaming_export.build(options, dense=dense) for dense in (True, False)]
     calls = []
     for number, source in enumerate(sources):
         path = scratch / f"chunk{number}.onnx"

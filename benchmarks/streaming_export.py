@@ -31,7 +31,7 @@ from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.write import write_graph
 
 
-def build(args: argparse.Namespace, dense: bool) -> StreamingSource:
+def build(args: argparse.Namespace, *, dense: bool) -> StreamingSource:
     """Make an encoder as it is cut out for a device, and its output layer."""
     encoder = random_encoder(args, args.sparsity)
     if dense:
@@ -100,7 +100,7 @@ def main() -> None:
     """Measure, and print one line of JSON."""
     args = get_parser().parse_args()
     torch.set_num_threads(1)
-    sources = {"dense": build(args, True), "sparse": build(args, False)}
+    sources = {"dense": build(args, dense=True), "sparse": build(args, dense=False)}
     with tempfile.TemporaryDirectory() as folder:
         cases = {}
         for name, source in sources.items():
