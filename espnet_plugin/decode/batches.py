@@ -17,8 +17,8 @@ __all__ = [
 
 # Every frame attends to every other one.
 _QUADRATIC = ("conformer", "transformer", "branchformer", "e_branchformer", DUAL_MODE)
-# Matrices (heads x frames x frames, float32) that a layer holds at its peak, and the one
-# that ESPnet's attention keeps of every layer afterwards (``self.attn``).
+# Matrices (heads x frames x frames, float32) that a layer holds at its peak. ESPnet's
+# attention keeps one of every layer afterwards (``self.attn``).
 _AT_ONCE = 4
 # Above this, a batch of several utterances gains nothing.
 _BATCH_BYTES = 10**9
@@ -96,9 +96,9 @@ def check_fits(name: str, utt: str, needed: int, available: Optional[int]) -> No
     if available is None or needed <= available:
         return
     raise UserError(
-        f"{name}: utterance {utt} is too long to decode in one piece: attention over it "
-        f"needs about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free. Cut "
-        "it at pauses (a segments file), or recognise the recording with python -m "
+        f"{name}: utterance {utt} is too long to decode in one piece: attention over "
+        f"it needs about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free. "
+        "Cut it at pauses (a segments file), or recognise the recording with python -m "
         "espnet_plugin.bin.recognise, which cuts long recordings itself"
     )
 
