@@ -57,6 +57,8 @@ def attention_bytes(config: Mapping[str, Any], frames: Optional[int]) -> int:
         return 0
     conf = config.get("encoder_conf") or {}
     heads, layers = conf.get("attention_heads", 4), conf.get("num_blocks", 6)
+    if isinstance(heads, list):  # of each layer, in a model that was cut out
+        heads = max(heads)
     return 4 * heads * frames**2 * (_AT_ONCE + layers - 1)
 
 

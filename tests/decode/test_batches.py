@@ -35,6 +35,9 @@ def test_memory_grows_with_the_square_of_the_length():
     # One matrix of numbers for each of 4 heads, kept by each of 12 layers.
     assert attention_bytes(CONFIG, 1000) >= 12 * 4 * 1000**2 * 4
     assert attention_bytes(CONFIG, 2000) == 4 * attention_bytes(CONFIG, 1000)
+    cut = {"attention_heads": [1, 0, 2], "num_blocks": 3}
+    least = 3 * 2 * 1000**2 * 4
+    assert least <= attention_bytes({**CONFIG, "encoder_conf": cut}, 1000) < 3 * least
     other = {**CONFIG, "encoder": "contextual_block_conformer"}
     assert frames_of(other, 16000, True) is None and attention_bytes(other, None) == 0
 
