@@ -71,6 +71,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--dev_set", default="dev", help="name of the development set")
     add(
+        "--dump_dir",
+        type=Path,
+        help="where stage 2 put the sets: a score of data that has changed since does "
+        "not count, and the tables say so; without it scores are taken as they are",
+    )
+    add(
         "--compare",
         nargs=2,
         action="append",
@@ -109,7 +115,7 @@ def make_report(args: argparse.Namespace) -> None:
         where["results_json"],
         args.exp_dir,
         corpus,
-        ScoreChoice(args.decoding, args.test_set, args.dev_set),
+        ScoreChoice(args.decoding, args.test_set, args.dev_set, args.dump_dir),
         args.intersection,
     )
     comparisons = compare_all(results, args.compare, args.intersection)

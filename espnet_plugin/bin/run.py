@@ -3,6 +3,8 @@
 import errno
 import logging
 import os
+import select
+import signal
 import sys
 import tempfile
 import time
@@ -26,7 +28,8 @@ def run_command(work: Callable[[], None]) -> int:
     """Run ``work`` and turn a user's mistake into one line and exit status 2.
 
     What nobody foresaw ends in one line as well, and exit status 1: it names the file
-    that its traceback is in.
+    that its traceback is in. Where standard output is a pipe that was closed (``|
+    head``), the command ends without a message, as other programs do.
 
     This plugin's classes are registered with ESPnet once a model is built.
     """
@@ -39,12 +42,18 @@ def run_command(work: Callable[[], None]) -> int:
     )
     try:
         work()
+        sys.stdout.flush()
     except UserError as error:
         logging.error("%s", error)
         return 2
     except KeyboardInterrupt:
         logging.error("interrupted; run the same command again to resume")
         return 130
+    except BrokenPipeError as error:
+        if not _reader_is_gone():
+            logging.error("%s", _unexpected(error))
+            return 1
+        return 128 + signal.SIGPIPE  # as other programs in a pipe to head or less
     except OSError as error:
         logging.error("%s", _of_the_system(error) or _unexpected(error))
         return 2 if _of_the_system(error) else 1
@@ -52,6 +61,20 @@ def run_command(work: Callable[[], None]) -> int:
         logging.error("%s", _unexpected(error))
         return 1
     return 0
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether nobody reads standard output any more, and write no more to it."""
+    output = sys.stdout.fileno()
+    watch = select.poll()
+    watch.register(output, 0)
+    if not any(event & select.POLLERR for _, event in watch.poll(0)):
+        return False
+    # What is left in the buffer would be an error again at the end of the process.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)
+    return True
 
 
 def _of_the_system(error: OSError) -> str:

@@ -16,7 +16,7 @@ from typing import Iterable, Optional, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["CACHE", "Contents", "file_state"]
+__all__ = ["CACHE", "Contents", "file_state", "names_lost_files"]
 
 # What a folder's file of digests is called.
 CACHE = ".digests"
@@ -161,6 +161,14 @@ class Contents:
         self._known[path] = digest, state
         self._changed = True
         return digest
+
+
+def names_lost_files(path: Union[str, Path]) -> bool:
+    """Tell whether a Kaldi table names a file that is not there (any more)."""
+    values = read_pairs(path).values()
+    return any(
+        _split(one)[0] is None and not one.rstrip().endswith("|") for one in values
+    )
 
 
 def file_state(path: Union[str, bytes]) -> str:

@@ -16,6 +16,13 @@ from espnet2.train.dataset import ESPnetDataset
 from espnet_plugin.checkpoints.audio_scale import sample_factor
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.data.content import Contents
+from espnet_plugin.decode.batches import (
+    attention_bytes,
+    available_memory,
+    batches_within,
+    check_fits,
+    frames_of,
+)
 from espnet_plugin.decode.best_path import Hypothesis, best_path, write_hypotheses
 from espnet_plugin.decode.posteriors import encode_alone, log_posteriors
 from espnet_plugin.decode.prefix import prefix_search
@@ -234,11 +241,12 @@ def _decode_set(
     )
     convert = TokenIDConverter(token_list=model.token_list)
     tokenizer = _tokenizer(train_args)
-    order = _by_length(data, keys, dataset)
+    needed = _memory_needed(data, keys, dataset, vars(train_args))
+    if next(model.parameters()).device.type == "cpu":
+        for longest in list(needed)[:1]:
+            check_fits(name, longest, needed[longest], available_memory())
+    batches = batches_within(needed, batch_size)
     done: dict[str, Hypothesis] = {}
-    batches = [
-        order[start : start + batch_size] for start in range(0, len(order), batch_size)
-    ]
     for key in progress(
         _decode_batches(batches, dataset, factor, search, convert, tokenizer, done),
         len(keys),
@@ -294,18 +302,36 @@ def _tokenizer(train_args: argparse.Namespace):
     return build_tokenizer(token_type=token_type)
 
 
-def _by_length(
+def _memory_needed(
+    data: Sequence[tuple[str, str, str]],
+    keys: Sequence[str],
+    dataset: ESPnetDataset,
+    config: dict[str, Any],
+) -> dict[str, int]:
+    """Return the bytes that attention needs, the longest utterance first.
+
+    So memory runs out at once, if it does.
+    """
+    sizes = _lengths(data, keys, dataset)
+    return {
+        key: attention_bytes(config, frames_of(config, *sizes[key]))
+        for key in sorted(keys, key=lambda key: -sizes[key][0])
+    }
+
+
+def _lengths(
     data: Sequence[tuple[str, str, str]], keys: Sequence[str], dataset: ESPnetDataset
-) -> list[str]:
-    """Order the utterances from the longest, so that memory runs out at once."""
+) -> dict[str, tuple[int, bool]]:
+    """Return each utterance's length, and whether that is in samples."""
     folder = Path(data[0][0]).parent
     for name in ("utt2num_samples", "utt2num_frames"):
         if (folder / name).is_file():
             table = read_pairs(folder / name)
             if all(table.get(key, "").isdecimal() for key in keys):
-                return sorted(keys, key=lambda key: -int(table[key]))
-    sizes = {key: len(_read(dataset, key)) for key in keys}
-    return sorted(keys, key=lambda key: -sizes[key])
+                samples = name == "utt2num_samples"
+                return {key: (int(table[key]), samples) for key in keys}
+    read = ((key, _read(dataset, key)) for key in keys)
+    return {key: (len(one), one.dim() == 1) for key, one in read}
 
 
 def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:

@@ -111,7 +111,9 @@ def hear(job: Job) -> Heard:
     elif kind_of_entry(job.path) == "archive":
         return Heard(("archive", job.path))
     elif not os.path.isfile(job.path):
-        what = "is a folder" if os.path.isdir(job.path) else "does not exist"
+        what = "does not exist"
+        if os.path.exists(job.path):
+            what = "is a folder" if os.path.isdir(job.path) else "is no file (a device)"
         return Heard(("no-file", f"{job.path[:300]} {what}"))
     try:
         with SequentialFile(source) as sound:

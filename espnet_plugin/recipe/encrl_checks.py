@@ -235,7 +235,7 @@ def _check_finetune(options: EncrlOptions) -> None:
     if further and not together and not no_epochs:
         raise UserError(
             f"--finetune_alone {further}: goes with --finetune together, or with "
-            "--finetune_epochs 0"
+            "--finetune_epochs 0; --finetune_alone '' leaves it out"
         )
     if not wanted(options, 6):
         return
@@ -246,7 +246,7 @@ def _check_finetune(options: EncrlOptions) -> None:
         if size not in options.sizes or not epochs:
             raise UserError(
                 f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes}, "
-                "and 1 epoch or more"
+                "and 1 epoch or more; --finetune_alone '' leaves it out"
             )
 
 

@@ -22,7 +22,8 @@ from espnet_plugin.results.espnet_folder import (
 )
 from espnet_plugin.results.folder_file import read_or_note
 from espnet_plugin.results.metrics import file_values
-from espnet_plugin.results.read_score import ScoreChoice, quality_of, read_score
+from espnet_plugin.results.other_data import other_data
+from espnet_plugin.results.read_score import Score, ScoreChoice, quality_of, read_score
 from espnet_plugin.results.references import read_reference
 from espnet_plugin.results.row import (
     DualMode,
@@ -79,7 +80,7 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
     missing: list[str] = []
     quality, names = quality_of(
         *(
-            read_score(experiment.decoded(decoding, name), folder, missing)
+            _score_of_today(experiment, decoding, name, choice, missing)
             for name in (choice.test_set or _DEFAULT_TEST_SET, choice.dev_set)
         )
     )
@@ -104,6 +105,30 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
         missing.append(f"{experiment.meta_file.name}: params")
     row = Row(identity, Size(params=meta.params), quality, training)
     return _with_measured(row, experiment, meta, rtf, cost, missing), names
+
+
+def _score_of_today(
+    experiment: Experiment,
+    decoding: str,
+    name: str,
+    choice: ScoreChoice,
+    missing: list[str],
+) -> Score:
+    """Read a score, unless it is of data that has changed since."""
+    decoded = experiment.decoded(decoding, name)
+    if choice.dump_dir is not None:
+        file = experiment.meta().checkpoint
+        checkpoint = experiment.folder / file if file else None
+        if checkpoint is not None and not checkpoint.is_file():
+            checkpoint = None
+        changed = other_data(decoded, choice.dump_dir, experiment.folder, checkpoint)
+        if changed is not None:
+            missing.append(
+                f"a score of the set {name!r} as it is now: {changed} since it was "
+                "scored; run the stage that decodes again (7, or 8 for baselines)"
+            )
+            return {}
+    return read_score(decoded, experiment.folder, missing)
 
 
 def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:

@@ -10,7 +10,7 @@ from espnet_plugin.results.row import Interval, Numbers, Quality, TestSet
 from espnet_plugin.score.bootstrap import bootstrap_interval, sum_by_unit
 from espnet_plugin.score.trn import score_trn
 
-__all__ = ["ScoreChoice", "quality_of", "read_score"]
+__all__ = ["Score", "ScoreChoice", "quality_of", "read_score"]
 
 Score = dict[str, Any]
 
@@ -27,6 +27,9 @@ class ScoreChoice:
     test_set: Optional[str] = None
     #: Name of the development set, with or without ``org/``.
     dev_set: str = "dev"
+    #: Where stage 2 put the sets; scores of other data than is there now do not count.
+    #: None: they are not compared with it.
+    dump_dir: Optional[Path] = None
 
 
 def read_score(decoded: DecodedSet, folder: Path, missing: list[str]) -> Score:

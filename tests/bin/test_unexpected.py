@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,27 @@ def test_other_errors_of_the_system_are_not_foreseen(tmp_path, monkeypatch, capl
     monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
     assert ends(OSError(errno.EIO, "Input/output error", "exp/a")) == 1
     assert Path(caplog.text.split("its traceback is in ")[1].split(",")[0]).is_file()
+
+
+@pytest.mark.parametrize("lines", [1, 100000])
+def test_a_reader_that_has_seen_enough(lines, tmp_path):
+    code = (
+        "import sys; from espnet_plugin.bin.run import run_command; "
+        f"sys.exit(run_command(lambda: print('line\\n' * {lines})))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, LOG_FOLDER: str(tmp_path / "logs")},
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141  # what a shell says of SIGPIPE
+    assert not (tmp_path / "logs").exists()
+
+
+def test_another_broken_pipe_is_not_foreseen(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
+    assert ends(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert "unexpected BrokenPipeError" in caplog.text

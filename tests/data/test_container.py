@@ -53,6 +53,27 @@ def test_a_whole_file_is_read_and_a_cut_one_refused(tmp_path, wave, container, s
             read_audio(str(path), rate)
 
 
+@pytest.mark.parametrize("container, subtype", KINDS)
+def test_whole_files_of_any_length_are_whole(tmp_path, wave, container, subtype):
+    # Blocks, padding bytes and chunks that end on odd bytes.
+    path = tmp_path / "a"
+    rate = 8000 if container == "VOC" else RATE
+    for length in (1601, 3200, 3521, 8000, 8001):
+        soundfile.write(path, wave[:length], rate, format=container, subtype=subtype)
+        assert abs(len(read_audio(str(path), rate)) - length) < 1500
+
+
+@pytest.mark.parametrize("blocks", [24, 25])
+def test_gsm_that_lacks_a_block_is_refused(tmp_path, wave, blocks):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave[: 320 * blocks], RATE, subtype="GSM610")
+    content = path.read_bytes()
+    for lost in (66, 65, 33, 3):
+        path.write_bytes(content[:-lost])
+        with pytest.raises(UserError, match="truncated"):
+            read_audio(str(path), RATE)
+
+
 @pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_length_that_a_pipe_could_not_know_is_none(tmp_path, wave, length):
     path = tmp_path / "a.wav"

@@ -9,4 +9,5 @@ set -euo pipefail
     --family nested \
     --freeze encoder.embed \
     --finetune_epochs 0 \
+    --finetune_alone "2:3" \
     "$@"

@@ -175,7 +175,7 @@ def _report(layout: DualmodeLayout, runner: Runner) -> None:
         models.measure_speed(layout.recognisers(), layout.data.dump, runner)
     words = [options.expdir, *models.score_options(options)]
     pairs = runner.output_of(runner.python("dual_mode_pairs", *words))
-    models.report(options, folders, runner, pairs.splitlines())
+    models.report(options, folders, layout.data.dump, runner, pairs.splitlines())
 
 
 def _export(layout: DualmodeLayout, runner: Runner) -> None:

@@ -84,7 +84,7 @@ def _report(layout: Layout, runner: Runner) -> None:
     more = shell_words(options.report_opts, "report_opts")
     if options.remeasure_rtf:
         models.measure_speed(folders, layout.dump, runner)
-    models.report(options, folders, runner, more)
+    models.report(options, folders, layout.dump, runner, more)
 
 
 def _export(layout: Layout, runner: Runner) -> None:

@@ -67,13 +67,18 @@ def score_options(options: SharedOptions) -> list[str]:
 
 
 def report(
-    options: SharedOptions, models: Sequence[str], runner: Runner, more: Sequence[str]
+    options: SharedOptions,
+    models: Sequence[str],
+    dump: str,
+    runner: Runner,
+    more: Sequence[str],
 ) -> None:
     """Write tables and plots."""
     folder = f"{options.expdir}/report"
     command = runner.python(
         *("report", *models, "--corpus", options.corpus, *score_options(options)),
-        *("--dev_set", options.valid_set, "--results_json", options.results_json),
+        *("--dev_set", options.valid_set, "--dump_dir", dump),
+        *("--results_json", options.results_json),
         *("--markdown", options.results, "--plot_dir", options.plot_dir or folder),
         *("--html", f"{folder}/report.html", *more),
     )

@@ -1,0 +1,125 @@
+"""Batches of utterances whose attention fits into memory."""
+
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.data.frames import encoder_frames, feature_frames, input_layer_of
+from espnet_plugin.errors import UserError
+from espnet_plugin.names import DUAL_MODE
+
+__all__ = [
+    "attention_bytes",
+    "available_memory",
+    "batches_within",
+    "check_fits",
+    "frames_of",
+]
+
+# Every frame attends to every other one.
+_QUADRATIC = ("conformer", "transformer", "branchformer", "e_branchformer", DUAL_MODE)
+# Matrices (heads x frames x frames, float32) that a layer holds at its peak. ESPnet's
+# attention keeps one of every layer afterwards (``self.attn``).
+_AT_ONCE = 4
+# Above this, a batch of several utterances gains nothing.
+_BATCH_BYTES = 10**9
+_HOP = 128  # ESPnet's default
+
+
+def frames_of(
+    config: Mapping[str, Any], length: int, are_samples: bool
+) -> Optional[int]:
+    """Return the frames that an encoder attends over.
+
+    Args:
+        config: A configuration of ESPnet's ASR task.
+        length: Samples or feature frames of an utterance.
+        are_samples: Which of the two.
+
+    Returns:
+        The frames; None where the memory does not grow with their square.
+    """
+    if config.get("encoder", "rnn") not in _QUADRATIC:
+        return None
+    if are_samples:
+        hop = (config.get("frontend_conf") or {}).get("hop_length") or _HOP
+        length = feature_frames(length, int(hop))
+    return encoder_frames(length, input_layer_of(config)[0])
+
+
+def attention_bytes(config: Mapping[str, Any], frames: Optional[int]) -> int:
+    """Return about what attention over ``frames`` needs for one utterance, in bytes.
+
+    Args:
+        config: A configuration of ESPnet's ASR task.
+        frames: See :func:`frames_of`.
+    """
+    if frames is None:
+        return 0
+    conf = config.get("encoder_conf") or {}
+    heads, layers = conf.get("attention_heads", 4), conf.get("num_blocks", 6)
+    if isinstance(heads, list):  # of each layer, in a model that was cut out
+        heads = max(heads)
+    return 4 * heads * frames**2 * (_AT_ONCE + layers - 1)
+
+
+def available_memory() -> Optional[int]:
+    """Return the bytes that can be had without swapping; None where it is not told.
+
+    Source: ``MemAvailable`` of Linux's ``/proc/meminfo``, and the limit of the control
+    group (version 2) that the process is in.
+    """
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(1024 * int(line.split()[1]))
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            used = int((group / "memory.current").read_text())
+            found.append(max(0, int(limit) - used))
+    except (OSError, ValueError):
+        pass  # another system, or no such limit
+    return min(found, default=None)
+
+
+def check_fits(name: str, utt: str, needed: int, available: Optional[int]) -> None:
+    """Refuse an utterance whose attention needs more memory than there is.
+
+    Args:
+        name: The set.
+        utt: Its longest utterance.
+        needed: Bytes that it needs.
+        available: Bytes there are; None: not known.
+
+    Raises:
+        UserError: If it does not fit.
+    """
+    if available is None or needed <= available:
+        return
+    raise UserError(
+        f"{name}: utterance {utt} is too long to decode in one piece: attention over "
+        f"it needs about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free. "
+        "Cut it at pauses (a segments file), or recognise the recording with python -m "
+        "espnet_plugin.bin.recognise, which cuts long recordings itself"
+    )
+
+
+def batches_within(needed: Mapping[str, int], batch_size: int) -> list[list[str]]:
+    """Divide utterances into batches, with fewer in a batch where they are long.
+
+    Args:
+        needed: Bytes that each utterance needs; the largest first.
+        batch_size: Utterances of a batch, at most.
+
+    Returns:
+        The names, in the same order.
+    """
+    batches: list[list[str]] = []
+    for utt in needed:
+        # All of a batch are padded to its first.
+        full = not batches or len(batches[-1]) >= batch_size
+        if full or needed[batches[-1][0]] * (len(batches[-1]) + 1) > _BATCH_BYTES:
+            batches.append([])
+        batches[-1].append(utt)
+    return batches

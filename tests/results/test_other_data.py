@@ -1,0 +1,104 @@
+"""The report takes no score of data, or of a model, that has changed since."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_plugin.data.content import Contents
+from espnet_plugin.decode.record import note_decoded
+from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.results.model_folder import read_model_folder
+from espnet_plugin.results.read_score import ScoreChoice
+from espnet_plugin.score.once import ScoreRequest, score_once
+
+SETS = ("test", "dev")
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """A model's folder and a dump, as stages 2 and 7 leave them; no network in it."""
+    model, dump = tmp_path / "exp/asr_one", tmp_path / "dump/raw"
+    model.mkdir(parents=True)
+    meta = {"method": "scratch", "layers": 2, "seed": 1, "checkpoint": "model.pth"}
+    (model / "meta.json").write_text(json.dumps(meta))
+    (model / "model.pth").write_bytes(b"weights")
+    for name in SETS:
+        source = dump / name
+        source.mkdir(parents=True)
+        soundfile.write(source / "a.wav", np.full(800, 0.1), 16000)
+        (source / "wav.scp").write_text(f"a {source / 'a.wav'}\n")
+        (source / "text").write_text("a ONE TWO\n")
+        (source / "utt2spk").write_text("a a\n")
+        (source / "feats_type").write_text("raw\n")
+        (source / "audio_format").write_text("wav\n")
+        decoded = DecodedSet(model / "decode_best_path" / name)
+        decoded.folder.mkdir(parents=True)
+        decoded.text_file.write_text("a ONE TOO\n")
+        contents = Contents()
+        inputs = {
+            "checkpoint": contents.file(model / "model.pth"),
+            "audio": contents.table(source / "wav.scp", "sound", ["a"]),
+        }
+        note_decoded(decoded.folder, inputs)
+        request = ScoreRequest(
+            source / "text", decoded.text_file, source / "utt2spk", resamples=10
+        )
+        score_once(request, decoded)
+    return model, dump
+
+
+def read(model, dump):
+    row, _ = read_model_folder(model, ScoreChoice(dump_dir=dump))
+    said = [one for one in row.missing if "as it is now" in one]
+    return row.quality.test_wer, row.quality.dev_wer, said
+
+
+def test_scores_of_what_is_there_count(scored):
+    assert read(*scored) == (50.0, 50.0, [])
+
+
+def test_other_transcripts(scored):
+    model, dump = scored
+    (dump / "test/text").write_text("a ONE TOO\n")
+    test, dev, (said,) = read(model, dump)
+    assert (test, dev) == (None, 50.0)
+    assert "'test'" in said and "transcripts" in said and str(dump / "test") in said
+    # Who does not say where the data is gets what was scored.
+    assert read(model, None) == (50.0, 50.0, [])
+
+
+def test_other_audio_of_the_same_length(scored):
+    model, dump = scored
+    soundfile.write(dump / "dev/a.wav", np.full(800, 0.2), 16000)
+    test, dev, (said,) = read(model, dump)
+    assert (test, dev) == (50.0, None)
+    assert "'dev'" in said and "audio" in said
+
+
+def test_audio_that_was_deleted_has_not_changed(scored):
+    model, dump = scored
+    (dump / "dev/a.wav").unlink()
+    assert read(model, dump) == (50.0, 50.0, [])
+
+
+def test_another_model(scored):
+    model, dump = scored
+    (model / "model.pth").write_bytes(b"other weights")
+    test, dev, said = read(model, dump)
+    assert (test, dev) == (None, None)
+    assert len(said) == 2 and all("model.pth" in one for one in said)
+
+
+@pytest.mark.parametrize("name", ["scored_file", "decoded_file"])
+def test_what_an_earlier_version_scored_counts(scored, name):
+    model, dump = scored
+    getattr(DecodedSet(model / "decode_best_path/test"), name).unlink()
+    assert read(model, dump) == (50.0, 50.0, [])
+
+
+def test_a_set_that_is_not_there_any_more(scored):
+    model, dump = scored
+    (dump / "test").rename(dump / "elsewhere")
+    assert read(model, dump) == (50.0, 50.0, [])
