@@ -86,7 +86,8 @@ def test_a_good_one_is_written(tmp_path):
     # Convolutions are computed in 32 bits, and the front end stays as it is.
     assert not any(node.op_type == "ConvInteger" for node in graph.node)
     kept = [n.name for n in graph.node if n.op_type == "MatMul"]
-    assert sum("front_end" in name for name in kept) == 2
+    # Real parts, imaginary parts, and the weighted sums of their power.
+    assert sum("front_end" in name for name in kept) == 3
     exact = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
     assert all(len(t.dims) < 3 for t in exact if not t.name.endswith("_scale"))
     kinds = {t.data_type for t in graph.initializer if t.name.endswith("_quantized")}

@@ -32,8 +32,8 @@ def test_factored_attention_is_espnets(frames):
     _, codes = embedding.RelPositionalEncoding(WIDTH, 0.0).eval()(x)
     expected = stock(x, x, x, codes, mask)
     hidden = torch.where(mask, 0.0, -1e9)[:, None]
-    positions = FactoredPositions(WIDTH)(frames)
-    found = FactoredAttention(stock)(x.flatten(0, 1), x, positions, hidden)
+    positions = FactoredPositions(WIDTH, WIDTH // HEADS)(frames, hidden)
+    found = FactoredAttention(stock)(x.flatten(0, 1), x, positions)
     torch.testing.assert_close(found.view_as(x), expected, atol=2e-5, rtol=1e-4)
 
 

@@ -19,11 +19,14 @@ class PositionFactors(NamedTuple):
         sines: ``(frames, width)``, of each frame's own position.
         cosines: The same.
         codes: ``(width, frames)``: cosines and sines of each position.
+        hidden: ``(batch, 1, size of a head + 1, frames)``: zeros, and in the last row
+            what is added to every score of a key.
     """
 
     sines: torch.Tensor
     cosines: torch.Tensor
     codes: torch.Tensor
+    hidden: torch.Tensor
 
 
 class FactoredPositions(nn.Module):
@@ -31,18 +34,27 @@ class FactoredPositions(nn.Module):
 
     Args:
         width: Width of the encoder.
+        size: Width of a head.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, size: int):
         super().__init__()
         steps = torch.arange(0, width, 2, dtype=torch.float32)
         rates = torch.exp(steps * -(math.log(10000.0) / width))
         # In turns and in double precision, so that late positions are exact as well.
         turns = rates.double() / (2 * math.pi)
         self.register_buffer("turns", turns, persistent=False)
+        last = torch.zeros(size + 1, 1)
+        last[-1] = 1.0
+        self.register_buffer("last", last, persistent=False)
 
-    def forward(self, frames: int) -> PositionFactors:
-        """Return the factors of positions 0 to ``frames - 1``."""
+    def forward(self, frames: int, hidden: torch.Tensor) -> PositionFactors:
+        """Return the factors of positions 0 to ``frames - 1``.
+
+        Args:
+            frames: How many there are.
+            hidden: ``(batch, 1, 1, frames)``: added to the scores of a key.
+        """
         positions = torch.arange(frames, device=self.turns.device)
         turns = self.turns[:, None] * positions.to(self.turns)
         angles = ((turns - turns.floor()) * (2 * math.pi)).float()
@@ -51,6 +63,7 @@ class FactoredPositions(nn.Module):
             torch.cat([sines, sines]).t(),
             torch.cat([cosines, cosines]).t(),
             torch.cat([cosines, sines]),
+            hidden * self.last,
         )
 
 
@@ -63,6 +76,11 @@ class FactoredAttention(nn.Module):
     query turned by the angles of ``i`` with the sines and cosines of ``j`` itself,
     which takes half the memory.
 
+    Each query has one number more than ESPnet's, which is always 1. The number of a key
+    that it is multiplied by hides the key, and the row of the position matrices that it
+    is multiplied by adds ESPnet's second bias. So neither needs an addition of its own
+    to all scores or all queries.
+
     Args:
         stock: The module of a trained model; its tensors are copied.
     """
@@ -74,44 +92,51 @@ class FactoredAttention(nn.Module):
         scale = 1 / math.sqrt(self.size)
         q, k, v = stock.linear_q, stock.linear_k, stock.linear_v
         bias = (q.bias + stock.pos_bias_u.flatten()) * scale
-        self.linear_qkv = nn.Linear(self.width, 3 * self.width)
-        weight = torch.cat([q.weight * scale, k.weight, v.weight])
-        self.linear_qkv.weight.data = weight.data
-        self.linear_qkv.bias.data = torch.cat([bias, k.bias, v.bias]).data
+        self.widths = 2 * [self.width + self.heads] + [self.width]
+        self.linear_qkv = nn.Linear(self.width, sum(self.widths))
+        weight = [self._longer(q.weight * scale, 0.0), self._longer(k.weight, 0.0)]
+        self.linear_qkv.weight.data = torch.cat([*weight, v.weight]).data
+        biases = [self._longer(bias, 1.0), self._longer(k.bias, 0.0), v.bias]
+        self.linear_qkv.bias.data = torch.cat(biases).data
         self.linear_out = copy.deepcopy(stock.linear_out)
         offset = (stock.pos_bias_v - stock.pos_bias_u).data[:, None] * scale
-        self.register_buffer("offset", offset, persistent=False)
-        # (heads, size, width): of the sines, then of the cosines.
+        # (heads, size + 1, width): of the sines, then of the cosines.
         codes = stock.linear_pos.weight.data.view(self.heads, self.size, self.width)
         sines, cosines = codes[..., 0::2], codes[..., 1::2]
-        same = torch.cat([sines, cosines], dim=2).contiguous()
-        turned = torch.cat([cosines, -sines], dim=2).contiguous()
-        self.same, self.turned = nn.Parameter(same), nn.Parameter(turned)
+        same = torch.cat([sines, cosines], dim=2)
+        turned = torch.cat([cosines, -sines], dim=2)
+        self.same = nn.Parameter(torch.cat([same, offset @ same], dim=1))
+        self.turned = nn.Parameter(torch.cat([turned, offset @ turned], dim=1))
+
+    def _longer(self, rows: torch.Tensor, value: float) -> torch.Tensor:
+        """Return rows of all heads with a row of ``value`` after each head's."""
+        heads = rows.view(self.heads, self.size, -1)
+        last = torch.full_like(heads[:, :1], value)
+        return torch.cat([heads, last], dim=1).flatten(0, 1).view(-1, *rows.shape[1:])
 
     def forward(
         self,
         rows: torch.Tensor,
         like: torch.Tensor,
         positions: PositionFactors,
-        hidden: torch.Tensor,
     ) -> torch.Tensor:
         """Attend.
 
         Args:
             rows: ``(batch * frames, width)``.
             like: Any tensor ``(batch, frames, ...)``.
-            positions: Encoded positions of ``frames`` frames.
-            hidden: ``(batch, 1, 1, frames)``: added to the scores of a key.
+            positions: Those of ``frames`` frames.
 
         Returns:
             ``(batch * frames, width)``.
         """
-        x = reshaped_like(self.linear_qkv(rows), like, (3 * self.heads, self.size))
-        q, k, v = x.transpose(1, 2).split(self.heads, dim=1)
-        far = q + self.offset
-        far = (far @ self.same) * positions.sines + (
-            far @ self.turned
-        ) * positions.cosines
-        scores = q @ k.transpose(-2, -1) + far @ positions.codes + hidden
+        heads = self.linear_qkv(rows).split(self.widths, dim=1)
+        q, k, v = (
+            reshaped_like(x, like, (self.heads, width // self.heads)).transpose(1, 2)
+            for x, width in zip(heads, self.widths)
+        )
+        far = (q @ self.same) * positions.sines + (q @ self.turned) * positions.cosines
+        near = q @ (k.transpose(-2, -1) + positions.hidden)
+        scores = near + far @ positions.codes
         mixed = (scores.softmax(-1) @ v).transpose(1, 2)
         return self.linear_out(reshaped(mixed, (-1, self.width)))

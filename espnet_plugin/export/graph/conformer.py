@@ -82,6 +82,10 @@ class LeanConformer(nn.Module):
         layers = [_Layer(layer) for layer in stock.encoders]
         self.encoders = nn.ModuleList(layers)
         self.after_norm = copy.deepcopy(stock.after_norm)
+        self.factors: Optional[nn.Module] = None
+        if layers[0].factored:
+            first = layers[0].self_attn
+            self.factors = FactoredPositions(first.width, first.size)
         self.conditioned = tuple(stock.interctc_layer_idx) if ctc is not None else ()
         if self.conditioned:
             self.conditioning_layer = copy.deepcopy(stock.conditioning_layer)
@@ -98,6 +102,9 @@ class LeanConformer(nn.Module):
         x, positions, lengths = self.embed(feats, lengths)
         valid = valid_frames(lengths, x.size(1))
         width = self.embed.out.out_features
+        if self.factors is not None:
+            hidden = torch.where(valid, 0.0, _HIDDEN)[:, None, None]
+            positions = self.factors(x.size(1), hidden)
         context = _Context(x, positions, valid, width)
         rows = reshaped(x, (-1, width))
         for number, layer in enumerate(self.encoders, 1):
@@ -124,11 +131,12 @@ class _Context:
         self.like, self.positions, self.width = like, positions, width
         self.mask = valid[:, None]
         self.kept = reshaped(valid.to(like), (-1, 1))
-        self.hidden = torch.where(valid, 0.0, _HIDDEN)[:, None, None]
 
 
 class _Subsampling(nn.Module):
-    """The convolutions at the input, the linear map after them, and positions.
+    """The convolutions at the input, the linear map after them, and ESPnet's positions.
+
+    Where attention is factored there are none of those.
 
     Time is the last axis of the convolutions, because runtimes work along that one, and
     there are only a few frequencies.
@@ -146,14 +154,10 @@ class _Subsampling(nn.Module):
         self.out = copy.deepcopy(stock.out)
         self.out.weight.data *= width**0.5
         self.out.bias.data *= width**0.5
-        kind = type(stock.pos_enc).__name__
-        self.pos_enc: nn.Module
-        if kind == "RelPositionalEncoding":
-            self.pos_enc = FactoredPositions(width)
-        else:
+        self.pos_enc: Optional[nn.Module] = None
+        if type(stock.pos_enc).__name__ != "RelPositionalEncoding":
             self.pos_enc = computed_positions(stock.pos_enc)
             self.pos_enc.scale = 1.0
-        self.factored = kind == "RelPositionalEncoding"
 
     def forward(
         self, feats: torch.Tensor, lengths: torch.Tensor
@@ -163,8 +167,8 @@ class _Subsampling(nn.Module):
         x = self.out(reshaped(x, (0, self.out.in_features, -1)).transpose(1, 2))
         for kernel, stride in self.steps:
             lengths = quotient(lengths - kernel, stride) + 1
-        if self.factored:
-            return x, self.pos_enc(x.size(1)), lengths
+        if self.pos_enc is None:
+            return x, None, lengths
         x = self.pos_enc(x)
         return (*x, lengths) if isinstance(x, tuple) else (x, None, lengths)
 
@@ -208,7 +212,7 @@ class _Layer(nn.Module):
 
     def _attend(self, rows: torch.Tensor, context: _Context) -> torch.Tensor:
         if self.factored:
-            return self.self_attn(rows, context.like, context.positions, context.hidden)
+            return self.self_attn(rows, context.like, context.positions)
         x = reshaped_like(rows, context.like, (context.width,))
         given = [] if context.positions is None else [context.positions]
         return reshaped(

@@ -56,7 +56,8 @@ class PowerSpectrum(nn.Module):
         # Rows: real parts by d, then imaginary ones; columns: the same of each b.
         real = torch.stack([cosines, sines], -1).flatten(1)
         imaginary = torch.stack([-sines, cosines], -1).flatten(1)
-        self._constant("second", torch.cat([real, imaginary]))
+        self._constant("real", real)
+        self._constant("imaginary", imaginary)
         chosen = torch.zeros(parts, self.half, weights.size(1), dtype=torch.float64)
         for frequency, weight in enumerate(weights.double()):
             if frequency % each >= self.half:
@@ -77,7 +78,7 @@ class PowerSpectrum(nn.Module):
             x = reshaped(x, (0, hop, -1))
         x = nn.functional.conv1d(x, self.first, groups=parts)
         # The second product knows nothing of c, so that all c and frames are one axis.
-        x = self.second @ reshaped(x, (0, 2 * parts, -1))
-        real, imaginary = x.split(parts, dim=1)
+        x = reshaped(x, (0, 2 * parts, -1))
+        real, imaginary = self.real @ x, self.imaginary @ x
         power = real * real + imaginary * imaginary
         return self.weights @ reshaped(power, (0, parts * self.half, -1))
