@@ -434,7 +434,7 @@ class DualmodeOptions(SharedOptions):
         "Epochs of stage 4, instead of the configuration's.",
     )
     train_config: str = _training(
-        "conf/dualmode/train_an4.yaml",
+        "conf/dualmode/train.yaml",
         Text(),
         "Configuration of stage 5, supervised.",
     )

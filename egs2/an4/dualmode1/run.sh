@@ -3,6 +3,7 @@
 set -euo pipefail
 
 ./dualmode.sh \
+    --train_config conf/dualmode/train_an4.yaml \
     --speed_perturb_factors "0.9 1.0 1.1" \
     --token_type char \
     "$@"

@@ -3,5 +3,6 @@
 set -euo pipefail
 
 ./lmprune.sh \
+    --lm_config conf/lmprune/train_lm_an4.yaml \
     --token_type char \
     "$@"
