@@ -92,3 +92,11 @@ def test_an_old_name_says_where_the_file_is_now(name, tmp_path):
 )
 def test_in_the_recipe_that_it_is_for_an_old_name_is_good(recipe, name):
     assert read_yaml(ROOT / "egs2" / recipe / name)
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("egs2/*/*/run*.sh")), ids=str)
+def test_a_signal_to_the_script_reaches_the_stages(script):
+    """It is replaced by what it calls: nothing is left that only waits for it."""
+    lines = script.read_text().splitlines()
+    called = [one for one in lines if re.match(r"(exec )?\./\w+\.sh ", one)]
+    assert len(called) == 1 and called[0].startswith("exec ./")

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Whole words as BPE units: short targets, so CTC learns from few updates.
-./encrl.sh \
+exec ./encrl.sh \
     --nj 2 \
     --token_type bpe \
     --nbpe 150 \
