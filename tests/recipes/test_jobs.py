@@ -205,9 +205,11 @@ def encrl(recipe, *options, script="./encrl.sh", **environment):
 
 
 def test_a_stage_goes_through_kaldis_scripts(tmp_path, recipe):
+    (recipe / "r").mkdir()
+    (recipe / "r/config.yaml").write_text("{}")
     process = encrl(
         recipe,
-        *("--stage", "4", "--stop_stage", "4", "--reference", "/r", "--ngpu", "2"),
+        *("--stage", "4", "--stop_stage", "4", "--reference", "r", "--ngpu", "2"),
         **kaldi(tmp_path, recipe),
         python="echo",
     )
