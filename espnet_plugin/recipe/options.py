@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.distill.starts import INITS, SHAPE_INITS
+from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
 from espnet_plugin.recipe.option import option
@@ -137,6 +138,12 @@ class SharedOptions:
         Choice(("full", "header", "none", "off")),
         "What stage 2 checks first: full, header (decodes nothing), none (tables "
         "alone), or off.",
+    )
+    expected_warnings: tuple[str, ...] = _data(
+        "",
+        Choices(warning_kinds),
+        'Kinds of warnings that this corpus is known to have, e.g. "shared-text" where '
+        "few different sentences are spoken: stage 2 names their number only.",
     )
     token_type: str = _data("char", Choice(("char", "bpe")), "char or bpe.")
     nbpe: int = _data("100", Whole(1), "Size of the BPE vocabulary.")
