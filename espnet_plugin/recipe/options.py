@@ -305,7 +305,7 @@ class EncrlOptions(SharedOptions):
         "Those of the EncRL student; if empty, the largest size.",
     )
     student_init: str = _encrl(
-        "random",
+        INITS[0],
         _LAYERS,
         "Layers of the reference that it starts from: random (none), first, last or "
         "spaced.",
