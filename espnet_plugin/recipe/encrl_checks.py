@@ -141,8 +141,8 @@ def check_encrl(options: EncrlOptions) -> None:
         check_file("reference_config", options.reference_config)
     if options.asr_recipe and options.reference:
         raise UserError(
-            f"--reference {options.reference}: --asr_recipe brings its reference; "
-            "choose with --recipe_exp"
+            f"--reference {options.reference}: with --asr_recipe the reference is an "
+            "experiment of that recipe; choose it with --recipe_exp"
         )
     if options.asr_recipe:
         check_stock_paths(options)

@@ -42,7 +42,7 @@ def help_text(
         examples: Options, and what they do.
     """
     lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
-    lines.append("Stages, and what they leave:")
+    lines.append("Stages, and what they write:")
     for stage in stages:
         lines += _entry(f"  {stage.number:2d} {stage.name}", stage.leaves)
     lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]
