@@ -3,7 +3,7 @@
 
     python benchmarks/streaming_export.py --rounds 40
 
-Random weights; AN4's dual-mode encoder (conf/dualmode/train_an4.yaml) where nothing
+Random weights; the dual-mode encoder of conf/dualmode/train.yaml where nothing
 else is said, dense and cut out at --sparsity. All cases take turns in one process, so
 that other work on the machine meets them alike, and of each round's times the ratio is
 taken; one thread, features in and log-probabilities out on both sides, the left context
@@ -87,7 +87,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_size_options(parser)
-    # As in conf/dualmode/train_an4.yaml.
+    # As in conf/dualmode/train.yaml.
     parser.set_defaults(layers=4, width=96, units=384, front=48, bins=40)
     add("--tokens", type=int, default=31)
     add("--sparsity", type=float, default=0.5)

@@ -12,15 +12,16 @@ import numpy as np
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "egs2/mini_an4/encrl1/conf"
 WARM = ROOT / "tests/recipes/warm_python.py"
 RATE = 16000
 SETS = {"train": 24, "dev": 6, "test": 6}
 WORDS = "ONE TWO THREE FOUR FIVE SIX".split()
 OPTIONS = (
-    *("--reference_config", "conf/tiny_reference.yaml"),
-    *("--encrl_config", "conf/tiny_encrl.yaml"),
-    *("--finetune_config", "conf/tiny_ctc.yaml"),
-    *("--baseline_training", "conf/tiny_ctc.yaml"),
+    *("--reference_config", f"{CONF}/tiny_reference.yaml"),
+    *("--encrl_config", f"{CONF}/tiny_encrl.yaml"),
+    *("--finetune_config", f"{CONF}/tiny_ctc.yaml"),
+    *("--baseline_training", f"{CONF}/tiny_ctc.yaml"),
     *("--sizes", "2 1", "--speed_perturb_factors", "0.9 1.0"),
 )
 # What stages write; the rest of the folder is as it was made.

@@ -7,6 +7,7 @@ import yaml
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import PathLike, write_text
+from espnet_plugin.moved_files import moved_to
 
 __all__ = ["deep_merge", "parse_yaml", "read_yaml", "write_yaml"]
 
@@ -59,7 +60,7 @@ def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{option} {path} is missing")
+        raise UserError(f"{option} {path} is missing{moved_to(path)}")
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))
     except ValueError as error:

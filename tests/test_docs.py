@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import chromium, served
 
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.option import options_of
@@ -118,20 +119,50 @@ def test_reference_has_every_option(staged):
         assert sorted(re.findall(r"^  --(\w+) ", page, re.MULTILINE)) == sorted(names)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("material") is None, reason="no mkdocs-material"
-)
-def test_site(staged):
+@pytest.fixture(scope="module")
+def site(staged):
+    if importlib.util.find_spec("material") is None:
+        pytest.skip("no mkdocs-material")
     command = ["mkdocs", "build", "--strict", "-f", staged / "docs/mkdocs.yml"]
     done = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING  -" not in done.stderr
-    pages = sorted((staged / "site").rglob("*.html"))
+    return staged / "site"
+
+
+@pytest.mark.slow
+def test_site(site):
+    pages = sorted(site.rglob("*.html"))
     assert len(pages) > len(PAGES)  # and those of the reference
     loaded = r"<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=\"?(?:https?:)?//"
     for page in pages:
         # Nothing is loaded from the network. A link for people to follow is no load.
         assert not re.search(loaded, page.read_text()), page
+
+
+WIDE = """
+    const scrolls = (node) => node.closest(".md-content") !== node
+        && (getComputedStyle(node).overflowX === "auto" || scrolls(node.parentElement));
+    return [...document.querySelectorAll(".md-content pre, .md-content table")]
+        .filter((node) => node.getBoundingClientRect().right > innerWidth)
+        .filter((node) => !scrolls(node)).length;"""
+BODY = "return [document.documentElement.scrollWidth <= innerWidth, innerWidth]"
+CUT = """
+    return [...document.querySelectorAll("pre > code:not(.language-text)")]
+        .filter((node) => node.scrollWidth > node.clientWidth).length;"""
+
+
+@pytest.mark.slow
+def test_nothing_is_wider_than_the_page(site):
+    """At the width of a phone and of a desktop; commands are read without scrolling."""
+    names = ("your_own_model", "devices", "results", "commands/encrl")
+    with served(site) as (address, _), chromium() as tab:
+        for width in (390, 1280):
+            tab.resize(width, 850)
+            for name in names:
+                tab.open(f"{address}docs/{name}.html")
+                assert tab.run("return document.querySelectorAll('pre, table').length")
+                assert tab.run(BODY) == [True, width], name
+                assert tab.run(WIDE) == tab.run(CUT) == 0, (name, width)

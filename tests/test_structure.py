@@ -28,7 +28,7 @@ FLOORS = """
     experiment
     yaml_files
     files
-    options shape
+    moved_files options shape
     errors names progress tensors text
 """
 

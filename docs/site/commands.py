@@ -77,7 +77,8 @@ def script_pages(root: Path) -> Iterator[Page]:
         subprocess.CalledProcessError: If a script fails.
     """
     for script in SCRIPTS:
-        shown = f"./{Path(script).name}"
+        # A recipe's run.sh calls the others with options of its own.
+        shown = "./jobs.sh" if Path(script).stem == "jobs" else "./run.sh"
         done = subprocess.run(
             ["bash", script, "--help"],
             cwd=root,

@@ -1,6 +1,6 @@
 """Beside a finished recipe of ESPnet: find its data, statistics and best experiment.
 
-The recipe is only read. ``encrl.sh --asr_recipe`` runs this before its stages.
+The recipe is only read. ``./run.sh --asr_recipe`` runs this before its stages.
 """
 
 import argparse

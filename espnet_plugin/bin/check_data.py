@@ -16,10 +16,11 @@ from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.doctor.check import checked
-from espnet_plugin.doctor.kinds import ERROR, KINDS, WARNING
+from espnet_plugin.doctor.kinds import ERROR, KINDS, WARNING, warning_kinds
 from espnet_plugin.doctor.page import write_page
 from espnet_plugin.doctor.report import (
     Verdict,
+    expected_lines,
     short_lines,
     write_json_list,
     write_list,
@@ -84,6 +85,14 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="KIND",
         help="kinds that are not reported",
     )
+    add(
+        "--expected",
+        nargs="*",
+        default=[],
+        metavar="KIND",
+        help="kinds of warnings that this corpus is known to have: the log has one "
+        "line for each that is found, and they do not change the exit status",
+    )
     add("--shown", type=whole(0), default=5, help="lines of a kind that are printed")
     add("--nj", type=whole(1), default=1, help="processes")
     add(
@@ -109,6 +118,12 @@ def check(args: argparse.Namespace) -> int:
                 f"--error or --ignore {name}: there is no such kind; there are "
                 f"{', '.join(KINDS)}"
             )
+    for name in args.expected:
+        if name in args.error or name not in warning_kinds():
+            raise UserError(
+                f"--expected {name}: must be a kind of warnings that --error does not "
+                f"name, of {', '.join(warning_kinds())}"
+            )
     if args.nj < 1:
         raise UserError(f"--nj {args.nj}: 1 or more")
     options = CheckOptions(
@@ -130,6 +145,7 @@ def check(args: argparse.Namespace) -> int:
             sorted(map(str, args.unlabelled)),
             sorted(map(str, args.valid)),
             sorted(args.error),
+            *([sorted(args.expected)] if args.expected else []),
         ],
     )
     paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
@@ -143,12 +159,16 @@ def check(args: argparse.Namespace) -> int:
             )
             return _status(before["status"], args)
     with checked(folders, options, args.unlabelled, args.valid) as (store, sets):
-        verdict = Verdict(store.counts(), frozenset(args.error))
+        verdict = Verdict(
+            store.counts(), frozenset(args.error), frozenset(args.expected)
+        )
         write_list(paths[0], store, sets, verdict)
         write_json_list(paths[1], store, sets, verdict)
         write_page(paths[2], store, sets, verdict, paths[0])
         for line in short_lines(store, verdict, WARNING, min(args.shown, 1)):
             logging.warning("%s", line)
+        for line in expected_lines(verdict):
+            logging.info("%s", line)
         for line in short_lines(store, verdict, ERROR, args.shown):
             logging.error("%s", line)
     log = logging.error if verdict.status == 2 else logging.info

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import whole
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.jobs.environment import check_folders, check_gpus, check_versions
 
@@ -12,7 +12,7 @@ from espnet_plugin.jobs.environment import check_folders, check_gpus, check_vers
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ngpu", type=whole(0), default=0, help="GPUs that are needed")
+    parser.add_argument("--ngpu", **of_recipe("ngpu", help="GPUs that are needed"))
     parser.add_argument(
         "--folders", type=Path, nargs="*", default=[], help="folders that are written"
     )

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import whole
+from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.recipe.options import DualmodeOptions
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,10 +30,10 @@ def get_parser() -> argparse.ArgumentParser:
         help="utterances to decode, in the order of the output; once per set",
     )
     add("--output_dir", type=Path, action="append", required=True, help="once per set")
-    add("--method", choices=["best_path", "prefix", "transducer"], default="best_path")
+    add("--method", **of_recipe("decoding", DualmodeOptions))
     add("--batch_size", type=whole(1), default=16, help="utterances, for best_path")
     add("--num_threads", type=whole(1), help="threads of torch on the CPU")
-    add("--ngpu", type=whole(0), default=0)
+    add("--ngpu", **of_recipe("ngpu", help="GPUs; 0: the CPU"))
     add("--overwrite", action="store_true", help="decode again what is finished")
     return parser
 

@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.options import DualmodeOptions
 from espnet_plugin.report.dual_pairs import dual_mode_pairs
 
 
@@ -16,7 +18,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("exp_dir", type=Path, help="with the models, asr_<row>_s<seed>_<mode>")
-    add("--decoding", default="best_path", help="the decoding whose scores count")
+    add(
+        "--decoding",
+        **of_recipe(
+            "decoding", DualmodeOptions, help="the decoding whose scores count"
+        ),
+    )
     add("--test_set", default="test", help="the set whose scores count")
     return parser
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.jobs.pretraining import pretrain_dual_mode
 
@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=1)
+    parser.add_argument("--seed", **of_recipe("seed"))
     _add_own(parser)
     return parser
 

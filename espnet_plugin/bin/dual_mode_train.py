@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
-from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -58,7 +58,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=whole(1),
         help="instead of the configuration's and the rows'",
     )
-    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add("--seed", **of_recipe("seed"))
     add_reference_options(parser)
     return parser
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, text, whole
+from espnet_plugin.bin.arguments import of_recipe, text
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_own(parser)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=1)
+    parser.add_argument("--seed", **of_recipe("seed"))
     return parser
 
 

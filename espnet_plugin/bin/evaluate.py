@@ -34,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="dump folder of stage 2; not needed for speed alone",
     )
     add("--sets", nargs="*", default=["dev", "test"])
-    add("--decoding", choices=METHODS, default="best_path")
+    add("--decoding", **of_recipe("decoding", choices=METHODS))
     add("--num_threads", **of_recipe("num_threads"))
     add("--ngpu", **of_recipe("ngpu"))
     add("--nj", **of_recipe("decode_nj"))

@@ -92,7 +92,9 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
     spec = read_spec(args.plan)
     recipe = args.plan.resolve().parent
     if not (recipe / "run.sh").is_file():
-        raise UserError(f"{recipe} has no run.sh: {args.plan} belongs beside it")
+        raise UserError(
+            f"{recipe} has no run.sh: {args.plan} must be in a recipe's folder"
+        )
     for option in "--expdir", "--stage", "--stop_stage":
         if option in more:
             raise UserError(f"{option} cannot be given after --: the plan sets it")

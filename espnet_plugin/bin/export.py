@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Mapping
 
-from espnet_plugin.bin.arguments import number, whole
+from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.target_names import TARGETS
@@ -90,9 +90,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--num_threads",
-        type=whole(1),
-        default=1,
-        help="threads of onnxruntime while the export is checked",
+        **of_recipe(
+            "num_threads", help="threads of onnxruntime while the export is checked"
+        ),
     )
     add(
         "--measure",

@@ -10,6 +10,7 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
+from espnet_plugin.reference.named import check_reference
 
 # Statistics, BPE model and token list lie beside them, or are named by the import.
 _DECISIVE = ("*.pth", "*.yaml", "*.npz", "*.model", "*.txt")
@@ -43,6 +44,7 @@ def import_model(args: argparse.Namespace) -> None:
     if _is_there(args, source):
         return
     # ESPnet takes seconds to import; wrong options should not wait for it.
+    check_reference(str(args.reference), args.reference_model_file or "")
     from espnet_plugin.reference.importing import import_reference
 
     # Jobs side by side want it at once; the second finds what the first imported.

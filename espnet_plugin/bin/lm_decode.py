@@ -4,12 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, number, whole
+from espnet_plugin.bin.arguments import MOST_SEED, number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
 from espnet_plugin.lm.record import find_models
 from espnet_plugin.lm.table import NO_LM
+from espnet_plugin.recipe.lm_options import LmpruneOptions
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,10 +28,10 @@ def get_parser() -> argparse.ArgumentParser:
         "--lm_weights",
         type=number(0.0, 10.0, above=True),
         nargs="+",
-        default=[0.2, 0.4, 0.6],
+        default=[float(one) for one in LmpruneOptions.lm_weights],
         help="weights of the language model to choose from",
     )
-    add("--beam", type=whole(1), default=10, help="hypotheses of the search")
+    add("--beam", **of_recipe("beam", LmpruneOptions))
     add("--seed", type=whole(0, MOST_SEED), help="models of this seed alone")
     return parser
 

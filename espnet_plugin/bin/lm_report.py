@@ -19,7 +19,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
     add("--test_set", default="test", help="set of the perplexities")
     add("--markdown", type=Path, required=True, help="file of the table")
-    add("--results_json", type=Path, required=True, help="file of what is behind it")
+    add(
+        "--results_json",
+        type=Path,
+        required=True,
+        help="file for the figures behind it",
+    )
     return parser
 
 

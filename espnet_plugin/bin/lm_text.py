@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_text import Tokens, prepare_text, recogniser_tokens
@@ -33,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--asr_exp", type=Path, help="take the tokens of this recogniser's folder")
     add("--token_list", type=Path, help="one token a line, without --asr_exp")
-    add("--token_type", default="char", choices=["char", "bpe", "word"])
+    add("--token_type", **of_recipe("token_type", choices=["char", "bpe", "word"]))
     add("--bpemodel", type=Path, help="SentencePiece model, for bpe")
     add("--nlsyms", type=Path, help="symbols that are tokens of their own, one a line")
     return parser

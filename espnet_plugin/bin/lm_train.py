@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.jobs.lm_train import LMTraining, train_dense
@@ -22,7 +22,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, required=True, help="training configuration")
     add("--text_dir", type=Path, required=True, help="what stage 3 wrote")
     add("--exp_dir", type=Path, required=True, help="gets lm_<row>_s<seed>")
-    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add("--seed", **of_recipe("seed"))
     add(
         "--max_epoch", type=whole(1), help="of the large model, not the configuration's"
     )

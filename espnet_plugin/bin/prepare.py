@@ -186,7 +186,7 @@ def _symbols(args: argparse.Namespace, imported: bool) -> tuple[str, ...]:
         return ()
     if imported:
         raise UserError(
-            f"--nlsyms {args.nlsyms}: the reference brings its symbols along "
+            f"--nlsyms {args.nlsyms}: the reference has its own symbols "
             f"({args.asr_config}: non_linguistic_symbols): leave the option out"
         )
     return read_symbols(args.nlsyms)

@@ -1,4 +1,4 @@
-"""The stages of a recipe: what encrl.sh and dualmode.sh run.
+"""The stages of a recipe: what its ./run.sh runs.
 
     python -m espnet_plugin.bin.recipe encrl --stage 5 --stop_stage 7
 

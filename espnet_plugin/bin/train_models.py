@@ -43,7 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--encrl_dir", type=Path)
     add_reference_options(parser)
     add("--sizes", **of_recipe("sizes"))
-    add("--family", choices=["last", "first", "spaced"], default="last")
+    add("--family", **of_recipe("family", choices=["last", "first", "spaced"]))
     add("--method", default="encrl_direct", help="name of direct models in the tables")
     add(
         "--alone",

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, whole
+from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -23,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
     add_reference_options(parser)
     add("--config", type=Path, required=True, help="of the trainings")
     add("--output_dir", type=Path, required=True)
-    add("--seed", type=whole(0, MOST_SEED), default=1)
+    add("--seed", **of_recipe("seed"))
     for name in ("budget", "trials", "trial_epochs", "shape_init"):
         add(f"--{name}", **of_recipe(name))
     return parser

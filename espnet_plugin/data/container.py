@@ -106,7 +106,7 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
         )
     if sound.format in _NOT_COMPARED:
         return (
-            f"is {sound.format_info}, of which nobody can tell whether it is whole: "
+            f"is {sound.format_info}, which does not show whether it is complete: "
             "convert it to WAV or FLAC"
         )
     return None

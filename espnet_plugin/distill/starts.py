@@ -3,6 +3,7 @@
 __all__ = ["INITS", "SHAPE_INITS"]
 
 # Weights by chance, or which of the reference's layers are copied.
+# The first is the default, also of the recipes.
 INITS = ("random", "first", "last", "spaced")
 
 # Of a student with a width of its own. auto: first where they can be cut, else random.

@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 
-__all__ = ["ERROR", "KINDS", "OF_TABLES", "WARNING", "Kind"]
+__all__ = [
+    "ERROR",
+    "EXPECTED",
+    "KINDS",
+    "OF_TABLES",
+    "WARNING",
+    "Kind",
+    "warning_kinds",
+]
 
 ERROR, WARNING = "error", "warning"
+# What a kind of warnings becomes where whoever made the corpus says that it has them.
+EXPECTED = "expected"
 
 
 @dataclass(frozen=True)
@@ -123,3 +133,8 @@ OF_TABLES = frozenset("""
     missing-table encoding damaged bad-name duplicate-id no-value not-everywhere
     bad-segment features-alone
     """.split())
+
+
+def warning_kinds() -> tuple[str, ...]:
+    """Return the names of the kinds that are warnings."""
+    return tuple(one.name for one in _ALL if one.severity == WARNING)

@@ -7,13 +7,20 @@ from typing import Any, Collection, Iterator
 
 import numpy as np
 
-from espnet_plugin.doctor.kinds import ERROR, KINDS, OF_TABLES, WARNING
+from espnet_plugin.doctor.kinds import ERROR, EXPECTED, KINDS, OF_TABLES, WARNING
 from espnet_plugin.doctor.outliers import figures_of
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Finding, Store
 from espnet_plugin.errors import UserError
 
-__all__ = ["Verdict", "set_facts", "short_lines", "write_json_list", "write_list"]
+__all__ = [
+    "Verdict",
+    "expected_lines",
+    "set_facts",
+    "short_lines",
+    "write_json_list",
+    "write_list",
+]
 
 
 @dataclass(frozen=True)
@@ -23,14 +30,18 @@ class Verdict:
     Attributes:
         counts: By name of the kind, in the kinds' order.
         raised: Kinds that are warnings by themselves and errors here.
+        expected: Kinds of warnings that this corpus is known to have.
     """
 
     counts: dict[str, int]
     raised: frozenset[str] = frozenset()
+    expected: frozenset[str] = frozenset()
 
     def severity(self, kind: str) -> str:
-        """Return ``error`` or ``warning``."""
-        return ERROR if kind in self.raised else KINDS[kind].severity
+        """Return ``error``, ``warning`` or ``expected``."""
+        if kind in self.raised:
+            return ERROR
+        return EXPECTED if kind in self.expected else KINDS[kind].severity
 
     def total(self, severity: str) -> int:
         """Return how many findings there are of a severity."""
@@ -59,9 +70,11 @@ class Verdict:
     def sentence(self) -> str:
         """The counts in words."""
         errors, warnings = self.total(ERROR), self.total(WARNING)
+        expected = self.total(EXPECTED)
         return (
             f"{errors} error{'s' * (errors != 1)}, "
             f"{warnings} warning{'s' * (warnings != 1)}"
+            + (f" ({expected} more are expected)" if expected else "")
         )
 
 
@@ -109,6 +122,14 @@ def short_lines(
             yield f"    and {number - shown} more"
 
 
+def expected_lines(verdict: Verdict) -> Iterator[str]:
+    """Yield a line for each kind that was found and expected."""
+    for kind in verdict.kinds:
+        if verdict.severity(kind) == EXPECTED:
+            number = verdict.counts[kind]
+            yield f"{KINDS[kind].title}: {number} ({kind}), expected in this corpus"
+
+
 def write_list(
     path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
 ) -> None:
@@ -143,6 +164,7 @@ def write_json_list(
     head = {
         "errors": verdict.total(ERROR),
         "warnings": verdict.total(WARNING),
+        **({"expected": verdict.total(EXPECTED)} if verdict.total(EXPECTED) else {}),
         "sets": [set_facts(store, s, one) for s, one in enumerate(sets)],
         "kinds": {
             kind: {

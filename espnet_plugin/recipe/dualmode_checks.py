@@ -3,8 +3,13 @@
 import os
 from dataclasses import replace
 
-from espnet_plugin.recipe.option_checks import check_durations, check_named_files
+from espnet_plugin.recipe.option_checks import (
+    check_durations,
+    check_file,
+    check_named_files,
+)
 from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 
 __all__ = ["check_dualmode", "complete_dualmode"]
 
@@ -26,3 +31,14 @@ def check_dualmode(options: DualmodeOptions) -> None:
     check_named_files("rows", options.rows, options.row_dir)
     check_named_files("baselines", options.baselines, options.row_dir)
     check_durations(options)
+    check_output_paths(options)
+    wanted = set(range(options.stage, options.stop_stage + 1))
+    if wanted & {2, 3, 4, 5, 8}:
+        check_file("train_config", options.train_config)
+    if options.pretrain_set and 4 in wanted:
+        check_file("pretrain_config", options.pretrain_config)
+    if wanted & {5, 8}:
+        if options.pretrained:
+            check_file("pretrained", options.pretrained)
+        if options.reference:
+            check_model_folder("reference", options.reference)

@@ -18,9 +18,11 @@ from espnet_plugin.recipe.option_checks import (
     check_named_files,
 )
 from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.path_checks import check_output_paths, check_stock_paths
 from espnet_plugin.recipe.runner import log
 from espnet_plugin.recipe.trainings import largest_together, sizes_alone
 from espnet_plugin.recipe.values import file_names
+from espnet_plugin.reference.named import check_reference
 from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
@@ -131,6 +133,7 @@ def check_encrl(options: EncrlOptions) -> None:
         UserError: Naming the option, its value and what it may be.
     """
     check_durations(options)
+    check_output_paths(options)
     if options.nlsyms and wanted(options, 2):
         check_file("nlsyms", options.nlsyms)
     given = options.reference or options.asr_recipe
@@ -138,9 +141,13 @@ def check_encrl(options: EncrlOptions) -> None:
         check_file("reference_config", options.reference_config)
     if options.asr_recipe and options.reference:
         raise UserError(
-            f"--reference {options.reference}: --asr_recipe brings its reference; "
-            "choose with --recipe_exp"
+            f"--reference {options.reference}: with --asr_recipe the reference is an "
+            "experiment of that recipe; choose it with --recipe_exp"
         )
+    if options.asr_recipe:
+        check_stock_paths(options)
+    if options.reference and wanted(options, 2, 4, 5, 6, 7, 8):
+        check_reference(options.reference, options.reference_model_file)
     if wanted(options, 5):
         _check_stage_5(options)
     _check_finetune(options)

@@ -1,6 +1,7 @@
 """The families of recipes: from a command line to their stages."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence, Type
 
 from espnet_plugin.errors import UserError
@@ -28,7 +29,7 @@ class Family:
     """A family of recipes.
 
     Attributes:
-        script: As users call it.
+        stages_script: The script of the template that a recipe's ``run.sh`` calls.
         about: What it is for.
         options: The class that declares its options.
         stages: Its stages.
@@ -37,13 +38,21 @@ class Family:
         renamed: Options by names that they had.
     """
 
-    script: str
+    stages_script: str
     about: str
     options: Type[Any]
     stages: Sequence[Stage]
     examples: Sequence[tuple[str, str]]
     run: Callable[[CommandLine, Interrupts], None]
     renamed: Mapping[str, str]
+
+    @property
+    def script(self) -> str:
+        """What users call: ``run.sh``, where there is none of another family."""
+        run = Path("run.sh")
+        if not run.is_file() or self.stages_script in run.read_text(errors="replace"):
+            return "./run.sh"
+        return self.stages_script
 
     def read(self, given: Sequence[str]) -> CommandLine:
         """Read a command line; see :meth:`CommandLine.read`."""
@@ -60,7 +69,7 @@ def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> Non
     name = options.print_option
     if name not in line.texts:
         raise UserError(
-            f"--print_option {name}: is not an option (see ./encrl.sh --help)"
+            f"--print_option {name}: is not an option (see ./run.sh --help)"
         )
     value, given = getattr(options, name), getattr(line.values, name)
     print(line.texts[name] if value == given else shown(value))
@@ -144,7 +153,7 @@ def _run_lmprune(
 
 FAMILIES = {
     "encrl": Family(
-        "./encrl.sh",
+        "encrl.sh",
         "From one large ESPnet speech recogniser to several small ones.",
         EncrlOptions,
         encrl.STAGES,
@@ -156,7 +165,7 @@ FAMILIES = {
         {},
     ),
     "dualmode": Family(
-        "./dualmode.sh",
+        "dualmode.sh",
         "One set of weights, two recognisers: dense full-context, and sparse "
         "streaming.",
         DualmodeOptions,
@@ -166,7 +175,7 @@ FAMILIES = {
         {"rivals": "baselines"},
     ),
     "lmprune": Family(
-        "./lmprune.sh",
+        "lmprune.sh",
         "A language model for a recogniser, made smaller in several ways.",
         LmpruneOptions,
         lmprune.STAGES,

@@ -13,13 +13,15 @@ __all__ = ["help_text", "option_lines"]
 _WIDTH, _COLUMN = 92, 30
 
 _NUMBERS = (
-    "Stages 1 to 3 and 7 to 10 do the same in encrl.sh and dualmode.sh. Between them "
-    "encrl.sh trains or imports the reference (4), pre-trains the student with EncRL "
-    "(5) and fine-tunes the small models (6); dualmode.sh pre-trains without "
-    "transcripts (4), trains both modes (5) and writes a model for each (6). "
-    "lmprune.sh shares stages 1 and 2 with them; its stages 3 to 8 are those of a "
-    "language model: text (3), the dense model (4), smaller ones (5), perplexity (6), "
-    "decoding (7), table (8)."
+    "The recipes of other families (encrl1: small models from a large one; "
+    "dualmode1: a full-context and a streaming model; lmprune1: language models) "
+    "number their stages alike as far as they can: 1 to 3 and 7 to 10 do the same "
+    "in encrl1 and dualmode1. Between them encrl1 trains or imports the reference "
+    "(4), pre-trains the student with EncRL (5) and fine-tunes the small models "
+    "(6); dualmode1 pre-trains without transcripts (4), trains both modes (5) and "
+    "writes a model for each (6). lmprune1 shares stages 1 and 2 with them; its "
+    "stages 3 to 8 are those of a language model: text (3), the dense model (4), "
+    "smaller ones (5), perplexity (6), decoding (7), table (8)."
 )
 
 
@@ -40,7 +42,7 @@ def help_text(
         examples: Options, and what they do.
     """
     lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
-    lines.append("Stages, and what they leave:")
+    lines.append("Stages, and what they write:")
     for stage in stages:
         lines += _entry(f"  {stage.number:2d} {stage.name}", stage.leaves)
     lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while commands of a stage run."""
+"""Ctrl-C, SIGTERM and SIGHUP while commands of a stage run."""
 
 import signal
 import subprocess
@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Iterator, Optional
 
 __all__ = ["Interrupts", "Stopped"]
+
+
+_HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -25,7 +28,7 @@ class Interrupts:
     """Notes signals while commands run, so that they can end in their own way first.
 
     A terminal sends Ctrl-C to the commands as well, so they are only waited for.
-    SIGTERM comes to one process alone: it is handed on.
+    SIGTERM and SIGHUP may come to one process alone: the commands get SIGTERM.
     """
 
     def __init__(self) -> None:
@@ -41,7 +44,7 @@ class Interrupts:
         that.
         """
         before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *_HANDED_ON):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, self._note)
         try:
@@ -74,7 +77,7 @@ class Interrupts:
             self.check()
             process = subprocess.Popen(words, **options)
             self._running.add(process)
-            if self._noted == signal.SIGTERM:  # meanwhile
+            if self._noted in _HANDED_ON:  # meanwhile
                 process.terminate()
         try:
             status = process.wait()
@@ -86,6 +89,6 @@ class Interrupts:
     def _note(self, number: int, frame: object) -> None:
         if self._noted is None:
             self._noted = number
-        if number == signal.SIGTERM:
+        if number in _HANDED_ON:
             for process in tuple(self._running):
                 process.terminate()

@@ -65,7 +65,7 @@ class LmpruneOptions:
     )
 
     lm_config: str = _training(
-        "conf/lmprune/train_lm_an4.yaml", Text(), "Configuration of the dense model."
+        "conf/lmprune/train_lm.yaml", Text(), "Configuration of the dense model."
     )
     fine_tuning_config: str = _training(
         "conf/lmprune/fine_tune.yaml", Text(), "What differs in it after a cut."

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.lm.rows import read_row
 from espnet_plugin.names import TRANSFORMER_LM
 from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.option_checks import check_file, check_named_files
+from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["check_lmprune"]
@@ -25,12 +25,9 @@ def check_lmprune(options: LmpruneOptions) -> None:
             "stage 7 needs --asr_exp, the folder of a recogniser with the same tokens; "
             "without one: --stop_stage 6, then --stage 8"
         )
+    check_output_paths(options)
     if options.asr_exp and {3, 7} & set(wanted):
-        if not Experiment(options.asr_exp).config_file.is_file():
-            raise UserError(
-                f"--asr_exp {options.asr_exp}: it has no config.yaml; name the folder "
-                "of an ESPnet recogniser"
-            )
+        check_model_folder("asr_exp", options.asr_exp)
     if 3 in wanted:
         for text in options.lm_train_text:
             check_file("lm_train_text", text)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.moved_files import moved_to
 from espnet_plugin.recipe.option import find_option
 from espnet_plugin.recipe.options import SharedOptions
 from espnet_plugin.recipe.values import Number, file_names
@@ -31,9 +32,8 @@ def check_file(option: str, value: str) -> None:
         UserError: Naming option and file.
     """
     if not Path(value).is_file():
-        raise UserError(
-            f"--{option} {value or repr(value)} is missing: name a file that is there"
-        )
+        where = moved_to(value) or ": name a file that is there"
+        raise UserError(f"--{option} {value or repr(value)} is missing{where}")
 
 
 def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.distill.starts import INITS, SHAPE_INITS
+from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
 from espnet_plugin.recipe.option import option
@@ -95,10 +96,12 @@ class SharedOptions:
     dumpdir: str = _general("dump", Folder(), "Formatted audio or features.")
     expdir: str = _general("exp", Folder(), "Models.")
     corpus: str = _general(
-        "", Line(), "Its name in the tables; if empty, the recipe's folder."
+        "",
+        Line(),
+        "Name of the corpus in the tables; if empty, that of the recipe's folder.",
     )
     seed: int = _general(
-        "1", Whole(0, MOST_SEED), "Seed of the trainings, without the reference's."
+        "1", Whole(0, MOST_SEED), "Seed of the trainings, except the reference's."
     )
 
     train_set: str = _data("train", SetName(), "Training set.")
@@ -137,6 +140,12 @@ class SharedOptions:
         Choice(("full", "header", "none", "off")),
         "What stage 2 checks first: full, header (decodes nothing), none (tables "
         "alone), or off.",
+    )
+    expected_warnings: tuple[str, ...] = _data(
+        "",
+        Choices(warning_kinds),
+        'Kinds of warnings that this corpus is known to have, e.g. "shared-text" where '
+        "few different sentences are spoken: stage 2 names their number only.",
     )
     token_type: str = _data("char", Choice(("char", "bpe")), "char or bpe.")
     nbpe: int = _data("100", Whole(1), "Size of the BPE vocabulary.")
@@ -190,7 +199,7 @@ class EncrlOptions(SharedOptions):
     dry_run: bool = _general(
         "false",
         Flag(),
-        "Only say which stages would run, and what they would take.",
+        "Only print which stages would run, and the time and disk they would need.",
     )
     print_option: str = _general(
         "",
@@ -227,29 +236,29 @@ class EncrlOptions(SharedOptions):
         "empty, one is trained.",
     )
     reference_model_file: str = _reference(
-        "", Text(), "Its checkpoint, if not the best."
+        "", Text(), "File of its checkpoint; if empty, the best."
     )
     reference_config: str = _reference(
-        "conf/train_reference.yaml", Text(), "How to train one."
+        "conf/train_reference.yaml", Text(), "Configuration of its training."
     )
     reference_exp: str = _reference(
         "",
         Folder(optional=True),
-        "Its folder; if empty EXPDIR/asr_reference, with another seed than 1 "
-        "EXPDIR/asr_reference_s<seed>.",
+        "Its folder here; if empty, EXPDIR/asr_reference, or "
+        "EXPDIR/asr_reference_s<seed> with a reference_seed other than 1.",
     )
     reference_seed: int = _reference("1", Whole(0, MOST_SEED), "Seed of its training.")
 
     asr_recipe: str = _beside(
         "",
         Text(),
-        "Its folder. Data, statistics and reference are found in it, stages 1 to 3 are "
-        "not needed; what was found is printed, and the next options replace it.",
+        "Its folder. Data, statistics and reference are taken from it, so stages 1 to "
+        "3 are not needed. What is found is printed; the next options override it.",
     )
     recipe_exp: str = _beside(
         "",
         Text(),
-        "An experiment there; if empty, the best by CER on dev.",
+        "Experiment in it; if empty, the one with the lowest CER on dev.",
     )
     recipe_train_set: str = _beside("", Text(), "Name of the training set in its dump.")
     recipe_valid_set: str = _beside(
@@ -268,7 +277,9 @@ class EncrlOptions(SharedOptions):
 
     tag: str = _encrl("encrl", Name(), "Names the folders of this variant.")
     variant: str = _encrl(
-        "", Line(), "Its name in the tables; if empty the tag, if not encrl."
+        "",
+        Line(),
+        "Name of this variant in the tables; if empty, the tag, unless it is encrl.",
     )
     sizes: tuple[Shape, ...] = _encrl(
         "6 4 2",
@@ -295,10 +306,10 @@ class EncrlOptions(SharedOptions):
     encrl_layers: int = _encrl(
         "",
         Whole(1, optional=True),
-        "Those of the EncRL student; if empty, the largest size.",
+        "Encoder layers of the EncRL student; if empty, the largest size.",
     )
     student_init: str = _encrl(
-        "random",
+        INITS[0],
         _LAYERS,
         "Layers of the reference that it starts from: random (none), first, last or "
         "spaced.",
@@ -320,8 +331,8 @@ class EncrlOptions(SharedOptions):
     freeze: tuple[str, ...] = _encrl(
         "",
         Modules(),
-        "What stages 5 and 6 leave unchanged, e.g. encoder.embed (the convolutional "
-        "front end).",
+        "Modules that stages 5 and 6 keep unchanged, e.g. encoder.embed (the "
+        "convolutional front end).",
     )
     alone: tuple[Shape, ...] = _encrl(
         "",
@@ -331,16 +342,16 @@ class EncrlOptions(SharedOptions):
     alone_init: str = _encrl(
         "first",
         _LAYERS,
-        "Layers of the reference that those start from.",
+        "Layers of the reference that the models of --alone start from.",
         stages=[5],
     )
     alone_freeze: tuple[str, ...] = _encrl(
-        "", Modules(), "What of those is left unchanged."
+        "", Modules(), "Modules of the models of --alone that stay unchanged."
     )
     alone_epochs: int = _encrl(
         "",
         _MAYBE_EPOCHS,
-        "Their epochs; if empty, as the others.",
+        "Epochs of the models of --alone; if empty, as many as the others.",
     )
     train_jobs: int = _encrl("1", Whole(1), "Trainings of stage 5 side by side.")
     finetune: str = _encrl(
@@ -353,8 +364,8 @@ class EncrlOptions(SharedOptions):
         "",
         SizeEpochs(),
         'Sizes that are trained by themselves afterwards, e.g. "2:2". With '
-        "--finetune_epochs 0 only these are trained in stage 6, and alone_freeze says "
-        "what of them is not.",
+        "--finetune_epochs 0 only these are trained in stage 6, and alone_freeze names "
+        "the modules that stay unchanged.",
     )
     encrl_config: str = _encrl(
         "conf/train_encrl.yaml", Text(), "Configuration of stage 5."
@@ -376,7 +387,7 @@ class EncrlOptions(SharedOptions):
     finetune_epochs: int = _encrl(
         "",
         Whole(0, optional=True),
-        "Epochs of stage 6. 0: the models are what stage 5 made of them.",
+        "Epochs of stage 6. 0: the models of stage 5 are used as they are.",
     )
     direct: bool = _encrl("false", Flag(), "Also decode the models before fine-tuning.")
 
@@ -434,14 +445,14 @@ class DualmodeOptions(SharedOptions):
         "Epochs of stage 4, instead of the configuration's.",
     )
     train_config: str = _training(
-        "conf/dualmode/train_an4.yaml",
+        "conf/dualmode/train.yaml",
         Text(),
         "Configuration of stage 5, supervised.",
     )
     row_dir: str = _training(
         "conf/dualmode/rows",
         Text(),
-        "What each row changes in it, a file each.",
+        "Folder with a file for each row, which says what the row changes in it.",
     )
     rows: tuple[str, ...] = _training(
         "self_pruned_50", Words(), "Names of files in row_dir, in quotes if several."

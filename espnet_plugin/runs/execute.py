@@ -13,6 +13,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.runs.outlook import duration, time_left
 from espnet_plugin.runs.plan import Job
 from espnet_plugin.runs.record import Records
+from espnet_plugin.runs.signals import ended_by_signals
 
 __all__ = ["Calls", "run_jobs"]
 
@@ -50,6 +51,7 @@ class Calls:
         own = ("--expdir", str(expdir)) if expdir else ()
         return [*self._script, *words, *self.more, *own]
 
+    @ended_by_signals()
     def here(
         self, words: Sequence[str], what: str, expdir: Optional[Path] = None
     ) -> None:
@@ -65,7 +67,14 @@ class Calls:
         """
         command = self.command(words, expdir)
         env = dict(self._environment)
-        status = subprocess.run(command, cwd=self.recipe, env=env).returncode
+        # In a process group of its own, so that all of it can be stopped.
+        process = subprocess.Popen(
+            command, cwd=self.recipe, env=env, start_new_session=True
+        )
+        try:
+            status = process.wait()
+        finally:
+            _stop([process])
         if status:
             raise UserError(
                 f"{what}: {shlex.join(command)} ended with status {status}; see above"
@@ -94,6 +103,7 @@ class Calls:
             )
 
 
+@ended_by_signals()
 def run_jobs(
     todo: Sequence[Job],
     calls: Calls,
@@ -105,8 +115,8 @@ def run_jobs(
 ) -> list[str]:
     """Run jobs, and return the names of those that failed or could not begin.
 
-    One that fails stops none but those that need it. After an interruption all are
-    stopped; they resume when they are started again.
+    One that fails stops none but those that need it. After Ctrl-C, SIGTERM or SIGHUP
+    all are stopped; they resume when they are started again.
 
     Args:
         todo: The jobs that are due, in the order in which they are to begin.
@@ -181,7 +191,7 @@ def _last_line(log: Path) -> str:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    """Interrupt what still runs as Ctrl-C does, and kill what does not heed it."""
+    """Interrupt what still runs as Ctrl-C does, and kill what goes on after that."""
     for sign in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
         alive = [process for process in processes if process.poll() is None]
         for process in alive:

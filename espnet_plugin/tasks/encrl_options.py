@@ -151,7 +151,7 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--student_init",
         choices=INITS,
-        default="random",
+        default=INITS[0],
         help="random (the paper's), or which of the reference's layers to copy; "
         "front end and CTC layer are copied with them",
     )

@@ -210,7 +210,7 @@ def test_a_wrong_file_of_symbols(noisy, call, imported, caplog, content, says):
     assert call("--nlsyms", "nowhere.txt") == 2
     assert "--nlsyms nowhere.txt cannot be read" in caplog.text
     assert imported("--nlsyms", "nowhere.txt") == 2
-    assert "the reference brings its symbols along" in caplog.text
+    assert "the reference has its own symbols" in caplog.text
 
 
 def test_a_reference_that_heard_audio_on_another_scale(imported, corpus, caplog):

@@ -31,7 +31,8 @@ def run(folders, output, *options):
         (one["kind"], "/".join(one["file"].split("/")[-2:]), one["line"], one["id"])
         for one in content["findings"]
     ]
-    assert content["errors"] + content["warnings"] == len(found)
+    known = content.get("expected", 0)
+    assert content["errors"] + content["warnings"] + known == len(found)
     text = (output / "check_data.txt").read_text()
     for kind, file, line, name in found:
         assert kind in text and (f"{file}:{line}" if line else file) in text
@@ -334,6 +335,26 @@ def test_severities_and_symbols_can_be_chosen(corpus, tmp_path):
     )
     assert check_data.main([str(train), "--error", "sound"]) == 2
     assert check_data.main([]) == 2
+
+
+def test_warnings_that_a_corpus_is_known_to_have(corpus, tmp_path, caplog):
+    train, dev, test = corpus
+    copy_line("text")(train=train, test=test)
+    assert run(corpus, tmp_path / "unexpected")[0] == 1
+    caplog.clear()
+    caplog.set_level("INFO")
+    status, found = run(corpus, tmp_path / "out", "--expected", "shared-text")
+    assert status == 0 and found == [("shared-text", "test/text", 2, "test-a-01")]
+    lines = [one for one in caplog.records if "shared-text" in one.getMessage()]
+    assert [one.levelname for one in lines] == ["INFO"]
+    assert ": 1 (shared-text), expected" in lines[0].getMessage()
+    assert "0 warnings (1 more are expected)" in caplog.text
+    # Others stay what they are.
+    copy_line("utt2spk", "train-a")(train=train, test=test)
+    status, found = run(corpus, tmp_path / "out", "--expected", "shared-text")
+    assert status == 1 and {kind for kind, *_ in found} >= {"shared-speaker"}
+    for wrong in (["bad-segment"], ["no-kind"], ["pipe", "--error", "pipe"]):
+        assert run(corpus, tmp_path / "out", "--expected", *wrong)[0] == 2
 
 
 def test_audio_without_transcripts(corpus, tmp_path):

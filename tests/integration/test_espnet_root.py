@@ -125,8 +125,9 @@ def test_beside_it(stock, tmp_path):
     call([str(ROOT / "egs2/TEMPLATE/encrl1/setup.sh"), str(mine)], tmp_path)
     before = listing(stock.recipe)
     options = ["--asr_recipe", str(stock.recipe), "--sizes", "2 1"]
-    options += ["--encrl_config", "conf/tiny_encrl.yaml"]
-    options += ["--finetune_config", "conf/tiny_ctc.yaml"]
+    tiny = ROOT / "egs2/mini_an4/encrl1/conf"
+    options += ["--encrl_config", f"{tiny}/tiny_encrl.yaml"]
+    options += ["--finetune_config", f"{tiny}/tiny_ctc.yaml"]
     run = ["./run.sh", *options, "--stage", "5", "--stop_stage", "7"]
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0:
         script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'

@@ -97,12 +97,13 @@ def in_a_moment(number):
     return timer
 
 
-def test_sigterm_ends_the_command():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_it_alone_ends_the_command(number):
     interrupts, started = Interrupts(), time.monotonic()
     with interrupts.noted(), pytest.raises(Stopped) as stopped:
-        in_a_moment(signal.SIGTERM)
+        in_a_moment(number)
         interrupts.run(["sleep", "60"])
-    assert stopped.value.status == 143 and time.monotonic() - started < 30
+    assert stopped.value.status == 128 + number and time.monotonic() - started < 30
     with pytest.raises(Stopped):
         interrupts.run(["true"])
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,8 @@ def test_more_layers_than_a_packed_reference_has(recipe):
         "#!/bin/sh\nmkdir -p exp/asr_reference\n"
         "printf 'encoder_conf:\\n  num_blocks: 5\\n' > exp/asr_reference/config.yaml\n"
     )
+    with zipfile.ZipFile(recipe / "their.zip", "w") as pack:
+        pack.writestr("config.yaml", "{}")
     result = encrl(recipe, "--stage", "2", "--reference", "their.zip")
     assert result.returncode == 2
     assert "has 5 layers (exp/asr_reference/config.yaml)" in result.stderr

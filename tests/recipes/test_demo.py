@@ -22,9 +22,12 @@ echo "begin $*" >> calls
 case ${stage} in
     4) made=${REFERENCE:-exp/asr_reference}/${MADE:-checkpoint.pth}
        mkdir -p "$(dirname "${made}")"; sleep 0.5; touch "${made}" sign
-       until grep -q "begin --stage 8" calls; do sleep 0.1; done ;;
+       until grep -q "begin --stage 8" calls; do sleep 0.1; done
+       echo $$ > pid4; sleep "${LONG:-0}" ;;
     8) [ -e sign ] || echo "begin too early" >> calls
+       [ -z "${DEAF:-}" ] || trap '' TERM
        echo $$ > pid8; sleep "${SLEEP:-0}" ;;
+    1) echo $$ > pid1; sleep "${FIRST:-0}" ;;
 esac
 [ "${stage}" != "${FAIL:-}" ] || { echo "stage ${stage} is broken" >&2; exit 3; }
 echo "end ${stage}" >> calls
@@ -53,8 +56,8 @@ def start(recipe, *options, **env):
     )
 
 
-def gone(recipe, seconds=10):
-    pid, end = int((recipe / "pid8").read_text()), time.monotonic() + seconds
+def gone(recipe, name="pid8", seconds=10):
+    pid, end = int((recipe / name).read_text()), time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             os.kill(pid, 0)
@@ -118,13 +121,46 @@ def test_a_failure_of_the_rest_stops_what_runs_beside(recipe):
     assert gone(recipe)
 
 
-def test_ctrl_c_stops_both(recipe):
-    process = start(recipe, SLEEP="60")
+def wait_for(file):
     end = time.monotonic() + 30
-    while not (recipe / "pid8").exists():
-        assert time.monotonic() < end
+    while not file.exists():
+        assert time.monotonic() < end, file
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("stage", ["4", "8"])
+def test_a_signal_to_it_alone_stops_all_that_it_started(recipe, number, stage):
+    """While stage 4 runs beside 8, and while only 8 is waited for."""
+    process = start(recipe, SLEEP="60", LONG="60" if stage == "4" else "0")
+    for name in ("pid8", "pid4"):
+        wait_for(recipe / name)
+    if stage == "8":
+        while "end 4" not in (recipe / "calls").read_text():
+            time.sleep(0.05)
+    process.send_signal(number)
     process.communicate(timeout=30)
-    assert process.returncode != 0 and gone(recipe)
-    assert "--stage 9" not in (recipe / "calls").read_text()
+    assert process.returncode == 128 + number
+    assert gone(recipe, "pid4") and gone(recipe, "pid8")
+    calls = (recipe / "calls").read_text()
+    assert "--stage 9" not in calls and "end 8" not in calls
+
+
+def test_ctrl_c_of_a_terminal_in_stage_1_stops_it(recipe):
+    process = start(recipe, FIRST="60")
+    wait_for(recipe / "pid1")
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130 and gone(recipe, "pid1")
+    assert "--stage 4" not in (recipe / "calls").read_text()
+
+
+def test_what_goes_on_after_sigterm_is_killed(recipe):
+    script = (recipe / "demo.sh").read_text()
+    assert "{1..200}" in script
+    (recipe / "demo.sh").write_text(script.replace("{1..200}", "{1..5}"))
+    process = start(recipe, SLEEP="60", DEAF="1")
+    wait_for(recipe / "pid8")
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 143 and gone(recipe)

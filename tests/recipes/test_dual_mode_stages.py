@@ -145,5 +145,6 @@ def test_the_data_stages_get_rate_and_durations(recipe):
 
 def test_a_pretraining_is_compared_with_what_starts_from_it(recipe):
     stages = ("--stage", "4", "--stop_stage", "4", "--pretrain_set", "audio")
+    (recipe / "mine.yaml").write_text("encoder: dual_mode_conformer\n")
     result = run(recipe, *stages, "--train_config", "mine.yaml")
     assert "--fine_tuning_config mine.yaml" in result.stdout

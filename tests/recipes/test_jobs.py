@@ -1,6 +1,7 @@
 """Commands of cmd.sh, independent jobs and Ctrl-C, with commands that take no time."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -188,9 +189,9 @@ def test_unknown_backends(recipe):
     assert "cmd_backend=grid is unknown" in result.stderr
 
 
-def encrl(recipe, *options, **environment):
+def encrl(recipe, *options, script="./encrl.sh", **environment):
     return subprocess.Popen(
-        ["./encrl.sh", *options],
+        [script, *options],
         cwd=recipe,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -204,9 +205,11 @@ def encrl(recipe, *options, **environment):
 
 
 def test_a_stage_goes_through_kaldis_scripts(tmp_path, recipe):
+    (recipe / "r").mkdir()
+    (recipe / "r/config.yaml").write_text("{}")
     process = encrl(
         recipe,
-        *("--stage", "4", "--stop_stage", "4", "--reference", "/r", "--ngpu", "2"),
+        *("--stage", "4", "--stop_stage", "4", "--reference", "r", "--ngpu", "2"),
         **kaldi(tmp_path, recipe),
         python="echo",
     )
@@ -253,18 +256,22 @@ def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
     assert "Interrupted" in rest
 
 
-def test_sigterm_reaches_the_command_that_runs(recipe):
-    """As from a queue, or kill: the script alone gets the signal."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_run_sh_reaches_the_command_that_runs(recipe, number):
+    """As from a queue, or kill: the script that was called alone gets the signal."""
+    (recipe / "run.sh").unlink()
+    subprocess.run([TEMPLATE / "setup.sh", recipe.parent / "other"], check=True)
+    shutil.copy(recipe.parent / "other/run.sh", recipe)
     (recipe / "local/data.sh").write_text("#!/bin/sh\necho $$\nexec sleep 60\n")
     (recipe / "local/data.sh").chmod(0o755)
-    process = encrl(recipe, "--stop_stage", "1", "--python", "true")
+    process = encrl(recipe, "--stop_stage", "1", "--python", "true", script="./run.sh")
     line = process.stdout.readline()
     while not line.strip().isdigit():
         assert line
         line = process.stdout.readline()
-    process.terminate()
+    process.send_signal(number)
     process.communicate(timeout=120)
-    assert process.returncode == 143
+    assert process.returncode == 128 + number
     with pytest.raises(ProcessLookupError):
         os.kill(int(line), 0)
 

@@ -17,7 +17,7 @@ ROWS = (
     "cut_first_order_steps svd_50 svd_activations_50 svd_first_order_50 "
     "svd_activations_25 svd_activations_steps further_4 further_8 scratch_50 scratch_25"
 )
-CONFIG = "conf/lmprune/train_lm_an4.yaml"
+CONFIG = "conf/lmprune/train_lm.yaml"
 TUNE = "--fine_tuning_config conf/lmprune/fine_tune.yaml"
 
 

@@ -85,6 +85,7 @@ def test_statistics_follow_what_they_were_made_of(recipe):
 
 def test_statistics_of_an_imported_reference_are_no_own_ones(recipe):
     stats = recipe / "exp/asr_stats_raw_char"
+    write(recipe / "theirs/config.yaml", CONFIG)
     imported = [*STATS, "--reference", "theirs"]
     encrl(recipe, *imported)  # copies lengths, calculates nothing
     assert (stats / "train/speech_shape").read_text() == "a 16000\n"
@@ -143,6 +144,7 @@ def test_transcripts_checked_against_other_tokens_are_refused(recipe, stage):
     write(recipe / "exp/asr_reference/config.yaml", CONFIG + "token_type: char\n")
     write(noted, f"{sums(own, text)}\n")
     options = ["--stage", f"{stage}", "--stop_stage", f"{stage}", "--reference", "t"]
+    write(recipe / "t/config.yaml", CONFIG)
     refusal = "dump/raw/train were not checked against exp/asr_reference/tokens.txt"
     said, called = encrl(recipe, *options)
     assert f"the transcripts in {refusal}" in said

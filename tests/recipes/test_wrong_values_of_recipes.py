@@ -70,6 +70,7 @@ WRONG = {
     "finetune_alone": ["x", "2:-1", "2:0", "2"],
     "freeze": ["a;b", "encoder,embed"],
     "alone": ["x", "-1", "1.5"],
+    "expected_warnings": ["no-kind", "missing-table"],
     "check_audio": ["", "yes"],
     "nlsyms": ["no.txt"],
     "alone_init": ["", "lastt"],

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -205,11 +206,26 @@ def test_another_folder_of_models_sees_the_statistics(recipe):
     assert (recipe / "exp/more/asr_more_s1_6l/meta.json").is_file()
 
 
-def test_an_interruption_stops_the_jobs_and_they_are_due_again(recipe):
+def still_there(recipe):
+    """Return the processes that work in a folder."""
+    found = []
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            found += [cwd.parent.name] if cwd.resolve() == recipe.resolve() else []
+        except OSError:  # another user's, or gone
+            pass
+    return found
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_stops_the_jobs_and_they_are_due_again(recipe, number, prepare):
+    """In the jobs, or in the stages before them."""
     env = {**os.environ, "SLEEP": "30"}
     command = [sys.executable, "-m", "espnet_plugin.bin.experiments", "--jobs", "2"]
     plan = yaml.safe_load((recipe / "experiments.yaml").read_text())
-    del plan["prepare"]
+    if not prepare:
+        del plan["prepare"]
     (recipe / "experiments.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     process = subprocess.Popen(
         command,
@@ -222,12 +238,12 @@ def test_an_interruption_stops_the_jobs_and_they_are_due_again(recipe):
     end = time.time() + 60
     while not (recipe / "calls").exists() and time.time() < end:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    assert still_there(recipe)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"resume" in stderr
+    assert process.returncode == 128 + number and b"resume" in stderr
     assert not (recipe / "exp/asr_reference_s1").exists()
-    left = subprocess.run(["pgrep", "-f", str(recipe)], capture_output=True).stdout
-    assert not left
+    assert still_there(recipe) == []
     calls(recipe)
     assert run(recipe, "--jobs", "2", "--no_tables") == 0
     assert len(leaves(calls(recipe))) == 6

@@ -164,15 +164,14 @@ def test_the_shipped_configurations_fit_together():
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
     from espnet_plugin.dual_mode.options import SHAPING
 
-    conf = CONFIG.parent
-    for before, after in (
-        ("pretrain_wav2vec2", "train_an4"),
-        ("tiny_pretrain", "tiny"),
+    recipes = CONFIG.parents[2] / "egs2"
+    tiny = recipes / "mini_an4/dualmode1/conf/dualmode"
+    for pair in (
+        (CONFIG, CONFIG.with_name("train.yaml")),
+        (CONFIG, recipes / "an4/dualmode1/conf/dualmode/train_an4.yaml"),
+        (tiny / "tiny_pretrain.yaml", tiny / "tiny.yaml"),
     ):
-        configs = [
-            yaml.safe_load((conf / f"{name}.yaml").read_text())
-            for name in (before, after)
-        ]
+        configs = [yaml.safe_load(file.read_text()) for file in pair]
         check_same_encoder(*configs, SHAPING)
     configs[1]["frontend_conf"]["n_mels"] += 1
     with pytest.raises(UserError, match="frontend_conf is"):

@@ -31,6 +31,7 @@ from espnet_plugin.tasks.trainer import CostTrainer
 from espnet_plugin.yaml_files import deep_merge
 
 CONF = Path(__file__).parents[2] / "conf/dualmode"
+TINY = CONF.parents[1] / "egs2/mini_an4/dualmode1/conf/dualmode/tiny.yaml"
 META = Meta(method="dual_mode", seed=1, modes=("full",))
 AVERAGED = Experiment("").final_masks_file.name
 
@@ -59,7 +60,7 @@ def row_config(conf, changes):
 
 def config(**changes):
     """Six utterances, two a batch: three batches an epoch."""
-    conf = yaml.safe_load((CONF / "tiny.yaml").read_text())
+    conf = yaml.safe_load(TINY.read_text())
     conf["encoder_conf"].update(dropout_rate=0.1)
     # One pass a step, so that which one is drawn has to be gone on with.
     conf["model_conf"]["dual_mode"]["sampling"] = "one"
@@ -226,7 +227,7 @@ def test_an_unfinished_pretraining_is_refused_before_any_work(tmp_path):
     (folder / "latest.pth").write_text("")
     (folder / "request.json").write_text("{}")
     args = dual_mode_train.get_parser().parse_args(
-        ["--config", f"{CONF / 'tiny.yaml'}", "--exp_dir", f"{tmp_path / 'exp'}"]
+        ["--config", f"{TINY}", "--exp_dir", f"{tmp_path / 'exp'}"]
         + ["--rows", f"{CONF / 'rows/pretrained_50.yaml'}"]
         + ["--pretrained", f"{folder / 'latest.pth'}"]
     )

@@ -53,7 +53,7 @@ cat > "$1/run.sh" << END
 # This corpus's options, for example: ${example}
 set -euo pipefail
 
-./$(basename "${stages}") \\
+exec ./$(basename "${stages}") \\
     "\$@"
 END
 chmod +x "$1/run.sh"

@@ -2,7 +2,7 @@
 # CMU AN4: a 12-layer conformer, and models of 6, 4 and 2 layers from it. See README.md.
 set -euo pipefail
 
-./encrl.sh \
+exec ./encrl.sh \
     --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
     --student_init first \

@@ -2,6 +2,7 @@
 # CMU AN4: a small language model of its transcripts, made smaller. See README.md.
 set -euo pipefail
 
-./lmprune.sh \
+exec ./lmprune.sh \
+    --lm_config conf/lmprune/train_lm_an4.yaml \
     --token_type char \
     "$@"

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # An epoch is 2890 hours of audio: half as many as with 100 hours.
-./encrl.sh \
+exec ./encrl.sh \
     --nj 16 \
     --ngpu 1 \
     --train_set train_960 \

@@ -3,7 +3,7 @@
 # it. See README.md; --dry_run true tells the hours and the disk beforehand.
 set -euo pipefail
 
-./encrl.sh \
+exec ./encrl.sh \
     --nj 16 \
     --ngpu 1 \
     --train_set train_clean_100 \

@@ -2,7 +2,7 @@
 # Eight real utterances and the smallest models: that every stage runs, in a few minutes.
 set -euo pipefail
 
-./dualmode.sh \
+exec ./dualmode.sh \
     --nj 1 \
     --train_config conf/dualmode/tiny.yaml \
     --pretrain_config conf/dualmode/tiny_pretrain.yaml \

@@ -2,7 +2,7 @@
 # Eight real utterances and the smallest models: that every stage runs, in a few minutes.
 set -euo pipefail
 
-./encrl.sh \
+exec ./encrl.sh \
     --nj 1 \
     --reference_config conf/tiny_reference.yaml \
     --encrl_config conf/tiny_encrl.yaml \

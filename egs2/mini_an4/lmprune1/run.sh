@@ -3,7 +3,7 @@
 # Stage 7 needs a recogniser: --asr_exp ../encrl1/exp/asr_reference
 set -euo pipefail
 
-./lmprune.sh \
+exec ./lmprune.sh \
     --nj 1 \
     --lm_config conf/lmprune/tiny.yaml \
     --rows "cut_first_order_50 svd_activations_50 further_4 scratch_50" \

@@ -7,10 +7,41 @@ set -euo pipefail
 # The sizes that a budget means are known after stage 5 only: nothing is trained beside it.
 case " $* " in *" --budget "*) exec ./run.sh "$@" ;; esac
 
+groups=()
+begin() {  # In a process group of its own, which can be stopped as a whole.
+    set -m
+    "$@" < /dev/null &
+    set +m
+    groups+=($!)
+}
+end() {  # Stop what still runs, and what does not stop within 20 seconds is killed.
+    trap '' INT TERM HUP
+    trap - EXIT
+    local group
+    for group in ${groups[@]+"${groups[@]}"}; do
+        kill -TERM -- "-${group}" 2> /dev/null || continue
+        for _ in {1..200}; do
+            kill -0 -- "-${group}" 2> /dev/null || break
+            sleep 0.1
+        done
+        kill -KILL -- "-${group}" 2> /dev/null || true
+    done
+    exit "$1"
+}
+trap 'end $?' EXIT
+trap 'end 130' INT
+trap 'end 143' TERM
+trap 'end 129' HUP
+
+run() {  # `wait` hears signals at once, a command in the foreground would hold them up.
+    begin ./run.sh "$@"
+    wait $!
+}
+
 reference=$(./run.sh "$@" --print_option reference_exp 2> /dev/null) \
     || ./run.sh "$@" --print_option reference_exp  # Says what is wrong, and ends.
 log=$(dirname "${reference}")/log/scratch.log
-./run.sh --stage 1 --stop_stage 3 "$@"
+run --stage 1 --stop_stage 3 "$@"
 
 beside() {
     # Of the reference they need the architecture, not the weights: it is trained for an
@@ -18,19 +49,15 @@ beside() {
     until compgen -G "${reference}/checkpoint*.pth" || [ -e "${reference}/meta.json" ]; do
         sleep 1
     done
-    ./run.sh --stage 8 --stop_stage 8 "$@"
+    exec ./run.sh --stage 8 --stop_stage 8 "$@"
 }
 mkdir -p "$(dirname "${log}")"
-set -m  # A process group of its own, which can be stopped as a whole.
-beside "$@" > "${log}" 2>&1 &
+begin beside "$@" > "${log}" 2>&1
 scratch=$!
-set +m
-trap 'kill -- "-${scratch}" 2> /dev/null || true' EXIT
 echo "The models from scratch are trained meanwhile: ${log}"
 
-./run.sh --stage 4 --stop_stage 7 "$@"
+run --stage 4 --stop_stage 7 "$@"
 echo "Waiting for the models from scratch: ${log}"
 wait "${scratch}" || { tail -n 20 "${log}" >&2; exit 1; }
-trap - EXIT
 # Speed is measured again, now that nothing else runs.
-./run.sh --stage 9 --stop_stage 9 --remeasure_rtf true "$@"
+run --stage 9 --stop_stage 9 --remeasure_rtf true "$@"

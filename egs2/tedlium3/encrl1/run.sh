@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # Some segments of talks are too short for their words: they are left out, and named.
-./encrl.sh \
+exec ./encrl.sh \
     --nj 16 \
     --ngpu 1 \
     --train_set train \

@@ -116,6 +116,7 @@ def _check_data(layout: Layout, runner: Runner) -> None:
         *(*folders, *valid, *several("--unlabelled", unlabelled), "--error", *kinds),
         *("--fs", str(options.fs), "--audio", options.check_audio),
         *maybe("--nlsyms", options.nlsyms),
+        *several("--expected", options.expected_warnings),
         *("--min_wav_duration", options.min_wav_duration),
         *("--max_wav_duration", options.max_wav_duration),
         *("--once", "--exit_zero", zero),

@@ -22,7 +22,7 @@ _OF_DATA = (
     *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
     *("test_sets", "local_data_opts", "fs", "speed_perturb_factors"),
     *("min_wav_duration", "max_wav_duration", "bad_utterances", "check_audio"),
-    *("token_type", "nbpe", "nlsyms"),
+    *("expected_warnings", "token_type", "nbpe", "nlsyms"),
 )
 
 

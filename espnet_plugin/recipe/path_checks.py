@@ -1,0 +1,77 @@
+"""Paths that options name: refused before any work, as far as a look at them tells."""
+
+from pathlib import Path
+from typing import Union
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.lm_options import LmpruneOptions
+from espnet_plugin.recipe.options import EncrlOptions, SharedOptions
+
+__all__ = ["check_model_folder", "check_output_paths", "check_stock_paths"]
+
+
+def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
+    """Refuse folders below a file, and files that are folders.
+
+    Raises:
+        UserError: Naming the option and the path.
+    """
+    for name in ("datadir", "dumpdir", "expdir", "plot_dir", "teacher_cache"):
+        _check_folder(name, getattr(options, name, ""))
+    if isinstance(options, EncrlOptions):
+        _check_folder("reference_exp", options.reference_exp)
+    for name in ("results", "results_json"):
+        value = getattr(options, name)
+        if Path(value).is_dir():
+            raise UserError(f"--{name} {value}: is a folder: name a file to write")
+        _check_folder(name, str(Path(value).parent), value)
+
+
+def _check_folder(option: str, value: str, given: str = "") -> None:
+    if not value:
+        return
+    path = Path(value)
+    for one in (path, *path.parents):
+        if one.is_dir():
+            return
+        if one.exists() or one.is_symlink():
+            raise UserError(
+                f"--{option} {given or value}: {one} is not a folder: choose another "
+                "path"
+            )
+
+
+def check_model_folder(option: str, value: str) -> None:
+    """Refuse a folder that holds no model.
+
+    Raises:
+        UserError: Naming the option and the folder.
+    """
+    if not Experiment(value).config_file.is_file():
+        raise UserError(
+            f"--{option} {value}: it has no config.yaml; name the folder of an ESPnet "
+            "recogniser"
+        )
+
+
+def check_stock_paths(options: EncrlOptions) -> None:
+    """Refuse parts of a finished recipe of ESPnet that are not there.
+
+    Raises:
+        UserError: Naming the option and where was looked.
+    """
+    root = Path(options.asr_recipe)
+    if not root.is_dir():
+        raise UserError(
+            f"--asr_recipe {root} is not a folder: give the one with asr.sh, data, "
+            "dump and exp, e.g. egs2/librispeech_100/asr1"
+        )
+    for name in ("recipe_exp", "recipe_dump", "recipe_stats", "recipe_token_list"):
+        value = getattr(options, name)
+        places = [root / value, Path(value)]
+        if name == "recipe_exp":
+            places.insert(0, root / "exp" / value)
+        if value and not any(place.exists() for place in places):
+            where = ", ".join(map(str, places))
+            raise UserError(f"--{name} {value}: none of {where} is there")

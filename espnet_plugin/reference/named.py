@@ -1,0 +1,57 @@
+"""What --reference names, looked at before anything that takes time is imported."""
+
+import zipfile
+from pathlib import Path
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.reference.model_zoo import is_model_name
+
+__all__ = ["check_reference"]
+
+_WAY_OUT = "give an ESPnet ASR experiment folder, a .zip as espnet2.bin.pack writes it"
+
+
+def check_reference(reference: str, model_file: str = "") -> None:
+    """Refuse a reference that cannot be imported, as far as names of files tell.
+
+    Args:
+        reference: A folder, a packed model, or a name in ESPnet's model zoo; names are
+            not looked up.
+        model_file: Name of the checkpoint in the folder; empty: any.
+
+    Raises:
+        UserError: Naming the path, and what is wrong with it.
+    """
+    path = Path(reference)
+    if not path.exists():
+        if is_model_name(reference):
+            return
+        raise UserError(
+            f"--reference {reference} does not exist: {_WAY_OUT}, or a name in "
+            "ESPnet's model zoo"
+        )
+    if path.is_dir():
+        _check_folder(path, model_file)
+    elif path.suffix != ".zip" or not zipfile.is_zipfile(path):
+        raise UserError(
+            f"--reference {reference} is neither a folder nor a .zip: {_WAY_OUT} "
+            "(python -m espnet2.bin.pack asr ... --outpath model.zip)"
+        )
+
+
+def _check_folder(path: Path, model_file: str) -> None:
+    found = Experiment(path)
+    if found.pack_file.is_file():
+        return  # an unpacked model, whose files lie deeper
+    if not found.config_file.is_file():
+        raise UserError(
+            f"--reference {path} has no config.yaml: give the folder that ESPnet's ASR "
+            "training wrote, e.g. exp/asr_train_raw_bpe500"
+        )
+    if model_file and not (path / model_file).is_file():
+        there = ", ".join(sorted(one.name for one in path.glob("*.pth"))) or "none"
+        raise UserError(
+            f"--reference_model_file {model_file}: {path / model_file} is missing; the "
+            f"checkpoints there are: {there}"
+        )
