@@ -28,9 +28,9 @@ _SHORTER = re.compile(
     r"(\d+)\s*\(?should be (\d+)"
 )
 _RF64 = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
-# Not the line about a data chunk that "seems to be truncated": libsndfile (1.2.2) writes it
-# of every whole WAV file of an odd number of GSM 6.10 blocks, whose padding byte it takes
-# for data. Where something is missing, _SHORTER finds the lengths as well.
+# Not the line about a data chunk that "seems to be truncated": libsndfile (1.2.2) says
+# so of every whole WAV file of an odd number of GSM 6.10 blocks, whose padding byte it
+# takes for data. Where something is missing, _SHORTER finds the lengths as well.
 _TRUNCATED = re.compile(r"(?<!data chunk seems to be )truncated", re.IGNORECASE)
 # Their headers hold a length with which libsndfile compares nothing.
 _NOT_COMPARED = ("AVR", "MAT5", "MPC2K")
