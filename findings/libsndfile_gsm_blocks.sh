@@ -18,7 +18,8 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "${folder}"' EXIT
 "${PYTHON:-python3}" -m venv "${folder}/env"
-"${folder}/env/bin/pip" install -q soundfile==0.14.0 numpy
+"${folder}/env/bin/python" -m pip install -qq --disable-pip-version-check \
+    soundfile==0.14.0 numpy==2.5.5
 cd "${folder}"
 "${folder}/env/bin/python" - <<'PYTHON'
 import os

@@ -1,7 +1,9 @@
 """Stage 2: from a checked data folder to a set that ESPnet trains on."""
 
 import logging
+import os
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Collection, Optional, Sequence
@@ -90,6 +92,9 @@ def format_set(
     lost = lost_file(target, options, labelled) if known == stamp else None
     if known == stamp and lost is None:
         logger.info("%s is finished already", target)
+        # Later stages warn of tables that are newer than it.
+        with suppress(OSError):
+            os.utime(done)
         return
     if known is None:
         why = "is new"

@@ -5,6 +5,7 @@ from typing import Optional
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
+from espnet_plugin.score.bootstrap import PairedComparison
 from espnet_plugin.shape import Shape, largest_first
 
 __all__ = ["size_sentences"]
@@ -26,7 +27,15 @@ def size_sentences(results: Results) -> list[str]:
     """
     ours, theirs = _by_size(results, _METHOD), _by_size(results, _AGAINST)
     sizes = largest_first(set(ours) & set(theirs))
-    sentences = [_sentence(size, ours[size], theirs[size]) for size in sizes]
+    compared = {
+        one.second.shape: one.result
+        for one in results.comparisons
+        if (one.first, one.second)
+        == (theirs.get(one.second.shape), ours.get(one.second.shape))
+    }
+    sentences = [
+        _sentence(size, ours[size], theirs[size], compared.get(size)) for size in sizes
+    ]
     cost = _cost_sentence(results) if sentences else None
     return [*sentences, cost] if cost else sentences
 
@@ -39,11 +48,16 @@ def _by_size(results: Results, method: str) -> dict[Shape, Group]:
     }
 
 
-def _sentence(size: Shape, ours: Group, theirs: Group) -> str:
+def _sentence(
+    size: Shape, ours: Group, theirs: Group, compared: Optional[PairedComparison]
+) -> str:
     gap = ours.test_wer - theirs.test_wer
     verdict = "as many errors"
     if abs(gap) >= 0.05:  # what the figures show with one digit
         verdict = "fewer errors" if gap < 0 else "MORE errors"
+        if compared is not None and compared.ci95[0] <= 0 <= compared.ci95[1]:
+            # Chance alone may give as much.
+            verdict += ", but no significant difference"
     return (
         f"{size.in_words}: EncRL gets {ours.test_wer:.1f} % of the words wrong, "
         f"training from scratch {theirs.test_wer:.1f} %: {verdict}."
@@ -55,21 +69,21 @@ def _cost_sentence(results: Results) -> Optional[str]:
     if ours is None or theirs is None or ours.sizes != theirs.sizes:
         return None
     ratios = [
-        f"{one / other:.2f} of its {name}"
+        f"{one / other:.2f} of the {name}"
         for name, one, other in (
             ("operations", ours.whole.flops, theirs.whole.flops),
-            (
-                "training time",
-                ours.whole["train_seconds"],
-                theirs.whole["train_seconds"],
-            ),
+            # By the clock it also depends on what else the machine did.
+            ("processor time", ours.whole["cpu_seconds"], theirs.whole["cpu_seconds"]),
         )
         if one and other
     ]
     if not ratios:
         return None
     cost = " and ".join(ratios)
-    return f"All {len(ours.sizes)} sizes by EncRL cost {cost} from scratch."
+    return (
+        f"All {len(ours.sizes)} sizes by EncRL took {cost}, compared with training "
+        "from scratch."
+    )
 
 
 def _family(results: Results, method: str) -> Optional[Family]:

@@ -3,12 +3,13 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterable, Mapping, Optional, Union
+from typing import Iterable, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.results.gather import full_name, gather
 from espnet_plugin.results.json_format import Entries, read_entries
+from espnet_plugin.results.other_data import NOT_OF_TODAY
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.results import Results, make_results
 from espnet_plugin.results.retained import retained_of
@@ -107,8 +108,8 @@ def update_results(
         What the file now holds; comparisons are not made yet.
 
     Raises:
-        UserError: If neither a folder nor the file exists, no corpus is named, or the
-            folders hold no model.
+        UserError: If neither a folder nor the file exists, no corpus is named, the
+            folders hold no model, or all scores are of data that has changed since.
     """
     results_json = Path(results_json)
     folders = list(folders)
@@ -123,6 +124,7 @@ def update_results(
             raise UserError(f"{results_json} is new: name its corpus with --corpus")
         corpus = old.corpus
     new = gather(folders, choice)
+    _refuse_old_scores(new.rows)
     if choice.test_set is not None:
         new = replace(new, on_dev=choice.test_set == choice.dev_set)
         old = old and replace(old, on_dev=new.on_dev)
@@ -152,6 +154,26 @@ def write_results(results_json: PathLike, results: Results) -> None:
             f"{results_json} holds NaN or Infinity: correct that by hand, or delete it "
             "and gather again"
         ) from error
+
+
+def _refuse_old_scores(rows: Sequence[Row]) -> None:
+    """Refuse to replace a report by one without a score.
+
+    Raises:
+        UserError: If no row has a score, because the data has changed since.
+    """
+    old = [
+        (row.identity.folder, lack)
+        for row in rows
+        for lack in row.missing
+        if lack.startswith(NOT_OF_TODAY)
+    ]
+    if old and all(row.quality.test_wer is None for row in rows):
+        folder, lack = old[0]
+        raise UserError(
+            "no report is written: no model has a score on the data that is there now. "
+            f"{folder} lacks {lack}"
+        )
 
 
 def _refuse_other_test_sets(

@@ -22,7 +22,7 @@ from espnet_plugin.results.espnet_folder import (
 )
 from espnet_plugin.results.folder_file import read_or_note
 from espnet_plugin.results.metrics import file_values
-from espnet_plugin.results.other_data import other_data
+from espnet_plugin.results.other_data import NOT_OF_TODAY, other_data
 from espnet_plugin.results.read_score import Score, ScoreChoice, quality_of, read_score
 from espnet_plugin.results.references import read_reference
 from espnet_plugin.results.row import (
@@ -124,7 +124,7 @@ def _score_of_today(
         changed = other_data(decoded, choice.dump_dir, experiment.folder, checkpoint)
         if changed is not None:
             missing.append(
-                f"a score of the set {name!r} as it is now: {changed} since it was "
+                f"{NOT_OF_TODAY} {name!r} as it is now: {changed} since it was "
                 "scored; run the stage that decodes again (7, or 8 for baselines)"
             )
             return {}

@@ -9,7 +9,10 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import file_checksum, read_json, read_pairs
 
-__all__ = ["other_data"]
+__all__ = ["NOT_OF_TODAY", "other_data"]
+
+# What a row lacks whose score is of other data begins so.
+NOT_OF_TODAY = "a score of the set"
 
 
 def other_data(

@@ -78,7 +78,8 @@ def complete_schedule(args: argparse.Namespace) -> dict[str, Any]:
         # torch would divide by zero.
         raise UserError(
             f"{steps - 1} updates are too few for onecyclelr with pct_start {rise}: "
-            "train for more epochs (--max_epoch) or in smaller batches (batch_bins)"
+            "train for more epochs (--max_epoch; in recipes --encrl_epochs and the "
+            "like) or in smaller batches (batch_bins; --encrl_args '--batch_bins N')"
         )
     return {**conf, "total_steps": steps}
 

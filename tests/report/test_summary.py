@@ -1,6 +1,6 @@
 """One plain sentence a size, from the figures."""
 
-from result_folders import make_results
+from result_folders import compared, make_results
 
 from espnet_plugin.report.summary import size_sentences
 
@@ -24,13 +24,31 @@ def test_what_is_fewer_more_and_the_same_is_said_of_each_size():
 
 
 def test_the_cost_of_both_families_is_compared():
-    costs = {"teacher_flops": 0.0, "train_seconds": 50.0}
+    costs = {"teacher_flops": 0.0, "cpu_seconds": 50.0}
     rows = [
         *(row("encrl", n, 1.0, train_flops=1e12, **costs) for n in (2, 1)),
         *(row("scratch", n, 2.0, train_flops=4e12, **costs) for n in (2, 1)),
     ]
     *_, cost = size_sentences(make_results(rows))
-    assert "0.25 of its operations" in cost and "1.00 of its training time" in cost
+    assert "0.25 of the operations" in cost and "1.00 of the processor time" in cost
+
+
+def test_a_difference_that_chance_may_give_is_called_so():
+    # Of 40 utterances of five words: EncRL has 2 and 30 errors fewer.
+    few, many = [1] * 10 + [0] * 30, [1] * 35 + [0] * 5
+    words = [5] * 40
+    rows = []
+    for layers, theirs in ((4, [1] * 12 + [0] * 28), (2, many)):
+        for method, errors in (("encrl", few[::-1]), ("scratch", theirs)):
+            wer = 100 * sum(errors) / sum(words)
+            more = {
+                "test_errors_by_unit": " ".join(map(str, errors)),
+                "test_words_by_unit": " ".join(map(str, words)),
+            }
+            rows.append(row(method, layers, wer, **more))
+    four, two = size_sentences(compared(make_results(rows)))
+    assert "fewer errors, but no significant difference" in four
+    assert two.endswith("fewer errors.")
 
 
 def test_nothing_is_said_without_both():

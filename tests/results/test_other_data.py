@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from espnet_plugin.bin import report as report_command
 from espnet_plugin.data.content import Contents
 from espnet_plugin.decode.record import note_decoded
 from espnet_plugin.experiment.decoded import DecodedSet
@@ -102,3 +103,17 @@ def test_a_set_that_is_not_there_any_more(scored):
     model, dump = scored
     (dump / "test").rename(dump / "elsewhere")
     assert read(model, dump) == (50.0, 50.0, [])
+
+
+def test_a_report_is_not_replaced_by_one_without_scores(scored, tmp_path, caplog):
+    model, dump = scored
+    report = tmp_path / "report"
+    command = [str(model), "--dump_dir", str(dump), "--output_dir", str(report)]
+    assert report_command.main(command) == 0
+    before = {path: path.read_bytes() for path in report.rglob("*") if path.is_file()}
+    assert b"50.0" in before[report / "RESULTS.md"]
+    (dump / "test/text").write_text("a ONE TOO\n")
+    assert report_command.main(command) == 2
+    assert "no report is written" in caplog.text and "transcripts" in caplog.text
+    after = {path: path.read_bytes() for path in report.rglob("*") if path.is_file()}
+    assert after == before

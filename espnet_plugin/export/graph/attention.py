@@ -125,7 +125,7 @@ class FactoredAttention(nn.Module):
         Args:
             rows: ``(batch * frames, width)``.
             like: Any tensor ``(batch, frames, ...)``.
-            positions: Those of ``frames`` frames.
+            positions: The matrices of ``frames`` frames.
 
         Returns:
             ``(batch * frames, width)``.

@@ -19,7 +19,10 @@ HERE = Path(__file__).resolve().parent
 def read(path, meta):
     if meta["input"] == "features":
         return np.load(path).astype(np.float32)
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise SystemExit(f"{path} cannot be read as audio: {error}") from None
     if rate != meta["sample_rate"] or samples.shape[1] != 1:
         raise SystemExit(
             f"{path}: {rate} Hz and {samples.shape[1]} channel(s); the model takes "

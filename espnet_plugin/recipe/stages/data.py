@@ -14,7 +14,13 @@ from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
 from espnet_plugin.recipe.statistics_record import StatisticsRecord
 
-__all__ = ["DATA_STAGES", "check_environment", "check_tokens", "import_reference"]
+__all__ = [
+    "DATA_STAGES",
+    "check_environment",
+    "check_tokens",
+    "import_reference",
+    "warn_of_newer_data",
+]
 
 
 def check_environment(layout: Layout, runner: Runner) -> None:
@@ -49,12 +55,32 @@ def import_reference(layout: Layout, runner: Runner) -> None:
     options = layout.options
     if not options.reference or not wanted(options, 2, 4, 5, 6, 7, 8):
         return
+    if wanted(options, 2):
+        _check_sets(layout)  # An import takes a minute.
     log(f"Importing the reference model {options.reference}")
     words = ["--reference", options.reference, "--output_dir", layout.reference_exp]
     words += maybe("--reference_model_file", options.reference_model_file)
     command = runner.python("import_reference", *words)
     runner.submit(runner.commands.train, "import", command)
     check_layers(options, str(Experiment(layout.reference_exp).config_file))
+
+
+def _check_sets(layout: Layout) -> None:
+    """Refuse to go on without the folders of data.
+
+    Raises:
+        UserError: Naming one that is missing, and those that are there.
+    """
+    options, data = layout.options, Path(layout.options.datadir)
+    for name in (options.train_set, options.valid_set, *options.test_sets):
+        if (data / name).is_dir():
+            continue
+        there = sorted(one.parent.name for one in data.glob("*/wav.scp"))
+        have = f"{data} has {', '.join(there)}" if there else f"{data} has no set"
+        raise UserError(
+            f"{data / name} is missing ({have}): name the sets with --train_set, "
+            "--valid_set and --test_sets, or run stage 1 first (--stage 1)"
+        )
 
 
 def check_tokens(layout: Layout) -> None:
@@ -87,6 +113,29 @@ def check_tokens(layout: Layout) -> None:
             f"the transcripts in {folder} were not checked against {tokens}: run stage "
             f"2{with_it} again (--stage 2 --stop_stage 2)"
         )
+
+
+def warn_of_newer_data(layout: Layout) -> None:
+    """Say that a table of a set was changed after stage 2 had formatted the set."""
+    options = layout.options
+    last = options.stop_stage
+    if options.stage <= 2 or last < 3 or layout.found is not None:
+        return
+    pairs = [(options.train_set, layout.dump_train)]
+    pairs += [(name, name) for name in (options.valid_set, *options.test_sets)]
+    for name, formatted in dict.fromkeys(pairs):
+        done = Path(layout.dump, formatted, "done.json")
+        for table in ("wav.scp", "text", "segments", "utt2spk"):
+            source = Path(options.datadir, name, table)
+            if not (done.is_file() and source.is_file()):
+                continue
+            if source.stat().st_mtime > done.stat().st_mtime:
+                log(
+                    f"WARNING {source} is newer than {done.parent}, which is used now: "
+                    "run stage 2 again (--stage 2 --stop_stage 2); it does nothing if "
+                    "nothing has changed"
+                )
+                break
 
 
 def _prepare_data(layout: Layout, runner: Runner) -> None:

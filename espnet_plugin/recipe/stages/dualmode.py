@@ -11,7 +11,11 @@ from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stages import models
-from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
+from espnet_plugin.recipe.stages.data import (
+    DATA_STAGES,
+    check_environment,
+    warn_of_newer_data,
+)
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
 
@@ -273,6 +277,7 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
         data = Layout(replace(layout.data.options, ngpu=0))
         check_environment(data, of_data)
         run_stages(DATA_STAGES, first, last, data, of_data)
+    warn_of_newer_data(layout.data)
     _check_machine(layout, runner)
     run_stages(STAGES[len(DATA_STAGES) :], first, last, layout, runner)
 

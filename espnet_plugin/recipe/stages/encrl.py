@@ -17,6 +17,7 @@ from espnet_plugin.recipe.stages.data import (
     check_environment,
     check_tokens,
     import_reference,
+    warn_of_newer_data,
 )
 from espnet_plugin.recipe.stages.encrl_training import TRAINING_STAGES, training_options
 from espnet_plugin.recipe.stages.shape_choice import with_chosen_sizes
@@ -179,6 +180,7 @@ def run_encrl(options: EncrlOptions, runner: Runner) -> None:
     import_reference(layout, runner)
     run(2)
     check_tokens(layout)
+    warn_of_newer_data(layout)
     run(3, 4)
     layout = with_chosen_sizes(layout, runner)
     run(*range(5, 11))
