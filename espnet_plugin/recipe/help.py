@@ -15,8 +15,8 @@ _WIDTH, _COLUMN = 92, 30
 _NUMBERS = (
     "The recipes of other families (encrl1: small models from a large one; "
     "dualmode1: a full-context and a streaming model; lmprune1: language models) "
-    "number their stages alike as far as they can: 1 to 3 and 7 to 10 do the same "
-    "in encrl1 and dualmode1. Between them encrl1 trains or imports the reference "
+    "use the same stage numbers where possible: 1 to 3 and 7 to 10 do the same "
+    "in encrl1 and dualmode1. In stages 4 to 6, encrl1 trains or imports the reference "
     "(4), pre-trains the student with EncRL (5) and fine-tunes the small models "
     "(6); dualmode1 pre-trains without transcripts (4), trains both modes (5) and "
     "writes a model for each (6). lmprune1 shares stages 1 and 2 with them; its "

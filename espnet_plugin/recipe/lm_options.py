@@ -68,7 +68,9 @@ class LmpruneOptions:
         "conf/lmprune/train_lm.yaml", Text(), "Configuration of the dense model."
     )
     fine_tuning_config: str = _training(
-        "conf/lmprune/fine_tune.yaml", Text(), "What differs in it after a cut."
+        "conf/lmprune/fine_tune.yaml",
+        Text(),
+        "Changes to lm_config for fine-tuning after compression.",
     )
     row_dir: str = _training(
         "conf/lmprune/rows",
@@ -97,7 +99,7 @@ class LmpruneOptions:
         Several(Number(0, above=True, example="0.4"), meta='"X..."'),
         "Weights of the language model; one is chosen on valid_set.",
     )
-    beam: int = _measuring("10", Whole(1), "Hypotheses of the search.")
+    beam: int = _measuring("10", Whole(1), "Beam size.")
     results: str = _measuring(
         "exp/RESULTS.md", Folder(), "Where stage 8 puts its table."
     )

@@ -90,7 +90,7 @@ class SharedOptions:
     )
     num_threads: int = _general("1", Whole(1), "Threads of each process.")
     python: tuple[str, ...] = _general(
-        "python3", Command(), "Python of the stages; may be several words."
+        "python3", Command(), "Python command of all stages; may include arguments."
     )
     datadir: str = _general("data", Folder(), "Kaldi data folders.")
     dumpdir: str = _general("dump", Folder(), "Formatted audio or features.")
@@ -147,7 +147,9 @@ class SharedOptions:
         'Kinds of warnings that this corpus is known to have, e.g. "shared-text" where '
         "few different sentences are spoken: stage 2 names their number only.",
     )
-    token_type: str = _data("char", Choice(("char", "bpe")), "char or bpe.")
+    token_type: str = _data(
+        "char", Choice(("char", "bpe")), "Token unit: characters or BPE."
+    )
     nbpe: int = _data("100", Whole(1), "Size of the BPE vocabulary.")
     nlsyms: str = _data(
         "",
@@ -161,7 +163,7 @@ class SharedOptions:
         Flag(),
         "Measure speed again in stage 9, on a quiet machine.",
     )
-    results: str = _decoding("RESULTS.md", Folder(), "Where stage 9 puts its tables.")
+    results: str = _decoding("RESULTS.md", Folder(), "File for the tables of stage 9.")
     results_json: str = _decoding(
         "results.json", Folder(), "Where stage 9 puts the figures behind the tables."
     )
@@ -377,7 +379,7 @@ class EncrlOptions(SharedOptions):
         "",
         Folder(optional=True),
         "Folder for the reference's outputs, computed once and read in every epoch; "
-        "if empty, they are computed anew.",
+        "if empty, they are computed in every epoch.",
     )
     encrl_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 5.")
     finetune_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 6.")
@@ -469,7 +471,9 @@ class DualmodeOptions(SharedOptions):
         "there is a pretrain_set.",
     )
     reference: str = _training(
-        "", Text(), "Folder of a trained recogniser, for rows that it teaches."
+        "",
+        Text(),
+        "Folder of a trained recogniser, the teacher of rows named taught_*.",
     )
     train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
 
