@@ -19,7 +19,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "${folder}"' EXIT
 "${PYTHON:-python3}" -m venv "${folder}/env"
 "${folder}/env/bin/python" -m pip install -qq --disable-pip-version-check \
-    soundfile==0.14.0 numpy==2.5.5
+    soundfile==0.14.0 numpy==2.4.6
 cd "${folder}"
 "${folder}/env/bin/python" - <<'PYTHON'
 import os
