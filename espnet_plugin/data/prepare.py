@@ -1,7 +1,6 @@
 """Stage 2: from a checked data folder to a set that ESPnet trains on."""
 
 import logging
-import os
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Callable, Collection, Optional, Sequence
 
 from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.formatted_set import (
+    SEEN,
     audio_digest,
     lost_file,
     tables_digest,
@@ -92,9 +92,9 @@ def format_set(
     lost = lost_file(target, options, labelled) if known == stamp else None
     if known == stamp and lost is None:
         logger.info("%s is finished already", target)
-        # Later stages warn of tables that are newer than it.
+        # Later stages warn of tables that are newer than this.
         with suppress(OSError):
-            os.utime(done)
+            (target / SEEN).touch()
         return
     if known is None:
         why = "is new"

@@ -48,6 +48,11 @@ def test_a_table_that_is_newer(layout, capfd, tmp_path, table):
     (said,) = warnings(layout, capfd)
     assert str(path) in said and str(tmp_path / "dump/raw/test") in said
     assert "--stage 2" in said
+    # Stage 2 has found since that nothing has changed.
+    seen = tmp_path / "dump/raw/test/.seen"
+    seen.touch()
+    assert warnings(layout, capfd) == []
+    seen.unlink()
     # Who runs stage 2 now is asked nothing.
     now = Layout(replace(layout.options, stage=2))
     assert warnings(now, capfd) == []

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
+from espnet_plugin.data.formatted_set import SEEN
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
@@ -66,21 +67,20 @@ def import_reference(layout: Layout, runner: Runner) -> None:
 
 
 def _check_sets(layout: Layout) -> None:
-    """Refuse to go on without the folders of data.
+    """Refuse to go on without a set where there are others.
 
     Raises:
-        UserError: Naming one that is missing, and those that are there.
+        UserError: Naming it, and those that are there.
     """
     options, data = layout.options, Path(layout.options.datadir)
     for name in (options.train_set, options.valid_set, *options.test_sets):
-        if (data / name).is_dir():
-            continue
         there = sorted(one.parent.name for one in data.glob("*/wav.scp"))
-        have = f"{data} has {', '.join(there)}" if there else f"{data} has no set"
-        raise UserError(
-            f"{data / name} is missing ({have}): name the sets with --train_set, "
-            "--valid_set and --test_sets, or run stage 1 first (--stage 1)"
-        )
+        if there and not (data / name).is_dir():
+            raise UserError(
+                f"{data / name} is missing ({data} has {', '.join(there)}): name the "
+                "sets with --train_set, --valid_set and --test_sets, or run stage 1 "
+                "first (--stage 1)"
+            )
 
 
 def check_tokens(layout: Layout) -> None:
@@ -125,11 +125,12 @@ def warn_of_newer_data(layout: Layout) -> None:
     pairs += [(name, name) for name in (options.valid_set, *options.test_sets)]
     for name, formatted in dict.fromkeys(pairs):
         done = Path(layout.dump, formatted, "done.json")
+        marks = [one for one in (done, done.with_name(SEEN)) if one.is_file()]
         for table in ("wav.scp", "text", "segments", "utt2spk"):
             source = Path(options.datadir, name, table)
-            if not (done.is_file() and source.is_file()):
+            if not (marks and source.is_file()):
                 continue
-            if source.stat().st_mtime > done.stat().st_mtime:
+            if source.stat().st_mtime > max(one.stat().st_mtime for one in marks):
                 log(
                     f"WARNING {source} is newer than {done.parent}, which is used now: "
                     "run stage 2 again (--stage 2 --stop_stage 2); it does nothing if "
