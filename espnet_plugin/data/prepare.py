@@ -151,6 +151,7 @@ def format_set(
         raise UserError(f"{source}: no usable utterance is left")
     write_set(target, made.tables, made.lengths, options)
     write_json(done, stamp)
+    (target / SEEN).touch()
 
 
 @dataclass

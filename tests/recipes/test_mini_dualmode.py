@@ -12,6 +12,7 @@ import soundfile
 import torch
 from mini_recipe import ROOT, copy_recipe, run, table
 
+from espnet_plugin import host
 from espnet_plugin.bin import recognise
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.dual_mode.load import load_recogniser
@@ -20,6 +21,8 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
 
 pytestmark = pytest.mark.slow
+# Models are loaded here without a command, which would do it.
+host.register()
 ROW = "self_pruned_50_s1"
 
 
