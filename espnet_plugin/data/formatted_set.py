@@ -11,10 +11,7 @@ from espnet_plugin.data.kaldi import DataDir, write_data_dir
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["SEEN", "audio_digest", "lost_file", "tables_digest", "write_set"]
-
-# Its time says when stage 2 last found that nothing of a set had changed.
-SEEN = ".seen"
+__all__ = ["audio_digest", "lost_file", "tables_digest", "write_set"]
 
 # Which tables hold the inputs and their lengths.
 _TABLES = {

@@ -2,14 +2,12 @@
 
 import logging
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Collection, Optional, Sequence
 
 from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.formatted_set import (
-    SEEN,
     audio_digest,
     lost_file,
     tables_digest,
@@ -17,6 +15,7 @@ from espnet_plugin.data.formatted_set import (
 )
 from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames
 from espnet_plugin.data.kaldi import DataDir, complain, read_data_dir
+from espnet_plugin.data.last_seen import note_seen
 from espnet_plugin.data.transcripts import check_symbols, check_text
 from espnet_plugin.data.utterance import (
     FormatOptions,
@@ -93,8 +92,7 @@ def format_set(
     if known == stamp and lost is None:
         logger.info("%s is finished already", target)
         # Later stages warn of tables that are newer than this.
-        with suppress(OSError):
-            (target / SEEN).touch()
+        note_seen(target)
         return
     if known is None:
         why = "is new"
@@ -151,7 +149,7 @@ def format_set(
         raise UserError(f"{source}: no usable utterance is left")
     write_set(target, made.tables, made.lengths, options)
     write_json(done, stamp)
-    (target / SEEN).touch()
+    note_seen(target)
 
 
 @dataclass

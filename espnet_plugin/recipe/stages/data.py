@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
-from espnet_plugin.data.formatted_set import SEEN
+from espnet_plugin.data.last_seen import last_seen
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
@@ -124,15 +124,15 @@ def warn_of_newer_data(layout: Layout) -> None:
     pairs = [(options.train_set, layout.dump_train)]
     pairs += [(name, name) for name in (options.valid_set, *options.test_sets)]
     for name, formatted in dict.fromkeys(pairs):
-        done = Path(layout.dump, formatted, "done.json")
-        marks = [one for one in (done, done.with_name(SEEN)) if one.is_file()]
+        folder = Path(layout.dump, formatted)
+        seen = last_seen(folder)
         for table in ("wav.scp", "text", "segments", "utt2spk"):
             source = Path(options.datadir, name, table)
-            if not (marks and source.is_file()):
+            if seen is None or not source.is_file():
                 continue
-            if source.stat().st_mtime > max(one.stat().st_mtime for one in marks):
+            if source.stat().st_mtime > seen:
                 log(
-                    f"WARNING {source} is newer than {done.parent}, which is used now: "
+                    f"WARNING {source} is newer than {folder}, which is used now: "
                     "run stage 2 again (--stage 2 --stop_stage 2); it does nothing if "
                     "nothing has changed"
                 )
