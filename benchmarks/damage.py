@@ -364,8 +364,7 @@ def case(seed: int) -> tuple[list[str], int, int, list[str]]:
             "features-alone",
         ]
         stage = ["--data_dir", c.root / "data", "--dump_dir", c.root / "dump"]
-        tiny = ROOT / "egs2/mini_an4/encrl1/conf"
-        stage += ["--asr_config", tiny / "tiny_reference.yaml"]
+        stage += ["--asr_config", ROOT / "conf/tiny_reference.yaml"]
         stage += ["--token_dir", c.root / "tokens", "--speed_perturb_factors", "1.0"]
         if rng.random() < 0.3:
             stage += ["--feats_type", "fbank"]

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[1]
-CONF = ROOT / "egs2/mini_an4/encrl1/conf"
+CONF = ROOT / "conf"
 WARM = ROOT / "tests/recipes/warm_python.py"
 RATE = 16000
 SETS = {"train": 24, "dev": 6, "test": 6}

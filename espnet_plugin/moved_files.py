@@ -9,15 +9,7 @@ __all__ = ["moved_to"]
 _ROOT = Path(__file__).resolve().parents[1]
 # By what the path ends in: in the repository's conf/ each was found from any recipe.
 _MOVED = {
-    "conf/tiny_reference.yaml": "egs2/mini_an4/encrl1/conf/tiny_reference.yaml",
-    "conf/tiny_encrl.yaml": "egs2/mini_an4/encrl1/conf/tiny_encrl.yaml",
-    "conf/tiny_ctc.yaml": "egs2/mini_an4/encrl1/conf/tiny_ctc.yaml",
-    "conf/dualmode/tiny.yaml": "egs2/mini_an4/dualmode1/conf/dualmode/tiny.yaml",
-    "conf/dualmode/tiny_pretrain.yaml": (
-        "egs2/mini_an4/dualmode1/conf/dualmode/tiny_pretrain.yaml"
-    ),
-    "conf/dualmode/train_an4.yaml": ("egs2/an4/dualmode1/conf/dualmode/train_an4.yaml"),
-    "conf/lmprune/tiny.yaml": "egs2/mini_an4/lmprune1/conf/lmprune/tiny.yaml",
+    "conf/dualmode/train_an4.yaml": "egs2/an4/dualmode1/conf/dualmode/train_an4.yaml",
     "conf/lmprune/train_lm_an4.yaml": (
         "egs2/an4/lmprune1/conf/lmprune/train_lm_an4.yaml"
     ),

@@ -17,7 +17,7 @@ from espnet_plugin.recipe.chosen_shapes import Choice, TrialRule, write_chosen
 from espnet_plugin.shape import Shape
 
 ROOT = Path(__file__).parents[2]
-CONF, TINY = ROOT / "conf", ROOT / "egs2/mini_an4/encrl1/conf"
+CONF = ROOT / "conf"
 # An hour of audio: 36 and 12 teraflops for the large one, 18 and 6 for the small.
 LARGE = ModelFlops(36e12, 12e12, 30_000_000)
 SMALL = ModelFlops(18e12, 6e12, 10_000_000)
@@ -152,9 +152,9 @@ def test_impossible_rates_are_refused(change):
 
 def options(**more):
     given = {
-        "reference_config": TINY / "tiny_reference.yaml",
-        "encrl_config": TINY / "tiny_encrl.yaml",
-        "finetune_config": TINY / "tiny_ctc.yaml",
+        "reference_config": CONF / "tiny_reference.yaml",
+        "encrl_config": CONF / "tiny_encrl.yaml",
+        "finetune_config": CONF / "tiny_ctc.yaml",
         "baseline_dir": CONF / "baselines",
         "flops_per_second": 1e9,
         "token_type": "char",
@@ -198,7 +198,7 @@ def test_the_commands_fine_tuning():
 
 
 def test_a_budget_of_the_command(tmp_path):
-    config = yaml.safe_load((TINY / "tiny_reference.yaml").read_text())
+    config = yaml.safe_load((CONF / "tiny_reference.yaml").read_text())
     config["encoder_conf"].update(num_blocks=6, output_size=48)
     wide = tmp_path / "wide.yaml"
     wide.write_text(yaml.safe_dump(config))

@@ -125,7 +125,7 @@ def test_beside_it(stock, tmp_path):
     call([str(ROOT / "egs2/TEMPLATE/encrl1/setup.sh"), str(mine)], tmp_path)
     before = listing(stock.recipe)
     options = ["--asr_recipe", str(stock.recipe), "--sizes", "2 1"]
-    tiny = ROOT / "egs2/mini_an4/encrl1/conf"
+    tiny = ROOT / "conf"
     options += ["--encrl_config", f"{tiny}/tiny_encrl.yaml"]
     options += ["--finetune_config", f"{tiny}/tiny_ctc.yaml"]
     run = ["./run.sh", *options, "--stage", "5", "--stop_stage", "7"]

@@ -42,7 +42,7 @@ def options(model: SimpleNamespace, output: Path) -> list[str]:
     """Return the command's options: a student with dropout and SpecAugment."""
     data = model.data_dir
     cmd = [
-        *("--config", f"{ROOT / 'egs2/mini_an4/encrl1/conf/tiny_encrl.yaml'}"),
+        *("--config", f"{ROOT / 'conf/tiny_encrl.yaml'}"),
         *("--output_dir", f"{output}", "--max_epoch", f"{EPOCHS}", "--ngpu", "0"),
         *("--reference_config", f"{model.config}"),
         *("--reference_model_file", f"{model.checkpoint}"),

@@ -58,7 +58,7 @@ unlabelled_sets||more other
 feats_type|raw|fbank
 reference||theirs.zip
 reference_model_file||m.pth
-reference_config|conf/train_reference.yaml|TINY/encrl1/conf/tiny_reference.yaml
+reference_config|conf/train_reference.yaml|conf/tiny_reference.yaml
 reference_exp||exp/mine
 reference_seed|1|3
 asr_recipe||
@@ -84,8 +84,8 @@ alone_epochs||5
 train_jobs|1|2
 finetune|each|together
 finetune_alone||6:1 2:3
-encrl_config|conf/train_encrl.yaml|TINY/encrl1/conf/tiny_encrl.yaml
-finetune_config|conf/finetune_ctc.yaml|TINY/encrl1/conf/tiny_ctc.yaml
+encrl_config|conf/train_encrl.yaml|conf/tiny_encrl.yaml
+finetune_config|conf/finetune_ctc.yaml|conf/tiny_ctc.yaml
 teacher_cache||exp/cache
 encrl_args||--student_output_size 96
 finetune_args||--accum_grad 2
@@ -103,9 +103,9 @@ export_models||exp/other
     "dualmode": BOTH
     + """
 pretrain_set||audio
-pretrain_config|conf/dualmode/pretrain_wav2vec2.yaml|TINY/dualmode1/conf/dualmode/tiny_pretrain.yaml
+pretrain_config|conf/dualmode/pretrain_wav2vec2.yaml|conf/dualmode/tiny_pretrain.yaml
 pretrain_epochs||3
-train_config|conf/dualmode/train.yaml|TINY/dualmode1/conf/dualmode/tiny.yaml
+train_config|conf/dualmode/train.yaml|conf/dualmode/tiny.yaml
 row_dir|conf/dualmode/rows|conf/dualmode/rows
 rows|self_pruned_50|dense_dense full_alone
 epochs||4
@@ -119,8 +119,7 @@ rivals|full_alone streaming_alone pruned_after_50 dense_dense|full_alone
 
 def old_options(family):
     """Return name, default and another good value of every option."""
-    tiny = str(TEMPLATE.with_name("mini_an4"))
-    lines = OLD[family].replace("TINY", tiny).split("\n")
+    lines = OLD[family].split("\n")
     return [line.split("|") for line in lines if line]
 
 

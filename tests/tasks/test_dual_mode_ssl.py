@@ -165,7 +165,7 @@ def test_the_shipped_configurations_fit_together():
     from espnet_plugin.dual_mode.options import SHAPING
 
     recipes = CONFIG.parents[2] / "egs2"
-    tiny = recipes / "mini_an4/dualmode1/conf/dualmode"
+    tiny = CONFIG.parent
     for pair in (
         (CONFIG, CONFIG.with_name("train.yaml")),
         (CONFIG, recipes / "an4/dualmode1/conf/dualmode/train_an4.yaml"),

@@ -31,7 +31,7 @@ from espnet_plugin.tasks.trainer import CostTrainer
 from espnet_plugin.yaml_files import deep_merge
 
 CONF = Path(__file__).parents[2] / "conf/dualmode"
-TINY = CONF.parents[1] / "egs2/mini_an4/dualmode1/conf/dualmode/tiny.yaml"
+TINY = CONF / "tiny.yaml"
 META = Meta(method="dual_mode", seed=1, modes=("full",))
 AVERAGED = Experiment("").final_masks_file.name
 

@@ -49,7 +49,7 @@ def write_row(data, teaching):
 
 
 def train(data, row, *more):
-    tiny = "egs2/mini_an4/dualmode1/conf/dualmode/tiny.yaml"
+    tiny = "conf/dualmode/tiny.yaml"
     words = ["--config", tiny, "--rows", f"{row}", "--exp_dir", f"{data.root / 'exp'}"]
     return main([*words, *more, *data.options])
 
