@@ -28,7 +28,7 @@ FLOORS = """
     experiment
     yaml_files
     files
-    moved_files options shape
+    moved_files options scratch shape
     errors names progress tensors text
 """
 

@@ -4,7 +4,6 @@ import gzip
 import logging
 import shutil
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.scratch import scratch_folder
 
 __all__ = ["DamagedArchive", "fetch", "unpack"]
 
@@ -109,17 +109,14 @@ def unpack(
         DamagedArchive: If it is truncated, unsafe or lacks the folder.
         UserError: If it is missing, or there is no room for what it holds.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(
-            dir=folder.parent, prefix=f".{folder.name}."
-        ) as temporary:
+        with scratch_folder(folder) as temporary:
             with tarfile.open(archive, "r:gz") as tar:
                 # One pass: a list of the members first would be a second one, and
                 # archives of 30 GB exist.
                 members = (member for member in tar if wanted(member.name))
                 tar.extractall(temporary, members, filter="data")
-            source = Path(temporary, inside)
+            source = temporary / inside
             if not source.is_dir():
                 raise DamagedArchive(f"{archive} has no folder {inside}")
             source.replace(folder)

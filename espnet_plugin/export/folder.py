@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Iterator
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.files import read_json
+from espnet_plugin.scratch import scratch_folder
 
 __all__ = ["META", "check_target", "rejected_int8", "whole_folder"]
 
@@ -66,25 +65,21 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         UserError: If the disk is full or the place cannot be written.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
-    temporary = Path(made)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-            os.replace(folder, old)
-            os.replace(temporary, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, folder)
+        with scratch_folder(folder) as temporary:
+            yield temporary
+            os.chmod(temporary, 0o755)
+            if folder.exists():
+                with scratch_folder(folder) as old:
+                    os.replace(folder, old)
+                    try:
+                        os.replace(temporary, folder)
+                    except OSError:
+                        os.replace(old, folder)
+                        raise
+            else:
+                os.replace(temporary, folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written: {error.strerror or error}; free some space "
             "or choose another --output_dir"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Optional, Union
 
@@ -32,6 +31,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
+from espnet_plugin.scratch import scratch_folder
 from espnet_plugin.yaml_files import parse_yaml, write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
@@ -95,12 +95,8 @@ def import_reference(
             "folder, or a .zip as espnet2.bin.pack writes it"
         )
     try:
-        output_dir.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the result, because a rename is only atomic within a file system.
-        with tempfile.TemporaryDirectory(
-            dir=output_dir.parent, prefix=f".{output_dir.name}."
-        ) as scratch:
-            _import(reference, name, output_dir, model_file, Path(scratch).resolve())
+        with scratch_folder(output_dir) as scratch:
+            _import(reference, name, output_dir, model_file, scratch.resolve())
     except OSError as error:
         raise UserError(
             f"cannot import {reference} into {output_dir}: {error.strerror or error}; "
