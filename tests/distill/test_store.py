@@ -35,7 +35,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     store = OutputStore(tmp_path, MADE_OF)
     assert len(store) == 3 and "b" in store and "x" not in store
     assert store.figures["seconds"] == 1.5 and store.width == WIDTH
-    posteriors, pooled, lengths = store.read(["c", "a"])
+    posteriors, pooled, lengths, _ = store.read(["c", "a"])
     assert posteriors.shape == (2, 6, VOCABULARY) and lengths.tolist() == [6, 4]
     for row, name in enumerate("ca"):
         expected, mean = outputs(name)
@@ -53,7 +53,7 @@ def test_all_sizes_are_as_small_as_said(tmp_path):
 
 def test_the_most_probable_tokens_and_an_even_rest(tmp_path):
     write(tmp_path, top=3)
-    posteriors, _, _ = OutputStore(tmp_path, MADE_OF).read(["c"])
+    posteriors, _, _, _ = OutputStore(tmp_path, MADE_OF).read(["c"])
     expected, _ = outputs("c")
     values, tokens = expected.topk(3)
     assert torch.allclose(posteriors[0].gather(1, tokens), values, rtol=2**-10)
@@ -151,7 +151,7 @@ def test_a_refused_write_is_named_and_what_is_written_stays(tmp_path):
     write(later, "c")
     store = OutputStore(later, MADE_OF)
     assert store.names == ["a", "c"]
-    posteriors, _, lengths = store.read(["a", "c"])
+    posteriors, _, lengths, _ = store.read(["a", "c"])
     assert lengths.tolist() == [4, 6]
     assert torch.allclose(posteriors[1], outputs("c")[0], rtol=2**-10)
 

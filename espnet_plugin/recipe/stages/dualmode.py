@@ -130,6 +130,7 @@ def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
         *maybe("--max_epoch", options.epochs),
         *maybe("--pretrained", layout.pretrained),
         *maybe("--reference", options.reference),
+        *maybe("--teacher_cache", options.teacher_cache),
         *(*data.data_options(), *data.shape_options(), *layout.ranks()),
         *("--num_att_plot", "0", *data.token_options()),
         *("--normalize", "global_mvn", *layout.normalize_options()),
