@@ -173,9 +173,14 @@ def _train_baselines(layout: DualmodeLayout, runner: Runner) -> None:
     _evaluate(layout, runner, rows)
 
 
+def _is_result(name: str) -> bool:
+    # A teacher cache, which may lie beside the models, has a meta.json too.
+    return name.startswith(("asr_", "dual_", "encrl_"))
+
+
 def _report(layout: DualmodeLayout, runner: Runner) -> None:
     options = layout.options
-    folders = models.finished(options.expdir, lambda name: True)
+    folders = models.finished(options.expdir, _is_result)
     if options.remeasure_rtf:
         models.measure_speed(layout.recognisers(), layout.data.dump, runner)
     words = [options.expdir, *models.score_options(options)]
