@@ -60,6 +60,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--seed", **of_recipe("seed"))
     add_reference_options(parser)
+    add("--teacher_cache", **of_recipe("teacher_cache"))
+    add(
+        "--teacher_cache_top",
+        type=whole(0),
+        default=0,
+        help="number of most probable tokens stored for each frame (0: all)",
+    )
     return parser
 
 
@@ -86,7 +93,11 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
         train_dual_mode(
             _folder(args, name),
             config,
-            [*options, "--seed", str(args.seed)],
+            [
+                *options,
+                *(_cache_options(args) if name in taught else ()),
+                *("--seed", str(args.seed)),
+            ],
             Meta(
                 method=row["method"],
                 variant=row["variant"],
@@ -96,6 +107,15 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             Start(starts[name], whole=row["after"] is not None),
             reference if name in taught else None,
         )
+
+
+def _cache_options(args: argparse.Namespace) -> list[str]:
+    """Return the task's options for the stored outputs of the reference."""
+    if args.teacher_cache is None:
+        return []
+    options = ["--teacher_cache", args.teacher_cache]
+    top = args.teacher_cache_top
+    return [*options, *(["--teacher_cache_top", str(top)] if top else [])]
 
 
 def _is_taught(config: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

@@ -73,10 +73,12 @@ class CachedTeacher:
             return None
         if not training:
             utt_id = [self.valid_names.get(name, name) for name in utt_id]
-        posteriors, pooled, frames = self.store.read(utt_id)
-        device = speech.device
+        stored, device = self.store.read(utt_id), speech.device
         return EncoderOutputs(
-            None, posteriors.to(device), frames.to(device), pooled=pooled.to(device)
+            None if stored.encodings is None else stored.encodings.to(device),
+            stored.log_posteriors.to(device),
+            stored.lengths.to(device),
+            pooled=stored.pooled.to(device),
         )
 
 
@@ -90,6 +92,7 @@ def write_cache(
     seconds_per_input: float,
     count_flops: Callable[[int, float], int],
     top: int = 0,
+    encodings: bool = False,
 ) -> None:
     """Compute the teacher's outputs for all batches, or for those not yet written.
 
@@ -103,13 +106,14 @@ def write_cache(
         seconds_per_input: See ``espnet_plugin.tasks.asr``.
         count_flops: Operations of the teacher for (utterances, seconds of the longest).
         top: Number of most probable tokens kept of a frame; 0: all.
+        encodings: Whether the encoding of every frame is kept.
 
     Raises:
         UserError: If the folder holds another store or a damaged one, or the disk has
             no room for it.
     """
     writer = StoreWriter(
-        folder, made_of, len(teacher.model.token_list), teacher.dim, top
+        folder, made_of, len(teacher.model.token_list), teacher.dim, top, encodings
     )
     checked, resumed = False, bool(writer.entries)
     start, cpu_start = time.perf_counter(), time.process_time()
@@ -125,13 +129,19 @@ def write_cache(
         if not checked:
             tokens = top or outputs.log_posteriors.shape[-1]
             bytes_each = tokens * (6 if top else 2)
+            bytes_each += 2 * teacher.dim if writer.keeps_encodings else 0
             total = float(outputs.lengths.sum()) / float(lengths.sum()) * bytes_each
             _check_room(folder, total, total_seconds)
             checked = True
         for row, name in enumerate(names):
             if name not in writer.entries:
-                valid = outputs.log_posteriors[row, : outputs.lengths[row]]
-                writer.add(name, valid, pooled[row])
+                valid = slice(outputs.lengths[row])
+                writer.add(
+                    name,
+                    outputs.log_posteriors[row, valid],
+                    pooled[row],
+                    outputs.encoding[row, valid],
+                )
     writer.finish(
         train_seconds=time.perf_counter() - start,
         cpu_seconds=time.process_time() - cpu_start,

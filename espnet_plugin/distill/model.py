@@ -1,6 +1,5 @@
 """The student in EncRL pre-training, as an ESPnet model."""
 
-from dataclasses import replace
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
@@ -149,8 +148,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         exits = exit_outputs(self, speech, speech_lengths)
         last = exits[-1]
         if theirs is None:  # operations are being counted on noise
-            shape = (*last.encoding.shape[:-1], self.teacher.dim)
-            theirs = replace(last, encoding=last.encoding.new_ones(shape))
+            theirs = last.stand_in(self.teacher.dim)
         if self.resample_targets:
             # Shorter ones are not cut: the teacher's last frame is the student's last.
             theirs = resample_outputs(theirs, last.lengths, last.encoding.size(1))

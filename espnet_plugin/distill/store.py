@@ -2,7 +2,8 @@
 
 ``index.tsv`` has a line for each utterance: name, frames, number of the first frame and
 a checksum. The outputs themselves lie one after the other in ``posteriors.bin`` (half
-precision), ``tokens.bin`` (if not the whole vocabulary is kept) and ``pooled.bin``.
+precision), ``tokens.bin`` (if not the whole vocabulary is kept), ``pooled.bin`` and, if
+asked for, ``encodings.bin`` (the encoding of every frame, in half precision).
 A line of the index is written after its data, so an interrupted writing goes on after
 the last whole utterance.
 """
@@ -14,20 +15,47 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import first_difference
 from espnet_plugin.files import read_json, write_json
 
-__all__ = ["POSTERIOR_DTYPE", "OutputStore", "StoreWriter", "expand_top"]
+__all__ = [
+    "ENCODING_DTYPE",
+    "POSTERIOR_DTYPE",
+    "OutputStore",
+    "StoreWriter",
+    "StoredOutputs",
+    "expand_top",
+]
 
 _META, _DONE, _INDEX = "meta.json", "done.json", "index.tsv"
 _POSTERIORS, _TOKENS, _POOLED = "posteriors.bin", "tokens.bin", "pooled.bin"
+_ENCODINGS = "encodings.bin"
 POSTERIOR_DTYPE, _TOKEN, _FLOAT = np.dtype("<f2"), np.dtype("<i4"), np.dtype("<f4")
+ENCODING_DTYPE = np.dtype("<f2")
+
+
+class StoredOutputs(NamedTuple):
+    """The outputs of a batch, as they are read.
+
+    Attributes:
+        log_posteriors: ``(batch, frames, vocabulary)`` with zeros on the padding.
+        pooled: Mean encodings, ``(batch, width)``.
+        lengths: Valid frames, ``(batch,)``.
+        encodings: ``(batch, frames, width)`` with zeros on the padding; None where only
+            their mean is stored.
+    """
+
+    log_posteriors: torch.Tensor
+    pooled: torch.Tensor
+    lengths: torch.Tensor
+    encodings: Optional[torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -45,8 +73,15 @@ class StoreWriter:
         folder: Folder of the store; made if it is not there.
         made_of: What the outputs depend on, by name; see :class:`OutputStore`.
         vocabulary: Number of tokens.
-        width: Width of the pooled encoding.
+        width: Width of the encoding.
         top: Number of most probable tokens kept of a frame; 0: all.
+        encodings: Whether the encoding of every frame is kept, not only their mean. A
+            store that was begun with them goes on with them.
+
+    Attributes:
+        folder: Folder of the store.
+        entries: What is written, by utterance.
+        keeps_encodings: Whether :meth:`add` needs the encoding of every frame.
 
     Raises:
         UserError: If the folder holds another store.
@@ -59,6 +94,7 @@ class StoreWriter:
         vocabulary: int,
         width: int,
         top: int = 0,
+        encodings: bool = False,
     ):
         if top < 0 or top > vocabulary:
             raise UserError(f"top {top}: must be 0 (all) to {vocabulary} tokens")
@@ -74,8 +110,14 @@ class StoreWriter:
             "top": top,
         }
         path = self.folder / _META
-        if path.is_file():
-            _check_made_of(self.folder, read_json(path), meta)
+        begun = read_json(path) if path.is_file() else {}
+        self.keeps_encodings = encodings or begun.get("encodings", False)
+        if (
+            self.keeps_encodings
+        ):  # Stores without them look as they did in earlier versions.
+            meta["encodings"] = True
+        if begun:
+            _check_made_of(self.folder, begun, meta)
         else:
             write_json(path, meta)
         self.entries = _read_index(self.folder)
@@ -90,7 +132,11 @@ class StoreWriter:
         self._index = open(self.folder / _INDEX, "a", encoding="utf-8")
 
     def add(
-        self, name: str, log_posteriors: torch.Tensor, pooled: torch.Tensor
+        self,
+        name: str,
+        log_posteriors: torch.Tensor,
+        pooled: torch.Tensor,
+        encoding: Optional[torch.Tensor] = None,
     ) -> None:
         """Write one utterance.
 
@@ -98,13 +144,26 @@ class StoreWriter:
             name: Name of the utterance.
             log_posteriors: ``(frames, vocabulary)``.
             pooled: ``(width,)``.
+            encoding: ``(frames, width)``; needed and looked at only by a store of
+                single frames.
 
         Raises:
-            UserError: If the disk is full or a value is not finite.
+            UserError: If the disk is full, or a value is not finite (of an encoding:
+                in half precision).
         """
         if not (torch.isfinite(pooled).all() and torch.isfinite(log_posteriors).all()):
             raise UserError(f"the reference's outputs for {name} are not finite")
         parts = {}
+        if self.keeps_encodings:
+            with np.errstate(over="ignore"):  # refused in the next line
+                stored = encoding.float().cpu().numpy().astype(ENCODING_DTYPE)
+            if not np.isfinite(stored).all():
+                raise UserError(
+                    f"the reference's encodings of {name} are beyond half precision "
+                    f"({ENCODING_DTYPE}, at most 65504), so they cannot be stored: "
+                    "train without --teacher_cache"
+                )
+            parts[_ENCODINGS] = stored.tobytes()
         values = log_posteriors.float()
         if self._top:
             values, tokens = values.topk(self._top, dim=-1)
@@ -152,6 +211,8 @@ class StoreWriter:
         }
         if self._top:
             sizes[_TOKENS] = self._frames * self._kept * _TOKEN.itemsize
+        if self.keeps_encodings:
+            sizes[_ENCODINGS] = self._frames * self._width * ENCODING_DTYPE.itemsize
         return sizes
 
 
@@ -165,6 +226,14 @@ class OutputStore:
     Raises:
         UserError: If the store is unfinished, was made of something else, or a file
             has another size than it was written with.
+
+    Attributes:
+        folder: Its folder.
+        figures: What ``done.json`` says: utterances, sizes of files, and what it cost.
+        digest: Tells stores of other outputs apart.
+        vocabulary: Number of tokens.
+        width: Width of the encoding.
+        has_encodings: Whether the encoding of every frame is stored, not only the mean.
     """
 
     def __init__(self, folder: Path, made_of: Optional[Mapping[str, Any]] = None):
@@ -182,17 +251,21 @@ class OutputStore:
                     f"{self.folder} and run again"
                 )
         self.figures = done
-        #: Tells stores of other outputs apart.
         self.digest = hashlib.sha256(
             json.dumps(meta, sort_keys=True).encode()
         ).hexdigest()
         self.vocabulary, self.width = meta["vocabulary"], meta["width"]
         self._top = meta["top"]
+        self.has_encodings = meta.get("encodings", False)
         self._entries = _read_index(self.folder)
         kept = self._top or self.vocabulary
         self._posteriors = _map(self.folder / _POSTERIORS, POSTERIOR_DTYPE, kept)
         self._pooled = _map(self.folder / _POOLED, _FLOAT, self.width)
         self._tokens = _map(self.folder / _TOKENS, _TOKEN, kept) if self._top else None
+        self._encodings = None
+        if self.has_encodings:
+            path = self.folder / _ENCODINGS
+            self._encodings = _map(path, ENCODING_DTYPE, self.width)
 
     @staticmethod
     def noted(folder: Path) -> dict[str, Any]:
@@ -211,29 +284,29 @@ class OutputStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def read(
-        self, names: Sequence[str]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def read(self, names: Sequence[str]) -> StoredOutputs:
         """Return the outputs of a batch.
 
         Args:
             names: Names of the utterances.
 
-        Returns:
-            Log-posteriors ``(batch, frames, vocabulary)`` with zeros on the padding,
-            pooled encodings ``(batch, width)`` and valid frames ``(batch,)``.
-
         Raises:
             UserError: If an utterance is missing or its data damaged.
         """
         rows = [self._read_one(name) for name in names]
-        lengths = torch.tensor([len(posteriors) for posteriors, _ in rows])
-        posteriors = torch.nn.utils.rnn.pad_sequence(
-            [posteriors for posteriors, _ in rows], batch_first=True
+        lengths = torch.tensor([len(row.log_posteriors) for row in rows])
+        encodings = None
+        if self.has_encodings:
+            encodings = pad_sequence([row.encodings for row in rows], batch_first=True)
+        return StoredOutputs(
+            pad_sequence([row.log_posteriors for row in rows], batch_first=True),
+            torch.stack([row.pooled for row in rows]),
+            lengths,
+            encodings,
         )
-        return posteriors, torch.stack([pooled for _, pooled in rows]), lengths
 
-    def _read_one(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _read_one(self, name: str) -> StoredOutputs:
+        """Return the outputs of an utterance, without the dimension of the batch."""
         entry = self._entries.get(name)
         if entry is None:
             raise UserError(
@@ -241,20 +314,32 @@ class OutputStore:
             )
         frames = slice(entry.start, entry.start + entry.frames)
         posteriors, pooled = self._posteriors[frames], self._pooled[entry.row]
-        checksum = zlib.crc32(pooled.tobytes(), 0)
-        checksum = zlib.crc32(posteriors.tobytes(), checksum)
-        if self._tokens is not None:
-            checksum = zlib.crc32(self._tokens[frames].tobytes(), checksum)
+        tokens = None if self._tokens is None else self._tokens[frames]
+        encodings = None if self._encodings is None else self._encodings[frames]
+        checksum = 0
+        # In the order in which they are written, that of the files' names.
+        for part in (encodings, pooled, posteriors, tokens):
+            if part is not None:
+                checksum = zlib.crc32(part.tobytes(), checksum)
         if checksum != entry.checksum:
             raise UserError(
                 f"{self.folder}: the data of {name} is damaged; delete the folder and "
                 "run again"
             )
         values = torch.from_numpy(posteriors.astype(np.float32))
-        if self._tokens is not None:
-            tokens = torch.from_numpy(self._tokens[frames].astype(np.int64))
-            values = expand_top(values, tokens, self.vocabulary)
-        return values, torch.from_numpy(np.array(pooled))
+        if tokens is not None:
+            index = torch.from_numpy(tokens.astype(np.int64))
+            values = expand_top(values, index, self.vocabulary)
+        return StoredOutputs(
+            values,
+            torch.from_numpy(np.array(pooled)),
+            torch.tensor(entry.frames),
+            (
+                None
+                if encodings is None
+                else torch.from_numpy(encodings.astype(np.float32))
+            ),
+        )
 
 
 def expand_top(
@@ -301,13 +386,21 @@ def _read_index(folder: Path) -> dict[str, _Entry]:
     return entries
 
 
+# What a store holds of encodings, in the words of a refusal.
+_CONTENT = {False: "mean encodings", True: "encodings of every frame"}
+
+
 def _check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
     """Refuse a store of something else; the first difference is named."""
-    keys = ("vocabulary", "width", "top")
-    differing = first_difference(
-        {**old["made_of"], **{key: old[key] for key in keys}},
-        {**new["made_of"], **{key: new[key] for key in keys}},
+    both = (
+        {
+            **meta["made_of"],
+            **{key: meta[key] for key in ("vocabulary", "width", "top")},
+            "content": _CONTENT[meta.get("encodings", False)],
+        }
+        for meta in (old, new)
     )
+    differing = first_difference(*both)
     if differing is not None:
         raise UserError(
             f"{folder} was made with another {differing}: delete it, or choose another "

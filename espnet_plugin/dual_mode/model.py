@@ -1,12 +1,13 @@
 """The dual-mode supernet in supervised training, as an ESPnet model."""
 
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.asr_transducer.utils import get_transducer_task_io
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_plugin.distill.cache import CachedTeacher
 from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
@@ -60,7 +61,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     Attributes:
         probed: The passes to compute while operations are counted, else None.
-        teacher: The reference, if there is one; no part of the checkpoint.
+        teacher: The reference, if there is one, or its stored outputs; no part of the
+            checkpoint.
 
     Raises:
         UserError: If parts do not go together.
@@ -104,7 +106,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         self.step = step
         self._plan: Optional[TrainingPlan] = None
         self.probed: Optional[Passes] = None
-        self.teacher: Optional[FrozenTeacher] = None
+        self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
         self.taught: Optional[TaughtModes] = None
         if teaching is not None:
             options = read_options(Teaching, teaching, "model_conf.teaching")
@@ -121,7 +123,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             self.decoder, self.joint_network = decoder, joint_network
             self.criterion_transducer = TransducerLoss(self.blank_id)
 
-    def attach_teacher(self, teacher: FrozenTeacher) -> None:
+    def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
         """Set the model that teaches both modes.
 
         Raises:
@@ -180,7 +182,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         shared = None
         if self.encoder.one_front_end:
             shared = self.encoder.subsample(features, lengths, "full")
-        theirs = self._taught_outputs(speech, speech_lengths)
+        theirs = self._taught_outputs(speech, speech_lengths, kwargs.get("utt_id"))
         passes = {}
         loss, stats = features.new_zeros(()), {}
         for mode, scale, learns in learning:
@@ -189,7 +191,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 if sub_sampled is None:
                     sub_sampled = self.encoder.subsample(features, lengths, mode)
                 passes[mode] = one = self._pass(
-                    mode, *sub_sampled, text, text_lengths, theirs if learns else None
+                    mode, *sub_sampled, text, text_lengths, theirs, learns
                 )
             loss = loss + scale * one.pop("loss")
             stats.update({f"{k}_{mode}": v for k, v in one.pop("stats").items()})
@@ -258,8 +260,13 @@ class ESPnetDualModeModel(ESPnetASRModel):
             return step.distillation_weight / (1.0 - step.full_share)
         return step.distillation_weight
 
-    def _taught_outputs(self, speech, speech_lengths) -> Optional[EncoderOutputs]:
-        """Return the teacher's outputs on clean input, if there is one."""
+    def _taught_outputs(
+        self, speech, speech_lengths, names
+    ) -> Optional[EncoderOutputs]:
+        """Return the teacher's outputs on clean input, if there is one.
+
+        None also for noise on which operations are counted, where outputs are stored.
+        """
         if self.taught is None:
             return None
         if self.teacher is None:
@@ -267,7 +274,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 "model_conf.teaching: there is no reference: train with python -m "
                 "espnet_plugin.bin.dual_mode_train --reference DIR"
             )
-        return self.teacher(speech, speech_lengths, None, self.training)
+        return self.teacher(speech, speech_lengths, names, self.training)
 
     def _features(self, speech, speech_lengths):
         """As ``ESPnetASRModel.encode`` up to the encoder."""
@@ -279,9 +286,10 @@ class ESPnetDualModeModel(ESPnetASRModel):
         return features, lengths
 
     def _pass(
-        self, mode, sub_sampled, frames, text, text_lengths, theirs=None
+        self, mode, sub_sampled, frames, text, text_lengths, theirs, learns
     ) -> dict[str, Any]:
         """Return a mode's loss, statistics, and what distillation compares."""
+        taught = learns and self.taught is not None and mode in self.taught.of_mode
         encoding = self.encoder.encode_frames(sub_sampled, frames, mode)
         stats: dict[str, Any] = {}
         loss = encoding.new_zeros(())
@@ -291,7 +299,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             stats["loss_ctc"] = loss.detach()
             if self._recognises:
                 stats["cer_ctc"] = self._ctc_cer(encoding, frames, text)
-            if self.step.distillation_weight or theirs is not None:
+            if self.step.distillation_weight or taught:
                 made["log_posteriors"] = self.ctc.log_softmax(encoding)
         if self.use_transducer_decoder:
             logits, transducer, cer = self._transducer(encoding, frames, text)
@@ -300,8 +308,10 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 stats["cer_transducer"] = cer
             loss = transducer + self.ctc_weight * loss
             made["logits"] = logits
-        if theirs is not None and mode in self.taught.of_mode:
+        if taught:
             ours = EncoderOutputs(encoding, made["log_posteriors"], frames)
+            if theirs is None:  # operations are being counted on noise
+                theirs = ours.stand_in(self.teacher.dim)
             distance, terms = self.taught(mode, ours, theirs)
             stats.update({f"{name}_taught": value for name, value in terms.items()})
             if not self.taught.options.transcripts:

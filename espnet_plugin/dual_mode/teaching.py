@@ -81,6 +81,22 @@ class TaughtModes(nn.Module):
             }
         )
 
+    @property
+    def single_frames(self) -> list[str]:
+        """Names of the objectives that need the teacher's encoding of every frame.
+
+        Those on its mean are among them where the streaming mode may be late: the mean
+        is then over all frames but the last ones.
+        """
+        delayed = ("streaming",) if self.options.delay_frames else ()
+        names = {
+            name: None
+            for mode, objectives in self.of_mode.items()
+            for name, term in objectives.terms.items()
+            if term.single_frames or (mode in delayed and term.looks_at == "encodings")
+        }
+        return list(names)
+
     def forward(
         self, mode: str, student: EncoderOutputs, teacher: EncoderOutputs
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -138,5 +154,7 @@ def _delayed(
         encoding=None if teacher.encoding is None else teacher.encoding[:, :-delay],
         log_posteriors=teacher.log_posteriors[:, :-delay],
         lengths=lengths,
+        # What is stored is the mean over all frames.
+        pooled=teacher.pooled if teacher.encoding is None else None,
     )
     return late, early

@@ -11,7 +11,7 @@ from espnet_plugin.distill.starts import INITS, SHAPE_INITS
 from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
-from espnet_plugin.recipe.option import option
+from espnet_plugin.recipe.option import option, same_option
 from espnet_plugin.recipe.values import (
     MOST_SEED,
     Budgets,
@@ -475,6 +475,7 @@ class DualmodeOptions(SharedOptions):
         Text(),
         "Folder of a trained recogniser, the teacher of rows named taught_*.",
     )
+    teacher_cache: str = same_option(EncrlOptions, "teacher_cache", section=TRAINING)
     train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
 
     baselines: tuple[str, ...] = _baseline(

@@ -1,6 +1,8 @@
 """Supervised dual-mode training as an ESPnet task."""
 
 import argparse
+from functools import partial
+from pathlib import Path
 from typing import Optional
 
 import torch
@@ -10,13 +12,16 @@ from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.distill.named import NamedReference
+from espnet_plugin.distill.options import ReferenceOptions
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.cache_options import CacheOptions, add_cache_options
 from espnet_plugin.tasks.schedule import batches_per_epoch
 from espnet_plugin.tasks.selection import read_selection
+from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
 __all__ = ["DualModeASRTask", "start"]
 
@@ -61,6 +66,7 @@ class DualModeASRTask(CountedASRTask):
         group.add_argument(
             "--reference_model_file", type=str_or_none, help="its checkpoint"
         )
+        add_cache_options(group)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
@@ -92,6 +98,29 @@ class DualModeASRTask(CountedASRTask):
             start(model, args.start_from, args.start_masks, args.start_whole)
         return model
 
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model):
+        """Build the optimisers, once the teacher's outputs are stored if asked to.
+
+        ESPnet calls it before the first epoch, with the whole model where it will be
+        trained.
+
+        Raises:
+            UserError: If there is no teacher, its outputs cannot be stored, or what is
+                stored is less than what the objectives need.
+        """
+        cache = CacheOptions.from_args(args, _reference_options)
+        if cache is not None:
+            batches = partial(training_batches, cls, args)
+            store_teacher(model, cache, batches, model.taught.single_frames)
+        return super().build_optimizers(args, model)
+
+
+def _reference_options(args: argparse.Namespace) -> ReferenceOptions:
+    return ReferenceOptions(
+        Path(args.reference_config), Path(args.reference_model_file)
+    )
+
 
 def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
     """Return what teaches the modes, and note its width in the configuration.
@@ -106,6 +135,11 @@ def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
             raise UserError(
                 f"--reference_config {args.reference_config}: nothing is learnt from "
                 "it; say what in model_conf.teaching, or leave it out"
+            )
+        if args.teacher_cache is not None:
+            raise UserError(
+                f"--teacher_cache {args.teacher_cache}: without model_conf.teaching "
+                "there is no reference whose outputs could be stored; leave it out"
             )
         return None
     if args.reference_config is None:

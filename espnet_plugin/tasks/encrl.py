@@ -6,10 +6,11 @@ from typing import Tuple
 
 from espnet_plugin import host
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.cache_options import CacheOptions
 from espnet_plugin.tasks.encrl_options import (
-    CacheOptions,
     EncRLOptions,
     add_encrl_options,
+    read_reference,
 )
 from espnet_plugin.tasks.encrl_setup import EncRLSetup
 from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
@@ -73,10 +74,15 @@ class EncRLTask(CountedASRTask):
         trained.
 
         Raises:
-            UserError: If the outputs cannot be stored.
+            UserError: If the outputs cannot be stored, or an objective needs more than
+                what is.
         """
-        cache = CacheOptions.from_args(args)
+        cache = CacheOptions.from_args(args, read_reference)
         if cache is not None:
+            model.objectives.refuse_single_frames(
+                "--teacher_cache of EncRL stores their mean over each utterance only: "
+                "leave the cache out, or these objectives"
+            )
             store_teacher(model, cache, partial(training_batches, cls, args))
         return super().build_optimizers(args, model)
 

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from espnet2.tasks.asr import encoder_choices, frontend_choices
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -12,69 +12,9 @@ from espnet2.utils.types import int_or_none, str_or_none
 from espnet_plugin.distill.options import DTYPES, ReferenceOptions, StudentOptions
 from espnet_plugin.distill.starts import INITS
 from espnet_plugin.errors import UserError
-from espnet_plugin.tasks.selection import read_selection
+from espnet_plugin.tasks.cache_options import DataTables, add_cache_options
 
-__all__ = [
-    "CacheOptions",
-    "DataTables",
-    "EncRLOptions",
-    "add_encrl_options",
-]
-
-Table = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class DataTables:
-    """ESPnet's data options.
-
-    Attributes:
-        train: Path, name and type of each table of the training data.
-        valid: Path, name and type of each table of the development data.
-        train_shapes: Shape files of the training data.
-        valid_shapes: Shape files of the development data.
-    """
-
-    train: tuple[Table, ...]
-    valid: tuple[Table, ...]
-    train_shapes: tuple[str, ...]
-    valid_shapes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CacheOptions:
-    """Where the reference's outputs are stored, and of what they are made.
-
-    Attributes:
-        folder: Folder that is filled once and then read.
-        top: Number of most probable tokens stored for each frame; 0: all.
-        reference: The model whose outputs are stored.
-        data: What they are computed on.
-        output_dir: The experiment's folder, whose costs they are part of.
-        changing: Options that change the audio from epoch to epoch, which no cache
-            can follow.
-    """
-
-    folder: Path
-    top: int
-    reference: ReferenceOptions
-    data: DataTables
-    output_dir: Path
-    changing: tuple[str, ...]
-
-    @classmethod
-    def from_args(cls, args: argparse.Namespace) -> Optional["CacheOptions"]:
-        """Read the parsed options of an EncRL training; None without a cache."""
-        if args.teacher_cache is None:
-            return None
-        return cls(
-            Path(args.teacher_cache),
-            args.teacher_cache_top,
-            _reference(args),
-            _tables(args),
-            Path(args.output_dir),
-            _changing_audio(args),
-        )
+__all__ = ["EncRLOptions", "add_encrl_options", "read_reference"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +43,7 @@ class EncRLOptions:
             UserError: If the reference is not named, or options contradict each other.
         """
         return cls(
-            _reference(args),
+            read_reference(args),
             StudentOptions(
                 num_layers=args.student_num_layers,
                 init=args.student_init,
@@ -120,7 +60,7 @@ class EncRLOptions:
                 specaug_conf=args.specaug_conf,
                 model_conf=_model_conf(args),
             ),
-            _tables(args),
+            DataTables.from_args(args),
             tuple(args.freeze_param),
             Path(args.output_dir),
         )
@@ -226,35 +166,20 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         help="Type of the products in the reference's encoder; bfloat16 where the "
         "hardware is fast at it",
     )
-    group.add_argument(
-        "--teacher_cache",
-        type=str_or_none,
-        default=None,
-        help="Folder for the reference's outputs: computed once, then read",
-    )
-    group.add_argument(
-        "--teacher_cache_top",
-        type=int,
-        default=0,
-        help="Number of most probable tokens stored for each frame (0: all)",
-    )
+    add_cache_options(group)
 
 
-def _reference(args: argparse.Namespace) -> ReferenceOptions:
+def read_reference(args: argparse.Namespace) -> ReferenceOptions:
+    """Read which reference the parsed options of an EncRL training name.
+
+    Raises:
+        UserError: If one of its two files is not named.
+    """
     for option in ("reference_config", "reference_model_file"):
         if getattr(args, option) is None:
             raise UserError(f"--{option} is needed: what should be learnt from?")
     return ReferenceOptions(
         Path(args.reference_config), Path(args.reference_model_file), args.teacher_dtype
-    )
-
-
-def _tables(args: argparse.Namespace) -> DataTables:
-    return DataTables(
-        tuple(args.train_data_path_and_name_and_type),
-        tuple(args.valid_data_path_and_name_and_type),
-        tuple(args.train_shape_file),
-        tuple(args.valid_shape_file),
     )
 
 
@@ -265,12 +190,3 @@ def _model_conf(args: argparse.Namespace) -> dict[str, Any]:
     given = args.model_conf.get("objectives") or {}
     chosen = {name: given.get(name) for name in args.objectives}
     return {**args.model_conf, "objectives": chosen}
-
-
-def _changing_audio(args: argparse.Namespace) -> tuple[str, ...]:
-    options = ("rir_scp", "noise_scp")
-    changing = [o for o in options if getattr(args, o, None) is not None]
-    selection = read_selection(args)
-    if selection is not None and selection.keep_time < 1:
-        changing.append("data_selection_conf keep_time")
-    return tuple(changing)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Sequence, Type
+from typing import Any, Callable, Iterator, Mapping, Protocol, Sequence, Type
 
 import numpy as np
 import torch
@@ -23,17 +23,15 @@ from espnet_plugin.distill.cache import (
     valid_name,
     write_cache,
 )
-from espnet_plugin.distill.model import ESPnetEncRLModel
 from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
-from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum, locked
-from espnet_plugin.tasks.encrl_options import CacheOptions
+from espnet_plugin.tasks.cache_options import CacheOptions
 from espnet_plugin.tensors.ranks import is_distributed
 
-__all__ = ["TrainingBatches", "store_teacher", "training_batches"]
+__all__ = ["Student", "TrainingBatches", "store_teacher", "training_batches"]
 
 _PATIENCE = timedelta(days=30)
 _COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "teacher_flops")
@@ -86,10 +84,26 @@ def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingB
     return TrainingBatches(loaders, "cuda" if args.ngpu > 0 else "cpu")
 
 
+class Student(Protocol):
+    """A model that learns from a teacher, as the tasks build it.
+
+    Attributes:
+        teacher: The frozen reference.
+        seconds_per_input: See ``espnet_plugin.tasks.asr``.
+    """
+
+    teacher: Any
+    seconds_per_input: float
+
+    def attach_teacher(self, teacher: Any) -> None:
+        """Set the teacher."""
+
+
 def store_teacher(
-    model: ESPnetEncRLModel,
+    model: Student,
     cache: CacheOptions,
     batches: Callable[[], TrainingBatches],
+    single_frames: Sequence[str] = (),
 ) -> None:
     """Replace the student's teacher by its outputs, stored now if they are not yet.
 
@@ -100,15 +114,13 @@ def store_teacher(
         model: The student with its teacher; changed in place.
         cache: Where the outputs are, or will be.
         batches: Makes the batches of the training, if the cache is not there yet.
+        single_frames: Names of the objectives that need the encoding of every frame,
+            which is stored only if there are some.
 
     Raises:
-        UserError: If the audio changes from epoch to epoch, an objective needs more
-            than what is stored, or the folder holds a cache of something else.
+        UserError: If the audio changes from epoch to epoch, or the folder holds a cache
+            of something else, or of less than what is needed.
     """
-    model.objectives.refuse_single_frames(
-        "--teacher_cache stores their mean over each utterance only: leave the cache "
-        "out, or these objectives"
-    )
     for option in cache.changing:
         raise UserError(
             f"--teacher_cache and --{option}: the student would hear other audio in "
@@ -124,10 +136,16 @@ def store_teacher(
         with locked(cache.folder), _same_random_numbers():
             if not (cache.folder / "done.json").is_file():
                 named = replace(batches(), valid_names=valid_names)
-                _fill(cache, made_of, model.teacher, model.seconds_per_input, named)
+                _fill(cache, made_of, model, named, bool(single_frames))
     if is_distributed():
         dist.barrier(patient)
     store = OutputStore(cache.folder, made_of)
+    if single_frames and not store.has_encodings:
+        raise UserError(
+            f"--teacher_cache {cache.folder} holds the mean of the reference's "
+            f"encodings over each utterance only, and {', '.join(single_frames)} needs "
+            "those of single frames: give another folder, or delete this one"
+        )
     if not is_distributed() or dist.get_rank() == 0:
         CostLog(Experiment(cache.output_dir).cost_file).add_once(
             "teacher_cache",
@@ -190,10 +208,11 @@ def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
 def _fill(
     cache: CacheOptions,
     made_of: dict[str, str],
-    teacher: FrozenTeacher,
-    seconds_per_input: float,
+    model: Student,
     batches: TrainingBatches,
+    encodings: bool,
 ) -> None:
+    teacher, seconds_per_input = model.teacher, model.seconds_per_input
     total = sum(
         float(line.split()[1].split(",")[0])
         for path in (cache.data.train_shapes[0], cache.data.valid_shapes[0])
@@ -224,4 +243,5 @@ def _fill(
         seconds_per_input,
         lambda utterances, seconds: flops(utterances, seconds)[0],
         cache.top,
+        encodings,
     )

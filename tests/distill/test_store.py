@@ -21,10 +21,15 @@ def outputs(name):
     return logits.log_softmax(-1), torch.randn(WIDTH, generator=generator)
 
 
-def write(folder, names="abc", top=0, finish=True):
-    writer = StoreWriter(folder, MADE_OF, VOCABULARY, WIDTH, top)
+def encoding(name):
+    generator = torch.Generator().manual_seed(100 + ord(name))
+    return 5 * torch.randn(LENGTHS[name], WIDTH, generator=generator)
+
+
+def write(folder, names="abc", top=0, finish=True, encodings=False):
+    writer = StoreWriter(folder, MADE_OF, VOCABULARY, WIDTH, top, encodings)
     for name in names:
-        writer.add(name, *outputs(name))
+        writer.add(name, *outputs(name), encoding(name))
     if finish:
         writer.finish(seconds=1.5)
     return writer
@@ -35,7 +40,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     store = OutputStore(tmp_path, MADE_OF)
     assert len(store) == 3 and "b" in store and "x" not in store
     assert store.figures["seconds"] == 1.5 and store.width == WIDTH
-    posteriors, pooled, lengths = store.read(["c", "a"])
+    posteriors, pooled, lengths, _ = store.read(["c", "a"])
     assert posteriors.shape == (2, 6, VOCABULARY) and lengths.tolist() == [6, 4]
     for row, name in enumerate("ca"):
         expected, mean = outputs(name)
@@ -53,7 +58,7 @@ def test_all_sizes_are_as_small_as_said(tmp_path):
 
 def test_the_most_probable_tokens_and_an_even_rest(tmp_path):
     write(tmp_path, top=3)
-    posteriors, _, _ = OutputStore(tmp_path, MADE_OF).read(["c"])
+    posteriors, _, _, _ = OutputStore(tmp_path, MADE_OF).read(["c"])
     expected, _ = outputs("c")
     values, tokens = expected.topk(3)
     assert torch.allclose(posteriors[0].gather(1, tokens), values, rtol=2**-10)
@@ -151,7 +156,7 @@ def test_a_refused_write_is_named_and_what_is_written_stays(tmp_path):
     write(later, "c")
     store = OutputStore(later, MADE_OF)
     assert store.names == ["a", "c"]
-    posteriors, _, lengths = store.read(["a", "c"])
+    posteriors, _, lengths, _ = store.read(["a", "c"])
     assert lengths.tolist() == [4, 6]
     assert torch.allclose(posteriors[1], outputs("c")[0], rtol=2**-10)
 
@@ -160,3 +165,68 @@ def test_values_are_little_endian_half_precision(tmp_path):
     write(tmp_path, "a")
     raw = np.frombuffer((tmp_path / "posteriors.bin").read_bytes(), dtype="<f2")
     assert np.array_equal(raw, outputs("a")[0].numpy().astype("<f2").ravel())
+
+
+@pytest.mark.parametrize("top", [0, 3])
+def test_encodings_of_all_frames_are_kept_where_asked_for(tmp_path, top):
+    write(tmp_path, "abc", top=top, encodings=True)
+    # In half precision, one utterance after the other, as in the index.
+    raw = np.frombuffer((tmp_path / "encodings.bin").read_bytes(), dtype="<f2")
+    whole = torch.cat([encoding(name) for name in "abc"]).numpy().astype("<f2")
+    assert np.array_equal(raw, whole.ravel())
+    store = OutputStore(tmp_path, MADE_OF)
+    assert store.has_encodings
+    read = store.read(["b", "c"])
+    assert read.encodings.shape == (2, 6, WIDTH) and read.encodings.dtype == torch.float
+    assert torch.equal(read.encodings[0, :1], encoding("b").half().float())
+    assert torch.equal(read.encodings[1], encoding("c").half().float())
+    assert not read.encodings[0, 1:].any()
+    # The rest is what it is without them.
+    write(tmp_path / "other", "abc", top=top)
+    other = OutputStore(tmp_path / "other").read(["b", "c"])
+    assert other.encodings is None and not (tmp_path / "other/encodings.bin").exists()
+    for name in ("log_posteriors", "pooled", "lengths"):
+        assert torch.equal(getattr(read, name), getattr(other, name)), name
+    assert store.digest != OutputStore(tmp_path / "other").digest
+
+
+def test_an_interrupted_store_of_encodings_goes_on_with_them(tmp_path):
+    write(tmp_path / "whole", encodings=True)
+    write(tmp_path / "half", "ab", finish=False, encodings=True)
+    with open(tmp_path / "half/encodings.bin", "ab") as stream:
+        stream.write(b"c\t6")
+    # Also for a training that does without them.
+    write(tmp_path / "half", "c")
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "half" / path.name).read_bytes()
+
+
+def test_encodings_are_not_added_to_a_store_that_was_begun_without(tmp_path):
+    write(tmp_path, "ab", finish=False)
+    refused = "another content .was mean encodings, is encodings of every frame"
+    with pytest.raises(UserError, match=refused):
+        StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH, encodings=True)
+
+
+def test_damaged_encodings_are_noticed(tmp_path):
+    write(tmp_path, encodings=True)
+    path = tmp_path / "encodings.bin"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # a bit of the last utterance
+    path.write_bytes(content)
+    store = OutputStore(tmp_path, MADE_OF)
+    store.read(["a", "b"])
+    with pytest.raises(UserError, match="the data of c is damaged"):
+        store.read(["b", "c"])
+    path.write_bytes(content[:-2])
+    with pytest.raises(UserError, match="encodings.bin is damaged: 64 bytes, not 66"):
+        OutputStore(tmp_path, MADE_OF)
+
+
+def test_encodings_beyond_half_precision_are_refused(tmp_path):
+    writer = StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH, encodings=True)
+    large = encoding("a")
+    large[1, 1] = 7e4
+    with pytest.raises(UserError, match="encodings of a are beyond half precision"):
+        writer.add("a", *outputs("a"), large)
+    assert not writer.entries

@@ -74,6 +74,7 @@ WRONG = {
         ("--pretrained no.pth", "is missing"),
         ("--reference empty", "no config.yaml"),
         ("--row_dir empty", "empty/self_pruned_50.yaml is missing"),
+        ("--teacher_cache file/cache", "file is not a folder"),
         ("--expdir file", "file is not a folder"),
     ],
     "lmprune": [

@@ -1,57 +1,18 @@
 """A dual-mode training with a reference, from the command to two plain recognisers."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-import yaml
-from tiny_asr import write_stats, write_utterances
+from tiny_taught import TEACHING, train, write_data, write_row
 
-from espnet_plugin.bin.dual_mode_train import main
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
 from espnet_plugin.jobs.dual import write_recognisers
 
-TEACHING = {
-    # The projection is trained along, and is of no use afterwards.
-    "objectives": {
-        "clip": {"projection": True},
-        "kl": {},
-        "frame_contrast": {"max_delay": 1},
-    },
-    "weight": 2.0,
-    "delay_frames": 1,
-}
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, tiny_asr_model):
-    root = tmp_path_factory.mktemp("taught")
-    written, stats = write_utterances(root / "data"), write_stats(root, 20)
-    tokens = tiny_asr_model.dir / "tokens.txt"
-    options = ["--token_list", f"{tokens}", "--token_type", "char", "--ngpu", "0"]
-    options += ["--normalize", "global_mvn", "--normalize_conf", f"stats_file={stats}"]
-    options += ["--use_tensorboard", "false", "--num_att_plot", "0"]
-    for part in ("train", "valid"):
-        options += [f"--{part}_shape_file", f"{written.dir / 'utt2num_samples'}"]
-        for entry in ("wav.scp,speech,sound", "text,text,text"):
-            path = f"{written.dir / entry}"
-            options += [f"--{part}_data_path_and_name_and_type", path]
-    return SimpleNamespace(root=root, options=options)
-
-
-def write_row(data, teaching):
-    row = {"variant": "taught", "changes": {"model_conf": {"teaching": teaching}}}
-    path = data.root / "taught.yaml"
-    path.write_text(yaml.safe_dump(row))
-    return path
-
-
-def train(data, row, *more):
-    tiny = "conf/dualmode/tiny.yaml"
-    words = ["--config", tiny, "--rows", f"{row}", "--exp_dir", f"{data.root / 'exp'}"]
-    return main([*words, *more, *data.options])
+    return write_data(tmp_path_factory.mktemp("taught"), tiny_asr_model)
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def test_stored_outputs_are_the_references(runs, tiny_asr_model, monkeypatch):
     speech = load_speech(tiny_asr_model, longest)[None]
     with torch.no_grad():
         outputs = encoder_outputs(model, speech, torch.tensor([speech.shape[1]]))
-    posteriors, pooled, lengths = stored.read([longest])
+    posteriors, pooled, lengths, _ = stored.read([longest])
     assert lengths[0] == outputs.lengths[0]
     assert torch.allclose(posteriors, outputs.log_posteriors, atol=1e-4)
     assert torch.allclose(pooled, outputs.mean_encoding(), atol=1e-4)

@@ -1,6 +1,6 @@
 """What a model makes of a batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import torch
@@ -32,3 +32,12 @@ class EncoderOutputs:
         if self.pooled is not None:
             return self.pooled
         return pool_frames(self.encoding, self.lengths)
+
+    def stand_in(self, dim: int) -> "EncoderOutputs":
+        """Return the same with an encoding of ones of another width, ``dim``.
+
+        Where operations are counted on noise, it has the shapes that a teacher's stored
+        outputs would have.
+        """
+        shape = (*self.encoding.shape[:-1], dim)
+        return replace(self, encoding=self.encoding.new_ones(shape))

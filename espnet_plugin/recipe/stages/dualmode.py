@@ -130,6 +130,7 @@ def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
         *maybe("--max_epoch", options.epochs),
         *maybe("--pretrained", layout.pretrained),
         *maybe("--reference", options.reference),
+        *maybe("--teacher_cache", options.teacher_cache),
         *(*data.data_options(), *data.shape_options(), *layout.ranks()),
         *("--num_att_plot", "0", *data.token_options()),
         *("--normalize", "global_mvn", *layout.normalize_options()),
@@ -172,9 +173,14 @@ def _train_baselines(layout: DualmodeLayout, runner: Runner) -> None:
     _evaluate(layout, runner, rows)
 
 
+def _is_result(name: str) -> bool:
+    # A teacher cache, which may lie beside the models, has a meta.json too.
+    return name.startswith(("asr_", "dual_", "encrl_"))
+
+
 def _report(layout: DualmodeLayout, runner: Runner) -> None:
     options = layout.options
-    folders = models.finished(options.expdir, lambda name: True)
+    folders = models.finished(options.expdir, _is_result)
     if options.remeasure_rtf:
         models.measure_speed(layout.recognisers(), layout.data.dump, runner)
     words = [options.expdir, *models.score_options(options)]

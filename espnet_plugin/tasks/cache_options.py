@@ -1,0 +1,116 @@
+"""The options of a store of the reference's outputs, for every task that reads one."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from espnet2.utils.types import str_or_none
+
+from espnet_plugin.distill.options import ReferenceOptions
+from espnet_plugin.tasks.selection import read_selection
+
+__all__ = ["CacheOptions", "DataTables", "add_cache_options"]
+
+Table = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class DataTables:
+    """ESPnet's data options.
+
+    Attributes:
+        train: Path, name and type of each table of the training data.
+        valid: Path, name and type of each table of the development data.
+        train_shapes: Shape files of the training data.
+        valid_shapes: Shape files of the development data.
+    """
+
+    train: tuple[Table, ...]
+    valid: tuple[Table, ...]
+    train_shapes: tuple[str, ...]
+    valid_shapes: tuple[str, ...]
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "DataTables":
+        """Read the parsed options of a training."""
+        return cls(
+            tuple(args.train_data_path_and_name_and_type),
+            tuple(args.valid_data_path_and_name_and_type),
+            tuple(args.train_shape_file),
+            tuple(args.valid_shape_file),
+        )
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Where the reference's outputs are stored, and of what they are made.
+
+    Attributes:
+        folder: Folder that is filled once and then read.
+        top: Number of most probable tokens stored for each frame; 0: all.
+        reference: The model whose outputs are stored.
+        data: What they are computed on.
+        output_dir: The experiment's folder, whose costs they are part of.
+        changing: Options that change the audio from epoch to epoch, which no cache
+            can follow.
+    """
+
+    folder: Path
+    top: int
+    reference: ReferenceOptions
+    data: DataTables
+    output_dir: Path
+    changing: tuple[str, ...]
+
+    @classmethod
+    def from_args(
+        cls,
+        args: argparse.Namespace,
+        reference: Callable[[argparse.Namespace], ReferenceOptions],
+    ) -> Optional["CacheOptions"]:
+        """Read the parsed options of a training; None without a cache.
+
+        Args:
+            args: The options, among them those of :func:`add_cache_options`.
+            reference: Reads from them whose outputs are stored.
+        """
+        if args.teacher_cache is None:
+            return None
+        return cls(
+            Path(args.teacher_cache),
+            args.teacher_cache_top,
+            reference(args),
+            DataTables.from_args(args),
+            Path(args.output_dir),
+            _changing_audio(args),
+        )
+
+
+def add_cache_options(group: Any) -> None:
+    """Declare where the reference's outputs are stored, and how much of them.
+
+    Args:
+        group: A group of options of ``argparse``.
+    """
+    group.add_argument(
+        "--teacher_cache",
+        type=str_or_none,
+        default=None,
+        help="Folder for the reference's outputs: computed once, then read",
+    )
+    group.add_argument(
+        "--teacher_cache_top",
+        type=int,
+        default=0,
+        help="Number of most probable tokens stored for each frame (0: all)",
+    )
+
+
+def _changing_audio(args: argparse.Namespace) -> tuple[str, ...]:
+    options = ("rir_scp", "noise_scp")
+    changing = [o for o in options if getattr(args, o, None) is not None]
+    selection = read_selection(args)
+    if selection is not None and selection.keep_time < 1:
+        changing.append("data_selection_conf keep_time")
+    return tuple(changing)
