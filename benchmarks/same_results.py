@@ -15,6 +15,8 @@ import torch
 
 # Logs of what happened, locks, and digests that are kept beside inodes and times.
 _NOT_COMPARED = ("log", "tensorboard", "images", ".lock", ".digests", "__pycache__")
+# How busy the machine was, noted beside speeds: it may be the same twice by chance.
+_LOAD_KEY, _LOAD_LINE = "load_average", b"kept busy by other programs"
 _TEXT = (".md", ".html", ".csv", ".txt", ".yaml", ".svg")
 
 
@@ -47,7 +49,8 @@ def _values(path: Path) -> Iterator[tuple[str, str]]:
         yield from _flat("", json.loads(content))
     elif path.suffix in _TEXT:
         for n, line in enumerate(content.split(b"\n"), 1):
-            yield f"line {n}", _digest(line)
+            if _LOAD_LINE not in line:
+                yield f"line {n}", _digest(line)
     else:
         yield "", _digest(content)
 
@@ -55,6 +58,8 @@ def _values(path: Path) -> Iterator[tuple[str, str]]:
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
+            if key == _LOAD_KEY:
+                continue
             yield from _flat(f"{name}/{key}", inner)
     elif isinstance(value, (list, tuple)):
         for n, inner in enumerate(value):

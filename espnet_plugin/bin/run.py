@@ -7,10 +7,12 @@ import select
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
@@ -41,7 +43,8 @@ def run_command(work: Callable[[], None]) -> int:
         stream=sys.stderr,
     )
     try:
-        work()
+        with _no_tracebacks():
+            work()
         sys.stdout.flush()
     except UserError as error:
         logging.error("%s", error)
@@ -61,6 +64,29 @@ def run_command(work: Callable[[], None]) -> int:
         logging.error("%s", _unexpected(error))
         return 1
     return 0
+
+
+@contextmanager
+def _no_tracebacks() -> Iterator[None]:
+    """Keep those off the screen that do not come through ``work``.
+
+    A full disk ends writers that have a thread of their own (TensorBoard's), and log
+    files that cannot be written: Python prints a traceback for each.
+    """
+    hook, loud = threading.excepthook, logging.raiseExceptions
+    threading.excepthook, logging.raiseExceptions = _in_a_thread, False
+    try:
+        yield
+    finally:
+        threading.excepthook, logging.raiseExceptions = hook, loud
+
+
+def _in_a_thread(failed: threading.ExceptHookArgs) -> None:
+    error = failed.exc_value
+    if isinstance(error, OSError) and _of_the_system(error):
+        logging.warning("%s", _of_the_system(error))
+    elif isinstance(error, Exception):
+        logging.error("%s", _unexpected(error))
 
 
 def _reader_is_gone() -> bool:

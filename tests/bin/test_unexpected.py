@@ -1,15 +1,18 @@
 """What nobody foresaw ends in one line; the traceback is in the file that it names."""
 
 import errno
+import logging
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from espnet_plugin.bin.run import LOG_FOLDER, run_command
+from espnet_plugin.errors import UserError
 
 
 def ends(error):
@@ -81,3 +84,55 @@ def test_another_broken_pipe_is_not_foreseen(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
     assert ends(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
     assert "unexpected BrokenPipeError" in caplog.text
+
+
+def test_a_full_disk_in_another_thread_is_one_line(capfd, caplog):
+    """As TensorBoard's writer, whose error Python prints with its traceback."""
+
+    def write():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "events.out")
+
+    def work():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        raise UserError("the disk is full")
+
+    hook = threading.excepthook
+    assert run_command(work) == 2
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert [
+        one.getMessage() for one in caplog.records if "events.out" in one.getMessage()
+    ]
+    assert threading.excepthook is hook
+
+
+def test_a_fault_in_another_thread_is_kept(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
+
+    def work():
+        thread = threading.Thread(target=lambda: {}["lost"])
+        thread.start()
+        thread.join()
+
+    assert run_command(work) == 0
+    (log,) = tmp_path.glob("error_*.log")
+    assert log.name in caplog.text and "KeyError: 'lost'" in log.read_text()
+
+
+def test_a_log_that_cannot_be_written_has_no_traceback(capfd):
+    class Full(logging.Handler):
+        def emit(self, record):
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                self.handleError(record)
+
+    handler = Full()
+    logging.getLogger().addHandler(handler)
+    try:
+        assert run_command(lambda: logging.info("a line")) == 0
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert "Traceback" not in capfd.readouterr().err

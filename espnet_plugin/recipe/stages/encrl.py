@@ -1,7 +1,5 @@
 """The stages of ``encrl.sh``."""
 
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
@@ -23,6 +21,7 @@ from espnet_plugin.recipe.stages.encrl_training import TRAINING_STAGES, training
 from espnet_plugin.recipe.stages.shape_choice import with_chosen_sizes
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe, several
+from espnet_plugin.scratch import scratch_folder
 
 __all__ = ["STAGES", "run_encrl"]
 
@@ -49,26 +48,21 @@ def _train_baselines(layout: Layout, runner: Runner) -> None:
     files = [f"{options.baseline_dir}/{name}.yaml" for name in options.baselines]
     # With further audio stage 5 stores more than a baseline asks for.
     cache = "" if options.unlabelled_sets else options.teacher_cache
-    Path(options.expdir).mkdir(parents=True, exist_ok=True)
     # Of this call alone: another one may train other sizes of the same baseline.
-    handle, path = tempfile.mkstemp(dir=options.expdir, prefix=".made.")
-    os.close(handle)
-    made = f"{options.expdir}/{os.path.basename(path)}"
-    try:
+    with scratch_folder(Path(options.expdir, "made")) as scratch:
+        made = scratch / "folders.txt"
         command = runner.python(
             *("baselines", "--baselines", *files, "--reference", layout.reference_exp),
             *maybe("--teacher_cache", cache),
             *("--sizes", *map(str, options.sizes), "--exp_dir", options.expdir),
-            *("--seed", str(options.seed), "--list", made),
+            *("--seed", str(options.seed), "--list", str(made)),
             *maybe("--training", options.baseline_training),
             *maybe("--max_epoch", options.baseline_epochs),
             *maybe("--max_lr", options.baseline_lr),
             *training_options(layout),
         )
         runner.train("baselines", command)
-        folders = Path(made).read_text(encoding="utf-8").splitlines()
-    finally:
-        Path(made).unlink(missing_ok=True)
+        folders = made.read_text(encoding="utf-8").splitlines()
     # Not every baseline makes models of another width than the reference's.
     if folders:
         models.evaluate(options, layout.dump, folders, runner)
