@@ -28,8 +28,8 @@ FLOORS = """
     experiment
     yaml_files
     files
-    moved_files options shape
-    errors names progress tensors text
+    moved_files options shape exact_parser
+    errors names progress suggest tensors text
 """
 
 

@@ -11,7 +11,7 @@ from espnet_plugin.distill.starts import INITS, SHAPE_INITS
 from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
-from espnet_plugin.recipe.option import option
+from espnet_plugin.recipe.option import PassedTo, option
 from espnet_plugin.recipe.values import (
     MOST_SEED,
     Budgets,
@@ -181,6 +181,7 @@ class SharedOptions:
         Text(),
         'More options, quoted for the shell, e.g. "--int8": python -m '
         "espnet_plugin.bin.export --help",
+        passed_to=PassedTo("export", [10]),
     )
 
 
@@ -381,8 +382,18 @@ class EncrlOptions(SharedOptions):
         "Folder for the reference's outputs, computed once and read in every epoch; "
         "if empty, they are computed in every epoch.",
     )
-    encrl_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 5.")
-    finetune_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 6.")
+    encrl_args: tuple[str, ...] = _encrl(
+        "",
+        Words(),
+        "More options for stage 5: python -m espnet_plugin.bin.encrl_train --help",
+        passed_to=PassedTo("encrl_train", [5]),
+    )
+    finetune_args: tuple[str, ...] = _encrl(
+        "",
+        Words(),
+        "More options for stage 6: those of ESPnet's asr_train.",
+        passed_to=PassedTo("train_models", [6]),
+    )
     encrl_epochs: int = _encrl(
         "", _MAYBE_EPOCHS, "Epochs of stage 5, instead of the configuration's."
     )
@@ -419,7 +430,8 @@ class EncrlOptions(SharedOptions):
         "",
         Text(),
         "More options, quoted for the shell, e.g. \"--compare 'encrl kl 6' 'encrl mse "
-        "6'\".",
+        "6'\": python -m espnet_plugin.bin.report --help",
+        passed_to=PassedTo("report", [9]),
     )
     export_models: tuple[str, ...] = _export(
         "", Words(), "Folders of other models to export as well."
@@ -475,7 +487,12 @@ class DualmodeOptions(SharedOptions):
         Text(),
         "Folder of a trained recogniser, the teacher of rows named taught_*.",
     )
-    train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
+    train_args: tuple[str, ...] = _training(
+        "",
+        Words(),
+        "More options for stages 5 and 8: those of ESPnet's asr_train.",
+        passed_to=PassedTo("dual_mode_train", [5, 8]),
+    )
 
     baselines: tuple[str, ...] = _baseline(
         "full_alone streaming_alone pruned_after_50 dense_dense",

@@ -12,6 +12,7 @@ from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.names import ESPNET
 from espnet_plugin.tasks.averaging import limit_averaged
 from espnet_plugin.tasks.ctc_start import (
@@ -59,6 +60,11 @@ class CountedASRTask(ASRTask):
     """Stock training of a stock model; ``cost.json`` is written beside it."""
 
     trainer = CostTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        return make_exact(super().get_parser())
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
