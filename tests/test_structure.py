@@ -29,7 +29,7 @@ FLOORS = """
     yaml_files
     files
     moved_files options shape exact_parser
-    errors names progress suggest tensors text
+    errors names progress suggest tensors text harmless
 """
 
 

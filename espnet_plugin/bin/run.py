@@ -15,6 +15,7 @@ from typing import Callable
 from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
+from espnet_plugin.harmless import add_log_filter
 
 __all__ = ["LOG_FOLDER", "run_command"]
 
@@ -40,6 +41,7 @@ def run_command(work: Callable[[], None]) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    add_log_filter()
     try:
         work()
         sys.stdout.flush()
