@@ -31,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--test_dir",
         type=Path,
-        help="another set, on which the result is measured, for the report as well",
+        help="a test set on which the result is evaluated, also for the report",
     )
     add("--model_file", help="name of the checkpoint; the best one unless given")
     add("--num_threads", type=whole(1), default=1)

@@ -48,7 +48,9 @@ def estimate_lines(
         assumptions: The assumptions made, a line each.
         cached: Stage 5 as it would be with a teacher cache.
     """
-    lines = ["Dry run: nothing is started. Assumed (override what is wrong):"]
+    lines = [
+        "Dry run: nothing is started. Assumptions (--estimate_opts overrides them):"
+    ]
     lines += [f"  {line}" for line in assumptions]
     lines.append(f"  reference: {_model(plan.reference)}")
     lines += [f"  {name}: {_model(model)}" for name, model in plan.models.items()]

@@ -92,7 +92,7 @@ class CountedASRTask(ASRTask):
             choices=CHOICES,
             help="What to do about a training that does not learn (two epochs in a "
             "row, after 500 updates, with 90 %% or more of the characters of dev wrong "
-            "and a training loss that stands still): stop it, warn, or nothing (off)",
+            "and a training loss that does not fall): stop, warn, or off",
         )
 
     @classmethod
