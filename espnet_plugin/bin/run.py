@@ -104,7 +104,7 @@ def _unexpected(error: Exception) -> str:
         traceback.print_exception(error)
         return f"unexpected {what}"
     return (
-        f"unexpected {what}. This is probably a fault of this plugin; the traceback is "
+        f"unexpected {what}. This is probably a fault of this plugin: its traceback is "
         f"in {log}, please report it with that file"
     )
 

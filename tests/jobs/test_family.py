@@ -194,7 +194,7 @@ def test_models_of_another_family_are_not_mixed(
     # Another EncRL run: nor does the family.
     with open(run / ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="a_family was fine-tuned from another"):
+    with pytest.raises(UserError, match="a_family was fine-tuned from a different"):
         family.finetune_together(*args, alone=alone)
 
 
