@@ -63,7 +63,7 @@ def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
         except BlockingIOError as error:
             if not wait:
                 raise UserError(
-                    f"another run works in {folder}: wait until it has ended, or "
+                    f"another run is using {folder}: wait until it has ended, or "
                     "choose another --tag, --seed or --expdir"
                 ) from error
             logging.info("waiting for another process that works in %s", folder)

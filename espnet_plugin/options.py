@@ -16,6 +16,7 @@ from typing import (
 )
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["read_options"]
 
@@ -60,11 +61,13 @@ def read_options(
         if key not in types:
             raise UserError(
                 f"{option}.{key} {value!r}: there is no such option; {_choices(types)}"
+                f"{did_you_mean(str(key), types)}"
             )
         wanted, _ = types[key]
         if not _fits(value, wanted):
             raise UserError(
                 f"{option}.{key} {value!r}: must be {_words(wanted)}{_hint(value)}"
+                f"{_nearest(value, wanted)}"
             )
     missing = [n for n, (_, needed) in types.items() if needed and n not in given]
     if missing:
@@ -135,6 +138,12 @@ def _hint(value: Any) -> str:
     except ValueError:
         return ""
     return "" if "." in value else f"; YAML reads {value} as text, write {number:.1e}"
+
+
+def _nearest(value: Any, wanted: Any) -> str:
+    if get_origin(wanted) is not Literal:
+        return ""
+    return did_you_mean(str(value), [str(one) for one in get_args(wanted)])
 
 
 def _choices(types: Mapping[str, Any]) -> str:

@@ -28,8 +28,8 @@ FLOORS = """
     experiment
     yaml_files
     files
-    moved_files options scratch shape
-    errors names progress tensors text
+    moved_files options scratch shape exact_parser
+    errors names progress suggest tensors text harmless
 """
 
 

@@ -21,6 +21,7 @@ from espnet_plugin.jobs.plain import fine_tune
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.options import read_options
 from espnet_plugin.shape import Shape
+from espnet_plugin.suggest import did_you_mean
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 __all__ = ["BaselineJob", "baseline_epochs", "baseline_names", "run_baseline"]
@@ -343,11 +344,13 @@ def _read(recipe: Path) -> tuple[dict[str, Any], ModuleType, Any]:
         raise UserError(
             f"{recipe}: {', '.join(unknown) or 'no method'}: it must have a method and "
             f"may have {', '.join(_KEYS[1:])}"
+            f"{did_you_mean(unknown[0], _KEYS) if unknown else ''}"
         )
     method = content["method"]
     if method not in baseline_names():
         raise UserError(
             f"{recipe}: method {method!r} is not one of {', '.join(baseline_names())}"
+            f"{did_you_mean(str(method), baseline_names())}"
         )
     module = importlib.import_module(f"{baselines.__name__}.{method}")
     return (

@@ -2,6 +2,8 @@
 
 import sys
 
+from espnet_plugin.harmless import quiet_attention_import
+
 
 def _quiet_interrupt(kind, error, trace, otherwise=sys.excepthook) -> None:
     if issubclass(kind, KeyboardInterrupt):
@@ -12,3 +14,4 @@ def _quiet_interrupt(kind, error, trace, otherwise=sys.excepthook) -> None:
 
 # For the seconds in which ESPnet is imported, before ``run_command`` can catch it.
 sys.excepthook = _quiet_interrupt
+quiet_attention_import()

@@ -12,6 +12,7 @@ from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import write_lines
 from espnet_plugin.jobs.rendezvous import (
     join_trainings,
@@ -23,7 +24,7 @@ from espnet_plugin.tasks.ranks import is_first
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog=f"methods: {', '.join(baseline_names())}",

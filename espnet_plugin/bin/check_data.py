@@ -28,12 +28,13 @@ from espnet_plugin.doctor.report import (
 from espnet_plugin.doctor.sets import AUDIO_LEVELS, CheckOptions
 from espnet_plugin.doctor.stamp import stamp_of
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import read_json, write_json
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

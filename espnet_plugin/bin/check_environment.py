@@ -6,12 +6,13 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.environment import check_folders, check_gpus, check_versions
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ExactParser(description=__doc__)
     parser.add_argument("--ngpu", **of_recipe("ngpu", help="GPUs that are needed"))
     parser.add_argument(
         "--folders", type=Path, nargs="*", default=[], help="folders that are written"

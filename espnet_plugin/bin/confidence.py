@@ -12,11 +12,12 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
@@ -30,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--test_dir",
         type=Path,
-        help="another set, on which the result is measured, for the report as well",
+        help="a test set on which the result is evaluated, also for the report",
     )
     add("--model_file", help="name of the checkpoint; the best one unless given")
     add("--num_threads", type=whole(1), default=1)

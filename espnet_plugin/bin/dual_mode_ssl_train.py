@@ -11,14 +11,13 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.pretraining import pretrain_dual_mode
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the options that this command needs itself."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, add_help=False, allow_abbrev=False
-    )
+    parser = ExactParser(description=__doc__, add_help=False)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--seed", **of_recipe("seed"))

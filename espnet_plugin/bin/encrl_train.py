@@ -14,6 +14,7 @@ from espnet_plugin.bin.arguments import of_recipe, text
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.encrl import train_encrl
 from espnet_plugin.jobs.shaped import shape_options
 from espnet_plugin.shape import Shape, shape_option
@@ -21,9 +22,7 @@ from espnet_plugin.shape import Shape, shape_option
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the options that this command adds to the task's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, add_help=False, allow_abbrev=False
-    )
+    parser = ExactParser(description=__doc__, add_help=False)
     add_reference_options(parser)
     _add_own(parser)
     parser.add_argument("--config", type=Path, required=True)

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_plugin.bin.arguments import number, of_recipe, whole
+from espnet_plugin.bin.arguments import number, of_recipe, text, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
 from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
-from espnet_plugin.estimate.text import estimate_lines
+from espnet_plugin.estimate.sets import find_size
+from espnet_plugin.estimate.text import estimate_lines, significant
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
 from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
@@ -37,38 +39,56 @@ __all__ = ["get_parser", "main"]
 # "Trained with A100 (40 GB) x 8 GPUs. It takes 40 minutes per epoch." With the
 # operations counted for it, that is so many a second and GPU (docs/scaling.md).
 A100_FLOPS = 1.4e13
+# LibriSpeech's development and test sets have 5.1 to 5.4 h each.
+ASSUMED_EVAL_HOURS = 5.0
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
     add("--stage", **of_recipe("stage"))
     add("--stop_stage", **of_recipe("stop_stage"))
+    add(
+        "--finished",
+        type=whole(1),
+        nargs="*",
+        default=[],
+        help="stages whose work is done already, which cost nothing",
+    )
     group = parser.add_argument_group("what is trained on")
     add = group.add_argument
     add(
         "--corpus_hours",
         **of_recipe("corpus_hours", help="hours of training audio, without copies"),
     )
-    add("--lengths", type=Path, help="stage 2's utt2num_samples, used where it exists")
-    add("--segments", type=Path, help="where it exists, stage 2 cuts the audio")
-    add("--segmented", choices=["true", "false"], default="false", help="it will cut")
+    add("--dump_dir", type=Path, help="where stage 2 writes sets, read if it exists")
+    add("--data_dir", type=Path, help="Kaldi folders, read where stage 2 has not run")
+    add("--train_set", type=text(), help="the training set's name in data_dir")
+    add("--dump_train_set", type=text(), help="the training set's name in dump_dir")
+    add("--lengths", type=Path, help="the training set's utt2num_samples, if elsewhere")
+    add("--segments", type=Path, help="its segments, if elsewhere")
+    add("--eval_sets", nargs="*", default=[], help="names of the sets to decode")
+    add(
+        "--segmented",
+        choices=["true", "false"],
+        default="false",
+        help="whether stage 2 will cut the audio; known where data_dir has segments",
+    )
     add("--fs", **of_recipe("fs"))
     add("--speed_perturb_factors", **of_recipe("speed_perturb_factors"))
     add(
         "--utterance_seconds",
         type=number(0, above=True),
         default=12.3,
-        help="mean length",
+        help="mean length, where the training set is not there yet",
     )
     add(
         "--eval_hours",
         type=number(0),
-        default=20.0,
-        help="hours of the sets that are decoded",
+        help="hours of the sets to decode, instead of what their folders say",
     )
     group = parser.add_argument_group("what is trained")
     add = group.add_argument
@@ -122,24 +142,52 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _corpus(args: argparse.Namespace) -> tuple[Corpus, str]:
+def _corpus(args: argparse.Namespace) -> tuple[Corpus, list[str]]:
+    """Return the audio, and in words where training and evaluation hours are from."""
     speeds = tuple(sorted({1.0, *args.speed_perturb_factors}))
-    seconds = args.utterance_seconds
-    if args.lengths is not None and args.lengths.is_file():
-        lines = args.lengths.read_text(encoding="utf-8").split("\n")
-        samples = [int(line.split()[1]) for line in lines if line]
-        hours = sum(samples) / args.fs / 3600 / sum(1 / speed for speed in speeds)
-        seconds, where = sum(samples) / len(samples) / args.fs, str(args.lengths)
+    dump, data = args.dump_dir or Path("dump/raw"), args.data_dir or Path("data")
+    train = args.train_set or "train"
+    formatted = dump / (args.dump_train_set or train)
+    if args.lengths is not None:
+        dump = formatted = args.lengths.parent
+    size = find_size(formatted, data / train, args.fs)
+    if size is not None:
+        # The formatted set has a copy for each speed.
+        copies = sum(1 / s for s in speeds) if size.source.startswith(f"{dump}/") else 1
+        hours, where = size.hours / copies, size.source
+        seconds = size.hours * 3600 / size.utterances
     elif args.corpus_hours is not None:
         hours, where = args.corpus_hours, "--corpus_hours"
+        seconds = args.utterance_seconds
+        where += f"; utterances of {seconds:g} s assumed, --utterance_seconds"
     else:
         raise UserError(
-            "the amount of audio is not known before stage 2: give --corpus_hours "
-            "HOURS (training audio, without copies of other speeds)"
+            f"the amount of training audio is not known, since neither {formatted} nor "
+            f"{data / train} says it: give --corpus_hours HOURS (without copies of "
+            "other speeds)"
         )
-    segmented = args.segmented == "true"
-    segmented |= args.segments is not None and args.segments.is_file()
-    return Corpus(hours, speeds, seconds, segmented, args.eval_hours), where
+    segments = args.segments or data / train / "segments"
+    segmented = args.segmented == "true" or segments.is_file()
+    decoded, said = _eval_hours(args, dump, data)
+    return Corpus(hours, speeds, seconds, segmented, decoded), [where, said]
+
+
+def _eval_hours(args: argparse.Namespace, dump: Path, data: Path) -> tuple[float, str]:
+    """Return the hours of the sets to decode, and in words where they come from."""
+    if args.eval_hours is not None:
+        return args.eval_hours, "--eval_hours"
+    sizes = {one: find_size(dump / one, data / one, args.fs) for one in args.eval_sets}
+    unknown = [name for name, size in sizes.items() if size is None]
+    hours = sum(size.hours for size in sizes.values() if size is not None)
+    said = [f"{size.source}" for size in sizes.values() if size is not None]
+    if unknown or not sizes:
+        hours += ASSUMED_EVAL_HOURS * max(1, len(unknown))
+        said.append(
+            f"{ASSUMED_EVAL_HOURS:g} h assumed for each set that is not there yet: "
+            f"{' '.join(unknown) or 'no name given'}; --estimate_opts '--eval_hours N' "
+            "replaces that"
+        )
+    return hours, ", ".join(said)
 
 
 def _epochs(given: Optional[float], config: dict, what: str) -> float:
@@ -211,7 +259,7 @@ def _baselines(
 
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     """Return what would be done with what, and the assumptions in words."""
-    corpus, where = _corpus(args)
+    corpus, (where, evaluated) = _corpus(args)
     # Before torch, which takes many seconds to import, everything is checked.
     reference_config = args.reference_config
     if args.reference is not None:
@@ -339,15 +387,17 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         max(1, encrl.get("num_workers", 1)),  # 0: the training itself reads
     )
     words = [
-        f"{corpus.hours:.1f} h of training audio ({where}), {corpus.epoch_hours:.1f} h "
-        f"with speeds {' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
-        f"{seconds:.1f} s",
+        f"{significant(corpus.hours)} h of training audio ({where}), "
+        f"{significant(corpus.epoch_hours)} h with speeds "
+        f"{' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
+        f"{significant(seconds)} s",
+        f"{significant(corpus.eval_hours)} h to decode with each model ({evaluated})",
         f"{hardware.devices} {'GPU(s)' if args.ngpu else 'CPU process'} of "
         f"{speed / 1e12:.3g} TFLOP/s reached ({source})",
         f"{args.nj} process(es) of stage 2: {args.read_rate:g} h of audio an hour "
         f"checked, {args.write_rate:g} h written; stage 3 {args.stats_rate:g} h; "
         f"{hardware.loaders} loading process(es) a device, {args.load_rate:g} h each",
-        f"{args.eval_hours:g} h decoded; each baseline taken to train like scratch",
+        "each baseline is assumed to cost as much as training from scratch",
         *of_sizes,
     ]
     return made, corpus, hardware, words
@@ -359,8 +409,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--stage {args.stage} --stop_stage {args.stop_stage}")
     made, corpus, hardware, words = plan(args)
     stages = range(args.stage, args.stop_stage + 1)
-    costs = estimate(corpus, hardware, made, stages)
-    if 5 in stages and not made.cache:
+    costs = [
+        replace(one, finished=True) if one.stage in args.finished else one
+        for one in estimate(corpus, hardware, made, stages)
+    ]
+    if 5 in stages and not made.cache and 5 not in args.finished:
         cached = estimate(corpus, hardware, replace(made, cache=True), range(5, 6))
     else:
         cached = []

@@ -11,6 +11,7 @@ from typing import Mapping, Optional, Sequence
 from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import locked
 from espnet_plugin.runs.execute import Calls, run_jobs
 from espnet_plugin.runs.plan import Job, make_jobs
@@ -37,7 +38,7 @@ class _Split(argparse.Action):
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description="Train every row of a recipe's tables, as its experiments.yaml "
         "lists them: several at a time, each after those it needs. What is finished is "
         "not trained again, so the same command resumes after an interruption. In the "

@@ -9,6 +9,7 @@ from typing import Mapping
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.export.target_names import TARGETS
 
 # Exit status if an 8-bit file was asked for and lost more than --max_wer_loss allows.
@@ -17,7 +18,7 @@ REJECTED = 3
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__,
         epilog="exit status: 0: done; 2: a mistake in options, models or data; 3: all "
         "is written but 8-bit files of --int8 that lost more than --max_wer_loss",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
@@ -18,7 +19,7 @@ _DECISIVE = ("*.pth", "*.yaml", "*.npz", "*.model", "*.txt")
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.lm_train import add_training_options, read_training
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_train import compress, train_control, train_further
 from espnet_plugin.lm.rows import Control, Further, read_row
 from espnet_plugin.yaml_files import read_yaml
@@ -16,7 +17,7 @@ from espnet_plugin.yaml_files import read_yaml
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add_training_options(parser)

@@ -7,6 +7,7 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import MOST_SEED, number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
 from espnet_plugin.lm.record import find_models
 from espnet_plugin.lm.table import NO_LM
@@ -15,7 +16,7 @@ from espnet_plugin.recipe.lm_options import LmpruneOptions
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_measure import measure_lm
 from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.lm.record import find_models
@@ -13,7 +14,7 @@ from espnet_plugin.lm.record import find_models
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

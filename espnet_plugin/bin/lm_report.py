@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.lm.record import Decoded
 from espnet_plugin.lm.table import NO_LM, collect, compare, markdown, to_json
@@ -12,7 +13,7 @@ from espnet_plugin.lm.table import NO_LM, collect, compare, markdown, to_json
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

@@ -7,12 +7,13 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_text import Tokens, prepare_text, recogniser_tokens
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

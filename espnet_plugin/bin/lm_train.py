@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.jobs.lm_train import LMTraining, train_dense
 from espnet_plugin.yaml_files import read_yaml
@@ -42,7 +43,7 @@ def read_training(
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add_training_options(parser)

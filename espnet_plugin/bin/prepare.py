@@ -20,6 +20,7 @@ from espnet_plugin.data.tokens import build_token_list, read_symbols, read_token
 from espnet_plugin.data.transcripts import check_symbols, check_text
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import file_checksum, write_lines
 from espnet_plugin.text import clean_text, list_form
 from espnet_plugin.yaml_files import read_yaml
@@ -30,7 +31,7 @@ _TOKEN_TYPES = ("char", "bpe")
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

@@ -13,13 +13,14 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.an4 import prepare_an4
+from espnet_plugin.exact_parser import ExactParser
 
 __all__ = ["get_parser", "main"]
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(

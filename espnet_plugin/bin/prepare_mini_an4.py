@@ -10,13 +10,14 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.mini_an4 import find_archive, prepare_mini_an4
+from espnet_plugin.exact_parser import ExactParser
 
 __all__ = ["get_parser", "main"]
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(

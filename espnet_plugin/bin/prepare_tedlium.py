@@ -6,13 +6,14 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.tedlium import RELEASES, prepare_tedlium
+from espnet_plugin.exact_parser import ExactParser
 
 __all__ = ["get_parser", "main"]
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

@@ -23,6 +23,7 @@ from espnet_plugin.bin.arguments import number
 from espnet_plugin.bin.arguments import whole as whole_number
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 
 # Options of one of the two ways alone; their defaults are with what they belong to.
 _WHOLE = (
@@ -41,7 +42,7 @@ _LIVE = ("block_ms", "chunk_frames", "real_time", "quiet")
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

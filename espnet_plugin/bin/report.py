@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.report.html import write_html
 from espnet_plugin.report.markdown import markdown_block, write_markdown
 from espnet_plugin.report.summary import size_sentences
@@ -27,7 +28,7 @@ _IN_DIR = {
 
 
 def get_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description="Compare finished experiments: tables with intervals, plots, "
         "paired comparisons. Any ESPnet ASR experiment folders can be given; the more "
         "of this plugin's cost.json and rtf.json they hold, the more is in the tables.",

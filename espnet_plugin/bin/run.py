@@ -17,6 +17,7 @@ from typing import Callable, Iterator
 from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
+from espnet_plugin.harmless import add_log_filter
 
 __all__ = ["LOG_FOLDER", "run_command"]
 
@@ -42,6 +43,7 @@ def run_command(work: Callable[[], None]) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    add_log_filter()
     try:
         with _no_tracebacks():
             work()
@@ -128,7 +130,7 @@ def _unexpected(error: Exception) -> str:
         traceback.print_exception(error)
         return f"unexpected {what}"
     return (
-        f"unexpected {what}. This is not a mistake that was foreseen; its traceback is "
+        f"unexpected {what}. This is probably a fault of this plugin: its traceback is "
         f"in {log}, please report it with that file"
     )
 

@@ -9,13 +9,14 @@ from typing import Optional, Sequence
 
 from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.score.bootstrap import DEFAULT_RESAMPLES
 from espnet_plugin.score.result_text import summary_table, write_score
 from espnet_plugin.score.wer import BOOTSTRAP_UNITS, score_files
 
 
 def get_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description="Score a recognised text against its reference.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -14,13 +14,14 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.corpora.synthetic.corpus import prepare_synthetic
 from espnet_plugin.corpora.synthetic.plan import SPEAKERS
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 
 __all__ = ["get_parser", "main"]
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description="Synthesise a small corpus of spoken commands with espeak-ng",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

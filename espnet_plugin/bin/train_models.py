@@ -11,6 +11,7 @@ from espnet_plugin.bin.arguments import of_recipe, text, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.jobs.family import (
     export_direct,
@@ -26,7 +27,7 @@ from espnet_plugin.yaml_files import read_yaml
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument

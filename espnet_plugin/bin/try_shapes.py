@@ -12,13 +12,14 @@ from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.recipe.chosen_shapes import TrialRule
 from espnet_plugin.yaml_files import read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's own options."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ExactParser(description=__doc__)
     add = parser.add_argument
     add_reference_options(parser)
     add("--config", type=Path, required=True, help="of the trainings")

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.exact_parser import ExactParser
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(

@@ -26,7 +26,7 @@ _PACKAGES = {
 # Parts that ESPnet builds by a download, where nothing can be done about it here.
 _FETCHED = {
     ("frontend", "s3prl"): "its architecture is only in the file that s3prl downloads "
-    "(once; it then lies in ~/.cache/s3prl/download, which may be copied here)",
+    "(once; it is then in ~/.cache/s3prl/download, which can be copied here)",
     ("frontend", "fused"): "the architecture of a pre-trained part is only in the file "
     "that its package downloads",
     ("frontend", "huggingface"): "its architecture and its feature extractor are "

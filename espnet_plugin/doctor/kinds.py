@@ -46,7 +46,7 @@ _ALL = (
     Kind("bad-name", ERROR, "names with characters that cannot be seen",
          "Rename the utterance or speaker in all tables."),
     Kind("duplicate-id", ERROR, "names that are listed twice",
-         "Give every utterance a name of its own, or remove one of the lines."),
+         "Give every utterance a unique name, or remove one of the lines."),
     Kind("no-value", ERROR, "a name without a value",
          "Complete the line, or remove the utterance from all tables."),
     Kind("not-everywhere", ERROR, "utterances that are not in all tables",
@@ -78,7 +78,7 @@ _ALL = (
          "A model cannot write what its training data lack: correct the texts, or "
          "write all sets alike."),
     Kind("unknown-characters", ERROR, "characters that the training set lacks",
-         "No token stands for them: correct the transcripts of this set."),
+         "The token list lacks them: correct the transcripts of this set."),
     Kind("text-rate", WARNING, "much more or less text per second than usual",
          "Often a transcript of other audio, or a cut: listen to some."),
     # Audio

@@ -133,6 +133,7 @@ class StageCost:
         read_bytes: Bytes of audio and cache that it reads.
         sent_bytes: Bytes that each device sends to others.
         limit: What sets the pace: ``compute``, ``loading``, or ``cores``.
+        finished: Whether its work is done already, so that it takes nothing.
     """
 
     stage: int
@@ -142,3 +143,4 @@ class StageCost:
     read_bytes: float = 0.0
     sent_bytes: float = 0.0
     limit: str = "compute"
+    finished: bool = False

@@ -4,7 +4,7 @@ from typing import Sequence
 
 from espnet_plugin.estimate.plan import Corpus, Plan, StageCost
 
-__all__ = ["amount", "estimate_lines"]
+__all__ = ["amount", "estimate_lines", "significant"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -17,10 +17,19 @@ def amount(num_bytes: float) -> str:
     return f"{num_bytes:.3g} {_UNITS[unit]}"
 
 
+def significant(value: float) -> str:
+    """Return a number with three significant digits, without an exponent above 1."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _hours(hours: float) -> str:
-    if hours < 1:
-        return f"{hours * 60:.1f} min"
-    return f"{hours:.1f} h" if hours < 100 else f"{hours / 24:.1f} days"
+    if hours >= 100:
+        return f"{significant(hours / 24)} days"
+    if hours >= 1:
+        return f"{significant(hours)} h"
+    if hours * 60 >= 1:
+        return f"{significant(hours * 60)} min"
+    return f"{significant(hours * 3600)} s" if hours else "0"
 
 
 def estimate_lines(
@@ -39,32 +48,40 @@ def estimate_lines(
         assumptions: The assumptions made, a line each.
         cached: Stage 5 as it would be with a teacher cache.
     """
-    lines = ["Dry run: nothing is started. Assumed (override what is wrong):"]
+    lines = [
+        "Dry run: nothing is started. Assumptions (--estimate_opts overrides them):"
+    ]
     lines += [f"  {line}" for line in assumptions]
     lines.append(f"  reference: {_model(plan.reference)}")
     lines += [f"  {name}: {_model(model)}" for name, model in plan.models.items()]
     lines += ["", "stage                        hours     disk      reads     pace"]
     for cost in costs:
+        if cost.finished:
+            lines.append(f"{cost.stage:2d} {cost.name:24s}  finished")
+            continue
         lines.append(
             f"{cost.stage:2d} {cost.name:24s} {_hours(cost.hours):>9s} "
             f"{amount(cost.num_bytes):>9s} {amount(cost.read_bytes):>9s}   {cost.limit}"
         )
-    hours = sum(cost.hours for cost in costs)
-    disk = sum(cost.num_bytes for cost in costs)
-    lines.append(f"   {'together':24s} {_hours(hours):>9s} {amount(disk):>9s}")
+    left = [cost for cost in costs if not cost.finished]
+    hours = sum(cost.hours for cost in left)
+    disk = sum(cost.num_bytes for cost in left)
+    name = "in total" if len(left) == len(costs) else "in total, unfinished"
+    lines.append(f"   {name:24s} {_hours(hours):>9s} {amount(disk):>9s}")
     if cached:
         hours = sum(cost.hours for cost in cached)
         disk = sum(cost.num_bytes for cost in cached)
         taken = f"{_hours(hours)}, {amount(disk)}"
         lines.append(f"   stage 5 with --teacher_cache: {taken}")
     lines.append(
-        "Not in it: start-up of processes, validation, memory, downloads (stage 1)."
+        "Not included: start-up of processes, validation, memory, downloads (stage 1)."
     )
     return lines
 
 
 def _model(model) -> str:
     return (
-        f"{model.params / 1e6:.1f} M weights, {model.train / 3600 / 1e9:.1f} GFLOP a "
-        f"second of audio to train, {model.forward / 3600 / 1e9:.1f} to run"
+        f"{significant(model.params / 1e6)} M weights, "
+        f"{significant(model.train / 3600 / 1e9)} GFLOP per second of audio in "
+        f"training, {significant(model.forward / 3600 / 1e9)} in recognition"
     )

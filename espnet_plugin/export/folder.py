@@ -39,7 +39,7 @@ def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
     there = meta.get("model", {}) if isinstance(meta, dict) else {}
     if there.get("checkpoint_sha256") != facts.checkpoint_sha256:
         raise UserError(
-            f"--output_dir {folder}: it holds an export of another model "
+            f"--output_dir {folder}: it holds an export of a different model "
             f"({there.get('experiment')}, {there.get('checkpoint')}); {way_out}"
         )
     if meta.get("target") != target:

@@ -133,7 +133,7 @@ def _job(
             raise
         raise UserError(
             f"{folder}: {error}. Free some space, then run the stage again: it resumes "
-            "from the last whole checkpoint, or from the start where there is none yet"
+            "from the last complete checkpoint, or from the start if there is none yet"
         ) from error
     finally:
         root.removeHandler(handler)

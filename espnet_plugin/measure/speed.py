@@ -73,8 +73,8 @@ def encoder_rtf(
     Returns:
         ``encoder_rtf`` (seconds of computing per second of audio, less is faster),
         ``runs`` (the factor of each run), ``threads``, ``audio_seconds``,
-        ``load_average`` (of the machine, before; more than ``threads`` free cores'
-        worth makes the figure doubtful), ``cpu`` and ``device``.
+        ``load_average`` (of the machine, just before), ``cores`` (that this process may
+        use; with a higher load the figure is doubtful), ``cpu`` and ``device``.
 
     Raises:
         UserError: If a number is not positive, or the model has no CTC layer.
@@ -111,6 +111,7 @@ def encoder_rtf(
         "threads": threads,
         "audio_seconds": audio_seconds,
         "load_average": load,
+        "cores": len(os.sched_getaffinity(0)),
         "cpu": cpu_name(),
         "device": str(speech.device),
     }

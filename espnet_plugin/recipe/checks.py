@@ -113,8 +113,8 @@ def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> N
     )
     if mean.shape != used.shape:
         raise UserError(
-            f"statistics {stats} are of another front end: {len(mean)} features, the "
-            f"model in {checkpoint} has {len(used)}; {advice}"
+            f"statistics {stats} are for a different front end: {len(mean)} features, "
+            f"the model in {checkpoint} has {len(used)}; {advice}"
         )
     # In units of the features' own spread, which is what a wrong mean would matter by.
     scale = torch.from_numpy(np.asarray(spread, dtype=np.float32)).reshape(-1)
@@ -123,5 +123,5 @@ def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> N
         raise UserError(
             f"statistics {stats} are not those of {checkpoint}: a mean differs by "
             f"{worst:.2f} standard deviations, so they were made again after the "
-            f"training, perhaps with another front end; {advice}"
+            f"training, perhaps with a different front end; {advice}"
         )

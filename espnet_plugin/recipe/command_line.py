@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Generic, Iterable, Mapping, Sequence, Type, TypeVar
+from typing import Any, Generic, Mapping, Sequence, Type, TypeVar
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.option import Option, options_of
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["CommandLine", "HelpWanted", "shown"]
 
@@ -62,7 +62,8 @@ class CommandLine(Generic[T]):
             name = word[2:].replace("-", "_")
             name = renamed.get(name, name)
             if name not in declared:
-                raise UserError(f"unknown option {word}{_like(name, declared)} {see}")
+                near = did_you_mean(name, declared, "--")
+                raise UserError(f"unknown option {word}{near} {see}")
             if not words:
                 raise UserError(f"{word} needs a value")
             texts[name] = words.pop(0)
@@ -85,12 +86,6 @@ def _stages(first: int, last: int) -> range:
             f"give --stop_stage {first} or more"
         )
     return range(first, last + 1)
-
-
-def _like(name: str, declared: Iterable[str]) -> str:
-    """Return a question after the option that was meant, if one is near."""
-    near = get_close_matches(name, declared, n=1)
-    return f": did you mean --{near[0]}?" if near else ""
 
 
 def _value(one: Option, given: str) -> Any:

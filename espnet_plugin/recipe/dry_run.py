@@ -1,11 +1,14 @@
-"""What the dry run of a recipe is asked."""
+"""The dry run of a recipe, as options of ``bin/estimate``."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.command_line import shown
-from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.finished import finished_stages
+from espnet_plugin.recipe.layout import Layout, read_found
 from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.stages.words import several
 
 __all__ = ["DRY_RUN_OPTIONS", "DRY_RUN_LISTS", "dry_run_words"]
 
@@ -25,6 +28,12 @@ DRY_RUN_LISTS = (
 
 def dry_run_words(options: EncrlOptions) -> list[str]:
     """Return the options of ``bin/estimate`` for a recipe."""
+    found_file = Path(options.expdir, "asr_recipe/found.sh")
+    found = None
+    if options.asr_recipe and found_file.is_file():
+        options, found = read_found(str(found_file), options)
+    layout = Layout(options, found)
+    finished = finished_stages(layout)
     trained = Experiment(options.reference_exp)
     if trained.meta_file.exists() and not options.reference:
         # It says how many tokens there are, which is assumed before.
@@ -37,16 +46,13 @@ def dry_run_words(options: EncrlOptions) -> list[str]:
             words += [f"--{name}", *shown(getattr(options, name)).split()]
     if options.corpus_hours:
         words += ["--corpus_hours", options.corpus_hours]
-    layout = Layout(options)
     if options.budget:
         words += ["--chosen", layout.chosen_file]
-    lengths = f"{options.dumpdir}/raw/{layout.dump_train}/utt2num_samples"
-    segments = f"{options.datadir}/{options.train_set}/segments"
     return [
         *words,
-        "--lengths",
-        lengths,
-        "--segments",
-        segments,
+        *("--dump_dir", layout.dump, "--data_dir", options.datadir),
+        *("--train_set", options.train_set, "--dump_train_set", layout.dump_train),
+        *("--eval_sets", options.valid_set, *options.test_sets),
+        *several("--finished", map(str, finished)),
         *options.estimate_opts,
     ]

@@ -16,10 +16,12 @@ from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option_checks import check_data_script
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.recipe.stages import dualmode, encrl, lmprune
 from espnet_plugin.recipe.stages.stage import Stage
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["FAMILIES", "Family"]
 
@@ -69,7 +71,8 @@ def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> Non
     name = options.print_option
     if name not in line.texts:
         raise UserError(
-            f"--print_option {name}: is not an option (see ./run.sh --help)"
+            f"--print_option {name}: is not an option{did_you_mean(name, line.texts)} "
+            "(see ./run.sh --help)"
         )
     value, given = getattr(options, name), getattr(line.values, name)
     print(line.texts[name] if value == given else shown(value))
@@ -100,6 +103,7 @@ def _run_encrl(
     if options.dry_run:
         runner.here(runner.python("estimate", *dry_run_words(options)))
     else:
+        check_passed_on(options, runner)
         encrl.run_encrl(options, runner)
         log("Done")
 
@@ -123,6 +127,7 @@ def _run_dualmode(
 
     layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"
+    check_passed_on(options, runner(suffix))
     # The logs of the data's stages are called as in the other family.
     dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
     log("Done")
@@ -146,6 +151,7 @@ def _run_lmprune(
     def runner(suffix: str) -> Runner:
         return Runner(commands, options.expdir, suffix, interrupts, options.python)
 
+    check_passed_on(options, runner(""))
     layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
     lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
     log("Done")

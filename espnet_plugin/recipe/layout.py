@@ -107,7 +107,14 @@ class Layout:
         if self.found:
             return self.found.stats
         o = self.options
-        return f"{o.expdir}/asr_stats_{o.feats_type}_{self.token_name}"
+        prefix = f"{o.expdir}/asr_stats_{o.feats_type}_"
+        own = f"{prefix}{self.token_name}"
+        if not o.reference:
+            return own
+        # Only lengths, whatever the tokens; earlier versions named it like `own`.
+        imported = f"{prefix}imported"
+        is_old = Path(own).is_dir() and not Path(imported).is_dir()
+        return own if is_old else imported
 
     @property
     def scp(self) -> str:

@@ -2,13 +2,26 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Sequence, Type
+from typing import Any, Optional, Sequence, Type
 
 from espnet_plugin.recipe.values import Kind
 
-__all__ = ["Option", "find_option", "option", "options_of", "same_option"]
+__all__ = ["Option", "PassedTo", "find_option", "option", "options_of", "same_option"]
 
 _KEY = "option"
+
+
+@dataclass(frozen=True)
+class PassedTo:
+    """The command that gets the words of an option, in some stages.
+
+    Attributes:
+        command: A module of ``espnet_plugin.bin``.
+        stages: The stages that call it.
+    """
+
+    command: str
+    stages: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class Option:
         help: What it does.
         unit: Unit of its value, e.g. ``seconds``.
         stages: The stages that look at it; others take any value. None: all.
+        passed_to: The command whose options the value holds.
     """
 
     name: str
@@ -32,6 +46,7 @@ class Option:
     help: str
     unit: str = ""
     stages: Sequence[int] = ()
+    passed_to: Optional[PassedTo] = None
 
 
 def option(
@@ -41,9 +56,10 @@ def option(
     help: str,
     unit: str = "",
     stages: Sequence[int] = (),
+    passed_to: Optional[PassedTo] = None,
 ) -> Any:
     """Declare an option as the default of a field; see :class:`Option`."""
-    declared = Option("", default, kind, section, help, unit, tuple(stages))
+    declared = Option("", default, kind, section, help, unit, tuple(stages), passed_to)
     return field(default=kind.read(default), metadata={_KEY: declared})
 
 

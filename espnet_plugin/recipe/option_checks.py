@@ -7,6 +7,7 @@ from espnet_plugin.moved_files import moved_to
 from espnet_plugin.recipe.option import find_option
 from espnet_plugin.recipe.options import SharedOptions
 from espnet_plugin.recipe.values import Number, file_names
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["check_data_script", "check_durations", "check_file", "check_named_files"]
 
@@ -44,9 +45,10 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
     """
     for name in names:
         if not Path(folder, f"{name}.yaml").is_file():
-            there = " ".join(file_names(Path(folder), ".yaml")) or "none"
+            files = file_names(Path(folder), ".yaml")
             raise UserError(
-                f"--{option} {name}: {folder}/{name}.yaml is missing; there are {there}"
+                f"--{option} {name}: {folder}/{name}.yaml is missing; there are "
+                f"{' '.join(files) or 'none'}{did_you_mean(name, files)}"
             )
 
 

@@ -11,7 +11,7 @@ from espnet_plugin.distill.starts import INITS, SHAPE_INITS
 from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names, target_names
-from espnet_plugin.recipe.option import option, same_option
+from espnet_plugin.recipe.option import PassedTo, option, same_option
 from espnet_plugin.recipe.values import (
     MOST_SEED,
     Budgets,
@@ -86,19 +86,19 @@ class SharedOptions:
     decode_nj: int = _general(
         "1",
         Whole(1),
-        "Processes of decoding, each with its part of every set.",
+        "Decoding processes; each set is split among them.",
     )
     num_threads: int = _general("1", Whole(1), "Threads of each process.")
     python: tuple[str, ...] = _general(
-        "python3", Command(), "Python command of all stages; may include arguments."
+        "python3", Command(), "Python command for all stages; may include arguments."
     )
-    datadir: str = _general("data", Folder(), "Kaldi data folders.")
-    dumpdir: str = _general("dump", Folder(), "Formatted audio or features.")
-    expdir: str = _general("exp", Folder(), "Models.")
+    datadir: str = _general("data", Folder(), "Folder of the Kaldi data folders.")
+    dumpdir: str = _general("dump", Folder(), "Folder for formatted audio or features.")
+    expdir: str = _general("exp", Folder(), "Folder for models, logs and reports.")
     corpus: str = _general(
         "",
         Line(),
-        "Name of the corpus in the tables; if empty, that of the recipe's folder.",
+        "Name of the corpus in the tables; if empty, the name of the recipe's folder.",
     )
     seed: int = _general(
         "1", Whole(0, MOST_SEED), "Seed of the trainings, except the reference's."
@@ -107,7 +107,9 @@ class SharedOptions:
     train_set: str = _data("train", SetName(), "Training set.")
     valid_set: str = _data("dev", SetName(), "Development set.")
     test_sets: tuple[str, ...] = _data(
-        "test", SetNames(), "Several in quotes; the tables show the first."
+        "test",
+        SetNames(),
+        "Test sets, in quotes if several; the tables show the first.",
     )
     local_data_opts: tuple[str, ...] = _data(
         "",
@@ -117,35 +119,37 @@ class SharedOptions:
     fs: int = _data(
         "16000",
         Whole(1),
-        "Sampling rate; frontend_conf of the configurations has to say the same.",
+        "Sampling rate; must agree with frontend_conf in the configurations.",
         unit="Hz",
     )
     speed_perturb_factors: tuple[str, ...] = _data(
-        "", Speeds(), 'E.g. "0.9 1.0 1.1"; training data only.'
+        "", Speeds(), 'Speed factors, e.g. "0.9 1.0 1.1"; training data only.'
     )
     min_wav_duration: str = _data(
-        "0.1", Number(0), "Shortest audio; training data only.", unit="seconds"
+        "0.1", Number(0), "Shortest utterance; training data only.", unit="seconds"
     )
     max_wav_duration: str = _data(
         "30",
         Number(0, above=True, example="30"),
-        "Longest audio; training data only.",
+        "Longest utterance; training data only.",
         unit="seconds",
     )
     bad_utterances: str = _data(
-        "error", Choice(("error", "drop")), "error, or drop to leave them out."
+        "error",
+        Choice(("error", "drop")),
+        "Stop with an error, or drop bad utterances.",
     )
     check_audio: str = _data(
         "full",
         Choice(("full", "header", "none", "off")),
-        "What stage 2 checks first: full, header (decodes nothing), none (tables "
-        "alone), or off.",
+        "What stage 2 checks first: full (all audio), header (only headers of audio "
+        "files), none (only tables), or off.",
     )
     expected_warnings: tuple[str, ...] = _data(
         "",
         Choices(warning_kinds),
-        'Kinds of warnings that this corpus is known to have, e.g. "shared-text" where '
-        "few different sentences are spoken: stage 2 names their number only.",
+        'Known kinds of warnings of this corpus, e.g. "shared-text" if it has few '
+        "different sentences: stage 2 only prints their number.",
     )
     token_type: str = _data(
         "char", Choice(("char", "bpe")), "Token unit: characters or BPE."
@@ -154,26 +158,26 @@ class SharedOptions:
     nlsyms: str = _data(
         "",
         Text(),
-        "File of symbols in transcripts that are not speech, such as <noise>, one per "
-        "line: tokens of their own.",
+        "File with non-linguistic symbols such as <noise>, one per line; each becomes "
+        "a token.",
     )
 
     remeasure_rtf: bool = _decoding(
         "false",
         Flag(),
-        "Measure speed again in stage 9, on a quiet machine.",
+        "Measure speed again in stage 9; nothing else should run meanwhile.",
     )
     results: str = _decoding("RESULTS.md", Folder(), "File for the tables of stage 9.")
     results_json: str = _decoding(
-        "results.json", Folder(), "Where stage 9 puts the figures behind the tables."
+        "results.json", Folder(), "File for the figures behind the tables."
     )
     plot_dir: str = _decoding(
-        "", Folder(optional=True), "Where it draws; in expdir if empty."
+        "", Folder(optional=True), "Folder for plots; if empty, EXPDIR/report."
     )
     export_targets: tuple[str, ...] = _export(
         "onnx",
         Choices(target_names, optional=False),
-        "What to export for; several in quotes.",
+        "Export targets, in quotes if several.",
         stages=[10],
     )
     export_opts: str = _export(
@@ -181,6 +185,7 @@ class SharedOptions:
         Text(),
         'More options, quoted for the shell, e.g. "--int8": python -m '
         "espnet_plugin.bin.export --help",
+        passed_to=PassedTo("export", [10]),
     )
 
 
@@ -191,27 +196,27 @@ class EncrlOptions(SharedOptions):
     num_nodes: int = _general(
         "1",
         Whole(1),
-        "Nodes of a training (stages 4 to 8), by ESPnet's launcher and cmd.sh.",
+        "Nodes for one training (stages 4 to 8), with ESPnet's launcher and cmd.sh.",
     )
     hosts: str = _general(
         "",
         Text(),
-        'Or named hosts, by ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.',
+        'Or host names, with ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.',
     )
     dry_run: bool = _general(
         "false",
         Flag(),
-        "Only print which stages would run, and the time and disk they would need.",
+        "Only estimate the time and disk space of the stages; nothing is started.",
     )
     print_option: str = _general(
         "",
         Text(),
-        "Only print the value of this option, as the recipe sets it.",
+        "Only print the value of this option in the recipe.",
     )
     corpus_hours: str = _general(
         "",
         Number(0, above=True, example="100", optional=True),
-        "Training audio, for --dry_run; known once stage 2 is finished.",
+        "Amount of training audio for --dry_run, if neither data/ nor dump/ has it.",
         unit="hours",
     )
     estimate_opts: tuple[str, ...] = _general(
@@ -228,7 +233,7 @@ class EncrlOptions(SharedOptions):
     feats_type: str = _data(
         "raw",
         Choice(("raw", "fbank")),
-        "raw: features on the fly by ESPnet's front end. fbank: by stage 2.",
+        "raw: features from ESPnet's front end in training. fbank: from stage 2.",
     )
 
     reference: str = _reference(
@@ -238,24 +243,27 @@ class EncrlOptions(SharedOptions):
         "empty, one is trained.",
     )
     reference_model_file: str = _reference(
-        "", Text(), "File of its checkpoint; if empty, the best."
+        "", Text(), "Its checkpoint file; if empty, the best one."
     )
     reference_config: str = _reference(
-        "conf/train_reference.yaml", Text(), "Configuration of its training."
+        "conf/train_reference.yaml", Text(), "Training configuration of the reference."
     )
     reference_exp: str = _reference(
         "",
         Folder(optional=True),
-        "Its folder here; if empty, EXPDIR/asr_reference, or "
+        "Folder of the reference in this recipe; if empty, EXPDIR/asr_reference, or "
         "EXPDIR/asr_reference_s<seed> with a reference_seed other than 1.",
     )
-    reference_seed: int = _reference("1", Whole(0, MOST_SEED), "Seed of its training.")
+    reference_seed: int = _reference(
+        "1", Whole(0, MOST_SEED), "Seed of the reference's training."
+    )
 
     asr_recipe: str = _beside(
         "",
         Text(),
-        "Its folder. Data, statistics and reference are taken from it, so stages 1 to "
-        "3 are not needed. What is found is printed; the next options override it.",
+        "Folder of the ESPnet recipe. Its data, statistics and model are used, so "
+        "stages 1 to 3 are not needed. They are printed; the next options override "
+        "them.",
     )
     recipe_exp: str = _beside(
         "",
@@ -271,11 +279,9 @@ class EncrlOptions(SharedOptions):
     )
     recipe_dump: str = _beside("", Text(), "Folder of the sets, e.g. dump/raw.")
     recipe_stats: str = _beside(
-        "", Text(), "Folder of its stage 10, for the lengths of utterances."
+        "", Text(), "Folder of its stage 10, with the lengths of utterances."
     )
-    recipe_token_list: str = _beside(
-        "", Text(), "List of tokens that the model was trained with."
-    )
+    recipe_token_list: str = _beside("", Text(), "Token list of the model.")
 
     tag: str = _encrl("encrl", Name(), "Names the folders of this variant.")
     variant: str = _encrl(
@@ -286,23 +292,25 @@ class EncrlOptions(SharedOptions):
     sizes: tuple[Shape, ...] = _encrl(
         "6 4 2",
         Sizes(),
-        "Encoder layers of the small models; layers x width (4x72) for another width, "
-        "see docs/shapes.md. Such a model is trained by itself.",
+        "Encoder layers of the small models; layers x width (4x72) for a different "
+        "width, see docs/shapes.md. Such a model is trained separately.",
     )
     budget: tuple[Budget, ...] = _encrl(
         "",
         Budgets(),
         "Instead of sizes: limits of parameters (1.5M) or of multiply-adds per second "
-        "of audio (70MMAC/s). For each of them stage 5 tries shapes that use 90 to 100 "
-        "% of it, and takes the best on dev; see docs/shapes.md.",
+        "of audio (70MMAC/s). For each limit stage 5 tries shapes that use 90 to 100 "
+        "% of it, and chooses the best on dev; see docs/shapes.md.",
     )
-    trials: int = _encrl("3", Whole(1), "Shapes that it tries for each limit.")
-    trial_epochs: int = _encrl("1", Whole(1), "Epochs of each of these trainings.")
+    trials: int = _encrl(
+        "3", Whole(1), "Number of shapes to try for each limit of budget."
+    )
+    trial_epochs: int = _encrl("1", Whole(1), "Epochs of each trial.")
     shape_init: str = _encrl(
         "auto",
         Choice(SHAPE_INITS),
-        "Where models with a width start: random, or these layers of the reference, "
-        "cut to the width. auto: first where they can be cut, else random.",
+        "Initial weights of models with a width: random, or these layers of the "
+        "reference, cut to the width. auto: first if they can be cut, else random.",
         stages=[5],
     )
     encrl_layers: int = _encrl(
@@ -313,49 +321,49 @@ class EncrlOptions(SharedOptions):
     student_init: str = _encrl(
         INITS[0],
         _LAYERS,
-        "Layers of the reference that it starts from: random (none), first, last or "
-        "spaced.",
+        "Layers of the reference that initialise the student: random (none), first, "
+        "last or spaced.",
         stages=[5],
     )
     objectives: tuple[str, ...] = _encrl(
         "",
         Choices(objective_names),
-        'E.g. "clip mae"; those of encrl_config if empty.',
+        'Objectives, e.g. "clip mae"; if empty, those of encrl_config.',
         stages=[5],
     )
     family: str = _encrl(
         "last",
         Choice(("last", "first", "spaced", "nested")),
-        "Layers a smaller model takes of the student: last, first or spaced. nested: "
-        "the first, and stage 5 trains all sizes in the same step.",
+        "Layers of the student that a smaller model gets: last, first or spaced. "
+        "nested: the first, and stage 5 trains all sizes in the same step.",
         stages=[5, 6],
     )
     freeze: tuple[str, ...] = _encrl(
         "",
         Modules(),
-        "Modules that stages 5 and 6 keep unchanged, e.g. encoder.embed (the "
+        "Modules that stages 5 and 6 do not train, e.g. encoder.embed (the "
         "convolutional front end).",
     )
     alone: tuple[Shape, ...] = _encrl(
         "",
         Sizes(optional=True),
-        'Sizes that stage 5 trains by themselves instead of with the others, e.g. "2".',
+        'Sizes that stage 5 trains separately, e.g. "2".',
     )
     alone_init: str = _encrl(
         "first",
         _LAYERS,
-        "Layers of the reference that the models of --alone start from.",
+        "Layers of the reference that initialise the models of --alone.",
         stages=[5],
     )
     alone_freeze: tuple[str, ...] = _encrl(
-        "", Modules(), "Modules of the models of --alone that stay unchanged."
+        "", Modules(), "Modules of the models of --alone that are not trained."
     )
     alone_epochs: int = _encrl(
         "",
         _MAYBE_EPOCHS,
         "Epochs of the models of --alone; if empty, as many as the others.",
     )
-    train_jobs: int = _encrl("1", Whole(1), "Trainings of stage 5 side by side.")
+    train_jobs: int = _encrl("1", Whole(1), "Trainings of stage 5 in parallel.")
     finetune: str = _encrl(
         "each",
         Choice(("each", "together")),
@@ -365,9 +373,9 @@ class EncrlOptions(SharedOptions):
     finetune_alone: tuple[tuple[Shape, int], ...] = _encrl(
         "",
         SizeEpochs(),
-        'Sizes that are trained by themselves afterwards, e.g. "2:2". With '
-        "--finetune_epochs 0 only these are trained in stage 6, and alone_freeze names "
-        "the modules that stay unchanged.",
+        'Sizes and epochs of a further separate fine-tuning, e.g. "2:2". With '
+        "--finetune_epochs 0 stage 6 trains only these, and alone_freeze names the "
+        "modules that are not trained.",
     )
     encrl_config: str = _encrl(
         "conf/train_encrl.yaml", Text(), "Configuration of stage 5."
@@ -378,11 +386,21 @@ class EncrlOptions(SharedOptions):
     teacher_cache: str = _encrl(
         "",
         Folder(optional=True),
-        "Folder for the reference's outputs, computed once and read in every epoch; "
+        "Folder that stores the reference's outputs, so that they are computed once; "
         "if empty, they are computed in every epoch.",
     )
-    encrl_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 5.")
-    finetune_args: tuple[str, ...] = _encrl("", Words(), "More options for stage 6.")
+    encrl_args: tuple[str, ...] = _encrl(
+        "",
+        Words(),
+        "More options for stage 5: python -m espnet_plugin.bin.encrl_train --help",
+        passed_to=PassedTo("encrl_train", [5]),
+    )
+    finetune_args: tuple[str, ...] = _encrl(
+        "",
+        Words(),
+        "More options for stage 6: those of ESPnet's asr_train.",
+        passed_to=PassedTo("train_models", [6]),
+    )
     encrl_epochs: int = _encrl(
         "", _MAYBE_EPOCHS, "Epochs of stage 5, instead of the configuration's."
     )
@@ -406,20 +424,21 @@ class EncrlOptions(SharedOptions):
     baseline_lr: str = _baseline(
         "",
         Number(0, above=True, example="0.001", optional=True),
-        "Peak learning rate instead of theirs; the tables then name it.",
+        "Peak learning rate instead of theirs, shown in the tables.",
     )
 
     decoding: str = _decoding(
         "best_path",
         Choice(("best_path", "prefix")),
-        "best_path, or prefix: ESPnet's own search, beam 1 (slow).",
+        "best_path, or prefix: ESPnet's prefix search with beam 1 (slow).",
         stages=[7, 8, 9],
     )
     report_opts: str = _decoding(
         "",
         Text(),
         "More options, quoted for the shell, e.g. \"--compare 'encrl kl 6' 'encrl mse "
-        "6'\".",
+        "6'\": python -m espnet_plugin.bin.report --help",
+        passed_to=PassedTo("report", [9]),
     )
     export_models: tuple[str, ...] = _export(
         "", Words(), "Folders of other models to export as well."
@@ -433,7 +452,7 @@ class DualmodeOptions(SharedOptions):
     pretrain_set: str = _data(
         "",
         SetName(optional=True),
-        "Folder in data: audio to pre-train on, without transcripts.",
+        "Folder in datadir with audio for pre-training; transcripts are not used.",
     )
 
     pretrain_config: str = _training(
@@ -454,7 +473,7 @@ class DualmodeOptions(SharedOptions):
     row_dir: str = _training(
         "conf/dualmode/rows",
         Text(),
-        "Folder with a file for each row, which says what the row changes in it.",
+        "Folder with a file for each row: its changes to train_config.",
     )
     rows: tuple[str, ...] = _training(
         "self_pruned_50", Words(), "Names of files in row_dir, in quotes if several."
@@ -467,8 +486,8 @@ class DualmodeOptions(SharedOptions):
     pretrained: str = _training(
         "",
         Text(),
-        "Checkpoint of a pre-training, for rows that want one; that of stage 4 if "
-        "there is a pretrain_set.",
+        "Checkpoint of a pre-training, for rows that start from one; if empty, that of "
+        "stage 4.",
     )
     reference: str = _training(
         "",
@@ -476,7 +495,12 @@ class DualmodeOptions(SharedOptions):
         "Folder of a trained recogniser, the teacher of rows named taught_*.",
     )
     teacher_cache: str = same_option(EncrlOptions, "teacher_cache", section=TRAINING)
-    train_args: tuple[str, ...] = _training("", Words(), "More options for stage 5.")
+    train_args: tuple[str, ...] = _training(
+        "",
+        Words(),
+        "More options for stages 5 and 8: those of ESPnet's asr_train.",
+        passed_to=PassedTo("dual_mode_train", [5, 8]),
+    )
 
     baselines: tuple[str, ...] = _baseline(
         "full_alone streaming_alone pruned_after_50 dense_dense",

@@ -65,7 +65,7 @@ class StatisticsRecord:
             if not kept and done.stat().st_mtime_ns > self.train.stat().st_mtime_ns:
                 return ""
         if not kept:
-            return "there are none yet"
+            return "there are no statistics yet"
         there = kept.split("\n")
         for line in self.lines():
             if line in there:
@@ -75,8 +75,8 @@ class StatisticsRecord:
                 one.partition(": ")[2] for one in there if one.startswith(f"{name}: ")
             ]
             was = "\n".join(old) or "not noted"
-            return f"another {name} (was {was}, is {value})"
-        return "another reference"
+            return f"a different {name} (was {was}, is {value})"
+        return "a different reference"
 
     def write(self, done: Path) -> None:
         """Note that the statistics are finished."""

@@ -15,6 +15,7 @@ from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.shell import split_words
 from espnet_plugin.recipe.sizes import SIZES_EXAMPLE, read_size_epochs, read_sizes
 from espnet_plugin.shape import Shape
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = [
     "Budgets",
@@ -150,7 +151,8 @@ class Choice:
     def read(self, given: str) -> str:
         if given not in self.choices:
             *others, last = self.choices
-            raise ValueError(f"must be {', '.join(others)} or {last}")
+            near = did_you_mean(given, self.choices)
+            raise ValueError(f"must be {', '.join(others)} or {last}{near}")
         return given
 
     def limits(self) -> str:
@@ -173,7 +175,8 @@ class Choices:
         for one in given.split():
             if one not in self.choices():
                 choices = " ".join(self.choices())
-                raise ValueError(f"{one} must be one of {choices}")
+                near = did_you_mean(one, self.choices())
+                raise ValueError(f"{one} must be one of {choices}{near}")
         return tuple(given.split())
 
     def limits(self) -> str:
@@ -189,7 +192,8 @@ class Flag:
 
     def read(self, given: str) -> bool:
         if given not in ("true", "false"):
-            raise ValueError("must be true or false")
+            near = did_you_mean(given, ("true", "false"))
+            raise ValueError(f"must be true or false{near}")
         return given == "true"
 
     def limits(self) -> str:

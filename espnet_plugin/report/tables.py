@@ -34,6 +34,11 @@ whole*, the shared part counted in full for that one model."""
 _CACHE_NOTES = """\
  It leaves out the pass that filled the teacher's cache, which was not measured so
 ({names})."""
+_BUSY_NOTES = """\
+ **Measured on a busy machine** (a load above the number of cores; where that was not
+recorded, above one process besides the measurement): the RTF of {names}. Other work
+slowed these down, so they cannot be compared; measure again on a quiet machine
+(`--stage 9 --remeasure_rtf true`)."""
 _FAMILY_NOTES = """\
 All sizes of a method made together, what they share counted once; mean over the
 complete sets of sizes. Times are as in the table of costs. Last column: PFLOP of the
@@ -72,7 +77,23 @@ def cost_table(results: Results) -> Table:
     cached = [one for one in entries if one.training.cpu_without_cache]
     names = ", ".join(one.name for one in cached)
     facts = {"cache": _CACHE_NOTES.format(names=names) if cached else ""}
-    return metric_table(COST, (_NAME_HEADER, ()), lines, (_COST_NOTES, ""), facts)
+    notes = (_COST_NOTES, _busy_note(results))
+    return metric_table(COST, (_NAME_HEADER, ()), lines, notes, facts)
+
+
+def _busy_note(results: Results) -> str:
+    """Name the models whose speed was measured while the machine did other work."""
+    groups = results.groups
+    busy = [one for one in groups if any(r.running.was_busy for r in one.rows)]
+    if not busy:
+        return ""
+    measured = [one for one in groups if one.mean("encoder_rtf") is not None]
+    names = (
+        "all models"
+        if len(busy) == len(measured)
+        else ", ".join(f"{one.label}" for one in busy)
+    )
+    return _BUSY_NOTES.format(names=names)
 
 
 def family_table(results: Results) -> Optional[Table]:

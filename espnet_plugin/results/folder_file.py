@@ -12,7 +12,7 @@ __all__ = ["read_or_note"]
 # Keys of cost.json, rtf.json and score.json that are calculated with.
 _NUMBERS = frozenset("""
     train_seconds valid_seconds cpu_seconds audio_seconds redone_seconds flops
-    teacher_flops epochs encoder_rtf threads params_nonzero file_bytes
+    teacher_flops epochs encoder_rtf threads cores params_nonzero file_bytes
     macs_per_audio_second peak_memory_mb chunk_rtf chunk_ms chunk_audio_ms
     utterances words chars wer cer
     """.split())

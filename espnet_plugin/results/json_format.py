@@ -39,8 +39,8 @@ reference decoding mode sparsity latency_ms blocks_file_bytes test_wer test_word
 wer_ci95 wer_ci95_speakers test_cer cer_ci95 dev_wer dev_wer_ci95 train_seconds
 valid_seconds cpu_seconds train_flops teacher_flops audio_seconds epochs
 cpu_without_cache params_nonzero file_bytes macs_per_audio_second peak_memory_mb
-chunk_rtf chunk_ms chunk_audio_ms encoder_rtf rtf_load rtf_threads macs_audio_seconds
-dir error_unit bootstrap_unit test_errors_by_unit test_words_by_unit
+chunk_rtf chunk_ms chunk_audio_ms encoder_rtf rtf_load rtf_threads rtf_cores
+macs_audio_seconds dir error_unit bootstrap_unit test_errors_by_unit test_words_by_unit
 test_char_errors_by_unit test_chars_by_unit test_errors_by_speaker
 test_words_by_speaker dev_errors_by_unit dev_words_by_unit missing test_set
 """.split()

@@ -264,6 +264,7 @@ def _with_measured(
             encoder_rtf=rtf.get("encoder_rtf"),
             rtf_load=load[0] if isinstance(load, list) and load else load,
             rtf_threads=rtf.get("threads"),
+            rtf_cores=rtf.get("cores"),
             macs_per_audio_second=rtf.get("macs_per_audio_second"),
             macs_audio_seconds=rtf.get("audio_seconds"),
             peak_memory_mb=rtf.get("peak_memory_mb"),

@@ -167,11 +167,24 @@ class Running:
     rtf_load: Optional[float] = None
     #: Threads of the measurement.
     rtf_threads: Optional[int] = None
+    #: Cores that the measurement could use; None in files of earlier versions.
+    rtf_cores: Optional[int] = seldom()
     #: Multiply-adds per second of audio, of an utterance of ``macs_audio_seconds``.
     macs_per_audio_second: Optional[float] = None
     macs_audio_seconds: Optional[float] = None
     #: 10^6 bytes of a forward pass on top of the loaded model.
     peak_memory_mb: Optional[float] = None
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether other work competed with the measurement of the real-time factor.
+
+        The load counts the measuring process itself. Where the number of cores is not
+        known, one other process is taken to fit beside it.
+        """
+        if self.encoder_rtf is None or self.rtf_load is None:
+            return False
+        return self.rtf_load > (self.rtf_cores or (self.rtf_threads or 1) + 1)
 
 
 @dataclass(frozen=True)

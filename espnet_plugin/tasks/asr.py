@@ -12,6 +12,7 @@ from espnet_plugin.data.chunks import ChunkDropper
 from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.names import ESPNET
 from espnet_plugin.tasks.averaging import limit_averaged
 from espnet_plugin.tasks.ctc_start import (
@@ -61,6 +62,11 @@ class CountedASRTask(ASRTask):
     trainer = CostTrainer
 
     @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        return make_exact(super().get_parser())
+
+    @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
         """Add the choice of data to ESPnet's options."""
         super().add_task_arguments(parser)
@@ -86,7 +92,7 @@ class CountedASRTask(ASRTask):
             choices=CHOICES,
             help="What to do about a training that does not learn (two epochs in a "
             "row, after 500 updates, with 90 %% or more of the characters of dev wrong "
-            "and a training loss that stands still): stop it, warn, or nothing (off)",
+            "and a training loss that does not fall): stop, warn, or off",
         )
 
     @classmethod

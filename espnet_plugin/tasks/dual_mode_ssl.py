@@ -10,6 +10,7 @@ from espnet2.train.collate_fn import CommonCollateFn
 from espnet_plugin import host
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
+from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_SSL, SPAN_MASK, WAV2VEC2
 from espnet_plugin.tasks.asr import seconds_per_input
 from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
@@ -30,6 +31,11 @@ class DualModeSSLTask(SSLTask):
     """
 
     trainer = CostTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        return make_exact(super().get_parser())
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):

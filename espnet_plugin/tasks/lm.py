@@ -11,6 +11,7 @@ from espnet2.train.trainer import Trainer
 
 from espnet_plugin import host
 from espnet_plugin.cost.log import CostLog, Stopwatch
+from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
 
@@ -73,6 +74,11 @@ class CountedLMTask(LMTask):
     """Stock training of a language model; ``cost.json`` is written beside it."""
 
     trainer = CostLMTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        return make_exact(super().get_parser())
 
     @classmethod
     def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):

@@ -114,7 +114,7 @@ class PlateauWatch:
         message = (
             f"epoch {epoch}: this training does not learn: after {self._updates} "
             f"updates {100 * error:.0f} % of the characters of the dev set are wrong, "
-            f"and the training loss stands at {seen.last:.4g} ({seen.first:.4g} at the "
+            f"and the training loss is still {seen.last:.4g} ({seen.first:.4g} at the "
             f"start of the epoch). {_ADVICE}"
         )
         if self.action == "stop" and self._in_a_row >= _EPOCHS:

@@ -1,9 +1,11 @@
 """The dry run's arithmetic against sums done by hand, and its command."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 import yaml
 
@@ -12,7 +14,16 @@ from espnet_plugin.distill.store import StoreWriter
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import cache_bytes, estimate
 from espnet_plugin.estimate.budget import Budget
-from espnet_plugin.estimate.plan import FLAC_BYTES, Corpus, Hardware, ModelFlops, Plan
+from espnet_plugin.estimate.plan import (
+    FLAC_BYTES,
+    Corpus,
+    Hardware,
+    ModelFlops,
+    Plan,
+    StageCost,
+)
+from espnet_plugin.estimate.sets import find_size
+from espnet_plugin.estimate.text import estimate_lines
 from espnet_plugin.recipe.chosen_shapes import Choice, TrialRule, write_chosen
 from espnet_plugin.shape import Shape
 
@@ -170,7 +181,7 @@ def test_the_command(tmp_path, capsys):
     cmd = options(lengths=lengths, sizes="2 1", baselines="scratch", stop_stage=8)
     assert command.main(cmd) == 0
     printed = capsys.readouterr().out
-    assert "0.1 h of training audio" in printed and "utterances of 10.0 s" in printed
+    assert "0.1 h of training audio" in printed and "utterances of 10 s" in printed
     for stage in range(2, 9):
         assert f"\n {stage} " in printed
     assert "nothing is started" in printed and "0.001 TFLOP/s" in printed
@@ -195,6 +206,98 @@ def test_the_commands_fine_tuning():
     assert frozen[5] < each[5] and frozen[6] < each[6] and frozen[8] == each[8]
     with pytest.raises(UserError, match="--freeze nothing"):
         hours(freeze="nothing")
+
+
+def planned_corpus(capsys, **more):
+    """Return the corpus of a plan, and the lines of its assumptions."""
+    cmd = options(sizes="2 1", **more)
+    _, corpus, _, words = command.plan(command.get_parser().parse_args(cmd))
+    return corpus, "\n".join(words)
+
+
+def test_sets_are_read_where_they_are(tmp_path, capsys):
+    dump, data = tmp_path / "dump/raw", tmp_path / "data"
+    for folder in (dump / "train_sp", dump / "dev", data / "test", data / "cut"):
+        folder.mkdir(parents=True)
+    given = {"dump_dir": dump, "data_dir": data, "train_set": "train"}
+    given |= {"dump_train_set": "train_sp", "eval_sets": "dev test cut"}
+    given |= {"corpus_hours": 50, "speed_perturb_factors": "0.5"}
+    (dump / "dev/utt2num_samples").write_text("a 16000\nb 32000\n")  # 3 s
+    (data / "cut/segments").write_text("a r 0.5 2.5\nb r 2.5 6.5\n")  # 6 s
+    # 300 files of which 200 or fewer are opened; all have the same length.
+    torch.manual_seed(0)
+    soundfile.write(data / "one.wav", torch.zeros(8000).numpy(), 8000)  # 1 s
+    lines = [f"u{n} {data}/one.wav\n" for n in range(300)]
+    (data / "test/wav.scp").write_text("".join(lines))
+    corpus, said = planned_corpus(capsys, **given)
+    assert corpus.eval_hours == pytest.approx((3 + 6 + 300) / 3600)
+    assert corpus.hours == 50 and "50 h of training audio (--corpus_hours" in said
+    assert "150 of the 300 files" in said and "assumed for" not in said
+    # One that is not there is assumed, and named.
+    given["eval_sets"] = "dev nowhere"
+    corpus, said = planned_corpus(capsys, **given)
+    assert corpus.eval_hours == pytest.approx(5 + 3 / 3600)
+    assert "5 h assumed" in said and "nowhere" in said
+    given["eval_hours"] = 7
+    assert planned_corpus(capsys, **given)[0].eval_hours == 7
+    # As they are, 1 h and 2 h at half the speed: an hour of audio.
+    lengths = "".join(f"u{n} {3600 * 16000}\n" for n in range(3))
+    (dump / "train_sp/utt2num_samples").write_text(lengths)
+    corpus, said = planned_corpus(capsys, **given)
+    assert corpus.hours == pytest.approx(1) and corpus.epoch_hours == pytest.approx(3)
+    assert f"1 h of training audio ({dump}/train_sp/utt2num_samples)" in said
+
+
+def test_a_damaged_table_counts_as_missing(tmp_path):
+    (tmp_path / "utt2dur").write_text("a x\n")
+    assert find_size(tmp_path / "no", tmp_path, 16000) is None
+    (tmp_path / "utt2dur").write_text("a 36\nb 36\n")
+    found = find_size(tmp_path / "no", tmp_path, 16000)
+    assert (found.hours, found.utterances) == (pytest.approx(0.02), 2)
+
+
+def test_finished_stages_cost_nothing(capsys):
+    totals = []
+    for finished in ((), (2, 5, 6)):
+        more = {"finished": " ".join(map(str, finished))} if finished else {}
+        cmd = options(corpus_hours=30, sizes="2 1", stop_stage=7, eval_hours=1, **more)
+        assert command.main(cmd) == 0
+        lines = capsys.readouterr().out.splitlines()
+        rows = {int(one.split()[0]): one for one in lines if re.match(r" ?\d ", one)}
+        assert {n for n in rows if rows[n].endswith(" finished")} == set(finished)
+        totals.append(next(one for one in lines if "in total" in one))
+    made, corpus, hardware, _ = command.plan(
+        command.get_parser().parse_args(
+            options(corpus_hours=30, sizes="2 1", eval_hours=1)
+        )
+    )
+    costs = by_stage(corpus, hardware, made)
+    left = sum(costs[n].hours for n in (3, 4, 7))
+    everything = sum(costs[n].hours for n in range(2, 8))
+    for total, hours in zip(totals, (everything, left)):
+        number, unit = re.search(r"([\d.]+) (s|min|h|days) ", total).groups()
+        seconds = {"s": 1, "min": 60, "h": 3600, "days": 86400}[unit]
+        assert float(number) * seconds == pytest.approx(hours * 3600, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    "hours, text",
+    [(0, "0"), (1e-5, "0.036 s"), (0.001, "3.6 s"), (0.05, "3 min"), (1.234, "1.23 h")],
+)
+def test_a_small_time_is_not_rounded_to_zero(hours, text):
+    cost = StageCost(7, "decoding", hours, 1.0)
+    (row,) = [
+        line
+        for line in estimate_lines([cost], PLAN, CORPUS, [])
+        if line.startswith(" 7 ")
+    ]
+    assert row.split("decoding")[1].strip().startswith(f"{text} ")
+
+
+def test_a_tiny_model_is_not_rounded_to_zero():
+    tiny = replace(PLAN, models={"2 layers": ModelFlops(3.6e9, 36e8, 12_000)})
+    text = "\n".join(estimate_lines([], tiny, CORPUS, []))
+    assert "0.012 M weights, 0.001 GFLOP" in text and " 0.0 " not in text
 
 
 def test_a_budget_of_the_command(tmp_path):
@@ -258,7 +361,7 @@ def test_baselines_that_train_nothing_cost_no_epochs():
 @pytest.mark.parametrize(
     "more, named",
     [
-        ({}, "--corpus_hours"),
+        ({"data_dir": "/nowhere"}, "--corpus_hours"),
         ({"corpus_hours": 1, "reference": "/nowhere"}, "--reference /nowhere"),
         ({"corpus_hours": 1, "encrl_config": "/nowhere.yaml"}, "--encrl_config"),
         ({"corpus_hours": 1, "baselines": "nothing"}, "nothing.yaml"),

@@ -137,7 +137,7 @@ def test_same_model_again_replaces_and_another_is_refused(
     state["ctc.ctc_lo.bias"] += 1
     torch.save(state, experiment / "valid.cer_ctc.ave.pth")
     assert main([str(experiment), "--output_dir", str(exported)]) == 2
-    assert "export of another model (asr_tiny" in caplog.text
+    assert "export of a different model (asr_tiny" in caplog.text
     assert file_checksum(exported / "meta.json") == before
 
 

@@ -85,7 +85,7 @@ def test_a_retrained_encrl_run_is_noticed(tiny_asr_model, tmp_path, trainer):
     family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
     with open(run / ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="from another training"):
+    with pytest.raises(UserError, match="from a different training"):
         family.finetune_family(run, [1], "last", {}, [], f"{tmp_path}/asr", 1)
     assert not trainer.asked
 
@@ -194,7 +194,7 @@ def test_models_of_another_family_are_not_mixed(
     # Another EncRL run: nor does the family.
     with open(run / ENCRL_AVERAGED, "ab") as stream:
         stream.write(b"another")
-    with pytest.raises(UserError, match="a_family was fine-tuned from another"):
+    with pytest.raises(UserError, match="a_family was fine-tuned from a different"):
         family.finetune_together(*args, alone=alone)
 
 

@@ -131,7 +131,7 @@ def test_other_errors_are_no_full_disk(folder, error):
 
 def test_a_second_run_is_refused_while_the_first_is_at_work(folder):
     with training_job(folder, REQUEST):
-        with pytest.raises(UserError, match="another run works in .*: wait"):
+        with pytest.raises(UserError, match="another run is using .*: wait"):
             run(folder)
     assert run(folder) is None
 

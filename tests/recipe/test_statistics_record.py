@@ -66,7 +66,7 @@ def test_the_same_as_the_shell_wrote(folder, name, imported):
         folder / "train.json", folder / "valid.json", "raw", config
     )
     done = folder / ".done"
-    assert record.why_made(done) == "there are none yet"
+    assert record.why_made(done) == "there are no statistics yet"
     for kind in ("now", "earlier"):
         done.write_bytes(shell(kind, "yes" if imported else ""))
         assert record.why_made(done) == "", kind
@@ -82,13 +82,13 @@ def test_the_first_input_that_differs_is_named(folder):
     record.write(done)
     config.write_text("frontend: b\n")
     why = record.why_made(done)
-    assert why == "another front end (was frontend: a, is frontend: b)"
+    assert why == "a different front end (was frontend: a, is frontend: b)"
     files[1].write_text("{}")
-    assert record.why_made(done).startswith("another development set (was ")
+    assert record.why_made(done).startswith("a different development set (was ")
     digest = hashlib.sha256(b"{}").hexdigest()
     assert record.why_made(done).endswith(f"is {digest})")
     # The first versions left an empty file, newer than the data.
     done.write_text("")
     assert record.why_made(done) == ""
     os.utime(done, (1, 1))
-    assert record.why_made(done) == "there are none yet"
+    assert record.why_made(done) == "there are no statistics yet"

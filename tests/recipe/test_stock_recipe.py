@@ -377,7 +377,7 @@ def _no_test_set(stock):
         (_untrained, ["was not trained", "stage 11", "--recipe_exp"]),
         (_other_tokens, ["token 3 is 'B'", "'C'", "--recipe_token_list"]),
         (_moved, ["3 of 3 utterances", "sp0.9-u1: dump/audio", "--recipe_dump"]),
-        (_other_front_end, ["another front end: 4 features", "has 3"]),
+        (_other_front_end, ["different front end: 4 features", "has 3"]),
         (_other_statistics, ["differs by 0.50 standard deviations"]),
         (_no_shapes, ["valid/speech_shape is missing", "--recipe_stats"]),
         (_fewer_utterances, ["lack 2 of the 3 utterances", "sp0.9-u1"]),

@@ -110,13 +110,13 @@ def test_statistics_of_the_version_before_stay_and_differences_are_named(recipe)
     write(done, hashlib.sha256(content.encode()).hexdigest() + "\n")
     assert is_finished(recipe)
     done.unlink()
-    assert "asr_stats_raw_char is made: there are none yet" in encrl(recipe, *STATS)[0]
+    assert "asr_stats_raw_char: there are no statistics yet" in encrl(recipe, *STATS)[0]
     write(recipe / "reference.yaml", CONFIG.replace("40", "80"))
     said, _ = encrl(recipe, *STATS)
     end = "frontend: default frontend_conf: n_mels:"
-    assert f"another front end (was {end} 40, is {end} 80)" in said
+    assert f"a different front end (was {end} 40, is {end} 80)" in said
     write(dumps[1], '{"digest": "2"}\n')
-    assert "another development set (was " in encrl(recipe, *STATS)[0]
+    assert "a different development set (was " in encrl(recipe, *STATS)[0]
 
 
 def test_interrupted_statistics_are_not_taken_for_finished(recipe):

@@ -166,6 +166,32 @@ def test_what_speed_measures_is_shown(results):
     assert reference["GMAC/s"] == "0.12" and reference["memory (MB)"] == "46"
 
 
+@pytest.mark.parametrize(
+    "load, cores, busy",
+    [
+        (0.4, 2, False),
+        (2.0, 2, False),  # this process and another one, a core each
+        (2.3, 2, True),
+        (5.3, 16, False),
+        # Files of earlier versions do not say how many cores there were.
+        (1.9, None, False),
+        (2.3, None, True),
+        (None, 2, False),
+    ],
+)
+def test_speed_measured_on_a_busy_machine_is_marked(results, load, cores, busy):
+    results["rows"][0].update(rtf_load=load, rtf_threads=1)
+    if cores is not None:
+        results["rows"][0]["rtf_cores"] = cores
+    table = cost_table(read(results))
+    assert ("busy machine" in table.notes) == busy
+    assert ("the RTF of reference" in table.notes) == busy
+    assert "all models" not in table.notes
+    for row in results["rows"]:
+        row.update(rtf_load=99.0, encoder_rtf=0.01)
+    assert "the RTF of all models" in cost_table(read(results)).notes
+
+
 def test_sizes_that_keep_all_layers_are_lines_of_their_own(results):
     results["rows"] += [
         make_row("width", 12, 1, 9.0, "9 4 5", size=size, params=size * 205_000)

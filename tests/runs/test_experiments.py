@@ -259,7 +259,7 @@ def test_a_second_one_on_the_same_folder_is_refused(recipe):
     second = subprocess.run(command, cwd=recipe, capture_output=True, text=True)
     first.kill()
     first.wait()
-    assert second.returncode == 2 and "another run works in" in second.stderr
+    assert second.returncode == 2 and "another run is using" in second.stderr
 
 
 @pytest.mark.parametrize(

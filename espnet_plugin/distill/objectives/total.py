@@ -10,6 +10,7 @@ from espnet_plugin.distill.objectives.outputs import EncoderOutputs
 from espnet_plugin.distill.objectives.registry import OBJECTIVES
 from espnet_plugin.errors import UserError
 from espnet_plugin.options import read_options
+from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["WeightedObjectives"]
 
@@ -46,6 +47,7 @@ class WeightedObjectives(nn.Module):
             if name not in OBJECTIVES:
                 raise UserError(
                     f"objectives: {name!r} is not one of {', '.join(OBJECTIVES)}"
+                    f"{did_you_mean(str(name), OBJECTIVES)}"
                 )
             if not isinstance(options or {}, Mapping):
                 raise UserError(

@@ -86,7 +86,9 @@ class Recogniser:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
     parser.add_argument("--model", default="model.onnx", help="or model.int8.onnx")
     parser.add_argument("--num_threads", type=int, default=1)

@@ -156,7 +156,9 @@ def from_microphone(rate, block):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("audio", nargs="+", help="files, - or mic")
     parser.add_argument("--model", default="chunk.onnx", help="or chunk.int8.onnx")
     parser.add_argument("--block_ms", type=float, default=100.0)

@@ -74,7 +74,9 @@ class Recogniser:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
     parser.add_argument("--model", default="model.onnx")
     parser.add_argument("--block_ms", type=float, default=100.0)

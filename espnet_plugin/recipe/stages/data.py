@@ -228,7 +228,7 @@ def _make_statistics(layout: Layout, runner: Runner) -> None:
     if not why:
         log(f"{layout.stats} is finished already")
         return
-    log(f"{layout.stats} is made: {why}")
+    log(f"Computing {layout.stats}: {why}")
     done.unlink(missing_ok=True)
     if options.reference:
         # The reference's normalisation is used; only the lengths are needed.

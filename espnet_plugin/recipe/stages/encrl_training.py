@@ -112,7 +112,7 @@ def _run_encrl(layout: Layout, runner: Runner) -> None:
     }
     for one in alone:
         file = runner.log_file(f"encrl{one.ending}")
-        log(f"{one.shape} layers by themselves, beside the others: {file}")
+        log(f"{one.shape} layers are trained separately, in parallel; log: {file}")
 
     def train_the_others() -> None:
         for one in together:

@@ -1,0 +1,74 @@
+"""How much audio a set has, from what is on the disk before or after stage 2."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Optional
+
+import soundfile
+
+__all__ = ["SetSize", "find_size"]
+
+# So many headers are read where nothing else says how long the files are.
+_HEADERS = 200
+
+
+@dataclass(frozen=True)
+class SetSize:
+    """Amount of audio in a set.
+
+    Attributes:
+        hours: Hours of audio.
+        utterances: Number of utterances.
+        source: The file that says it.
+    """
+
+    hours: float
+    utterances: int
+    source: str
+
+
+def find_size(formatted: Path, data: Path, sample_rate: int) -> Optional[SetSize]:
+    """Return the size of a set, None where nothing on the disk says it.
+
+    Args:
+        formatted: Its folder under ``dump/``, which stage 2 writes.
+        data: Its Kaldi folder. Without ``segments`` or ``utt2dur`` the headers of up to
+            200 of its files are read, and the mean length stands for all.
+        sample_rate: Sampling rate of the formatted set in Hz.
+    """
+    lengths, segments = formatted / "utt2num_samples", data / "segments"
+    durations, scp = data / "utt2dur", data / "wav.scp"
+    try:
+        if lengths.is_file():
+            seconds = [int(words[1]) / sample_rate for words in _lines(lengths)]
+            return _size(seconds, lengths)
+        if segments.is_file():
+            seconds = [float(words[3]) - float(words[2]) for words in _lines(segments)]
+            return _size(seconds, segments)
+        if durations.is_file():
+            seconds = [float(words[1]) for words in _lines(durations)]
+            return _size(seconds, durations)
+        return _from_headers(scp) if scp.is_file() else None
+    except (ValueError, IndexError, OSError, soundfile.SoundFileError):
+        return None  # stage 2 names what is wrong with it
+
+
+def _lines(table: Path) -> Iterator[list[str]]:
+    with open(table, encoding="utf-8") as stream:
+        yield from (line.split() for line in stream if line.strip())
+
+
+def _size(seconds: list[float], source: Path) -> Optional[SetSize]:
+    return SetSize(sum(seconds) / 3600, len(seconds), str(source)) if seconds else None
+
+
+def _from_headers(scp: Path) -> Optional[SetSize]:
+    with open(scp, encoding="utf-8") as stream:
+        files = [line.split(maxsplit=1)[1].strip() for line in stream if line.strip()]
+    some = files[:: -(-len(files) // _HEADERS)] if files else []
+    seconds = [soundfile.info(file).duration for file in some]
+    if not seconds:
+        return None
+    hours = sum(seconds) / len(seconds) * len(files) / 3600
+    source = f"headers of {len(some)} of the {len(files)} files in {scp}"
+    return SetSize(hours, len(files), source)

@@ -1,0 +1,53 @@
+"""Which stages of an EncRL recipe are finished, as the files on the disk say."""
+
+from pathlib import Path
+
+from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.trainings import encrl_trainings
+
+__all__ = ["finished_stages"]
+
+
+def finished_stages(layout: Layout) -> list[int]:
+    """Return the numbers of the stages that would find all their work done.
+
+    A stage that has made only some of its models is not among them. Whether inputs
+    have changed since is not looked at.
+
+    Args:
+        layout: With a reference folder and sizes; without sizes (a budget that stage 5
+            has yet to spend), stages 5 to 8 are not finished.
+    """
+    options, dump = layout.options, Path(layout.dump)
+    sets = [layout.dump_train, options.valid_set, *options.test_sets]
+    reference = Experiment(Path(layout.reference_exp))
+    found = {
+        2: bool(layout.found) or all((dump / s / "done.json").is_file() for s in sets),
+        3: bool(layout.found) or Path(layout.stats, ".done").is_file(),
+        4: reference.meta_file.is_file(),
+    }
+    if options.sizes:
+        models = [Path(folder) for folder in layout.models(layout.student_exp)]
+        trainings = encrl_trainings(options)
+        runs = [Path(f"{layout.encrl_exp}{one.ending}") for one in trainings]
+        baselines = [
+            Path(f"{options.expdir}/asr_{name}_s{options.seed}_{size}l")
+            for name in options.baselines
+            for size in options.sizes
+        ]
+        decoded = [reference.folder, *models]
+        names = [options.valid_set, *options.test_sets]
+        found[5] = _finished(runs)
+        found[6] = _finished(models)
+        found[7] = all(_is_scored(one, name) for one in decoded for name in names)
+        found[8] = bool(baselines) and _finished(baselines)
+    return [number for number, is_finished in found.items() if is_finished]
+
+
+def _finished(folders: list[Path]) -> bool:
+    return all(Experiment(folder).is_finished for folder in folders)
+
+
+def _is_scored(model: Path, name: str) -> bool:
+    return any(model.glob(f"decode_*/{name}/score.json"))
