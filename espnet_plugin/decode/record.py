@@ -92,8 +92,17 @@ def forget_decoded(folder: Path) -> None:
 
 
 def note_decoded(folder: Path, inputs: Mapping[str, Any]) -> None:
-    """Note what a set was decoded from, once all of its files are there."""
-    write_json(DecodedSet(Path(folder)).decoded_file, dict(inputs))
+    """Note what a set was decoded from, once all of its files are there.
+
+    Raises:
+        UserError: If that cannot be written. The set then counts as not decoded:
+            without a note nobody could tell later whether it is of the same data.
+    """
+    try:
+        write_json(DecodedSet(Path(folder)).decoded_file, dict(inputs))
+    except UserError:
+        (Path(folder) / FILES[-1]).unlink(missing_ok=True)
+        raise
 
 
 def _known(folder: Path) -> Optional[Mapping[str, Any]]:
