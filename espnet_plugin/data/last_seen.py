@@ -25,5 +25,7 @@ def last_seen(folder: Path) -> Optional[float]:
 
     None if stage 2 has not finished there.
     """
-    files = [folder / name for name in (_RECORD, _NOTE)]
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=None)
+    record, note = folder / _RECORD, folder / _NOTE
+    if not record.is_file():
+        return None
+    return max(one.stat().st_mtime for one in (record, note) if one.is_file())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from espnet_plugin.data.last_seen import last_seen
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.trainings import encrl_trainings
@@ -23,7 +24,7 @@ def finished_stages(layout: Layout) -> list[int]:
     sets = [layout.dump_train, options.valid_set, *options.test_sets]
     reference = Experiment(Path(layout.reference_exp))
     found = {
-        2: bool(layout.found) or all((dump / s / "done.json").is_file() for s in sets),
+        2: bool(layout.found) or all(last_seen(dump / s) is not None for s in sets),
         3: bool(layout.found) or Path(layout.stats, ".done").is_file(),
         4: reference.meta_file.is_file(),
     }

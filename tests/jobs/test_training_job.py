@@ -113,7 +113,7 @@ def test_logs_to_a_file_and_stops_doing_so(folder, caplog):
     ],
 )
 def test_a_full_disk_says_so(folder, error):
-    with pytest.raises(UserError, match="Free some space.*last whole checkpoint"):
+    with pytest.raises(UserError, match="Free some space.*checkpoint"):
         with training_job(folder, REQUEST):
             raise error
     assert not (folder / "done.json").exists()

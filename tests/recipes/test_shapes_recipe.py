@@ -101,7 +101,7 @@ def test_a_dry_run_counts_them(shaped):
     results = json.loads((folder / "results.json").read_text())
     (params,) = {r["params"] for r in results["rows"] if r.get("width") == 8}
     done = run(folder, "--dry_run", "true", "--stage", "5", "--sizes", SIZES)
-    assert f"1x8 layers: {params / 1e6:.1f} M weights" in done.stdout
+    assert f"1x8 layers: {params / 1e6:.3g} M weights" in done.stdout
 
 
 def test_a_budget_finds_the_size(shaped):
