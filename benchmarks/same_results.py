@@ -27,6 +27,9 @@ def results(folder: Path) -> dict[str, str]:
         parts = path.relative_to(folder).parts
         if path.is_dir() or path.suffix == ".log" or set(parts) & set(_NOT_COMPARED):
             continue
+        # What a killed process left; a run more than a minute later removes it.
+        if any(".unfinished." in part for part in parts):
+            continue
         name = "/".join(parts)
         if path.is_symlink():
             found[name] = f"-> {path.readlink()}"
