@@ -112,9 +112,8 @@ class StoreWriter:
         path = self.folder / _META
         begun = read_json(path) if path.is_file() else {}
         self.keeps_encodings = encodings or begun.get("encodings", False)
-        if (
-            self.keeps_encodings
-        ):  # Stores without them look as they did in earlier versions.
+        # Stores without them look as they did in earlier versions.
+        if self.keeps_encodings:
             meta["encodings"] = True
         if begun:
             _check_made_of(self.folder, begun, meta)
