@@ -119,6 +119,16 @@ def test_reference_has_every_option(staged):
         assert sorted(re.findall(r"^  --(\w+) ", page, re.MULTILINE)) == sorted(names)
 
 
+def test_lists_stay_lists_on_the_site(staged):
+    """Python-Markdown takes an item after a table in an item for text, as GitHub doesn't."""
+    markdown = pytest.importorskip("markdown")
+    for page in PAGES:
+        text = (staged / "docs/pages" / page.relative_to(ROOT)).read_text()
+        html = markdown.markdown(text, extensions=["tables", "fenced_code"])
+        for paragraph in re.findall(r"<p>(.*?)</p>", html, re.DOTALL):
+            assert not re.search(r"\n\s*(\* |\|)", paragraph), (page, paragraph)
+
+
 @pytest.fixture(scope="module")
 def site(staged):
     if importlib.util.find_spec("material") is None:

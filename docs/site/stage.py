@@ -45,6 +45,9 @@ TITLES = {
     "CONTRIBUTING": "Contributing",
 }
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+_ITEM = re.compile(r"(?:[*-]|\d+\.) +(?=\S)")
+# A space that stays within its line: in an interval, after a bound's sign, before "%".
+_KEPT = re.compile(r"(?<=\d), (?=[-+]?[\d.]+\])|(?<=[<>]=) (?=\d)|(?<=\d) (?=%)")
 
 
 def links(text: str) -> list[str]:
@@ -59,14 +62,44 @@ def pages(root: Path = ROOT) -> list[Path]:
     return [path.relative_to(root) for path in found]
 
 
+def for_site(text: str) -> str:
+    """Return a page in the form in which Python-Markdown reads it as GitHub reads it.
+
+    Python-Markdown wants paragraphs and tables of a list item indented by four columns,
+    and a blank line between them and the next item. Intervals in tables get no-break
+    spaces, so that narrow columns do not break them.
+    """
+    lines: list[str] = []
+    width = 0  # of the mark of the list item that a line may belong to; 0: none
+    blank = loose = fenced = False
+    for line in text.split("\n"):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        item = None if fenced else _ITEM.match(line)
+        if item:
+            if loose and not blank:
+                lines.append("")
+            width, loose = len(item.group()), False
+        elif width and line.startswith(" " * width):
+            loose = loose or blank
+            line = " " * max(0, 4 - width) + line
+        elif blank and line.strip():
+            width, loose = 0, False
+        blank = not line.strip()
+        lines.append(_unbroken(line) if line.lstrip().startswith("|") else line)
+    return "\n".join(lines)
+
+
 def copy_pages(target: Path, root: Path = ROOT) -> None:
     """Copy the pages, and whatever files they link to.
 
     Links to what does not exist are left for mkdocs to report.
     """
     for page in pages(root):
-        _copy(root / page, target / page)
-        for link in links((root / page).read_text()):
+        text = (root / page).read_text()
+        (target / page).parent.mkdir(parents=True, exist_ok=True)
+        (target / page).write_text(for_site(text))
+        for link in links(text):
             path = (root / page.parent / link).resolve()
             if path.is_file() and path.is_relative_to(root) and path.suffix != ".md":
                 _copy(path, target / path.relative_to(root))
@@ -117,6 +150,13 @@ def main(cmd: Optional[list[str]] = None) -> int:
     }
     (target / "mkdocs.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
     return 0
+
+
+def _unbroken(row: str) -> str:
+    """Put no-break spaces into a table's row, outside of code."""
+    parts = row.split("`")
+    keep = [_KEPT.sub(lambda found: found[0].replace(" ", "\xa0"), p) for p in parts]
+    return "`".join(k if i % 2 == 0 else p for i, (k, p) in enumerate(zip(keep, parts)))
 
 
 def _copy(source: Path, target: Path) -> None:
