@@ -120,7 +120,7 @@ def test_reference_has_every_option(staged):
 
 
 def test_lists_stay_lists_on_the_site(staged):
-    """Python-Markdown takes an item after a table in an item for text, as GitHub doesn't."""
+    """Python-Markdown would take an item after a table in an item for text."""
     markdown = pytest.importorskip("markdown")
     for page in PAGES:
         text = (staged / "docs/pages" / page.relative_to(ROOT)).read_text()

@@ -155,8 +155,9 @@ def main(cmd: Optional[list[str]] = None) -> int:
 def _unbroken(row: str) -> str:
     """Put no-break spaces into a table's row, outside of code."""
     parts = row.split("`")
-    keep = [_KEPT.sub(lambda found: found[0].replace(" ", "\xa0"), p) for p in parts]
-    return "`".join(k if i % 2 == 0 else p for i, (k, p) in enumerate(zip(keep, parts)))
+    for i in range(0, len(parts), 2):
+        parts[i] = _KEPT.sub(lambda found: found[0].replace(" ", "\xa0"), parts[i])
+    return "`".join(parts)
 
 
 def _copy(source: Path, target: Path) -> None:
