@@ -4,15 +4,16 @@
 # 1. 16-bit samples above zero are divided by 32767, those below by 32768: 100 becomes
 #    100.003 / 32768 and 16384 becomes 16384.5 / 32768, in WAV and in FLAC. 24-bit files
 #    and floats come out as they are.
-# 2. The end of an Ogg Vorbis file is missing: 256 samples of one second, 16 ms at 16 kHz.
+# 2. The end of an Ogg Vorbis file is missing: 256 samples of a file of one second,
+#    which are 16 ms at 16 kHz.
 #
-# One expects of a lossless file what libsndfile, ffmpeg or sox give: the number over
-# 32768; and of a lossy one its length. Half a wave is louder by 3e-5: nobody hears it,
-# but a test that compares a page with a program bit for bit fails, and so does one that
-# compares lengths.
+# One expects a lossless file to give what libsndfile, ffmpeg or sox give, the number
+# divided by 32768, and a lossy file to keep its length. The positive half of a wave is
+# louder by 3e-5. Nobody hears that, but a test that compares a page with a program bit
+# for bit fails, and so does one that compares lengths.
 #
-# CHROMIUM=p chooses the browser (default: chromium on PATH; Debian 12 has it).
-# PYTHON=p chooses the Python that makes the temporary environment.
+# CHROMIUM=p chooses the browser (default: chromium on PATH; Debian 12 has it). PYTHON=p
+# chooses the Python that makes the temporary environment.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# jiwer and kaldialign: two answers to what an empty reference costs, neither of them an
-# error.
+# jiwer and kaldialign: two different error rates for an empty reference, and no error
+# message.
 #
-# An utterance in which nothing is said, and in which something is recognised, has no
-# error rate: one expects an error, or one convention. jiwer returns the *number* of
-# inserted words as if it were a rate (3 words: 300 %, 1 word: 100 %), kaldialign returns
-# infinity. Where nothing is recognised either, both say 0.
+# If nothing is said in an utterance but something is recognised, there is no error
+# rate. One expects an error message, or one convention. jiwer returns the *number* of
+# inserted words as if it were a rate (3 words: 300 %, 1 word: 100 %), kaldialign
+# returns infinity. If nothing is recognised either, both return 0.
 #
 # It matters for reports by utterance, by speaker and by length, and for filters such as
-# "drop what is above 50 %": the mean over utterances is moved by a number of words or is
-# infinite, by the tool that happens to be installed.
+# "drop what is above 50 %": depending on the tool, the mean over utterances contains a
+# number of words, or it is infinite.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -40,5 +40,5 @@ for hypothesis, known in (
     )
     print(f"'' against {hypothesis!r}: jiwer {rates[0]!r}, kaldialign {rates[1]!r}")
     if rates != known:
-        sys.exit(f"CHANGED: it was {known}")
+        sys.exit(f"CHANGED: expected {known}")
 EOF

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# ESPnet: with use_amp and no GPU, an update that "is skipped" is made all the same.
+# ESPnet: with use_amp and no GPU, an update is made although the log says that it is
+# skipped.
 #
-# ESPnet's trainer looks at the norm of the gradients. If it is not finite, it writes
-# "Skipping updating the model" and goes on: one bad utterance does no harm. With
-# use_amp: true it calls the gradient scaler's step() all the same, because the scaler
-# leaves out such a step by itself. On a machine without a GPU that scaler switches itself
-# off (with a warning from PyTorch), and a switched-off scaler's step() is the plain step
-# of the optimiser: the gradient that is not a number goes into every weight. The log is
-# the same in both cases.
+# ESPnet's trainer checks the norm of the gradients. If it is not finite, the trainer
+# logs "Skipping updating the model" and continues, so that one bad utterance does no
+# harm. With use_amp: true it nevertheless calls the gradient scaler's step(), because
+# the scaler skips such a step by itself. On a machine without a GPU the scaler is
+# disabled (with a warning from PyTorch), and the step() of a disabled scaler is the
+# plain step of the optimiser: the gradient that is not a number is added to every
+# weight. The log is the same in both cases.
 #
-# One expects the weights to stay as they were, as the log says, and as without use_amp.
-# It matters because configurations for GPUs have use_amp: true: tried on a laptop or on a
-# node whose GPU is not seen, such a training loses the whole model at the first bad
-# batch, and the next checkpoint holds nothing else.
+# One expects the weights to stay unchanged, as the log says and as without use_amp. It
+# matters because configurations for GPUs have use_amp: true. If such a training runs on
+# a laptop, or on a node whose GPU is not found, the first bad batch destroys the whole
+# model, and the next checkpoint holds only values that are not numbers.
 #
 # PYTHON=p takes an environment in which ESPnet 202611 is installed; without one, ESPnet
 # is installed (with PyTorch: several GB).
@@ -96,9 +97,9 @@ for amp in False, True:
     weights[amp] = model.weight.tolist()
     print(f"use_amp {amp}: log {skipped}, weights afterwards {weights[amp]}")
     if len(skipped) != 1:
-        sys.exit("CHANGED: the update was not said to be skipped")
+        sys.exit("CHANGED: the log no longer says that the update is skipped")
 if weights[False] != [1.0] * 3:
-    sys.exit("CHANGED: without use_amp the update was made")
+    sys.exit("CHANGED: without use_amp the update is made")
 if not all(value != value for value in weights[True]):
     sys.exit("CHANGED: with use_amp the weights are still numbers")
 EOF

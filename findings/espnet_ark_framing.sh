@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# ESPnet: two archives with the same FLAC, one of type kaldi_ark is on the scale of
-# "sound", the other 32768 times as large and of integers.
+# ESPnet: two archives of type kaldi_ark with the same FLAC are read on two scales, one
+# as floats like "sound", the other as integers 32768 times as large.
 #
-# One expects an archive to hold numbers, and its type in the data options to say on
-# which scale they are. The framing inside decides: behind the word AUDIO (which is how
-# asr.sh writes flac.ark and wav.ark) the samples come as floats in [-1, 1]; the same
-# bytes without it, which is Kaldi's own way to keep WAV in an archive, come as 64-bit
-# integers, 32768 times as large. ESPnet's front end cannot compute anything of these and
-# ends in an error about the Hann window. If training adds reverberation to them, there
-# is no error: the power of the utterance is computed in 16 bits and overflows, its root
-# is not a number, and so is every sample that the model learns from.
+# One expects the type in the data options to determine the scale of the numbers in an
+# archive. But the framing inside the archive determines it. After the word AUDIO (which
+# asr.sh writes in flac.ark and wav.ark) the samples are read as floats in [-1, 1]. The
+# same bytes without it, which is Kaldi's own way to keep WAV in an archive, are read as
+# 64-bit integers, 32768 times as large. ESPnet's front end cannot compute features from
+# these and ends in an error about the Hann window. If training adds reverberation to
+# them, there is no error: the power of the utterance is computed in 16 bits and
+# overflows, its root is not a number, and neither is any sample that the model learns
+# from.
 #
-# It matters to whoever brings archives of Kaldi to ESPnet, and to whoever hands a
-# trained model a sound file: neither the type nor the name of the archive says on which
-# scale the model heard its audio, one has to look into it.
+# It matters if you use archives of Kaldi in ESPnet, or give a sound file to a trained
+# model: neither the type nor the name of the archive says on which scale the model was
+# trained, so you have to look into the archive.
 #
 # PYTHON=p takes an environment in which ESPnet 202611 is installed; without one, ESPnet
 # is installed (with PyTorch: several GB).
@@ -78,7 +79,7 @@ for table, kind, change in (
     found[table, bool(change)] = result
 high = found["file", False]
 if found["framed", False] != high or not isinstance(found["bare", False], str):
-    sys.exit("CHANGED: framed was as the file, bare could not be computed")
+    sys.exit("CHANGED: expected the file's scale with framing, no features without")
 if found["bare", True] == found["bare", True]:
-    sys.exit("CHANGED: with reverberation the bare one was not a number")
+    sys.exit("CHANGED: expected NaN with reverberation and no framing")
 EOF

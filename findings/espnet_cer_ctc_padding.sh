@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# ESPnet: the CTC character error rate of a batch counts what stands in the padding.
+# ESPnet: the CTC character error rate of a batch counts what is recognised in the
+# padding.
 #
 # Training reports cer_ctc, and recipes choose and average epochs by valid.cer_ctc. One
-# expects an utterance to have the errors that it has alone. The best path is taken over
-# all frames of the padded batch, though the lengths are known there: what the model
-# says to silence behind a short utterance is counted as inserted text. Eight utterances
-# below are recognised without an error one by one, and with errors together.
+# expects an utterance to have the same errors in a batch as alone. But the best path is
+# taken over all frames of the padded batch, although the lengths are known: what the
+# model recognises in the padding after a short utterance is counted as inserted text.
+# The eight utterances below are recognised without an error one at a time, and with
+# errors in one batch.
 #
-# It matters for the choice of epochs, which is by a figure that depends on the batch
-# size and on which utterances share a batch, and for any comparison of the log with a
-# later scoring.
+# It matters for the choice of epochs, because this figure depends on the batch size and
+# on which utterances share a batch, and for any comparison of the log with scores
+# computed later.
 #
 # PYTHON=p takes an environment in which ESPnet 202611 is installed; without one, ESPnet
 # is installed (with PyTorch: several GB).
@@ -89,5 +91,5 @@ with torch.no_grad():
 print("one by one:", *(f"{each:.1%}" for each in alone))
 print(f"in one batch: {together:.1%}")
 if any(alone) or together < 0.01:
-    sys.exit("CHANGED: alone there was no error, in one batch there were some")
+    sys.exit("CHANGED: expected no error alone, and errors in one batch")
 EOF

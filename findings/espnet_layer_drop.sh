@@ -2,15 +2,15 @@
 # ESPnet: layer_drop_rate does nothing in the Conformer and in the Transformer.
 #
 # Several encoders and a decoder accept layer_drop_rate (LayerDrop: whole layers are
-# left out at random while training, so that a shallower model can be cut out
-# afterwards). One expects a rate of 1 to leave out every layer. The Conformer encoder,
-# the Transformer encoder and the Transformer decoder accept the value, build the
-# container that drops, and then call the layers one by one around it: all layers run,
-# at any rate. The E-Branchformer encoder honours it.
+# skipped at random during training, so that a shallower model can be cut out
+# afterwards). One expects a rate of 1 to skip every layer. The Conformer encoder, the
+# Transformer encoder and the Transformer decoder accept the value, build the container
+# that skips layers, and then call the layers one by one without it: all layers run,
+# whatever the rate. In the E-Branchformer encoder it works.
 #
-# It matters for studies of depth: a Conformer "trained with LayerDrop" is a plain one,
-# and what is concluded about LayerDrop from it is about nothing. The rate is in the
-# configuration and in the log.
+# It matters for studies of depth: a Conformer "trained with LayerDrop" was trained
+# without it, and conclusions about LayerDrop from it are invalid. The rate is in the
+# configuration and in the log all the same.
 #
 # PYTHON=p takes an environment in which ESPnet 202611 is installed; without one, ESPnet
 # is installed (with PyTorch: several GB).
@@ -60,5 +60,5 @@ for part, inputs, known in (
     name = type(part).__name__
     print(f"{name}, layer_drop_rate 1, training: {len(ran)} of 4 layers ran")
     if len(ran) != known:
-        sys.exit(f"CHANGED: {known} ran")
+        sys.exit(f"CHANGED: expected that {known} run")
 EOF

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# ESPnet: encoder: whisper does not import with today's openai-whisper, and what it
-# computes of an utterance depends on the padding of its batch.
+# ESPnet: encoder: whisper cannot be imported with current releases of openai-whisper,
+# and its output for an utterance depends on the padding of the batch.
 #
-# openai-whisper 20231106 took the constant whisper.audio.N_MELS out, as large-v3 has
-# 128 mel bins and the others 80. ESPnet's encoder still imports it, so that a model with
-# it can be built with no release of the last three years. With the constant put back, an
-# encoder of random weights shows the second: neither ESPnet's nor Whisper's encoder
-# masks attention (Whisper always sees 30 s), and ESPnet pads a batch with zeros. One
-# expects that an utterance alone and in a batch has the same output.
+# openai-whisper 20231106 removed the constant whisper.audio.N_MELS, because large-v3
+# has 128 mel bins and the other models have 80. ESPnet's encoder still imports it, so a
+# model with this encoder cannot be built with any release of the last three years. With
+# the constant defined again, an encoder with random weights shows the second problem:
+# neither ESPnet's nor Whisper's encoder masks attention (Whisper always sees 30 s), and
+# ESPnet pads a batch with zeros. One expects that an utterance alone and in a batch has
+# the same output.
 #
-# It matters for whoever trains or teaches with such an encoder by batches and decodes
-# utterance by utterance: unlike in ESPnet's Conformer the two are not the same function.
+# It matters if you train or distil with such an encoder in batches and decode one
+# utterance at a time: unlike in ESPnet's Conformer, the two do not compute the same
+# function.
 #
 # PYTHON=p takes an environment in which ESPnet 202611 is installed; without one, ESPnet
-# is installed (with PyTorch: several GB). openai-whisper is installed beside it.
+# is installed (with PyTorch: several GB). openai-whisper is installed in addition.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -50,7 +52,7 @@ try:
 except ImportError as error:
     print("encoder: whisper:", str(error).split(" (")[0])
     if "N_MELS" not in str(error):
-        sys.exit("CHANGED: for another reason")
+        sys.exit("CHANGED: the import fails for another reason")
 
 # With the constant, and random weights instead of a download.
 torch.manual_seed(0)

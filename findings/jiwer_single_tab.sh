@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# jiwer: one tab between two words is no separator, two of them are.
+# jiwer: one tab between two words does not separate them, two tabs do.
 #
 # jiwer's default transformation replaces every run of *two or more* white space
 # characters by a space and then splits at spaces. So one tab, one no-break space or one
-# line break glues two words together, while two tabs part them, and so do a tab and a
-# space. One expects white space to part words, as str.split() has it.
+# line break joins two words, while two tabs separate them, and so do a tab and a space.
+# One expects white space to separate words, as in str.split().
 #
 # It matters for transcripts that come from spreadsheets and web pages: "turn<TAB>left"
-# against "turn left" is an error rate of 200 %, and a second tab makes it 0. A whole
-# corpus with a tab in each line is off by a few points and nothing looks wrong when it
-# is printed.
+# against "turn left" has an error rate of 200 %, and with a second tab it has 0. A
+# corpus with a tab in each line gets an error rate that is wrong by a few points, and
+# nothing looks wrong when it is printed.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -40,5 +40,5 @@ for between, known in (
     words = len(reference.split())
     print(f"{reference!r:20} ({words} words) against {hypothesis!r}: {rate:4.0%}")
     if rate != known:
-        sys.exit(f"CHANGED: it was {known:.0%}")
+        sys.exit(f"CHANGED: expected {known:.0%}")
 EOF

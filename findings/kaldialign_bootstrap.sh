@@ -3,15 +3,15 @@
 # system.
 #
 # bootstrap_wer_ci() names the lower end of a 95 % interval "ci95min" and compares two
-# systems by "p_s2_improv_over_s1". One expects percentiles of the draws, which never
-# leave the range of the measure, and a second system that is as good everywhere and
-# better somewhere to improve with a probability near one.
+# systems by "p_s2_improv_over_s1". One expects percentiles of the samples, which never
+# leave the range of the measure. One also expects that a second system which is nowhere
+# worse and somewhere better improves with a probability near one.
 #
 # The interval is the mean +- 1.96 standard deviations: a test set with one error gets a
-# negative error rate as its lower end. And draws in which both are equal count as no
-# improvement: the better one of two systems that differ in one utterance improves with
-# "64 %" (1 - 1/e: the share of draws that hold that utterance), and of two equal
-# systems neither improves, 0 % both ways, where one expects a half.
+# negative error rate as its lower end. Samples in which both systems are equal count as
+# no improvement. So if two systems differ in one utterance, the better one improves
+# with "64 %" (1 - 1/e: the share of samples that contain that utterance), and two equal
+# systems get 0 % both ways, where one expects a half.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -50,7 +50,7 @@ same = improves(one_error, one_error)
 print(f"0 errors improve over 1 error with {better:.3f}, the other way {worse:.3f}")
 print(f"a system improves over itself with {same:.3f}")
 if alone["ci95min"] >= 0:
-    sys.exit("CHANGED: the interval began below zero")
+    sys.exit("CHANGED: expected an interval that begins below zero")
 if not 0.6 < better < 0.7 or worse != 0 or same != 0:
-    sys.exit("CHANGED: ties counted as no improvement")
+    sys.exit("CHANGED: expected that ties count as no improvement")
 EOF

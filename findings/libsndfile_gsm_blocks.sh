@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# libsndfile: half of its own whole GSM 6.10 WAV files are "truncated" to it.
+# libsndfile: it calls half of its own GSM 6.10 WAV files "truncated" although they are
+# complete.
 #
-# A block of GSM 6.10 in WAV is 65 bytes. With an odd number of blocks the data chunk has an
-# odd length, and RIFF wants a padding byte after it, which libsndfile writes. When it reads
-# the file, it counts that byte as data: the log (`extra_info` of soundfile, which is the
-# only place where libsndfile says that a file was cut off) has the line "data chunk seems
-# to be truncated", and one block (320 samples) more than was written is announced.
+# A block of GSM 6.10 in WAV is 65 bytes. With an odd number of blocks the data chunk
+# has an odd length, and RIFF requires a padding byte after it, which libsndfile writes.
+# When it reads the file, it counts that byte as data. The log (`extra_info` of
+# soundfile, the only place where libsndfile reports that a file is truncated) has the
+# line "data chunk seems to be truncated", and libsndfile announces one block (320
+# samples) more than was written.
 #
-# One expects that a file which was just written is called whole, and that one of two files
-# that differ by a block is not treated otherwise. It matters to whoever looks for files cut
-# off while they were copied, which libsndfile opens without an error: telephone speech is
-# often GSM 6.10, and every second recording would be thrown away, or kept in spite of the
-# line, which is then useless for those that do lack something (of these the log also says
-# "should be", with both lengths).
+# One expects that a file which was just written counts as complete, whether its number
+# of blocks is odd or even. It matters if you look for files that were truncated while
+# they were copied, which libsndfile opens without an error. Telephone speech is often
+# GSM 6.10: every second recording would be discarded, or you would have to ignore the
+# line, also for files that really are truncated (for these the log also says "should
+# be", with both lengths).
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -45,5 +47,5 @@ for blocks in range(20, 26):
     )
 wanted = {n: (bool(n % 2), 320 * (n % 2)) for n in seen}
 if seen != wanted:
-    sys.exit(f"CHANGED: {seen}, it was {wanted}")
+    sys.exit(f"CHANGED: {seen}, expected {wanted}")
 PYTHON

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# omniio (ESPnet's reader of archives): one recording in five containers has three
-# scales.
+# omniio (ESPnet's reader of archives): the same recording in five containers is read on
+# three scales.
 #
 # omniio.kaldi.load_scp() reads what a wav.scp names. One expects numbers on one scale,
-# either the container's integers or [-1, 1]. A 16-bit WAV and a FLAC come as 16-bit
-# integers, an 8-bit WAV is widened to them, a 24-bit one comes as 32-bit integers
-# shifted up by 8 bits, and a float WAV as floats below 1. So the same tone is 16384,
-# 1073741824 or 0.5 high, and its log-mel features (natural logarithm of the power)
-# differ by 20.8 or by 43.
+# either the container's integers or [-1, 1]. A 16-bit WAV and a FLAC are read as 16-bit
+# integers, an 8-bit WAV is converted to them, a 24-bit WAV is read as 32-bit integers
+# shifted up by 8 bits, and a float WAV as floats below 1. So the same tone has an
+# amplitude of 16384, 1073741824 or 0.5, and its log-mel features (natural logarithm of
+# the power) differ by 20.8 or by 43.
 #
 # It matters because ESPnet takes "kaldi_ark" data through this reader and "sound"
-# through soundfile, which gives [-1, 1]: a model trained on one kind of line hears the
-# other as silence or as thunder, and statistics that were computed over mixed
-# containers are of nothing. A WAV cut off in the middle is read without a word as well.
+# through soundfile, which gives [-1, 1]: for a model trained on one kind of input the
+# other is far too quiet or too loud, and statistics computed over mixed containers mean
+# nothing. A WAV file that is cut off in the middle is also read without a message.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -53,7 +53,7 @@ for name, subtype, known in (
         f"log of the power {2 * math.log(peak / sound):+.1f}"
     )
     if f"{samples.dtype} {peak:.10g}" != known:
-        sys.exit(f"CHANGED: it was {known}")
+        sys.exit(f"CHANGED: expected {known}")
 
 content = Path("i16.wav").read_bytes()
 Path("cut.wav").write_bytes(content[: len(content) // 2])
@@ -61,5 +61,5 @@ Path("wav.scp").write_text("tone cut.wav\n")
 samples = kaldi.load_scp("wav.scp")["tone"][1]
 print(f"half of a file of 16000 samples by its header: {len(samples)}, no error")
 if len(samples) != 7989:
-    sys.exit("CHANGED: it was 7989")
+    sys.exit("CHANGED: expected 7989")
 EOF

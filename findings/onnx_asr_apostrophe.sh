@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # onnx-asr: the space before a word that begins with an apostrophe is removed.
 #
-# Tokens are joined and a regular expression tidies the spaces: one that no letter or
-# digit follows goes, as before a full stop. One expects a text of words to come out
-# with the words that the model wrote. But words may begin with something else: 'em,
-# 'tis, 'round, $5, &, <unk>, a minus sign, a combining mark: each is glued to the word
-# before it.
+# Tokens are joined and a regular expression tidies the spaces: a space that is not
+# followed by a letter or digit is removed, as before a full stop. One expects the words
+# that the model wrote. But words may begin with something else: 'em, 'tis, 'round, $5,
+# &, <unk>, a minus sign, a combining mark. Each of these is joined to the word before
+# it.
 #
 # It matters for the error rate: the transcripts of books and talks have such words, and
 # each of them becomes two errors (a substitution and a deletion) in this runtime alone.
@@ -88,5 +88,5 @@ for said, known in (
     rate = jiwer.wer(said, text)
     print(f"tokens {said!r}, text {text!r}: word error rate {rate:.0%}")
     if text != known:
-        sys.exit(f"CHANGED: the text was {known!r}")
+        sys.exit(f"CHANGED: expected the text {known!r}")
 EOF

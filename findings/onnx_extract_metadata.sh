@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# onnx: utils.extract_model() drops the metadata of the file, its relatives keep it.
+# onnx: utils.extract_model() drops the metadata of the file, similar functions keep it.
 #
 # Recognisers keep what they need to know in a model's metadata: sub-sampling factor,
 # size of the vocabulary, sizes of caches. onnx's shape inference, version converter and
-# merging, onnxruntime's optimiser and quantiser, and the conversion to float16 carry it
-# along, so one expects it of extract_model() too, which cuts a part out of a graph (to
-# leave out an output that a runtime does not take, say). It writes a file without any,
-# and its checker agrees.
+# merging, onnxruntime's optimiser and quantiser, and the conversion to float16 keep it,
+# so one expects the same of extract_model(), which cuts a part out of a graph (for
+# example to leave out an output that a runtime does not accept). It writes a file
+# without metadata, and its checker accepts the file.
 #
 # It matters because the file works in onnxruntime, and sherpa-onnx ends the whole
 # process with a message when it looks for a key: after deployment, not at the export.
@@ -71,5 +71,5 @@ for name, each in results.items():
     kept = ABOUT.items() <= {p.key: p.value for p in each.metadata_props}.items()
     print(f"{name:24} {'kept' if kept else 'LOST'}")
     if kept == (name == "extract_model"):
-        sys.exit("CHANGED: extract_model alone lost it")
+        sys.exit("CHANGED: expected that only extract_model() loses it")
 EOF

@@ -5,11 +5,11 @@
 # floats is expected to compute in them, as onnxruntime does. On processors with
 # bfloat16 units (Xeons since 2023) products are computed in bfloat16 by default: 8 bits
 # of mantissa, differences of 1e-2 in numbers of size 1. Elsewhere the same script gives
-# 1e-6. Nothing is printed; the compiled model tells if it is asked.
+# 1e-6. Nothing is printed; a property of the compiled model shows it.
 #
-# It matters for every comparison of an export with its origin: it passes on a laptop
-# and fails on a server, or error rates differ by machine. INFERENCE_PRECISION_HINT=f32
-# makes them alike.
+# It matters for every comparison of an export with the original model: it passes on a
+# laptop and fails on a server, or error rates differ between machines. With
+# INFERENCE_PRECISION_HINT=f32 they agree.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -61,9 +61,9 @@ for name, options in {
     precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     print(f"{name}: {precision}, greatest error {errors[name]:.1e}")
 if errors["INFERENCE_PRECISION_HINT=f32"] > 1e-4:
-    sys.exit("CHANGED: f32 was exact to 1e-5")
+    sys.exit("CHANGED: expected f32 to be exact to 1e-5")
 if not has_units:
     print("This processor has no bfloat16 units, so there is nothing to see here")
 elif errors["defaults"] < 1e-3:
-    sys.exit("CHANGED: the defaults were wrong by about 1e-2")
+    sys.exit("CHANGED: expected the defaults to be wrong by about 1e-2")
 EOF

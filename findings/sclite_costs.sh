@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# sclite: its alignment is not the one of fewest errors, so its error rate may be higher.
+# sclite: its alignment is not the one of fewest errors, so its error rate may be
+# higher.
 #
 # The word error rate is the least number of substitutions, deletions and insertions
-# over the words of the reference; jiwer and kaldialign count that, and one expects it of
-# NIST's program. sclite minimises a cost instead: 4 for a substitution, 3 for a deletion
-# or an insertion. Below, five substitutions (cost 20) are the fewest
-# errors, but three deletions, three insertions and two words that are right are cheaper
-# (18): six errors are reported for five, 75.0 % for 62.5 %. It is never less than WER,
-# and seldom more: where errors are many and words repeat.
+# over the words of the reference; jiwer and kaldialign count that, and one expects it
+# of NIST's program. sclite minimises a cost instead: 4 for a substitution, 3 for a
+# deletion or an insertion. Below, five substitutions (cost 20) are the fewest errors,
+# but three deletions, three insertions and two words that are right are cheaper (18):
+# six errors are reported instead of five, 75.0 % instead of 62.5 %. The reported rate
+# is never lower than the WER, and rarely higher: only with many errors and repeated
+# words.
 #
 # It matters when figures are compared: a paper that used sclite and a table made with
-# jiwer differ though models and texts are the same.
+# jiwer differ although models and texts are the same.
 #
 # sclite comes from Debian's package sctk, unpacked here and not installed. SCLITE=p
 # takes another.
@@ -53,5 +55,5 @@ print(
     f"{best.insertions} ins: {best.wer:.1%}"
 )
 if (sub, dele, ins, best.wer) != (0, 3, 3, 0.625):
-    sys.exit("CHANGED: sclite counted 3 deletions and 3 insertions, jiwer 62.5 %")
+    sys.exit("CHANGED: expected 3 del and 3 ins by sclite, 62.5 % by jiwer")
 EOF

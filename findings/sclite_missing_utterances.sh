@@ -2,11 +2,11 @@
 # sclite: utterances that the recogniser left out are not scored, and nothing says so.
 #
 # One expects an utterance of ref.trn that hyp.trn lacks to count as deleted, or the
-# program to refuse, as Kaldi's compute-wer in strict mode does. sclite scores the
-# utterances of hyp.trn: the rest leaves the numbers of sentences and words as well, so
-# the error rate of a run that died half-way is that of the easy half. It exits with 0
-# and is silent on standard error. A whole speaker can be missing in this way. (The
-# other way round, an utterance that ref.trn lacks, is an error.)
+# program to refuse, as Kaldi's compute-wer in strict mode does. sclite scores only the
+# utterances of hyp.trn. The others are not counted as sentences or words either, so the
+# error rate of a run that ended half-way is that of its first half. The exit status is
+# 0, and nothing is printed on standard error. A whole speaker can be missing in this
+# way. (The other way round, an utterance that ref.trn lacks, is an error.)
 #
 # It matters for every pipeline that joins the parts of several decoding jobs with cat.
 #
@@ -42,6 +42,6 @@ echo "sclite (sentences, words, Corr Sub Del Ins Err S.Err): ${row}"
 echo "exit status ${status}, $(wc -c < errors) bytes on standard error"
 if [ "${row}" != "Sum/Avg 1 4 100.0 0.0 0.0 0.0 0.0 0.0" ] || [ "${status}" != 0 ] \
     || [ -s errors ]; then
-    echo "CHANGED: one sentence of 4 words was 100 % correct, without a message" >&2
+    echo "CHANGED: expected one sentence of 4 words, 100 % correct" >&2
     exit 1
 fi

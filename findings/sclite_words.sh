@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # sclite: three ways in which a word in a transcript is not the word that is scored.
 #
-# 1. Braces are a choice: "{can / may}" is one word and right when either is recognised.
-#    Four tokens of a text about code or typing are so scored as one.
-# 2. A word ends at a semicolon: "a;b" against "a;c" is correct, as what follows is not
-#    read.
-# 3. Case does not count, in ASCII alone: "HELLO" is "hello", and "Ä" is not "ä", and
-#    "-e utf-8" does not change that.
+# 1. Braces are a choice: "{can / may}" is one word, and correct if either is
+#    recognised. So four tokens of a text about code or typing are scored as one.
+# 2. A word ends at a semicolon: "a;b" against "a;c" is correct, because what follows is
+#    not read.
+# 3. Case is ignored, but only in ASCII: "HELLO" equals "hello", but "Ä" does not equal
+#    "ä", and "-e utf-8" does not change that.
 #
-# One expects the words between spaces, and one rule for case. It matters for
-# transcripts with markup (code, chemistry, subtitles), and for every language but
-# English: a recogniser that writes in lower case is scored fully in English, and with
-# errors in German.
+# One expects words to be separated by spaces only, and one rule for case. It matters
+# for transcripts with markup (code, chemistry, subtitles), and for every language
+# except English: a recogniser that writes in lower case has no errors for that in
+# English, but has some in German.
 #
 # sclite comes from Debian's package sctk, unpacked here and not installed. SCLITE=p
 # takes another.
@@ -37,7 +37,7 @@ score() { # reference, hypothesis, words and errors that are known, options
     row=$(echo "${row}" | cut -d ' ' -f 3,8)
     echo "'$1' against '$2' ${*:4}: words and errors in %: ${row}"
     if [ "${row}" != "$3" ]; then
-        echo "CHANGED: it was $3" >&2
+        echo "CHANGED: expected $3" >&2
         changed=1
     fi
 }

@@ -3,11 +3,11 @@
 #
 # tokens.txt does not say which kind of tokens it holds. Byte-level BPE as icefall
 # writes it uses letters whose highest UTF-8 byte is 0xC6, and a list whose highest byte
-# is exactly that is taken for it. So an ordinary list of characters with one letter of
-# U+0180 to U+01BF and none above (Vietnamese without tone marks, Hausa, Fula, ...) is
-# decoded as bytes: that letter is dropped from every text. A list that also has a
-# letter further up is read as it stands, so one more word in the training text mends or
-# breaks the recogniser.
+# is exactly that is assumed to be one. So an ordinary list of characters with one
+# letter of U+0180 to U+01BF and none above (Vietnamese without tone marks, Hausa, Fula,
+# ...) is decoded as bytes: that letter is dropped from every text. A list that also has
+# a letter above this range is read as it is written, so one more word in the training
+# text can repair or break the recogniser.
 #
 # One expects a token to be printed as tokens.txt spells it. It matters because the
 # tokens of the result are right; only the text lacks letters, which looks like a bad
@@ -77,5 +77,5 @@ for letters, word, known in (
     text, tokens = recognise(["<blk>", *letters], word)
     print(f"letters {letters}: the model says {tokens}, the text is {text}")
     if (text, tokens) != (known, word):
-        sys.exit(f"CHANGED: the text was {known}")
+        sys.exit(f"CHANGED: expected the text {known}")
 EOF

@@ -3,14 +3,15 @@
 #
 # Dolphin's models are ESPnet's: slaney mel filters on a spectrum without pre-emphasis,
 # with the corpus's mean and deviation as metadata of the file. One expects features of
-# that kind, and the window, filters and offsets are. But the samples are filtered with
-# 1 - 0.97 z^-1 first, which lowers the lowest filter by 6.8 (natural logarithm) and
-# lifts the highest by 1.4: a tilt that the metadata know nothing of.
+# that kind, and the window, filters and offsets are as expected. But the samples are
+# filtered with 1 - 0.97 z^-1 first, which lowers the lowest filter by 6.8 (natural
+# logarithm) and lifts the highest by 1.4: a tilt that the metadata do not mention.
 #
-# It matters because nothing fails: the model hears a muffled or thin voice and the
-# error rate is about twice as high as in ESPnet (22.7 for 11.4 % with a model of ours).
+# It matters because nothing fails: the model gets features of a distorted voice, and
+# the error rate is about twice as high as in ESPnet (22.7 instead of 11.4 % with a
+# model of ours).
 #
-# The model below spells the mean of each mel filter as a token, in steps of 0.25, so
+# The model below writes the mean of each mel filter as a token, in steps of 0.25, so
 # the unmodified binary shows its own features. kaldi-native-fbank computes both
 # candidates.
 #
@@ -113,5 +114,5 @@ for coefficient, difference in off.items():
     )
 # Half a step is lost in the spelling.
 if abs(off[0.97]).max() > 0.51 * STEP or abs(off[0.0]).max() < 5:
-    sys.exit("CHANGED: the features had the pre-emphasis")
+    sys.exit("CHANGED: expected features with the pre-emphasis")
 EOF

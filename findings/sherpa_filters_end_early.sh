@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# sherpa-onnx, kind zipformer_ctc: the mel filters end 400 Hz below half the rate, and the
-# Python function that makes the recogniser cannot say otherwise.
+# sherpa-onnx, kind zipformer_ctc: the mel filters end 400 Hz below half the rate, and
+# the Python function that makes the recogniser has no option for it.
 #
 # A model trained on Kaldi's or torchaudio's fbank with their default high_freq (0: half
 # the rate, 8000 Hz) gets filters that end at 7600 Hz. Everything else is the same, but
-# every filter is a little narrower and lower: a tone of 4000 Hz peaks a filter higher.
-# FeatureExtractorConfig has high_freq, from_zipformer_ctc() does not pass it on; the
-# command line has --high-freq.
+# every filter is a little narrower and lower: a tone of 4000 Hz has its peak one filter
+# higher. FeatureExtractorConfig has high_freq, from_zipformer_ctc() does not pass it
+# on; the command line has --high-freq.
 #
-# It matters because nothing fails, the error rate only rises. Our export for this kind
+# It matters because nothing fails; only the error rate rises. Our export for this kind
 # writes high_freq into its description, and its runner builds the recogniser by the
 # configuration classes instead.
 #
-# The model below spells the mean of each mel filter as a token, in steps of 0.25, so the
-# unmodified library shows its own features. kaldi-native-fbank computes both candidates.
+# The model below writes the mean of each mel filter as a token, in steps of 0.25, so
+# the unmodified library shows its own features. kaldi-native-fbank computes both
+# candidates.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -119,5 +120,5 @@ given = [name for name in inspect.signature(make).parameters if "freq" in name]
 print("parameters of from_zipformer_ctc() that name a frequency:", given or "none")
 # Half a step is lost in the spelling.
 if off[-400] > 0.51 * STEP or off[0] < 1 or "high_freq" in given:
-    sys.exit("CHANGED: the filters ended at 7600 Hz, and that could not be set")
+    sys.exit("CHANGED: expected filters that end at 7600 Hz, and no option")
 EOF

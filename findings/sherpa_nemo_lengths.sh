@@ -7,9 +7,9 @@
 # audio, whatever the model says.
 #
 # It matters for every network whose convolutions are not padded, as ESPnet's
-# sub-sampling is: it has one valid row fewer than T // factor in most cases, and what
-# stands in the row behind is heard as one more token at the end of the utterance; in a
-# batch, so are the padded rows. Valid rows beyond T // factor are lost.
+# sub-sampling is: it has one valid row fewer than T // factor in most cases, and the
+# row after it is decoded as one more token at the end of the utterance; in a batch, so
+# are the padded rows. Valid rows beyond T // factor are lost.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -80,5 +80,5 @@ for factor, valid, known in (4, 2, 25), (25, 2, 4), (50, 30, 2):
         f"rows, sherpa-onnx decodes {heard:2}: {stream.result.text}"
     )
     if heard != known:
-        sys.exit(f"CHANGED: it decoded {known}")
+        sys.exit(f"CHANGED: expected {known}")
 EOF

@@ -4,12 +4,12 @@
 # This is the only offline CTC kind that feeds samples, so it looks like the place for a
 # model with a front end of its own: one expects the samples of accept_waveform to
 # arrive. They arrive as (x - mean) / sqrt(variance + 1e-5) of the whole utterance:
-# whispered and shouted are the same to the model, unless the audio is below about -50
-# dB. Nor does a row stand for (seconds of audio / rows): times of tokens count 20 ms a
-# row, whatever the model's stride is.
+# whispering and shouting look the same to the model, unless the audio is below about
+# -50 dB. The times of tokens are also unexpected: each row counts as 20 ms, whatever
+# the model's stride is, not as (seconds of audio / rows).
 #
 # It matters for every model whose features are normalised by statistics of a corpus:
-# the log-mel features are off by the utterance's level, and nothing is recognised.
+# the log-mel features are wrong by the utterance's level, and nothing is recognised.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -77,5 +77,5 @@ for rms, known in (0.7, "LOUD"), (0.1, "LOUD"), (0.01, "LOUD"), (0.001, "QUIET")
         f"{'LOUD' if rms > 0.5 else 'QUIET'}); the last of 4 rows at {time:.2f} s"
     )
     if text != known or round(time, 2) != 0.06:
-        sys.exit(f"CHANGED: it was {known} at 0.06 s")
+        sys.exit(f"CHANGED: expected {known} at 0.06 s")
 EOF

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # sherpa-onnx, streaming: input_finished() does not decode the end of the audio.
 #
-# A streaming recogniser works in chunks. One expects input_finished() to make the
-# stream ready once more for what does not fill a chunk, or at least for a chunk that is
-# full. A chunk is decoded only when one frame *more* than it needs is there, so even
-# audio of exactly n chunks loses its last one, and nothing is said about it.
+# A streaming recogniser works in chunks. One expects that after input_finished() the
+# stream is ready once more for the rest that does not fill a chunk, or at least for a
+# last chunk that is full. But a chunk is decoded only when one frame *more* than it
+# needs is available, so even audio of exactly n chunks loses its last one, without a
+# message.
 #
 # It matters for every recording that ends with the last word, as test sets do: the word
-# is missing, and the error rate of a streaming model measured so is too high. Half a
-# chunk of silence appended by the application does not help; the rest of a chunk and 5
-# ms do.
+# is missing, and the error rate of a streaming model measured in this way is too high.
+# If the application appends half a chunk of silence, that does not help; the rest of a
+# chunk and 5 ms do.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail
@@ -103,5 +104,5 @@ for cut, appended, known in (
         f"behind: {text}"
     )
     if text != known:
-        sys.exit(f"CHANGED: it was {known}")
+        sys.exit(f"CHANGED: expected {known}")
 EOF

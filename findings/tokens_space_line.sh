@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# sherpa-onnx and onnx-asr: one tokens file, with and without spaces in the text.
+# sherpa-onnx and onnx-asr: the same tokens file gives a text with spaces in one and
+# without spaces in the other.
 #
 # Both read a file with a token and its number in each line. A recogniser of characters
 # has a token for the space, and its line is "<space><space>3" when the list is written
-# as such. One expects both to read it alike. sherpa-onnx takes a line with a number
-# alone as the space, onnx-asr as a token of no letters: "a b" becomes "ab", and all
-# words of an utterance are one. U+2581 is a space for both; "<space>", as ESPnet writes
-# it, for neither: it is printed.
+# in that way. One expects both to read it in the same way. sherpa-onnx reads a line
+# with only a number as the space, onnx-asr reads it as a token without letters: "a b"
+# becomes "ab", and all words of an utterance are joined. U+2581 is a space for both.
+# "<space>", as ESPnet writes it, is a space for neither: it is printed as it is.
 #
 # It matters because the file is accepted, letters are right, and the word error rate is
 # near 100 % in one of two runtimes that are offered as alternatives.
@@ -97,5 +98,5 @@ for space, known in (
     line = f"{space} 3"
     print(f"line {line!r}: sherpa-onnx {texts[0]!r}, onnx-asr {texts[1]!r}")
     if texts != known:
-        sys.exit(f"CHANGED: it was {known}")
+        sys.exit(f"CHANGED: expected {known}")
 EOF
