@@ -17,7 +17,7 @@ def normal(name):
 
 
 def declared():
-    """Return the distributions of setup.py: required ones, and those of each extra."""
+    """Return the distributions that setup.py requires, and those of each extra."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
     call = next(
         node
@@ -34,7 +34,7 @@ def declared():
 
 
 def imported(folder):
-    """Return the top packages that the modules of a folder import, with a place each."""
+    """Return the packages that the modules of a folder import, with a place each."""
     found = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
