@@ -11,7 +11,8 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 import torch
 
 from espnet_plugin.distill.objectives import EncoderOutputs
-from espnet_plugin.distill.store import OutputStore, StoreWriter
+from espnet_plugin.distill.store import OutputStore
+from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs

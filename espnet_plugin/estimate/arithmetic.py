@@ -24,7 +24,7 @@ _WEIGHT, _RESUME = 4, 12
 
 
 def cache_bytes(plan: Plan, hours: float, utterance_seconds: float) -> float:
-    """Return the size of a store of the reference's outputs (distill/store.py)."""
+    """Return the size of a store of outputs (distill/store_format.py)."""
     tokens = plan.cache_top or plan.vocabulary
     per_token = 6 if plan.cache_top else 2
     frames = hours * 3600 * plan.frames_per_second
