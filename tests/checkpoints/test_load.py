@@ -187,7 +187,7 @@ def test_finds_a_file_beside_a_moved_configuration(tiny_asr_model, tmp_path):
         (dict(use_adapter=True), "use_adapter"),
         ("lacks", "lacks token_list, encoder"),
         ("text", "holds no keys"),
-        ("python", "not readable as plain YAML"),
+        ("python", "plain YAML"),
         ("missing", "is missing"),
     ],
 )

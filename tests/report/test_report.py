@@ -211,12 +211,12 @@ def test_bad_folders(tmp_path, caplog):
     assert not (tmp_path / "out").exists()
     twins = [make_espnet(tmp_path / one, "asr") for one in "ab"]
     assert run(tmp_path, *twins) == 2
-    assert f"{twins[0]} and {twins[1]} both say they are" in caplog.text
+    assert f"{twins[0]} and {twins[1]} both describe" in caplog.text
     (twins[0] / "config.yaml").write_text("batch_size: 3\n")
     assert run(tmp_path, twins[0]) == 2
     assert "lacks token_list, encoder" in caplog.text
     assert run(tmp_path) == 2
-    assert "no experiment folder is named" in caplog.text
+    assert "no experiment folder is given" in caplog.text
 
 
 def test_other_test_sets(tmp_path, caplog, capsys):
