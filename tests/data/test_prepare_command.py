@@ -199,7 +199,7 @@ def test_a_symbol_that_is_not_listed_is_named(noisy, caplog):
     [
         ("<blank>", "<blank> is a token of the recogniser itself"),
         ("<big noise>", "'<big noise>' has white space"),
-        ("<no\u200bise>", "has white space or invisible characters"),
+        ("<no\u200bise>", "white space or invisible characters"),
         (b"\xff\xfe<", "is not UTF-8 text"),
     ],
 )
