@@ -53,7 +53,7 @@ def estimate(
         ("utterance_seconds", corpus.utterance_seconds),
     ):
         if not value > 0:
-            raise UserError(f"{name} {value}: must be more than 0")
+            raise UserError(f"{name} {value}: must be above 0")
     epoch = corpus.epoch_hours
     small = list(plan.models.values())
 
