@@ -31,8 +31,10 @@ setup(
         "jiwer",
         "pyyaml",
         # ESPnet brings these as well; they are imported here by name.
+        "espnet-model-zoo",
         "humanfriendly",
         "numpy",
+        "scipy",
         "soundfile",
         # The report's templates.
         "jinja2",
@@ -47,6 +49,10 @@ setup(
         "whisper": ["openai-whisper"],
         # To derive a model for a device (bin/export.py); training needs none of it.
         "device": ["onnx", "onnxruntime", "soundfile"],
+        # An export for sherpa-onnx is tried in it, if it is there.
+        "sherpa": ["sherpa-onnx"],
+        # `recognise.py mic` of a streaming export.
+        "microphone": ["sounddevice"],
         # make docs; training needs none of it.
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"],
         "test": [
@@ -57,6 +63,8 @@ setup(
             "grimp",
             "onnx",
             "onnxruntime",
+            # ESPnet's reader of Kaldi archives.
+            "omniio",
             "sherpa-onnx",
             "sherpa-onnx-bin",
             "kaldi-native-fbank",

@@ -87,9 +87,9 @@ def stage_2_check(folder: Path) -> int:
 
 def cache_index(folder: Path) -> int:
     """The index of the reference's stored outputs."""
-    from espnet_plugin.distill.store import _read_index
+    from espnet_plugin.distill.store_format import read_index
 
-    return len(_read_index(folder))
+    return len(read_index(folder))
 
 
 KINDS = {f.__name__: f for f in (batches, dataset, stage_2_check, cache_index)}

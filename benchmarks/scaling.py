@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from espnet_plugin.bin.estimate import A100_FLOPS
 from espnet_plugin.estimate.arithmetic import cache_bytes, estimate
 from espnet_plugin.estimate.count import count_model, student_config
+from espnet_plugin.estimate.device_speed import A100_FLOPS
 from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
 from espnet_plugin.estimate.text import amount
 

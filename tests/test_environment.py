@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / ".ci" / "environment.sh"
@@ -272,3 +273,15 @@ def test_path_sh_says_what_to_do_without_an_environment(tmp_path):
     run = source_path_sh(tmp_path, "true", PATH=f"{broken}:/usr/bin:/bin")
     assert run.returncode != 0
     assert "make env" in run.stderr and "pip install -e ." in run.stderr
+
+
+def test_hosted_workflows_check_what_ci_checks():
+    workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    assert workflows
+    for path in workflows:
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        steps = [step for job in jobs for step in job["steps"]]
+        assert [step["run"] for step in steps if "run" in step] == [".ci/run"], path
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    # The tests come with what make docs needs, so that none of them is skipped.
+    assert "docs]" in SCRIPT.read_text(encoding="utf-8")

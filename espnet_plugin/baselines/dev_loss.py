@@ -74,7 +74,9 @@ class DevLoss:
             self._batches.append((feats, lengths, batch["text"], batch["text_lengths"]))
             self._audio += float(batch["speech_lengths"].sum()) * seconds_per_input
         if not self._batches:
-            raise UserError(f"{data[0][0]} has no utterance to compute the loss on")
+            raise UserError(
+                f"{data[0][0]} has no utterances, so the loss cannot be computed"
+            )
         self.evaluations, self.flops, self.audio_seconds = 0, 0, 0.0
         self.seconds = time.perf_counter() - start
         self._flops_each = [self._count(list(range(n))) for n in (1, len(self._layers))]

@@ -35,7 +35,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     """
     sizes = sorted(job.sizes, reverse=True)
     if len(sizes) < 2:
-        raise UserError("early exits need two sizes at least, e.g. --sizes '6 4 2'")
+        raise UserError("early exits need at least two sizes, e.g. --sizes '6 4 2'")
     largest = sizes[0]
     weight = options.interctc_weight if options.interctc_weight >= 0 else None
     config = config_with_exits(job.reference.config(largest), sizes, weight)

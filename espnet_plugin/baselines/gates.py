@@ -30,7 +30,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     """Fine-tune down to the parameter count of each size."""
     lacking = [size for size in job.sizes if size not in options.eta]
     if lacking:
-        raise UserError(f"options.eta gives no value for {lacking} layers")
+        raise UserError(f"options.eta has no value for {lacking} layers")
     try:
         eta = {size: float(value) for size, value in options.eta.items()}
     except (TypeError, ValueError) as error:

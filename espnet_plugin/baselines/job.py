@@ -188,7 +188,7 @@ class BaselineJob:
             made_of != self.reference.sha256
         ):
             raise UserError(
-                f"{folder} was made of another reference than "
+                f"{folder} was made from a different reference than "
                 f"{self.reference.checkpoint}: delete the folder, or choose another "
                 "--expdir"
             )
@@ -280,8 +280,8 @@ def run_baseline(
     own_width = tuple(one for one in shapes if one.width is not None)
     if own_width and not getattr(module, "WIDTHS", False):
         logging.warning(
-            "%s: sizes %s are left out, since %s makes models of the reference's "
-            "width only",
+            "%s: sizes %s are left out, because %s only makes models with the "
+            "reference's width",
             recipe,
             " ".join(map(str, own_width)),
             method,
@@ -332,7 +332,7 @@ def baseline_epochs(
     own = [_epochs_of(size, epochs) for size in sizes]
     each = [conf.get("max_epoch") if one is None else one for one in own]
     if None in each:
-        raise UserError(f"{recipe}: its training has no max_epoch")
+        raise UserError(f"{recipe}: the training configuration has no max_epoch")
     return sum(each) / len(each)
 
 

@@ -91,8 +91,8 @@ def _pruned(job: BaselineJob, options: Options, amount: float) -> PlainModel:
     share = amount * total / count_weights(modules)
     if not 0 < share < 1:
         raise UserError(
-            f"amounts: {amount} of {total} parameters are {share:.2f} times the "
-            "weights that may be pruned: must be above 0 and below 1"
+            f"amounts: {amount} of {total} parameters is {share:.2f} times the "
+            "weights that can be pruned: this share must be above 0 and below 1"
         )
     prune_once(modules, share, options.per_tensor)
     meta = job.meta(

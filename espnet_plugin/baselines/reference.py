@@ -65,16 +65,17 @@ class Reference:
         self._config = ctc_config(raw)
         if raw["encoder_conf"].get("interctc_use_conditioning"):
             logging.warning(
-                "%s: encoder_conf.interctc_use_conditioning: its layers get their own "
-                "intermediate predictions, and models made of them here do not: this "
-                "conditioning is left out, so that they begin further from the "
-                "reference than those of one without it",
+                "%s: encoder_conf.interctc_use_conditioning: in this reference, "
+                "layers also get their own intermediate predictions. Models made "
+                "from it here do not (the conditioning is left out), so at the start "
+                "they differ more from the reference than usual",
                 self.config_file,
             )
         if "num_blocks" not in self._config["encoder_conf"]:
             raise UserError(
-                f"{config_file}: encoder {raw['encoder']} has no num_blocks; "
-                "conformer, transformer, branchformer and e_branchformer do"
+                f"{config_file}: encoder {raw['encoder']} has no num_blocks: use a "
+                "reference with conformer, transformer, branchformer or "
+                "e_branchformer"
             )
 
     @property

@@ -102,8 +102,12 @@ def choose_width(
     if not fits(low):
         what = "width" if model_width else "feed-forward units"
         raise UserError(
-            f"cutting the {what} alone cannot leave {most} parameters"
-            + ("" if model_width else " (options: {model_width: true} goes further)")
+            f"cutting only the {what} cannot reduce the model to {most} parameters"
+            + (
+                ""
+                if model_width
+                else " (options: {model_width: true} can reduce it further)"
+            )
         )
     while low < high:  # the largest that fits, by halving
         middle = (low + high + 1) // 2

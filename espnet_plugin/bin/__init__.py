@@ -7,7 +7,7 @@ from espnet_plugin.harmless import quiet_attention_import
 
 def _quiet_interrupt(kind, error, trace, otherwise=sys.excepthook) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        print("interrupted; run the same command again to resume", file=sys.stderr)
     else:
         otherwise(kind, error, trace)
 

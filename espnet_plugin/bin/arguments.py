@@ -33,7 +33,7 @@ def whole(least: int, most: int = _MOST) -> Callable[[str], int]:
         if value is None or not least <= value <= most:
             end = "" if most == _MOST else f" to {most}"
             raise argparse.ArgumentTypeError(
-                f"{_short(given)}: a whole number from {least}{end}"
+                f"{_short(given)}: must be a whole number from {least}{end}"
             )
         return value
 
@@ -68,8 +68,8 @@ def text(longest: int = _LONGEST, empty: bool = True) -> Callable[[str], str]:
     def read(given: str) -> str:
         if len(given) > longest or not given.isprintable() or not (given or empty):
             raise argparse.ArgumentTypeError(
-                f"{_short(given)}: one line of {0 if empty else 1} to {longest} "
-                "characters"
+                f"{_short(given)}: must be one line of {0 if empty else 1} to "
+                f"{longest} characters"
             )
         return given
 

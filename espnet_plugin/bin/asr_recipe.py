@@ -52,7 +52,7 @@ def find_and_import(args: argparse.Namespace) -> None:
             token_list=args.recipe_token_list,
         ),
     )
-    logging.info("found in %s:", recipe.folder)
+    logging.info("The recipe in %s has:", recipe.folder)
     for line in recipe.describe():
         logging.info("  %s", line)
     import_recipe(recipe, args.output_dir)

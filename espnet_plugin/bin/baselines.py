@@ -35,21 +35,38 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         required=True,
-        help="configurations, e.g. conf/baselines/layer_copy.yaml",
+        help="configuration files of the baselines, e.g. "
+        "conf/baselines/layer_copy.yaml",
     )
     add_reference_options(parser)
     add("--sizes", **of_recipe("sizes"))
     add("--exp_dir", type=Path, default=Path("exp"))
-    add("--training", type=Path, help="instead of the configurations' own")
-    add("--max_epoch", type=whole(1), help="instead of the training's")
+    add(
+        "--training",
+        type=Path,
+        help="ESPnet training configuration to use instead of the baselines' own",
+    )
+    add(
+        "--max_epoch",
+        type=whole(1),
+        help="number of epochs, instead of max_epoch in the training configuration",
+    )
     add(
         "--max_lr",
         type=number(0, above=True),
-        help="peak learning rate instead of the training's; it is named in the tables",
+        help="peak learning rate, instead of the one in the training configuration; "
+        "the tables show it",
     )
     add("--seed", **of_recipe("seed"))
-    add("--list", type=Path, help="file for the finished models' folders, one per line")
-    add("--teacher_cache", help="folder of the reference's stored outputs (stage 5)")
+    add(
+        "--list",
+        type=Path,
+        help="file that gets the folders of the finished models, one per line",
+    )
+    add(
+        "--teacher_cache",
+        help="folder with the reference's stored outputs (written in stage 5)",
+    )
     return parser
 
 
@@ -77,8 +94,8 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
     reference = read_reference(args, trained=False)
     if reference is None:
         raise UserError(
-            "--reference is needed: the folder of the model to start from or to be "
-            "like, e.g. exp/asr_reference (stage 4)"
+            "--reference is needed: give the folder of the model that baselines "
+            "start from or imitate, e.g. exp/asr_reference (stage 4)"
         )
     made: list[Path] = []
     for path in args.baselines:

@@ -38,14 +38,20 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("folders", type=Path, nargs="*", metavar="DIR", help="Kaldi folders")
+    add(
+        "folders",
+        type=Path,
+        nargs="*",
+        metavar="DIR",
+        help="Kaldi data folders to check, the training set first",
+    )
     add(
         "--unlabelled",
         type=Path,
         nargs="*",
         default=[],
         metavar="DIR",
-        help="further folders, of audio without transcripts",
+        help="further Kaldi folders, with audio but without transcripts",
     )
     add(
         "--valid",
@@ -53,21 +59,28 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="DIR",
-        help="which of them must have no characters that the training set lacks",
+        help="which of the folders may have only characters that the training set "
+        "has too",
     )
-    add("--output_dir", type=Path, default=Path("."), help="where the lists go")
+    add(
+        "--output_dir",
+        type=Path,
+        default=Path("."),
+        help="folder for the lists of findings",
+    )
     add("--fs", type=whole(1), help="sampling rate in Hz that all audio must have")
     add(
         "--audio",
         choices=AUDIO_LEVELS,
         default="full",
-        help="decode all audio (the default), look at headers, or at tables alone",
+        help="full: decode all audio (the default); header: read only the headers of "
+        "audio files; none: read only the tables",
     )
     add("--nlsyms", type=Path, help="file of symbols that are expected in transcripts")
     add(
         "--run_pipes",
         action="store_true",
-        help="run the commands in wav.scp: only those of someone you trust",
+        help="also run the commands in wav.scp; only do this if you trust their author",
     )
     add("--min_wav_duration", **of_recipe("min_wav_duration"))
     add("--max_wav_duration", **of_recipe("max_wav_duration"))
@@ -77,36 +90,42 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="KIND",
-        help=f"kinds of warnings that are errors; of {kinds}",
+        help=f"kinds of warnings to report as errors, out of {kinds}",
     )
     add(
         "--ignore",
         nargs="*",
         default=[],
         metavar="KIND",
-        help="kinds that are not reported",
+        help="kinds of findings to leave out of the report",
     )
     add(
         "--expected",
         nargs="*",
         default=[],
         metavar="KIND",
-        help="kinds of warnings that this corpus is known to have: the log has one "
-        "line for each that is found, and they do not change the exit status",
+        help="kinds of warnings that this corpus is known to have: the log has only "
+        "one line for each, and they do not change the exit status",
     )
-    add("--shown", type=whole(0), default=5, help="lines of a kind that are printed")
+    add(
+        "--shown",
+        type=whole(0),
+        default=5,
+        help="number of lines to print for each kind",
+    )
     add("--nj", type=whole(1), default=1, help="processes")
     add(
         "--once",
         action="store_true",
-        help="skip the check if the same data passed it with the same options",
+        help="skip the check if the same data already passed it with the same options",
     )
     add(
         "--exit_zero",
         choices=["never", "warnings", "utterances", "always"],
         default="never",
-        help="when to exit with 0: despite warnings; despite errors of utterances that "
-        "--bad_utterances drop of stage 2 leaves out; or always",
+        help="which findings still give exit status 0: never: none; warnings: "
+        "warnings; utterances: also errors in utterances that stage 2 leaves out "
+        "with --bad_utterances drop; always: all",
     )
     return parser
 
@@ -116,17 +135,17 @@ def check(args: argparse.Namespace) -> int:
     for name in [*args.error, *args.ignore]:
         if name not in KINDS:
             raise UserError(
-                f"--error or --ignore {name}: there is no such kind; there are "
+                f"--error or --ignore {name}: there is no such kind; choose from "
                 f"{', '.join(KINDS)}"
             )
     for name in args.expected:
         if name in args.error or name not in warning_kinds():
             raise UserError(
-                f"--expected {name}: must be a kind of warnings that --error does not "
-                f"name, of {', '.join(warning_kinds())}"
+                f"--expected {name}: must be a kind of warning that is not also given "
+                f"to --error; choose from {', '.join(warning_kinds())}"
             )
     if args.nj < 1:
-        raise UserError(f"--nj {args.nj}: 1 or more")
+        raise UserError(f"--nj {args.nj}: must be 1 or more")
     options = CheckOptions(
         fs=args.fs,
         audio=args.audio,
@@ -154,7 +173,7 @@ def check(args: argparse.Namespace) -> int:
         before = read_json(done)
         if before.get("stamp") == stamp and before.get("status") != 2:
             logging.info(
-                "%s is checked already: %s",
+                "%s was checked before, with the same data and options: %s",
                 ", ".join(map(str, folders)),
                 before["said"],
             )
@@ -188,13 +207,14 @@ def _say_what_stops(verdict: Verdict) -> None:
     left_out = verdict.total(ERROR) - sum(stops.values())
     if left_out:
         logging.warning(
-            "--bad_utterances drop: the utterances of %d of these errors are left out",
+            "--bad_utterances drop: the utterances of %d of these errors will be "
+            "left out",
             left_out,
         )
     if stops:
         logging.error(
-            "--bad_utterances drop leaves out no lines of tables, so these have to be "
-            "corrected first: %s",
+            "--bad_utterances drop cannot leave out lines of tables, so correct "
+            "these first: %s",
             ", ".join(f"{KINDS[kind].title} ({n})" for kind, n in stops.items()),
         )
 

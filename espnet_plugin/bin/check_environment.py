@@ -13,9 +13,13 @@ from espnet_plugin.jobs.environment import check_folders, check_gpus, check_vers
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = ExactParser(description=__doc__)
-    parser.add_argument("--ngpu", **of_recipe("ngpu", help="GPUs that are needed"))
+    parser.add_argument("--ngpu", **of_recipe("ngpu", help="number of GPUs needed"))
     parser.add_argument(
-        "--folders", type=Path, nargs="*", default=[], help="folders that are written"
+        "--folders",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders that must be writable",
     )
     return parser
 

@@ -29,8 +29,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser = ExactParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("option", help="the recipe's option, without dashes")
-    parser.add_argument("command", help="a module of espnet_plugin.bin")
+    parser.add_argument("option", help="name of the recipe's option, without dashes")
+    parser.add_argument(
+        "command", help="the module of espnet_plugin.bin whose options are checked"
+    )
     return parser
 
 

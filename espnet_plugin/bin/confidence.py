@@ -26,14 +26,16 @@ def get_parser() -> argparse.ArgumentParser:
         "--data_dir",
         type=Path,
         required=True,
-        help="with wav.scp and text; not what the model was trained on",
+        help="Kaldi folder with wav.scp and text; must not be data that the model "
+        "was trained on",
     )
     add(
         "--test_dir",
         type=Path,
-        help="a test set on which the result is evaluated, also for the report",
+        help="Kaldi folder of a test set; the fitted confidence is evaluated on it, "
+        "also for the report",
     )
-    add("--model_file", help="name of the checkpoint; the best one unless given")
+    add("--model_file", help="file name of the checkpoint; by default the best one")
     add("--num_threads", type=whole(1), default=1)
     return parser
 
@@ -58,8 +60,8 @@ def calibrate(args: argparse.Namespace) -> None:
     path = write_calibration(args.model_dir, found)
     print(
         f"{args.data_dir}: {found.words} words, {found.correct} right; temperature "
-        f"{found.temperature:.3f}, a word is as sure as the {found.aggregate} of its "
-        f"tokens; expected calibration error {found.ece_before:.4f} before, "
+        f"{found.temperature:.3f}; the confidence of a word is the {found.aggregate} "
+        f"over its tokens; expected calibration error {found.ece_before:.4f} before, "
         f"{found.ece_after:.4f} after (cross-fitted); written: {path}"
     )
     if args.test_dir is not None:

@@ -17,25 +17,42 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--asr_train_config", type=Path, required=True, help="the model's config.yaml")
-    add("--asr_model_file", type=Path, required=True, help="its checkpoint")
+    add("--asr_model_file", type=Path, required=True, help="the model's checkpoint")
     add(
         "--data_path_and_name_and_type",
         action="append",
         required=True,
-        help="e.g. dump/raw/test/wav.scp,speech,sound; once per set",
+        help="speech of a set, as FILE,NAME,TYPE, e.g. "
+        "dump/raw/test/wav.scp,speech,sound; give it once per set",
     )
     add(
         "--key_file",
         type=Path,
         action="append",
-        help="utterances to decode, in the order of the output; once per set",
+        help="file that lists the utterances to decode, in the order of the output; "
+        "once per set",
     )
-    add("--output_dir", type=Path, action="append", required=True, help="once per set")
+    add(
+        "--output_dir",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder for the results; once per set",
+    )
     add("--method", **of_recipe("decoding", DualmodeOptions))
-    add("--batch_size", type=whole(1), default=16, help="utterances, for best_path")
-    add("--num_threads", type=whole(1), help="threads of torch on the CPU")
-    add("--ngpu", **of_recipe("ngpu", help="GPUs; 0: the CPU"))
-    add("--overwrite", action="store_true", help="decode again what is finished")
+    add(
+        "--batch_size",
+        type=whole(1),
+        default=16,
+        help="utterances per batch, for best_path",
+    )
+    add("--num_threads", type=whole(1), help="CPU threads for torch")
+    add("--ngpu", **of_recipe("ngpu", help="number of GPUs; 0 decodes on the CPU"))
+    add(
+        "--overwrite",
+        action="store_true",
+        help="decode again even if it is already done",
+    )
     return parser
 
 
@@ -49,9 +66,10 @@ def decode(args: argparse.Namespace) -> None:
     counts = {len(args.output_dir), len(args.data_path_and_name_and_type), len(keys)}
     if len(counts) != 1:
         raise UserError(
-            "--data_path_and_name_and_type, --output_dir and --key_file (where given) "
-            f"are needed once per set, not {len(args.data_path_and_name_and_type)}, "
-            f"{len(args.output_dir)} and {len(keys)} times"
+            "--data_path_and_name_and_type, --output_dir and --key_file (where "
+            "given) must each be given once per set, but were given "
+            f"{len(args.data_path_and_name_and_type)}, {len(args.output_dir)} and "
+            f"{len(keys)} times"
         )
     sets = [
         DecodeSet(output_dir.name, [data], output_dir, key_file)

@@ -22,7 +22,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--download_dir", type=Path, default=Path("downloads"))
     parser.add_argument(
-        "--url", nargs="+", default=list(URLS), help="addresses, tried in this order"
+        "--url",
+        nargs="+",
+        default=list(URLS),
+        help="addresses of the archive, tried in this order",
     )
     return parser
 

@@ -18,21 +18,27 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("exp_dir", type=Path, help="with the models, asr_<row>_s<seed>_<mode>")
+    add(
+        "exp_dir",
+        type=Path,
+        help="folder of the models, which are named asr_<row>_s<seed>_<mode>",
+    )
     add(
         "--decoding",
         **of_recipe(
-            "decoding", DualmodeOptions, help="the decoding whose scores count"
+            "decoding", DualmodeOptions, help="name of the decoding to compare"
         ),
     )
-    add("--test_set", default="test", help="the set whose scores count")
+    add("--test_set", default="test", help="name of the test set to compare on")
     return parser
 
 
 def print_pairs(args: argparse.Namespace) -> None:
     """Print the pairs, see `dual_mode_pairs`."""
     if not args.exp_dir.is_dir():
-        raise UserError(f"{args.exp_dir} is not a folder: give the one of the models")
+        raise UserError(
+            f"{args.exp_dir} is not a folder: give the folder that holds the models"
+        )
     for pair in dual_mode_pairs(args.exp_dir, args.decoding, args.test_set):
         print("--compare", *pair, sep="\n")
 

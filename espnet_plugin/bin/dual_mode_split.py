@@ -20,8 +20,9 @@ def get_parser() -> argparse.ArgumentParser:
         "trainings",
         nargs="+",
         type=Path,
-        help="folders of dual-mode trainings, dual_<row>; beside them are put "
-        "asr_<row>_<mode>, and asr_<row>.models, their list",
+        help="folders of dual-mode trainings, dual_<row>; for each, the models "
+        "asr_<row>_<mode> and a list of them, asr_<row>.models, are written next to "
+        "it",
     )
     return parser
 

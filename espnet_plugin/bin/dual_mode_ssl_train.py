@@ -31,8 +31,8 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fine_tuning_config",
         type=Path,
-        help="configuration of a training that will start from this one: front end and "
-        "encoder must be the same",
+        help="configuration of the training that will later start from this one; "
+        "both need the same front end and encoder",
     )
 
 

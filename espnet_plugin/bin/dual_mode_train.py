@@ -44,20 +44,25 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         required=True,
-        help="what each training changes in the configuration, and what it is called "
-        "(conf/dualmode/rows/)",
+        help="row files (conf/dualmode/rows/): each gives the name of a training and "
+        "what it changes in the configuration",
     )
-    add("--exp_dir", type=Path, required=True, help="gets dual_<row>_s<seed>")
+    add(
+        "--exp_dir",
+        type=Path,
+        required=True,
+        help="folder in which dual_<row>_s<seed> is made for each training",
+    )
     add(
         "--pretrained",
         type=Path,
-        help="checkpoint of a pre-training: rows with `pretrained: true` start from "
+        help="checkpoint of a pre-training; rows with `pretrained: true` start from "
         "its encoder",
     )
     add(
         "--max_epoch",
         type=whole(1),
-        help="instead of the configuration's and the rows'",
+        help="number of epochs, instead of max_epoch in the configuration and the rows",
     )
     add("--seed", **of_recipe("seed"))
     add_reference_options(parser)
@@ -66,7 +71,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--teacher_cache_top",
         type=whole(0),
         default=0,
-        help="number of most probable tokens stored for each frame (0: all)",
+        help="number of most probable tokens to store for each frame (0: all)",
     )
     return parser
 
@@ -81,8 +86,8 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     reference = read_reference(args) if taught else None
     if taught and reference is None:
         raise UserError(
-            f"the row {min(taught)} is taught by a reference: give its folder with "
-            "--reference"
+            f"the row {min(taught)} needs a reference as teacher: give its folder "
+            "with --reference"
         )
     for name, row in rows.items():
         config = read_yaml(args.config)
@@ -134,8 +139,8 @@ def read_row(path: Path) -> dict[str, Any]:
     unknown = set(given) - set(_ROW)
     if unknown:
         raise UserError(
-            f"--rows {path}: unknown {', '.join(sorted(unknown))}; may have "
-            f"{', '.join(_ROW)}"
+            f"--rows {path}: unknown keys {', '.join(sorted(unknown))}; a row may "
+            f"have {', '.join(_ROW)}"
         )
     return {**_ROW, **given}
 
@@ -163,7 +168,7 @@ def _start(
             raise UserError(
                 f"the row {name} starts from a pre-training: give --pretrained FILE"
             )
-        path, way_out = args.pretrained, "pre-train it first"
+        path, way_out = args.pretrained, "run the pre-training first"
         run = Experiment(path.parent)
         # ESPnet names its last epoch so while there are more to come.
         if run.request_file.is_file() and not run.is_finished:

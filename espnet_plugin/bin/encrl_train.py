@@ -34,15 +34,15 @@ def get_parser() -> argparse.ArgumentParser:
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """Add the options that the task does not have."""
     parser.add_argument(
-        "--variant", type=text(), default="", help="its name in the tables"
+        "--variant", type=text(), default="", help="name of this variant in the tables"
     )
     parser.add_argument(
         "--serves",
         type=shape_option,
         nargs="+",
         default=[Shape(6), Shape(4), Shape(2)],
-        help="encoder layers of the models that are made of it; or one shape, layers x "
-        "width, e.g. 4x72, which the student then has",
+        help="numbers of encoder layers of the models that will be made from it; or "
+        "a single shape, layers x width (e.g. 4x72), which the student then has",
     )
     parser.add_argument("--shape_init", **of_recipe("shape_init"))
 
@@ -55,8 +55,8 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
         wide = [str(one) for one in args.serves if one.width is not None]
         if wide:
             raise UserError(
-                f"--serves {' '.join(map(str, args.serves))}: a training makes one "
-                f"model with a width of its own: train {wide[0]} by itself"
+                f"--serves {' '.join(map(str, args.serves))}: a training can make "
+                f"only one model with its own width; train {wide[0]} separately"
             )
         width = None
     else:

@@ -7,7 +7,7 @@ are: on the CPU that is measured here and now; for GPUs it is assumed, unless
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -15,32 +15,26 @@ from espnet_plugin.bin.arguments import number, of_recipe, text, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
-from espnet_plugin.estimate.plan import Corpus, Hardware, ModelFlops, Plan
-from espnet_plugin.estimate.sets import find_size
-from espnet_plugin.estimate.text import estimate_lines, significant
+from espnet_plugin.estimate.corpus import CorpusOptions, find_corpus
+from espnet_plugin.estimate.device_speed import find_speed
+from espnet_plugin.estimate.plan import Corpus, Hardware, Plan
+from espnet_plugin.estimate.text import assumption_lines, estimate_lines
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import read_json
-from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
 from espnet_plugin.recipe.options import EncrlOptions
-from espnet_plugin.recipe.trainings import (
-    FineTuning,
-    encrl_trainings,
-    largest_together,
-    sizes_alone,
-    stage_6,
-)
-from espnet_plugin.shape import Heads, Shape, check_shapes
+from espnet_plugin.recipe.planned_sizes import plan_sizes
+from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
 
-# ESPnet says of its librispeech recipe's conf/tuning/train_asr_e_branchformer.yaml:
-# "Trained with A100 (40 GB) x 8 GPUs. It takes 40 minutes per epoch." With the
-# operations counted for it, that is so many a second and GPU (docs/scaling.md).
-A100_FLOPS = 1.4e13
-# LibriSpeech's development and test sets have 5.1 to 5.4 h each.
-ASSUMED_EVAL_HOURS = 5.0
+_CONFIGS = ("reference_config", "encrl_config", "finetune_config")
+# Options of the recipe that say what is trained.
+_TRAINED = (
+    *("sizes", "budget", "trials", "trial_epochs", "encrl_layers", "freeze"),
+    *("alone", "alone_epochs", "alone_freeze", "encrl_epochs", "finetune_epochs"),
+    *("finetune", "finetune_alone", "reference", "teacher_cache", "fs", *_CONFIGS),
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -106,7 +100,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--encrl_layers", **of_recipe("encrl_layers"))
     add("--reference", **of_recipe("reference", help="imported: its folder"))
     for name in ("reference_config", "encrl_config", "finetune_config"):
-        add(f"--{name}", **of_recipe(name, type=Path, required=True))
+        add(f"--{name}", **of_recipe(name, required=True))
     add("--encrl_epochs", **of_recipe("encrl_epochs"))
     add("--finetune_epochs", **of_recipe("finetune_epochs"))
     add("--freeze", **of_recipe("freeze"))
@@ -142,103 +136,15 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _corpus(args: argparse.Namespace) -> tuple[Corpus, list[str]]:
-    """Return the audio, and in words where training and evaluation hours are from."""
-    speeds = tuple(sorted({1.0, *args.speed_perturb_factors}))
-    dump, data = args.dump_dir or Path("dump/raw"), args.data_dir or Path("data")
-    train = args.train_set or "train"
-    formatted = dump / (args.dump_train_set or train)
-    if args.lengths is not None:
-        dump = formatted = args.lengths.parent
-    size = find_size(formatted, data / train, args.fs)
-    if size is not None:
-        # The formatted set has a copy for each speed.
-        copies = sum(1 / s for s in speeds) if size.source.startswith(f"{dump}/") else 1
-        hours, where = size.hours / copies, size.source
-        seconds = size.hours * 3600 / size.utterances
-    elif args.corpus_hours is not None:
-        hours, where = args.corpus_hours, "--corpus_hours"
-        seconds = args.utterance_seconds
-        where += f"; utterances of {seconds:g} s assumed, --utterance_seconds"
-    else:
-        raise UserError(
-            f"the amount of training audio is not known, since neither {formatted} nor "
-            f"{data / train} says it: give --corpus_hours HOURS (without copies of "
-            "other speeds)"
-        )
-    segments = args.segments or data / train / "segments"
-    segmented = args.segmented == "true" or segments.is_file()
-    decoded, said = _eval_hours(args, dump, data)
-    return Corpus(hours, speeds, seconds, segmented, decoded), [where, said]
+def _corpus_options(args: argparse.Namespace) -> CorpusOptions:
+    given = {one.name: getattr(args, one.name) for one in fields(CorpusOptions)}
+    return CorpusOptions(**{**given, "segmented": args.segmented == "true"})
 
 
-def _eval_hours(args: argparse.Namespace, dump: Path, data: Path) -> tuple[float, str]:
-    """Return the hours of the sets to decode, and in words where they come from."""
-    if args.eval_hours is not None:
-        return args.eval_hours, "--eval_hours"
-    sizes = {one: find_size(dump / one, data / one, args.fs) for one in args.eval_sets}
-    unknown = [name for name, size in sizes.items() if size is None]
-    hours = sum(size.hours for size in sizes.values() if size is not None)
-    said = [f"{size.source}" for size in sizes.values() if size is not None]
-    if unknown or not sizes:
-        hours += ASSUMED_EVAL_HOURS * max(1, len(unknown))
-        said.append(
-            f"{ASSUMED_EVAL_HOURS:g} h assumed for each set that is not there yet: "
-            f"{' '.join(unknown) or 'no name given'}; --estimate_opts '--eval_hours N' "
-            "replaces that"
-        )
-    return hours, ", ".join(said)
-
-
-def _epochs(given: Optional[float], config: dict, what: str) -> float:
-    epochs = config.get("max_epoch") if given is None else given
-    if epochs is None:
-        raise UserError(f"{what} has no max_epoch")
-    return epochs
-
-
-def _recipe(args: argparse.Namespace, sizes: tuple[Shape, ...]) -> EncrlOptions:
-    """Return the recipe's options that say what stages 5 and 6 train."""
-    # What a recipe says of its own sizes does not count with a budget.
-    own = not args.budget
-    options = EncrlOptions(
-        sizes=sizes,
-        alone=tuple(args.alone if own else ()),
-        freeze=tuple(args.freeze),
-        alone_freeze=tuple(args.alone_freeze),
-        alone_epochs=args.alone_epochs,
-        encrl_epochs=args.encrl_epochs,
-        finetune=args.finetune,
-        finetune_alone=tuple(args.finetune_alone if own else ()),
-        finetune_epochs=args.finetune_epochs,
-    )
-    layers = (own and args.encrl_layers) or largest_together(options)
-    return replace(options, alone=sizes_alone(options), encrl_layers=layers)
-
-
-def _of_budget(
-    args: argparse.Namespace, reference: dict, encrl: dict, vocabulary: int
-) -> tuple[list[Shape], list[Shape], str]:
-    """Return sizes for the budget, shapes that are still tried, and how in words.
-
-    As long as nothing is chosen, the costliest shape tried for each limit counts.
-    """
-    rule = TrialRule(tuple(args.budget), args.trials, args.trial_epochs)
-    chosen = args.chosen and find_chosen(args.chosen, rule)
-    if chosen:
-        return [*chosen_sizes(chosen)], [], f"sizes as in {args.chosen}"
-    from espnet_plugin.estimate.candidates import fitting, list_shapes, spread
-
-    shapes = list_shapes(reference, encrl, vocabulary)
-    tried = [spread(fitting(shapes, one), rule.trials) for one in rule.budgets]
-    most = [max(some, key=lambda one: one.macs_per_second) for some in tried]
-    sizes = list(dict.fromkeys(one.shape for one in most))
-    trials = list(dict.fromkeys(one.shape for some in tried for one in some))
-    words = (
-        f"stage 5 tries {' '.join(map(str, trials))} for --budget; until it has "
-        f"chosen, the costliest for each limit: {' '.join(map(str, sizes))}"
-    )
-    return sizes, trials, words
+def _recipe(args: argparse.Namespace) -> EncrlOptions:
+    given = {name: getattr(args, name) for name in _TRAINED}
+    lists = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
+    return EncrlOptions(**{**given, **lists})
 
 
 def _baselines(
@@ -259,125 +165,42 @@ def _baselines(
 
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     """Return what would be done with what, and the assumptions in words."""
-    corpus, (where, evaluated) = _corpus(args)
+    found = find_corpus(_corpus_options(args))
     # Before torch, which takes many seconds to import, everything is checked.
-    reference_config = args.reference_config
-    if args.reference is not None:
-        reference_config = Experiment(args.reference).config_file
-        if not reference_config.is_file():
-            raise UserError(
-                f"--reference {args.reference}: no config.yaml in it; of a packed "
-                "model, run stage 2 first and name --reference exp/asr_reference"
-            )
-    configs = [read_yaml(reference_config, "--reference_config")]
-    for name in ("encrl_config", "finetune_config"):
-        configs.append(read_yaml(getattr(args, name), f"--{name}"))
-    reference, encrl, finetune = configs
+    recipe = _recipe(args)
+    files = {name: Path(getattr(recipe, name)) for name in _CONFIGS}
+    if recipe.reference:
+        files["reference_config"] = _config_of(recipe.reference)
+    contents = [read_yaml(path, f"--{name}") for name, path in files.items()]
+    reference, encrl, _ = contents
     # About as many letters and marks as English transcripts have.
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    sizes, trials, of_sizes = args.sizes, [], []
-    if args.budget:
-        sizes, trials, said = _of_budget(args, reference, encrl, vocabulary)
-        of_sizes = [said]
-    sizes = check_shapes(sizes, Heads.of(reference, encrl))
-    recipe = _recipe(args, sizes)
-    trainings, tunings = encrl_trainings(recipe), stage_6(recipe)
-    trained = [one for one in _baselines(args, sizes) if one is not None]
+    planned = plan_sizes(recipe, reference, encrl, vocabulary, args.chosen)
+    baselines = _baselines(args, planned.options.sizes)
 
-    from espnet_plugin.estimate.count import (
-        count_model,
-        measure_flops_per_second,
-        student_config,
+    from espnet_plugin.estimate.count import measure_flops_per_second
+    from espnet_plugin.estimate.counted import CountedModels
+    from espnet_plugin.recipe.encrl_plan import Configurations, encrl_plan
+
+    seconds = found.corpus.utterance_seconds
+    shapes = (*planned.options.sizes, *planned.trials)
+    layers = planned.options.encrl_layers
+    counted = CountedModels(reference, encrl, vocabulary, shapes, layers, seconds)
+    made = encrl_plan(
+        planned, Configurations(*contents), counted, baselines, args.teacher_cache_top
     )
-
-    seconds = corpus.utterance_seconds
-    student = student_config(reference, encrl, recipe.encrl_layers)
-    big, small = count_model(reference, vocabulary), count_model(student, vocabulary)
-    costs = {(): small}
-
-    def frozen(names: tuple[str, ...]):
-        """Return the cost of the student with some modules that do not learn."""
-        if names not in costs:
-            costs[names] = count_model(student, vocabulary, freeze=names)
-        return costs[names]
-
-    # All depths of one width are counted at once; nothing is frozen in them.
-    counted = [*sizes, *trials]
-    by_width = {
-        width: count_model(
-            student_config(
-                reference,
-                {**encrl, "student_output_size": width},
-                max(n.layers for n in counted if n.width == width),
-            ),
-            vocabulary,
-        )
-        for width in dict.fromkeys(n.width for n in counted if n.width is not None)
-    }
-    depth = (reference.get("encoder_conf") or {})["num_blocks"]
-
-    def of(cost, n: Shape) -> ModelFlops:
-        cost = by_width.get(n.width, cost)
-        hour = 3600 / seconds
-        return ModelFlops(
-            cost.train_flops(n.layers, seconds) * hour,
-            cost.forward_flops(n.layers, seconds) * hour,
-            cost.num_params(n.layers),
-        )
-
-    bins = encrl.get("batch_bins")
-    epochs = _epochs(args.finetune_epochs, finetune, str(args.finetune_config))
-    encrl_epochs = _epochs(args.encrl_epochs, encrl, str(args.encrl_config))
-    encrl_runs = [
-        (of(frozen(one.freeze), one.shape), one.epochs or encrl_epochs)
-        for one in trainings
-    ]
-    finetuned = [
-        (of(frozen(one.freeze), shape), epochs if given is None else given)
-        for one in tunings
-        if isinstance(one, FineTuning)
-        for shape, given in one.trained()
-    ]
-    joint = [run for run, one in zip(encrl_runs, trainings) if not one.by_itself]
-    alone = [run for run, one in zip(encrl_runs, trainings) if one.by_itself]
-    a_batch = bins / args.fs / 3600 if bins else 64 * seconds / 3600
-    made = Plan(
-        reference=of(big, Shape(depth)),
-        student=joint[0][0] if joint else of(small, Shape(recipe.encrl_layers)),
-        finetuned=finetuned,
-        models={f"{n} layers": of(small, n) for n in sizes},
-        vocabulary=vocabulary,
-        frames_per_second=big.frames_per_second,
-        width=big.width,
-        reference_epochs=(
-            0 if args.reference else _epochs(None, reference, str(reference_config))
+    speed = find_speed(
+        args.flops_per_second,
+        args.speed_from,
+        args.ngpu > 0,
+        lambda: measure_flops_per_second(
+            counted.student, vocabulary, min(seconds, 10.0)
         ),
-        encrl_epochs=joint[0][1] if joint else 0,
-        alone=alone,
-        trials=[(of(small, shape), args.trial_epochs) for shape in trials],
-        baseline_epochs=sum(trained) / max(1, len(trained)),
-        num_baselines=len(trained),
-        num_untrained=len(args.baselines) - len(trained),
-        nbest=encrl.get("keep_nbest_models", 5),
-        updates_per_hour=1 / a_batch / encrl.get("accum_grad", 1),
-        cache=args.teacher_cache is not None,
-        cache_top=args.teacher_cache_top,
     )
-    if args.flops_per_second is not None:
-        speed, source = args.flops_per_second, "--flops_per_second"
-    elif args.speed_from is not None:
-        cost = read_json(args.speed_from)
-        speed = (cost["flops"] + cost.get("teacher_flops", 0)) / cost["train_seconds"]
-        source = f"{args.speed_from}"
-    elif args.ngpu:
-        speed, source = A100_FLOPS, "assumed: an A100, see docs/scaling.md"
-    else:
-        speed = measure_flops_per_second(student, vocabulary, min(seconds, 10.0))
-        source = "measured now, on this machine's CPU as busy as it is"
     hardware = Hardware(
-        speed,
+        speed.flops_per_second,
         max(1, args.ngpu),
         args.nj,
         args.read_rate,
@@ -386,21 +209,19 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
         args.load_rate,
         max(1, encrl.get("num_workers", 1)),  # 0: the training itself reads
     )
-    words = [
-        f"{significant(corpus.hours)} h of training audio ({where}), "
-        f"{significant(corpus.epoch_hours)} h with speeds "
-        f"{' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
-        f"{significant(seconds)} s",
-        f"{significant(corpus.eval_hours)} h to decode with each model ({evaluated})",
-        f"{hardware.devices} {'GPU(s)' if args.ngpu else 'CPU process'} of "
-        f"{speed / 1e12:.3g} TFLOP/s reached ({source})",
-        f"{args.nj} process(es) of stage 2: {args.read_rate:g} h of audio an hour "
-        f"checked, {args.write_rate:g} h written; stage 3 {args.stats_rate:g} h; "
-        f"{hardware.loaders} loading process(es) a device, {args.load_rate:g} h each",
-        "each baseline is assumed to cost as much as training from scratch",
-        *of_sizes,
-    ]
-    return made, corpus, hardware, words
+    words = assumption_lines(found, hardware, speed, args.ngpu > 0)
+    return made, found.corpus, hardware, [*words, *filter(None, [planned.words])]
+
+
+def _config_of(reference: str) -> Path:
+    """Return the configuration of an imported reference."""
+    path = Experiment(Path(reference)).config_file
+    if not path.is_file():
+        raise UserError(
+            f"--reference {reference}: no config.yaml in it; of a packed model, run "
+            "stage 2 first and name --reference exp/asr_reference"
+        )
+    return path
 
 
 def run(args: argparse.Namespace) -> None:

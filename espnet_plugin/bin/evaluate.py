@@ -27,26 +27,29 @@ def get_parser() -> argparse.ArgumentParser:
         "model_dirs",
         nargs="+",
         type=Path,
-        help="folders with meta.json; for speed alone, any ESPnet experiment",
+        help="folders of finished models (with meta.json); with --only_rtf any "
+        "ESPnet experiments",
     )
     add(
         "--dump_dir",
         type=Path,
-        help="dump folder of stage 2; not needed for speed alone",
+        help="dump folder that stage 2 wrote; not needed with --only_rtf",
     )
     add("--sets", nargs="*", default=["dev", "test"])
     add("--decoding", **of_recipe("decoding", choices=METHODS))
     add("--num_threads", **of_recipe("num_threads"))
     add("--ngpu", **of_recipe("ngpu"))
     add("--nj", **of_recipe("decode_nj"))
-    add("--only_rtf", type=str2bool, default=False, help="only measure speed, again")
+    add("--only_rtf", type=str2bool, default=False, help="only measure the speed again")
     return parser
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Do the stage."""
     if args.dump_dir is None and not args.only_rtf:
-        raise UserError("--dump_dir is not given: where stage 2 put the sets")
+        raise UserError(
+            "--dump_dir is missing: give the folder into which stage 2 wrote the sets"
+        )
     for folder in args.model_dirs:
         if args.only_rtf:
             measure_speed(folder, overwrite=True)
@@ -63,7 +66,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 args.nj,
             )
             measure_speed(folder)
-        logging.info("%s is evaluated", folder)
+        logging.info("evaluating %s", folder)
 
 
 def main(cmd=None) -> int:

@@ -39,10 +39,11 @@ class _Split(argparse.Action):
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = ExactParser(
-        description="Train every row of a recipe's tables, as its experiments.yaml "
-        "lists them: several at a time, each after those it needs. What is finished is "
-        "not trained again, so the same command resumes after an interruption. In the "
-        "end the tables are made. Options of run.sh for every job may follow after --.",
+        description="Train every row of a recipe's tables, as listed in its "
+        "experiments.yaml: several at a time, and each after the rows it needs. What "
+        "is finished is not trained again, so the same command resumes after an "
+        "interruption. At the end the tables are made. Options of run.sh for every "
+        "job may follow after --.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -51,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="?",
         default=Path("experiments.yaml"),
-        help="in the recipe's folder",
+        help="the list of experiments, in the recipe's folder",
     )
     add(
         "--rows",
@@ -59,7 +60,8 @@ def get_parser() -> argparse.ArgumentParser:
         action=_Split,
         default=[],
         metavar="GROUP",
-        help="groups of rows; those that the file names as its default if not given",
+        help="groups of rows to train; by default those that the file names as its "
+        "default",
     )
     add(
         "--seeds",
@@ -68,23 +70,26 @@ def get_parser() -> argparse.ArgumentParser:
         kind=whole(0, MOST_SEED),
         default=[],
         metavar="N",
-        help="instead of the file's; the first is that of rows with a single seed",
+        help="seeds to use instead of the file's; rows with only one seed use the "
+        "first",
     )
-    add("--jobs", type=whole(1), default=2, help="trainings side by side")
+    add("--jobs", type=whole(1), default=2, help="number of trainings in parallel")
     add(
         "--list",
         action="store_true",
-        help="only say what is finished, what is due and why, and how long it takes",
+        help="only print what is finished, what is due and why, and how long it will "
+        "take",
     )
     add(
         "--launch",
         type=shlex.split,
         default=[],
         metavar="WORDS",
-        help="put in front of each job, for a cluster, e.g. 'queue.pl --gpu 1' or "
-        "'srun --gres=gpu:1'; of a script that ends with .pl the log follows",
+        help="command put in front of each job, for a cluster, e.g. 'queue.pl --gpu "
+        "1' or 'srun --gres=gpu:1'; a script whose name ends with .pl also gets the "
+        "log file as an argument",
     )
-    add("--no_tables", action="store_true", help="train only")
+    add("--no_tables", action="store_true", help="only train; do not make the tables")
     return parser
 
 
@@ -94,11 +99,13 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
     recipe = args.plan.resolve().parent
     if not (recipe / "run.sh").is_file():
         raise UserError(
-            f"{recipe} has no run.sh: {args.plan} must be in a recipe's folder"
+            f"{recipe} has no run.sh: --plan {args.plan} must be in a recipe's folder"
         )
     for option in "--expdir", "--stage", "--stop_stage":
         if option in more:
-            raise UserError(f"{option} cannot be given after --: the plan sets it")
+            raise UserError(
+                f"{option} cannot be given after --, because the plan sets it"
+            )
     groups = args.rows or list(spec.default)
     jobs = make_jobs(spec, groups, args.seeds)
     calls = Calls(recipe, more, args.launch)
@@ -115,8 +122,8 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
             _make_tables(wanted_tables(spec, groups), spec, calls)
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. Their "
-            f"logs are in {records.folder}; the same command tries again"
+            f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. See "
+            f"their logs in {records.folder}, then run the same command again"
         )
 
 
@@ -147,7 +154,7 @@ def _make_tables(tables: Mapping[str, TableSpec], spec: PlanSpec, calls: Calls) 
         expdir = Path(table.expdir) if table.expdir else None
         known = labels(calls.recipe / (expdir or Path("exp")))
         if not known:
-            logging.warning("%s is not made: it has no finished model", name)
+            logging.warning("%s is not made: it has no finished model yet", name)
             continue
         words = table_words(table, comparisons(table, spec.sizes, known))
         calls.here(words, name, expdir)

@@ -20,8 +20,9 @@ def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = ExactParser(
         description=__doc__,
-        epilog="exit status: 0: done; 2: a mistake in options, models or data; 3: all "
-        "is written but 8-bit files of --int8 that lost more than --max_wer_loss",
+        epilog="exit status: 0: done; 2: an error in options, models or data; 3: "
+        "everything was written except 8-bit files (--int8) that lost more than "
+        "--max_wer_loss",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -31,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="EXPERIMENT",
         help="ESPnet experiment folders, with config.yaml; a streaming (dual-mode) "
-        "model is exported chunk by chunk",
+        "model is exported so that it runs chunk by chunk",
     )
     add(
         "--target",
@@ -42,83 +43,90 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--output_dir",
         type=Path,
-        help="where a single model goes; default: EXPERIMENT/export/TARGET",
+        help="folder for the export of a single model; default: "
+        "EXPERIMENT/export/TARGET",
     )
-    add("--model_file", help="name of the checkpoint; default: the best average")
+    add("--model_file", help="file name of the checkpoint; default: the best average")
     add(
         "--features",
         action="store_true",
-        help="leave the front end out: the file takes features (target onnx)",
+        help="leave the front end out, so that the exported model takes features "
+        "(target onnx)",
     )
     add(
         "--fbank_rate",
         type=whole(1),
-        help="Hz; the model was trained with --feats_type fbank: put that front end "
-        "into the file",
+        help="sampling rate in Hz; for a model trained with --feats_type fbank: puts "
+        "that front end into the file",
     )
     add(
         "--sherpa_kind",
         default="omnilingual",
         choices=["omnilingual", "zipformer_ctc"],
-        help="sherpa-onnx's kind of a model for whole utterances: omnilingual takes "
-        "audio and serves every model at 16 kHz; zipformer_ctc computes Kaldi's filter "
-        "banks, for a model trained on those",
+        help="sherpa-onnx's type of a model for whole utterances. omnilingual: takes "
+        "audio, for every model at 16 kHz; zipformer_ctc: computes Kaldi's filter "
+        "banks, for a model trained on them",
     )
     add(
         "--mode",
         choices=["full", "streaming"],
-        help="of a dual-mode model: full is its dense mode for whole utterances; "
-        "default: streaming, if it has learnt to",
+        help="mode of a dual-mode model. full: its dense mode, for whole utterances; "
+        "default: streaming, if it was trained for it",
     )
-    add("--dev", type=Path, help="Kaldi data folder to compare texts on, e.g. data/dev")
+    add(
+        "--dev",
+        type=Path,
+        help="Kaldi data folder on which recognised texts are compared, e.g. data/dev",
+    )
     add(
         "--dev_utterances",
         type=whole(1),
         default=200,
-        help="utterances of --dev, at most",
+        help="maximum number of utterances of --dev",
     )
     add(
         "--int8",
         action="store_true",
-        help="also write an 8-bit file, if it is as good on --dev; exit status 3 if it "
-        "is not",
+        help="also write an 8-bit file, if its error rate on --dev is close enough "
+        "(--max_wer_loss); otherwise the exit status is 3",
     )
     add(
         "--max_wer_loss",
         type=number(0),
         default=0.5,
-        help="points of word error rate on --dev that int8 may cost",
+        help="points of word error rate on --dev that --int8 may lose",
     )
     add(
         "--num_threads",
         **of_recipe(
-            "num_threads", help="threads of onnxruntime while the export is checked"
+            "num_threads", help="threads of onnxruntime while the export is verified"
         ),
     )
     add(
         "--measure",
         action="store_true",
-        help="also measure real-time factors, memory and time to the first word of the "
-        "written files, for the report; nothing else should run meanwhile",
+        help="also measure real-time factors, memory and time to the first word of "
+        "the written files, for the report; run nothing else meanwhile",
     )
-    add("--license", help="license of the reference, for the model card")
+    add("--license", help="licence of the reference, for the model card")
     add(
         "--chunk_frames",
         type=whole(1),
-        help="encoder frames a chunk of a streaming model; default: the model's own",
+        help="encoder frames per chunk of a streaming model; default: the model's own",
     )
     add(
         "--calibration",
         type=Path,
-        help="Kaldi data folder on which a streaming model that takes raw audio is "
-        "fitted to the features of sherpa-onnx: an approximation, and marked as one",
+        help="Kaldi data folder; on it, a streaming model that takes raw audio is "
+        "fitted to sherpa-onnx's features. This is an approximation, and the export "
+        "is marked as one",
     )
     add(
         "--web",
         type=Path,
         metavar="DIR",
-        help="also write a static page that recognises with the exported models in a "
-        "browser (target onnx)",
+        help="also write a static web page that recognises speech in the browser "
+        "with the exported models (target onnx)",
     )
     return parser
 
@@ -134,15 +142,15 @@ def export(args: argparse.Namespace) -> list[Path]:
     """
     if args.output_dir is not None and len(args.experiments) > 1:
         raise UserError(
-            f"--output_dir {args.output_dir} is the folder of one model, and "
-            f"{len(args.experiments)} are given: export them one by one, or leave it "
-            "out"
+            f"--output_dir {args.output_dir} is the folder for one model, but "
+            f"{len(args.experiments)} models are given: export them one by one, or "
+            "leave the option out"
         )
     if args.web is not None and (args.target != "onnx" or args.features):
         option = "--features" if args.features else f"--target {args.target}"
         raise UserError(
-            f"--web {args.web}: the page takes audio and needs --target onnx; leave "
-            f"{option} or --web out"
+            f"--web {args.web}: the page takes audio and needs --target onnx; remove "
+            f"{option} or --web"
         )
     # ESPnet takes seconds to import; wrong options should not wait for it.
     from espnet_plugin.export.derive import ExportOptions, export_model
@@ -207,7 +215,7 @@ def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> 
             kind = "a streaming model" if streams else "no streaming model"
             raise UserError(
                 f"--{wrong[streams][0]} is not for {experiment}, which is {kind}: "
-                "leave the option out, or name other folders"
+                "leave the option out, or give other folders"
             )
 
 

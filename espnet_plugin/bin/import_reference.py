@@ -27,14 +27,14 @@ def get_parser() -> argparse.ArgumentParser:
         "--reference",
         type=Path,
         required=True,
-        help="ESPnet ASR experiment folder, .zip as espnet2.bin.pack writes it, or a "
+        help="ESPnet ASR experiment folder, a .zip written by espnet2.bin.pack, or a "
         "name in ESPnet's model zoo",
     )
     add("--output_dir", type=Path, default=Path("exp/asr_reference"))
     add(
         "--reference_model_file",
-        help="name of the checkpoint there, e.g. valid.acc.ave.pth; "
-        "otherwise the best average is chosen",
+        help="file name of the checkpoint in it, e.g. valid.acc.ave.pth; default: "
+        "the best average",
     )
     return parser
 
@@ -59,7 +59,7 @@ def import_model(args: argparse.Namespace) -> None:
 def _is_there(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
     if not _is_imported(args, source):
         return False
-    logging.info("%s holds this reference already", args.output_dir)
+    logging.info("%s already holds this reference", args.output_dir)
     return True
 
 

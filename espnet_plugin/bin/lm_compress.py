@@ -25,14 +25,15 @@ def get_parser() -> argparse.ArgumentParser:
         "--fine_tuning_config",
         type=Path,
         required=True,
-        help="keys that are other than in --config when a cut model is trained further",
+        help="changes to --config for the fine-tuning of a compressed model",
     )
     parser.add_argument(
         "--rows",
         type=Path,
         nargs="+",
         required=True,
-        help="what each row does (conf/lmprune/rows/); controls are trained last",
+        help="row files (conf/lmprune/rows/): what each row does to the dense model; "
+        "controls are trained last",
     )
     return parser
 

@@ -20,11 +20,25 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
+    add(
+        "--exp_dir",
+        type=Path,
+        required=True,
+        help="folder that holds the models' folders",
+    )
     add("--asr_exp", type=Path, required=True, help="folder of the recogniser")
-    add("--dump_dir", type=Path, required=True, help="where stage 2 put the audio")
-    add("--dev_set", default="dev", help="set that the weight is chosen on")
-    add("--test_set", default="test", help="set of the error rate")
+    add(
+        "--dump_dir",
+        type=Path,
+        required=True,
+        help="folder into which stage 2 wrote the audio",
+    )
+    add(
+        "--dev_set",
+        default="dev",
+        help="set on which the weight of the language model is chosen",
+    )
+    add("--test_set", default="test", help="set on which the error rate is measured")
     add(
         "--lm_weights",
         type=number(0.0, 10.0, above=True),
@@ -33,7 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="weights of the language model to choose from",
     )
     add("--beam", **of_recipe("beam", LmpruneOptions))
-    add("--seed", type=whole(0, MOST_SEED), help="models of this seed alone")
+    add("--seed", type=whole(0, MOST_SEED), help="only decode models with this seed")
     return parser
 
 
@@ -41,7 +55,9 @@ def decode(args: argparse.Namespace) -> None:
     """Do the stage."""
     folders = find_models(args.exp_dir, args.seed)
     if not folders:
-        raise UserError(f"{args.exp_dir} has no finished language model: run stage 4")
+        raise UserError(
+            f"{args.exp_dir} has no finished language model: run stage 4 first"
+        )
     job = LMDecoding(
         args.asr_exp,
         args.dump_dir,

@@ -18,13 +18,19 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
-    add("--text_dir", type=Path, required=True, help="what stage 3 wrote")
+    add(
+        "--exp_dir",
+        type=Path,
+        required=True,
+        help="folder that holds the models' folders",
+    )
+    add("--text_dir", type=Path, required=True, help="folder that stage 3 wrote")
     add(
         "--speed",
         choices=["true", "false"],
         default="false",
-        help="measure the time of a token on one thread; needs a quiet machine",
+        help="also measure the time per token on one thread; this needs a quiet "
+        "machine",
     )
     return parser
 
@@ -33,7 +39,9 @@ def measure(args: argparse.Namespace) -> None:
     """Do the stage."""
     folders = find_models(args.exp_dir)
     if not folders:
-        raise UserError(f"{args.exp_dir} has no finished language model: run stage 4")
+        raise UserError(
+            f"{args.exp_dir} has no finished language model: run stage 4 first"
+        )
     for folder in folders:
         measure_lm(folder, LMText(args.text_dir), args.speed == "true")
 

@@ -17,9 +17,14 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--exp_dir", type=Path, required=True, help="folder of the models' folders")
-    add("--test_set", default="test", help="set of the perplexities")
-    add("--markdown", type=Path, required=True, help="file of the table")
+    add(
+        "--exp_dir",
+        type=Path,
+        required=True,
+        help="folder that holds the models' folders",
+    )
+    add("--test_set", default="test", help="set whose perplexities are shown")
+    add("--markdown", type=Path, required=True, help="file for the table")
     add(
         "--results_json",
         type=Path,

@@ -17,34 +17,44 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--output_dir", type=Path, required=True, help="where the text goes")
+    add("--output_dir", type=Path, required=True, help="folder for the text")
     add(
         "--train_text",
         type=Path,
         nargs="+",
         required=True,
-        help="Kaldi text files to train on: the transcripts, and more",
+        help="Kaldi text files to train on: the transcripts, and any further texts",
     )
-    add("--valid_text", type=Path, required=True, help="text to choose epochs on")
+    add(
+        "--valid_text", type=Path, required=True, help="text on which epochs are chosen"
+    )
     add(
         "--test_text",
         nargs="*",
         default=[],
         metavar="NAME=FILE",
-        help="texts to measure on",
+        help="texts on which perplexity is measured",
     )
-    add("--asr_exp", type=Path, help="take the tokens of this recogniser's folder")
-    add("--token_list", type=Path, help="one token a line, without --asr_exp")
+    add("--asr_exp", type=Path, help="folder of a recogniser, whose tokens are used")
+    add(
+        "--token_list",
+        type=Path,
+        help="file with one token per line, if --asr_exp is not given",
+    )
     add("--token_type", **of_recipe("token_type", choices=["char", "bpe", "word"]))
-    add("--bpemodel", type=Path, help="SentencePiece model, for bpe")
-    add("--nlsyms", type=Path, help="symbols that are tokens of their own, one a line")
+    add("--bpemodel", type=Path, help="SentencePiece model, for token type bpe")
+    add(
+        "--nlsyms",
+        type=Path,
+        help="file of symbols that are tokens of their own, one per line",
+    )
     return parser
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Do the stage."""
     if (args.asr_exp is None) == (args.token_list is None):
-        raise UserError("give either --asr_exp or --token_list")
+        raise UserError("no tokens are given: give either --asr_exp or --token_list")
     tests = {}
     for pair in args.test_text:
         name, equals, path = pair.partition("=")

@@ -21,11 +21,18 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all trainings of language models share."""
     add = parser.add_argument
     add("--config", type=Path, required=True, help="training configuration")
-    add("--text_dir", type=Path, required=True, help="what stage 3 wrote")
-    add("--exp_dir", type=Path, required=True, help="gets lm_<row>_s<seed>")
+    add("--text_dir", type=Path, required=True, help="folder that stage 3 wrote")
+    add(
+        "--exp_dir",
+        type=Path,
+        required=True,
+        help="folder in which lm_<row>_s<seed> is made",
+    )
     add("--seed", **of_recipe("seed"))
     add(
-        "--max_epoch", type=whole(1), help="of the large model, not the configuration's"
+        "--max_epoch",
+        type=whole(1),
+        help="epochs of the large model, instead of the configuration's",
     )
 
 

@@ -38,33 +38,37 @@ def get_parser() -> argparse.ArgumentParser:
     add("--data_dir", type=Path, default=Path("data"))
     add("--dump_dir", type=Path, required=True, help="dump folder for this feats_type")
     add("--train_set", **of_recipe("train_set"))
-    add("--dump_train_set", default="train", help="name of the set to train on")
+    add("--dump_train_set", default="train", help="name of the prepared training set")
     add(
         "--other_sets",
         nargs="*",
         default=["dev", "test"],
-        help="the validation set first; only its transcripts are checked",
+        help="sets besides the training set, the validation set first; only their "
+        "transcripts are checked",
     )
     add(
         "--unlabelled_sets",
         nargs="*",
         default=[],
-        help="audio without transcripts, for EncRL; treated as training data",
+        help="sets without transcripts, for EncRL; treated as training data",
     )
-    add("--joined_set", help="the set to write of the training data and those")
+    add(
+        "--joined_set",
+        help="name of the set that joins the training data and --unlabelled_sets",
+    )
     add("--feats_type", **of_recipe("feats_type"))
     add("--fs", **of_recipe("fs"))
     add("--speed_perturb_factors", **of_recipe("speed_perturb_factors"))
     add("--min_wav_duration", **of_recipe("min_wav_duration"))
     add("--max_wav_duration", **of_recipe("max_wav_duration"))
     add("--bad_utterances", **of_recipe("bad_utterances"))
-    add("--asr_config", type=Path, required=True, help="the reference's configuration")
+    add("--asr_config", type=Path, required=True, help="configuration of the reference")
     # An imported reference may have another type, which is refused with its file.
     add("--token_type", **of_recipe("token_type", choices=None))
     add("--nbpe", **of_recipe("nbpe"))
     add("--token_dir", type=Path, required=True)
-    add("--token_list", type=Path, help="use this one instead of making one")
-    add("--bpemodel", type=Path, help="the BPE model of --token_list")
+    add("--token_list", type=Path, help="token list to use instead of making one")
+    add("--bpemodel", type=Path, help="BPE model that belongs to --token_list")
     add("--nlsyms", **of_recipe("nlsyms", type=Path))
     add("--nj", **of_recipe("nj", default=1))
     return parser
@@ -83,8 +87,8 @@ def prepare(args: argparse.Namespace) -> None:
     input_layer, known_layer = input_layer_of(config)
     if not known_layer:
         logging.warning(
-            "%s: how many frames its encoder makes is not known, so utterances too "
-            "short for their transcripts are not all found",
+            "%s: the number of frames its encoder makes is not known, so not all "
+            "utterances that are too short for their transcripts can be found",
             args.asr_config,
         )
     options = FormatOptions(
@@ -106,7 +110,10 @@ def prepare(args: argparse.Namespace) -> None:
         nj=args.nj,
     )
     if args.unlabelled_sets and not args.joined_set:
-        raise UserError("--unlabelled_sets needs --joined_set: name what is written")
+        raise UserError(
+            "--unlabelled_sets needs --joined_set: give a name for the set of all "
+            "training data"
+        )
     for name in args.unlabelled_sets:
         read_data_dir(args.data_dir / name, labelled=False)
     sets = [args.train_set, *args.other_sets]
@@ -175,9 +182,9 @@ def _check_token_type(args: argparse.Namespace, imported: bool) -> None:
     kinds = " or ".join(_TOKEN_TYPES)
     if imported:
         raise UserError(
-            f"the reference has token_type: {args.token_type} ({args.asr_config}), but "
-            f"stage 2 prepares data for {kinds}: take another --reference, or work "
-            "beside the recipe that it was trained in (--asr_recipe)"
+            f"the reference has token_type: {args.token_type} ({args.asr_config}), "
+            f"but stage 2 prepares data for {kinds}: choose another --reference, or "
+            "use the recipe that it was trained in (--asr_recipe)"
         )
     raise UserError(f"--token_type {args.token_type}: must be {kinds}")
 
@@ -210,10 +217,13 @@ def warn_of_unknown(
     hint = ""
     for name, change in (("upper", str.upper), ("lower", str.lower)):
         if 2 * len(bad(change)) < len(found):
-            hint = f". In {name} case they would be known: convert {where}/text"
+            hint = (
+                f". In {name} case these characters would be in the list: convert "
+                f"{where}/text"
+            )
     logging.warning(
-        "%s/text: %d of %d transcripts have characters that the token list lacks, and "
-        "these count as errors of every model; %s: %s%s",
+        "%s/text: %d of %d transcripts have characters that are not in the token "
+        "list; every model gets these wrong; %s: %s%s",
         where,
         len(found),
         len(text),
@@ -233,7 +243,8 @@ def _tokenizer(
     if args.token_type == "bpe":
         if bpemodel is None or not bpemodel.is_file():
             raise UserError(
-                f"--bpemodel {bpemodel}: name the BPE model of --token_list"
+                f"--bpemodel {bpemodel}: give the BPE model that belongs to "
+                "--token_list"
             )
         return build_tokenizer("bpe", bpemodel=str(bpemodel))
     if own_symbols:

@@ -37,7 +37,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--transcribed_speakers",
         type=whole(0),
         default=0,
-        help="others' transcripts are left out of two more sets; 0: no such sets",
+        help="number of training speakers whose transcripts are kept: makes two more "
+        "sets, train_transcribed with their utterances, and train_untranscribed with "
+        "the audio of all others; 0: do not make these sets",
     )
     return parser
 

@@ -20,14 +20,14 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--librispeech",
         type=_folder,
-        help="the unpacked corpus; parts that it lacks are downloaded, and all of it "
-        "if none is named",
+        help="folder of the unpacked corpus; missing parts are downloaded; if it is "
+        "not given, the whole corpus is downloaded",
     )
     add(
         "--sets",
         nargs="+",
         required=True,
-        help="what to make of which parts, e.g. dev=dev-clean+dev-other",
+        help="the sets to make and their parts, e.g. dev=dev-clean+dev-other",
     )
     add("--output_dir", type=Path, default=Path("data"))
     add("--download_dir", type=Path, default=Path("downloads"))
@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--allow_incomplete",
         choices=["true", "false"],
         default="false",
-        help="take a public part that lacks utterances",
+        help="accept a public part in which utterances are missing",
     )
     return parser
 

@@ -21,7 +21,9 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        "--archive", type=Path, help="the archive; by default the installed ESPnet's"
+        "--archive",
+        type=Path,
+        help="the archive; default: the one in the installed ESPnet",
     )
     parser.add_argument("--download_dir", type=Path, default=Path("downloads"))
     parser.add_argument("--output_dir", type=Path, default=Path("data"))

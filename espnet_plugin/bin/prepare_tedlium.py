@@ -21,13 +21,14 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--tedlium",
         type=lambda value: Path(value) if value else None,
-        help="the unpacked corpus; downloaded if none is named",
+        help="folder of the unpacked corpus; if it is not given, the corpus is "
+        "downloaded",
     )
     add(
         "--data_type",
         choices=["legacy", "speaker-adaptation"],
         default="legacy",
-        help="which sets of release 3",
+        help="which data sets of release 3 to use",
     )
     add("--output_dir", type=Path, default=Path("data"))
     add("--download_dir", type=Path, default=Path("downloads"))
@@ -35,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--allow_incomplete",
         choices=["true", "false"],
         default="false",
-        help="take a corpus that lacks talks",
+        help="accept a corpus in which talks are missing",
     )
     return parser
 

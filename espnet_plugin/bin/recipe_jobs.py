@@ -67,8 +67,9 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
     options = line.values
     if "--budget" in more:
         raise UserError(
-            "--budget: stage 5 finds the sizes in one process; run ./run.sh --stage 5 "
-            "--stop_stage 5 with it first, then name them with --sizes"
+            "--budget: the sizes are found by stage 5 in one process: first run "
+            "./run.sh --stage 5 --stop_stage 5 with --budget, then give the sizes it "
+            "found with --sizes"
         )
     commands = read_commands({"ngpu": str(options.ngpu)})
     every = [*more, "--ngpu", str(options.ngpu), "--expdir", options.expdir]
@@ -84,8 +85,8 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
         failed = run_jobs(jobs, calls, records, inputs, options.max_jobs, {})
         if failed:
             raise UserError(
-                f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. Their "
-                f"logs are in {records.folder}; the same command tries again"
+                f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. See "
+                f"their logs in {records.folder}, then run the same command again"
             )
         # Speed was measured on busy machines: once more, here and now.
         words = ["--stage", "9", "--stop_stage", "9", "--remeasure_rtf", "true"]

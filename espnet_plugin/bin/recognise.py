@@ -50,46 +50,54 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "audio",
         nargs="+",
-        help="files, each an utterance or longer, or - for standard input: 16-bit "
-        "samples, little-endian, one channel, at the model's rate, or a sound file",
+        help="audio files of any length, or - for standard input: a sound file, or "
+        "16-bit samples, little-endian, one channel, at the model's sampling rate",
     )
     add("--num_threads", type=whole_number(1), default=1)
-    whole = parser.add_argument_group("whole files").add_argument
-    whole("--format", choices=["text", "json", "srt"], help="text unless given")
-    whole("--output_dir", type=Path, help="write a file for each there, print nothing")
+    whole = parser.add_argument_group("options for whole files").add_argument
+    whole(
+        "--format", choices=["text", "json", "srt"], help="output format; default: text"
+    )
+    whole(
+        "--output_dir",
+        type=Path,
+        help="folder that gets a result file for each audio file; nothing is printed",
+    )
     whole(
         "--nbest",
         type=whole_number(1),
-        help="alternative texts per segment in the JSON; 1 unless given",
+        help="alternative texts per segment in the JSON; default: 1",
     )
     whole(
         "--beam_size",
         type=whole_number(1),
-        help="hypotheses kept in the search; 16 where one is needed",
+        help="number of hypotheses kept in the search; default: 16 where a search is "
+        "needed",
     )
     whole("--hotwords", type=Path, help="words or phrases to expect, one per line")
-    whole("--hotword_weight", type=number(0), help="bonus per letter; 1.0 unless given")
+    whole("--hotword_weight", type=number(0), help="bonus per letter; default: 1.0")
     whole(
         "--max_segment_seconds",
         type=number(0, above=True),
-        help="longer audio is cut at its quietest places; 20 unless given",
+        help="audio that is longer than this many seconds is cut at its quietest "
+        "places; default: 20",
     )
     whole(
         "--channel",
         type=whole_number(1),
-        help="the one to take, from 1; otherwise their mean",
+        help="channel to use, counted from 1; default: the mean of all channels",
     )
-    whole("--model_file", help="name of the checkpoint; the best one unless given")
+    whole("--model_file", help="file name of the checkpoint; default: the best one")
     live = parser.add_argument_group("streaming models").add_argument
     live(
         "--block_ms",
         type=number(0, above=True),
-        help="audio passed to the model at a time; 100 unless given",
+        help="milliseconds of audio passed to the model at a time; default: 100",
     )
     live(
         "--chunk_frames",
         type=whole_number(1),
-        help="encoder frames per chunk; the model's own unless given",
+        help="encoder frames per chunk; default: the model's own number",
     )
     live(
         "--real_time",
@@ -97,7 +105,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=None,
         help="process a file no faster than it was spoken",
     )
-    live("--quiet", action="store_true", default=None, help="final texts only")
+    live("--quiet", action="store_true", default=None, help="print final texts only")
     return parser
 
 
@@ -110,8 +118,8 @@ def recognise(args: argparse.Namespace) -> None:
         live.append("-")
     if whole and live:
         raise UserError(
-            f"{', '.join(live)} is for streaming and {', '.join(whole)} for whole "
-            "files: leave one of them out"
+            f"{', '.join(live)} is for streaming models and {', '.join(whole)} for "
+            "whole files: remove one of them"
         )
     _check_paths(args)
     if live or (not whole and _can_stream(args.model_dir)):
@@ -140,7 +148,8 @@ def _check_paths(args: argparse.Namespace) -> None:
     missing = [name for name in args.audio if name != "-" and not Path(name).exists()]
     if len(missing) == len(args.audio):
         raise UserError(
-            f"{', '.join(missing)}: missing; give sound files, or - for standard input"
+            f"{', '.join(missing)}: no such file; give sound files, or - for standard "
+            "input"
         )
 
 

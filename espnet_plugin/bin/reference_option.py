@@ -20,8 +20,8 @@ def add_reference_options(parser: argparse.ArgumentParser, pair: bool = True) ->
     parser.add_argument(
         "--reference",
         type=Path,
-        help="folder of the reference, e.g. exp/asr_reference; instead of it "
-        "--reference_config and --reference_model_file",
+        help="folder of the reference, e.g. exp/asr_reference; --reference_config "
+        "and --reference_model_file can be given instead",
     )
     if pair:
         parser.add_argument(

@@ -30,8 +30,9 @@ _IN_DIR = {
 def get_parser() -> argparse.ArgumentParser:
     parser = ExactParser(
         description="Compare finished experiments: tables with intervals, plots, "
-        "paired comparisons. Any ESPnet ASR experiment folders can be given; the more "
-        "of this plugin's cost.json and rtf.json they hold, the more is in the tables.",
+        "paired comparisons. Any ESPnet ASR experiment folders can be given; cost "
+        "and speed are shown for those that hold this plugin's cost.json and "
+        "rtf.json.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -39,43 +40,50 @@ def get_parser() -> argparse.ArgumentParser:
         "exp_dir",
         nargs="*",
         metavar="EXP_DIR",
-        help="folders of models and EncRL runs, e.g. exp/asr_* exp/encrl_*; none: "
-        "draw again what results.json holds",
+        help="folders of models and EncRL runs, e.g. exp/asr_* exp/encrl_*; if none "
+        "is given, the report is made again from results.json",
     )
     add(
         "--output_dir",
-        help="where results.json, RESULTS.md, report.html and plots/ go unless named "
-        f"by the next four options; {_DEFAULT_DIR} if none of these is given either",
+        help="folder for results.json, RESULTS.md, report.html and plots/, unless "
+        f"the next four options say otherwise; {_DEFAULT_DIR} if none of the five is "
+        "given",
     )
     add(
         "--results_json",
-        help="made, or extended: a row of the same method, variant, layers, size and "
-        "seed is replaced, others are kept and marked in the tables",
+        help="made, or extended: a row with the same method, variant, layers, size "
+        "and seed is replaced, other rows are kept and marked in the tables",
     )
     add(
         "--markdown",
-        help="where the tables go, between <!-- results:begin --> and "
-        "<!-- results:end -->; made if it does not exist",
+        help="Markdown file for the tables, which are written between <!-- "
+        "results:begin --> and <!-- results:end -->; made if it does not exist",
     )
-    add("--html", help="the whole report in one file")
-    add("--plot_dir", help="where the plots go; they need matplotlib")
-    add("--corpus", help="its name; of a new results.json, that of the recipe's folder")
+    add("--html", help="file for the whole report")
+    add("--plot_dir", help="folder for the plots; needs matplotlib")
+    add(
+        "--corpus",
+        help="name of the corpus; the default for a new results.json is the name of "
+        "the recipe's folder",
+    )
     add(
         "--decoding",
-        help="the scores are those of decode_<decoding>/; best_path for this plugin's "
-        "folders, the only one there is for others",
+        help="name of the decoding: scores are read from decode_<decoding>/; "
+        "default: best_path for this plugin's folders, the only decoding there is "
+        "for others",
     )
     add(
         "--test_set",
-        help="name of the test set; test for this plugin's folders, the only one there "
-        "is for others",
+        help="name of the test set; default: test for this plugin's folders, the "
+        "only set there is for others",
     )
     add("--dev_set", default="dev", help="name of the development set")
     add(
         "--dump_dir",
         type=Path,
-        help="where stage 2 put the sets: a score of data that has changed since does "
-        "not count, and the tables say so; without it scores are taken as they are",
+        help="folder into which stage 2 wrote the sets: scores of data that has "
+        "changed since are not used, and the tables say so; without this option all "
+        "scores are used",
     )
     add(
         "--compare",
@@ -84,7 +92,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=[],
         metavar=("A", "B"),
         help="compare row B with row A, named as in the tables, e.g. 'scratch 6' "
-        "'encrl 6', or by a model's folder; may be given several times, besides the "
+        "'encrl 6', or by a model's folder; may be given several times; added to the "
         "comparisons that are always made",
     )
     add(
@@ -92,16 +100,17 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="METHOD",
-        help="methods that the pictures show beside the reference and the main one, "
-        "at most five, named with their variant as in the tables, e.g. scratch "
-        "'layer_copy first'; none: training from scratch and those with the lowest "
-        "mean error rate of the methods with the main one's sizes and seeds",
+        help="methods that the pictures show besides the reference and the main "
+        "method, at most five, named with their variant as in the tables, e.g. "
+        "scratch 'layer_copy first'; default: training from scratch, and the methods "
+        "with the lowest mean error rate among those with the main method's sizes "
+        "and seeds",
     )
     add(
         "--intersection",
         action="store_true",
         help="allow rows scored on different test sets, and compare them on the "
-        "utterances they share",
+        "utterances they have in common",
     )
     return parser
 
@@ -168,11 +177,11 @@ def _draw(results: Results, folder: str, rivals: Sequence[str]) -> list[Path]:
         from espnet_plugin.report.plots.draw import plot_results
     except ImportError as error:
         logging.warning(
-            "no plots are drawn: %s; pip install matplotlib, then run again", error
+            "plots are not drawn: %s; pip install matplotlib, then run again", error
         )
         return []
     if all(row.quality.test_wer is None for row in results.rows):
-        logging.warning("no plots are drawn: no row has a test score yet")
+        logging.warning("plots are not drawn: no row has a test score yet")
         return []
     curves = plot_curves(results, folder, rivals)
     return [*plot_results(results, folder, rivals), *([curves] if curves else [])]

@@ -115,7 +115,7 @@ def _of_the_system(error: OSError) -> str:
         )
     if error.errno in _NOT_OURS:
         return (
-            f"cannot use {where}: {error.strerror}. Make it accessible, or choose "
+            f"cannot use {where}: {error.strerror}. Change its permissions, or choose "
             "another folder (--expdir, --dumpdir, --datadir)"
         )
     return ""
@@ -130,8 +130,8 @@ def _unexpected(error: Exception) -> str:
         traceback.print_exception(error)
         return f"unexpected {what}"
     return (
-        f"unexpected {what}. This is probably a fault of this plugin: its traceback is "
-        f"in {log}, please report it with that file"
+        f"unexpected {what}. This is probably a bug in this plugin. The traceback is "
+        f"in {log}; please report the bug with that file"
     )
 
 

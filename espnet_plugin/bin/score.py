@@ -20,26 +20,32 @@ def get_parser() -> argparse.ArgumentParser:
         description="Score a recognised text against its reference.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--ref", required=True, help="reference, a Kaldi text file")
-    parser.add_argument("--hyp", required=True, help="recognised, a Kaldi text file")
+    parser.add_argument(
+        "--ref", required=True, help="reference text, a Kaldi text file"
+    )
+    parser.add_argument(
+        "--hyp", required=True, help="recognised text, a Kaldi text file"
+    )
     parser.add_argument(
         "--output_dir",
         required=True,
-        help="where score.json, score_wer/ and score_cer/ go; its last part names the "
-        "data set in them",
+        help="folder for score.json, score_wer/ and score_cer/; the last part of its "
+        "path is the name of the data set in them",
     )
-    parser.add_argument("--utt2spk", help="speaker of each utterance")
+    parser.add_argument(
+        "--utt2spk", help="Kaldi utt2spk file: the speaker of each utterance"
+    )
     parser.add_argument(
         "--unit_of_bootstrap",
         choices=BOOTSTRAP_UNITS,
         default="utterance",
-        help="what is drawn for the interval; speaker needs --utt2spk",
+        help="unit that the bootstrap draws for the interval; speaker needs --utt2spk",
     )
     parser.add_argument(
         "--resamples",
         type=whole(1),
         default=DEFAULT_RESAMPLES,
-        help="bootstrap samples",
+        help="number of bootstrap samples",
     )
     parser.add_argument(
         "--seed", type=whole(0, MOST_SEED), default=0, help="seed of the bootstrap"

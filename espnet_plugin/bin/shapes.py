@@ -33,7 +33,11 @@ def get_parser() -> argparse.ArgumentParser:
         type=whole(3),
         help="number of tokens, where the reference's configuration does not list them",
     )
-    add("--encrl_config", type=Path, help="of stage 5, if it says what students are")
+    add(
+        "--encrl_config",
+        type=Path,
+        help="EncRL configuration of stage 5, if it describes the students",
+    )
     return parser
 
 
@@ -46,13 +50,16 @@ def run(args: argparse.Namespace) -> None:
     files = read_reference(args, trained=False)
     if files is None:
         raise UserError(
-            "--reference is needed: the folder of the model whose shapes are meant, or "
-            "--reference_config with its training configuration"
+            "--reference is needed: give the folder of the model whose smaller "
+            "shapes are to be listed, or its training configuration with "
+            "--reference_config"
         )
     reference = read_yaml(files.config, "--reference")
     encrl = {} if args.encrl_config is None else read_yaml(args.encrl_config)
     if not args.budget:
-        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
+        raise UserError(
+            "--budget is needed: give one or more limits, e.g. 1.5M 0.6M, or 70MMAC/s"
+        )
     vocabulary = _vocabulary(reference, args.vocabulary)
     # ESPnet takes many seconds to import; by now everything else is known to be right.
     from espnet_plugin.estimate.candidates import fitting, list_shapes
@@ -76,8 +83,8 @@ def _vocabulary(reference: Mapping[str, Any], given: Optional[int]) -> int:
     if isinstance(tokens, list):
         return len(tokens)
     raise UserError(
-        "the reference's configuration lists no tokens, on whose number the size of "
-        "the last layer depends: give it with --vocabulary"
+        "the reference's configuration lists no tokens, but the size of the last "
+        "layer depends on their number: give it with --vocabulary"
     )
 
 

@@ -29,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--output_dir",
         type=Path,
         default=Path("data"),
-        help="folder for {train,dev,test}/",
+        help="folder for the sets: {train,dev,test}/",
     )
     parser.add_argument(
         "--wav_dir", type=Path, default=Path("data/wav"), help="folder for the audio"
@@ -42,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--seed",
         type=whole(0, MOST_SEED),
         default=0,
-        help="seed of sentences and noise",
+        help="seed for sentences and noise",
     )
     return parser
 

@@ -35,26 +35,40 @@ def get_parser() -> argparse.ArgumentParser:
         "--kind",
         choices=["reference", "finetune", "together", "direct", "untrained"],
         required=True,
-        help="reference: one, from --config; finetune: each size from --encrl_dir; "
-        "together: all sizes of it in one training; direct: the same without training; "
-        "untrained: a reference with random weights, for a negative control",
+        help="reference: one model, from --config; finetune: a model of each size, "
+        "from --encrl_dir; together: all sizes from --encrl_dir in one training; "
+        "direct: all sizes from --encrl_dir without further training; untrained: a "
+        "reference with random weights, as a negative control",
     )
     add("--config", type=Path, help="training configuration")
-    add("--output", required=True, help="folder (reference) or prefix of the folders")
+    add(
+        "--output",
+        required=True,
+        help="folder (reference) or prefix of the folders (other kinds)",
+    )
     add("--encrl_dir", type=Path)
     add_reference_options(parser)
     add("--sizes", **of_recipe("sizes"))
     add("--family", **of_recipe("family", choices=["last", "first", "spaced"]))
-    add("--method", default="encrl_direct", help="name of direct models in the tables")
+    add(
+        "--method",
+        default="encrl_direct",
+        help="name of the models of --kind direct in the tables",
+    )
     add(
         "--alone",
         nargs="*",
         type=_size_and_epochs,
         default=[],
         metavar="SIZE:EPOCHS",
-        help="with together: sizes that are trained further by themselves",
+        help="with --kind together: sizes that are trained further, separately, and "
+        "for how many epochs",
     )
-    add("--max_epoch", type=whole(1), help="instead of the configuration's")
+    add(
+        "--max_epoch",
+        type=whole(1),
+        help="number of epochs, instead of the configuration's",
+    )
     add("--variant", type=text(), default="", help="name of this variant in the tables")
     add("--seed", **of_recipe("seed"))
     return parser
@@ -76,8 +90,8 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
         reference = read_reference(args, trained=False)
         if reference is None:
             raise UserError(
-                "--reference is needed with --kind untrained: the folder of the model "
-                "whose architecture it has"
+                "--reference is needed with --kind untrained: give the folder of the "
+                "model whose architecture is used"
             )
         write_untrained(reference.config, Path(args.output), args.seed)
         return
@@ -87,8 +101,8 @@ def train_models(args: argparse.Namespace, options: list[str]) -> None:
     if args.kind == "reference":
         if (training.get("model_conf") or {}).get("ctc_weight") == 0:
             raise UserError(
-                f"--config {args.config}: model_conf.ctc_weight 0 trains no CTC layer, "
-                "and EncRL is matched and fine-tuned by it: set it above 0, e.g. 0.3"
+                f"--config {args.config}: model_conf.ctc_weight 0 trains no CTC "
+                "layer, but EncRL and fine-tuning need one: set it above 0, e.g. 0.3"
             )
         meta = Meta(method=REFERENCE_METHOD, variant=args.variant, seed=args.seed)
         options = [*options, "--seed", str(args.seed)]

@@ -22,7 +22,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser = ExactParser(description=__doc__)
     add = parser.add_argument
     add_reference_options(parser)
-    add("--config", type=Path, required=True, help="of the trainings")
+    add(
+        "--config",
+        type=Path,
+        required=True,
+        help="EncRL configuration for the trial trainings",
+    )
     add("--output_dir", type=Path, required=True)
     add("--seed", **of_recipe("seed"))
     for name in ("budget", "trials", "trial_epochs", "shape_init"):
@@ -38,9 +43,14 @@ def run(args: argparse.Namespace, options: list[str]) -> None:
     """
     given = [*reference_options(args), *options]
     if "--reference_config" not in given:
-        raise UserError("--reference is needed: what should be learnt from?")
+        raise UserError(
+            "--reference is needed: give the folder of the model that students learn "
+            "from"
+        )
     if not args.budget:
-        raise UserError("--budget is needed: e.g. 1.5M 0.6M, or 70MMAC/s")
+        raise UserError(
+            "--budget is needed: give one or more limits, e.g. 1.5M 0.6M, or 70MMAC/s"
+        )
     reference = read_yaml(Path(given[given.index("--reference_config") + 1]))
     from espnet_plugin.recipe.shape_trials import choose_shapes
 

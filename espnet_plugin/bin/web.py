@@ -18,11 +18,11 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="experiments, or exports of them (--target onnx); an experiment that was "
-        "not exported yet is exported first",
+        help="experiments, or exported models (--target onnx); experiments that are "
+        "not exported yet are exported first",
     )
     parser.add_argument(
-        "--output_dir", type=Path, default=Path("web"), help="where the page goes"
+        "--output_dir", type=Path, default=Path("web"), help="folder for the page"
     )
     return parser
 

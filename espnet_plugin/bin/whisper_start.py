@@ -24,13 +24,19 @@ def get_parser() -> argparse.ArgumentParser:
         "--weights",
         type=Path,
         required=True,
-        help="Whisper's own file, e.g. tiny.en.pt, or a .safetensors of its encoder",
+        help="file of OpenAI Whisper, e.g. tiny.en.pt, or a .safetensors with its "
+        "encoder",
     )
     add("--token_list", type=Path, required=True, help="tokens.txt of the recipe")
     add("--token_type", choices=["char", "bpe"], default="char")
-    add("--bpemodel", type=Path, help="bpe.model of the tokens")
+    add("--bpemodel", type=Path, help="bpe.model that belongs to the tokens")
     add("--output_dir", type=Path, default=Path("exp/whisper_start"))
-    add("--seed", type=whole(0, MOST_SEED), default=1, help="of the CTC layer")
+    add(
+        "--seed",
+        type=whole(0, MOST_SEED),
+        default=1,
+        help="seed for the weights of the CTC layer",
+    )
     return parser
 
 

@@ -35,17 +35,17 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
             targets = [(item, _checked_target(archive, item)) for item in members]
             if len(members) > _MAX_MEMBERS:
                 raise UserError(
-                    f"{archive}: {len(members)} members are too many for a model "
-                    f"(at most {_MAX_MEMBERS})"
+                    f"{archive}: {len(members)} members are too many for a model (the "
+                    f"limit is {_MAX_MEMBERS})"
                 )
             _refuse_twice(archive, targets)
             total = sum(item.file_size for item in members)
             free = shutil.disk_usage(directory).free - _FREE_SPACE_KEPT
             if total > free:
                 raise UserError(
-                    f"{archive}: unpacked it would take {total / 2**20:.0f} MiB and "
-                    f"{max(free, 0) / 2**20:.0f} MiB are free; free some space, or do "
-                    "not trust this file"
+                    f"{archive}: unpacking needs {total / 2**20:.0f} MiB, but only "
+                    f"{max(free, 0) / 2**20:.0f} MiB are free; free some space, if "
+                    "you trust this file"
                 )
             for item, target in targets:
                 if item.is_dir():
@@ -73,8 +73,8 @@ def _refuse_twice(archive: Path, targets: list) -> None:
     for item, target in targets:
         if target in seen and not item.is_dir():
             raise UserError(
-                f"{archive}: member {item.filename!r} is in it twice; this file is not "
-                "to be trusted"
+                f"{archive}: member {item.filename!r} is in it twice; do not trust "
+                "this file"
             )
         seen[target] = item.filename
 
@@ -91,16 +91,16 @@ def _checked_target(archive: Path, item: zipfile.ZipInfo) -> PurePosixPath:
         or ":" in target.parts[0]
     ):
         raise UserError(
-            f"{archive}: member {name!r} would be written outside of the folder; "
-            "this file is not to be trusted"
+            f"{archive}: member {name!r} would be written outside of the folder; do "
+            "not trust this file"
         )
     # The high half holds the Unix mode, also where another system is said to have
     # made the archive; 0 stands for a plain file.
     kind = stat.S_IFMT(item.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise UserError(
-            f"{archive}: member {name!r} is a link or a device, not a file; "
-            "this file is not to be trusted"
+            f"{archive}: member {name!r} is a link or a device, not a file; do not "
+            "trust this file"
         )
     return target
 
@@ -113,6 +113,6 @@ def _copy_member(opened: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path) -> 
             if left < 0:  # the sizes that were added up were not the truth
                 raise UserError(
                     f"{opened.filename}: member {item.filename!r} is larger than the "
-                    "archive says; this file is not to be trusted"
+                    "archive says; do not trust this file"
                 )
             sink.write(block)

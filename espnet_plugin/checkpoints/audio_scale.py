@@ -116,11 +116,11 @@ def refuse_other_scale(
             factor = sample_factor(Path(config_file).parent, config, table)
         if factor != 1.0:
             raise UserError(
-                f"{config_file}: the reference was trained on samples {factor:g} times "
-                f"as large as those of {table[0]} (integers of a kaldi_ark table, or "
-                "samples in [-1, 1]), which it would take for something else: work "
-                "beside the recipe that it was trained in (--asr_recipe), or take "
-                "another --reference"
+                f"{config_file}: the reference was trained on samples {factor:g} "
+                f"times as large as those of {table[0]} (integers of a kaldi_ark "
+                "table, or samples in [-1, 1]), so it would not recognise them "
+                "correctly: use the recipe that it was trained in (--asr_recipe), or "
+                "choose another --reference"
             )
 
 
@@ -151,7 +151,7 @@ def fit_to_samples(model: torch.nn.Module, scale: float, where: Any) -> None:
         raise UserError(
             f"{where}: the model was trained on samples {scale:g} times as large as "
             f"those of a sound file (integers of kaldi_ark), and its front end {kind} "
-            "cannot be fitted to these: decode it with python -m "
+            "cannot be adapted to a sound file: decode it with python -m "
             "espnet_plugin.bin.decode on the same kind of data"
         )
     model.frontend.logmel.melmat = filters * scale**2

@@ -48,8 +48,9 @@ def check_archive(path: Path, what: str) -> None:
     if total > max(_ALWAYS, 2 * path.stat().st_size):
         largest = max(members, key=lambda member: member.file_size)
         raise UserError(
-            f"{what} {path} has {path.stat().st_size} bytes and announces {total} "
-            f"({largest.filename}: {largest.file_size}); this file is not to be trusted"
+            f"{what} {path} has {path.stat().st_size} bytes, but its index announces "
+            f"{total} ({largest.filename}: {largest.file_size}); do not trust this "
+            "file"
         )
 
 
@@ -62,8 +63,9 @@ def check_dense(name: str, tensor: torch.Tensor, path: Path) -> None:
     size = tensor.numel() * tensor.element_size()
     if size > max(_ALWAYS, _DENSER * path.stat().st_size):
         raise UserError(
-            f"checkpoint {path}: {name} would be {tuple(tensor.shape)}, {size} bytes, "
-            "with its gaps filled; this file is not to be trusted"
+            f"checkpoint {path}: {name} is a sparse tensor of shape "
+            f"{tuple(tensor.shape)}, which would need {size} bytes when filled with "
+            "zeros; do not trust this file"
         )
 
 
@@ -92,8 +94,8 @@ def check_announced(
         for key, value in numbers.items():
             if value > (layers if key in _LAYERS else values):
                 raise UserError(
-                    f"{config_file}: {conf}.{key}: {value} is of a far larger model "
-                    f"than the checkpoint, which has {len(state)} tensors with "
+                    f"{config_file}: {conf}.{key}: {value} belongs to a far larger "
+                    f"model than the checkpoint, which has {len(state)} tensors with "
                     f"{sum(t.numel() for t in state.values())} values"
                 )
         # A layer has a matrix of these.
@@ -101,5 +103,5 @@ def check_announced(
         if matrix > max(values, _SMALL**2 // 100):
             raise UserError(
                 f"{config_file}: {conf}: a layer of {matrix} weights (output_size x "
-                "linear_units) is larger than all of the checkpoint"
+                "linear_units) is larger than the whole checkpoint"
             )

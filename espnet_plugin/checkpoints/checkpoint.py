@@ -33,9 +33,9 @@ def read_checkpoint(
         reason = str(error)
         if zipfile.is_zipfile(path) or "Unsupported" in reason or "GLOBAL" in reason:
             raise UserError(
-                f"checkpoint {path} holds pickled code or objects besides tensors; it "
-                "was not loaded, because loading would run them. If you trust its "
-                "source, load it there and save model.state_dict() alone"
+                f"checkpoint {path} holds pickled code or objects besides tensors, "
+                "and was not loaded, because loading would run them. If you trust "
+                "its source, load it there and save model.state_dict() alone"
             ) from error
         raise UserError(_unreadable(path, reason)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
@@ -49,7 +49,7 @@ def read_checkpoint(
     if not isinstance(content, dict) or not content:
         raise UserError(
             f"checkpoint {path} holds a {type(content).__name__}, not named tensors; "
-            "give a file as ESPnet's training writes it, e.g. valid.cer_ctc.ave.pth"
+            "give a file that ESPnet's training wrote, e.g. valid.cer_ctc.ave.pth"
         )
     others = [key for key, value in content.items() if not torch.is_tensor(value)]
     if others:
@@ -75,6 +75,6 @@ def _whole(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
 def _unreadable(path: Path, reason: str) -> str:
     first_line = (reason.strip() or "unexpected end of file").splitlines()[0]
     return (
-        f"checkpoint {path} cannot be read, it is probably truncated ({first_line}); "
+        f"checkpoint {path} cannot be read; it is probably truncated ({first_line}): "
         "copy or download it again"
     )

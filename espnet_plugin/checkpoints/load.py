@@ -176,9 +176,10 @@ def resolve_paths(
             set_setting(config, dotted, str(found))
         elif needed:
             raise UserError(
-                f"{config_file}: {dotted}: {value} does not exist; looked for "
-                f"{', '.join(str(item) for item in tried)}. Start from the folder "
-                f"the model was trained in, or copy it beside the configuration"
+                f"{config_file}: {dotted}: {value} does not exist; searched for "
+                f"{', '.join(str(item) for item in tried)}. Start in the folder in "
+                "which the model was trained, or copy the file into the folder of "
+                "the configuration"
             )
         else:
             logging.warning("%s: %s is missing and is not used", dotted, value)
@@ -267,7 +268,7 @@ def build_asr_model(
             f"{args.encoder}) needs a package that is not installed here: {error}. "
             + (
                 pip_command(vars(args))
-                or "Install it as ESPnet's documentation of that part says"
+                or "Install it as described in ESPnet's documentation of that part"
             )
         ) from error
     except (AssertionError, OSError) as error:
@@ -279,8 +280,9 @@ def build_asr_model(
     except Exception as error:  # odd values make ESPnet raise anything
         what = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{config_file}: ESPnet cannot build this model: {what}. Is it of an ASR "
-            "task, and made by an ESPnet not newer than this one?"
+            f"{config_file}: ESPnet cannot build this model: {what}. Check that it "
+            "belongs to an ASR task, and that it was not made with a newer ESPnet "
+            "than this one"
         ) from error
     finally:
         args.init = init
@@ -298,8 +300,9 @@ def _check_registered(args: argparse.Namespace, config_file: PathLike) -> None:
         name = getattr(args, option, None)
         if name in _REGISTERED[option] and name not in choices.classes:
             raise UserError(
-                f"{config_file}: {option} {name} is this plugin's and not yet known to "
-                "ESPnet: call espnet_plugin.host.register() before the model is built"
+                f"{config_file}: {option} {name} belongs to this plugin, and ESPnet "
+                "does not know it yet: call espnet_plugin.host.register() before the "
+                "model is built"
             )
 
 
@@ -359,7 +362,7 @@ def load_state(
         if not shapes:
             raise UserError(f"checkpoint {model_file} does not fit: {error}") from error
         items = [f"{key} is {found}, not {wanted}" for key, found, wanted in shapes]
-        problems.append(f"{len(items)} of another shape ({_first(items)})")
+        problems.append(f"{len(items)} with a different shape ({_first(items)})")
         own = set(model.state_dict())
         missing, surplus = own - set(state), set(state) - own
     if missing:
@@ -368,9 +371,9 @@ def load_state(
         problems.append(f"{len(surplus)} surplus ({_first(sorted(surplus))})")
     if problems:
         raise UserError(
-            f"checkpoint {model_file} is not of the configuration's model: tensors "
-            f"{'; '.join(problems)}. Give the config.yaml and the checkpoint of one "
-            "training"
+            f"checkpoint {model_file} does not belong to the model in the "
+            f"configuration: tensors {'; '.join(problems)}. Give the config.yaml and "
+            "the checkpoint of the same training"
         )
 
 

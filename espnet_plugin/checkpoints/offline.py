@@ -25,12 +25,21 @@ _PACKAGES = {
 
 # Parts that ESPnet builds by a download, where nothing can be done about it here.
 _FETCHED = {
-    ("frontend", "s3prl"): "its architecture is only in the file that s3prl downloads "
-    "(once; it is then in ~/.cache/s3prl/download, which can be copied here)",
-    ("frontend", "fused"): "the architecture of a pre-trained part is only in the file "
-    "that its package downloads",
-    ("frontend", "huggingface"): "its architecture and its feature extractor are "
-    "described on the Hugging Face hub only",
+    (
+        "frontend",
+        "s3prl",
+    ): "its architecture is only stored in the file that s3prl downloads (once; the "
+    "file is then in ~/.cache/s3prl/download and can be copied to this machine)",
+    (
+        "frontend",
+        "fused",
+    ): "the architecture of a pre-trained part is only stored in the file that its "
+    "package downloads",
+    (
+        "frontend",
+        "huggingface",
+    ): "its architecture and its feature extractor are only described on the "
+    "Hugging Face hub",
     ("frontend", "espnet_ssl"): "its architecture is in the configuration of the SSL "
     "model that frontend_conf.path_or_url names",
     ("encoder", "wav2vec2"): "its architecture is in the fairseq checkpoint that "
@@ -78,7 +87,10 @@ def fetched_part(config: Mapping[str, Any]) -> Optional[str]:
     """
     for (option, name), reason in _FETCHED.items():
         if config.get(option) == name:
-            return f"{option}: {name} cannot be built without network, because {reason}"
+            return (
+                f"{option}: {name} cannot be built without a network connection, "
+                f"because {reason}"
+            )
     return None
 
 

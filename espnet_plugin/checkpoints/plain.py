@@ -134,7 +134,7 @@ def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {path}: {error}. Free some space and run the stage again; "
-            "nothing old was lost."
+            "existing files were not changed."
         ) from error
 
 

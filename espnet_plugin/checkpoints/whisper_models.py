@@ -70,14 +70,14 @@ def whisper_size(name: str, where: object) -> WhisperSize:
     if size is None or (english and base.startswith("large")):
         known = ", ".join([*_SIZES, *_ALIASES])
         raise UserError(
-            f"{where}: whisper_model {name!r} is not known; there are {known}, and "
-            "tiny.en, base.en, small.en, medium.en"
+            f"{where}: whisper_model {name!r} is not known; choose from {known}, "
+            "tiny.en, base.en, small.en and medium.en"
         )
     if size.mel_bins != MEL_BINS:
         raise UserError(
             f"{where}: whisper_model {name} takes {size.mel_bins} mel bins, but "
-            f"ESPnet's Whisper encoder computes {MEL_BINS}: take large-v2 or a smaller "
-            "one"
+            f"ESPnet's Whisper encoder computes {MEL_BINS}: choose large-v2 or a "
+            "smaller model"
         )
     return size._replace(vocabulary=_ENGLISH) if english else size
 
@@ -96,8 +96,9 @@ def whisper_name(width: int, layers: int, mel_bins: int, where: object) -> str:
             whisper_size(name, where)  # refuses what takes other mel bins
             return name
     raise UserError(
-        f"{where}: {layers} layers of width {width} with {mel_bins} mel bins are no "
-        f"encoder of Whisper's sizes ({', '.join(_SIZES)}), which ESPnet knows by name"
+        f"{where}: {layers} layers of width {width} with {mel_bins} mel bins do not "
+        f"match any of Whisper's encoders ({', '.join(_SIZES)}), which ESPnet knows "
+        "by name"
     )
 
 

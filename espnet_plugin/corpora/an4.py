@@ -58,7 +58,9 @@ def read_part(root: Path, part: str) -> DataDir:
     for number, line in enumerate(_read_lines(transcription), 1):
         match = _LINE.match(line)
         if match is None:
-            raise UserError(f"{transcription}:{number}: no '(file name)' in {line!r}")
+            raise UserError(
+                f"{transcription}:{number}: {line!r} does not end with '(file name)'"
+            )
         texts[match[2]] = match[1]
     data, problems = DataDir({}, {}, {}), {}
     for fileid in _read_lines(fileids):
@@ -71,9 +73,11 @@ def read_part(root: Path, part: str) -> DataDir:
         utt = f"{match[1]}-{name}"
         found = [p for s in _SUFFIXES if (p := root / "wav" / f"{fileid}{s}").is_file()]
         if not found:
-            problems[utt] = f"no wav/{fileid} with one of {' '.join(_SUFFIXES)}"
+            problems[utt] = (
+                f"has no wav/{fileid} with one of the endings {' '.join(_SUFFIXES)}"
+            )
         elif not texts.get(name):
-            problems[utt] = f"no transcript in {transcription.name}"
+            problems[utt] = f"has no transcript in {transcription.name}"
         else:
             data.audio[utt] = str(found[0])
             data.text[utt] = texts[name]
@@ -90,10 +94,12 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text ({error}): unpack it again") from error
+        raise UserError(
+            f"{path} is not a text file ({error}): unpack the corpus again"
+        ) from error
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
-        raise UserError(f"{path} lists no utterance: unpack the corpus again")
+        raise UserError(f"{path} lists no utterances: unpack the corpus again")
     return lines
 
 
@@ -109,7 +115,7 @@ def choose_speakers(speakers: set[str], number: int, option: str) -> list[str]:
     if not 1 <= number < len(speakers):
         raise UserError(
             f"{option} {number}: the corpus has {len(speakers)} training speaker(s) "
-            "to choose among; choose 1 or more, and fewer than that"
+            "to choose from; choose at least 1, but fewer than all"
         )
     ordered = sorted(speakers)
     step = len(ordered) / number
@@ -157,7 +163,8 @@ def prepare_an4(
     overlap = speakers & set(test.utt2spk.values())
     if overlap:
         raise UserError(
-            f"{root}: {', '.join(sorted(overlap))} speak in both training and test"
+            f"{root}: {', '.join(sorted(overlap))} speak in both the training and the "
+            "test set"
         )
     dev = choose_speakers(speakers, dev_speakers, "--dev_speakers")
     held_out = {utt for utt, speaker in train.utt2spk.items() if speaker in dev}
@@ -180,7 +187,7 @@ def download_an4(folder: Path, urls: Sequence[str] = URLS) -> Path:
     """
     corpus = folder / "an4"
     if corpus.is_dir():
-        logger.info("%s is there already", corpus)
+        logger.info("%s exists already", corpus)
         return corpus
     problems = []
     for number, url in enumerate(urls):
@@ -199,7 +206,7 @@ def download_an4(folder: Path, urls: Sequence[str] = URLS) -> Path:
     raise UserError(
         "AN4 was not downloaded:\n  "
         + "\n  ".join(problems)
-        + "\nRun it again where there is a network, or name the unpacked corpus (the "
-        'folder that holds etc/ and wav/): ./run.sh --local_data_opts "--an4 DIR", or '
-        "AN4=DIR in db.sh"
+        + "\nRun the command again on a machine with network access, or give the "
+        "unpacked corpus (the folder that holds etc/ and wav/): ./run.sh "
+        '--local_data_opts "--an4 DIR", or AN4=DIR in db.sh'
     )

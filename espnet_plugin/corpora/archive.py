@@ -47,13 +47,15 @@ def fetch(url: str, path: Path, timeout_s: float = _TIMEOUT_S) -> None:
         raise UserError(f"{url}: {reason}") from error
     size = part.stat().st_size
     if expected is not None and size < expected:
-        raise UserError(f"{url}: {size} of {expected} bytes came; run it again")
+        raise UserError(
+            f"{url}: only {size} of {expected} bytes arrived; run the command again"
+        )
     with part.open("rb") as stream:
         is_gzip = stream.read(2) == _GZIP_MAGIC
     if not is_gzip or (expected is not None and size > expected):
         # Another page, such as a log-in form, or a part of another file: no use.
         part.unlink()
-        raise UserError(f"{url}: what came ({size} bytes) is not the archive")
+        raise UserError(f"{url}: the downloaded file ({size} bytes) is not the archive")
     part.replace(path)
 
 
@@ -121,7 +123,7 @@ def unpack(
                 raise DamagedArchive(f"{archive} has no folder {inside}")
             source.replace(folder)
     except tarfile.FilterError as error:
-        raise DamagedArchive(f"{archive} is not safe to unpack: {error}") from error
+        raise DamagedArchive(f"{archive} cannot be unpacked safely: {error}") from error
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DamagedArchive(f"{archive} is damaged: {error}") from error
     except OSError as error:

@@ -56,7 +56,7 @@ def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
     needed, free = sum(sizes) + max(sizes), shutil.disk_usage(place).free
     if needed > free:
         raise UserError(
-            f"{names} to be downloaded into {place}: {needed / 1e9:.0f} GB are needed, "
+            f"downloading {names} into {place}: {needed / 1e9:.0f} GB are needed, "
             f"{free / 1e9:.0f} GB are free. {way_out}"
         )
     logger.info("downloading %s, %.1f GB, into %s", names, sum(sizes) / 1e9, place)

@@ -31,9 +31,9 @@ PARTS = {
 # FLAC is the original; others are re-coded copies of the same tree.
 _SUFFIXES = (".flac", ".wav", ".opus", ".ogg")
 _WAY_OUT = (
-    "Run it again where there is a network and room (--download_dir), or name the "
-    'unpacked corpus: ./run.sh --local_data_opts "--librispeech DIR", or '
-    "LIBRISPEECH=DIR in db.sh"
+    "Run the command again on a machine with network access and enough disk space "
+    "(--download_dir), or give the unpacked corpus: ./run.sh --local_data_opts "
+    '"--librispeech DIR", or LIBRISPEECH=DIR in db.sh'
 )
 
 
@@ -48,7 +48,7 @@ def parse_sets(specs: Sequence[str]) -> dict[str, list[str]]:
         name, _, parts = spec.partition("=")
         if not name or "/" in name or not all(parts.split("+")) or name in sets:
             raise UserError(
-                f"--sets {spec}: write each set once as name=part, or name=part+part, "
+                f"--sets {spec}: give each set once, as name=part, or name=part+part, "
                 "e.g. dev=dev-clean+dev-other"
             )
         sets[name] = parts.split("+")
@@ -125,7 +125,7 @@ def read_part(folder: Path, allow_incomplete: bool = False) -> DataDir:
             if not utt:
                 continue
             if not words.strip():
-                problems[utt] = f"has no words in {transcripts}"
+                problems[utt] = f"has an empty transcript in {transcripts}"
             elif utt not in audio:
                 problems[utt] = f"has no {' or '.join(_SUFFIXES)} in {chapter}"
             else:
@@ -139,14 +139,14 @@ def read_part(folder: Path, allow_incomplete: bool = False) -> DataDir:
     if not data.text:
         raise UserError(
             f"{folder} has no <reader>/<chapter>/*.trans.txt: it is not a part of "
-            "LibriSpeech, or was not unpacked"
+            "LibriSpeech, or it was not unpacked completely"
         )
     expected = PARTS.get(folder.name, (len(data.text),))[0]
     if len(data.text) != expected:
         message = f"{folder} has {len(data.text)} utterances, not {expected}"
         if not allow_incomplete:
             raise UserError(
-                f"{message}: unpack it again, or say --allow_incomplete true"
+                f"{message}: unpack it again, or give --allow_incomplete true"
             )
         logger.warning("%s", message)
     return data

@@ -39,14 +39,14 @@ def find_archive() -> Path:
         distribution = importlib.metadata.distribution("espnet")
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
-            "the package espnet is not installed here as a package: give its "
+            "the package espnet is not installed as a package: give its "
             "egs3/mini_an4/esp2_asr/downloads.tar.gz with --archive"
         ) from error
     path = Path(str(distribution.locate_file(_ARCHIVE)))
     if not path.is_file():
         raise UserError(
-            f"espnet {distribution.version} does not carry {_ARCHIVE} (202611 does): "
-            "install that, or give the archive with --archive"
+            f"espnet {distribution.version} does not contain {_ARCHIVE} (202611 "
+            "does): install that version, or give the archive with --archive"
         )
     return path
 
@@ -59,7 +59,7 @@ def prepare_mini_an4(archive: Path, download_dir: Path, output_dir: Path) -> Non
     """
     corpus = download_dir / "an4"
     if corpus.is_dir():
-        logger.info("%s is there already", corpus)
+        logger.info("%s exists already", corpus)
     else:
         unpack(archive, corpus, _INSIDE, lambda name: name.startswith(f"{_INSIDE}/"))
     _list_the_unlisted(corpus)

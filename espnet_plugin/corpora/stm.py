@@ -70,8 +70,8 @@ def read_stm(
         fields = _mapped(line).split()
         if len(fields) < 5:
             raise UserError(
-                f"{where}: {line!r} is not <talk> <channel> <speaker> <start> <end> "
-                "<label> <words>"
+                f"{where}: {line!r} must have the form <talk> <channel> <speaker> "
+                "<start> <end> <label> <words>"
             )
         fields[1] = "A"
         line = " ".join(fields)
@@ -96,8 +96,8 @@ def _sort_key(line: str, where: str) -> tuple:
     fields = line.split()
     if len(fields) < 5:
         raise UserError(
-            f"{where}: {line!r} must be <talk> <channel> <speaker> <start> <end> "
-            "<label> <words>"
+            f"{where}: {line!r} must have the form <talk> <channel> <speaker> <start> "
+            "<end> <label> <words>"
         )
     return fields[0], fields[1], _number(fields[3], where), line, where
 

@@ -77,9 +77,9 @@ def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
     """
     archive = RELEASES[release].archive
     way_out = (
-        "Run it again where there is a network and room (--download_dir), or name the "
-        f'unpacked corpus: ./run.sh --local_data_opts "--tedlium DIR", or '
-        f"TEDLIUM{release}=DIR in db.sh"
+        "Run the command again on a machine with network access and enough disk "
+        "space (--download_dir), or give the unpacked corpus: ./run.sh "
+        f'--local_data_opts "--tedlium DIR", or TEDLIUM{release}=DIR in db.sh'
     )
     if root is None:
         folder = download_dir.resolve() / archive.inside
@@ -90,7 +90,7 @@ def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
         if (folder / next(iter(RELEASES[release].sets.values())) / SETS[0]).is_dir():
             return folder
     raise UserError(
-        f"--tedlium {root} is neither {archive.inside} nor a folder around it. "
+        f"--tedlium {root} is neither {archive.inside} nor a folder that contains it. "
         f"{way_out}"
     )
 
@@ -108,19 +108,20 @@ def read_set(folder: Path, brackets: tuple[tuple[str, str], ...] = ()) -> DataDi
         raise UserError(f"{folder}/stm has no *.stm: unpack the corpus again")
     lines = read_stm(((str(path), _text(path)) for path in stms), brackets)
     if not lines:
-        raise UserError(f"{folder}/stm: not one line has words: unpack it again")
+        raise UserError(f"{folder}/stm: no line has words: unpack the corpus again")
     problems = {}
     for talk in sorted({line.talk for line in lines}):
         problem = _audio_problem(folder / "sph" / f"{talk}.sph")
         if problem:
             problems[talk] = problem
     if problems:
-        raise complain(f"{folder}/sph", problems, "The names are those of talks.")
+        raise complain(f"{folder}/sph", problems, "The names given are those of talks.")
     if folder.name == "train":
         extended = extend_times(lines, before=0.15, after=0.1)
         if len(extended) < len(lines):
             logger.warning(
-                "%d segment(s) of %s have no time of their own",
+                "%d segment(s) of %s are left out, because they overlap with others "
+                "completely",
                 len(lines) - len(extended),
                 folder,
             )
@@ -138,7 +139,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path} is not UTF-8 text ({error}): unpack it again"
+            f"{path} is not UTF-8 text ({error}): unpack the corpus again"
         ) from error
 
 
@@ -154,7 +155,10 @@ def _audio_problem(path: Path) -> Optional[str]:
         return str(error)
     rate, channels = (header.get(n) for n in ("sample_rate", "channel_count"))
     if (rate, channels) != (_RATE, 1):
-        return f"{path} has {rate} Hz and {channels} channel(s), not {_RATE} and 1"
+        return (
+            f"{path} has {rate} Hz and {channels} channel(s); it must have {_RATE} Hz "
+            "and 1 channel"
+        )
     return None
 
 
@@ -192,7 +196,7 @@ def prepare_tedlium(
         message = f"{folder} has {talks} *.sph in {', '.join(SETS)}, not {expected}"
         if not allow_incomplete:
             raise UserError(
-                f"{message}: unpack it again, or say --allow_incomplete true"
+                f"{message}: unpack it again, or give --allow_incomplete true"
             )
         logger.warning("%s", message)
     sets = {name: read_set(folder / name, about.brackets) for name in SETS}

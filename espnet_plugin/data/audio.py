@@ -41,7 +41,8 @@ def read_audio(
     """
     if path.rstrip().endswith("|"):
         raise UserError(
-            f"{path!r} is a command, not a file: run it once and name its output"
+            f"{path!r} is a command, not a file: run it once and give the file that "
+            "it writes"
         )
     if not os.path.isfile(path):
         raise UserError(f"{path[:300]} does not exist{_archive_hint(path)}")
@@ -53,20 +54,21 @@ def read_audio(
         )
     if samples.shape[1] != 1:
         raise UserError(
-            f"{path} has {samples.shape[1]} channels: choose or mix down to one first"
+            f"{path} has {samples.shape[1]} channels: first choose one of them, or "
+            "mix them down to one"
         )
     samples = samples[:, 0]
     if not len(samples):
         if start:
             raise UserError(
-                f"{path} has no sample from second {start:g} on: it is {seconds:.2f} s "
+                f"{path} has no samples after {start:g} s: it is only {seconds:.2f} s "
                 "long"
             )
-        raise UserError(f"{path} has no sample")
+        raise UserError(f"{path} has no samples")
     if end is not None and end > seconds + MAX_OVERSHOOT:
         raise UserError(
-            f"{path} is {seconds:.2f} s long, its segment is to end at {end:g} s: "
-            "correct segments, or take the recording that they were made for"
+            f"{path} is {seconds:.2f} s long, but its segment ends at {end:g} s: "
+            "correct the file segments, or use the recording that it was made for"
         )
     if not np.isfinite(samples).all():
         raise UserError(f"{path} holds NaN or infinite samples")
@@ -121,7 +123,10 @@ def file_rate(path: str) -> Optional[int]:
 def _archive_hint(path: str) -> str:
     name, colon, position = path.rpartition(":")
     if colon and position.isdigit():
-        return f": it is a position in the archive {name}; write the audio to files"
+        return (
+            f": it is a position in the archive {name}; write the audio to separate "
+            "files"
+        )
     if os.path.isdir(path):
         return " as a file: it is a folder"
     return ""

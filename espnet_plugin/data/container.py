@@ -85,14 +85,14 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
     for announced, there in _lengths(log):
         if there < announced < _UNKNOWN_LENGTH:
             return (
-                f"is truncated: its header announces {announced} bytes of audio and "
-                f"{there} are there; copy or record it again"
+                f"is truncated: its header announces {announced} bytes of audio, but "
+                f"only {there} are there; copy or record it again"
             )
     match = _RF64.search(log)
     if match and int(match[1]) < int(match[2]) < 1 << 62:
         return (
-            f"is truncated: its header announces {match[2]} samples and {match[1]} are "
-            "there; copy or record it again"
+            f"is truncated: its header announces {match[2]} samples, but only "
+            f"{match[1]} are there; copy or record it again"
         )
     if _TRUNCATED.search(log):
         return "is truncated: copy or record it again"
@@ -101,13 +101,13 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
         return None if problem is None else f"is truncated: {problem}"
     if sound.format == "OGG" and not _ogg_ends(Path(path)):
         return (
-            "is truncated: its last page is cut or not marked as the last one; copy or "
-            "record it again"
+            "is truncated: its last page is incomplete or not marked as the last "
+            "one; copy or record it again"
         )
     if sound.format in _NOT_COMPARED:
         return (
-            f"is {sound.format_info}, which does not show whether it is complete: "
-            "convert it to WAV or FLAC"
+            f"is {sound.format_info}, a format that does not show whether the file is "
+            "complete: convert it to WAV or FLAC"
         )
     return None
 

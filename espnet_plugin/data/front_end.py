@@ -89,7 +89,7 @@ def check_front_end(
         takes = "features" if takes_features(config) else "audio"
         other = "raw" if feats_type == "fbank" else "fbank"
         raise UserError(
-            f"--feats_type {feats_type}: the reference takes {takes} ({where}: "
+            f"--feats_type {feats_type}: the reference needs {takes} ({where}: "
             f"frontend {config.get('frontend', 'default')}): give --feats_type {other}"
         )
     if feats_type != "raw":

@@ -83,9 +83,9 @@ def complain(
 def audio_alone(name: str) -> str:
     """Say what can be done with a set that has no transcripts."""
     return (
-        "a set to train or to test on needs transcripts. Audio alone can be learnt "
-        f"from in stage 5: --unlabelled_sets {name}, with a --train_set that has some "
-        "(a small one is enough beside a --reference)"
+        "training and test sets need transcripts. Audio without transcripts can only "
+        f"be used in stage 5: --unlabelled_sets {name}, together with a --train_set "
+        "that has transcripts (with a --reference, a small one is enough)"
     )
 
 
@@ -118,7 +118,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         utt2spk = {utt: utt for utt in audio}
     data = DataDir(audio, text, utt2spk)
     if not data.audio:
-        raise UserError(f"{folder}/wav.scp is empty: the corpus has no utterance")
+        raise UserError(f"{folder}/wav.scp is empty: the corpus has no utterances")
     problems = {}
     for utt, words in text.items():
         problem = text_problem(words)
@@ -145,15 +145,18 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
             elif not table[utt].strip():
                 problems[utt] = f"has no value in {name}"
     if problems:
-        raise complain(str(folder), problems, "Correct the tables, then run it again.")
+        raise complain(
+            str(folder), problems, "Correct the tables, then run the command again."
+        )
     return data
 
 
 def _cleaned(folder: Path, text: dict[str, str]) -> dict[str, str]:
     def say(what: str, number: int, first: str) -> None:
         logging.warning(
-            "%s/text: %s in %d transcript(s), %s for one: taken as single spaces, left "
-            "out, or composed (NFC)",
+            "%s/text: %s in %d transcript(s), e.g. %s: white space is read as single "
+            "spaces, invisible characters are left out, and decomposed characters "
+            "are composed (NFC)",
             folder,
             what,
             number,
@@ -200,8 +203,8 @@ def join_sets(parts: Sequence[Path], target: Path, tables: Sequence[str]) -> Non
             twice = sorted(joined.keys() & table.keys())
             if twice:
                 raise UserError(
-                    f"{part}/{name}: {twice[0]} and {len(twice) - 1} more are "
-                    "also in another set: give their utterances other names"
+                    f"{part}/{name}: {twice[0]} and {len(twice) - 1} more are also in "
+                    "another set: give these utterances different names"
                 )
             joined.update(table)
         write_lines(target / name, (f"{utt} {joined[utt]}" for utt in sorted(joined)))
@@ -216,12 +219,12 @@ def _why(error: Exception) -> str:
 def _read_segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) != 3:
-        raise ValueError("recording, start and end are wanted")
+        raise ValueError("a segment needs a recording, a start and an end")
     segment = Segment(fields[0], float(fields[1]), float(fields[2]))
     if not math.isfinite(segment.start + segment.end):
-        raise ValueError("start and end are seconds")
+        raise ValueError("start and end must be numbers of seconds")
     if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
-        raise ValueError("it ends before it begins")
+        raise ValueError("it ends before it starts")
     return segment
 
 

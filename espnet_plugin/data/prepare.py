@@ -95,13 +95,16 @@ def format_set(
         note_seen(target)
         return
     if known is None:
-        why = "is new"
+        why = "is prepared for the first time"
     elif lost is not None:
-        why = f"is written again: {lost} is missing"
+        why = f"is prepared again, because {lost} is missing"
     elif known.get("digest") != stamp["digest"]:
-        why = "is written again: its tables, its options or the tokens are others"
+        why = "is prepared again, because its tables, options or tokens have changed"
     else:
-        why = f"is written again: another {first_difference(known, stamp)}"
+        why = (
+            "is prepared again, because of a different "
+            f"{first_difference(known, stamp)}"
+        )
     logger.info("%s %s", target, why)
     done.unlink(missing_ok=True)
     speeds, limits = (1.0,), (0.0, float("inf"))
@@ -128,8 +131,8 @@ def format_set(
         raise complain(
             str(source),
             problems,
-            "Correct or remove them, or give --bad_utterances drop to leave them out."
-            + _finer_layers(made.short),
+            "Correct or remove these utterances, or give --bad_utterances drop to "
+            "leave them out." + _finer_layers(made.short),
             listed_in=bad_list,
         )
     if problems:
@@ -139,14 +142,15 @@ def format_set(
         bad_list.unlink(missing_ok=True)
     if made.too_long:
         logger.warning(
-            "%d utterance(s) of %s left out, not within %g to %g s: %s ...",
+            "%d utterance(s) of %s left out, because they are not between %g and %g "
+            "s long: %s ...",
             len(made.too_long),
             source,
             *limits,
             " ".join(made.too_long[:5]),
         )
     if not made.tables.audio:
-        raise UserError(f"{source}: no usable utterance is left")
+        raise UserError(f"{source}: no usable utterances are left")
     write_set(target, made.tables, made.lengths, options)
     write_json(done, stamp)
     note_seen(target)
@@ -220,8 +224,8 @@ def _finer_layers(short: list[tuple[int, int]]) -> str:
         for layer in ("conv2d2", "conv2d1")
     }
     return (
-        f" {len(short)} are too short for the frame rate of the encoder: with "
-        "encoder_conf.input_layer: "
+        f" {len(short)} utterances are too short for the frame rate of the encoder: "
+        "with encoder_conf.input_layer: "
         + ", with ".join(f"{name} {n} of them fit" for name, n in fits.items())
         + "; larger tokens (--token_type bpe) need fewer frames."
     )

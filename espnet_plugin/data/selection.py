@@ -74,14 +74,16 @@ class Selection:
 
     def __post_init__(self):
         if not 0.0 < self.keep_time <= 1.0:
-            raise UserError(f"keep_time {self.keep_time}: above 0, at most 1")
+            raise UserError(
+                f"keep_time {self.keep_time}: must be above 0 and at most 1"
+            )
         if not 10.0 <= self.chunk_ms:
             raise UserError(
-                f"chunk_ms {self.chunk_ms}: 10 at least, which is "
-                "one frame of features"
+                f"chunk_ms {self.chunk_ms}: must be at least 10, which is one frame "
+                "of features"
             )
         if not 0.0 < self.keep <= 1.0:
-            raise UserError(f"keep {self.keep}: above 0, at most 1")
+            raise UserError(f"keep {self.keep}: must be above 0 and at most 1")
         if self.criterion not in CRITERIA:
             raise UserError(
                 f"criterion {self.criterion!r}: must be one of "
@@ -89,8 +91,8 @@ class Selection:
             )
         if self.warmup < 1 and self.criterion != "random":
             raise UserError(
-                f"warmup {self.warmup}: losses are known only "
-                "after an epoch on everything, so 1 at least"
+                f"warmup {self.warmup}: must be at least 1, because losses are only "
+                "known after an epoch on all utterances"
             )
 
     def choose(

@@ -9,7 +9,7 @@ __all__ = ["read_sphere_header", "sphere_problem"]
 
 _MAGIC = b"NIST_1A\n"
 _SHORTEN = (
-    "it is compressed with shorten, which libsndfile does not read: write it anew once "
+    "it is compressed with shorten, which libsndfile cannot read: convert it once "
     "with 'sph2pipe -p -f sph OLD NEW'"
 )
 
@@ -35,7 +35,7 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     head, found, _ = text.partition("end_head")
     if not found:
-        raise UserError(f"{path}: its SPHERE header is cut off")
+        raise UserError(f"{path}: its SPHERE header is truncated")
     for line in head.splitlines():
         name, _, rest = line.partition(" ")
         kind, _, value = rest.partition(" ")
@@ -46,7 +46,7 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
                 fields[name] = float(value)
         except ValueError as error:
             raise UserError(
-                f"{path}: its SPHERE header says {line!r}: copy it again"
+                f"{path}: its SPHERE header has an invalid line {line!r}: copy it again"
             ) from error
         if kind.startswith("-s"):
             fields[name] = value.strip()
@@ -75,9 +75,9 @@ def sphere_problem(path: Path) -> Optional[str]:
             )
         )
     except ValueError:
-        return "its SPHERE header has words where numbers belong: copy it again"
+        return "its SPHERE header has text where there must be numbers: copy it again"
     wanted = header["header_bytes"] + count * channels * width
     size = path.stat().st_size
     if size < wanted:
-        return f"it has {size} bytes, its header says {wanted}: copy it again"
+        return f"it has {size} bytes, but its header announces {wanted}: copy it again"
     return None

@@ -38,8 +38,8 @@ def read_symbols(path: Union[str, Path]) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(
-            f"--nlsyms {path} cannot be read ({error.strerror or error}): name a file "
-            "with one symbol a line"
+            f"--nlsyms {path} cannot be read ({error.strerror or error}): give a file "
+            "with one symbol per line"
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"--nlsyms {path} is not UTF-8 text: {error}") from error
@@ -47,12 +47,13 @@ def read_symbols(path: Union[str, Path]) -> tuple[str, ...]:
     for symbol in symbols:
         if symbol in (BLANK, SOS_EOS, _SPACE):
             raise UserError(
-                f"--nlsyms {path}: {symbol} is a token of the recogniser itself, which "
-                "no transcript may hold: take it out"
+                f"--nlsyms {path}: {symbol} is a token of the recogniser itself, "
+                "which must not be in transcripts: remove it from the file"
             )
         if symbol != clean_text(symbol) or " " in symbol:
             raise UserError(
-                f"--nlsyms {path}: {symbol!r} has white space or invisible characters"
+                f"--nlsyms {path}: {symbol!r} contains white space or invisible "
+                "characters: remove them"
             )
     return symbols
 

@@ -15,7 +15,7 @@ def check_text(
     for utt, words in text.items():
         unknown = sorted(set(tokenize(words)) - known)
         if unknown:
-            problems[utt] = f"{words!r} has {unknown}, which the token list lacks"
+            problems[utt] = f"{words!r} has {unknown}, which is not in the token list"
     return problems
 
 
@@ -33,7 +33,8 @@ def check_symbols(text: dict[str, str], listed: Collection[str]) -> dict[str, st
         found = [symbol for symbol in found if symbol[0] not in listed]
         if found:
             problems[utt] = (
-                f"{words!r} has {', '.join(found)}, which would be spelled: name it in "
-                "the file of --nlsyms, one symbol a line, or take it out"
+                f"{words!r} has {', '.join(found)}, which would be spelled letter by "
+                "letter: list it in the file given to --nlsyms, one symbol per line, "
+                "or remove it"
             )
     return problems

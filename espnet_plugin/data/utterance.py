@@ -62,7 +62,8 @@ class FormatOptions:
             raise UserError(f"--feats_type {self.feats_type}: must be raw or fbank")
         if not self.speeds or 1.0 not in self.speeds or min(self.speeds) <= 0:
             raise UserError(
-                f"--speed_perturb_factors {self.speeds}: positive factors, 1.0 included"
+                f"--speed_perturb_factors {self.speeds}: must be positive factors "
+                "that include 1.0"
             )
         if not 0 <= self.min_seconds < self.max_seconds:
             raise UserError(
@@ -160,8 +161,8 @@ def format_utterance(one: Utterance) -> Formatted:
     if one.needed > frames:
         return Formatted(
             problem=f"{len(samples) / options.fs:.2f} s give {frames} frames after "
-            f"{options.input_layer or 'the front end'}, CTC needs {one.needed} for its "
-            "transcript",
+            f"{options.input_layer or 'the front end'}, but CTC needs {one.needed} "
+            "for its transcript",
             frames=inputs,
         )
     if features is None and one.speed == 1.0 and segment is None:

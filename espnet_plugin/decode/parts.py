@@ -81,9 +81,9 @@ def decode_in_parts(
                 job.result()
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process of the decoding of {checkpoint} was killed, perhaps because "
-            f"memory ran out: run the stage again with fewer than {nj}; finished parts "
-            "are kept"
+            f"a decoding process of {checkpoint} was killed, perhaps because memory "
+            f"ran out: run the stage again with --nj below {nj}; finished parts are "
+            "kept"
         ) from error
     for item, _, keys, inputs in waiting:
         _join(item, keys)

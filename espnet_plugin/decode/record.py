@@ -73,15 +73,15 @@ def why_decode(
     if not all((folder / name).is_file() for name in FILES):
         return "not decoded yet"
     if list(read_pairs(text)) != list(keys):
-        return "its utterances are others now"
+        return "its list of utterances has changed"
     known = _known(folder)
     if known is not None:
         differing = first_difference(known, inputs)
         return None if differing is None else f"another {differing}"
     if not is_finished(folder, checkpoint):
-        return "the model is newer than what was decoded"
+        return "the model is newer than the decoded text"
     if Path(table).stat().st_mtime > text.stat().st_mtime:
-        return f"{table} is newer than what was decoded"
+        return f"{table} is newer than the decoded text"
     return None
 
 

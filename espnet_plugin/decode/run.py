@@ -112,7 +112,7 @@ def waiting_sets(
         if why is None and not overwrite:
             logging.info("%s: already decoded in %s", item.name, folder)
             continue
-        logging.info("%s: decoding: %s", item.name, why or "it is asked for")
+        logging.info("%s: decoding: %s", item.name, why or "this was requested")
         waiting.append(WaitingSet(item, data, keys, inputs))
     contents.save()
     return waiting
@@ -156,11 +156,13 @@ def decode_model(
     if method not in METHODS:
         raise UserError(f"--method {method}: choose from {', '.join(METHODS)}")
     if batch_size < 1:
-        raise UserError(f"--batch_size {batch_size}: at least 1 utterance")
+        raise UserError(f"--batch_size {batch_size}: must be at least 1 utterance")
     if num_threads is not None and num_threads < 1:
-        raise UserError(f"--num_threads {num_threads}: at least 1")
+        raise UserError(f"--num_threads {num_threads}: must be at least 1")
     if ngpu > 0 and not torch.cuda.is_available():
-        raise UserError(f"--ngpu {ngpu}: torch sees no GPU here; use --ngpu 0")
+        raise UserError(
+            f"--ngpu {ngpu}: torch finds no GPU on this machine; use --ngpu 0"
+        )
     sets = [DecodeSet(*item) for item in sets]
     waiting = waiting_sets(config, checkpoint, sets, method, overwrite, digests)
     if not waiting:
@@ -172,7 +174,9 @@ def decode_model(
             torch.set_num_threads(num_threads)
         model, train_args = load_asr_model(config, checkpoint, device)
         if method == "transducer" and not model.use_transducer_decoder:
-            raise UserError(f"{config}: the model has no transducer; use best_path")
+            raise UserError(
+                f"{config}: the model has no transducer; use --method best_path"
+            )
         if method != "transducer" and model.ctc is None:
             raise UserError(
                 f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
@@ -184,7 +188,8 @@ def decode_model(
             if method == "prefix" and factor != 1.0:
                 raise UserError(
                     f"--method prefix: {data[0]} has samples {1 / factor:g} times as "
-                    f"large as those that {config} was trained on: use best_path"
+                    f"large as those that {config} was trained on: use --method "
+                    "best_path"
                 )
             if method == "prefix":
                 prefix_search(data, keys, train_args, checkpoint, item.output_dir, ngpu)
@@ -278,8 +283,8 @@ def _read(dataset: ESPnetDataset, key: str) -> torch.Tensor:
         _, data = dataset[key]
     except Exception as error:  # soundfile, kaldiio and numpy have their own
         raise UserError(
-            f"utterance {key} cannot be read: {error}; repair it or remove it from the "
-            "list"
+            f"utterance {key} cannot be read: {error}: repair it, or remove it from "
+            "the list"
         ) from error
     speech = torch.as_tensor(data["speech"])
     # An archive's 16-bit samples come as integers, which no front end takes.
@@ -296,8 +301,8 @@ def _tokenizer(train_args: argparse.Namespace):
         return build_tokenizer("bpe", bpemodel=bpemodel) if bpemodel else None
     if token_type == "hugging_face" or "whisper" in token_type:
         raise UserError(
-            f"token_type {token_type}: best-path decoding knows char, word, phn and "
-            "bpe; use --method prefix"
+            f"token_type {token_type}: best-path decoding only supports char, word, "
+            "phn and bpe; use --method prefix"
         )
     return build_tokenizer(token_type=token_type)
 
@@ -351,7 +356,7 @@ def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
         path, name, kind = map(str, triple)
         if name != "speech":
             raise UserError(
-                f"--data_path_and_name_and_type {spec}: decoding takes speech alone, "
+                f"--data_path_and_name_and_type {spec}: decoding only takes speech, "
                 f"not {name!r}"
             )
         if kind not in _SOUND_TYPES:
@@ -374,6 +379,6 @@ def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
             )
     if not keys:
         raise UserError(
-            f"set {item.name}: {item.key_file or data[0][0]} names no utterance"
+            f"set {item.name}: {item.key_file or data[0][0]} lists no utterances"
         )
     return data[0], keys

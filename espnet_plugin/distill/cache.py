@@ -11,7 +11,8 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 import torch
 
 from espnet_plugin.distill.objectives import EncoderOutputs
-from espnet_plugin.distill.store import OutputStore, StoreWriter
+from espnet_plugin.distill.store import OutputStore
+from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
@@ -155,7 +156,8 @@ def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> 
     need = bytes_per_second * total_seconds
     free = shutil.disk_usage(folder).free
     logging.info(
-        "%s will take %.1f MB; training at %d times real time reads %.2f MB a second",
+        "%s will need %.1f MB; a training at %d times real time reads %.2f MB per "
+        "second",
         folder,
         need / 1e6,
         _TIMES_REAL_TIME,
@@ -163,9 +165,9 @@ def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> 
     )
     if need * _SPARE > free:
         raise UserError(
-            f"{folder} would take {need / 1e6:.0f} MB and there are {free / 1e6:.0f} "
-            "MB free: free some space, choose another folder for --teacher_cache, or "
-            "keep fewer tokens of a frame with --teacher_cache_top"
+            f"{folder} would need {need / 1e6:.0f} MB, but only {free / 1e6:.0f} MB "
+            "are free: free some space, choose another folder for --teacher_cache, "
+            "or store fewer tokens per frame with --teacher_cache_top"
         )
 
 

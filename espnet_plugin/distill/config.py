@@ -126,14 +126,14 @@ def _check_front_end(student: StudentOptions, reference: argparse.Namespace) -> 
     config = vars(reference)
     if student.frontend is not None and takes_features(config):
         raise UserError(
-            f"--student_frontend {student.frontend}: the reference takes "
-            "features, and so does the student; leave it out"
+            f"--student_frontend {student.frontend}: the reference takes features, so "
+            "the student does too; remove the option"
         )
     if student.frontend is None and hears_by_encoder(config):
         raise UserError(
-            f"the reference has no front end, as its encoder {reference.encoder} takes "
-            "audio: name the student's with --student_frontend, e.g. default, as "
-            "conf/encrl_whisper.yaml does"
+            f"the reference has no front end, as its encoder {reference.encoder} "
+            "takes audio: give the student's front end with --student_frontend, e.g. "
+            "default, as conf/encrl_whisper.yaml does"
         )
 
 
@@ -167,8 +167,8 @@ def _model_conf(
     unknown = set(student.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
-            f"model_conf {sorted(unknown)}: EncRL takes {' and '.join(_OWN)} only, the "
-            "rest follows from the reference"
+            f"model_conf {sorted(unknown)}: EncRL only accepts {' and '.join(_OWN)}; "
+            "everything else is taken from the reference"
         )
     conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
@@ -181,10 +181,10 @@ def _model_conf(
     if student.frontend is not None or ours != theirs:
         conf["resample_targets"] = True
         logging.info(
-            "the student has a front end of its own, or other frames (input layer %s) "
-            "than the reference (%s): the reference's outputs are resampled. Fewer "
-            "frames must still hold every transcript: CTC skips an utterance with "
-            "more tokens than frames",
+            "the student has its own front end, or a different frame rate (input "
+            "layer %s) from the reference (%s): the reference's outputs are "
+            "resampled. With fewer frames, CTC skips utterances that have more "
+            "tokens than frames",
             ours,
             theirs,
         )
@@ -201,8 +201,8 @@ def _encoder_conf(
     encoder = student.encoder or reference.encoder
     if encoder is None:
         raise UserError(
-            "the reference has no encoder besides its front end: name the student's "
-            "with --student_encoder, e.g. conformer"
+            "the reference has no encoder besides its front end: give the student's "
+            "encoder with --student_encoder, e.g. conformer"
         )
     known = _parameters(encoder)
     _check_encoder_conf(student, encoder, known)
@@ -248,7 +248,8 @@ def _check_encoder_conf(
     if named:
         instead = sorted({_NAMED[name] for name in named})
         raise UserError(
-            f"student_encoder_conf {', '.join(named)}: give {' and '.join(instead)}"
+            f"student_encoder_conf {', '.join(named)}: use {' and '.join(instead)} "
+            "instead"
         )
     unknown = sorted(set(student.encoder_conf) - set(known))
     if unknown:
@@ -287,8 +288,8 @@ def _exits(
     exits = sorted(set(student.exits))
     if exits[0] < 1 or exits[-1] >= num_layers:
         raise UserError(
-            f"--student_exits {exits}: must be 1 to {num_layers - 1}, "
-            f"below the student's {num_layers} layers"
+            f"--student_exits {exits}: must be from 1 to {num_layers - 1}, because "
+            f"the student has {num_layers} layers"
         )
     if "interctc_layer_idx" not in known:
         raise UserError(f"--student_exits: encoder {encoder} has no interctc_layer_idx")

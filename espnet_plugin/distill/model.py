@@ -72,7 +72,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
             )
             teacher_dim = self.named.width() if teacher_dim is None else teacher_dim
         if not ctc_loss_weight >= 0:
-            raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must not be below 0")
+            raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must be 0 or more")
         self.ctc_loss_weight = ctc_loss_weight
         self.resample_targets = resample_targets
         self.objectives = WeightedObjectives(
@@ -82,9 +82,9 @@ class ESPnetEncRLModel(ESPnetASRModel):
         )
         if resample_targets:
             self.objectives.refuse_single_frames(
-                "the student has other frames than the reference, whose encodings are "
-                "not resampled: give it the reference's front end and input_layer, or "
-                "leave these objectives out"
+                "the student has a different frame rate from the reference, and the "
+                "reference's encodings are not resampled: give the student the "
+                "reference's front end and input_layer, or remove these objectives"
             )
         self.score_book: Optional[ScoreBook] = None
         self.teacher: Union[FrozenTeacher, CachedTeacher, None] = None
@@ -131,14 +131,14 @@ class ESPnetEncRLModel(ESPnetASRModel):
             self.attach_teacher(self.named.load())
         if self.teacher is None:
             raise UserError(
-                "an EncRL model cannot run without its reference: train it through "
-                "espnet_plugin.tasks.encrl or name it in model_conf.reference_config, "
-                "decode what stage 6 exports"
+                "an EncRL model cannot run without its reference: for training, use "
+                "espnet_plugin.tasks.encrl or give model_conf.reference_config; for "
+                "decoding, use the models that stage 6 writes"
             )
         if self.ctc_loss_weight and text is None:
             raise UserError(
-                "ctc_loss_weight needs transcripts: give the training and validation "
-                "data's text, or set it to 0"
+                "ctc_loss_weight needs transcripts: give text in the training and "
+                "validation data, or set it to 0"
             )
         # SpecAugment masks the student's input only (ESPnet applies it in training
         # mode, in which the teacher never is), so its outputs can be cached.
@@ -154,9 +154,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
             theirs = resample_outputs(theirs, last.lengths, last.encoding.size(1))
         elif not torch.equal(last.lengths, theirs.lengths):
             raise UserError(
-                f"the student makes {last.lengths.tolist()[:3]}... frames, the "
-                f"reference {theirs.lengths.tolist()[:3]}...: frontend and input_layer "
-                "must agree, and specaug_conf.apply_time_warp must be false"
+                f"the student makes {last.lengths.tolist()[:3]}... frames, but the "
+                f"reference {theirs.lengths.tolist()[:3]}...: frontend and "
+                "input_layer must agree, and specaug_conf.apply_time_warp must be "
+                "false"
             )
         if text is not None and (self.ctc_loss_weight or not self.training):
             text = text[:, : text_lengths.max()]
@@ -178,7 +179,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
-                "learning rate, or look at them; the last checkpoint is whole"
+                "learning rate, or check these utterances; the last checkpoint is "
+                "complete"
             )
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, speech.shape[0]), loss.device)

@@ -48,8 +48,8 @@ class NamedReference:
     ):
         if config is None or model_file is None:
             raise UserError(
-                "model_conf: reference_config and reference_model_file belong "
-                "together: name the reference's config.yaml and its checkpoint"
+                "model_conf: reference_config and reference_model_file must be given "
+                "together: give the reference's config.yaml and its checkpoint"
             )
         if init not in INITS:
             raise UserError(
@@ -70,8 +70,8 @@ class NamedReference:
         """
         if not self.is_there():
             logging.warning(
-                "reference %s, %s: not found from here. Decoding and statistics do "
-                "without; training does not",
+                "reference %s, %s: not found. Decoding and statistics work without "
+                "it, but training does not",
                 self.config,
                 self.model_file,
             )
@@ -81,8 +81,9 @@ class NamedReference:
         if isinstance(tokens, list) and tokens != list(student.token_list):
             raise UserError(
                 f"{self.config}: the reference has {len(tokens)} tokens, the student "
-                f"{len(student.token_list)}, or others: train the student with the "
-                "reference's token list, as outputs are compared token by token"
+                f"{len(student.token_list)}, or different ones: train the student "
+                "with the reference's token list, because outputs are compared token "
+                "by token"
             )
         if self.init == "random" and not self.layers:
             return
@@ -92,7 +93,8 @@ class NamedReference:
             if there is None:
                 raise UserError(
                     f"{self.config}: encoder_conf.num_blocks is missing, so layers "
-                    "cannot be chosen; name them with model_conf.student_layers"
+                    "cannot be chosen automatically; give them with "
+                    "model_conf.student_layers"
                 )
             layers = choose_layers(there, here, self.init)
         report = copy_weights(read_checkpoint(self.model_file), student, layers)

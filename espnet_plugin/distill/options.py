@@ -71,7 +71,8 @@ class StudentOptions:
     def __post_init__(self):
         if self.frontend_conf and self.frontend is None:
             raise UserError(
-                "student_frontend_conf: name its --student_frontend as well"
+                "student_frontend_conf needs --student_frontend: give the name of "
+                "the front end as well"
             )
 
     @property

@@ -1,19 +1,11 @@
-"""A folder of model outputs by utterance, written once and read by training.
+"""Reads a store of model outputs by utterance, as training needs them.
 
-``index.tsv`` has a line for each utterance: name, frames, number of the first frame and
-a checksum. The outputs themselves lie one after the other in ``posteriors.bin`` (half
-precision), ``tokens.bin`` (if not the whole vocabulary is kept), ``pooled.bin`` and, if
-asked for, ``encodings.bin`` (the encoding of every frame, in half precision).
-A line of the index is written after its data, so an interrupted writing goes on after
-the last whole utterance.
+What lies in its folder is described in ``store_format.py``.
 """
 
 import hashlib
 import json
-import logging
-import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
@@ -21,24 +13,22 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_plugin.distill.store_format import (
+    DONE,
+    ENCODINGS,
+    META,
+    POOLED,
+    POSTERIORS,
+    TOKENS,
+    Part,
+    StoreShape,
+    check_made_of,
+    read_index,
+)
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.inputs import first_difference
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import read_json
 
-__all__ = [
-    "ENCODING_DTYPE",
-    "POSTERIOR_DTYPE",
-    "OutputStore",
-    "StoreWriter",
-    "StoredOutputs",
-    "expand_top",
-]
-
-_META, _DONE, _INDEX = "meta.json", "done.json", "index.tsv"
-_POSTERIORS, _TOKENS, _POOLED = "posteriors.bin", "tokens.bin", "pooled.bin"
-_ENCODINGS = "encodings.bin"
-POSTERIOR_DTYPE, _TOKEN, _FLOAT = np.dtype("<f2"), np.dtype("<i4"), np.dtype("<f4")
-ENCODING_DTYPE = np.dtype("<f2")
+__all__ = ["OutputStore", "StoredOutputs", "expand_top"]
 
 
 class StoredOutputs(NamedTuple):
@@ -56,163 +46,6 @@ class StoredOutputs(NamedTuple):
     pooled: torch.Tensor
     lengths: torch.Tensor
     encodings: Optional[torch.Tensor]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    frames: int
-    start: int
-    row: int
-    checksum: int
-
-
-class StoreWriter:
-    """Writes a store, or goes on with an interrupted one.
-
-    Args:
-        folder: Folder of the store; made if it is not there.
-        made_of: What the outputs depend on, by name; see :class:`OutputStore`.
-        vocabulary: Number of tokens.
-        width: Width of the encoding.
-        top: Number of most probable tokens kept of a frame; 0: all.
-        encodings: Whether the encoding of every frame is kept, not only their mean. A
-            store that was begun with them goes on with them.
-
-    Attributes:
-        folder: Folder of the store.
-        entries: What is written, by utterance.
-        keeps_encodings: Whether :meth:`add` needs the encoding of every frame.
-
-    Raises:
-        UserError: If the folder holds another store.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        made_of: Mapping[str, Any],
-        vocabulary: int,
-        width: int,
-        top: int = 0,
-        encodings: bool = False,
-    ):
-        if top < 0 or top > vocabulary:
-            raise UserError(f"top {top}: must be 0 (all) to {vocabulary} tokens")
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._top = top
-        self._kept = top or vocabulary
-        self._width = width
-        meta = {
-            "made_of": dict(made_of),
-            "vocabulary": vocabulary,
-            "width": width,
-            "top": top,
-        }
-        path = self.folder / _META
-        begun = read_json(path) if path.is_file() else {}
-        self.keeps_encodings = encodings or begun.get("encodings", False)
-        # Stores without them look as they did in earlier versions.
-        if self.keeps_encodings:
-            meta["encodings"] = True
-        if begun:
-            _check_made_of(self.folder, begun, meta)
-        else:
-            write_json(path, meta)
-        self.entries = _read_index(self.folder)
-        self._frames = sum(entry.frames for entry in self.entries.values())
-        self._streams = {}
-        for name, size in self._sizes().items():
-            stream = open(self.folder / name, "ab")
-            # What was written of an utterance that is not in the index.
-            stream.truncate(size)
-            stream.seek(0, os.SEEK_END)
-            self._streams[name] = stream
-        self._index = open(self.folder / _INDEX, "a", encoding="utf-8")
-
-    def add(
-        self,
-        name: str,
-        log_posteriors: torch.Tensor,
-        pooled: torch.Tensor,
-        encoding: Optional[torch.Tensor] = None,
-    ) -> None:
-        """Write one utterance.
-
-        Args:
-            name: Name of the utterance.
-            log_posteriors: ``(frames, vocabulary)``.
-            pooled: ``(width,)``.
-            encoding: ``(frames, width)``; needed and looked at only by a store of
-                single frames.
-
-        Raises:
-            UserError: If the disk is full, or a value is not finite (of an encoding:
-                in half precision).
-        """
-        if not (torch.isfinite(pooled).all() and torch.isfinite(log_posteriors).all()):
-            raise UserError(f"the reference's outputs for {name} are not finite")
-        parts = {}
-        if self.keeps_encodings:
-            with np.errstate(over="ignore"):  # refused in the next line
-                stored = encoding.float().cpu().numpy().astype(ENCODING_DTYPE)
-            if not np.isfinite(stored).all():
-                raise UserError(
-                    f"the reference's encodings of {name} are beyond half precision "
-                    f"({ENCODING_DTYPE}, at most 65504), so they cannot be stored: "
-                    "train without --teacher_cache"
-                )
-            parts[_ENCODINGS] = stored.tobytes()
-        values = log_posteriors.float()
-        if self._top:
-            values, tokens = values.topk(self._top, dim=-1)
-            parts[_TOKENS] = tokens.cpu().numpy().astype(_TOKEN).tobytes()
-        # Half precision ends at 65504; a log-posterior of -1000 is as good as any.
-        parts[_POSTERIORS] = (
-            values.clamp(min=-1e3).cpu().numpy().astype(POSTERIOR_DTYPE).tobytes()
-        )
-        parts[_POOLED] = pooled.float().cpu().numpy().astype(_FLOAT).tobytes()
-        checksum = 0
-        try:
-            for part in sorted(parts):
-                self._streams[part].write(parts[part])
-                self._streams[part].flush()
-                checksum = zlib.crc32(parts[part], checksum)
-            frames = len(log_posteriors)
-            self._index.write(f"{name}\t{frames}\t{self._frames}\t{checksum}\n")
-            self._index.flush()
-        except OSError as error:
-            raise UserError(
-                f"cannot write {self.folder}: {error.strerror or error}. Free some "
-                "space and run again: what is written stays"
-            ) from error
-        entry = _Entry(frames, self._frames, len(self.entries), checksum)
-        self.entries[name] = entry
-        self._frames += frames
-
-    def finish(self, **figures: Any) -> None:
-        """Mark the store as whole.
-
-        Args:
-            figures: More to remember, e.g. what it cost.
-        """
-        for stream in (*self._streams.values(), self._index):
-            stream.close()
-        write_json(
-            self.folder / _DONE,
-            {"utterances": len(self.entries), "files": self._sizes(), **figures},
-        )
-
-    def _sizes(self) -> dict[str, int]:
-        sizes = {
-            _POSTERIORS: self._frames * self._kept * POSTERIOR_DTYPE.itemsize,
-            _POOLED: len(self.entries) * self._width * _FLOAT.itemsize,
-        }
-        if self._top:
-            sizes[_TOKENS] = self._frames * self._kept * _TOKEN.itemsize
-        if self.keeps_encodings:
-            sizes[_ENCODINGS] = self._frames * self._width * ENCODING_DTYPE.itemsize
-        return sizes
 
 
 class OutputStore:
@@ -237,10 +70,10 @@ class OutputStore:
 
     def __init__(self, folder: Path, made_of: Optional[Mapping[str, Any]] = None):
         self.folder = Path(folder)
-        done = read_json(self.folder / _DONE)
-        meta = read_json(self.folder / _META)
+        done = read_json(self.folder / DONE)
+        meta = read_json(self.folder / META)
         if made_of is not None:
-            _check_made_of(self.folder, meta, {**meta, "made_of": dict(made_of)})
+            check_made_of(self.folder, meta, {**meta, "made_of": dict(made_of)})
         for name, size in done["files"].items():
             path = self.folder / name
             actual = path.stat().st_size if path.is_file() else None
@@ -253,23 +86,18 @@ class OutputStore:
         self.digest = hashlib.sha256(
             json.dumps(meta, sort_keys=True).encode()
         ).hexdigest()
-        self.vocabulary, self.width = meta["vocabulary"], meta["width"]
-        self._top = meta["top"]
-        self.has_encodings = meta.get("encodings", False)
-        self._entries = _read_index(self.folder)
-        kept = self._top or self.vocabulary
-        self._posteriors = _map(self.folder / _POSTERIORS, POSTERIOR_DTYPE, kept)
-        self._pooled = _map(self.folder / _POOLED, _FLOAT, self.width)
-        self._tokens = _map(self.folder / _TOKENS, _TOKEN, kept) if self._top else None
-        self._encodings = None
-        if self.has_encodings:
-            path = self.folder / _ENCODINGS
-            self._encodings = _map(path, ENCODING_DTYPE, self.width)
+        shape = StoreShape.of_meta(meta)
+        self.vocabulary, self.width = shape.vocabulary, shape.width
+        self.has_encodings = shape.encodings
+        self._entries = read_index(self.folder)
+        self._parts = {
+            name: _map(self.folder / name, part) for name, part in shape.parts().items()
+        }
 
     @staticmethod
     def noted(folder: Path) -> dict[str, Any]:
         """Return what a store is made of by its own word; nothing without a store."""
-        path = Path(folder) / _META
+        path = Path(folder) / META
         return dict(read_json(path)["made_of"]) if path.is_file() else {}
 
     @property
@@ -312,32 +140,28 @@ class OutputStore:
                 f"{self.folder} does not hold {name}: delete it and run again"
             )
         frames = slice(entry.start, entry.start + entry.frames)
-        posteriors, pooled = self._posteriors[frames], self._pooled[entry.row]
-        tokens = None if self._tokens is None else self._tokens[frames]
-        encodings = None if self._encodings is None else self._encodings[frames]
+        rows = {
+            file: part[entry.row if file == POOLED else frames]
+            for file, part in self._parts.items()
+        }
         checksum = 0
-        # In the order in which they are written, that of the files' names.
-        for part in (encodings, pooled, posteriors, tokens):
-            if part is not None:
-                checksum = zlib.crc32(part.tobytes(), checksum)
+        for file in sorted(rows):  # in the order in which they are written
+            checksum = zlib.crc32(rows[file].tobytes(), checksum)
         if checksum != entry.checksum:
             raise UserError(
                 f"{self.folder}: the data of {name} is damaged; delete the folder and "
                 "run again"
             )
-        values = torch.from_numpy(posteriors.astype(np.float32))
-        if tokens is not None:
-            index = torch.from_numpy(tokens.astype(np.int64))
-            values = expand_top(values, index, self.vocabulary)
+        values = _tensor(rows[POSTERIORS], np.float32)
+        if TOKENS in rows:
+            tokens = _tensor(rows[TOKENS], np.int64)
+            values = expand_top(values, tokens, self.vocabulary)
+        encodings = rows.get(ENCODINGS)
         return StoredOutputs(
             values,
-            torch.from_numpy(np.array(pooled)),
+            _tensor(rows[POOLED], np.float32),
             torch.tensor(entry.frames),
-            (
-                None
-                if encodings is None
-                else torch.from_numpy(encodings.astype(np.float32))
-            ),
+            None if encodings is None else _tensor(encodings, np.float32),
         )
 
 
@@ -363,45 +187,12 @@ def expand_top(
     return whole.scatter_(1, tokens, values)
 
 
-def _map(path: Path, kind: np.dtype, width: int) -> np.ndarray:
+def _map(path: Path, part: Part) -> np.ndarray:
     if path.stat().st_size == 0:
-        return np.zeros((0, width), dtype=kind)
-    return np.memmap(path, dtype=kind, mode="r").reshape(-1, width)
+        return np.zeros((0, part.width), dtype=part.dtype)
+    return np.memmap(path, dtype=part.dtype, mode="r").reshape(-1, part.width)
 
 
-def _read_index(folder: Path) -> dict[str, _Entry]:
-    path = folder / _INDEX
-    if not path.is_file():
-        return {}
-    entries: dict[str, _Entry] = {}
-    content = path.read_text(encoding="utf-8")
-    whole, _, rest = content.rpartition("\n")
-    if rest:  # a line cut off by a kill
-        logging.info("%s: leaving out its unfinished last line", path)
-        path.write_text(whole + "\n" if whole else "", encoding="utf-8")
-    for line in filter(None, whole.split("\n")):
-        name, frames, start, checksum = line.split("\t")
-        entries[name] = _Entry(int(frames), int(start), len(entries), int(checksum))
-    return entries
-
-
-# What a store holds of encodings, in the words of a refusal.
-_CONTENT = {False: "mean encodings", True: "encodings of every frame"}
-
-
-def _check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
-    """Refuse a store of something else; the first difference is named."""
-    both = (
-        {
-            **meta["made_of"],
-            **{key: meta[key] for key in ("vocabulary", "width", "top")},
-            "content": _CONTENT[meta.get("encodings", False)],
-        }
-        for meta in (old, new)
-    )
-    differing = first_difference(*both)
-    if differing is not None:
-        raise UserError(
-            f"{folder} was made with another {differing}: delete it, or choose another "
-            "folder"
-        )
+def _tensor(row: np.ndarray, kind: type) -> torch.Tensor:
+    """Return a copy: what is mapped into memory cannot be written to."""
+    return torch.from_numpy(row.astype(kind))

@@ -37,8 +37,8 @@ def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
     """
     if not 1 <= num_student <= num_teacher:
         raise UserError(
-            f"a student of {num_student} layers cannot be taken from {num_teacher}: "
-            f"choose 1 to {num_teacher}"
+            f"a student of {num_student} layers cannot be made from {num_teacher} "
+            f"layers: choose 1 to {num_teacher}"
         )
     if how == "first":
         return list(range(num_student))
@@ -81,9 +81,9 @@ def choose_student_layers(
     if student.encoder not in (None, reference.encoder):
         if student.copies:
             raise UserError(
-                f"--student_encoder {student.encoder} cannot copy the layers of "
-                f"the reference's {reference.encoder}: leave --student_layers "
-                "out, with --student_init random"
+                f"--student_encoder {student.encoder} cannot copy the layers of the "
+                f"reference's {reference.encoder}: remove --student_layers, and give "
+                "--student_init random"
             )
         if student.num_layers < 1:
             raise UserError(
@@ -94,14 +94,15 @@ def choose_student_layers(
     if there is None:
         raise UserError(
             f"{reference_config}: the layers of encoder {reference.encoder} cannot be "
-            "counted: name the student's with --student_encoder, e.g. conformer (see "
-            "conf/encrl_whisper.yaml)"
+            "counted: give the student's encoder with --student_encoder, e.g. "
+            "conformer (see conf/encrl_whisper.yaml)"
         )
     if student.layers:
         wrong = [layer for layer in student.layers if not 0 <= layer < there]
         if wrong:
             raise UserError(
-                f"--student_layers {wrong}: the reference's are 0 to {there - 1}"
+                f"--student_layers {wrong}: the reference has the layers 0 to "
+                f"{there - 1}"
             )
         return StudentLayers(len(student.layers), student.layers)
     how = "first" if student.init == "random" else student.init
@@ -131,8 +132,8 @@ class CopyReport:
     def summary(self) -> str:
         """Return the report as text, one line a kind and one a mismatch."""
         lines = [
-            f"{len(self.copied)} tensors copied, {len(self.mismatched)} of another "
-            f"shape, {len(self.dropped)} dropped, {len(self.fresh)} new"
+            f"{len(self.copied)} tensors copied, {len(self.mismatched)} with a "
+            f"different shape, {len(self.dropped)} dropped, {len(self.fresh)} new"
         ]
         for kind in ("dropped", "fresh"):
             names = getattr(self, kind)

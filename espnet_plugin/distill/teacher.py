@@ -90,7 +90,8 @@ class FrozenTeacher:
         if getattr(model, "ctc", None) is None:
             raise UserError(
                 "the reference has no CTC layer (ctc_weight 0): EncRL needs its "
-                "posteriors; train it with model_conf.ctc_weight above 0"
+                "posteriors; use a reference that was trained with "
+                "model_conf.ctc_weight above 0"
             )
         # Not needed; and ESPnet's models share the module inside criterion_att (it is a
         # default argument), so a student's train() would reach into the teacher.

@@ -113,7 +113,7 @@ def hear(job: Job) -> Heard:
     elif not os.path.isfile(job.path):
         what = "does not exist"
         if os.path.exists(job.path):
-            what = "is a folder" if os.path.isdir(job.path) else "is no file (a device)"
+            what = "is a folder" if os.path.isdir(job.path) else "is not a regular file"
         return Heard(("no-file", f"{job.path[:300]} {what}"))
     try:
         with SequentialFile(source) as sound:
@@ -136,12 +136,12 @@ def _output(command: str) -> bytes:
             timeout=PIPE_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise UserError(f"{text!r} has not ended after {PIPE_SECONDS} s") from None
+        raise UserError(f"{text!r} did not finish within {PIPE_SECONDS} s") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
         raise UserError(f"{text!r} failed with status {done.returncode}: {said}")
     if not done.stdout:
-        raise UserError(f"{text!r} gave nothing")
+        raise UserError(f"{text!r} produced no output")
     return done.stdout
 
 
@@ -152,7 +152,7 @@ def _hear(job: Job, sound: SequentialFile, is_file: bool) -> Heard:
     if problem is not None:
         return Heard(("truncated", f"{job.path} {problem}"), **facts)
     if not announced:
-        return Heard(("unreadable", f"{job.path} has no sample"), **facts)
+        return Heard(("unreadable", f"{job.path} has no samples"), **facts)
     if not job.decode:
         whole = announced / rate
         spans = job.spans or ((0.0, whole),)
@@ -196,7 +196,7 @@ def _hear(job: Job, sound: SequentialFile, is_file: bool) -> Heard:
 def _outside(start: float, end: float, whole: float) -> Part:
     end = whole if end == -1 else end
     if start >= whole or end > whole + MAX_OVERSHOOT:
-        what = f"{start:g} to {end:g} s of a recording of {whole:.2f} s"
+        what = f"{start:g} to {end:g} s, but the recording has only {whole:.2f} s"
         return Part(0.0, problem=("outside", what))
     return Part(min(end, whole) - start)
 
@@ -218,6 +218,6 @@ def _part(
     bottom, top = float(low[first:last].min()), float(high[first:last].max())
     problem = None
     if (top - bottom) / 2 < SILENCE_PEAK:
-        problem = "silent", f"{found.seconds:.2f} s without a sound"
+        problem = "silent", f"{found.seconds:.2f} s of silence"
     rms = float(np.sqrt(np.mean(energy[first:last]) / step))
     return Part(found.seconds, max(-bottom, top), rms, problem)

@@ -26,7 +26,7 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
         for table in {*there, "wav"}:
             file = one.folder / _FILES[table]
             for line, name, before in _twice(store, table, s):
-                what = f"{name} is on line {before} already"
+                what = f"{name} is already on line {before}"
                 store.report("duplicate-id", file, line, name, what)
         for n, table in enumerate(there):
             for other in there:
@@ -154,7 +154,7 @@ def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
         a,
     )
     for speaker, line, count in rows:
-        what = f"{count} utterances here, others in {first.folder}"
+        what = f"{count} utterances here, other utterances in {first.folder}"
         store.report("shared-speaker", second.folder / "utt2spk", line, speaker, what)
 
 

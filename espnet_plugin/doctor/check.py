@@ -40,7 +40,8 @@ def checked(
     """
     if not folders:
         raise UserError(
-            "no folder to check: name Kaldi folders, the training set first"
+            "no folder is given: give the Kaldi folders to check, the training set "
+            "first"
         )
     with tempfile.TemporaryDirectory(prefix="check_data.") as work:
         store = Store(Path(work) / "store.db", options.ignored)
@@ -50,7 +51,7 @@ def checked(
             for folder in folders:
                 same = first.setdefault(folder.resolve(), folder)
                 if len(first) == len(sets):
-                    what = f"it is {'named twice' if same == folder else same}"
+                    what = f"it is {'given twice' if same == folder else same}"
                     store.report("same-set", folder, 0, "", what)
                     continue
                 labelled = folder not in unlabelled
@@ -162,13 +163,13 @@ def _check_rates(store: Store, sets: list[DataSet], options: CheckOptions) -> No
     if not counts:
         return
     wanted = options.fs or max(counts, key=lambda rate: (counts[rate], rate))
-    said = "is wanted" if options.fs else "most files have"
+    said = "is required" if options.fs else "is the rate of most files"
     rows = store.rows(
         "select w.s, w.line, w.id, m.path, m.rate from media m join wav w"
         " on w.value = m.path where m.rate != ?",
         wanted,
     )
     for s, line, name, path, rate in rows:
-        what = f"{path} has {rate} Hz, {wanted} {said}"
+        what = f"{path} has {rate} Hz; {wanted} Hz {said}"
         store.report("wrong-rate", sets[s].folder / "wav.scp", line, name, what)
     logging.info("%d audio files read, %s Hz", sum(counts.values()), sorted(counts))

@@ -38,94 +38,104 @@ class Kind:
 _ALL = (
     # Tables
     Kind("missing-table", ERROR, "a table is missing or empty",
-         "Run the data preparation again, or name the folder of another set."),
+         "Run the data preparation again, or give the folder of another set."),
     Kind("encoding", ERROR, "lines that are not UTF-8 text",
          "Convert the table: iconv -f LATIN1 (or CP1252, UTF-16) -t UTF-8."),
     Kind("damaged", ERROR, "control or replacement characters",
-         "The line was damaged by an earlier conversion or a copy: make it again."),
-    Kind("bad-name", ERROR, "names with characters that cannot be seen",
+         "An earlier conversion or copy damaged the line: create it again."),
+    Kind("bad-name", ERROR, "names with invisible characters",
          "Rename the utterance or speaker in all tables."),
     Kind("duplicate-id", ERROR, "names that are listed twice",
          "Give every utterance a unique name, or remove one of the lines."),
     Kind("no-value", ERROR, "a name without a value",
          "Complete the line, or remove the utterance from all tables."),
     Kind("not-everywhere", ERROR, "utterances that are not in all tables",
-         "Add the missing lines, or remove it (Kaldi: utils/fix_data_dir.sh)."
+         "Add the missing lines, or remove the utterance (Kaldi: "
+         "utils/fix_data_dir.sh)."
          ),
     Kind("bad-segment", ERROR, "malformed segments",
-         "UTTERANCE RECORDING START END, in seconds, with START before END."),
+         "Write UTTERANCE RECORDING START END, in seconds, with START before END."),
     Kind("byte-order-mark", WARNING, "a byte order mark at the beginning",
-         "Read without it here; Kaldi takes it as part of the first name. Remove it: "
-         "sed -i '1s/^\\xef\\xbb\\xbf//'."),
+         "It is ignored here, but Kaldi reads it as part of the first name. Remove "
+         "it: sed -i '1s/^\\xef\\xbb\\xbf//'."),
     Kind("line-ends", WARNING, "lines that end with CR LF",
-         "Read without the CR here; Kaldi takes it as part of the line: dos2unix."),
-    Kind("blank-line", WARNING, "lines with nothing on them", "Remove them."),
+         "The CR is ignored here, but Kaldi reads it as part of the line. Remove it: "
+         "dos2unix."),
+    Kind("blank-line", WARNING, "empty lines", "Remove them."),
     Kind("unsorted", WARNING, "a table that is not sorted",
-         "Kaldi wants LC_ALL=C sort; nothing here depends on it."),
-    Kind("speaker", WARNING, "a speaker that is several words, or not in spk2utt",
-         "utt2spk has one word beside the utterance; make spk2utt from it again."),
+         "Kaldi needs the order of LC_ALL=C sort; this plugin does not."),
+    Kind("speaker", WARNING, "a speaker name of several words, or one that is not in spk2utt",
+         "In utt2spk, write one word after the utterance, and make spk2utt from it "
+         "again."),
     # Transcripts
     Kind("white-space", WARNING, "white space other than single plain spaces",
-         "Taken as one space here; ESPnet makes a token of it, Kaldi a word."),
+         "It is read as one space here; ESPnet makes a token of it, and Kaldi a word."),
     Kind("invisible", WARNING, "invisible characters, or decomposed ones",
-         "Left out, or composed (NFC), here; ESPnet makes tokens of them."),
+         "They are left out or composed (NFC) here; ESPnet makes tokens of them."),
     Kind("symbol", WARNING, "symbols that are not speech, for example <noise>",
-         "List them in the file of --nlsyms, one per line, or take them out: otherwise "
-         "they are spelled letter by letter."),
+         "List them in the file given to --nlsyms, one per line, or remove them: "
+         "otherwise they are spelled letter by letter."),
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
-         "If it carries no meaning, write all transcripts in one case."),
-    Kind("rare-characters", WARNING, "characters of one set alone",
-         "A model cannot write what its training data lack: correct the texts, or "
-         "write all sets alike."),
+         "If the case has no meaning, write all transcripts in one case."),
+    Kind("rare-characters", WARNING, "characters that only one set has",
+         "A model cannot write characters that its training data lacks: correct the "
+         "texts, or spell all sets alike."),
     Kind("unknown-characters", ERROR, "characters that the training set lacks",
-         "The token list lacks them: correct the transcripts of this set."),
+         "They are not in the token list: correct the transcripts of this set."),
     Kind("text-rate", WARNING, "much more or less text per second than usual",
-         "Often a transcript of other audio, or a cut: listen to some."),
+         "Often the transcript belongs to other audio, or the audio was cut: listen "
+         "to some."),
     # Audio
-    Kind("no-file", ERROR, "audio files that are not there",
-         "Correct the paths (relative ones begin where the command runs)."),
+    Kind("no-file", ERROR, "audio files that are missing",
+         "Correct the paths (relative paths start in the folder in which the command "
+         "runs)."),
     Kind("unreadable", ERROR, "files that cannot be read as audio",
          "Copy or convert them again."),
     Kind("truncated", ERROR, "files that are shorter than their header says",
          "Copy or record them again."),
     Kind("wrong-rate", ERROR, "another sampling rate",
          "Resample the files, or give --fs and a model for that rate."),
-    Kind("channels", ERROR, "several channels", "Choose or mix down to one."),
+    Kind("channels", ERROR, "several channels", "Choose one of them, or mix them down to one."),
     Kind("not-finite", ERROR, "samples that are NaN or infinite",
          "Convert the file again."),
     Kind("silent", ERROR, "nothing but silence",
-         "Remove the utterance, or find its audio."),
+         "Remove the utterance, or find the right audio."),
     Kind("outside", ERROR, "segments outside their recording",
-         "Correct the times, or take the recording that they were made for."),
+         "Correct the times, or use the recording that they were made for."),
     Kind("pipe", WARNING, "commands instead of files",
-         "Not run. Kaldi runs them, this project's stage 2 does not: run them once and "
-         "name their outputs, or give --run_pipes to check what they give."),
+         "They are not run here. Kaldi runs them, but stage 2 of this project does "
+         "not: run them once and list the files they write, or give --run_pipes to "
+         "check their output."),
     Kind("archive", WARNING, "positions in archives instead of files",
-         "Not read. Stage 2 of this project wants files."),
-    Kind("features-alone", WARNING, "features, and no audio", "No audio was checked."),
+         "They are not read. Stage 2 of this project needs files."),
+    Kind("features-alone", WARNING, "features, but no audio", "So no audio was checked."),
     Kind("scale", WARNING, "samples beyond 1.0",
-         "A float file on the scale of 16-bit integers: divide by 32768."),
-    Kind("level", WARNING, "a level far from that of the set",
-         "Another gain, scale or microphone: check that it is speech."),
-    Kind("clipped", WARNING, "clipped samples", "Record with less gain, if you can."),
+         "A float file whose samples have the range of 16-bit integers: divide them "
+         "by 32768."),
+    Kind("level", WARNING, "a level far from the rest of the set",
+         "The gain, scale or microphone may be different: check that it is speech."),
+    Kind("clipped", WARNING, "clipped samples", "If possible, record again with less gain."),
     Kind("length", WARNING, "much longer or shorter than the others",
-         "Often two utterances in one, or a cut: listen to some."),
-    Kind("limits", WARNING, "outside of the lengths that are trained on",
-         "Left out of training (--min_wav_duration, --max_wav_duration)."),
+         "Often two utterances were joined, or one was cut: listen to some."),
+    Kind("limits", WARNING, "too long or too short for training",
+         "They are left out of training (--min_wav_duration, --max_wav_duration)."),
     # Between sets and utterances
     Kind("same-set", WARNING, "one folder for two purposes",
-         "A score on data that was trained on, or chose the epochs, is none: name "
-         "another folder."),
-    Kind("same-audio", WARNING, "the same audio under two names of a set",
+         "A score is not valid on data that was used for training or for choosing "
+         "epochs: give another folder."),
+    Kind("same-audio", WARNING, "the same audio under two names in one set",
          "Remove one of them."),
     Kind("shared-audio", WARNING, "the same audio in two sets",
-         "A score on audio that was trained on says nothing: remove it from one."),
+         "A score on audio that was used for training is not valid: remove it from "
+         "one of the sets."),
     Kind("shared-id", WARNING, "the same utterance name in two sets",
-         "If it is the same utterance, remove it from one; otherwise rename it."),
+         "If it is the same utterance, remove it from one set; otherwise rename it."),
     Kind("shared-text", WARNING, "transcripts that are in two sets",
-         "Expected of commands and digits; of read or free speech it is a leak."),
+         "This is normal for commands and digits; for read or free speech, it is a "
+         "leak."),
     Kind("shared-speaker", WARNING, "speakers that are in two sets",
-         "Scores are then those of known voices: say so, or split by speaker."),
+         "Scores are then for known voices: say so when you report them, or split by "
+         "speaker."),
 )  # fmt: skip
 KINDS = {kind.name: kind for kind in _ALL}
 # Errors for which no utterance can be left out: stage 2 cannot read the table.

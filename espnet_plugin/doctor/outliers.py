@@ -36,7 +36,7 @@ def find_outliers(store: Store, sets: list[DataSet], options: CheckOptions) -> N
             elif table == "rate":
                 _report(
                     store, "text-rate", one.folder / "text", lines, names, values,
-                    "characters a second",
+                    "characters per second",
                 )  # fmt: skip
             else:
                 _levels(store, file, lines, names, values)
@@ -82,7 +82,7 @@ def _report(store, kind, file, lines, names, values, unit) -> None:
     spread = 1.4826 * np.median(np.abs(logs - middle))
     bad = np.abs(logs - middle) > max(np.log(_FACTOR), _DEVIATIONS * spread)
     for n in np.flatnonzero(bad):
-        what = f"{values[n]:.3g} {unit}, usual are {np.exp(middle):.3g}"
+        what = f"{values[n]:.3g} {unit}, the usual value is {np.exp(middle):.3g}"
         store.report(kind, file, int(lines[n]), names(n), what)
 
 
@@ -91,5 +91,8 @@ def _levels(store, file, lines, names, values) -> None:
         return
     middle = np.median(values)
     for n in np.flatnonzero(np.abs(values - middle) > _LEVEL_DB):
-        what = f"{values[n]:.0f} dB of full scale, usual are {middle:.0f}"
+        what = (
+            f"{values[n]:.0f} dB relative to full scale, the usual value is "
+            f"{middle:.0f}"
+        )
         store.report("level", file, int(lines[n]), names(n), what)

@@ -71,13 +71,15 @@ def read_tables(
             yield number, line, key, value
 
     if not folder.is_dir():
-        store.report("missing-table", folder, 0, "", "there is no such folder")
+        store.report("missing-table", folder, 0, "", "the folder does not exist")
         return facts
     if (folder / "wav.scp").exists() or not (folder / "feats.scp").exists():
         if _there(store, folder / "wav.scp"):
             store.add("wav", plain("wav.scp"))
     else:
-        store.report("features-alone", folder / "feats.scp", 0, "", "no wav.scp")
+        store.report(
+            "features-alone", folder / "feats.scp", 0, "", "the folder has no wav.scp"
+        )
         store.add("wav", plain("feats.scp"))
     if (folder / "segments").exists():
         store.add("seg", _segments(store, number, folder / "segments", lines))
@@ -117,7 +119,11 @@ def _lines(store: Store, path: Path) -> Iterator[Line]:
             number += 1
             if len(raw) == _LONGEST and not raw.endswith(b"\n"):
                 store.report(
-                    "encoding", path, number, "", "a line without end: binary?"
+                    "encoding",
+                    path,
+                    number,
+                    "",
+                    "a line does not end: the file may be binary",
                 )
                 return
             if number == 1 and raw.startswith(_BOM):
@@ -128,7 +134,10 @@ def _lines(store: Store, path: Path) -> Iterator[Line]:
                 first_ending = first_ending or number
             if b"\r" in raw.rstrip(b"\r\n"):
                 shown = raw[:_EXCERPT].decode("utf-8", "backslashreplace")
-                what = f"{shown!r}: a carriage return inside, where others end the line"
+                what = (
+                    f"{shown!r}: a carriage return within the line, while other lines "
+                    "end with one"
+                )
                 store.report("damaged", path, number, "", what)
             try:
                 line = raw.decode("utf-8")
@@ -160,14 +169,12 @@ def _lines(store: Store, path: Path) -> Iterator[Line]:
     if blank:
         store.report("blank-line", path, first_blank, "", f"{blank} lines")
     if unsorted:
-        store.report(
-            "unsorted", path, at, "", f"{unsorted} lines stand before their predecessor"
-        )
+        store.report("unsorted", path, at, "", f"{unsorted} lines are out of order")
 
 
 def _check_value(store: Store, path: Path, line: int, key: str, value: str) -> None:
     if not value:
-        store.report("no-value", path, line, key, f"nothing beside {key}")
+        store.report("no-value", path, line, key, f"there is no value after {key}")
     elif not value.isprintable() and text_problem(value):
         store.report("damaged", path, line, key, str(text_problem(value)))
 
@@ -178,10 +185,10 @@ def _segments(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
         recording, start, end = (fields + ["", "", ""])[:3]
         try:
             if len(fields) != 3:
-                raise ValueError("a recording, a start and an end are wanted")
+                raise ValueError("a segment needs a recording, a start and an end")
             t0, t1 = float(start), float(end)
             if not (0 <= t0 < float("inf")) or (t1 != -1 and not t0 < t1 < 1e9):
-                raise ValueError("it ends before it begins, or a time is not finite")
+                raise ValueError("it ends before it starts, or a time is not finite")
         except ValueError as error:
             store.report("bad-segment", path, line, key, f"{value!r}: {error}")
             recording, t0, t1 = "", 0.0, 0.0
@@ -209,7 +216,7 @@ def _text(
                     kind = "white-space" if "space" in what else "invisible"
                     store.report(kind, path, line, key, what)
         if not text:
-            store.report("no-value", path, line, key, "an empty transcript")
+            store.report("no-value", path, line, key, "the transcript is empty")
         elif _MARKS.search(text):
             found = sorted(set(symbols_in(text)) - set(symbols))
             found = [one for one in found if one[0] not in symbols]
@@ -237,7 +244,7 @@ def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
     for line, key, value in lines(path.name):
         _check_value(store, path, line, key, value)
         if len(value.split()) > 1:
-            store.report("speaker", path, line, key, f"{value!r} is several words")
+            store.report("speaker", path, line, key, f"{value!r} is more than one word")
         problem = id_problem(value)
         if problem:
             store.report("bad-name", path, line, key, problem)
@@ -255,11 +262,13 @@ def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
                 "select value from spk where s=? and id=?", (number, utt)
             ).fetchone()
             if row is None or row[0] != speaker:
-                said = "does not name it" if row is None else f"says {row[0]}"
+                said = "does not list it" if row is None else f"says {row[0]}"
                 store.report("speaker", path, line, utt, f"{speaker}; utt2spk {said}")
                 return
     (count,) = store.db.execute(
         "select count(*) from spk where s=?", (number,)
     ).fetchone()
     if there != count:
-        store.report("speaker", path, 0, "", f"{there} utterances, utt2spk has {count}")
+        store.report(
+            "speaker", path, 0, "", f"{there} utterances, but utt2spk has {count}"
+        )

@@ -24,7 +24,7 @@ _WEIGHT, _RESUME = 4, 12
 
 
 def cache_bytes(plan: Plan, hours: float, utterance_seconds: float) -> float:
-    """Return the size of a store of the reference's outputs (distill/store.py)."""
+    """Return the size of a store of outputs (distill/store_format.py)."""
     tokens = plan.cache_top or plan.vocabulary
     per_token = 6 if plan.cache_top else 2
     frames = hours * 3600 * plan.frames_per_second
@@ -53,7 +53,7 @@ def estimate(
         ("utterance_seconds", corpus.utterance_seconds),
     ):
         if not value > 0:
-            raise UserError(f"{name} {value}: must be more than 0")
+            raise UserError(f"{name} {value}: must be above 0")
     epoch = corpus.epoch_hours
     small = list(plan.models.values())
 

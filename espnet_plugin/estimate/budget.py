@@ -42,8 +42,9 @@ class Budget:
         amount = float(match[1]) * _UNITS[match[2]] if match else 0.0
         if not _LEAST <= amount <= _MOST:
             raise UserError(
-                f"{text[:40]!r}: must be parameters, e.g. 1.5M or 900k, or multiply-"
-                "adds per second of audio, e.g. 70MMAC/s, from 1 to 1e15 of them"
+                f"{text[:40]!r}: must be a number of parameters, e.g. 1.5M or 900k, "
+                "or of multiply-adds per second of audio, e.g. 70MMAC/s, from 1 to "
+                "1e15"
             )
         return cls(text, amount, match[3] is not None)
 

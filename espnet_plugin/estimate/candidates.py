@@ -64,8 +64,8 @@ def list_shapes(
     deepest = (reference.get("encoder_conf") or {}).get("num_blocks")
     if deepest is None:
         raise UserError(
-            "the reference's encoder_conf has no num_blocks, so the layers of small "
-            "models have no limit: name --sizes instead of --budget"
+            "the reference's encoder_conf has no num_blocks, so the number of layers "
+            "of small models has no upper limit: give --sizes instead of --budget"
         )
     found: dict[Shape, Candidate] = {}
     for width in widths:
@@ -136,4 +136,4 @@ def _nearest(candidates: Sequence[Candidate], budget: Budget) -> str:
     named = " and ".join(
         f"{one.shape} has {used(one) / 1e6:.3g} {unit}" for one in near
     )
-    return f"{named}: choose a budget that holds one of them"
+    return f"{named}: choose a budget that one of them fits"

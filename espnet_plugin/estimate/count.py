@@ -106,7 +106,7 @@ def build_model(
     try:
         model = ASRTask.build_model(args)
     except (TypeError, ValueError, AssertionError, KeyError) as error:
-        raise UserError(f"ESPnet does not build this model: {error}") from error
+        raise UserError(f"ESPnet cannot build this model: {error}") from error
     model.seconds_per_input = seconds_per_input(args)
     return model
 
@@ -121,13 +121,13 @@ def _stock_args(config: dict, vocabulary: int) -> argparse.Namespace:
     args.encoder_conf = dict(args.encoder_conf or {})
     if args.frontend is None:
         raise UserError(
-            "the configuration has no frontend (features of stage 2): only models that "
-            "take audio can be estimated"
+            "the configuration has no frontend (its features come from stage 2): "
+            "only models that take audio can be estimated"
         )
     if "num_blocks" not in args.encoder_conf:
         raise UserError(
-            "the configuration's encoder_conf has no num_blocks: only encoders of "
-            "equal layers can be estimated"
+            "the configuration's encoder_conf has no num_blocks: only encoders with "
+            "a number of equal layers can be estimated"
         )
     return args
 

@@ -2,9 +2,11 @@
 
 from typing import Sequence
 
-from espnet_plugin.estimate.plan import Corpus, Plan, StageCost
+from espnet_plugin.estimate.corpus import FoundCorpus
+from espnet_plugin.estimate.device_speed import DeviceSpeed
+from espnet_plugin.estimate.plan import Corpus, Hardware, Plan, StageCost
 
-__all__ = ["amount", "estimate_lines", "significant"]
+__all__ = ["amount", "assumption_lines", "estimate_lines"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -17,19 +19,48 @@ def amount(num_bytes: float) -> str:
     return f"{num_bytes:.3g} {_UNITS[unit]}"
 
 
-def significant(value: float) -> str:
+def _significant(value: float) -> str:
     """Return a number with three significant digits, without an exponent above 1."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _hours(hours: float) -> str:
     if hours >= 100:
-        return f"{significant(hours / 24)} days"
+        return f"{_significant(hours / 24)} days"
     if hours >= 1:
-        return f"{significant(hours)} h"
+        return f"{_significant(hours)} h"
     if hours * 60 >= 1:
-        return f"{significant(hours * 60)} min"
-    return f"{significant(hours * 3600)} s" if hours else "0"
+        return f"{_significant(hours * 60)} min"
+    return f"{_significant(hours * 3600)} s" if hours else "0"
+
+
+def assumption_lines(
+    found: FoundCorpus, hardware: Hardware, speed: DeviceSpeed, gpu: bool
+) -> list[str]:
+    """Return in words what the estimate assumes, and where it has it from.
+
+    Args:
+        found: The audio.
+        hardware: The rates.
+        speed: The devices' speed.
+        gpu: Whether they are GPUs.
+    """
+    corpus = found.corpus
+    return [
+        f"{_significant(corpus.hours)} h of training audio ({found.source}), "
+        f"{_significant(corpus.epoch_hours)} h with speeds "
+        f"{' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
+        f"{_significant(corpus.utterance_seconds)} s",
+        f"{_significant(corpus.eval_hours)} h to decode with each model "
+        f"({found.eval_source})",
+        f"{hardware.devices} {'GPU(s)' if gpu else 'CPU process'} of "
+        f"{speed.flops_per_second / 1e12:.3g} TFLOP/s reached ({speed.source})",
+        f"{hardware.processes} process(es) of stage 2: {hardware.read_rate:g} h of "
+        f"audio an hour checked, {hardware.write_rate:g} h written; stage 3 "
+        f"{hardware.stats_rate:g} h; {hardware.loaders} loading process(es) a device, "
+        f"{hardware.load_rate:g} h each",
+        "each baseline is assumed to cost as much as training from scratch",
+    ]
 
 
 def estimate_lines(
@@ -81,7 +112,7 @@ def estimate_lines(
 
 def _model(model) -> str:
     return (
-        f"{significant(model.params / 1e6)} M weights, "
-        f"{significant(model.train / 3600 / 1e9)} GFLOP per second of audio in "
-        f"training, {significant(model.forward / 3600 / 1e9)} in recognition"
+        f"{_significant(model.params / 1e6)} M weights, "
+        f"{_significant(model.train / 3600 / 1e9)} GFLOP per second of audio in "
+        f"training, {_significant(model.forward / 3600 / 1e9)} in recognition"
     )

@@ -86,11 +86,11 @@ def choose_checkpoint(
             if found:
                 # The last epoch of "9epoch.pth" and "10epoch.pth" is the tenth.
                 choice = max(found, key=lambda item: (len(item), item))
-                logging.info("checkpoint: %s (of %s)", choice, ", ".join(names))
+                logging.info("checkpoint: %s (choice: %s)", choice, ", ".join(names))
                 return directory / choice
     raise UserError(
-        f"{directory} has no checkpoint (*.pth): "
-        "finish its training, or give the folder that holds one"
+        f"{directory} has no checkpoint (*.pth): finish the training, or give a "
+        "folder that holds a checkpoint"
     )
 
 

@@ -32,7 +32,7 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
         ) from error
     except (ValueError, OSError) as error:
         raise UserError(
-            f"configuration {config_file} is not readable as plain YAML ({error})"
+            f"configuration {config_file} cannot be read as plain YAML ({error})"
         ) from error
     check_config(config, config_file)
     return config
@@ -46,20 +46,24 @@ def check_config(config: Any, config_file: PathLike) -> None:
     """
     if not isinstance(config, dict):
         raise UserError(
-            f"configuration {config_file} holds no keys: is it another file?"
+            f"configuration {config_file} holds no keys: check that it is the right "
+            "file"
         )
     needed = ("token_list", "encoder", "encoder_conf", "ctc_conf", "model_conf")
     missing = [key for key in needed if key not in config]
     if missing:
         raise UserError(
-            f"configuration {config_file} lacks {', '.join(missing)}: it must be the "
-            "config.yaml that ESPnet's ASR training wrote into its experiment folder, "
-            "not the file given by --config"
+            f"configuration {config_file} lacks {', '.join(missing)}: give the "
+            "config.yaml that ESPnet's ASR training wrote into its experiment "
+            "folder, not the file that was given to --config"
         )
     for key in _CONFS:
         value = config.get(key)
         if not (isinstance(value, dict) or (value is None and key not in needed)):
-            raise UserError(f"configuration {config_file}: {key} must hold keys")
+            raise UserError(
+                f"configuration {config_file}: {key} must be a mapping of keys to "
+                "values"
+            )
     files = {
         "bpemodel": config.get("bpemodel"),
         "non_linguistic_symbols": config.get("non_linguistic_symbols"),
@@ -71,5 +75,5 @@ def check_config(config: Any, config_file: PathLike) -> None:
     for key, value in {**files, **texts}.items():
         if not (value is None or isinstance(value, str)):
             raise UserError(
-                f"configuration {config_file}: {key}: {value!r} must be text"
+                f"configuration {config_file}: {key}: {value!r} must be a string"
             )

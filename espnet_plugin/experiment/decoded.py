@@ -78,7 +78,7 @@ class DecodedSet:
         if not self.is_scored:
             raise UserError(
                 f"{self.folder} has no {_SCORE}: run stage 7 with the set {self.name} "
-                "(--valid_set, --test_sets)"
+                "in --valid_set or --test_sets"
             )
         return read_keys(self.score_file)
 

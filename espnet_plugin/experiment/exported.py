@@ -100,8 +100,8 @@ def read_exports(folder: Path, checkpoint_sha256: str) -> tuple[ExportedFile, ..
         export = record_from_json(_Export, read_keys(path), path)
         if export.model.get("checkpoint_sha256") != checkpoint_sha256:
             logging.warning(
-                "%s is of another checkpoint, so its figures are left out: run stage "
-                "10 again",
+                "%s belongs to a different checkpoint, so its figures are left out: "
+                "run stage 10 again",
                 path.parent,
             )
             continue

@@ -169,8 +169,8 @@ class Experiment(ExperimentPaths):
             meta = self.meta()
             if meta.checkpoint is None:
                 raise UserError(
-                    f"{self.folder} is a training that models are made of, and no "
-                    f"model itself ({self.meta_file} names no checkpoint): give the "
+                    f"{self.folder} is not a model but a training from which models "
+                    f"are made ({self.meta_file} names no checkpoint): give the "
                     "folder of one of its models"
                 )
             name = meta.checkpoint
@@ -216,12 +216,12 @@ class Experiment(ExperimentPaths):
             return "stage 6 (fine-tuning)"
         if self.name.startswith("dual_"):
             return "stage 5 of the dual-mode recipe"
-        return "the stage that trains it (6 fine-tuning, 8 baselines)"
+        return "the stage that trains it (6 for fine-tuning, 8 for baselines)"
 
     def _training_way_out(self) -> str:
         if self.request_file.is_file() and not self.is_finished:
             return (
-                f"its training has not ended: run {self._stage()} again, it goes on "
+                f"its training is not finished: run {self._stage()} again; it resumes "
                 "from the last checkpoint"
             )
         if self.config_file.is_file() and not self.request_file.is_file():

@@ -128,7 +128,7 @@ class Meta:
         if lacking:
             raise UserError(
                 f"{path} lacks {', '.join(lacking)}: train the model again, or add "
-                "them by hand"
+                "these keys by hand"
             )
         return self
 

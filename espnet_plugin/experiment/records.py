@@ -78,7 +78,7 @@ def _checked(value: Any, hint: Any, key: str, path: Path) -> Any:
 
 def _wrong(value: Any, wanted: str, key: str, path: Path) -> UserError:
     return UserError(
-        f"{path}: {key} is {value!r}, it must be {wanted}: correct it, or delete the "
+        f"{path}: {key} is {value!r}, but must be {wanted}: correct it, or delete the "
         "file and run the stage again"
     )
 

@@ -50,7 +50,9 @@ def peak_memory_mb(
     answer = _server.ask({"cwd": os.getcwd(), "request": request})
     if "megabytes" in answer:
         return float(answer["megabytes"])
-    logging.warning("%s: peak memory is not known: %s", model_dir, answer["error"])
+    logging.warning(
+        "%s: peak memory could not be measured: %s", model_dir, answer["error"]
+    )
     return None
 
 
@@ -71,7 +73,10 @@ class _Server:
             line = self._process.stdout.readline() if ready else ""
             if not line:
                 self.stop()
-                return {"error": f"no answer within {_TIME_LIMIT_S} s, or it crashed"}
+                return {
+                    "error": "the measuring process crashed, or gave no answer in "
+                    f"{_TIME_LIMIT_S} s"
+                }
             return json.loads(line)
         except (OSError, ValueError) as error:
             self.stop()

@@ -88,7 +88,9 @@ def encoder_rtf(
         if not value > 0:
             raise UserError(f"{name} {value}: must be more than 0")
     if model.ctc is None and not getattr(model, "use_transducer_decoder", False):
-        raise UserError("the model has no CTC layer: ctc_weight must be more than 0")
+        raise UserError(
+            "the model has no CTC layer: model_conf.ctc_weight must be above 0"
+        )
     speech, lengths = make_input(model, sample_rate, audio_seconds)
     load = [round(value, 2) for value in os.getloadavg()]
     before, training = torch.get_num_threads(), model.training
@@ -148,7 +150,7 @@ def write_rtf(
     checkpoint = choose_checkpoint(model_dir, model_file)
     newest = checkpoint.stat().st_mtime
     if not overwrite and output.is_file() and output.stat().st_mtime >= newest:
-        logging.info("%s is there already", output)
+        logging.info("%s exists already", output)
         return output
     model, rate = load_with_rate(model_dir, checkpoint)
     result = encoder_rtf(model, rate, **options)

@@ -99,5 +99,8 @@ def _input_size(model: ESPnetASRModel) -> int:
     embed = model.encoder.embed
     if hasattr(embed, "conv"):
         # The layer after the convolutions keeps no trace of the input's width.
-        raise UserError("a model of features needs global_mvn for its input width")
+        raise UserError(
+            "a model that takes features needs normalize: global_mvn, from which its "
+            "input width is known"
+        )
     return next(m for m in embed.modules() if hasattr(m, "in_features")).in_features

@@ -10,9 +10,10 @@ from espnet_plugin.results.retained import retained_note
 __all__ = ["comparison_table", "missing_notes"]
 
 _NOTES = """\
-Paired bootstrap on the {name} set, mean errors over seeds; points are of the error
-rate, below zero: fewer errors than the one it is compared with. The p-values are not
-corrected for the number of comparisons and do not cover the luck of the seed."""
+Paired bootstrap on the {name} set, with errors averaged over seeds. Differences are in
+points of the error rate; below zero means fewer errors than the model it is compared
+with. The p-values are not corrected for the number of comparisons and do not include
+the variation between seeds."""
 _HEADER = ("model", "against", "points [95 %]", "p", "in words")
 _UNFINISHED = "a finished training (meta.json, config.yaml), so it is in no table"
 

@@ -11,8 +11,8 @@ __all__ = ["confidence_table"]
 
 _HEADER = ("method", "variant", "layers", "seeds")
 _NOTES = """\
-Models whose confidence was fitted (`python -m espnet_plugin.bin.confidence`); mean over
-those seeds."""
+Models with calibrated confidence (`python -m espnet_plugin.bin.confidence`); mean over
+the seeds that were calibrated."""
 
 
 def confidence_table(results: Results) -> Optional[Table]:

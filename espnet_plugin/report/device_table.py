@@ -12,10 +12,10 @@ __all__ = ["device_table"]
 
 _HEADER = ("method", "variant", "layers", "exported for", "file", "seeds")
 _NOTES = """\
-What stage 10 has written and measured, mean over seeds; the same models as checkpoints
-are in the tables of quality and cost."""
+Files that stage 10 wrote and measured, mean over seeds; the tables of quality and cost
+show the checkpoints of the same models."""
 _THREADS = """\
- Times are of {threads} on {cpu}."""
+ Times were measured with {threads} on {cpu}."""
 
 
 def device_table(results: Results) -> Optional[Table]:

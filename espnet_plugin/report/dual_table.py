@@ -20,7 +20,8 @@ _HEADER = (
     "seeds",
 )
 _NOTES = """\
-A line is one training, mean over seeds, and the two recognisers that came out of it."""
+Each line is one training, mean over seeds, with the two recognisers that it
+produced."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def markdown_block(
     )
 
 
-def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
+def insert_block(text: str, block: str, name: str = "the Markdown file") -> str:
     """Replace what stands between the marks by ``block``, and leave the rest alone.
 
     Raises:
@@ -93,12 +93,14 @@ def insert_block(text: str, block: str, name: str = "the markdown file") -> str:
     """
     if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
         raise UserError(
-            f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, between "
-            "which the tables go; it was left as it is"
+            f"{name} needs one line {BEGIN_MARK} and one line {END_MARK}, because the "
+            "tables are written between them; the file was not changed"
         )
     before, rest = text.split(BEGIN_MARK)
     if END_MARK not in rest:
-        raise UserError(f"{name}: {END_MARK} comes before {BEGIN_MARK}; swap them")
+        raise UserError(
+            f"{name}: {END_MARK} comes before {BEGIN_MARK}; swap the two lines"
+        )
     after = rest.split(END_MARK)[1]
     return f"{before}{BEGIN_MARK}\n\n{block}\n\n{END_MARK}{after}"
 

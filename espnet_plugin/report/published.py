@@ -12,11 +12,11 @@ __all__ = ["PUBLISHED_HEADING", "PUBLISHED_SOURCE", "published_tables"]
 PUBLISHED_HEADING = "Published, other data, not measured here"
 PUBLISHED_SOURCE = (
     "Hannan et al., Interspeech 2025, "
-    "https://doi.org/10.21437/Interspeech.2025-1704. "
-    "LibriSpeech and TED-LIUM 3, one run each and no intervals; another recipe, other "
-    "data and other decoding than above, so no figure here compares with one there. "
-    "The epochs of its own models count fine-tuning alone. †: other authors' models, "
-    "as the paper cites them. n/r: not reported."
+    "https://doi.org/10.21437/Interspeech.2025-1704. LibriSpeech and TED-LIUM 3, one "
+    "run each, without intervals. Recipe, data and decoding differ from those above, "
+    "so these figures cannot be compared with those above. For the paper's own "
+    "models, only fine-tuning epochs are counted. †: models of other authors, as "
+    "cited in the paper. n/r: not reported."
 )
 
 _LIBRISPEECH = (

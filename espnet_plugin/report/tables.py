@@ -16,33 +16,38 @@ __all__ = ["cost_table", "family_table", "quality_table"]
 
 _NAME_HEADER = ("method", "variant", "layers")
 _QUALITY_NOTES = """\
-WER [95 %]: mean over seeds and the bootstrap interval over whole {unit} of the set
-({name}: {words} words), the errors of all seeds pooled; it does not cover the luck of
-the seed, for which the range over seeds stands beside it. By speaker: 95 % if whole
-speakers are drawn, for what others would give; with few speakers it is rough."""
+WER [95 %]: mean over seeds, with a 95 % bootstrap interval that draws whole {unit} of
+the set ({name}: {words} words) and pools the errors of all seeds. The interval does not
+include the variation between seeds; the column of seeds shows their range. By speaker:
+the interval if whole speakers are drawn, as an estimate for other speakers; with few
+speakers it is only rough."""
 _UNSPACED_NOTE = """\
- Comparisons, pictures and Pareto fronts are by CER: the set's script puts no spaces
-between words, so that one wrong character makes a whole sentence a wrong word."""
+ Comparisons, pictures and Pareto fronts use CER, because the script of this set has no
+ spaces between words: a single wrong character would count a whole sentence as one
+ wrong word."""
 _SIZE_NOTE = """\
- {example} layers: all layers are kept, cut to the parameters of a model of so few."""
+ {example} layers: all layers are kept, but parameters are removed until as few are left
+ as in a model with the second number of layers."""
 _WIDTH_NOTE = """\
- {example}: layers x width of the encoder."""
+ {example}: number of layers x width of the encoder."""
 _COST_NOTES = """\
-A cost is that of one model, mean over seeds. Where a model is built on training that
-serves several sizes (EncRL, fine-tuning together), it is written *own + shared =
-whole*, the shared part counted in full for that one model."""
+Each cost is the cost of one model, mean over seeds. If a model is built on training
+that serves several sizes (EncRL, fine-tuning together), its cost is written as *own +
+shared = whole*, with the shared part counted in full."""
 _CACHE_NOTES = """\
- It leaves out the pass that filled the teacher's cache, which was not measured so
-({names})."""
+ The pass that filled the teacher's cache is not included, because its processor time
+ was not measured ({names})."""
 _BUSY_NOTES = """\
- **Measured on a busy machine** (a load above the number of cores; where that was not
-recorded, above one process besides the measurement): the RTF of {names}. Other work
+ **Measured on a busy machine** (the load was above the number of cores or, where that
+ number was not recorded, above one process besides the
+ measurement): the RTF of {names}. Other work
 slowed these down, so they cannot be compared; measure again on a quiet machine
 (`--stage 9 --remeasure_rtf true`)."""
 _FAMILY_NOTES = """\
-All sizes of a method made together, what they share counted once; mean over the
-complete sets of sizes. Times are as in the table of costs. Last column: PFLOP of the
-same sizes from scratch (variant {baseline}) divided by this family's."""
+All sizes of a method together, with shared training counted once; mean over the
+complete sets of sizes. Times have the same meaning as in the table of costs. Last
+column: PFLOP of training the same sizes from scratch (variant {baseline}) divided by
+the PFLOP of this family."""
 
 
 def quality_table(results: Results) -> Table:
@@ -127,7 +132,8 @@ def family_table(results: Results) -> Optional[Table]:
 def _lines(results: Results) -> list[Line]:
     if not results.groups:
         raise UserError(
-            "results.json has no row yet: train and score a model first (stages 4 to 7)"
+            "results.json has no rows yet: train and score a model first (stages 4 "
+            "to 7)"
         )
     return [
         Line(

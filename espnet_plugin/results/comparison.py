@@ -102,8 +102,8 @@ def compare_groups(
     if not any(tables[0][name][1] for name in common):
         return None
     logging.warning(
-        "%s (%d utterances) and %s (%d) are compared on the %d utterances of the same "
-        "name and number of words",
+        "%s (%d utterances) and %s (%d) are compared on the %d utterances that have "
+        "the same name and number of words in both",
         first.label,
         len(tables[0]),
         second.label,

@@ -139,7 +139,7 @@ def count_sizes(folder: Path, checkpoint: str) -> Size:
     try:
         model, _ = load_with_rate(folder, path)
     except UserError as error:
-        logging.warning("%s: its parameters cannot be counted: %s", folder, error)
+        logging.warning("%s: the parameters cannot be counted: %s", folder, error)
         return Size(file_bytes=file_bytes)
     total = count_parameters(model)["total"]
     return Size(total, count_nonzero(model), file_bytes)

@@ -41,7 +41,7 @@ def read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]
         raise UserError(f"{path} holds no keys: delete it and run the stage again")
     infinite = [key for key, value in content.items() if not _is_usable(key, value)]
     if infinite:
-        missing.append(f"{name}: a finite number under {', '.join(infinite)}")
+        missing.append(f"{name}: a finite number for {', '.join(infinite)}")
     return {**content, **dict.fromkeys(infinite)}
 
 

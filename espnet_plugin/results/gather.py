@@ -49,7 +49,9 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     test_sets: dict[str, TestSet] = {}
     for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
         if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder: name existing exp/ folders")
+            raise UserError(
+                f"{folder} is not a folder: give existing folders, e.g. exp/asr_*"
+            )
         if Experiment(folder).is_statistics:
             # ESPnet keeps the statistics beside the models, where exp/asr_* finds them.
             continue
@@ -121,8 +123,8 @@ def _refuse_twins(entries: Iterable[tuple[Path, Entry]], key_of: Callable) -> No
         key = key_of(entry)
         if key in seen:
             raise UserError(
-                f"{seen[key]} and {path} both say they are {key}: give "
-                "one another variant or seed in its meta.json (or, without that, "
-                "another folder's name), or name only one"
+                f"{seen[key]} and {path} both describe {key}: give one of them a "
+                "different variant or seed in its meta.json (or rename its folder if "
+                "it has no meta.json), or give only one of the two"
             )
         seen[key] = path

@@ -101,7 +101,7 @@ def read_entries(content: Any) -> Entries:
         UserError: If it has not the form of a results.json.
     """
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
-        raise UserError("this is not a results.json: it has no list under 'rows'")
+        raise UserError("this is not a results.json: it has no list named 'rows'")
     return Entries(
         rows=tuple(map(read_row, content["rows"])),
         shared_runs=tuple(_read(SharedRun, one) for one in content.get("shared", [])),

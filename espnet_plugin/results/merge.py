@@ -47,8 +47,8 @@ def merge(
     old = old if old is not None else Entries(corpus=corpus)
     if old.corpus != corpus:
         raise UserError(
-            f"results.json is of the corpus {old.corpus!r}, not {corpus!r}: "
-            "choose another --results_json or the right --corpus"
+            f"results.json is for the corpus {old.corpus!r}, not {corpus!r}: choose "
+            "another --results_json, or give the right --corpus"
         )
     rows = {row.identity.row_key: row for row in old.rows}
     runs = dict(runs_by_name(old.shared_runs))
@@ -68,9 +68,9 @@ def merge(
     retained = retained_of(merged, runs).names
     if retained:
         logging.warning(
-            "kept from the results.json that was there, and marked in the tables, "
-            "since their folders are not given: %s; another --results_json leaves them "
-            "out",
+            "rows kept from the existing results.json, and marked in the tables, "
+            "because their folders are not given: %s; to leave them out, choose "
+            "another --results_json",
             ", ".join(retained),
         )
     test_sets = {**old.test_sets, **new.test_sets}
@@ -116,12 +116,14 @@ def update_results(
     old = read_entries(read_json(results_json)) if results_json.exists() else None
     if old is None and not folders:
         raise UserError(
-            f"{results_json} does not exist and no experiment folder is named: "
-            "name some, e.g. exp/asr_* exp/encrl_*"
+            f"{results_json} does not exist, and no experiment folder is given: give "
+            "some, e.g. exp/asr_* exp/encrl_*"
         )
     if corpus is None:
         if old is None:
-            raise UserError(f"{results_json} is new: name its corpus with --corpus")
+            raise UserError(
+                f"{results_json} is new: give the name of its corpus with --corpus"
+            )
         corpus = old.corpus
     new = gather(folders, choice)
     _refuse_old_scores(new.rows)
@@ -131,9 +133,9 @@ def update_results(
     results = merge(old, new, corpus, intersection)
     if not results.rows and not results.runs:
         raise UserError(
-            f"none of the folders is a finished experiment "
-            f"({', '.join(new.skipped) or 'statistics only'}): name folders with "
-            "config.yaml, and with scores"
+            "none of the folders is a finished experiment "
+            f"({', '.join(new.skipped) or 'statistics only'}): give folders that have "
+            "a config.yaml and scores"
         )
     write_results(results_json, results)
     return results
@@ -151,8 +153,8 @@ def write_results(results_json: PathLike, results: Results) -> None:
         raise
     except ValueError as error:
         raise UserError(
-            f"{results_json} holds NaN or Infinity: correct that by hand, or delete it "
-            "and gather again"
+            f"{results_json} holds NaN or Infinity: correct the file by hand, or "
+            "delete it and run the report again on all folders"
         ) from error
 
 
@@ -171,7 +173,7 @@ def _refuse_old_scores(rows: Sequence[Row]) -> None:
     if old and all(row.quality.test_wer is None for row in rows):
         folder, lack = old[0]
         raise UserError(
-            "no report is written: no model has a score on the data that is there now. "
+            "no report is written: no model has a score on the current data. "
             f"{folder} lacks {lack}"
         )
 
@@ -190,8 +192,8 @@ def _refuse_other_test_sets(
     raise UserError(
         f"{' and '.join(row.name for row in pair)} are scored on different test sets "
         f"({len(first)} and {len(second)} utterances, {len({*first} & {*second})} "
-        "names in common): choose with --test_set, score both on one set and text, or "
-        "compare what they share with --intersection"
+        "names in common): choose the set with --test_set, score both on the same "
+        "set and text, or compare their common utterances with --intersection"
     )
 
 
@@ -212,8 +214,8 @@ def _with_shared_run(row: Row, runs: Runs) -> Row:
     missing += [f"{_RUN_NOTE} {one}" for one in lacking]
     if name in lacking:
         logging.warning(
-            "%s is built on the training %s, which is not among the folders: its "
-            "whole cost is not known",
+            "%s is built on the training %s, whose folder is not given: the whole "
+            "cost is not known",
             row.name,
             name,
         )

@@ -195,8 +195,8 @@ def read_shared_folder(folder: PathLike) -> tuple[SharedRun, ...]:
     meta = experiment.meta()
     if not meta.serves:
         raise UserError(
-            f"{experiment.meta_file} does not say under 'serves' which numbers of "
-            "layers this training is for, e.g. [6, 4, 2]"
+            f"{experiment.meta_file} lacks 'serves', the numbers of layers that this "
+            "training is for: add it, e.g. [6, 4, 2]"
         )
     missing: list[str] = []
     cost = read_or_note(experiment.cost_file, experiment.folder, missing)
@@ -296,7 +296,7 @@ def _of_checkpoint(row: Row, experiment: Experiment) -> _OfCheckpoint:
     content = read_keys(experiment.confidence_file)
     if content.get("checkpoint_sha256") != digest:
         logging.warning(
-            "%s is of another checkpoint and left out: run python -m "
+            "%s belongs to a different checkpoint and is left out: run python -m "
             "espnet_plugin.bin.confidence again",
             experiment.confidence_file,
         )

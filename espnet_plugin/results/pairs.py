@@ -84,7 +84,7 @@ def find_row(results: Results, name: str) -> Group:
             return make_group([row], results.runs)
     names = ", ".join(repr(group.label) for group in results.groups)
     raise UserError(
-        f"--compare {name!r}: there is no such row; choose from {names}, or name a "
+        f"--compare {name!r}: there is no such row; choose from {names}, or give a "
         "model's folder"
     )
 
@@ -166,7 +166,7 @@ def _why_not(first: Group, second: Group) -> str:
             return f"{group.label} has no test score: decode and score it"
         if group.pooled is None:
             return (
-                f"{group.label} has no errors by utterance of one test set: score all "
-                "its seeds on one set"
+                f"{group.label} has no errors per utterance on a single test set: "
+                "score all its seeds on the same set"
             )
-    return "they are scored on different test sets: score both on one"
+    return "they are scored on different test sets: score both on the same set"

@@ -52,7 +52,7 @@ def read_score(decoded: DecodedSet, folder: Path, missing: list[str]) -> Score:
     else:
         score = score_trn(decoded.folder)
     if 0 in (score.get("words"), score.get("utterances")):
-        missing.append(f"a word in the set {decoded.name!r}: it is empty")
+        missing.append(f"a score on the set {decoded.name!r}, which is empty")
         return {}
     return score
 

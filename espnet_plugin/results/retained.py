@@ -54,10 +54,13 @@ def retained_note(parts: Sequence[tuple[str, Retained]]) -> str:
     if not names:
         return ""
     note = (
-        f" {RETAINED_MARK} rests on what results.json held before, not on the folders "
-        f"given (it may be of another machine): {', '.join(names)}"
+        f" {RETAINED_MARK}: values that results.json already held; they were not read "
+        f"from the folders given and may come from another machine: {', '.join(names)}"
     )
     mixed = [name for name, retained in parts if retained.mixed]
     if mixed:
-        note += f"; with what was read from them in {', '.join(mixed)}"
+        note += (
+            f"; in {', '.join(mixed)} they are mixed with values that were read from "
+            "the folders"
+        )
     return note + "."

@@ -136,7 +136,7 @@ def run_jobs(
         while waiting or running:
             for job in [j for j in waiting if set(j.after) & set(failed)]:
                 needed = ", ".join(sorted(set(job.after) & set(failed)))
-                logging.error("%s does not begin: it needs %s", job.name, needed)
+                logging.error("%s is not started: it needs %s", job.name, needed)
                 waiting.remove(job)
                 failed.append(job.name)
             for job in [j for j in waiting if not set(j.after) & unfinished]:

@@ -27,7 +27,10 @@ class Outlook:
         rows = ", ".join(self.unknown)
         if not self.seconds:
             return f"how long {rows} will take is not known yet"
-        return f"{duration(self.seconds)} left, and {rows}, not known yet"
+        return (
+            f"{duration(self.seconds)} left, and {rows}, whose duration is not known "
+            "yet"
+        )
 
 
 def time_left(

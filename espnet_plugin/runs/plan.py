@@ -70,7 +70,7 @@ def make_jobs(
                 continue
             for job in _jobs_of(row, spec.rows, seed, seeds):
                 if job.name in jobs:
-                    raise UserError(f"rows.{row}: there are two jobs named {job.name}")
+                    raise UserError(f"rows.{row}: two jobs are named {job.name}")
                 jobs[job.name] = job
     return list(jobs.values())
 
@@ -85,7 +85,7 @@ def fill_in(text: str, values: Mapping[str, object], where: str) -> str:
         return string.Formatter().vformat(text, (), values)
     except (KeyError, ValueError, IndexError) as error:
         raise UserError(
-            f"{where} {text!r}: {error} cannot be filled in; there is "
+            f"{where} {text!r}: {error} is not a known placeholder; choose from "
             f"{', '.join(values)}"
         ) from error
 

@@ -93,7 +93,7 @@ class Records:
         for pattern in job.leaves:
             folder = self.recipe / (job.expdir or self.expdir)
             if not any(Experiment(path).find_meta() for path in folder.glob(pattern)):
-                return f"{pattern} is gone"
+                return f"{pattern} does not exist any more"
         return None
 
     def ended(

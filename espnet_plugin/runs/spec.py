@@ -88,7 +88,7 @@ def read_spec(path: Path) -> PlanSpec:
     content = read_yaml(path)
     for part in "rows", "tables":
         if not isinstance(content.get(part, {}), Mapping):
-            raise UserError(f"{path}: {part} must be a mapping of names")
+            raise UserError(f"{path}: {part} must be a mapping from names to values")
     content["rows"] = {
         str(name): read_options(RowSpec, row, f"{path}: rows.{name}")
         for name, row in content.get("rows", {}).items()
@@ -105,7 +105,10 @@ def read_spec(path: Path) -> PlanSpec:
         _known(table.groups, groups, f"{path}: tables.{name}.groups")
         for pair in table.compare:
             if len(pair) != 2:
-                raise UserError(f"{path}: tables.{name}.compare {pair!r}: two rows")
+                raise UserError(
+                    f"{path}: tables.{name}.compare {pair!r}: must be a list of two "
+                    "rows"
+                )
     _known(spec.default, groups, f"{path}: default")
     for size in spec.sizes:
         try:

@@ -99,11 +99,11 @@ def _resampled_sums(
 def _check_bootstrap(words: np.ndarray, resamples: int) -> None:
     if words.sum() <= 0:
         raise UserError(
-            "the references hold no word at all, so there is no error rate: "
+            "the references contain no words, so an error rate cannot be computed: "
             "check the reference text"
         )
     if resamples < 1:
-        raise UserError(f"resamples is {resamples}; it must be at least 1")
+        raise UserError(f"resamples {resamples}: must be at least 1")
 
 
 def bootstrap_interval(

@@ -74,7 +74,7 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
     """
     inputs = request.digest()
     if _known(decoded) == {"inputs": inputs, "outputs": _outputs(decoded)}:
-        logging.info("%s is scored already", decoded.folder)
+        logging.info("%s has already been scored", decoded.folder)
         return False
     score = score_files(
         request.reference,

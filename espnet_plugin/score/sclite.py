@@ -17,13 +17,13 @@ _ROUNDING_POINTS = 0.1
 
 _Pairs = Sequence[tuple[str, str]]
 
-_CASE = "upper and lower case count here, and not for sclite"
+_CASE = "upper and lower case are different words here, but not for sclite"
 _COSTS = (
-    "sclite takes the alignment that is cheapest by 4 a substitution and 3 a deletion "
-    "or insertion, here it is the one with the fewest errors"
+    "sclite uses the alignment with the lowest cost, where a substitution costs 4 "
+    "and a deletion or insertion 3; here the alignment with the fewest errors is used"
 )
-_COMMENT = "sclite does not read what follows a semicolon in a word"
-_BRACES = "sclite reads braces as alternatives, { a / b }, here they are words"
+_COMMENT = "sclite ignores what follows a semicolon in a word"
+_BRACES = "sclite reads braces as alternatives, { a / b }; here they are words"
 
 
 def explain(theirs: float, pairs: _Pairs, by_character: bool = False) -> str:
@@ -50,8 +50,8 @@ def explain(theirs: float, pairs: _Pairs, by_character: bool = False) -> str:
     if any("{" in text for pair in pairs for text in pair):
         return _BRACES
     return (
-        "neither letter case nor sclite's costs explains it; is result.txt of the same "
-        "ref.trn and hyp.trn?"
+        "neither letter case nor sclite's costs explain the difference; check that "
+        "result.txt was made from the same ref.trn and hyp.trn"
     )
 
 

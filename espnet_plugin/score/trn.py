@@ -50,8 +50,8 @@ def read_trn(path: PathLike) -> dict[str, str]:
         match = _LINE.match(line)
         if match is None:
             raise UserError(
-                f"{path}:{number}: no (speaker-utterance) at the end of {line[:60]!r}: "
-                "run ESPnet's scoring stage again"
+                f"{path}:{number}: {line[:60]!r} does not end with "
+                "(speaker-utterance): run ESPnet's scoring stage again"
             )
         if match["name"] in texts:
             raise UserError(f"{path}:{number}: ({match['name']}) is listed twice")
@@ -128,7 +128,7 @@ def score_trn(decoded: PathLike) -> dict[str, Any]:
     if theirs is not None and abs(theirs - rate) > _ROUNDING_POINTS:
         pairs = [(u.reference, u.hypothesis) for u in score.utterances]
         logging.warning(
-            "%s says %.1f %% where %.1f %% is counted here: %s",
+            "%s says %.1f %%, but %.1f %% is counted here: %s",
             found.result_file(unit),
             theirs,
             rate,

@@ -67,7 +67,9 @@ class Counts:
     def rate(self) -> float:
         """Error rate in percent; an empty reference has none."""
         if self.reference == 0:
-            raise ZeroDivisionError("an empty reference has no error rate")
+            raise ZeroDivisionError(
+                "the reference is empty, so an error rate cannot be computed"
+            )
         return 100.0 * self.errors / self.reference
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -229,8 +231,8 @@ def compare_scores(
     changed = [n for n in names if rows[0][n]["words"] != rows[1][n]["words"]]
     if changed:
         raise UserError(
-            f"{len(changed)} utterances have another reference in the second score "
-            f"than in the first ({_some(changed)}): score both against one text"
+            f"{len(changed)} utterances have different references in the two scores "
+            f"({_some(changed)}): score both against the same text"
         )
     speakers = [rows[0][name].get("spk") for name in names]
     units = _units(names, speakers, unit)
@@ -248,7 +250,7 @@ def _units(
 ) -> list[str]:
     if unit not in BOOTSTRAP_UNITS:
         raise UserError(
-            f"unit_of_bootstrap is {unit!r}; choose from {', '.join(BOOTSTRAP_UNITS)}"
+            f"unit_of_bootstrap {unit!r}: choose from {', '.join(BOOTSTRAP_UNITS)}"
         )
     if unit == "utterance":
         return list(names)
@@ -294,7 +296,7 @@ def score_texts(
             or if speakers are asked for and not known.
     """
     if not references:
-        raise UserError(f"{reference_name} holds no utterance")
+        raise UserError(f"{reference_name} contains no utterances")
     _check_same_names(references, hypotheses, hypothesis_name, reference_name)
     if speakers is not None:
         missing = [name for name in references if name not in speakers]
@@ -316,20 +318,23 @@ def score_texts(
         )
     if not any(u.words.reference for u in utterances):
         raise UserError(
-            f"{reference_name} holds no word at all, so there is no error rate: "
-            "check the reference text"
+            f"{reference_name} contains no words, so an error rate cannot be "
+            "computed: check the reference text"
         )
     empty = [u.name for u in utterances if not u.words.reference]
     if empty:
         logging.warning(
-            "%d of %d references are empty, all recognised there is inserted: %s",
+            "%d of %d references are empty; everything recognised there counts as "
+            "inserted: %s",
             len(empty),
             len(utterances),
             _some(empty),
         )
     units = _units(list(references), [u.speaker for u in utterances], unit)
     if len(set(units)) < 2:
-        logging.warning("one %s only: the 95 %% interval says nothing", unit)
+        logging.warning(
+            "there is only one %s, so the 95 %% interval says nothing", unit
+        )
 
     def interval(counts: Sequence[Counts]) -> tuple[float, float]:
         return bootstrap_interval(
@@ -393,9 +398,9 @@ def _check_same_names(
             f"lacks {len(missing)} of {len(wanted)} utterances ({_some(missing)})"
         )
     if surplus:
-        problems.append(f"has {len(surplus)} surplus utterances ({_some(surplus)})")
+        problems.append(f"has {len(surplus)} extra utterances ({_some(surplus)})")
     if problems:
         raise UserError(
-            f"{file} {' and '.join(problems)}, measured against {against}: "
-            "decode the whole set, and that set, again"
+            f"{file} {' and '.join(problems)}, compared with {against}: decode the "
+            "whole of that set again"
         )

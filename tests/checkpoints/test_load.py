@@ -171,7 +171,7 @@ def test_finds_a_file_beside_a_moved_configuration(tiny_asr_model, tmp_path):
     config["normalize_conf"]["stats_file"] = "/their/machine/feats_stats.npz"
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    with pytest.raises(UserError, match="stats_file: /their/machine.* looked for"):
+    with pytest.raises(UserError, match="stats_file: /their/machine.* searched for"):
         load_asr_model(path, tiny_asr_model.checkpoint)
     shutil.copy(tiny_asr_model.stats, tmp_path)
     load_asr_model(path, tiny_asr_model.checkpoint)
@@ -187,7 +187,7 @@ def test_finds_a_file_beside_a_moved_configuration(tiny_asr_model, tmp_path):
         (dict(use_adapter=True), "use_adapter"),
         ("lacks", "lacks token_list, encoder"),
         ("text", "holds no keys"),
-        ("python", "not readable as plain YAML"),
+        ("python", "plain YAML"),
         ("missing", "is missing"),
     ],
 )

@@ -127,7 +127,7 @@ def test_an_archive_cannot_write_elsewhere(tmp_path, kind):
             tar.addfile(link)
             tar.add(inner, "an4/link/escaped")
     (tmp_path / "downloads").mkdir()
-    with pytest.raises(UserError, match="not safe"):
+    with pytest.raises(UserError, match="safely"):
         archive.unpack(evil, tmp_path / "downloads/an4", "an4")
     assert not list(tmp_path.rglob("escaped"))
     assert not list((tmp_path / "downloads").iterdir())

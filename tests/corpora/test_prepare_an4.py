@@ -152,7 +152,7 @@ def share_speaker(corpus):
 
 def not_text(corpus):
     (corpus / "etc/an4_test.transcription").write_bytes(b"\xff\xfe\x00GO")
-    return "is not text"
+    return "is not a text file"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_unknown_voice(voice, message):
 
 
 def test_nothing_to_say():
-    with Espeak() as engine, pytest.raises(UserError, match="said nothing"):
+    with Espeak() as engine, pytest.raises(UserError, match="no audio"):
         engine.say("", "en-us+f3")
 
 

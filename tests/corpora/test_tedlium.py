@@ -198,7 +198,7 @@ def shorten(path):
 
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
-    return "its header says"
+    return "its header announces"
 
 
 def resample(path):

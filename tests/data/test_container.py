@@ -88,9 +88,9 @@ def test_a_segment_after_the_end(tmp_path, wave):
     path = tmp_path / "a.wav"
     soundfile.write(path, wave, RATE)
     assert len(read_audio(str(path), RATE, 1.0, 3.2)) == 2 * RATE
-    with pytest.raises(UserError, match="3.00 s long, its segment is to end at 4 s"):
+    with pytest.raises(UserError, match="3.00 s long, but its segment ends at 4 s"):
         read_audio(str(path), RATE, 1.0, 4.0)
-    with pytest.raises(UserError, match="no sample from second 5 on: it is 3.00 s"):
+    with pytest.raises(UserError, match="no samples after 5 s: it is only 3.00 s"):
         read_audio(str(path), RATE, 5.0, 6.0)
 
 

@@ -77,7 +77,7 @@ def test_length_filter_is_for_training_only(corpus, tmp_path, caplog):
     assert "2 utterance(s)" in caplog.text
     test = run(corpus, tmp_path / "b", training=False, **options)
     assert len(read_pairs(test / "text")) == 3
-    with pytest.raises(UserError, match="no usable utterance is left"):
+    with pytest.raises(UserError, match="no usable utterances"):
         run(corpus, tmp_path / "c", min_seconds=2.0)
 
 

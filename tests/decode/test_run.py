@@ -189,7 +189,7 @@ def test_the_command_decodes_several_sets(tiny_asr_model, tmp_path):
     "change, message",
     [
         (dict(data="{scp},speech"), "three fields"),
-        (dict(data="{scp},text,text"), "speech alone"),
+        (dict(data="{scp},text,text"), "only takes speech"),
         (dict(data="{scp},speech,rttm"), "rttm"),
         (dict(data="nowhere/wav.scp,speech,sound"), "nowhere/wav.scp"),
         (dict(method="beam"), "best_path, prefix"),
@@ -198,7 +198,7 @@ def test_the_command_decodes_several_sets(tiny_asr_model, tmp_path):
         (dict(checkpoint="nowhere.pth"), "nowhere.pth"),
         (dict(config="nowhere.yaml"), "nowhere.yaml"),
         (dict(key_file="unknown"), "not in"),
-        (dict(key_file="empty"), "names no utterance"),
+        (dict(key_file="empty"), "lists no utterances"),
     ],
 )
 def test_bad_input_is_refused(tiny_asr_model, tmp_path, change, message):

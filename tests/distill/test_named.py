@@ -99,7 +99,7 @@ def test_it_trains_against_the_reference_and_leaves_a_plain_model(
 
 def test_without_the_reference_it_decodes_but_does_not_train(build, caplog):
     student = build(model_conf={"reference_config": "gone/config.yaml"})
-    assert "not found from here" in caplog.text
+    assert "not found" in caplog.text
     student.eval()
     with torch.no_grad():
         assert student.encode(*_batch())[0].shape[0] == 3
@@ -119,7 +119,7 @@ def test_what_objectives_leave_out_is_frozen(build):
 
 
 def test_what_does_not_fit_is_refused(build):
-    with pytest.raises(UserError, match="belong together"):
+    with pytest.raises(UserError, match="must be given together"):
         build(model_conf={"reference_config": None})
     with pytest.raises(UserError, match="student_init 'middle'"):
         build(model_conf={"student_init": "middle"})
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused(build):
             specaug_conf={"apply_time_warp": True, "time_mask_width_range": [0, 10]},
         )
     names = ["<blank>", "<unk>", "x", "<sos/eos>"]
-    with pytest.raises(UserError, match="the student 4, or others"):
+    with pytest.raises(UserError, match="the student 4, or different"):
         build(token_list=names)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from espnet_plugin.distill.store import OutputStore, StoreWriter, expand_top
+from espnet_plugin.distill.store import OutputStore, expand_top
+from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.errors import UserError
 
 MADE_OF = {"reference": "abc", "data": "def"}

@@ -399,7 +399,7 @@ def test_the_same_is_not_checked_twice(corpus, tmp_path, caplog):
         found = run(corpus, tmp_path / "out", "--once", *options)
         return found, (tmp_path / "out/check_data.html").stat().st_mtime_ns == page
 
-    assert again() == (first, True) and "is checked already" in caplog.text
+    assert again() == (first, True) and "was checked before" in caplog.text
     (tmp_path / "out/check_data.json").unlink()  # what it would point to
     assert again() == (first, False)
     page = (tmp_path / "out/check_data.html").stat().st_mtime_ns
@@ -422,12 +422,12 @@ def test_what_dropping_utterances_does_not_help_against(corpus, tmp_path, caplog
     options = ("--exit_zero", "utterances")
     cut(train)
     assert run(corpus, tmp_path / "out", *options)[0] == 0
-    assert "utterances of 1 of these errors are left out" in caplog.text
-    assert "have to be corrected" not in caplog.text
+    assert "--bad_utterances drop: the utterances of 1 of" in caplog.text
+    assert "correct these first" not in caplog.text
     edit(dev, "text", 2, "dev-a-01 ")
     edit(dev, "utt2spk", 3, "dev-a-00 dev-a")
     status, found = run(corpus, tmp_path / "out", *options)
-    said = "have to be corrected first: names that are listed twice (1), a name witho"
+    said = "correct these first: names that are listed twice (1), a name witho"
     assert status == 2 and said in caplog.text
     # Stage 2 stops at the same tables, and not at the file.
     with pytest.raises(UserError, match="dev-a-00"):

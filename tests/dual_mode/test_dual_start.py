@@ -56,7 +56,7 @@ def test_another_encoder_is_refused(trained, tmp_path):
         start(build(), str(tmp_path / "lacking.pth"))
     for name in ("encoder.after_norm.weight", "ctc.ctc_lo.bias"):
         torch.save({**state, name: torch.ones(9)}, tmp_path / "wider.pth")
-        with pytest.raises(UserError, match="1 of another shape"):
+        with pytest.raises(UserError, match="1 with a different shape"):
             start(build(), str(tmp_path / "wider.pth"), whole=True)
 
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from espnet_plugin.bin import estimate as command
-from espnet_plugin.distill.store import StoreWriter
+from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import cache_bytes, estimate
 from espnet_plugin.estimate.budget import Budget

@@ -32,7 +32,7 @@ OTHER_FOLDERS = {
     "data/prepare.py": {"done.json"},  # a formatted set
     "recipe/stages/data.py": {"done.json"},  # the same
     "data/last_seen.py": {"done.json"},  # the same
-    "distill/store.py": {"meta.json", "done.json"},  # a store of outputs
+    "distill/store_format.py": {"meta.json", "done.json"},  # a store of outputs
     "tasks/teacher_cache.py": {"done.json"},  # the same
     "jobs/lm_decode.py": {"decode_"},  # in a language model's folder
     "recipe/import_recipe.py": {"done.json"},  # what was imported of a recipe

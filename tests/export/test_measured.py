@@ -197,7 +197,7 @@ def test_an_export_of_another_checkpoint_is_left_out(tmp_path, caplog):
     folder = export_of(make_model(tmp_path / "exp", "a"), 1, 0, sha="0" * 64)
     content, block, _ = run(tmp_path, folder)
     assert "exports" not in content["rows"][0]
-    assert "is of another checkpoint" in caplog.text
+    assert "belongs to a different checkpoint" in caplog.text
 
 
 def test_values_that_are_no_numbers_are_refused(tmp_path):

@@ -103,10 +103,3 @@ def test_one_that_loses_too_much_is_not_written(model, tmp_path, caplog):
     assert not int8["accepted"] and int8["difference"] > 0
     assert "has no 8-bit file: +" in caplog.text
     assert "Not written: +" in (folder / "README.md").read_text()
-
-
-def test_not_for_sherpa_onnx(model, caplog):
-    tiny, data = model
-    options = ["--target", "sherpa-onnx", "--dev", str(data), "--int8"]
-    assert main([str(tiny.dir), *options]) == 2
-    assert "--int8: a streaming model is quantised for target onnx" in caplog.text

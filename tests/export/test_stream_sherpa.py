@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import torch
@@ -16,7 +17,9 @@ from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming
-from espnet_plugin.files import read_json
+from espnet_plugin.export.trial import TrialOptions
+from espnet_plugin.files import read_json, read_pairs
+from espnet_plugin.score.wer import score_texts
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("sherpa_onnx")
@@ -116,6 +119,59 @@ def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
     card = (folder / "README.md").read_text()
     assert f"Append {meta['sherpa']['tail_s']:g} s of silence" in card
     assert "--high-freq=8000" in card
+
+
+def texts_of(folder, model, data):
+    """What sherpa-onnx recognises in a data folder, by the folder's script."""
+    table = read_pairs(data / "wav.scp")
+    done = subprocess.run(
+        [sys.executable, str(folder / "run_sherpa.py"), "--model", model]
+        + list(table.values()),
+        capture_output=True,
+        encoding="utf-8",
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.partition("\t")[2] for line in done.stdout.splitlines()]
+    assert len(lines) == len(table)
+    return dict(zip(table, lines))
+
+
+def test_eight_bits_behind_the_gate(tmp_path):
+    experiment, data = fbank_model(tmp_path, **PRUNED), tmp_path / "data"
+    data.mkdir()
+    paths = {f"u{n}": data / f"u{n}.wav" for n in range(8)}
+    for number, path in enumerate(paths.values()):
+        soundfile.write(path, speech(2.0, number), RATE, subtype="FLOAT")
+    lines = [f"{name} {path}\n" for name, path in paths.items()]
+    (data / "wav.scp").write_text("".join(lines))
+    (data / "utt2spk").write_text("".join(f"{name} {name}\n" for name in paths))
+    folder = export_streaming(experiment, "sherpa-onnx", fbank_rate=RATE)
+    # The transcripts are what sherpa-onnx makes of the file in 32 bits.
+    said = texts_of(folder, "model.onnx", data)
+    text = "".join(f"{name} {words}\n" for name, words in said.items())
+    (data / "text").write_text(text)
+    trial = TrialOptions(dev=data, int8=True, max_wer_loss=1000.0, measure=True)
+    folder = export_streaming(experiment, "sherpa-onnx", fbank_rate=RATE, trial=trial)
+    meta = read_json(folder / "meta.json")
+    nodes = onnx.load(str(folder / "model.int8.onnx")).graph.node
+    assert sum(n.op_type == "MatMulInteger" for n in nodes) == meta["int8"]["products"]
+    assert meta["int8"]["products"] >= 4 * 3
+    assert meta["int8"]["accepted"] and meta["int8"]["wer_fp32"] == 0.0
+    assert meta["measured"]["model.onnx"]["wer"] == 0.0
+    # The gate does not run sherpa-onnx; what that recognises has the same errors. With
+    # random weights the tokens are nearly tied, and eight bits magnify the rounding of
+    # the features: one utterance of the eight may differ.
+    score = score_texts(said, texts_of(folder, "model.int8.onnx", data))
+    assert 0 < score.chars.rate < 50  # another text, of the same model
+    errors = sum(meta["measured"]["model.int8.onnx"]["errors_by_unit"])
+    assert abs(score.words.errors - errors) <= max(
+        map(len, map(str.split, said.values()))
+    )
+    assert meta["measured"]["model.int8.onnx"]["wer"] == meta["int8"]["wer_int8"]
+    assert meta["measured"]["model.int8.onnx"]["chunk_ms"] > 0
+    assert "model.int8.onnx" in meta["files"]
+    assert "## In eight bits" in (folder / "README.md").read_text()
 
 
 def test_a_model_of_espnets_features_is_refused_or_marked(tmp_path):

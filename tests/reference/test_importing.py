@@ -296,7 +296,7 @@ def test_never_runs_code_of_a_reference(experiment, monkeypatch, tmp_path):
     path.write_text(
         path.read_text() + f"x: !!python/object/apply:os.mkdir ['{victim}']\n"
     )
-    assert_refused(experiment, "not readable as plain YAML")
+    assert_refused(experiment, "plain YAML")
     assert not victim.exists()
     with pytest.raises(Exception):  # the trap works where code is run
         torch.load(tmp_path / "evil.pth", weights_only=False)["no"]

@@ -105,7 +105,7 @@ def test_yaml(model, text, says):
         path.write_text(whole)
         with pytest.raises(UserError, match=f"--config {path} is not YAML"):
             read_yaml(path)
-        assert_refused(model, f"configuration {path} is not readable as plain YAML")
+        assert_refused(model, f"configuration {path} cannot be read")
 
 
 def test_an_alias_alone_is_fine(tmp_path):
@@ -137,7 +137,7 @@ def test_json(tmp_path, content):
 )
 def test_a_model_larger_than_its_checkpoint(model, conf, key, value):
     change_config(model, lambda config: config[conf].update({key: value}))
-    says = f"{conf}.{key}: {value} is of a far larger model"
+    says = f"{conf}.{key}: {value} belongs to a far larger model"
     assert_refused(model, str(model / "config.yaml"), says)
     with pytest.raises(UserError, match=says):
         load_asr_model(model / "config.yaml", model / NAME)

@@ -112,7 +112,7 @@ def test_an_imported_encoder_computes_what_whispers_does(
 
 def test_the_checkpoint_is_strict(experiment, tmp_path):
     source = padded_differently(experiment, tmp_path / "x", whisper_model="base")
-    with pytest.raises(UserError, match=r"of another shape .* not \[512"):
+    with pytest.raises(UserError, match=r"with a different shape .* not \[512"):
         import_reference(source, tmp_path / "exp" / "asr_reference")
 
 

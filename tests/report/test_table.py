@@ -213,7 +213,7 @@ def test_a_width_stands_beside_the_layers(results):
     wide = next(line for line in lines if line["layers"] == "4x72")
     assert wide["params (M)"] == "0.30"
     assert len([line for line in lines if line["layers"] == "4x72"]) == 1
-    assert "4x72: layers x width of the encoder." in quality.notes
+    assert "4x72: number of layers x width" in quality.notes
 
 
 def test_pruning_without_structure_is_marked(results):
@@ -254,7 +254,7 @@ def test_processor_time_stands_beside_the_wall_clock(results):
     assert scratch["processor min"] == "?"
     assert "teacher's cache" not in table.notes
     results["shared"][1]["cpu_without_cache"] = True
-    assert "leaves out the pass that filled the teacher's cache" in (
+    assert "pass that filled the teacher's cache is not included" in (
         cost_table(read(results)).notes
     )
     assert "(encrl_2)" in cost_table(read(results)).notes
@@ -376,7 +376,7 @@ def test_published_figures_stand_beside_encrl_alone(results):
 
 
 def test_empty_results_are_refused():
-    with pytest.raises(UserError, match="no row yet"):
+    with pytest.raises(UserError, match="has no rows"):
         quality_table(make_results([]))
 
 
@@ -392,7 +392,7 @@ def test_block_replaces_only_what_stands_between_the_marks(tmp_path):
     with pytest.raises(UserError, match="README.md needs one line"):
         write_markdown(file, "NEW")
     assert file.read_text() == "my own words\n"
-    with pytest.raises(UserError, match="swap them"):
+    with pytest.raises(UserError, match="swap the two lines"):
         insert_block("<!-- results:end --><!-- results:begin -->", "NEW")
     write_markdown(tmp_path / "new.md", "NEW")
     assert "\nNEW\n" in (tmp_path / "new.md").read_text()

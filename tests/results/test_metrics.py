@@ -67,8 +67,8 @@ def test_a_metric_of_a_file_is_one_entry(tmp_path, monkeypatch):
     tables = [part for part in block if isinstance(part, list)]
     assert columns(tables, "energy (kJ)") == [["2.5", "?"]]
     assert columns(page.tables, "energy (kJ)") == [["2.5", "?"]]
-    (notes,) = (one for one in block if str(one).startswith("A cost is"))
-    assert notes.endswith("of the loaded model. Energy: measured.")
+    (notes,) = (one for one in block if str(one).startswith("Each cost is"))
+    assert notes.endswith(". Energy: measured.")
     # Drawn again, from results.json alone.
     assert run(tmp_path / "out")[0]["aggregates"] == content["aggregates"]
     # Who does not know the metric keeps what was measured.

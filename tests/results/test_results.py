@@ -243,9 +243,9 @@ def test_table_grows_job_by_job(tmp_path):
     assert content["rows"][0]["test_wer"] == pytest.approx(15.0)
     with pytest.raises(UserError, match="of the corpus 'mini', not 'other'"):
         updated(file, [], "other")
-    with pytest.raises(UserError, match="name its corpus"):
+    with pytest.raises(UserError, match="--corpus"):
         updated(tmp_path / "new.json", [tmp_path / "asr_a"])
-    with pytest.raises(UserError, match="no experiment folder is named"):
+    with pytest.raises(UserError, match="no experiment folder is given"):
         updated(tmp_path / "new.json", [], "mini")
 
 
@@ -307,7 +307,7 @@ def test_shared_run_that_is_not_there_is_noted_until_it_is(tmp_path, caplog):
     content = updated(file, [row], "mini")
     assert content["rows"][0]["missing"] == ["cost of the shared run main"]
     assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] is None
-    assert "not among the folders" in caplog.text
+    assert "whose folder is not given" in caplog.text
     content = updated(file, [make_shared(tmp_path)])
     assert content["rows"][0]["missing"] == []
     assert content["aggregates"][0]["whole_cost_mean"]["train_flops"] == 5e15

@@ -16,7 +16,7 @@ def test_the_example_of_the_finding():
     a, b = (text.split() for text in COSTS)
     # findings/sclite_costs.sh: sclite 2.4.10 counts six errors, five are fewest.
     assert weighted_errors(a, b, 4, 3) == 6 and weighted_errors(a, b, 1, 1) == 5
-    assert "4 a substitution and 3" in explain(75.0, [COSTS])
+    assert "a substitution costs 4" in explain(75.0, [COSTS])
 
 
 def test_equal_costs_give_jiwers_count():
@@ -44,7 +44,7 @@ def test_what_is_named(theirs, pairs, named):
 
 def test_two_habits_at_once():
     said = explain(75.0, [(COSTS[0].upper(), COSTS[1])])
-    assert "case" in said and "4 a substitution" in said
+    assert "case" in said and "a substitution costs 4" in said
 
 
 def test_characters():

@@ -227,7 +227,7 @@ def test_compare_scores_reads_score_json_in_any_order():
     good["per_utterance"].reverse()
     assert compare_scores(good, bad, resamples=200).difference == pytest.approx(75.0)
     other = score_texts({"a": "x y", "b": "z"}, {"a": "x y", "b": "z"}).to_dict()
-    with pytest.raises(UserError, match="1 utterances have another reference"):
+    with pytest.raises(UserError, match="1 utterances have different references"):
         compare_scores(good, other)
     with pytest.raises(UserError, match="lacks 1 of 2 utterances .b."):
         compare_scores(good, score_texts({"a": "x y"}, {"a": "x y"}).to_dict())
@@ -263,10 +263,10 @@ def test_speakers_must_be_known_for_a_bootstrap_over_them(files):
 
 def test_references_without_a_word_are_refused(files):
     (files / "ref").write_text("".join(f"u{i}\n" for i in range(9)))
-    with pytest.raises(UserError, match="no word at all"):
+    with pytest.raises(UserError, match="contains no words"):
         score_files(files / "ref", files / "hyp")
     (files / "ref").write_text("")
-    with pytest.raises(UserError, match="holds no utterance"):
+    with pytest.raises(UserError, match="contains no utterances"):
         score_files(files / "ref", files / "hyp")
 
 

@@ -13,7 +13,7 @@ from tiny_asr import build_tiny_asr, load_speech
 
 from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model, read_config
 from espnet_plugin.checkpoints.plain import write_plain_model
-from espnet_plugin.distill import store
+from espnet_plugin.distill import store_format
 from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, write_json
@@ -169,7 +169,7 @@ def test_other_frames_from_a_cache_are_those_of_the_teacher(
     references, tmp_path, monkeypatch
 ):
     # Single precision, so that nothing but the detour through the files is compared.
-    monkeypatch.setattr(store, "POSTERIOR_DTYPE", np.dtype("<f4"))
+    monkeypatch.setattr(store_format, "POSTERIOR_DTYPE", np.dtype("<f4"))
     reference = references["conformer"]
     cached = ("--teacher_cache", str(tmp_path / "cache"))
     names = ["spk0-utt2", "spk1-utt1"]  # a batch of the validation data

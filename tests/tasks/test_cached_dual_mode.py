@@ -11,7 +11,9 @@ from tiny_taught import CONFIG, TEACHING, train, trained, write_data, write_row
 from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.distill import store
+from espnet_plugin.distill import store_format
+from espnet_plugin.distill.store import OutputStore
+from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.dual_mode.teaching import TaughtModes, Teaching
 from espnet_plugin.errors import UserError
@@ -25,8 +27,8 @@ SINGLE = np.dtype("<f4")
 @pytest.fixture(scope="module")
 def single():
     patch = pytest.MonkeyPatch()
-    patch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
-    patch.setattr(store, "ENCODING_DTYPE", SINGLE)
+    patch.setattr(store_format, "POSTERIOR_DTYPE", SINGLE)
+    patch.setattr(store_format, "ENCODING_DTYPE", SINGLE)
     yield
     patch.undo()
 
@@ -94,7 +96,7 @@ def test_the_teacher_costs_one_pass_over_both_sets(runs, tiny_asr_model):
 
 def test_stored_encodings_are_the_references(runs, data, tiny_asr_model):
     model, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
-    stored = store.OutputStore(data.root / "cache")
+    stored = OutputStore(data.root / "cache")
     longest = "spk0-utt2"  # the only one without padding in its batch
     speech = load_speech(tiny_asr_model, longest)[None]
     with torch.no_grad():
@@ -109,7 +111,7 @@ def test_an_interrupted_filling_goes_on(runs, data, reference, monkeypatch):
     """Killed in the middle of an utterance; then the same losses and the same store."""
     cache = data.root / "cut"
     words = [*reference, "--teacher_cache", str(cache)]
-    row, add = write_row(data, TEACHING, "cut"), store.StoreWriter.add
+    row, add = write_row(data, TEACHING, "cut"), StoreWriter.add
     added = []
 
     def killed(writer, name, *outputs):
@@ -120,11 +122,11 @@ def test_an_interrupted_filling_goes_on(runs, data, reference, monkeypatch):
         added.append(name)
         add(writer, name, *outputs)
 
-    monkeypatch.setattr(store.StoreWriter, "add", killed)
+    monkeypatch.setattr(StoreWriter, "add", killed)
     assert train(data, row, *words) == 130  # as after Ctrl-C
     assert not (cache / "done.json").exists()
     assert len((cache / "index.tsv").read_text().splitlines()) == 3
-    monkeypatch.setattr(store.StoreWriter, "add", add)
+    monkeypatch.setattr(StoreWriter, "add", add)
     assert train(data, row, *words) == 0
     whole = data.root / "cache"
     for path in whole.glob("*.*"):
@@ -179,7 +181,7 @@ def test_objectives_on_single_frames_need_a_store_of_them(
     words = [*reference, "--teacher_cache", str(tmp_path / "cache"), "--max_epoch", "2"]
     row = write_row(data, pooled, "pooled")
     assert train(data, row, *words) == 0
-    assert not store.OutputStore(tmp_path / "cache").has_encodings
+    assert not OutputStore(tmp_path / "cache").has_encodings
     for name, teaching in {
         "frames": {"objectives": {"frame_contrast": {}, "kl": {}}},
         # The mean of what is not late is another one than what is stored.

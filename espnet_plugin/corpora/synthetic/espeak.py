@@ -53,8 +53,8 @@ class Espeak:
             import espeakng_loader
         except ImportError as error:
             raise UserError(
-                "the Python package espeakng_loader is absent; it carries the "
-                "synthesiser. Install it: pip install espeakng-loader"
+                "the Python package espeakng_loader, which contains the synthesiser, "
+                "is not installed. Install it: pip install espeakng-loader"
             ) from error
         self._library_path = espeakng_loader.get_library_path()
         self._temporary: Optional[tempfile.TemporaryDirectory] = None
@@ -124,19 +124,21 @@ class Espeak:
         )
         if started != SAMPLE_RATE:
             raise UserError(
-                f"espeak-ng does not start with its data in {self._data_path} "
-                f"(answer {started}); reinstall the package espeakng-loader"
+                f"espeak-ng does not start with its data in {self._data_path} (return "
+                f"code {started}); reinstall the package espeakng-loader"
             )
         library.espeak_SetSynthCallback(self._callback)
         # Seeded with the clock otherwise. Only espeak-ng 1.52 and later have it.
         if hasattr(library, "espeak_ng_SetRandSeed"):
             library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         else:
-            logger.warning("this espeak-ng cannot be seeded: audio will differ by run")
+            logger.warning(
+                "this espeak-ng cannot be seeded: audio will differ from run to run"
+            )
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise UserError(
-                f"voice {voice!r}: espeak-ng has no such language; en-us, en, "
-                "en-gb-x-rp and en-gb-scotland are among those it has"
+                f"voice {voice!r}: espeak-ng has no such language; it has, among "
+                "others, en-us, en, en-gb-x-rp and en-gb-scotland"
             )
         library.espeak_SetParameter(_RATE, rate, 0)
         library.espeak_SetParameter(_PITCH, pitch, 0)
@@ -154,7 +156,9 @@ class Espeak:
         )
         samples = np.frombuffer(b"".join(self._chunks), dtype=np.int16)
         if not samples.any():
-            raise UserError(f"espeak-ng said nothing for {text!r} in voice {voice!r}")
+            raise UserError(
+                f"espeak-ng produced no audio for {text!r} in voice {voice!r}"
+            )
         return samples
 
     def _collect(self, wave: object, num_samples: int, events: object) -> int:
@@ -174,6 +178,6 @@ class Espeak:
                 return link
             temporary.cleanup()
         raise UserError(
-            f"espeak-ng takes data paths of {_MAX_DATA_PATH_BYTES} characters at most "
-            f"and {data_path} is longer: set TMPDIR to a short path"
+            f"espeak-ng takes data paths of at most {_MAX_DATA_PATH_BYTES} "
+            f"characters, and {data_path} is longer: set TMPDIR to a short path"
         )

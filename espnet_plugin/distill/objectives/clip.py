@@ -108,7 +108,8 @@ class ClipObjective(nn.Module):
             if self.single == "error":
                 raise UserError(
                     "clip: a batch of one utterance has no negatives; set "
-                    "min_batch_size: 2 or a larger batch_bins, or clip.single: skip"
+                    "min_batch_size: 2 or a larger batch_bins, or set clip.single: "
+                    "skip"
                 )
             return None
         scale = (

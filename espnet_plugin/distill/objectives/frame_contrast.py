@@ -55,7 +55,7 @@ class FrameContrastObjective(nn.Module):
             raise UserError(f"temperature {temperature}: must be above 0")
         for name, value in ("margin", margin), ("max_delay", max_delay):
             if value < 0:
-                raise UserError(f"{name} {value}: a whole number from 0")
+                raise UserError(f"{name} {value}: must be a whole number from 0")
         teacher_dim = teacher_dim or student_dim
         self.temperature, self.margin, self.max_delay = temperature, margin, max_delay
         self.projection = (
@@ -81,7 +81,7 @@ class FrameContrastObjective(nn.Module):
         if ours.size(1) != theirs.size(1):
             raise UserError(
                 f"frame_contrast: the student has {ours.size(1)} frames and the "
-                f"reference {theirs.size(1)}: leave it out of objectives, or give the "
+                f"reference {theirs.size(1)}: remove it from objectives, or give the "
                 "student the reference's frame rate"
             )
         mask = frame_mask(student.lengths, ours.size(1))

@@ -37,7 +37,7 @@ class _FrameObjective(nn.Module):
     ):
         super().__init__()
         if not 0 <= blank_weight:
-            raise UserError(f"blank_weight {blank_weight}: must not be below 0")
+            raise UserError(f"blank_weight {blank_weight}: must be 0 or more")
         self.blank_weight = blank_weight
         self.blank = blank
         self.gather_distributed = gather_distributed

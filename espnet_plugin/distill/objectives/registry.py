@@ -36,7 +36,9 @@ def objective(
 
     def register(kind: T) -> T:
         if OBJECTIVES.get(name, kind) is not kind:
-            raise ValueError(f"objective {name}: {OBJECTIVES[name]} has this name")
+            raise ValueError(
+                f"objective {name}: {OBJECTIVES[name]} already has this name"
+            )
         kind.name, kind.looks_at, kind.single_frames = name, looks_at, single_frames
         OBJECTIVES[name] = kind
         return kind

@@ -51,7 +51,8 @@ class WeightedObjectives(nn.Module):
                 )
             if not isinstance(options or {}, Mapping):
                 raise UserError(
-                    f"objectives.{name} {options!r}: must hold options, e.g. weight: 1"
+                    f"objectives.{name} {options!r}: must be a mapping of options, "
+                    "e.g. weight: 1"
                 )
             options = dict(options or {})
             weight = options.pop("weight", 1.0)
@@ -83,8 +84,8 @@ class WeightedObjectives(nn.Module):
         names = [name for name, term in self.terms.items() if term.single_frames]
         if names:
             raise UserError(
-                f"objectives {', '.join(names)}: single frames of the reference's "
-                f"encodings are needed, but {why}"
+                f"objectives {', '.join(names)}: the reference's encodings of single "
+                f"frames are needed, but {why}"
             )
 
     def forward(
@@ -108,8 +109,8 @@ class WeightedObjectives(nn.Module):
             if value is None:
                 if not self._said_skipped:
                     logging.warning(
-                        "%s is left out of batches of one utterance: they have no "
-                        "negatives (min_batch_size: 2 avoids them)",
+                        "%s is left out of batches of one utterance: such batches "
+                        "have no negatives (min_batch_size: 2 avoids them)",
                         name,
                     )
                     self._said_skipped = True

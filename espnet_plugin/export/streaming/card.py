@@ -113,6 +113,8 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             f"features, {loss['wer_approximate']:.2f} % with these; "
             f"{loss['same_tokens']} utterances with the same tokens.",
         ]
+    if "int8" in meta:
+        lines += ["", "## In eight bits", "", *int8_lines(meta["int8"])]
     lines += ["", *card_lines(meta), ""]
     return "\n".join(lines)
 

@@ -25,7 +25,9 @@ from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.dev import check_stream_dev, stream_trial
 from espnet_plugin.export.streaming.front_end import PieceFrontEnd, framing_of
-from espnet_plugin.export.streaming.sherpa import MODEL, fill_sherpa
+from espnet_plugin.export.streaming.sherpa import INT8 as SHERPA_INT8
+from espnet_plugin.export.streaming.sherpa import MODEL, WrittenSherpa, fill_sherpa
+from espnet_plugin.export.streaming.sherpa_trial import sherpa_trial
 from espnet_plugin.export.streaming.source import (
     StreamingSource,
     load_streaming_source,
@@ -83,11 +85,6 @@ def export_streaming(
             f"--target {target}: must be one of {', '.join(STREAMING_TARGETS)} for the "
             f"streaming model {experiment}"
         )
-    if target != "onnx" and trial.int8:
-        raise UserError(
-            f"--int8: a streaming model is quantised for target onnx alone; leave it "
-            f"out for --target {target}"
-        )
     check_packages("onnx", "onnxruntime")
     started = time.monotonic()
     source = load_streaming_source(experiment, model_file, fbank_rate, chunk_frames)
@@ -105,8 +102,8 @@ def export_streaming(
         if target == "onnx":
             _fill(new, source, experiment, dev, trial)
         else:
-            fill_sherpa(new, source, experiment, calibration)
-            _finish_sherpa(new, source, experiment, dev, trial)
+            written = fill_sherpa(new, source, experiment, calibration)
+            _finish_sherpa(new, source, experiment, written, dev, trial)
     logging.info("%s, in %.0f s", folder, time.monotonic() - started)
     return folder
 
@@ -187,16 +184,37 @@ def _finish_sherpa(
     new: Path,
     source: StreamingSource,
     experiment: Path,
+    written: WrittenSherpa,
     dev: Optional[DevSet],
     trial: TrialOptions,
 ) -> None:
-    """Add to ``meta.json`` what is measured and how it was made; write the cards."""
-    timed = None
-    if trial.measure and is_installed("sherpa_onnx"):
-        script = new / "run_sherpa.py"
-        timed = measure_file(MODEL, _workload(source, script, dev, {}, trial))
+    """Quantise, add to ``meta.json`` what is measured, write the cards."""
     meta = read_json(new / META)
-    meta[MEASURED] = {MODEL: exported_file([new / MODEL], timed=timed).to_json()}
+    texts: dict[str, Mapping[str, str]] = {}
+    if dev is not None:
+        gate = sherpa_trial(source, written, dev, trial.num_threads)
+        texts[MODEL] = gate.texts(new / MODEL)
+        if trial.int8:
+            result, said = pass_gate(
+                gate, new / MODEL, new / SHERPA_INT8, dev, trial.max_wer_loss
+            )
+            log_int8(SHERPA_INT8, result)
+            meta["int8"] = asdict(result)
+            if result.accepted:
+                check_file(new / SHERPA_INT8, [experiment, new])
+                texts[SHERPA_INT8] = said
+                meta["files"] = file_table(new)
+                del meta["files"][META]
+    meta[MEASURED] = {}
+    for name in (MODEL, SHERPA_INT8):
+        if not (new / name).is_file():
+            continue
+        timed = None
+        if trial.measure and is_installed("sherpa_onnx"):
+            script = new / "run_sherpa.py"
+            timed = measure_file(name, _workload(source, script, dev, {}, trial))
+        one = exported_file([new / name], dev, texts.get(name), timed)
+        meta[MEASURED][name] = one.to_json()
     meta[MADE] = provenance_of(experiment, trial.license).to_json()
     write_json(new / META, meta)
     write_text(new / "README.md", sherpa_card(meta))

@@ -35,14 +35,16 @@ from espnet_plugin.export.streaming.match import (
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.streaming.wenet_graph import WenetGraph
+from espnet_plugin.export.streaming.wenet_run import run_chunks
 from espnet_plugin.export.verify import check_file
 from espnet_plugin.export.write import write_graph
 from espnet_plugin.files import write_json, write_lines
 from espnet_plugin.measure.workload import speech_like_noise
 
-__all__ = ["MODEL", "fill_sherpa"]
+__all__ = ["INT8", "MODEL", "WrittenSherpa", "fill_sherpa"]
 
 MODEL = "model.onnx"
+INT8 = "model.int8.onnx"
 _RUNNER = Path(__file__).with_name("run_sherpa.py")
 _UNKNOWN = "<unk>"
 _LEAST_SAME = 0.95
@@ -86,9 +88,33 @@ class _Features:
         return features
 
 
+@dataclass(frozen=True)
+class WrittenSherpa:
+    """What was written for sherpa-onnx.
+
+    Attributes:
+        graph: The graph in the file.
+        features: What sherpa-onnx computes for it.
+    """
+
+    graph: WenetGraph
+    features: _Features
+
+    def decoded_features(
+        self, source: StreamingSource, samples: np.ndarray
+    ) -> np.ndarray:
+        """Return the features that the runner's stream decodes, ``(1, frames, dim)``.
+
+        Silence follows the samples, and sherpa-onnx waits for one frame more than a
+        chunk needs.
+        """
+        rate = source.facts.sample_rate
+        return self.features.of(_followed(source, samples), rate)[:, :-1].numpy()
+
+
 def fill_sherpa(
     new: Path, source: StreamingSource, experiment: Path, calibration: Optional[Path]
-) -> None:
+) -> WrittenSherpa:
     """Write and check everything that sherpa-onnx needs, but for the cards.
 
     Args:
@@ -96,6 +122,9 @@ def fill_sherpa(
         source: The model.
         experiment: Where it is from: must not be named in a file.
         calibration: A Kaldi data folder, for a model of ESPnet's features.
+
+    Returns:
+        The graph and its features, for trials of the file.
 
     Raises:
         UserError: If sherpa-onnx cannot serve the model, or recognises something else.
@@ -148,6 +177,7 @@ def fill_sherpa(
     meta["files"] = file_table(new)
     del meta["files"][META]
     write_json(new / META, meta)
+    return WrittenSherpa(graph, features)
 
 
 def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Features:
@@ -196,25 +226,13 @@ def _check_graph(
     source: StreamingSource, graph: WenetGraph, features: _Features, path: Path
 ) -> dict:
     """Compare the file with ``stream()`` chunk by chunk, called as sherpa-onnx does."""
-    model, (chunk, left, _) = OnnxModel(path), source.chunking
-    rate, shift = source.facts.sample_rate, chunk * source.encoder.embed.stride
+    model, rate = OnnxModel(path), source.facts.sample_rate
     largest, frames = 0.0, 0
     for seed, seconds in enumerate(_SECONDS):
         samples = _followed(source, speech_like_noise(rate, seconds, seed).numpy())
         x = features.of(samples, rate)
         expected = torch_stream(source, features.models(x), last=False)
-        feed = dict(zip(graph.inputs, (item.numpy() for item in graph.example())))
-        for name in ("attn_cache", "conv_cache"):
-            feed[name] = np.zeros_like(feed[name])
-        found = []
-        for number, start in enumerate(range(0, x.shape[1] - graph.frames + 1, shift)):
-            feed["x"] = x[:, start : start + graph.frames].numpy()
-            feed["attn_mask"] = np.ones_like(feed["attn_mask"])
-            feed["attn_mask"][..., : max(0, left - number * chunk)] = False
-            feed["offset"] = np.array([left + number * chunk])
-            log_probs, feed["attn_cache"], feed["conv_cache"] = model.run(feed)
-            found.append(log_probs[0])
-        own = np.concatenate([np.zeros_like(expected[:0]), *found])
+        own = run_chunks(model, source, graph, x.numpy())
         if own.shape != expected.shape:
             raise UserError(
                 f"the exported model gives {len(own)} frames for {seconds} s, torch "

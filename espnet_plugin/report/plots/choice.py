@@ -118,7 +118,8 @@ def _named(candidates: list[Key], rivals: Sequence[str]) -> list[Key]:
         )
     if len(rivals) > MOST_RIVALS:
         raise UserError(
-            f"--rivals: {len(rivals)} are named; a picture shows at most {MOST_RIVALS}"
+            f"--rivals: {len(rivals)} are given, but a picture shows at most "
+            f"{MOST_RIVALS}"
         )
     return [names[name] for name in rivals]
 

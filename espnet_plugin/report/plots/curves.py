@@ -54,12 +54,12 @@ def plot_curves(
     rows = [row for row in known if _series(row) not in left_out]
     kinds = [(of, label) for of, label in _KINDS if any(map(of, rows))]
     if not rows:
-        logging.warning("no learning curves are drawn: no folder has a train.log")
+        logging.warning("learning curves are not drawn: no folder has a train.log")
         return None
     sizes = largest_first({row.identity.shape for row in rows})
     if len(sizes) > _MOST_SIZES:
         logging.warning(
-            "learning curves: sizes of %s layers are drawn, %s are not",
+            "learning curves: only the sizes of %s layers are drawn, not %s",
             ", ".join(map(str, sizes[:_MOST_SIZES])),
             ", ".join(map(str, sizes[_MOST_SIZES:])),
         )

@@ -55,7 +55,7 @@ def plot_results(
     groups = [group for group in results.groups if group.test_wer is not None]
     if not groups:
         raise UserError(
-            "results.json has no row with a test score, so there is nothing to plot: "
+            "results.json has no row with a test score, so nothing can be plotted: "
             "decode and score a model first (stage 7)"
         )
     choice = choose(groups, rivals)
@@ -182,7 +182,11 @@ def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]
     sizes = max((family.sizes for family in families), key=len)
     other = [family.label for family in families if family.sizes != sizes]
     if other:
-        logging.warning("wer_family_cost: not of the same sizes: %s", ", ".join(other))
+        logging.warning(
+            "wer_family_cost: these methods are left out, because their sizes are "
+            "not the same: %s",
+            ", ".join(other),
+        )
     costs = {
         (family.method, family.variant): family.whole.pflop
         for family in families

@@ -56,7 +56,7 @@ def draw_scatter(
     drawable = [one for one in panels if any(map(one.x_of, groups))]
     if not drawable:
         logging.warning(
-            "%s.png is not drawn: no row says its %s",
+            "%s.png is not drawn: no row has a value for %s",
             stem,
             " or ".join(one.label for one in panels),
         )

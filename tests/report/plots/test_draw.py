@@ -195,7 +195,7 @@ def test_rows_without_costs_leave_out_the_cost_plot(tmp_path, caplog):
 def test_nothing_to_draw_is_refused(tmp_path, rows):
     for row in rows:
         row.update(test_wer=None, wer_ci95=None)
-    with pytest.raises(UserError, match="nothing to plot"):
+    with pytest.raises(UserError, match="no row with a test score"):
         plot_results(make_results(rows), tmp_path / "plots")
     assert not (tmp_path / "plots").exists()
 

@@ -1,0 +1,118 @@
+"""How much audio is trained on and decoded: as found on the disk, given, or assumed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Optional, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.plan import Corpus
+from espnet_plugin.estimate.sets import find_size
+
+__all__ = ["CorpusOptions", "FoundCorpus", "find_corpus"]
+
+# LibriSpeech's development and test sets have 5.1 to 5.4 h each.
+_ASSUMED_EVAL_HOURS = 5.0
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """Where to look, and what is said; the attributes are options of the command.
+
+    Attributes:
+        corpus_hours: Hours of training audio, where no folder says them.
+        dump_dir: Where stage 2 writes sets.
+        data_dir: Kaldi folders, read where stage 2 has not run.
+        train_set: The training set's name in ``data_dir``.
+        dump_train_set: And in ``dump_dir``.
+        lengths: The training set's ``utt2num_samples``, if elsewhere.
+        segments: Its ``segments``, if elsewhere.
+        eval_sets: Names of the sets to decode.
+        eval_hours: Their hours, instead of what the folders say.
+        segmented: Whether stage 2 will cut the audio.
+        fs: Sampling rate in Hz.
+        speed_perturb_factors: Speeds; 1 is always among them.
+        utterance_seconds: Mean length, where the training set is not there yet.
+    """
+
+    corpus_hours: Optional[float]
+    dump_dir: Optional[Path]
+    data_dir: Optional[Path]
+    train_set: Optional[str]
+    dump_train_set: Optional[str]
+    lengths: Optional[Path]
+    segments: Optional[Path]
+    eval_sets: Sequence[str]
+    eval_hours: Optional[float]
+    segmented: bool
+    fs: int
+    speed_perturb_factors: Sequence[float]
+    utterance_seconds: float
+
+
+class FoundCorpus(NamedTuple):
+    """Amounts of audio, and in words where they are from.
+
+    Attributes:
+        corpus: The amounts.
+        source: Where the hours of training audio are from.
+        eval_source: Where the hours to decode are from.
+    """
+
+    corpus: Corpus
+    source: str
+    eval_source: str
+
+
+def find_corpus(options: CorpusOptions) -> FoundCorpus:
+    """Return how much audio there is.
+
+    Raises:
+        UserError: If nothing says how much is trained on.
+    """
+    speeds = tuple(sorted({1.0, *options.speed_perturb_factors}))
+    dump, data = options.dump_dir or Path("dump/raw"), options.data_dir or Path("data")
+    train = options.train_set or "train"
+    formatted = dump / (options.dump_train_set or train)
+    if options.lengths is not None:
+        dump = formatted = options.lengths.parent
+    size = find_size(formatted, data / train, options.fs)
+    if size is not None:
+        # The formatted set has a copy for each speed.
+        copies = sum(1 / s for s in speeds) if size.source.startswith(f"{dump}/") else 1
+        hours, where = size.hours / copies, size.source
+        seconds = size.hours * 3600 / size.utterances
+    elif options.corpus_hours is not None:
+        hours, where = options.corpus_hours, "--corpus_hours"
+        seconds = options.utterance_seconds
+        where += f"; utterances of {seconds:g} s assumed, --utterance_seconds"
+    else:
+        raise UserError(
+            f"the amount of training audio is not known, since neither {formatted} nor "
+            f"{data / train} says it: give --corpus_hours HOURS (without copies of "
+            "other speeds)"
+        )
+    segments = options.segments or data / train / "segments"
+    segmented = options.segmented or segments.is_file()
+    decoded, said = _eval_hours(options, dump, data)
+    corpus = Corpus(hours, speeds, seconds, segmented, decoded)
+    return FoundCorpus(corpus, where, said)
+
+
+def _eval_hours(options: CorpusOptions, dump: Path, data: Path) -> tuple[float, str]:
+    """Return the hours of the sets to decode, and in words where they come from."""
+    if options.eval_hours is not None:
+        return options.eval_hours, "--eval_hours"
+    sizes = {
+        one: find_size(dump / one, data / one, options.fs) for one in options.eval_sets
+    }
+    unknown = [name for name, size in sizes.items() if size is None]
+    hours = sum(size.hours for size in sizes.values() if size is not None)
+    said = [f"{size.source}" for size in sizes.values() if size is not None]
+    if unknown or not sizes:
+        hours += _ASSUMED_EVAL_HOURS * max(1, len(unknown))
+        said.append(
+            f"{_ASSUMED_EVAL_HOURS:g} h assumed for each set that is not there yet: "
+            f"{' '.join(unknown) or 'no name given'}; --estimate_opts '--eval_hours N' "
+            "replaces that"
+        )
+    return hours, ", ".join(said)

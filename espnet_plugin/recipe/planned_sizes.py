@@ -1,0 +1,92 @@
+"""Which sizes a dry run counts with: those that were given, or those of a budget."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
+from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.trainings import largest_together, sizes_alone
+from espnet_plugin.shape import Heads, Shape, check_shapes
+
+__all__ = ["PlannedSizes", "plan_sizes"]
+
+
+@dataclass(frozen=True)
+class PlannedSizes:
+    """The sizes of a plan.
+
+    Attributes:
+        options: The recipe's options with these sizes.
+        trials: Shapes that stage 5 has still to try.
+        words: How the sizes were chosen; empty where they were given.
+    """
+
+    options: EncrlOptions
+    trials: tuple[Shape, ...] = ()
+    words: str = ""
+
+
+def plan_sizes(
+    options: EncrlOptions,
+    reference: Mapping[str, Any],
+    encrl: Mapping[str, Any],
+    vocabulary: int,
+    chosen: Optional[Path] = None,
+) -> PlannedSizes:
+    """Return the sizes that stages 5 and 6 would train.
+
+    Args:
+        options: What was given.
+        reference: The reference's configuration.
+        encrl: Stage 5's.
+        vocabulary: Number of tokens.
+        chosen: The file in which stage 5 leaves its choice for a budget.
+
+    Raises:
+        UserError: If a shape does not go with the reference's heads, or no shape fits a
+            budget.
+    """
+    planned = PlannedSizes(options)
+    if options.budget:
+        # What a recipe says of its own sizes does not count with a budget.
+        own = replace(options, alone=(), finetune_alone=(), encrl_layers=None)
+        planned = _of_budget(own, reference, encrl, vocabulary, chosen)
+    options = planned.options
+    options = replace(
+        options, sizes=tuple(check_shapes(options.sizes, Heads.of(reference, encrl)))
+    )
+    layers = options.encrl_layers or largest_together(options)
+    options = replace(options, alone=sizes_alone(options), encrl_layers=layers)
+    return replace(planned, options=options)
+
+
+def _of_budget(
+    options: EncrlOptions,
+    reference: Mapping[str, Any],
+    encrl: Mapping[str, Any],
+    vocabulary: int,
+    chosen_file: Optional[Path],
+) -> PlannedSizes:
+    """Return sizes for the budget, and shapes that are still tried.
+
+    As long as nothing is chosen, the costliest shape tried for each limit counts.
+    """
+    rule = TrialRule(options.budget, options.trials, options.trial_epochs)
+    chosen = chosen_file and find_chosen(chosen_file, rule)
+    if chosen:
+        sizes = replace(options, sizes=chosen_sizes(chosen))
+        return PlannedSizes(sizes, words=f"sizes as in {chosen_file}")
+    # Brings torch in, which takes many seconds.
+    from espnet_plugin.estimate.candidates import fitting, list_shapes, spread
+
+    shapes = list_shapes(reference, encrl, vocabulary)
+    tried = [spread(fitting(shapes, one), rule.trials) for one in rule.budgets]
+    most = [max(some, key=lambda one: one.macs_per_second) for some in tried]
+    sizes = tuple(dict.fromkeys(one.shape for one in most))
+    trials = tuple(dict.fromkeys(one.shape for some in tried for one in some))
+    words = (
+        f"stage 5 tries {' '.join(map(str, trials))} for --budget; until it has "
+        f"chosen, the costliest for each limit: {' '.join(map(str, sizes))}"
+    )
+    return PlannedSizes(replace(options, sizes=sizes), trials, words)
