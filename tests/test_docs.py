@@ -119,6 +119,7 @@ def test_reference_has_every_option(staged):
         assert sorted(re.findall(r"^  --(\w+) ", page, re.MULTILINE)) == sorted(names)
 
 
+@pytest.mark.slow
 def test_lists_stay_lists_on_the_site(staged):
     """Python-Markdown would take an item after a table in an item for text."""
     markdown = pytest.importorskip("markdown")
