@@ -65,7 +65,8 @@ class CommandLine(Generic[T]):
                 near = did_you_mean(name, declared, "--")
                 raise UserError(f"unknown option {word}{near} {see}")
             if not words:
-                raise UserError(f"{word} needs a value")
+                kind = declared[name].kind
+                raise UserError(f"{word} needs a value: {kind.meta} {see}")
             texts[name] = words.pop(0)
         stages: range = range(0)
         values: dict[str, Any] = {}

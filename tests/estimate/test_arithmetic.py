@@ -233,7 +233,11 @@ def test_sets_are_read_where_they_are(tmp_path, capsys):
     assert corpus.eval_hours == pytest.approx((3 + 6 + 300) / 3600)
     assert corpus.hours == 50 and "50 h of training audio (--corpus_hours" in said
     assert "150 of the 300 files" in said and "assumed for" not in said
-    # One that is not there is assumed, and named.
+    # One that is not there is assumed, and named; of a small corpus it is small.
+    given |= {"eval_sets": "dev nowhere", "corpus_hours": 2}
+    corpus, said = planned_corpus(capsys, **given)
+    assert corpus.eval_hours == pytest.approx(2 + 3 / 3600)
+    given["corpus_hours"] = 50
     given["eval_sets"] = "dev nowhere"
     corpus, said = planned_corpus(capsys, **given)
     assert corpus.eval_hours == pytest.approx(5 + 3 / 3600)
@@ -246,6 +250,12 @@ def test_sets_are_read_where_they_are(tmp_path, capsys):
     corpus, said = planned_corpus(capsys, **given)
     assert corpus.hours == pytest.approx(1) and corpus.epoch_hours == pytest.approx(3)
     assert f"1 h of training audio ({dump}/train_sp/utt2num_samples)" in said
+
+
+def test_gpus_of_all_nodes_count():
+    cmd = options(corpus_hours=1, sizes="2 1", ngpu=4, num_nodes=3)
+    _, _, hardware, words = command.plan(command.get_parser().parse_args(cmd))
+    assert hardware.devices == 12 and "12 GPUs" in "\n".join(words)
 
 
 def test_a_damaged_table_counts_as_missing(tmp_path):
