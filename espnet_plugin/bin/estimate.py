@@ -168,13 +168,23 @@ def _baselines(
 
 @contextmanager
 def _without_espnets_logs() -> Iterator[None]:
-    """Hide what ESPnet logs of each model that is only built to be counted."""
-    before = logging.root.manager.disable
-    logging.disable(logging.INFO)
+    """Hide what ESPnet logs of each model that is only built to be counted.
+
+    By a filter of the handlers, because another one there makes information of harmless
+    warnings.
+    """
+    handlers = list(logging.getLogger().handlers)
+    for one in handlers:
+        one.addFilter(_is_above_information)
     try:
         yield
     finally:
-        logging.disable(before)
+        for one in handlers:
+            one.removeFilter(_is_above_information)
+
+
+def _is_above_information(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO
 
 
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:

@@ -85,9 +85,10 @@ def estimate_lines(
         cached: Stage 5 as it would be with a teacher cache.
     """
     lines = [
-        'Dry run: nothing is started. Assumptions; --estimate_opts "--name value ..." '
-        "changes those",
-        "with a name, and python -m espnet_plugin.bin.estimate --help lists more:",
+        "Dry run: nothing is started. Assumptions, and the options that change them "
+        "(write them as",
+        '--estimate_opts "--name value"; more of them: python -m '
+        "espnet_plugin.bin.estimate --help):",
     ]
     lines += [f"  {line}" for line in assumptions]
     lines.append(f"  reference: {_model(plan.reference)}")
