@@ -6,10 +6,12 @@ are: on the CPU that is measured here and now; for GPUs it is assumed, unless
 """
 
 import argparse
+import logging
 import sys
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 from espnet_plugin.bin.arguments import number, of_recipe, text, whole
 from espnet_plugin.bin.run import run_command
@@ -118,6 +120,7 @@ def get_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("with what")
     add = group.add_argument
     add("--ngpu", **of_recipe("ngpu"))
+    add("--num_nodes", **of_recipe("num_nodes"))
     add("--nj", **of_recipe("nj"))
     add(
         "--flops_per_second",
@@ -163,6 +166,27 @@ def _baselines(
     ]
 
 
+@contextmanager
+def _without_espnets_logs() -> Iterator[None]:
+    """Hide what ESPnet logs of each model that is only built to be counted.
+
+    By a filter of the handlers, because another one there makes information of harmless
+    warnings.
+    """
+    handlers = list(logging.getLogger().handlers)
+    for one in handlers:
+        one.addFilter(_is_above_information)
+    try:
+        yield
+    finally:
+        for one in handlers:
+            one.removeFilter(_is_above_information)
+
+
+def _is_above_information(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO
+
+
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     """Return what would be done with what, and the assumptions in words."""
     found = find_corpus(_corpus_options(args))
@@ -177,31 +201,37 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
-    planned = plan_sizes(recipe, reference, encrl, vocabulary, args.chosen)
-    baselines = _baselines(args, planned.options.sizes)
+    logging.info("counting the operations of the models; nothing is trained")
+    with _without_espnets_logs():
+        planned = plan_sizes(recipe, reference, encrl, vocabulary, args.chosen)
+        baselines = _baselines(args, planned.options.sizes)
 
-    from espnet_plugin.estimate.count import measure_flops_per_second
-    from espnet_plugin.estimate.counted import CountedModels
-    from espnet_plugin.recipe.encrl_plan import Configurations, encrl_plan
+        from espnet_plugin.estimate.count import measure_flops_per_second
+        from espnet_plugin.estimate.counted import CountedModels
+        from espnet_plugin.recipe.encrl_plan import Configurations, encrl_plan
 
-    seconds = found.corpus.utterance_seconds
-    shapes = (*planned.options.sizes, *planned.trials)
-    layers = planned.options.encrl_layers
-    counted = CountedModels(reference, encrl, vocabulary, shapes, layers, seconds)
-    made = encrl_plan(
-        planned, Configurations(*contents), counted, baselines, args.teacher_cache_top
-    )
-    speed = find_speed(
-        args.flops_per_second,
-        args.speed_from,
-        args.ngpu > 0,
-        lambda: measure_flops_per_second(
-            counted.student, vocabulary, min(seconds, 10.0)
-        ),
-    )
+        seconds = found.corpus.utterance_seconds
+        shapes = (*planned.options.sizes, *planned.trials)
+        layers = planned.options.encrl_layers
+        counted = CountedModels(reference, encrl, vocabulary, shapes, layers, seconds)
+        made = encrl_plan(
+            planned,
+            Configurations(*contents),
+            counted,
+            baselines,
+            args.teacher_cache_top,
+        )
+        speed = find_speed(
+            args.flops_per_second,
+            args.speed_from,
+            args.ngpu > 0,
+            lambda: measure_flops_per_second(
+                counted.student, vocabulary, min(seconds, 10.0)
+            ),
+        )
     hardware = Hardware(
         speed.flops_per_second,
-        max(1, args.ngpu),
+        max(1, args.ngpu) * args.num_nodes,
         args.nj,
         args.read_rate,
         args.write_rate,
@@ -226,8 +256,11 @@ def _config_of(reference: str) -> Path:
 
 def run(args: argparse.Namespace) -> None:
     """Print the estimate."""
-    if not 1 <= args.stage <= args.stop_stage:
-        raise UserError(f"--stage {args.stage} --stop_stage {args.stop_stage}")
+    if args.stage > args.stop_stage:
+        raise UserError(
+            f"--stage {args.stage} comes after --stop_stage {args.stop_stage}: swap "
+            "them"
+        )
     made, corpus, hardware, words = plan(args)
     stages = range(args.stage, args.stop_stage + 1)
     costs = [

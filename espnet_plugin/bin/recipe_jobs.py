@@ -102,7 +102,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
     def work() -> None:
         nonlocal status
         try:
-            line = CommandLine.read(JobsOptions, words[:at], _SCRIPT, {})
+            line = CommandLine.read(JobsOptions, words[:at], _SCRIPT, {}, {})
             run_family(line, words[at + 1 :])
         except HelpWanted:
             print(_USAGE, *option_lines(JobsOptions), sep="\n")

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, whole
+from espnet_plugin.bin.arguments import MOST_SEED, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 
@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         "encoder",
     )
     add("--token_list", type=Path, required=True, help="tokens.txt of the recipe")
-    add("--token_type", choices=["char", "bpe"], default="char")
+    add("--token_type", **of_recipe("token_type"))
     add("--bpemodel", type=Path, help="bpe.model that belongs to the tokens")
     add("--output_dir", type=Path, default=Path("exp/whisper_start"))
     add(

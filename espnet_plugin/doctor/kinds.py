@@ -64,7 +64,7 @@ _ALL = (
     Kind("blank-line", WARNING, "empty lines", "Remove them."),
     Kind("unsorted", WARNING, "a table that is not sorted",
          "Kaldi needs the order of LC_ALL=C sort; this plugin does not."),
-    Kind("speaker", WARNING, "a speaker name of several words, or one that is not in spk2utt",
+    Kind("speaker", WARNING, "a speaker of several words, or not in spk2utt",
          "In utt2spk, write one word after the utterance, and make spk2utt from it "
          "again."),
     # Transcripts
@@ -95,7 +95,7 @@ _ALL = (
          "Copy or record them again."),
     Kind("wrong-rate", ERROR, "another sampling rate",
          "Resample the files, or give --fs and a model for that rate."),
-    Kind("channels", ERROR, "several channels", "Choose one of them, or mix them down to one."),
+    Kind("channels", ERROR, "several channels", "Choose one, or mix them down to one."),
     Kind("not-finite", ERROR, "samples that are NaN or infinite",
          "Convert the file again."),
     Kind("silent", ERROR, "nothing but silence",
@@ -108,13 +108,13 @@ _ALL = (
          "check their output."),
     Kind("archive", WARNING, "positions in archives instead of files",
          "They are not read. Stage 2 of this project needs files."),
-    Kind("features-alone", WARNING, "features, but no audio", "So no audio was checked."),
+    Kind("features-alone", WARNING, "features, but no audio", "No audio was checked."),
     Kind("scale", WARNING, "samples beyond 1.0",
          "A float file whose samples have the range of 16-bit integers: divide them "
          "by 32768."),
     Kind("level", WARNING, "a level far from the rest of the set",
          "The gain, scale or microphone may be different: check that it is speech."),
-    Kind("clipped", WARNING, "clipped samples", "If possible, record again with less gain."),
+    Kind("clipped", WARNING, "clipped samples", "Record again with less gain."),
     Kind("length", WARNING, "much longer or shorter than the others",
          "Often two utterances were joined, or one was cut: listen to some."),
     Kind("limits", WARNING, "too long or too short for training",

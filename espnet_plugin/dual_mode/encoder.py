@@ -123,8 +123,8 @@ class DualModeConformerEncoder(AbsEncoder):
         self._chunks = check_chunks(chunk_frames, self._left, self._ahead)
         if cnn_module_kernel < 1 or cnn_module_kernel % 2 == 0:
             raise UserError(
-                f"cnn_module_kernel {cnn_module_kernel}: must be odd, so that it has a "
-                "centre"
+                f"cnn_module_kernel {cnn_module_kernel}: must be odd, so that the "
+                "kernel has a centre"
             )
         if activation_type not in ACTIVATIONS:
             raise UserError(
@@ -199,7 +199,9 @@ class DualModeConformerEncoder(AbsEncoder):
         if chunk_frames is not None:
             check_chunks(chunk_frames, self._left, self._ahead)
         if sparse and self.pruner is None:
-            raise UserError("sparse: this encoder has no masks; give it `pruning`")
+            raise UserError(
+                "sparse: this encoder has no masks; give it the option `pruning`"
+            )
         self.mode = self._check_mode(mode)
         self.sparse, self._chosen = sparse, chunk_frames
         try:
@@ -393,7 +395,7 @@ class DualModeConformerEncoder(AbsEncoder):
             raise UserError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
         if mode == "full" and self._streaming_only:
             raise UserError(
-                "mode 'full': this encoder was cut out for streaming only; set mode: "
-                "streaming, or use the encoder it was cut from"
+                "mode 'full': this encoder was made for streaming only; set mode: "
+                "streaming, or use the encoder it was made from"
             )
         return mode

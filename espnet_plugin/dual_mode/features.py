@@ -34,11 +34,11 @@ class StreamingFeatures:
         if getattr(frontend, "stft", None) is None or not hasattr(frontend, "logmel"):
             raise UserError(
                 f"frontend {type(frontend).__name__}: only ESPnet's `frontend: "
-                "default` can be computed while samples come in"
+                "default` can be computed while samples arrive"
             )
         if normalize is not None and not hasattr(normalize, "stats_file"):
             raise UserError(
-                f"normalize {type(normalize).__name__}: needs the whole utterance; "
+                f"normalize {type(normalize).__name__}: it needs the whole utterance; "
                 "train with `normalize: global_mvn` or none"
             )
         self._frontend = copy.deepcopy(frontend).eval()

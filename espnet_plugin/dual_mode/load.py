@@ -84,11 +84,11 @@ def _check_mode(experiment: Experiment) -> None:
     folder = experiment.folder
     if has_learnt_to_stream(folder):
         return
-    way_out = "train a row whose modes have streaming"
+    way_out = "train a row whose modes include streaming"
     other = folder.with_name(f"{folder.name.removesuffix('_full')}_streaming")
     if other.is_dir():
         way_out = f"take {other}"
     raise UserError(
-        f"{folder} holds the full-context model, which has not learnt to stream: "
+        f"{folder} holds the full-context model, which was not trained to stream: "
         f"{way_out}"
     )

@@ -103,7 +103,7 @@ class SelfPruner(nn.Module):
         if end >= 1.0:
             raise UserError(
                 f"end {end}: must be below 1, so that the masks are final before the "
-                "training ends; 0.6 leaves it room to settle"
+                "training ends; 0.6 leaves the model time to adapt"
             )
         if criterion not in _CRITERIA:
             choices = ", ".join(_CRITERIA)
@@ -115,7 +115,7 @@ class SelfPruner(nn.Module):
         if fixed and criterion == "taylor":
             raise UserError(
                 "criterion 'taylor' with fixed: before the first update there is no "
-                "gradient to choose by; take mean_abs, l2 or random"
+                "gradient to choose by; use mean_abs, l2 or random"
             )
         self._criterion, self._scope = criterion, scope
         self._seed = torch.initial_seed() if seed is None else seed
@@ -149,8 +149,8 @@ class SelfPruner(nn.Module):
         if not self._fixed and (updates - 1) / updates < self._end:
             raise UserError(
                 f"pruning.end {self._end} of {updates} updates: the masks would still "
-                "move in the last one, and no epoch could be used; end earlier, train "
-                "for more epochs or in smaller batches"
+                "change in the last update, so no epoch could be used; let them end "
+                "earlier, train for more epochs or in smaller batches"
             )
 
     def step(self, updates: int) -> None:
@@ -248,7 +248,7 @@ class SelfPruner(nn.Module):
         owners = {groups.module for _, groups, _ in self.masks()}
         if not owners.issubset(network.modules()):
             raise UserError(
-                "the masks belong to another copy of the network, as under "
+                "the masks belong to another copy of the network, as with "
                 "torch.nn.DataParallel: train on one GPU, or with "
                 "--multiprocessing_distributed true"
             )
@@ -325,7 +325,7 @@ def _final_sparsities(
     alone = [k for k in kinds if k in GRANULARITIES and GRANULARITIES[k].alone]
     if alone and len(kinds) > 1:
         raise UserError(
-            f"granularity {kinds}: {alone[0]} overlap with everything else; take "
+            f"granularity {kinds}: {alone[0]} overlap with everything else; use "
             f"{alone[0]} alone, or any of the others"
         )
     if isinstance(sparsity, Mapping):

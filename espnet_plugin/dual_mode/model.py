@@ -87,11 +87,11 @@ class ESPnetDualModeModel(ESPnetASRModel):
             )
         for part in ("preencoder", "postencoder"):
             if others.get(part) is not None:
-                raise UserError(f"{part}: has no streaming form; train without it")
+                raise UserError(f"{part}: it cannot stream; train without it")
         if joint_network is None and ctc_weight != 1.0:
             raise UserError(
-                f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer; an "
-                "attention decoder cannot stream"
+                f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer; "
+                "because an attention decoder cannot stream"
             )
         step = read_options(DualModeStep, dual_mode, "dual_mode")
         # ESPnet's own transducer branch needs a package that it does not install.
@@ -112,7 +112,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
             options = read_options(Teaching, teaching, "model_conf.teaching")
             if self.ctc is None:
                 raise UserError(
-                    "model_conf.teaching: needs the CTC layer: give ctc_weight above 0"
+                    "model_conf.teaching: it needs the CTC layer: give ctc_weight "
+                    "above 0"
                 )
             self.taught = TaughtModes(options, encoder.output_size())
         # Batches trained on: the masks and the pass that a step draws hang on them.
@@ -131,8 +132,9 @@ class ESPnetDualModeModel(ESPnetASRModel):
         """
         if getattr(self.specaug, "apply_time_warp", False):
             raise UserError(
-                "specaug_conf.apply_time_warp must be false with model_conf.teaching: "
-                "a warped frame has no frame of the reference to be compared with"
+                "specaug_conf.apply_time_warp must be false with "
+                "model_conf.teaching: a warped frame has no matching frame of the "
+                "reference"
             )
         self.teacher = teacher
 
@@ -202,7 +204,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "
-                "learning rate, or look at them; the last checkpoint is whole"
+                "learning rate, or check these utterances; the last checkpoint is "
+                "complete"
             )
         stats["loss"] = loss.detach()
         if not self.training:
@@ -225,8 +228,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
             if self._plan is None:
                 raise UserError(
                     "encoder_conf.pruning: the masks' schedule needs the number of "
-                    "updates, which this way of training does not tell: train with "
-                    "python -m espnet_plugin.bin.dual_mode_train (the dualmode1 "
+                    "updates, which is not known in this kind of training: train "
+                    "with python -m espnet_plugin.bin.dual_mode_train (the dualmode1 "
                     "recipes), or without pruning"
                 )
             # Not at every batch: masks must not move within one update.

@@ -66,7 +66,7 @@ def check_chunks(
         if not _whole(chunk) or chunk < 1:
             raise UserError(
                 f"chunk_frames {chunk!r}: must be a whole number, at least 1 frame; "
-                "for no chunks at all use mode full"
+                "to use no chunks at all, choose mode full"
             )
     if not chunks:
         raise UserError("chunk_frames []: give one size, or several for training")
@@ -78,7 +78,7 @@ def check_chunks(
     if not _whole(ahead) or not 0 <= ahead <= min(chunks):
         raise UserError(
             f"look_ahead_frames {ahead!r}: must be a whole number from 0 to the "
-            f"smallest of chunk_frames, {min(chunks)}; take larger chunks"
+            f"smallest of chunk_frames, {min(chunks)}; use larger chunks"
         )
     return chunks
 
@@ -112,8 +112,8 @@ def layer_sizes(
     if head_width is None:
         if not _whole(heads) or heads < 1 or width % heads:
             raise UserError(
-                f"attention_heads {heads!r}: must divide output_size {width}; else "
-                "give head_width as well"
+                f"attention_heads {heads!r}: must divide output_size {width}; "
+                "otherwise give head_width as well"
             )
         head_width = width // heads
     options = {

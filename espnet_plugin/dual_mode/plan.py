@@ -26,9 +26,9 @@ class TrainingPlan:
     def __post_init__(self):
         if self.updates < 1:
             raise UserError(
-                f"accum_grad {self.accumulated}: an epoch has "
-                f"{max(self.batches, default=0)} batches only, so there is no update; "
-                "lower accum_grad or the batch size"
+                f"accum_grad {self.accumulated}: an epoch has only "
+                f"{max(self.batches, default=0)} batches, so there would be no "
+                "update; lower accum_grad or the batch size"
             )
 
     @property

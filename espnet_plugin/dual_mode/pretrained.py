@@ -33,7 +33,9 @@ def init_param(checkpoint: Union[str, Path], masks: str = "restart") -> str:
     """
     _check(masks)
     if ":" in str(checkpoint):
-        raise UserError(f"{checkpoint}: --init_param cannot take a path with a colon")
+        raise UserError(
+            f"{checkpoint}: --init_param does not accept a path with a colon"
+        )
     value = f"{checkpoint}:{_ENCODER}:{_ENCODER}"
     return f"{value}:{_ENCODER}.{_PRUNER}." if masks == "restart" else value
 
@@ -100,7 +102,8 @@ def check_same_encoder(
         if here != there:
             raise UserError(
                 f"{name} is {here} in the pre-training's configuration and {there} in "
-                "the fine-tuning's, which could not start from it: make them the same"
+                "the fine-tuning's, so the fine-tuning cannot start from it: make "
+                "them equal"
             )
 
 
@@ -116,8 +119,9 @@ def _check_sparsity(pruner, checkpoint: Union[str, Path]) -> None:
         have, want = (sum(n for n, _ in c) for c in (found[kind], counts))
         if have != want:
             raise UserError(
-                f"{checkpoint}: its final masks keep {have} {kind}, pruning.sparsity "
-                f"wants {want}: use the sparsity of the pre-training, or masks: restart"
+                f"{checkpoint}: its final masks keep {have} {kind}, but "
+                f"pruning.sparsity needs {want}: use the sparsity of the "
+                "pre-training, or masks: restart"
             )
 
 

@@ -67,7 +67,7 @@ class StreamingRecogniser:
             )
         for part in ("preencoder", "postencoder"):
             if getattr(model, part, None) is not None:
-                raise UserError(f"{part}: has no streaming form; train without it")
+                raise UserError(f"{part}: it cannot stream; train without it")
         self._search: Optional[GreedySearch] = None
         if getattr(model, "use_transducer_decoder", False):
             self._search = GreedySearch(
@@ -124,11 +124,11 @@ class StreamingRecogniser:
                 has ended.
         """
         if self._state.ended:
-            raise UserError("the utterance has ended: call reset() before the next")
+            raise UserError("the utterance has ended: call reset() before the next one")
         if sample_rate is not None and sample_rate != self.sample_rate:
             raise UserError(
                 f"sample_rate {sample_rate}: the model was trained on "
-                f"{self.sample_rate} Hz; resample before"
+                f"{self.sample_rate} Hz; resample the audio first"
             )
         encoder = self._model.encoder
         features = self._features.accept(_checked(samples), last)

@@ -42,7 +42,9 @@ class DualModeStep:
             if not (_is_number(value) and 0 <= value < math.inf):
                 raise UserError(f"{name} {value!r}: must be 0 or more")
         if not (self.full_weight or self.streaming_weight):
-            raise UserError("full_weight 0 and streaming_weight 0: one must be above 0")
+            raise UserError(
+                "full_weight 0 and streaming_weight 0: at least one must be above 0"
+            )
         if self.distillation_weight and not self.streaming_weight:
             raise UserError(
                 "distillation_weight needs a streaming pass: give "
@@ -50,8 +52,8 @@ class DualModeStep:
             )
         if self.distillation_weight and not self.full_weight:
             raise UserError(
-                "distillation_weight needs a full-context pass that learns: "
-                "give full_weight above 0, or set it to 0"
+                "distillation_weight needs a full-context pass that is trained: give "
+                "full_weight above 0, or set it to 0"
             )
         if not (_is_number(self.temperature) and self.temperature > 0):
             raise UserError(f"temperature {self.temperature!r}: must be above 0")

@@ -118,11 +118,11 @@ def stream(
     if state is None:
         state = initial_state(encoder, len(features), like=features)
     if state.ended:
-        raise UserError("the utterance has ended: begin the next with state None")
+        raise UserError("the utterance has ended: start the next one with state None")
     if len(features) != len(state.features):
         raise UserError(
-            f"features of {len(features)} utterances: the state is one of "
-            f"{len(state.features)}; begin new ones with state None"
+            f"features of {len(features)} utterances: the state belongs to "
+            f"{len(state.features)} utterances; start new utterances with state None"
         )
     chunk, _, ahead = state.chunking
     out = []

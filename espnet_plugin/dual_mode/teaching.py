@@ -44,7 +44,7 @@ class Teaching:
             raise UserError(f"weight {self.weight!r}: must be above 0")
         if not self.modes or set(self.modes) - set(MODES):
             raise UserError(
-                f"modes {list(self.modes)!r}: one or both of {', '.join(MODES)}"
+                f"modes {list(self.modes)!r}: must be one or both of {', '.join(MODES)}"
             )
         if self.delay_frames < 0:
             raise UserError(
@@ -116,9 +116,10 @@ class TaughtModes(nn.Module):
         """
         if not torch.equal(student.lengths, teacher.lengths):
             raise UserError(
-                f"the {mode} mode makes {student.lengths.tolist()[:3]}... frames, the "
-                f"reference {teacher.lengths.tolist()[:3]}...: frontend and "
-                "input_layer must agree, and specaug_conf.apply_time_warp must be false"
+                f"the {mode} mode makes {student.lengths.tolist()[:3]}... frames, but "
+                f"the reference {teacher.lengths.tolist()[:3]}...: frontend and "
+                "input_layer must agree, and specaug_conf.apply_time_warp must be "
+                "false"
             )
         objectives = self.of_mode[mode]
         if mode == "full" or not self.options.delay_frames:

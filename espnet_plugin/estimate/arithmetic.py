@@ -171,7 +171,11 @@ def estimate(
 
 def _baselines(plan: Plan) -> str:
     if not plan.num_untrained:
-        return f"{plan.num_baselines} baseline(s)"
+        return (
+            "1 baseline"
+            if plan.num_baselines == 1
+            else f"{plan.num_baselines} baselines"
+        )
     total = plan.num_baselines + plan.num_untrained
     return f"{total} baselines, {plan.num_untrained} untrained"
 

@@ -10,7 +10,8 @@ from espnet_plugin.estimate.sets import find_size
 
 __all__ = ["CorpusOptions", "FoundCorpus", "find_corpus"]
 
-# LibriSpeech's development and test sets have 5.1 to 5.4 h each.
+# LibriSpeech's development and test sets have 5.1 to 5.4 h each. Those of a small
+# corpus are taken to be no larger than its training set.
 _ASSUMED_EVAL_HOURS = 5.0
 
 
@@ -55,11 +56,13 @@ class FoundCorpus(NamedTuple):
     Attributes:
         corpus: The amounts.
         source: Where the hours of training audio are from.
+        length_source: Where the mean length of an utterance is from.
         eval_source: Where the hours to decode are from.
     """
 
     corpus: Corpus
     source: str
+    length_source: str
     eval_source: str
 
 
@@ -80,26 +83,38 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
         # The formatted set has a copy for each speed.
         copies = sum(1 / s for s in speeds) if size.source.startswith(f"{dump}/") else 1
         hours, where = size.hours / copies, size.source
+        length_source = "their mean length"
         seconds = size.hours * 3600 / size.utterances
     elif options.corpus_hours is not None:
         hours, where = options.corpus_hours, "--corpus_hours"
-        seconds = options.utterance_seconds
-        where += f"; utterances of {seconds:g} s assumed, --utterance_seconds"
+        seconds, length_source = (
+            options.utterance_seconds,
+            "assumed; --utterance_seconds",
+        )
     else:
         raise UserError(
-            f"the amount of training audio is not known, since neither {formatted} nor "
-            f"{data / train} says it: give --corpus_hours HOURS (without copies of "
-            "other speeds)"
+            f"the amount of training audio is not known: neither {formatted} nor "
+            f"{data / train} says it. Run stage 1 first (--stop_stage 1), or give "
+            "--corpus_hours HOURS (without copies at other speeds)"
         )
     segments = options.segments or data / train / "segments"
     segmented = options.segmented or segments.is_file()
-    decoded, said = _eval_hours(options, dump, data)
+    decoded, said = _eval_hours(options, dump, data, min(_ASSUMED_EVAL_HOURS, hours))
     corpus = Corpus(hours, speeds, seconds, segmented, decoded)
-    return FoundCorpus(corpus, where, said)
+    return FoundCorpus(corpus, where, length_source, said)
 
 
-def _eval_hours(options: CorpusOptions, dump: Path, data: Path) -> tuple[float, str]:
-    """Return the hours of the sets to decode, and in words where they come from."""
+def _eval_hours(
+    options: CorpusOptions, dump: Path, data: Path, assumed: float
+) -> tuple[float, str]:
+    """Return the hours of the sets to decode, and in words where they come from.
+
+    Args:
+        options: The options.
+        dump: Folder of the formatted sets.
+        data: Folder of the Kaldi folders.
+        assumed: Hours of a set that is not there yet.
+    """
     if options.eval_hours is not None:
         return options.eval_hours, "--eval_hours"
     sizes = {
@@ -109,10 +124,9 @@ def _eval_hours(options: CorpusOptions, dump: Path, data: Path) -> tuple[float, 
     hours = sum(size.hours for size in sizes.values() if size is not None)
     said = [f"{size.source}" for size in sizes.values() if size is not None]
     if unknown or not sizes:
-        hours += _ASSUMED_EVAL_HOURS * max(1, len(unknown))
+        hours += assumed * max(1, len(unknown))
         said.append(
-            f"{_ASSUMED_EVAL_HOURS:g} h assumed for each set that is not there yet: "
-            f"{' '.join(unknown) or 'no name given'}; --estimate_opts '--eval_hours N' "
-            "replaces that"
+            f"{assumed:g} h assumed for each set that is not there yet: "
+            f"{' '.join(unknown) or 'no name given'}; --eval_hours"
         )
     return hours, ", ".join(said)

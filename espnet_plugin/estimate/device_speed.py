@@ -46,6 +46,8 @@ def find_speed(
         flops = cost["flops"] + cost.get("teacher_flops", 0)
         return DeviceSpeed(flops / cost["train_seconds"], f"{cost_file}")
     if gpu:
-        return DeviceSpeed(A100_FLOPS, "assumed: an A100, see docs/scaling.md")
-    source = "measured now, on this machine's CPU as busy as it is"
+        return DeviceSpeed(
+            A100_FLOPS, "assumed: an A100, see docs/scaling.md; --flops_per_second"
+        )
+    source = "measured now on this machine's CPU, as busy as it is; --flops_per_second"
     return DeviceSpeed(measure(), source)

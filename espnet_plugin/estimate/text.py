@@ -49,17 +49,22 @@ def assumption_lines(
     return [
         f"{_significant(corpus.hours)} h of training audio ({found.source}), "
         f"{_significant(corpus.epoch_hours)} h with speeds "
-        f"{' '.join(f'{s:g}' for s in corpus.speeds)}; utterances of "
-        f"{_significant(corpus.utterance_seconds)} s",
+        f"{' '.join(f'{s:g}' for s in corpus.speeds)}",
+        f"utterances of {_significant(corpus.utterance_seconds)} s "
+        f"({found.length_source})",
         f"{_significant(corpus.eval_hours)} h to decode with each model "
         f"({found.eval_source})",
-        f"{hardware.devices} {'GPU(s)' if gpu else 'CPU process'} of "
-        f"{speed.flops_per_second / 1e12:.3g} TFLOP/s reached ({speed.source})",
-        f"{hardware.processes} process(es) of stage 2: {hardware.read_rate:g} h of "
-        f"audio an hour checked, {hardware.write_rate:g} h written; stage 3 "
-        f"{hardware.stats_rate:g} h; {hardware.loaders} loading process(es) a device, "
-        f"{hardware.load_rate:g} h each",
-        "each baseline is assumed to cost as much as training from scratch",
+        f"{_count(hardware.devices, 'GPU' if gpu else 'CPU process')}, "
+        f"{speed.flops_per_second / 1e12:.3g} TFLOP/s each in training "
+        f"({speed.source})",
+        f"stage 2: {_count(hardware.processes, 'process')}, each checks "
+        f"{hardware.read_rate:g} h of audio in an hour (--read_rate) and writes "
+        f"{hardware.write_rate:g} h (--write_rate)",
+        f"stage 3: {hardware.stats_rate:g} h of audio in an hour (--stats_rate)",
+        f"training: {_count(hardware.loaders, 'loading process')} for each "
+        f"device, each reads {hardware.load_rate:g} h of audio in an hour "
+        "(--load_rate)",
+        "each baseline that is trained takes as long as training from scratch",
     ]
 
 
@@ -80,12 +85,15 @@ def estimate_lines(
         cached: Stage 5 as it would be with a teacher cache.
     """
     lines = [
-        "Dry run: nothing is started. Assumptions (--estimate_opts overrides them):"
+        "Dry run: nothing is started. Assumptions, and the options that change them "
+        "(write them as",
+        '--estimate_opts "--name value"; more of them: python -m '
+        "espnet_plugin.bin.estimate --help):",
     ]
     lines += [f"  {line}" for line in assumptions]
     lines.append(f"  reference: {_model(plan.reference)}")
     lines += [f"  {name}: {_model(model)}" for name, model in plan.models.items()]
-    lines += ["", "stage                        hours     disk      reads     pace"]
+    lines += ["", "stage                         time      disk     reads   limited by"]
     for cost in costs:
         if cost.finished:
             lines.append(f"{cost.stage:2d} {cost.name:24s}  finished")
@@ -103,11 +111,20 @@ def estimate_lines(
         hours = sum(cost.hours for cost in cached)
         disk = sum(cost.num_bytes for cost in cached)
         taken = f"{_hours(hours)}, {amount(disk)}"
-        lines.append(f"   stage 5 with --teacher_cache: {taken}")
-    lines.append(
-        "Not included: start-up of processes, validation, memory, downloads (stage 1)."
-    )
+        lines.append(f"   stage 5 with --teacher_cache FOLDER: {taken}")
+    lines += [
+        "Not included: start-up of processes, validation, memory, downloads (stage 1), "
+        "audio of",
+        "--unlabelled_sets, the report (stage 9), the export (stage 10).",
+    ]
     return lines
+
+
+def _count(number: int, what: str) -> str:
+    """Return a number of things, e.g. ``1 process`` or ``2 processes``."""
+    if number == 1:
+        return f"1 {what}"
+    return f"{number} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def _model(model) -> str:

@@ -31,8 +31,9 @@ def model_card(meta: Mapping[str, Any], run: str) -> str:
         f"* takes {takes}; it recognises whole utterances, not a live stream",
         f"* gives log-probabilities of {meta['vocabulary']} tokens every "
         f"{meta['frame_ms']:g} ms; the blank is token {meta['blank']}",
-        "* front end, normalisation and positions are in the graph, so there is no "
-        "limit of length, but memory grows with the square of it: cut long recordings",
+        "* front end, normalisation and positions are in the graph, so the length is "
+        "not limited, but memory grows with the square of the length: cut long "
+        "recordings",
         "",
         "| file | bytes |",
         "|---|---|",

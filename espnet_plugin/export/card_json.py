@@ -80,10 +80,12 @@ def limits_of(meta: Mapping[str, Any]) -> list[str]:
         limits.append(f"audio at {meta['sample_rate']} Hz only")
     if "streaming" not in meta:
         limits.append("whole utterances, not a live stream; memory grows with length")
-    limits.append("no punctuation, speakers or languages but those of its training")
+    limits.append(
+        "only the languages and speakers of its training data; no punctuation"
+    )
     limits += [str(one) for one in meta.get("warnings", [])]
     if "approximate" in meta:
-        limits.append("approximate: its features are not those it was trained on")
+        limits.append("approximate: its features differ from those it was trained on")
     int8 = meta.get("int8")
     if int8 and not int8["accepted"]:
         limits.append(f"no 8-bit file: {int8['reason']}")
@@ -102,7 +104,7 @@ def card_lines(meta: Mapping[str, Any]) -> list[str]:
     if "width" in made:
         lines.append(f"* width of the encoder: {made['width']}")
     if "made_of" in made:
-        lines.append(f"* made of the training {made['made_of']}")
+        lines.append(f"* made from the training {made['made_of']}")
     if "reference_sha256" in made:
         lines.append(f"* reference: checkpoint {made['reference_sha256'][:12]}...")
     if "source" in made:

@@ -41,14 +41,14 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
     # Of two modes, the one for whole utterances is exported like the others.
     if encoder not in (*ENCODERS, DUAL_MODE):
         raise UserError(
-            f"{where}: encoder {encoder} cannot be exported; possible are "
+            f"{where}: encoder {encoder} cannot be exported; supported are "
             f"{', '.join(ENCODERS)}"
         )
     for part in ("preencoder", "postencoder"):
         if config.get(part):
             raise UserError(
-                f"{where}: {part} {config[part]} cannot be exported: only models of "
-                "front end, normalisation and encoder can"
+                f"{where}: {part} {config[part]} cannot be exported: only models with "
+                "nothing but front end, normalisation and encoder can be exported"
             )
     if (config.get("encoder_conf") or {}).get("ctc_trim"):
         raise UserError(
@@ -58,14 +58,14 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
     frontend = config.get("frontend", "default")
     if frontend not in (None, "default"):
         raise UserError(
-            f"{where}: frontend {frontend} cannot be exported; possible are default, "
+            f"{where}: frontend {frontend} cannot be exported; supported are default, "
             "and none (a model that takes features)"
         )
     if frontend == "default":
         _check_front_end(config.get("frontend_conf") or {}, where)
     if config.get("normalize") not in _NORMALISATIONS:
         raise UserError(
-            f"{where}: normalize {config['normalize']} cannot be exported; possible "
+            f"{where}: normalize {config['normalize']} cannot be exported; supported "
             "are global_mvn, utterance_mvn and none"
         )
     if config.get("token_type") not in _TOKEN_TYPES:
@@ -106,7 +106,7 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
     if model.blank_id != 0 or model.token_list[0] != _BLANK:
         raise UserError(
             f"{where}: token 0 is {model.token_list[0]!r} and the blank is token "
-            f"{model.blank_id}: device runtimes want {_BLANK} as token 0"
+            f"{model.blank_id}: device runtimes need {_BLANK} as token 0"
         )
     vocabulary = model.ctc.ctc_lo.out_features
     if vocabulary != len(model.token_list):
@@ -120,14 +120,14 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
         raise UserError(
             f"{where}: encoder_conf.input_layer makes a "
             f"{type(model.encoder.embed).__name__}, which cannot be exported; "
-            f"possible are {', '.join(sorted(STRIDES))}"
+            f"supported are {', '.join(sorted(STRIDES))}"
         ) from None
     for name, module in model.encoder.named_modules():
         if hasattr(module, "extend_pe") and type(module).__name__ not in _POSITIONS:
             raise UserError(
                 f"{where}: encoder.{name} is a {type(module).__name__}, which cannot "
-                "be exported for any length; possible are encoder_conf."
-                "pos_enc_layer_type rel_pos, legacy_rel_pos and abs_pos"
+                "be exported for all lengths; supported are "
+                "encoder_conf.pos_enc_layer_type rel_pos, legacy_rel_pos and abs_pos"
             )
     parts = {"encoder": model.encoder, "ctc": model.ctc}
     if model.normalize is not None:
@@ -137,6 +137,6 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
             if not torch.isfinite(value).all():
                 raise UserError(
                     f"checkpoint {checkpoint}: {part}.{name} holds NaN or infinite "
-                    "values: its training diverged; take an earlier checkpoint by "
+                    "values: its training diverged; use an earlier checkpoint with "
                     "--model_file"
                 )

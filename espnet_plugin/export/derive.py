@@ -71,10 +71,12 @@ class ExportOptions(TrialOptions):
                 f"--target {self.target}: must be one of {', '.join(TARGETS)}"
             )
         if self.features and self.target != "onnx":
-            raise UserError(f"--features: {self.target} takes audio; use --target onnx")
+            raise UserError(
+                f"--features: --target {self.target} takes audio; use --target onnx"
+            )
         if self.sherpa_kind != "omnilingual" and self.target != "sherpa-onnx":
             raise UserError(
-                f"--sherpa_kind {self.sherpa_kind}: is for --target sherpa-onnx"
+                f"--sherpa_kind {self.sherpa_kind}: only for --target sherpa-onnx"
             )
 
 
@@ -112,13 +114,15 @@ def _target(source: Source, options: ExportOptions) -> Target:
 
 def _read_dev(source: Source, options: ExportOptions) -> Optional[DevSet]:
     if options.dev is None:
-        logging.info("no --dev, so texts are not compared, only log-probabilities")
+        logging.info(
+            "--dev is not given, so only log-probabilities are compared, not texts"
+        )
         return None
     rate = source.facts.sample_rate
     if rate is None:
         raise UserError(
             f"--dev {options.dev}: {source.facts.experiment} takes features of an "
-            "unknown kind; leave --dev out, or give --fbank_rate"
+            "unknown kind; remove --dev, or give --fbank_rate"
         )
     return read_dev(options.dev, rate, options.dev_utterances)
 

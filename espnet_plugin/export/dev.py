@@ -42,11 +42,11 @@ def read_dev(folder: Path, rate: int, count: int) -> DevSet:
     if count < 1:
         raise UserError(f"--dev_utterances {count}: must be at least 1")
     if not folder.is_dir():
-        raise UserError(f"--dev {folder}: there is no such folder")
+        raise UserError(f"--dev {folder}: the folder does not exist")
     if not (folder / "wav.scp").is_file():
         raise UserError(
-            f"--dev {folder}: there is no wav.scp: give a Kaldi data folder with "
-            "audio, e.g. data/dev, not one of features"
+            f"--dev {folder}: the folder has no wav.scp: give a Kaldi data folder "
+            "with audio, e.g. data/dev, not one with features"
         )
     data = read_data_dir(folder)
     names = list(data.text)

@@ -26,7 +26,9 @@ def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UserError(f"--output_dir {folder}: there is a file of that name")
+        raise UserError(
+            f"--output_dir {folder}: a file of that name exists; choose another folder"
+        )
     if not any(folder.iterdir()):
         return
     way_out = "choose another --output_dir, or remove it"

@@ -185,8 +185,8 @@ def pass_gate(
         if count == 0:
             target.unlink()
             raise UserError(
-                f"--int8: {fp32.name} has {len(products)} products of a constant "
-                "matrix, and none of them was quantised"
+                f"--int8: {fp32.name} has {len(products)} products with a constant "
+                "matrix, but none of them was quantised"
             )
         after = score_texts(dev.text, trial.texts(target))
         result = _result(before, after, dev, max_wer_loss, count, kept, attempts)
@@ -194,7 +194,7 @@ def pass_gate(
         texts = {item.name: item.hypothesis for item in after.utterances}
         if result.accepted:
             return result, texts
-        logging.info("int8, %d products left in 32 bits: %s", len(kept), result.reason)
+        logging.info("int8: %d products left in 32 bits: %s", len(kept), result.reason)
         if order is None:
             order = _by_sensitivity(trial, fp32, target, candidates)
         more = max(1, 2 * len(kept))
@@ -280,8 +280,8 @@ def _reason(
             f"{len(one.kept_fp32) or 'none'}: {one.difference:+.2f}" for one in attempts
         )
         text += (
-            f"; that is with {_listed(attempts[-1].kept_fp32)} left in 32 bits (points "
-            f"by how many layers were left: {tried})"
+            f"; that is with {_listed(attempts[-1].kept_fp32)} left in 32 bits "
+            f"(points lost, by number of layers left: {tried})"
         )
     return text
 
@@ -296,7 +296,7 @@ def _by_sensitivity(
     trial: Trial, fp32: Path, scratch: Path, products: Sequence[str]
 ) -> list[str]:
     """Order products by how much the output changes when each alone is quantised."""
-    logging.info("int8: the sensitivity of %d products is measured", len(products))
+    logging.info("int8: measuring the sensitivity of %d products", len(products))
     exact = trial.outputs(fp32)
     change = {}
     for name in products:

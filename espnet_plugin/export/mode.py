@@ -29,7 +29,7 @@ def export_mode(experiment: Path, wanted: Optional[str] = None) -> str:
         if wanted == STREAMING:
             raise UserError(
                 f"--mode streaming: {experiment} has the encoder {encoder}, which "
-                f"hears whole utterances only: leave the option out, or train with "
+                "needs whole utterances: leave the option out, or train with "
                 f"encoder: {DUAL_MODE}"
             )
         return FULL

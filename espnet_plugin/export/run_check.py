@@ -106,7 +106,7 @@ def check_runner(
     )
     if same < target.port.least_same * len(names):
         raise UserError(
-            f"{script.name} with {model} recognises another text than expected in "
+            f"{script.name} with {model} recognises a different text than expected in "
             f"{len(different)} of {len(names)} utterances of {dev.folder} "
             f"({', '.join(different[:4])}); {target.port.least_same:.0%} must be the "
             "same. Nothing was written"

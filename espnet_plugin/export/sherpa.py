@@ -27,8 +27,8 @@ _LEAST_SAME = 0.95
 _TOLERANCE = 1e-3
 
 _NO_OFFSET = (
-    "sherpa-onnx takes the mean off each recording before the model hears it: exact "
-    "for audio without a constant offset, approximate otherwise"
+    "sherpa-onnx subtracts the mean of each recording before the model gets it: "
+    "exact for audio without a constant offset, approximate otherwise"
 )
 
 _RUN = """\
@@ -101,7 +101,7 @@ def sherpa_target(source: Source, kind: str = "omnilingual") -> Target:
     facts = source.facts
     if facts.front_end is None:
         raise UserError(
-            f"{facts.experiment} takes features of an unknown kind, and sherpa-onnx "
+            f"{facts.experiment} takes features of an unknown kind, but sherpa-onnx "
             "computes its own; if it was trained with --feats_type fbank, give "
             "--fbank_rate 16000"
         )
@@ -113,15 +113,15 @@ def sherpa_target(source: Source, kind: str = "omnilingual") -> Target:
     if facts.sample_rate != _RATE:
         raise UserError(
             f"{facts.experiment} takes audio at {facts.sample_rate} Hz; sherpa-onnx's "
-            f"kind for raw audio has {_RATE} Hz. Use --target onnx"
+            f"model type for raw audio needs {_RATE} Hz. Use --target onnx"
         )
     repeat = max(1, round(facts.frame_ms / _FRAME_MS))
     warnings = [_NO_OFFSET]
     if repeat * _FRAME_MS != facts.frame_ms:
         warnings.append(
-            f"frames are of {facts.frame_ms:g} ms, and sherpa-onnx counts "
-            f"{repeat * _FRAME_MS:g}: its times of tokens are wrong by the factor "
-            f"{repeat * _FRAME_MS / facts.frame_ms:.3g}; texts are right"
+            f"one frame is {facts.frame_ms:g} ms, but sherpa-onnx assumes "
+            f"{repeat * _FRAME_MS:g}: the times it gives for tokens are wrong by the "
+            f"factor {repeat * _FRAME_MS / facts.frame_ms:.3g}; texts are right"
         )
     return Target(
         name="sherpa-onnx",
@@ -170,15 +170,15 @@ def sherpa_tokens(facts: ModelFacts) -> tuple[str, ...]:
             )
         if token.startswith("<0x") and token.endswith(">"):
             raise UserError(
-                f"{where} is a byte, which sherpa-onnx joins otherwise than "
+                f"{where} is a byte, which sherpa-onnx joins differently from "
                 f"sentencepiece: {way_out}"
             )
     if taken_for_byte_bpe(tokens):
         raise UserError(
             f"{facts.experiment}: sherpa-onnx would take these tokens for byte-level "
-            "BPE, because the highest byte of the list is 0xC6 (of a letter from "
-            "U+0180 to U+01BF), and letters would vanish: use --target onnx, or train "
-            "with a token list that has <space> or BPE pieces"
+            "BPE, because the highest byte of the list is 0xC6 (from a letter "
+            "between U+0180 and U+01BF), and letters would be lost: use --target "
+            "onnx, or train with a token list that has <space> or BPE pieces"
         )
     return tuple(tokens)
 

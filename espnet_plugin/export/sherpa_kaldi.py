@@ -125,18 +125,19 @@ def zipformer_target(source: Source, tokens: tuple[str, ...], never: tuple[int, 
     if facts.front_end != KALDI_FRONT_END:
         raise UserError(
             f"--sherpa_kind zipformer_ctc: {facts.experiment} does not take Kaldi's "
-            "filter banks, which that kind computes: leave the option out, or, if it "
+            "filter banks, which this type computes: leave the option out, or, if it "
             "was trained with --feats_type fbank, give --fbank_rate"
         )
     warnings = [
-        "in audio so quiet that a filter is below the floor of sherpa-onnx's features "
-        "(1.2e-7 of full scale squared), they are not the model's"
+        "in audio so quiet that a filter is below the floor of sherpa-onnx's "
+        "features (1.2e-7 of full scale squared), the features differ from the "
+        "model's"
     ]
     if facts.stride != _FACTOR:
         warnings.append(
-            f"frames are of {facts.stride} feature frames, and sherpa-onnx counts "
-            f"{_FACTOR}: its times of tokens are wrong by the factor "
-            f"{_FACTOR / facts.stride:.3g}; texts are right"
+            f"one encoder frame is {facts.stride} feature frames, but sherpa-onnx "
+            f"assumes {_FACTOR}: the times it gives for tokens are wrong by the "
+            f"factor {_FACTOR / facts.stride:.3g}; texts are right"
         )
     return Target(
         name="sherpa-onnx",

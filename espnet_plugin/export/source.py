@@ -62,8 +62,8 @@ class Source:
             rate, dim = self.facts.sample_rate, self.facts.feature_dim
             return torch.from_numpy(kaldi_fbank(samples, rate, dim))
         raise UserError(
-            f"{self.facts.experiment} takes features of an unknown kind, so audio "
-            "cannot be given to it; leave --dev out, or give --fbank_rate"
+            f"{self.facts.experiment} takes features of an unknown kind, so it cannot "
+            "be tested with audio; remove --dev, or give --fbank_rate"
         )
 
 
@@ -89,16 +89,19 @@ def load_source(
     checkpoint = _checkpoint(experiment, config, model_file)
     features = takes_features(config)
     if features and config.get("input_size") is None:
-        raise UserError(f"{where}: a model without frontend has no input_size")
+        raise UserError(
+            f"{where}: a model without frontend needs input_size, which is missing"
+        )
     if fbank_rate is not None and not features:
         raise UserError(
-            f"--fbank_rate {fbank_rate}: {where} has a front end of its own, so the "
-            "model takes audio; leave the option out"
+            f"--fbank_rate {fbank_rate}: {where} has its own front end, so the model "
+            "takes audio; leave the option out"
         )
     if features and fbank_rate is None:
         logging.info(
-            "%s takes features, so its export does as well; if they are this plugin's "
-            "--feats_type fbank, give --fbank_rate to put them into the graph",
+            "%s takes features, so the exported model does too; if they are this "
+            "plugin's --feats_type fbank, give --fbank_rate to put them into the "
+            "graph",
             where,
         )
     model, args = load_asr_model(where, checkpoint)
@@ -142,9 +145,9 @@ def _checkpoint(
     if config["encoder"] == DUAL_MODE:
         if not knows_mode(experiment, FULL):
             raise UserError(
-                f"{experiment} holds a model that has not learnt to hear whole "
+                f"{experiment} holds a model that was not trained for whole "
                 "utterances: export it with --mode streaming, or train a row whose "
-                "modes have full"
+                "modes include full"
             )
         final = Experiment(experiment).final_masks_file
         if model_file is None and final.is_file():
@@ -157,9 +160,9 @@ def _use_full_mode(encoder: torch.nn.Module, where: Path) -> None:
     """Let an encoder of two modes hear whole utterances, with all its weights."""
     if encoder.options["streaming_only"]:
         raise UserError(
-            f"{where}: encoder_conf.streaming_only: the encoder was cut out for "
-            "streaming, and half of its kernels are gone: export it with --mode "
-            "streaming, or the one it was cut from"
+            f"{where}: encoder_conf.streaming_only: the encoder was made for "
+            "streaming, and half of its kernels were removed: export it with --mode "
+            "streaming, or export the model it was made from"
         )
     encoder.mode = FULL
     encoder.pruner = None  # only the other mode uses masks

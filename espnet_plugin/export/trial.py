@@ -34,8 +34,8 @@ class TrialOptions:
     def __post_init__(self):
         if self.int8 and self.dev is None:
             raise UserError(
-                "--int8 needs --dev: what it costs has to be measured, e.g. --dev "
-                "data/dev"
+                "--int8 needs --dev, on which the loss of accuracy is measured, e.g. "
+                "--dev data/dev"
             )
         if not 0 <= self.max_wer_loss:
             raise UserError(f"--max_wer_loss {self.max_wer_loss}: must not be negative")

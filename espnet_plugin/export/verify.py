@@ -110,7 +110,7 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     # A single one: the graph has to append silence by itself.
     found = port.read(model.run(port.feed([pairs[0][1][:1]])))[0]
     if not len(found) or not np.isfinite(found).all():
-        raise UserError("the exported model gives nothing for a single sample")
+        raise UserError("the exported model gives no output for a single sample")
     batch_s = _BATCH if port.batches else ()
     return Parity(_SECONDS, batch_s, 1, largest)
 
@@ -124,8 +124,9 @@ def _own_rounding(source: Source, port: Port, stock: torch.Tensor) -> float:
 def _refuse_difference(largest: float, allowed: float) -> None:
     if largest > allowed:
         raise UserError(
-            f"the exported model is not ESPnet's: log-probabilities differ by up to "
-            f"{largest:.2g} (at most {allowed:.2g} is allowed); nothing was written"
+            "the exported model gives different results from ESPnet: "
+            f"log-probabilities differ by up to {largest:.2g} (at most {allowed:.2g} "
+            "is allowed); nothing was written"
         )
 
 
@@ -165,8 +166,8 @@ def _difference(
 ) -> float:
     if expected.shape != found.shape:
         raise UserError(
-            f"the exported model gives {found.shape[0]} frames for {what}, ESPnet's "
-            f"{expected.shape[0]}; nothing was written"
+            f"the exported model gives {found.shape[0]} frames for {what}, but "
+            f"ESPnet's model gives {expected.shape[0]}; nothing was written"
         )
     difference = np.abs(port.masks(expected) - port.masks(found))
     return float(difference.max(initial=0.0))
@@ -208,7 +209,7 @@ def check_dev(
             different.append(name)
     if same < port.least_same * (same + len(different)):
         raise UserError(
-            f"the exported model recognises other tokens than ESPnet's in "
+            "the exported model recognises different tokens from ESPnet's in "
             f"{len(different)} of {len(dev.audio)} utterances of {dev.folder} "
             f"({', '.join(different[:4])}; log-probabilities differ by up to "
             f"{largest:.2g}); nothing was written"
@@ -278,7 +279,8 @@ def log_parity(parity: Parity) -> None:
 def log_dev(dev: DevCheck) -> None:
     """Say how many utterances gave the same tokens."""
     logging.info(
-        "%d of %d utterances of %s: the same tokens as ESPnet (%.1e)",
+        "%d of %d utterances of %s: the same tokens as ESPnet (largest difference "
+        "%.1e)",
         dev.same_tokens,
         dev.utterances,
         dev.folder,

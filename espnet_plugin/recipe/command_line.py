@@ -36,6 +36,7 @@ class CommandLine(Generic[T]):
         given: Sequence[str],
         script: str,
         renamed: Mapping[str, str],
+        elsewhere: Mapping[str, str],
     ) -> "CommandLine[T]":
         """Read options and check each by itself.
 
@@ -44,6 +45,7 @@ class CommandLine(Generic[T]):
             given: ``--name value`` pairs; a later one replaces an earlier one.
             script: What was called, for messages.
             renamed: Options by names that they had.
+            elsewhere: Which recipes have an option that is not among these, by name.
 
         Raises:
             HelpWanted: If ``--help`` was given.
@@ -62,10 +64,13 @@ class CommandLine(Generic[T]):
             name = word[2:].replace("-", "_")
             name = renamed.get(name, name)
             if name not in declared:
-                near = did_you_mean(name, declared, "--")
-                raise UserError(f"unknown option {word}{near} {see}")
+                why = did_you_mean(name, declared, "--")
+                if name in elsewhere:
+                    why = f": only recipes of {elsewhere[name]} have it"
+                raise UserError(f"unknown option {word}{why} {see}")
             if not words:
-                raise UserError(f"{word} needs a value")
+                kind = declared[name].kind
+                raise UserError(f"{word} needs a value: {kind.meta} {see}")
             texts[name] = words.pop(0)
         stages: range = range(0)
         values: dict[str, Any] = {}

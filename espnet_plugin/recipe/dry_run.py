@@ -14,7 +14,8 @@ __all__ = ["DRY_RUN_OPTIONS", "DRY_RUN_LISTS", "dry_run_words"]
 
 # Options that the estimate has as well: with one value, and with several.
 DRY_RUN_OPTIONS = (
-    *("stage", "stop_stage", "ngpu", "nj", "fs", "token_type", "nbpe", "reference"),
+    *("stage", "stop_stage", "ngpu", "num_nodes", "nj", "fs", "token_type", "nbpe"),
+    "reference",
     *("reference_config", "encrl_layers", "encrl_config", "encrl_epochs"),
     *("finetune_config", "finetune_epochs", "alone_epochs", "finetune"),
     *("baseline_dir", "baseline_training", "baseline_epochs", "teacher_cache"),
@@ -38,6 +39,8 @@ def dry_run_words(options: EncrlOptions) -> list[str]:
     if trained.meta_file.exists() and not options.reference:
         # It says how many tokens there are, which is assumed before.
         options = replace(options, reference_config=str(trained.config_file))
+    if options.hosts:
+        options = replace(options, num_nodes=len(options.hosts.split(",")))
     words = []
     for name in DRY_RUN_OPTIONS:
         words += [f"--{name}", shown(getattr(options, name))]

@@ -14,6 +14,7 @@ from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
+from espnet_plugin.recipe.option import options_of
 from espnet_plugin.recipe.option_checks import check_data_script
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
@@ -58,7 +59,17 @@ class Family:
 
     def read(self, given: Sequence[str]) -> CommandLine:
         """Read a command line; see :meth:`CommandLine.read`."""
-        return CommandLine.read(self.options, given, self.script, self.renamed)
+        return CommandLine.read(
+            self.options, given, self.script, self.renamed, self._elsewhere()
+        )
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Return the scripts of the families that have an option, by its name."""
+        scripts: dict[str, list[str]] = {}
+        for family in FAMILIES.values():
+            for one in options_of(family.options):
+                scripts.setdefault(one.name, []).append(family.stages_script)
+        return {name: " and ".join(found) for name, found in scripts.items()}
 
     def help(self) -> str:
         """Return what ``--help`` prints."""

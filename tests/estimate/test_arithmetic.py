@@ -174,12 +174,15 @@ def options(**more):
     return [w for k, v in given.items() for w in (f"--{k}", *str(v).split())]
 
 
-def test_the_command(tmp_path, capsys):
+def test_the_command(tmp_path, capsys, caplog):
     lengths = tmp_path / "utt2num_samples"
     lengths.write_text("".join(f"u{i} 160000\n" for i in range(36)))
     # Where stage 2 is finished, the corpus is known: 36 times 10 s.
     cmd = options(lengths=lengths, sizes="2 1", baselines="scratch", stop_stage=8)
-    assert command.main(cmd) == 0
+    with caplog.at_level("INFO"):
+        assert command.main(cmd) == 0
+    # What ESPnet says of each model that is built does not belong here.
+    assert [one.getMessage().split()[0] for one in caplog.records] == ["counting"]
     printed = capsys.readouterr().out
     assert "0.1 h of training audio" in printed and "utterances of 10 s" in printed
     for stage in range(2, 9):
@@ -233,7 +236,11 @@ def test_sets_are_read_where_they_are(tmp_path, capsys):
     assert corpus.eval_hours == pytest.approx((3 + 6 + 300) / 3600)
     assert corpus.hours == 50 and "50 h of training audio (--corpus_hours" in said
     assert "150 of the 300 files" in said and "assumed for" not in said
-    # One that is not there is assumed, and named.
+    # One that is not there is assumed, and named; of a small corpus it is small.
+    given |= {"eval_sets": "dev nowhere", "corpus_hours": 2}
+    corpus, said = planned_corpus(capsys, **given)
+    assert corpus.eval_hours == pytest.approx(2 + 3 / 3600)
+    given["corpus_hours"] = 50
     given["eval_sets"] = "dev nowhere"
     corpus, said = planned_corpus(capsys, **given)
     assert corpus.eval_hours == pytest.approx(5 + 3 / 3600)
@@ -246,6 +253,12 @@ def test_sets_are_read_where_they_are(tmp_path, capsys):
     corpus, said = planned_corpus(capsys, **given)
     assert corpus.hours == pytest.approx(1) and corpus.epoch_hours == pytest.approx(3)
     assert f"1 h of training audio ({dump}/train_sp/utt2num_samples)" in said
+
+
+def test_gpus_of_all_nodes_count():
+    cmd = options(corpus_hours=1, sizes="2 1", ngpu=4, num_nodes=3)
+    _, _, hardware, words = command.plan(command.get_parser().parse_args(cmd))
+    assert hardware.devices == 12 and "12 GPUs" in "\n".join(words)
 
 
 def test_a_damaged_table_counts_as_missing(tmp_path):

@@ -90,7 +90,7 @@ def test_which_mode_a_folder_is_exported_in(exported, tmp_path, caplog):
     assert export_mode(full) == "full"
     write_json(full / "meta.json", {"mode": "streaming"})
     assert main([str(full), "--mode", "full"]) == 2
-    assert "has not learnt to hear whole utterances" in caplog.text
+    assert "was not trained for whole utterances" in caplog.text
     plain = build_tiny_asr(tmp_path / "plain").dir
     assert export_mode(plain) == export_mode(plain, "full") == "full"
     assert main([str(plain), "--mode", "streaming"]) == 2

@@ -177,7 +177,7 @@ def test_eight_bits_behind_the_gate(tmp_path):
 def test_a_model_of_espnets_features_is_refused_or_marked(tmp_path):
     tiny = supernet(tmp_path / "raw")
     with pytest.raises(
-        UserError, match="sherpa-onnx's streaming kinds compute Kaldi's"
+        UserError, match="sherpa-onnx's streaming models compute Kaldi's"
     ):
         export_streaming(tiny.dir, "sherpa-onnx")
     assert not (tiny.dir / "export" / "sherpa-onnx").exists()
@@ -215,5 +215,5 @@ def test_contexts_and_tokens_that_the_kind_does_not_have(tmp_path):
     hop = build_tiny_asr(tmp_path / "hop", encoder=host.DUAL_MODE, encoder_conf=CONF)
     text = hop.config.read_text()
     hop.config.write_text(text.replace("hop_length: 160", "hop_length: 128"))
-    with pytest.raises(UserError, match="hop_length 128: sherpa-onnx has 160 samples"):
+    with pytest.raises(UserError, match="hop_length 128: sherpa-onnx uses 160 samples"):
         export_streaming(hop.dir, "sherpa-onnx", calibration=tmp_path)

@@ -31,6 +31,18 @@ def test_a_typo_names_what_was_meant(given, meant):
 INNER = re.compile(r"\b(encrl|dualmode|lmprune|recipe)\.sh\b")
 
 
+def test_an_option_of_other_recipes_is_known():
+    with pytest.raises(UserError, match="--dry_run: only recipes of encrl.sh have it"):
+        FAMILIES["dualmode"].read(["--dry_run", "true"])
+    with pytest.raises(UserError, match="encrl.sh and dualmode.sh"):
+        FAMILIES["lmprune"].read(["--teacher_cache", "x"])
+
+
+def test_an_option_without_a_value_says_which_there_are():
+    with pytest.raises(UserError, match="--dry_run needs a value: true.false"):
+        FAMILIES["encrl"].read(["--dry_run"])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_said_names_the_script_that_was_called(family, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.option import options_of
+from espnet_plugin.recipe.values import Choice
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / "espnet_plugin/bin"
@@ -20,8 +21,8 @@ def stage_commands():
     return [BIN / f"{one}.py" for one in sorted(words) if (BIN / f"{one}.py").is_file()]
 
 
-def literal_defaults(file):
-    """Yield name and default of ``add("--name", default=...)`` calls, if literal."""
+def literals(file, what):
+    """Yield name and value of ``add("--name", what=value)`` calls, if literal."""
     for node in ast.walk(ast.parse(file.read_text())):
         if not (isinstance(node, ast.Call) and node.args):
             continue
@@ -29,7 +30,7 @@ def literal_defaults(file):
         if not isinstance(first, ast.Constant) or not str(first.value).startswith("--"):
             continue
         for keyword in node.keywords:
-            if keyword.arg == "default":
+            if keyword.arg == what:
                 try:
                     yield first.value[2:], ast.literal_eval(keyword.value)
                 except ValueError:  # taken from somewhere else, as it should be
@@ -51,7 +52,7 @@ def places(family, one):
     ]
     if one.default:  # empty, or none, says that the option was not given
         for file in stage_commands():
-            for name, default in literal_defaults(file):
+            for name, default in literals(file, "default"):
                 if name == one.name and as_given(default) == one.default:
                     found.append(f"bin/{file.name}")
     for file in sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh")):
@@ -71,3 +72,20 @@ def test_one_place(family):
             several[one.name] = found
     # A plain flag of a command says "false" as every flag does.
     assert {k: v for k, v in several.items() if k != "speed"} == {}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_choices_are_listed_once(family):
+    """Also by commands that no stage runs."""
+    choices = {
+        one.name: set(one.kind.choices)
+        for one in options_of(FAMILIES[family].options)
+        if isinstance(one.kind, Choice)
+    }
+    again = [
+        f"{file.name} --{name}"
+        for file in sorted(BIN.glob("*.py"))
+        for name, values in literals(file, "choices")
+        if set(values) == choices.get(name)
+    ]
+    assert "token_type" in choices and again == []

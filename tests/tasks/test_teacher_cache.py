@@ -152,7 +152,9 @@ def test_what_would_miss_single_frames(tiny_asr_model, tmp_path):
         chosen = ("--objectives", "clip", kind.name)
         model, _ = tiny_encrl.build(tiny_asr_model, tmp_path, *chosen)
         assert "loss_frames_for_a_test" in model(*tiny_encrl.batch())[1]
-        with pytest.raises(UserError, match=f"{kind.name}: .* single .*--teacher_cache"):
+        with pytest.raises(
+            UserError, match=f"{kind.name}: .* single .*--teacher_cache"
+        ):
             tiny_encrl.build(tiny_asr_model, tmp_path, *chosen, *cache)
         assert not (tmp_path / "cache").exists()
         with pytest.raises(UserError, match=f"{kind.name}: .* single .* frame rate"):

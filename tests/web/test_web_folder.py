@@ -52,7 +52,7 @@ def test_another_archive_is_refused(cache, tmp_path, monkeypatch):
     fake_npm(tmp_path / "bin", monkeypatch, script)
     assert "SHA-512 differs" in refused()
     monkeypatch.setenv(ARCHIVE_VARIABLE, str(tmp_path / "none.tgz"))
-    assert "there is no such file" in refused()
+    assert "the file does not exist" in refused()
     other = tmp_path / "other.tgz"
     with tarfile.open(other, "w:gz") as tar:
         tar.add(__file__, "package/dist/ort.wasm.bundle.min.mjs")
@@ -72,7 +72,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     check_page_folder(tmp_path)  # empty
     check_page_folder(tmp_path / "new")
     (tmp_path / "index.html").write_text("mine")
-    with pytest.raises(UserError, match="holds files that are not a page"):
+    with pytest.raises(UserError, match="holds files that do not belong"):
         build_page([], tmp_path)
     with pytest.raises(UserError, match="a file of that name"):
         check_page_folder(tmp_path / "index.html")

@@ -3,6 +3,8 @@
 set -euo pipefail
 
 exec ./encrl.sh \
+    --corpus_hours 0.63 \
+    --estimate_opts "--utterance_seconds 2.7" \
     --speed_perturb_factors "0.85 0.925 1.0 1.075 1.15" \
     --token_type char \
     --student_init first \

@@ -48,7 +48,7 @@ def granularity(
 
     def register(find: Find) -> Find:
         if name in GRANULARITIES:
-            raise ValueError(f"granularity {name}: there is one of this name")
+            raise ValueError(f"granularity {name}: this name is already taken")
         GRANULARITIES[name] = Granularity(name, find, alone, in_front_end)
         return find
 

@@ -24,11 +24,12 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
             f"    arecord -q -f S16_LE -r {rate} -t raw | python recognise.py -",
             "    python recognise.py mic        (with the package sounddevice)",
             "",
-            "In a program of your own, recognise.py is what to port: front_end.onnx "
-            "makes features of samples, chunk.onnx log-probabilities of a chunk of "
-            f"features, and its caches ({caches}), zeros at first, go from call to "
-            "call. At the end of the audio `present` says how many encoder frames "
-            "there are, so no silence has to be appended. meta.json has all sizes.",
+            "To use the model in your own program, port recognise.py: front_end.onnx "
+            "makes features from samples; chunk.onnx makes log-probabilities from a "
+            f"chunk of features, and its caches ({caches}), which start as zeros, are "
+            "passed from call to call. At the end of the audio `present` gives the "
+            "number of encoder frames, so no silence has to be appended. meta.json "
+            "has all sizes.",
             "",
             "## Checked when it was written",
             "",
@@ -72,15 +73,16 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
         f"      {' '.join(options)} FILE.wav",
         "",
         f"* **Append {sherpa['tail_s']:g} s of silence at the end of the audio.** "
-        "sherpa-onnx never decodes frames that do not fill a chunk, so that without it "
+        "sherpa-onnx never decodes frames that do not fill a chunk, so without it "
         "the last words are missing.",
     ]
     if sherpa["high_freq"]:
         lines.append(
             f"* **Set high_freq to {sherpa['high_freq']:g}** (`--high-freq`, or "
             "`FeatureExtractorConfig(high_freq=...)`; run_sherpa.py does): the "
-            "model's filters end there. `OnlineRecognizer.from_wenet_ctc` has no such "
-            "argument, and its features, which end 400 Hz lower, are not the model's."
+            "highest filter of the model ends there. "
+            "`OnlineRecognizer.from_wenet_ctc` has no such argument, so it computes "
+            "different features, which end 400 Hz lower."
         )
     lines += ["", "## Checked when it was written", ""]
     verified = meta["verified"]
@@ -105,9 +107,9 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             "## Approximate",
             "",
             "This model was trained on ESPnet's log-mel features, and sherpa-onnx "
-            "computes Kaldi's. A matrix, fitted on audio, makes the former of the "
-            f"latter; what is left is {loss['rms']:.3f} standard deviations (root mean "
-            "square). On audio that it was not fitted on "
+            "computes Kaldi's. A matrix that was fitted on audio converts the latter "
+            f"into the former; the remaining difference is {loss['rms']:.3f} standard "
+            "deviations (root mean square). On audio that it was not fitted on "
             f"({loss['folder']}, {loss['utterances']} utterances, {loss['words']} "
             f"words): word error rate {loss['wer_exact']:.2f} % with the model's own "
             f"features, {loss['wer_approximate']:.2f} % with these; "
@@ -125,14 +127,14 @@ def _head(meta: Mapping[str, Any]) -> list[str]:
     return [
         f"# {model['experiment']}",
         "",
-        f"A speech recogniser that works while one speaks (CTC, "
+        "A speech recogniser that works while a person speaks (CTC, "
         f"{model['encoder']}, {model['layers']} layers, "
         f"{model['parameters'] / 1e6:.2f} million parameters), exported by "
         f"espnet_plugin for {meta['target']}.",
         "",
         f"* takes audio at {meta['sample_rate']} Hz, one channel",
         f"* text comes every {chunk_ms:g} ms; it waits at most "
-        f"{streaming['latency_ms']:.0f} ms for audio, computing comes on top",
+        f"{streaming['latency_ms']:.0f} ms for audio, plus the computing time",
         f"* {meta['vocabulary']} tokens; the blank is token {meta['blank']}",
         "",
         "| file | bytes |",

@@ -92,8 +92,8 @@ def export_streaming(
     check_target(folder, source.facts, target)
     if target == "onnx" and calibration is not None:
         raise UserError(
-            f"--calibration {calibration}: target onnx has the model's own front end; "
-            "leave the option out"
+            f"--calibration {calibration}: --target onnx uses the model's own front "
+            "end; leave the option out"
         )
     dev = None
     if trial.dev is not None:
@@ -141,8 +141,8 @@ def _fill(
     write_json(new / META, meta)  # the runner reads it
     parity = check_stream(source, new)
     logging.info(
-        "log-probabilities differ from stream()'s by %.1e at most, %d utterances of "
-        "up to %.1f s: the same tokens",
+        "log-probabilities differ from stream()'s by at most %.1e, and the tokens "
+        "are the same (%d utterances of up to %.1f s)",
         parity.max_difference,
         parity.same_tokens,
         max(parity.lengths) / source.facts.sample_rate,

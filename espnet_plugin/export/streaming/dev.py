@@ -51,7 +51,7 @@ def check_stream_dev(
         texts[name] = _text(recogniser, samples)
     if different:
         raise UserError(
-            f"the exported model recognises other tokens than torch's stream() in "
+            "the exported model recognises different tokens from torch's stream() in "
             f"{len(different)} of {len(dev.audio)} utterances of {dev.folder} "
             f"({', '.join(different[:4])}; log-probabilities differ by up to "
             f"{largest:.2g}); nothing was written"

@@ -80,14 +80,15 @@ def fit_match(source: StreamingSource, folder: Path) -> tuple[nn.Linear, MatchLo
     if 100 * facts.hop != facts.sample_rate:
         raise UserError(
             f"{facts.experiment}: frontend_conf.hop_length {facts.hop}: sherpa-onnx "
-            f"has {facts.sample_rate // 100} samples (10 ms) a frame; use --target onnx"
+            f"uses {facts.sample_rate // 100} samples (10 ms) per frame; use --target "
+            "onnx"
         )
     data = read_dev(folder, facts.sample_rate, _UTTERANCES)
     names = [n for n, s in data.audio.items() if 40 * len(s) >= facts.sample_rate]
     if len(names) < _LEAST:
         raise UserError(
-            f"--calibration {folder}: {len(names)} utterances of 25 ms at least: give "
-            f"{_LEAST} or more, better 60"
+            f"--calibration {folder}: {len(names)} utterances of at least 25 ms: give "
+            f"at least {_LEAST}, better 60"
         )
     pairs = {n: _features(source, data.audio[n]) for n in names}
     fit, rest = names[::2], names[1::2]

@@ -193,10 +193,10 @@ def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Featu
         return _Features(facts.feature_dim, nyquist, None, normalise, None)
     if calibration is None:
         raise UserError(
-            f"{facts.experiment} takes ESPnet's log-mel features, and sherpa-onnx's "
-            "streaming kinds compute Kaldi's: train with --feats_type fbank, or give "
-            "--calibration with a Kaldi data folder to fit a matrix on, which is "
-            "approximate, or use --target onnx"
+            f"{facts.experiment} takes ESPnet's log-mel features, but sherpa-onnx's "
+            "streaming models compute Kaldi's: train with --feats_type fbank, or "
+            "give --calibration with a Kaldi data folder, on which a matrix is "
+            "fitted (approximate), or use --target onnx"
         )
     linear, loss = fit_match(source, calibration)
     logging.warning(
@@ -235,8 +235,8 @@ def _check_graph(
         own = run_chunks(model, source, graph, x.numpy())
         if own.shape != expected.shape:
             raise UserError(
-                f"the exported model gives {len(own)} frames for {seconds} s, torch "
-                f"{len(expected)}; nothing was written"
+                f"the exported model gives {len(own)} frames for {seconds} s, but "
+                f"torch gives {len(expected)}; nothing was written"
             )
         can_win = graph.never.numpy() == 0
         expected = _with_blanks(expected, source)
@@ -246,8 +246,9 @@ def _check_graph(
         ), frames + len(own)
     if not largest <= TOLERANCE:
         raise UserError(
-            "the exported model is not torch's: log-probabilities differ by up to "
-            f"{largest:.2g} (at most {TOLERANCE:g} is allowed); nothing was written"
+            "the exported model gives different results from torch: "
+            f"log-probabilities differ by up to {largest:.2g} (at most {TOLERANCE:g} "
+            "is allowed); nothing was written"
         )
     return {"seconds": list(_SECONDS), "frames": frames, "max_difference": largest}
 
@@ -318,8 +319,9 @@ def _check_runner(
         same += [_plain(name) for name in found] == [_plain(name) for name in names]
     if same < _LEAST_SAME * len(audio):
         raise UserError(
-            f"sherpa-onnx recognises other tokens than torch in {len(audio) - same} of "
-            f"{len(audio)} made-up utterances; nothing was written"
+            "sherpa-onnx recognises different tokens from torch in "
+            f"{len(audio) - same} of {len(audio)} synthetic utterances; nothing was "
+            "written"
         )
     logging.info("sherpa-onnx: the same tokens in %d of %d", same, len(audio))
     version = importlib.metadata.version("sherpa-onnx")

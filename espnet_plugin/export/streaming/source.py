@@ -136,7 +136,7 @@ def _check_config(
         )
     if config.get("decoder") == "transducer":
         raise UserError(
-            f"{where}: decoder transducer: its search has no exported form; train with "
+            f"{where}: decoder transducer: its search cannot be exported; train with "
             "a CTC layer alone (model_conf.ctc_weight: 1.0)"
         )
     if (config.get("model_conf") or {}).get("ctc_weight") == 0.0:
@@ -147,7 +147,7 @@ def _check_config(
     for part in ("preencoder", "postencoder"):
         if config.get(part):
             raise UserError(
-                f"{where}: {part} {config[part]} has no streaming form; train without"
+                f"{where}: {part} {config[part]} cannot stream; train without it"
             )
     if config.get("token_type") not in _TOKEN_TYPES:
         raise UserError(
@@ -156,22 +156,22 @@ def _check_config(
         )
     if config.get("normalize") not in (None, "global_mvn"):
         raise UserError(
-            f"{where}: normalize {config['normalize']} needs the whole utterance; "
+            f"{where}: normalize {config['normalize']} it needs the whole utterance; "
             "train with global_mvn or none"
         )
     if not takes_features(config):
         if fbank_rate is not None:
             raise UserError(
-                f"--fbank_rate {fbank_rate}: {where} has a front end of its own, so "
-                "the model takes audio; leave the option out"
+                f"--fbank_rate {fbank_rate}: {where} has its own front end, so the "
+                "model takes audio; leave the option out"
             )
     elif fbank_rate is None:
         raise UserError(
-            f"{where}: the model takes features, and a stream is of audio; if they are "
-            "this plugin's --feats_type fbank, give --fbank_rate"
+            f"{where}: the model takes features, but a stream consists of audio; if "
+            "they are this plugin's --feats_type fbank, give --fbank_rate"
         )
     elif fbank_rate < 1000:
-        raise UserError(f"--fbank_rate {fbank_rate}: is in Hz, e.g. 16000")
+        raise UserError(f"--fbank_rate {fbank_rate}: must be in Hz, e.g. 16000")
 
 
 def _check_model(model, where: Path, checkpoint: Path) -> None:
@@ -180,7 +180,7 @@ def _check_model(model, where: Path, checkpoint: Path) -> None:
     if model.blank_id != 0 or model.token_list[0] != _BLANK:
         raise UserError(
             f"{where}: token 0 is {model.token_list[0]!r} and the blank is token "
-            f"{model.blank_id}: device runtimes want {_BLANK} as token 0"
+            f"{model.blank_id}: device runtimes need {_BLANK} as token 0"
         )
     for part in ("encoder", "ctc", "normalize"):
         module = getattr(model, part, None)
@@ -189,5 +189,6 @@ def _check_model(model, where: Path, checkpoint: Path) -> None:
             if not torch.isfinite(value).all():
                 raise UserError(
                     f"checkpoint {checkpoint}: {part}.{name} holds NaN or infinite "
-                    "values: its training diverged; take an earlier one by --model_file"
+                    "values: its training diverged; use an earlier checkpoint with "
+                    "--model_file"
                 )

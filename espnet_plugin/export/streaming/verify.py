@@ -84,7 +84,7 @@ def check_stream(source: StreamingSource, folder: Path) -> StreamParity:
         if expected.shape != found.shape:
             raise UserError(
                 f"the exported model gives {len(found)} frames for {count} samples, "
-                f"torch {len(expected)}; nothing was written"
+                f"but torch gives {len(expected)}; nothing was written"
             )
         frames += len(found)
         difference = np.abs(expected - found).max(axis=1, initial=0.0)
@@ -102,14 +102,14 @@ def check_stream(source: StreamingSource, folder: Path) -> StreamParity:
     # Not above the limit, and not NaN either.
     if not max(by_chunk) <= TOLERANCE:
         raise UserError(
-            "the exported model is not torch's: log-probabilities differ by up to "
-            f"{max(by_chunk):.2g} (at most {TOLERANCE:g} is allowed); nothing was "
-            "written"
+            "the exported model gives different results from torch: "
+            f"log-probabilities differ by up to {max(by_chunk):.2g} (at most "
+            f"{TOLERANCE:g} is allowed); nothing was written"
         )
     if same < len(audio):
         raise UserError(
-            f"the exported model recognises other tokens than torch in "
-            f"{len(audio) - same} of {len(audio)} made-up utterances; nothing was "
+            "the exported model recognises different tokens from torch in "
+            f"{len(audio) - same} of {len(audio)} synthetic utterances; nothing was "
             "written"
         )
     return StreamParity(tuple(audio), frames, max(by_chunk), tuple(by_chunk), same)

@@ -61,9 +61,9 @@ class WenetGraph(nn.Module):
         if left < chunk or left % chunk:
             raise UserError(
                 f"{source.facts.experiment}: left_context_frames {left}: sherpa-onnx "
-                f"counts the left context in chunks of {chunk}, one at least; train "
-                "with a multiple, give another --chunk_frames that divides it, or use "
-                "--target onnx"
+                f"counts the left context in chunks of {chunk}, at least one; train "
+                "with a multiple of that, give another --chunk_frames that divides "
+                "it, or use --target onnx"
             )
         embed = encoder.embed
         self.prepare, self.normalise, self.feature_dim = (

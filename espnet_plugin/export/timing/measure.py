@@ -86,8 +86,8 @@ def measure_file(model: str, work: Workload) -> Timed:
     cores = others.cores()
     if cores is not None and cores > _QUIET_CORES:
         logging.warning(
-            "%s: other programs kept %.1f processors busy while it was measured, so "
-            "its times are too long: measure again when nothing else runs",
+            "%s: other programs used %.1f processors during the measurement, so the "
+            "times are too long: measure again when nothing else runs",
             model,
             cores,
         )
@@ -140,8 +140,8 @@ def _start(model: str, work: Workload, scratch: Path) -> dict[str, Any]:
     found = _answer([str(_HERE / "launch.py"), *command])
     if found["status"] != 0:
         raise UserError(
-            f"{work.script.name} ended with status {found['status']} while it was "
-            "measured; run it by hand to see why"
+            f"{work.script.name} ended with status {found['status']} during the "
+            "measurement; run it by hand to see why"
         )
     return found
 
