@@ -63,10 +63,10 @@ def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
         except BlockingIOError as error:
             if not wait:
                 raise UserError(
-                    f"another run is using {folder}: wait until it has ended, or "
+                    f"another run is using {folder}: wait until it has finished, or "
                     "choose another --tag, --seed or --expdir"
                 ) from error
-            logging.info("waiting for another process that works in %s", folder)
+            logging.info("waiting for another process that is using %s", folder)
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
@@ -90,8 +90,8 @@ def write_bytes(path: PathLike, content: bytes) -> None:
         temporary = None
     except OSError as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}. "
-            "Free some space or choose another folder; nothing old was lost."
+            f"cannot write {path}: {error.strerror or error}. Free some space or "
+            "choose another folder; existing files were not changed."
         ) from error
     finally:
         if temporary is not None:

@@ -22,5 +22,5 @@ def moved_to(path: Union[str, os.PathLike]) -> str:
     for old, new in _MOVED.items():
         end = Path(old).parts
         if parts[-len(end) :] == end:
-            return f"; it was moved to {_ROOT / new}: name it there"
+            return f"; it was moved to {_ROOT / new}: give that path"
     return ""

@@ -125,7 +125,7 @@ def _words(wanted: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin in (tuple, list, Sequence) and inner:
-        return f"a list, each of it {_words(inner[0])}"
+        return f"a list of items that are {_words(inner[0])}"
     return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
 
 
@@ -147,4 +147,4 @@ def _nearest(value: Any, wanted: Any) -> str:
 
 
 def _choices(types: Mapping[str, Any]) -> str:
-    return f"it may hold {', '.join(types)}" if types else "it has no options"
+    return f"choose from {', '.join(types)}" if types else "it has no options"

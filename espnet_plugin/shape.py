@@ -121,8 +121,8 @@ def check_shapes(
             shape = Shape(shape.layers)
         if shape in checked:
             raise UserError(
-                f"{option}: {shape} is named twice (models without a width are "
-                f"{heads.width} wide): leave one out"
+                f"{option}: {shape} is given twice (models without a width are "
+                f"{heads.width} wide): remove one of them"
             )
         checked.append(shape)
     return tuple(checked)

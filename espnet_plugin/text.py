@@ -116,7 +116,7 @@ def text_problem(text: str) -> Optional[str]:
     if any("\x80" <= c <= "\x9f" for c in bad):
         hint = "a Windows code page read as Latin-1: convert it with iconv -f CP1252"
     elif "\ufffd" in bad:
-        hint = "an earlier conversion could not read what stood there"
+        hint = "an earlier conversion could not read these characters"
     else:
         hint = "the file is damaged, or binary"
     return f"{text!r} has control or replacement characters ({_codes(bad)}): {hint}"
@@ -140,7 +140,7 @@ def id_problem(name: str) -> Optional[str]:
         return None
     bad = sorted({c for c in name if _is_damage(c) or is_invisible(c)})
     if bad:
-        return f"the name {name!r} has characters that cannot be seen ({_codes(bad)})"
+        return f"the name {name!r} has invisible characters ({_codes(bad)})"
     return None
 
 

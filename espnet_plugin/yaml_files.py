@@ -33,7 +33,7 @@ def parse_yaml(text: str) -> Any:
         first = (what or type(error).__name__).splitlines()[0]
         raise ValueError(f"{first}{where}") from error
     if count > _MOST_VALUES:
-        raise ValueError(f"its aliases make {count} values of it")
+        raise ValueError(f"its aliases expand to {count} values")
     return content
 
 

@@ -94,8 +94,8 @@ def train_dual_mode(
     wanted = config.get("best_model_criterion")
     if wanted is not None and wanted != CRITERION:
         logging.warning(
-            "best_model_criterion %s is replaced by %s: epochs whose masks still move "
-            "must not be averaged",
+            "best_model_criterion %s is replaced by %s: epochs in which masks still "
+            "change must not be averaged",
             *(wanted, CRITERION),
         )
     config = {**config, "best_model_criterion": CRITERION}
@@ -136,10 +136,13 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
     final = [s for s in states if int(s.get("encoder.pruner.frozen", torch.tensor(1)))]
     if not final:
         raise UserError(
-            f"{folder}: the masks still moved in all epochs that were kept: end their "
-            "schedule earlier (encoder_conf.pruning.end), or train for more epochs"
+            f"{folder}: the masks still changed in all epochs that were kept: end "
+            "their schedule earlier (encoder_conf.pruning.end), or train for more "
+            "epochs"
         )
-    logging.info("averaging %d of %d epochs that were kept", len(final), len(states))
+    logging.info(
+        "averaging %d of the %d epochs that were kept", len(final), len(states)
+    )
     return average_states(final)
 
 

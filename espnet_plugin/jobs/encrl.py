@@ -46,7 +46,8 @@ def train_encrl(
     if criteria and not any(["valid", "loss"] == list(one[:2]) for one in criteria):
         raise UserError(
             f"--config {config_file}: best_model_criterion {criteria} lacks [valid, "
-            "loss, min]: of EncRL's epochs those of the lowest loss on dev are averaged"
+            "loss, min]: add it, because EncRL averages the epochs with the lowest "
+            "loss on dev"
         )
     reference = _checksum_of(options, "--reference_model_file")
     request = EncRLRequest(config, without_ranks(options), seed, reference)

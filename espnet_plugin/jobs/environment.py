@@ -31,9 +31,9 @@ def check_gpus(ngpu: int) -> None:
     there = torch.cuda.device_count()
     if there < ngpu:
         raise UserError(
-            f"--ngpu {ngpu}: torch sees {there or 'no'} GPU{'s' * (there != 1)} here: "
-            f"give --ngpu {there}, or run it on a machine that has them (nvidia-smi "
-            "lists them; a torch for CPUs sees none)"
+            f"--ngpu {ngpu}: torch finds {there or 'no'} GPU{'s' * (there != 1)} on "
+            f"this machine: give --ngpu {there}, or use a machine with enough GPUs "
+            "(nvidia-smi lists them; a CPU build of torch finds none)"
         )
 
 
@@ -60,14 +60,14 @@ def check_folders(folders: Iterable[Path]) -> None:
         free = shutil.disk_usage(there).free
         if free < _TOO_LITTLE:
             raise UserError(
-                f"{folder}: {free / 1e6:.0f} MB are free on its disk, too little to "
-                "begin: free some space or choose another folder (--dry_run true says "
-                "how much is needed)"
+                f"{folder}: {free / 1e6:.0f} MB are free on its disk, which is too "
+                "little: free some space or choose another folder (--dry_run true "
+                "shows how much is needed)"
             )
         if free < _LITTLE:
             logging.warning(
-                "%s: only %.1f GB are free on its disk; --dry_run true says how much "
-                "the stages need",
+                "%s: only %.1f GB are free on its disk; --dry_run true shows how "
+                "much the stages need",
                 folder,
                 free / 1e9,
             )

@@ -91,6 +91,9 @@ def measure_speed(folder: Path, overwrite: bool = False) -> None:
     """
     meta = Experiment(folder).find_meta()
     if meta is not None and meta.checkpoint is None:
-        logging.info("%s is not timed: it is a training run, not a model", folder)
+        logging.info(
+            "%s is left out of the speed measurement: it is a training, not a model",
+            folder,
+        )
         return
     write_rtf(folder, meta and meta.checkpoint, overwrite=overwrite)

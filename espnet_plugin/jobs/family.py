@@ -112,7 +112,7 @@ def _fine_tune(
     if is_first(options) and experiment.is_finished:
         if experiment.meta().encrl_sha256 != source.sha256:
             raise UserError(
-                f"{folder} was fine-tuned from a different training than "
+                f"{folder} was fine-tuned from a different training, not from "
                 f"{source.checkpoint}: choose another --tag, or delete the folder"
             )
     fine_tune(

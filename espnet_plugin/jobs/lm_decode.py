@@ -45,11 +45,11 @@ class LMDecoding:
     def __post_init__(self):
         if not self.weights or not all(0.0 < one <= 10.0 for one in self.weights):
             raise UserError(
-                f"--lm_weights {list(self.weights)}: one or more numbers above 0 and "
-                "at most 10"
+                f"--lm_weights {list(self.weights)}: must be one or more numbers "
+                "above 0 and at most 10"
             )
         if self.beam < 1:
-            raise UserError(f"--beam {self.beam}: at least 1 hypothesis")
+            raise UserError(f"--beam {self.beam}: must be at least 1 hypothesis")
 
 
 def check_recogniser(recogniser: Path, lm_folder: Path) -> None:

@@ -42,13 +42,13 @@ class Tokens:
         """
         if self.token_type not in ("char", "bpe", "word"):
             raise UserError(
-                f"--token_type {self.token_type}: ESPnet's language models know char, "
-                "bpe and word"
+                f"--token_type {self.token_type}: ESPnet's language models support "
+                "char, bpe and word"
             )
         if (self.token_type == "bpe") != (self.bpemodel is not None):
             raise UserError(
-                f"--token_type {self.token_type} and --bpemodel {self.bpemodel}: bpe "
-                "needs one, the others none"
+                f"--token_type {self.token_type} and --bpemodel {self.bpemodel}: "
+                "token type bpe needs a BPE model, the other types must not have one"
             )
         if self.bpemodel is not None and not self.bpemodel.is_file():
             raise UserError(f"--bpemodel {self.bpemodel} is missing")
@@ -157,15 +157,17 @@ def prepare_text(
 
     wrong = {"train", "valid"} & set(tests)
     if wrong:
-        raise UserError(f"--test_text {', '.join(wrong)}: name the set otherwise")
+        raise UserError(
+            f"--test_text {', '.join(wrong)}: choose a different name for the set"
+        )
     texts = {"train": {}}
     for path in train:
         more = read_text(path)
         twice = texts["train"].keys() & more.keys()
         if twice:
             raise UserError(
-                f"{path}: {sorted(twice)[0]} is an utterance of another training text "
-                "as well: give each text names of its own"
+                f"{path}: {sorted(twice)[0]} is also an utterance of another training "
+                "text: give the utterances of each text different names"
             )
         _say_empty(path, more)
         texts["train"].update(more)

@@ -38,8 +38,8 @@ def averaged_file(folder: Path, config: Mapping[str, Any]) -> Path:
     dev = [name for phase, name, *_ in criteria if phase == "valid"]
     if not dev:
         raise UserError(
-            f"best_model_criterion {criteria}: none is on the dev set, on which epochs "
-            f"are chosen: add {_CRITERION}"
+            f"best_model_criterion {criteria}: none of them uses the dev set, on "
+            f"which epochs are chosen: add {_CRITERION}"
         )
     return Experiment(folder).averaged_file("cer_ctc" if "cer_ctc" in dev else dev[0])
 

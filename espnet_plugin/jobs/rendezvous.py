@@ -80,7 +80,7 @@ def join_trainings(options: Sequence[str], seconds: float = 24 * 3600.0) -> None
     number = 1
     while _wait_for(meeting, number, seconds):
         announced = read_json(_announcement(meeting, number))
-        logging.info("training %d of the first process", number)
+        logging.info("joining training number %d of the first process", number)
         cmd = _options_of(meeting, number, announced["cmd"], options)
         train_here(announced["task"], cmd)
         number += 1
@@ -100,8 +100,8 @@ def _wait_for(meeting: Path, number: int, seconds: float) -> bool:
             return False
         if time.monotonic() > limit:
             raise UserError(
-                f"the first process announced no training in {seconds:g} s: see its "
-                f"log; all processes need {meeting.parent}"
+                f"the first process announced no training within {seconds:g} s: see "
+                f"its log; all processes must be able to read {meeting.parent}"
             )
         time.sleep(0.5)
 
@@ -110,8 +110,8 @@ def _needed_file(options: Sequence[str]) -> Path:
     meeting = rendezvous_file(options)
     if meeting is None:
         raise UserError(
-            "several trainings on several nodes need --dist_init_method file://..., as "
-            "espnet2.bin.launch gives it without --master_port"
+            "several trainings on several nodes need --dist_init_method file://..., "
+            "which espnet2.bin.launch gives if --master_port is not set"
         )
     return meeting
 

@@ -37,18 +37,21 @@ def shape_options(
         name = option.split("=")[0]
         if name in _OURS:
             raise UserError(
-                f"--serves {shape} and {name}: the shape says it already (how it "
-                "starts is said with --shape_init): leave one of the two out"
+                f"--serves {shape} and {name}: the shape already determines this (use "
+                "--shape_init for its initial weights): remove one of the two options"
             )
     if _REFERENCE not in options[:-1]:
-        raise UserError("--reference is needed: what should be learnt from?")
+        raise UserError(
+            "--reference is needed: give the folder of the model that the student "
+            "learns from"
+        )
     reference = read_config(Path(options[options.index(_REFERENCE) + 1]))
     encrl = read_yaml(config_file)
     heads = Heads.of(reference, encrl)
     (checked,) = check_shapes([shape], heads)
     if checked.width is None:
         raise UserError(
-            f"--sizes {shape}: {heads.width} is the width that models have anyhow: "
+            f"--sizes {shape}: {heads.width} is already the width of the models: "
             f"write {checked.layers}"
         )
     if init == "auto":
@@ -69,7 +72,7 @@ def _start(shape: Shape, reference: dict, encrl: dict, options: Sequence[str]) -
     if why_not is None and named:
         why_not = f"{named[0]} asks for another encoder than the reference's"
     if why_not is None and shape.layers > conf["num_blocks"]:
-        why_not = f"the reference has {conf['num_blocks']} layers only"
+        why_not = f"the reference has only {conf['num_blocks']} layers"
     if why_not is None and shape.width > conf.get("output_size", 256):
         why_not = "the reference is narrower"
     if why_not is not None:

@@ -92,4 +92,4 @@ def _check_epochs(training: Training) -> None:
     given = {**training.request.config, **read_options(training.options)}
     epochs = given.get("max_epoch", 1)
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
-        raise UserError(f"max_epoch {epochs}: a whole number of epochs from 1")
+        raise UserError(f"max_epoch {epochs}: must be a whole number of epochs from 1")

@@ -65,7 +65,7 @@ def _is_there(folder: Path, request: Any) -> bool:
     differing, _ = difference(known, request, contents)
     contents.save()
     if differing is None:
-        logging.info("%s is finished already%s", folder, _how_sure(known))
+        logging.info("%s is already finished%s", folder, _how_sure(known))
     return differing is None
 
 
@@ -98,12 +98,15 @@ def _job(
     if known is not None and experiment.is_begun:
         if differing is not None and not (again and is_same_kind(known, request)):
             raise UserError(
-                f"{folder} holds {_what(experiment)} with another {differing}; see "
-                f"{experiment.request_file}: choose another --expdir (in stages 5 and "
-                "6 --tag, in stage 4 --reference_exp), or delete the folder"
+                f"{folder} holds {_what(experiment)} that was started with a "
+                f"different {differing} (see {experiment.request_file}): choose "
+                "another --expdir (in stages 5 and 6 --tag, in stage 4 "
+                "--reference_exp), or delete the folder"
             )
         if differing is not None:
-            logging.info("%s is made again: another %s", folder, differing)
+            logging.info(
+                "%s is made again, because of a different %s", folder, differing
+            )
             experiment.done_file.unlink(missing_ok=True)
         elif experiment.is_finished:
             # By another process, since it was last looked at.
@@ -111,9 +114,11 @@ def _job(
             yield None
             return
         else:
-            logging.info("%s was begun with the same inputs: resuming it", folder)
+            logging.info(
+                "%s was started before with the same inputs: resuming it", folder
+            )
     elif first:
-        logging.info("%s is new", folder)
+        logging.info("%s is started for the first time", folder)
     if not first:
         yield folder
         return
@@ -148,6 +153,6 @@ def _how_sure(known: Mapping[str, Any]) -> str:
     if "inputs" in known:
         return ""
     return (
-        " (an earlier version made it and did not note what its data held: options "
-        "and names are the same)"
+        " (it was made by an earlier version, which did not record the content of "
+        "the data; options and names are the same)"
     )

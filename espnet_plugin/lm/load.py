@@ -73,8 +73,8 @@ def read_lm_config(path: PathLike) -> dict[str, Any]:
     kind = config.get("lm")
     if kind is None or not isinstance(config.get("token_list"), list):
         raise UserError(
-            f"{path} is not the configuration of a trained language model (it has no "
-            "lm, or no token_list): give the config.yaml of an ESPnet LM experiment"
+            f"{path} is not the configuration of a trained language model (lm or "
+            "token_list is missing): give the config.yaml of an ESPnet LM experiment"
         )
     if kind not in (TRANSFORMER_LM, COMPACT_LM):
         raise UserError(
@@ -157,8 +157,8 @@ def check_same_tokens(
     else:
         place = next(i for i, (a, b) in enumerate(zip(lm, recogniser)) if a != b)
         what = (
-            f"token {place} is {lm[place]!r} in one and {recogniser[place]!r} in the "
-            "other"
+            f"token {place} is {lm[place]!r} in the first and {recogniser[place]!r} "
+            "in the second"
         )
     raise UserError(
         f"the language model {lm_name} and the recogniser {recogniser_name} have "

@@ -73,19 +73,19 @@ class CompactTransformerLM(TransformerLM):
         width = self.decoder.in_features
         if head_width is None and head and width % head:
             raise UserError(
-                f"lm_conf.head {head}: att_unit {width} is no multiple of it; give "
+                f"lm_conf.head {head}: att_unit {width} is not a multiple of it; give "
                 "head_width as well"
             )
         head_width = head_width or width // max(head, 1)
         if head < 1 or head_width < 1 or head * head_width > width:
             raise UserError(
-                f"lm_conf: {head} heads of width {head_width}: at least 1 of each, and "
-                f"together at most att_unit {width}"
+                f"lm_conf: {head} heads of width {head_width}: both must be at least "
+                f"1, and their product at most att_unit {width}"
             )
         unknown = set(ranks or {}) - set(MATRICES)
         if unknown:
             raise UserError(
-                f"lm_conf.ranks: {', '.join(sorted(unknown))}: may hold "
+                f"lm_conf.ranks: {', '.join(sorted(unknown))}: choose from "
                 f"{', '.join(MATRICES)}"
             )
         for block in self.encoder.encoders:

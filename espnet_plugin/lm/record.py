@@ -72,7 +72,7 @@ class LMRecord:
         write_json(Path(folder) / _RECORD, asdict(self))
 
     @classmethod
-    def read(cls, folder: Path, way_out: str = "train it first") -> Self:
+    def read(cls, folder: Path, way_out: str = "train this model first") -> Self:
         """Read ``lm.json``.
 
         Raises:

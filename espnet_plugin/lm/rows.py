@@ -44,20 +44,23 @@ class Compression:
     def __post_init__(self):
         if self.criterion not in _CRITERIA[self.method]:
             raise UserError(
-                f"criterion {self.criterion}: method {self.method} knows "
+                f"criterion {self.criterion}: method {self.method} supports "
                 f"{', '.join(_CRITERIA[self.method])}"
             )
         keep = list(self.keep)
         if not keep or not all(0.0 < share < 1.0 for share in keep):
             raise UserError(
-                f"keep {keep}: one share or several, each above 0 and below 1 (0.25 is "
-                "75 % sparsity)"
+                f"keep {keep}: must be one or several shares, each above 0 and below "
+                "1 (0.25 is 75 % sparsity)"
             )
         if any(later >= earlier for earlier, later in zip(keep, keep[1:])):
-            raise UserError(f"keep {keep}: each step has to keep less than the last")
+            raise UserError(
+                f"keep {keep}: each step must keep less than the one before"
+            )
         if self.epochs < len(keep):
             raise UserError(
-                f"epochs {self.epochs}: at least one for each of {len(keep)} steps"
+                f"epochs {self.epochs}: must be at least one for each of {len(keep)} "
+                "steps"
             )
 
     @property

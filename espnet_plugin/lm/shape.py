@@ -140,9 +140,9 @@ class Shape:
             fixed = units * a_unit if parts == "heads" else heads * a_head
             least = fixed + (a_head if parts == "heads" else a_unit)
             raise UserError(
-                f"keep {keep:g} with parts {parts}: what is not cut has "
-                f"{fixed / (budget / keep):.1%} of the weights; give at least "
-                f"{least / (budget / keep):.3f}, or parts: both"
+                f"keep {keep:g} with parts {parts}: the parts that are not compressed "
+                f"have {fixed / (budget / keep):.1%} of the weights; give keep of at "
+                f"least {least / (budget / keep):.3f}, or parts: both"
             )
         return replace(self, heads=heads, units=units)
 
@@ -171,13 +171,13 @@ class Shape:
     def _check(self, keep: float) -> None:
         if not 0.0 < keep < 1.0:
             raise UserError(
-                f"keep {keep:g}: the share of weights that stays must be above 0 and "
-                "below 1 (0.25 is 75 % sparsity)"
+                f"keep {keep:g}: the share of weights that is kept must be above 0 "
+                "and below 1 (0.25 is 75 % sparsity)"
             )
         if self.ranks:
             raise UserError(
-                "this language model's matrices are products of factors already: start "
-                "from its dense model"
+                "this language model's matrices are already products of factors: "
+                "start from the dense model"
             )
 
 

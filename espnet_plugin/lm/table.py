@@ -87,7 +87,9 @@ def collect(exp_dir: Path) -> list[TableRow]:
         record = LMRecord.read(folder)
         groups.setdefault((record.row, record.keep), []).append(folder)
     if not groups:
-        raise UserError(f"{exp_dir} has no finished language model: run stages 4 to 6")
+        raise UserError(
+            f"{exp_dir} has no finished language model: run stages 4 to 6 first"
+        )
     return [
         TableRow(
             row,

@@ -47,8 +47,8 @@ def read_text(path: Union[str, Path]) -> dict[str, str]:
     table = {name: text for name, text in read_pairs(path).items() if text}
     if not table:
         raise UserError(
-            f"{path} holds no text: a language model needs a Kaldi text file, a line "
-            "for each utterance: its name, then its words"
+            f"{path} contains no text: give a Kaldi text file, with one line per "
+            "utterance: its name, then its words"
         )
     return table
 

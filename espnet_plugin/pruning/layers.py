@@ -28,7 +28,7 @@ def greedy_layers(
     wrong = [size for size in sizes if not 1 <= size <= num_layers]
     if wrong or not sizes:
         raise UserError(
-            f"models of {wrong or 'no'} layers cannot be taken from {num_layers}: "
+            f"models of {wrong or 'no'} layers cannot be made from {num_layers}: "
             f"choose 1 to {num_layers}"
         )
     kept = list(range(num_layers))

@@ -69,7 +69,7 @@ class MagnitudePruner:
         if end >= 1.0:
             raise UserError(
                 f"end {end}: must be below 1, so that the masks are final before the "
-                "training ends; 0.6 leaves it room to settle"
+                "training ends; 0.6 leaves the model time to adapt"
             )
         if every < 1:
             raise UserError(f"every {every}: must be at least 1 update")

@@ -94,8 +94,9 @@ class ESPnetPrunedModel(ESPnetASRModel):
             stats["loss_sparsity"] = penalty.detach()
         if not torch.isfinite(loss).all():
             raise UserError(
-                f"the loss is {loss.detach().tolist()} on {others.get('utt_id', '?')}: "
-                "lower the learning rate; the last checkpoint is whole"
+                f"the loss is {loss.detach().tolist()} on "
+                f"{others.get('utt_id', '?')}: lower the learning rate; the last "
+                "checkpoint is complete"
             )
         stats["loss"] = loss.detach()
         if not self.training:
@@ -134,8 +135,8 @@ def average_final(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.T
     final = [state for state in states if int(state[_FINAL])]
     if not final:
         raise UserError(
-            "the wanted sparsity was not reached in any epoch that was kept: train "
-            "for more epochs, end the schedule earlier, or raise eta or the learning "
-            "rate, by which gates move their thresholds (--baseline_lr)"
+            "the requested sparsity was not reached in any epoch that was kept: "
+            "train for more epochs, end the schedule earlier, or raise eta or the "
+            "learning rate, which determine how fast gates move (--baseline_lr)"
         )
     return average_states(final)

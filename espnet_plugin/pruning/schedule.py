@@ -24,7 +24,8 @@ def cubic_sparsity(
     """
     if not 0.0 <= begin < end <= 1.0:
         raise UserError(
-            f"pruning from {begin} to {end} of the updates: 0 <= begin < end <= 1"
+            f"pruning from {begin} to {end} of the updates: must be 0 <= begin < end "
+            "<= 1"
         )
     if not 0.0 <= final < 1.0:
         raise UserError(f"final sparsity {final}: must be at least 0 and below 1")

@@ -67,7 +67,7 @@ def final_sparsity(
     rest = total - weights
     if not rest < nonzero <= total:
         raise UserError(
-            f"{nonzero} parameters cannot be left: the model has {total}, of which "
-            f"{rest} are not pruned"
+            f"the model cannot be pruned to {nonzero} parameters: it has {total}, of "
+            f"which {rest} are not pruned"
         )
     return 1.0 - (nonzero - rest) / weights

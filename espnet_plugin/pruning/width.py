@@ -125,7 +125,7 @@ def why_not_narrowed(encoder: Optional[str], conf: Mapping[str, Any]) -> Optiona
         conf: Its options, ``encoder_conf``.
     """
     if encoder != "conformer":
-        return f"encoder {encoder} is no conformer"
+        return f"encoder {encoder} is not a conformer"
     wanted = {
         "rel_pos_type": ("latest", "legacy"),
         "pos_enc_layer_type": ("rel_pos", "rel_pos"),
@@ -141,7 +141,7 @@ def why_not_narrowed(encoder: Optional[str], conf: Mapping[str, Any]) -> Optiona
             return f"its {name} is {there}, not {value}"
     layer = conf.get("input_layer", "conv2d")
     if not str(layer).startswith("conv2d"):
-        return f"its input_layer is {layer}, no conv2d"
+        return f"its input_layer is {layer}, not conv2d"
     return None
 
 
@@ -149,12 +149,14 @@ def _check_conformer(state: Mapping, heads: int, width: int) -> int:
     pos = [n for n in state if n.endswith("self_attn.linear_pos.weight")]
     if not pos or "encoder.embed.conv.0.weight" not in state:
         raise UserError(
-            "the width can be cut of conformers with relative positions and an "
-            "input_layer conv2d* only; cut the feed-forward units instead "
-            "(options: {model_width: false})"
+            "the width can only be cut in conformers with relative positions and an "
+            "input_layer conv2d*; cut the feed-forward units instead (options: "
+            "{model_width: false})"
         )
     if any(n.startswith("decoder.") for n in state):
-        raise UserError("cut the decoder off before the width is cut")
+        raise UserError(
+            "the model still has a decoder: remove it before the width is cut"
+        )
     old = state[pos[0]].shape[0]
     if width % heads or width % 2 or not 0 < width <= old:
         raise UserError(

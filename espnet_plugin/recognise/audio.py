@@ -72,15 +72,15 @@ class AudioReader:
             )
         if channel is None and sound.channels > 1:
             self._note(
-                f"the mean of its {sound.channels} channels is taken; --channel N "
-                "takes one, which is better if each has its own speaker"
+                f"the mean of its {sound.channels} channels is used; --channel N "
+                "selects one, which is better if each channel has its own speaker"
             )
         if sound.samplerate != self._rate:
             note = f"resampled from {sound.samplerate} to {self._rate} Hz"
             if sound.samplerate < self._rate:
                 note += (
-                    f"; it has nothing above {sound.samplerate // 2} Hz, where the "
-                    "model expects speech, so more errors are likely"
+                    f"; it contains no sound above {sound.samplerate // 2} Hz, where "
+                    "the model expects speech, so more errors are likely"
                 )
             self._note(note)
 

@@ -99,7 +99,7 @@ def output_paths(
         if output_format == "srt" and len(files) > 1:
             raise UserError(
                 f"--format srt with {len(files)} files: subtitles cannot be joined; "
-                "give --output_dir, which gets a file of each"
+                "give --output_dir, to get one file for each"
             )
         return None
     paths: dict[str, Path] = {}
@@ -109,7 +109,7 @@ def output_paths(
         if other is not None and other != file:
             raise UserError(
                 f"--output_dir {output_dir}: {other} and {file} would both be written "
-                f"to {path}; recognise them in two calls with two folders"
+                f"to {path}; recognise them in two calls with different folders"
             )
         paths[file] = path
     return paths

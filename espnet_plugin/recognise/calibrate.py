@@ -64,7 +64,8 @@ def judge_set(
     if missing or not paths:
         raise UserError(
             f"{data_dir / 'text'} lacks {len(missing)} of the {len(paths)} utterances "
-            f"of wav.scp ({', '.join(missing[:4])}): give a folder with both"
+            f"of wav.scp ({', '.join(missing[:4])}): give a folder with audio and "
+            "text of all utterances"
         )
     judged = Judged([], [])
     for name in progress(paths, len(paths), f"utterances of {data_dir}"):

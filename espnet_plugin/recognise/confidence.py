@@ -125,7 +125,9 @@ def expected_calibration_error(
     """
     confidence, correct = np.asarray(confidence), np.asarray(correct, float)
     if not len(confidence):
-        raise UserError("no word was recognised, so there is no calibration error")
+        raise UserError(
+            "no word was recognised, so the calibration error cannot be computed"
+        )
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, weights=confidence - correct, minlength=bins)
     return float(np.abs(gap).sum() / len(confidence))
@@ -158,9 +160,9 @@ def fit(
     truth = np.array([c for utterance in correct for c in utterance], bool)
     if len(flat) < 20 or truth.all() or not truth.any():
         raise UserError(
-            f"{len(flat)} words were recognised, {int(truth.sum())} of them right: "
-            "confidence is fitted on at least 20 words, some right and some wrong; "
-            "give a larger dev set"
+            f"{len(flat)} words were recognised, {int(truth.sum())} of them right: at "
+            "least 20 words are needed, some right and some wrong, to fit the "
+            "confidence; give a larger dev set"
         )
     tables = {how: np.stack([aggregate(w, how) for w in flat]) for how in AGGREGATES}
     losses = {
@@ -170,7 +172,7 @@ def fit(
     place = int(losses[how].argmin())
     if place in (0, len(TEMPERATURES) - 1):
         logging.warning(
-            "temperature %.3g is the end of the range that was searched",
+            "temperature %.3g is at the edge of the range that was searched",
             TEMPERATURES[place],
         )
     one = int(np.argmin(np.abs(np.array(TEMPERATURES) - 1.0)))
@@ -232,7 +234,7 @@ def read_calibration(folder: Path, checkpoint_sha256: str) -> Calibration:
         )
     if calibration.checkpoint_sha256 != checkpoint_sha256:
         logging.warning(
-            "%s was fitted to another checkpoint and is not used: run python -m "
+            "%s was fitted to a different checkpoint and is not used: run python -m "
             "espnet_plugin.bin.confidence again",
             path,
         )

@@ -57,9 +57,9 @@ class EspnetCtcModel:
         rate = sampling_rate(config, config_file)
         if rate is None:
             raise UserError(
-                f"{config_file}: frontend {config.get('frontend')} does not say which "
-                "sampling rate it is for, so files cannot be resampled for it; use "
-                "python -m espnet_plugin.bin.decode on prepared folders"
+                f"{config_file}: frontend {config.get('frontend')} does not specify "
+                "its sampling rate, so files cannot be resampled; use python -m "
+                "espnet_plugin.bin.decode on prepared folders"
             )
         self.sample_rate = rate
         self.checkpoint = _choose(folder, model_file)
@@ -124,7 +124,9 @@ def _choose(folder: Path, model_file: Optional[str]) -> Path:
 def _token_type(args, config_file: Path) -> str:
     kind = getattr(args, "token_type", None)
     if kind is None:
-        logging.warning("%s has no token_type: tokens are taken for words", config_file)
+        logging.warning(
+            "%s has no token_type: tokens are treated as words", config_file
+        )
         return "word"
     check_kind(kind)
     return kind

@@ -36,13 +36,14 @@ def measure_frame_times(
     )
     if short < 1 or long <= short:
         raise UserError(
-            f"the model makes {short} frames of {_SHORT_SECONDS:g} s of audio and "
-            f"{long} of {_LONG_SECONDS:g} s, so words cannot be placed in time"
+            f"the model makes {short} frames from {_SHORT_SECONDS:g} s of audio and "
+            f"{long} from {_LONG_SECONDS:g} s, so the times of words cannot be "
+            "computed"
         )
     step = (_LONG_SECONDS - _SHORT_SECONDS) / (long - short)
     first = (_SHORT_SECONDS - (short - 1) * step) / 2
     logging.info(
-        "measured: a frame every %.1f ms, the first at %.1f ms",
+        "measured frame times: a frame every %.1f ms, the first at %.1f ms",
         1000 * step,
         1000 * first,
     )

@@ -154,7 +154,7 @@ def read_hotwords(
     except OSError as error:
         raise UserError(
             f"--hotwords {path} cannot be read ({error.strerror}): give a text file "
-            "with one word or phrase a line"
+            "with one word or phrase per line"
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"--hotwords {path} is not UTF-8 text: {error}") from error
@@ -169,8 +169,8 @@ def read_hotwords(
         phrases[text] = Phrase(text, weight, source)
     if not phrases:
         raise UserError(
-            f"--hotwords {path} holds no word: write one word or phrase a line, or "
-            "leave the option out"
+            f"--hotwords {path} contains no words: write one word or phrase per line, "
+            "or leave the option out"
         )
     return list(phrases.values())
 
@@ -186,7 +186,7 @@ def _split(line: str, source: str, default: float) -> tuple[str, float]:
     if not 0 < weight < float("inf"):
         raise UserError(
             f"{source}: weight {match['weight']!r} must be a number above 0, in "
-            "natural-log units a letter, e.g. PITTSBURGH :0.5"
+            "natural-log units per letter, e.g. PITTSBURGH :0.5"
         )
     return " ".join(match["phrase"].split()), weight
 
@@ -197,13 +197,14 @@ def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
     if lost is None:
         return
     where = f"{phrase.source}: " if phrase.source else ""
-    way_out = "remove the line or spell the word with what the model knows"
+    way_out = "remove the line, or spell the word with characters that the model knows"
     for other in (phrase.text.upper(), phrase.text.lower()):
         if _unwritable(other, vocabulary) is None:
-            way_out = f"write {other!r}, as the model's tokens are cased"
+            way_out = f"write {other!r}, because case matters for the model's tokens"
     raise UserError(
         f"{where}the model cannot write {lost!r} of {phrase.text!r}: its "
-        f"{len(vocabulary.tokens)} tokens ({vocabulary.kind}) do not make it; {way_out}"
+        f"{len(vocabulary.tokens)} tokens ({vocabulary.kind}) cannot spell it; "
+        f"{way_out}"
     )
 
 

@@ -140,7 +140,7 @@ def _until_stopped(stream: BinaryIO, size: int) -> Iterator[bytes]:
                 return
             yield data
     except KeyboardInterrupt:
-        logging.info("interrupted: that was the end of the audio")
+        logging.info("interrupted: the audio ends here")
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -50,8 +50,8 @@ class SearchOptions:
             raise UserError(f"--nbest {self.nbest}: must be at least 1")
         if self.beam_size is not None and self.beam_size < self.nbest:
             raise UserError(
-                f"--beam_size {self.beam_size}: a beam holds no more texts than that, "
-                f"and --nbest asks for {self.nbest}"
+                f"--beam_size {self.beam_size}: must be at least --nbest "
+                f"{self.nbest}, because a beam holds no more texts than its size"
             )
 
 

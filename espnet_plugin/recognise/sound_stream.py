@@ -153,7 +153,7 @@ class WavStream:
         if self.length is not None and done < self.length:
             raise UserError(
                 f"standard input is truncated: its WAV header announces {self.length} "
-                f"bytes of audio and {done} came"
+                f"bytes of audio, but only {done} arrived"
             )
 
 

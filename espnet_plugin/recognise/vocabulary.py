@@ -129,8 +129,8 @@ def check_kind(kind: str) -> None:
     """
     if kind not in KINDS:
         raise UserError(
-            f"token_type {kind}: tokens of this kind cannot be joined into words here; "
-            f"models of {', '.join(KINDS)} are taken"
+            f"token_type {kind}: tokens of this type cannot be joined into words "
+            f"here; use a model with {', '.join(KINDS)}"
         )
 
 

@@ -92,7 +92,7 @@ def import_reference(
     if not reference.exists():
         raise UserError(
             f"--reference {reference} does not exist: give an ESPnet ASR experiment "
-            "folder, or a .zip as espnet2.bin.pack writes it"
+            "folder, or a .zip that espnet2.bin.pack wrote"
         )
     try:
         with scratch_folder(output_dir) as scratch:
@@ -108,7 +108,7 @@ def import_reference(
 def _way_out(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space or choose another folder"
-    return "make both folders accessible, or choose another one"
+    return "change the permissions of both folders, or choose another one"
 
 
 def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) -> None:
@@ -120,21 +120,21 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
     kind = config.get("model") or "espnet"
     if kind != "espnet":
         raise UserError(
-            f"{config_file}: model: {kind} cannot be a reference; it has to be "
-            "espnet, a CTC or hybrid CTC/attention model"
+            f"{config_file}: model: {kind} cannot be a reference; it must be espnet, "
+            "a CTC or hybrid CTC/attention model"
         )
     weight = config["model_conf"].get("ctc_weight", 0.5)
     if weight == 0:
         raise UserError(
-            f"{config_file}: ctc_weight is 0, so the model has no CTC layer; take a "
-            "reference trained with model_conf: {ctc_weight: more than 0}"
+            f"{config_file}: ctc_weight is 0, so the model has no CTC layer; use a "
+            "reference trained with model_conf.ctc_weight above 0"
         )
     blank = config["model_conf"].get("sym_blank", "<blank>")
     if not tokens or tokens[0] != blank:
         first = repr(tokens[0]) if tokens else "none"
         raise UserError(
             f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}; "
-            "take a reference with ESPnet's order of tokens"
+            "use a reference with ESPnet's order of tokens"
         )
 
 
@@ -161,9 +161,9 @@ def _import(
             return
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(
-            f"{output_dir} holds something else than --reference {reference}: "
-            f"{_what_is_in(output_dir)}. Remove it, or choose another folder (of "
-            "run.sh: --reference_exp or --expdir)"
+            f"{output_dir} already holds something other than --reference "
+            f"{reference}: {_what_is_in(output_dir)}. Remove it, or choose another "
+            "folder (in run.sh: --reference_exp or --expdir)"
         )
     config, tokens, model = _check(source)
     folder = scratch / "result"
@@ -218,10 +218,10 @@ def _what_is_in(folder: Path) -> str:
     if meta is None:
         return "no reference"
     if meta.source_sha256 is None:
-        return "a reference that was trained there"
+        return "a reference that was trained in this folder"
     return (
-        f"{meta.checkpoint} of {meta.source}, imported when that had other content, or "
-        "from elsewhere"
+        f"{meta.checkpoint} of {meta.source}, imported before its content changed, or "
+        "from another place"
     )
 
 
@@ -235,13 +235,13 @@ def _check(source: _Source):
     if layer is None:
         raise UserError(
             f"checkpoint {source.checkpoint} has no CTC layer (ctc.ctc_lo.weight is "
-            "missing); take a reference trained with ctc_weight more than 0"
+            "missing); use a reference trained with ctc_weight above 0"
         )
     if layer.size(0) != len(tokens):
         raise UserError(
             f"{source.config_file} lists {len(tokens)} tokens, but the CTC layer of "
             f"{source.checkpoint} has {layer.size(0)}; give the token list and the "
-            "checkpoint of one training"
+            "checkpoint of the same training"
         )
     config["token_list"] = tokens
     check_announced(config, state, source.config_file)
@@ -260,7 +260,7 @@ def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
         tokens = [line.rstrip() for line in (lines[:-1] if not lines[-1] else lines)]
     if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
         raise UserError(
-            f"{config_file}: token_list holds something else than tokens (quote "
+            f"{config_file}: token_list holds something other than tokens (quote "
             "tokens such as '1' or 'no' there)"
         )
     return tokens
@@ -281,7 +281,7 @@ def _from_dir(folder: Path, model_file: Optional[str]) -> _Source:
 def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
     if archive.suffix != ".zip":
         raise UserError(
-            f"--reference {archive} is neither a folder nor a .zip: pack it by "
+            f"--reference {archive} is neither a folder nor a .zip: pack it with "
             "python -m espnet2.bin.pack asr ... --outpath model.zip"
         )
     extract_zip(archive, root)
@@ -328,7 +328,7 @@ def _from_unpacked(
         value = PurePosixPath(str(get_setting(config, dotted)))
         if ".." in value.parts:
             raise UserError(
-                f"{archive}: {dotted}: {value} leads out of the archive; pack it "
+                f"{archive}: {dotted}: {value} leads outside the archive; pack it "
                 "again from the folder the model was trained in"
             )
         # ``zip`` drops the leading slash of what was outside of the current folder.
@@ -358,7 +358,7 @@ def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
         return {**meta["files"], **meta["yaml_files"]}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{archive}: its meta.yaml is not one of espnet2.bin.pack ({error})"
+            f"{archive}: its meta.yaml was not written by espnet2.bin.pack ({error})"
         ) from error
 
 
@@ -381,7 +381,7 @@ def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> b
         return False
     if model_file not in (None, meta.checkpoint):
         return False
-    logging.info("%s holds this reference already", output_dir)
+    logging.info("%s already holds this reference", output_dir)
     return True
 
 

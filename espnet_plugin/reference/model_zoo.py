@@ -32,12 +32,14 @@ def download_model(name: str) -> Path:
         UserError: If that package is missing, or has no such model, or no network.
     """
     neither = f"--reference {name} does not exist as a folder or file here"
-    way_out = "give an ESPnet ASR experiment folder, or a .zip as espnet2.bin.pack does"
+    way_out = (
+        "give an ESPnet ASR experiment folder, or a .zip that espnet2.bin.pack wrote"
+    )
     try:
         from espnet_model_zoo.downloader import ModelDownloader
     except ImportError as error:
         raise UserError(
-            f"{neither}, and names of ESPnet's model zoo need a package that is not "
+            f"{neither}, and a name in ESPnet's model zoo needs a package that is not "
             f"installed ({error}): pip install espnet_model_zoo, or {way_out}"
         ) from error
     try:
@@ -46,7 +48,6 @@ def download_model(name: str) -> Path:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{neither}, and could not be fetched from ESPnet's model zoo "
-            f"({first_line}): check the name and the network; or fetch it where there "
-            "is one, and "
-            f"{way_out}"
+            f"({first_line}): check the name and the network; or download it on a "
+            f"machine with network access, and {way_out}"
         ) from error

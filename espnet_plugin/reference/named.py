@@ -9,7 +9,7 @@ from espnet_plugin.reference.model_zoo import is_model_name
 
 __all__ = ["check_reference"]
 
-_WAY_OUT = "give an ESPnet ASR experiment folder, a .zip as espnet2.bin.pack writes it"
+_WAY_OUT = "give an ESPnet ASR experiment folder, a .zip that espnet2.bin.pack wrote"
 
 
 def check_reference(reference: str, model_file: str = "") -> None:

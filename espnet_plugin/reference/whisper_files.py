@@ -48,8 +48,8 @@ def read_whisper_encoder(path: Path) -> WhisperEncoderFile:
     """
     if not path.is_file():
         raise UserError(
-            f"--weights {path} is missing: give Whisper's own file, which "
-            "whisper.load_model leaves in ~/.cache/whisper, e.g. tiny.en.pt"
+            f"--weights {path} is missing: give OpenAI Whisper's file, which "
+            "whisper.load_model stores in ~/.cache/whisper, e.g. tiny.en.pt"
         )
     if path.suffix == ".safetensors":
         state = _read_safetensors(path)
@@ -69,7 +69,7 @@ def _read_whisper(path: Path) -> dict[str, torch.Tensor]:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"--weights {path} cannot be read as a file of openai-whisper "
-            f"({first_line}); give the .pt that whisper.load_model leaves, or a "
+            f"({first_line}); give the .pt file that whisper.load_model stores, or a "
             ".safetensors of the encoder"
         ) from error
 
@@ -80,7 +80,9 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > _LONGEST_HEADER:
-                raise ValueError(f"its header is said to have {length} bytes")
+                raise ValueError(
+                    f"its header would have {length} bytes, which is too much"
+                )
             header: dict[str, Any] = json.loads(stream.read(length))
             data = bytearray(stream.read())
         header.pop("__metadata__", None)
@@ -96,7 +98,7 @@ def _tensor(entry: Mapping[str, Any], data: bytearray) -> torch.Tensor:
     start, end = entry["data_offsets"]
     count = math.prod(shape)
     if not 0 <= start <= end <= len(data) or end - start != count * dtype.itemsize:
-        raise ValueError("it is truncated")
+        raise ValueError("the file is truncated")
     return torch.frombuffer(data, dtype=dtype, count=count, offset=start).view(shape)
 
 
@@ -105,7 +107,7 @@ def _name(state: Mapping[str, torch.Tensor], path: Path) -> str:
     layers = {key.split(".")[1] for key in state if key.startswith("blocks.")}
     if convolution is None or convolution.dim() != 3 or not layers:
         raise UserError(
-            f"--weights {path} holds no encoder of Whisper (conv1.weight, "
+            f"--weights {path} contains no encoder of Whisper (conv1.weight, "
             "blocks.0...); give Whisper's own file, e.g. tiny.en.pt"
         )
     width, mel_bins, _ = convolution.shape

@@ -44,8 +44,8 @@ def write_whisper_start(
         raise UserError(f"--output_dir {output_dir} is not empty: choose another one")
     if (token_type == "bpe") != (bpemodel is not None):
         raise UserError(
-            f"--token_type {token_type} and --bpemodel {bpemodel}: a BPE model belongs "
-            "to the type bpe, and the type bpe needs one"
+            f"--token_type {token_type} and --bpemodel {bpemodel}: a BPE model must "
+            "be given with token type bpe, and only then"
         )
     tokens = _read_tokens(token_list)
     encoder = read_whisper_encoder(weights)
@@ -71,7 +71,9 @@ def write_whisper_start(
 
 def _read_tokens(path: Path) -> list[str]:
     if not path.is_file():
-        raise UserError(f"--token_list {path} is missing: stage 2 of a recipe makes it")
+        raise UserError(
+            f"--token_list {path} is missing: run stage 2 of a recipe, which makes it"
+        )
     tokens = path.read_text(encoding="utf-8").splitlines()
     if not tokens or tokens[0] != "<blank>":
         first = repr(tokens[0]) if tokens else "none"

@@ -96,7 +96,7 @@ class Wav2Vec2Loss(AbsSSLLoss):
         encodings, mask = encoder_output[-1], mask_info["mask_m"]
         if encodings.shape[1] != frontend.shape[1]:
             raise UserError(
-                f"loss wav2vec2: {frontend.shape[1]} frames from the front end, "
+                f"loss wav2vec2: {frontend.shape[1]} frames from the front end, but "
                 f"{encodings.shape[1]} from the encoder: give the encoder an "
                 "input_layer that does not sub-sample (null or linear)"
             )

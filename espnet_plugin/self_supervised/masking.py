@@ -36,7 +36,7 @@ class SpanMask(nn.Module):
         super().__init__()
         if not 0.0 < start_probability <= 1.0:
             raise UserError(
-                f"start_probability {start_probability}: must be above 0, and 1 at most"
+                f"start_probability {start_probability}: must be above 0 and at most 1"
             )
         if span_frames < 1:
             raise UserError(f"span_frames {span_frames}: must be at least 1")

@@ -60,7 +60,9 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
                 raise UserError(f"{name}_weight {weight}: must be 0 or more")
         self._weights = {mode: w for mode, w in weights.items() if w > 0.0}
         if not self._weights:
-            raise UserError("full_weight and streaming_weight are 0: nothing to learn")
+            raise UserError(
+                "full_weight and streaming_weight are 0: at least one must be above 0"
+            )
         if sampling not in SAMPLINGS:
             raise UserError(
                 f"sampling {sampling!r}: must be one of {', '.join(SAMPLINGS)}"
@@ -73,13 +75,15 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         self._distillation, self._sampling = distillation_weight, sampling
         if not isinstance(self.encoder, DualModeConformerEncoder):
             raise UserError(
-                f"encoder {type(self.encoder).__name__}: this model is for "
-                f"{DUAL_MODE}; others train with model: espnet"
+                f"encoder {type(self.encoder).__name__}: this model only supports "
+                f"{DUAL_MODE}; use model: espnet for other encoders"
             )
         if len(self.losses) != 1 or not isinstance(self.losses[0], Wav2Vec2Loss):
             raise UserError(f"loss: give one, `- name: {WAV2VEC2}`")
         if SPAN_MASK not in self.util_modules:
-            raise UserError(f"util: give `- name: {SPAN_MASK}`, and the loss its name")
+            raise UserError(
+                f"util: give `- name: {SPAN_MASK}`, and give its name in the loss"
+            )
         # Takes the place of masked frames.
         self.mask_vector = nn.Parameter(
             torch.empty(self.encoder.output_size()).uniform_()
@@ -133,7 +137,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             UserError: If masks are wanted.
         """
         if use_mask:
-            raise UserError("use_mask: the dual-mode model masks in training only")
+            raise UserError("use_mask: the dual-mode model only masks in training")
         encodings, lengths, _ = self.encoder(*self._features(speech, speech_lengths))
         return encodings, [encodings], lengths
 
@@ -174,10 +178,12 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         if not torch.isfinite(features).all():
             raise UserError(
                 f"{names}: some samples are not finite (NaN or infinite), or the "
-                "feature statistics are not; correct the source"
+                "feature statistics are not; correct the data"
             )
         if features.shape[1] < self.encoder.embed.span:
-            raise UserError(f"{names}: too short for one encoder frame; leave them out")
+            raise UserError(
+                f"{names}: too short for one encoder frame; remove these utterances"
+            )
         frames, frame_lengths = self.encoder.subsample(features, lengths, "full")
         along = torch.arange(frames.shape[1], device=frames.device)
         valid = along < frame_lengths[:, None]
@@ -213,7 +219,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {names}: lower the learning rate; the "
-                "last checkpoint is whole"
+                "last checkpoint is complete"
             )
         stats["loss"] = loss.detach()
         weight = targets.usable.sum()

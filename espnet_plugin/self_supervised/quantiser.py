@@ -81,7 +81,8 @@ class GumbelQuantiser(nn.Module):
             raise UserError(f"codebooks {codebooks}: must be at least 1")
         if entries < 2:
             raise UserError(
-                f"entries {entries}: must be at least 2, else there is no choice"
+                f"entries {entries}: must be at least 2, because otherwise there is "
+                "no choice"
             )
         if code_size < codebooks or code_size % codebooks:
             raise UserError(
@@ -178,11 +179,11 @@ def gumbel_temperature(
     """
     if not 0.0 < end <= start < float("inf"):
         raise UserError(
-            f"Gumbel temperature from {start} to {end}: both must be above 0, the "
-            "second no higher than the first"
+            f"Gumbel temperature from {start} to {end}: both must be above 0, and the "
+            "second not higher than the first"
         )
     if decay is not None and not 0.0 < decay <= 1.0:
-        raise UserError(f"gumbel_decay {decay}: must be above 0, and 1 at most")
+        raise UserError(f"gumbel_decay {decay}: must be above 0 and at most 1")
     if decay is None and updates is not None:
         return start * (end / start) ** min(update / (_COOL * max(updates, 1)), 1.0)
     return max(start * (_DECAY if decay is None else decay) ** update, end)

@@ -161,15 +161,15 @@ class Wav2Vec2Objective(nn.Module):
         if features.shape[2] != self.target_size:
             raise UserError(
                 f"target_size {self.target_size}: the local features have "
-                f"{features.shape[2]} numbers a frame; give that as target_size"
+                f"{features.shape[2]} values per frame; use that number as target_size"
             )
         slots = masked_slots(mask & valid)
         usable = slots.usable
         if not usable.any():
             raise UserError(
                 f"utterances of {valid.sum(1).tolist()} encoder frames: none has two "
-                "masked frames, so there is nothing to tell apart; leave out such "
-                "short utterances, or take a smaller span_frames"
+                "masked frames, so there are no distractors; remove such short "
+                "utterances, or use a smaller span_frames"
             )
         quantised = self.quantiser(features[valid])
         vectors = slots.take(_spread(quantised.vectors, valid))

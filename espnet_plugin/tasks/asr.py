@@ -74,24 +74,24 @@ class CountedASRTask(ASRTask):
             "--data_selection_conf",
             action=NestedDictAction,
             default=dict(),
-            help="Train on some utterances only, chosen anew each epoch by their loss: "
-            "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1; and without "
-            "some pieces of time: keep_time=0.7, chunk_ms=100",
+            help="Train only on some utterances, chosen in each epoch by their loss: "
+            "keep=0.7, criterion=easy2hard (easy, hard, random), warmup=1; or "
+            "without some pieces of time: keep_time=0.7, chunk_ms=100",
         )
         parser.add_argument(
             "--ctc_start",
             default="prior",
             choices=["prior", "random"],
-            help="How the bias of a CTC layer with random weights starts. prior: at "
-            "the logarithm of each token's frequency in the training data, without "
-            "which some seeds never learn; random: as in ESPnet",
+            help="Initial bias of a CTC layer with random weights. prior: the "
+            "logarithm of each token's frequency in the training data, without which "
+            "some seeds never learn; random: as in ESPnet",
         )
         parser.add_argument(
             "--on_plateau",
             default="stop",
             choices=CHOICES,
-            help="What to do about a training that does not learn (two epochs in a "
-            "row, after 500 updates, with 90 %% or more of the characters of dev wrong "
+            help="What to do if a training does not learn (two epochs in a row, "
+            "after 500 updates, with at least 90 %% of the characters of dev wrong "
             "and a training loss that does not fall): stop, warn, or off",
         )
 
@@ -157,8 +157,8 @@ class CountedASRTask(ASRTask):
             if "world_size" not in str(error):
                 raise
             raise UserError(
-                f"{mode} data: {error}. Every process needs an utterance of each "
-                "batch: give larger batches, more data, or fewer processes"
+                f"{mode} data: {error}. Every process needs at least one utterance of "
+                "each batch: use larger batches, more data, or fewer processes"
             ) from error
         selection = read_selection(args)
         if mode == "train" and selection is not None:

@@ -97,7 +97,8 @@ def add_cache_options(group: Any) -> None:
         "--teacher_cache",
         type=str_or_none,
         default=None,
-        help="Folder for the reference's outputs: computed once, then read",
+        help="Folder that stores the reference's outputs: they are computed once, "
+        "then read",
     )
     group.add_argument(
         "--teacher_cache_top",

@@ -43,20 +43,20 @@ class DualModeASRTask(CountedASRTask):
         group.add_argument(
             "--start_from",
             type=str_or_none,
-            help="Checkpoint of a pre-trained or trained supernet: its encoder is "
-            "where this training starts",
+            help="Checkpoint of a pre-trained or trained supernet, whose encoder is "
+            "the start of this training",
         )
         group.add_argument(
             "--start_masks",
             choices=MASKS,
             default="restart",
-            help="restart: the masks' schedule begins again; keep: those of the "
-            "checkpoint, where they were",
+            help="restart: the schedule of the masks starts again; keep: the masks "
+            "of the checkpoint stay as they are",
         )
         group.add_argument(
             "--start_whole",
             action="store_true",
-            help="Take the recogniser's output layers of --start_from as well",
+            help="Also use the recogniser's output layers of --start_from",
         )
         group.add_argument(
             "--reference_config",
@@ -64,7 +64,9 @@ class DualModeASRTask(CountedASRTask):
             help="config.yaml of the frozen reference that model_conf.teaching needs",
         )
         group.add_argument(
-            "--reference_model_file", type=str_or_none, help="its checkpoint"
+            "--reference_model_file",
+            type=str_or_none,
+            help="checkpoint of that reference",
         )
         add_cache_options(group)
 
@@ -90,8 +92,9 @@ class DualModeASRTask(CountedASRTask):
         criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
         if ("valid", "cer_final") in criteria and model.error_calculator is None:
             raise UserError(
-                "model_conf.report_cer and report_wer are false: then validation has "
-                "no error rate (cer_final) to choose epochs by; leave report_cer out"
+                "model_conf.report_cer and report_wer are false, so validation has "
+                "no error rate (cer_final) by which epochs can be chosen; remove "
+                "report_cer"
             )
         model.plan(_training_plan(args))
         if args.start_from is not None:
@@ -133,13 +136,14 @@ def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
     if teaching is None:
         if args.reference_config is not None:
             raise UserError(
-                f"--reference_config {args.reference_config}: nothing is learnt from "
-                "it; say what in model_conf.teaching, or leave it out"
+                f"--reference_config {args.reference_config}: the training does not "
+                "use the reference; set model_conf.teaching, or remove the option"
             )
         if args.teacher_cache is not None:
             raise UserError(
                 f"--teacher_cache {args.teacher_cache}: without model_conf.teaching "
-                "there is no reference whose outputs could be stored; leave it out"
+                "there is no reference whose outputs could be stored; remove the "
+                "option"
             )
         return None
     if args.reference_config is None:

@@ -72,7 +72,7 @@ class DualModeSSLTask(SSLTask):
             if getattr(args, option) != wanted:
                 raise UserError(
                     f"--{option} {getattr(args, option)}: must be {wanted} here; for "
-                    "others there is espnet2.tasks.ssl"
+                    "other values use espnet2.tasks.ssl"
                 )
         args.token_list = []  # ESPnet's task wants one
         for option in ("loss", "util"):

@@ -80,8 +80,8 @@ class EncRLTask(CountedASRTask):
         cache = CacheOptions.from_args(args, read_reference)
         if cache is not None:
             model.objectives.refuse_single_frames(
-                "--teacher_cache of EncRL stores their mean over each utterance only: "
-                "leave the cache out, or these objectives"
+                "EncRL's --teacher_cache only stores their mean over each utterance: "
+                "remove the cache, or these objectives"
             )
             store_teacher(model, cache, partial(training_batches, cls, args))
         return super().build_optimizers(args, model)

@@ -39,9 +39,9 @@ def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
     wrong += [f"it lacks {name}" for name in report.fresh if is_layer(name)]
     if wrong:
         raise UserError(
-            f"{student.copies_asked}: the student's layers are not the reference's "
-            f"({wrong[0]}; {len(wrong)} tensors in all): use --student_init random, or "
-            "leave the layers' options as they are"
+            f"{student.copies_asked}: the student's layers differ from the "
+            f"reference's ({wrong[0]}; {len(wrong)} tensors in all): use "
+            "--student_init random, or do not change the options of the layers"
         )
 
 
@@ -62,14 +62,16 @@ def refuse_frozen_random(
         names = [n for n, _ in model.named_parameters()]
         names = [n for n in names if n == prefix or n.startswith(f"{prefix}.")]
         if not names:
-            raise UserError(f"--freeze_param {prefix}: the student has no such weight")
+            raise UserError(
+                f"--freeze_param {prefix}: the student has no such parameter"
+            )
         wrong = [name for name in names if name not in copied]
         if wrong:
             raise UserError(
-                f"--freeze_param {prefix}: {wrong[0]} would stay random, it is not "
-                f"copied from the reference (--student_init {options.student.init}): "
-                "copy layers, or freeze nothing (--freeze_param without a name, in a "
-                "recipe --freeze '')"
+                f"--freeze_param {prefix}: {wrong[0]} would keep random weights, "
+                "because it is not copied from the reference (--student_init "
+                f"{options.student.init}): copy layers, or freeze nothing "
+                "(--freeze_param without a name, in a recipe --freeze '')"
             )
 
 
@@ -84,8 +86,8 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
         name for _, name, _ in tables
     }:
         raise UserError(
-            "model_conf.ctc_loss_weight needs transcripts, which the training data has "
-            "not: leave it out, or --unlabelled_sets"
+            "model_conf.ctc_loss_weight needs transcripts, but the training data has "
+            "none: remove it, or --unlabelled_sets"
         )
     if vars(reference).get("encoder") == "whisper":
         _check_length(options)
@@ -119,8 +121,8 @@ def _check_length(options: EncRLOptions) -> None:
             if samples > most:
                 raise UserError(
                     f"{path}: {name} has {samples / 16000:.1f} s, but the reference's "
-                    f"encoder, Whisper, hears {_WHISPER_SECONDS} s only: run stage 2 "
-                    f"again with --max_wav_duration {_WHISPER_SECONDS} and "
+                    f"encoder, Whisper, takes at most {_WHISPER_SECONDS} s: run stage "
+                    f"2 again with --max_wav_duration {_WHISPER_SECONDS} and "
                     "--bad_utterances drop"
                 )
 
@@ -146,9 +148,9 @@ def _check_width(options: EncRLOptions, reference: argparse.Namespace) -> None:
         _, _, width = _first_value(path).partition(",")
         if width and int(width) != reference.input_size:
             raise UserError(
-                f"{path}: features are {width} wide, but the reference takes "
-                f"{reference.input_size} ({options.reference.config}: input_size): run "
-                "stage 2 again with the same --reference"
+                f"{path}: features have {width} values per frame, but the reference "
+                f"takes {reference.input_size} ({options.reference.config}: "
+                "input_size): run stage 2 again with the same --reference"
             )
 
 

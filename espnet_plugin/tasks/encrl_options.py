@@ -77,23 +77,25 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         help="config.yaml of the reference model",
     )
     group.add_argument(
-        "--reference_model_file", type=str_or_none, help="Its checkpoint"
+        "--reference_model_file",
+        type=str_or_none,
+        help="Checkpoint of the reference model",
     )
     group.add_argument(
         "--objectives",
         nargs="*",
         default=[],
-        help="Use only these, with their options from model_conf.objectives",
+        help="Use only these objectives, with their options from model_conf.objectives",
     )
     group.add_argument(
-        "--student_num_layers", type=int, default=6, help="Encoder layers"
+        "--student_num_layers", type=int, default=6, help="Number of encoder layers"
     )
     group.add_argument(
         "--student_init",
         choices=INITS,
         default=INITS[0],
-        help="random (the paper's), or which of the reference's layers to copy; "
-        "front end and CTC layer are copied with them",
+        help="random (as in the paper), or which of the reference's layers to copy; "
+        "front end and CTC layer are then copied too",
     )
     group.add_argument(
         "--student_layers",
@@ -115,56 +117,57 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
         type=str_or_none,
         choices=encoder_choices.choices(),
         default=None,
-        help="Another encoder than the reference's, e.g. e_branchformer",
+        help="Encoder of the student, if it differs from the reference's, e.g. "
+        "e_branchformer",
     )
     group.add_argument(
         "--student_encoder_conf",
         action=NestedDictAction,
         default=dict(),
-        help="What differs from the reference's, e.g. input_layer=conv2d6 for a "
-        "student with fewer frames",
+        help="Encoder options that differ from the reference's, e.g. "
+        "input_layer=conv2d6 for a student with fewer frames",
     )
     group.add_argument(
         "--student_frontend",
         type=str_or_none,
         choices=frontend_choices.choices(),
         default=None,
-        help="A front end of the student's own, e.g. default where the reference's "
-        "is a large pre-trained model; --normalize and --preencoder are then the "
-        "student's as well",
+        help="Front end of the student, if it has its own, e.g. default where the "
+        "reference's is a large pre-trained model; --normalize and --preencoder then "
+        "also belong to the student",
     )
     group.add_argument(
         "--student_frontend_conf",
         action=NestedDictAction,
         default=dict(),
-        help="Its options",
+        help="Options of that front end",
     )
     group.add_argument(
         "--student_output_size",
         type=int_or_none,
         default=None,
-        help="Width of the student's encoder; the reference's by default",
+        help="Width of the student's encoder; default: the reference's",
     )
     group.add_argument(
         "--student_linear_units",
         type=int_or_none,
         default=None,
-        help="Feed-forward width; by default in the reference's proportion",
+        help="Feed-forward width; default: in proportion to the reference's",
     )
     group.add_argument(
         "--student_dtype",
         choices=tuple(DTYPES),
         default="float32",
-        help="Type of the products in the student's encoder while EncRL trains it; "
-        "bfloat16 where the hardware is fast at it. Weights and updates stay in "
-        "single precision. On GPUs --use_amp does as much",
+        help="Data type of matrix products in the student's encoder during EncRL; "
+        "use bfloat16 if the hardware computes it fast. Weights and updates stay in "
+        "single precision. On GPUs --use_amp has the same effect",
     )
     group.add_argument(
         "--teacher_dtype",
         choices=tuple(DTYPES),
         default="float32",
-        help="Type of the products in the reference's encoder; bfloat16 where the "
-        "hardware is fast at it",
+        help="Data type of matrix products in the reference's encoder; use bfloat16 "
+        "if the hardware computes it fast",
     )
     add_cache_options(group)
 
@@ -177,7 +180,10 @@ def read_reference(args: argparse.Namespace) -> ReferenceOptions:
     """
     for option in ("reference_config", "reference_model_file"):
         if getattr(args, option) is None:
-            raise UserError(f"--{option} is needed: what should be learnt from?")
+            raise UserError(
+                f"--{option} is needed: give the reference that the student learns "
+                "from"
+            )
     return ReferenceOptions(
         Path(args.reference_config), Path(args.reference_model_file), args.teacher_dtype
     )

@@ -32,7 +32,7 @@ class CostLMTrainer(Trainer):
         """Read the options; curves are left out where what draws them is missing."""
         for option, package in _CURVES.items():
             if getattr(args, option) and find_spec(package) is None:
-                logging.info("%s is not installed: no curves are drawn", package)
+                logging.info("%s is not installed, so no curves are drawn", package)
                 setattr(args, option, False)
         return super().build_options(args)
 

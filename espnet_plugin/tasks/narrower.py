@@ -40,8 +40,8 @@ def narrow_reference(
     if why_not is not None:
         raise UserError(
             f"{asked}: the reference's layers cannot be cut to the student's width "
-            f"{width}, since {why_not}: use --student_init random (--shape_init random "
-            "in a recipe)"
+            f"{width}, because {why_not}: use --student_init random (--shape_init "
+            "random in a recipe)"
         )
     kept = {name: value for name, value in state.items() if name.startswith(_KEPT)}
     try:

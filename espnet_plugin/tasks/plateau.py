@@ -22,10 +22,10 @@ _EPOCHS = 2
 
 _ADVICE = (
     "Look at train.log: with a high loss that does not move, try another --seed, a "
-    "longer rise of the learning rate (scheduler_conf.pct_start) or a higher or lower "
-    "max_lr, smaller batches (batch_bins), and check that transcripts belong to the "
-    "audio; ctc_start must not be random. docs/your_own_model.md, 'If a training does "
-    "not learn', says how to tell which"
+    "longer rise of the learning rate (scheduler_conf.pct_start) or a higher or "
+    "lower max_lr, smaller batches (batch_bins), and check that transcripts belong "
+    "to the audio; ctc_start must not be random. docs/your_own_model.md, 'If a "
+    "training does not learn', explains how to find the cause"
 )
 
 
@@ -120,7 +120,7 @@ class PlateauWatch:
         if self.action == "stop" and self._in_a_row >= _EPOCHS:
             raise UserError(
                 f"{message}. Stopped after {_EPOCHS} such epochs in a row; "
-                "--on_plateau warn (on_plateau: warn in the configuration) lets it go "
-                "on from the last checkpoint"
+                "--on_plateau warn (on_plateau: warn in the configuration) continues "
+                "from the last checkpoint"
             )
         logging.warning(message)

@@ -27,14 +27,22 @@ class PrunedASRTask(CountedASRTask):
         """Add the pruning options to those of ESPnet's ASR task."""
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Pruning related")
-        group.add_argument("--dense_model_file", type=str_or_none, help="Start here")
+        group.add_argument(
+            "--dense_model_file",
+            type=str_or_none,
+            help="Checkpoint from which pruning starts",
+        )
         group.add_argument("--pruner", type=str, default="magnitude")
         group.add_argument("--pruner_conf", action=NestedDictAction, default=dict())
         group.add_argument(
-            "--pruner_nonzero", type=int_or_none, help="Parameters to be left"
+            "--pruner_nonzero", type=int_or_none, help="Number of parameters to keep"
         )
         group.add_argument(
-            "--pruner_without", type=str, nargs="*", default=[], help="e.g. conv_module"
+            "--pruner_without",
+            type=str,
+            nargs="*",
+            default=[],
+            help="Parts that are not pruned, e.g. conv_module",
         )
 
     @classmethod

@@ -91,8 +91,8 @@ def wait_for(path: Path, seconds: float = 1800.0) -> None:
     while not path.is_file():
         if time.monotonic() > end:
             raise UserError(
-                f"{path} has not been written by the first process in {seconds:g} s: "
-                "see its message; all processes need the same file system"
+                f"{path} was not written by the first process within {seconds:g} s: "
+                "see its log; all processes need the same file system"
             )
         time.sleep(0.5)
 
@@ -108,15 +108,15 @@ def named_failures(output_dir: str) -> Iterator[None]:
     from torch.multiprocessing.spawn import ProcessExitedException
 
     again = (
-        "run the same command again: it resumes from the last whole checkpoint in "
+        "run the same command again: it resumes from the last complete checkpoint in "
         f"{output_dir}"
     )
     try:
         yield
     except ProcessExitedException as error:  # of those that ESPnet started
         raise UserError(
-            f"rank {error.error_index} of the training is gone ({error.msg}), the "
-            f"others were ended; see its message above, then {again}"
+            f"rank {error.error_index} of the training has died ({error.msg}), and "
+            f"the others were stopped; see its message above, then {again}"
         ) from error
     except RuntimeError as error:
         together = dist.is_available() and dist.is_initialized()
@@ -129,7 +129,7 @@ def named_failures(output_dir: str) -> Iterator[None]:
         first_line = str(error).strip().splitlines()[0]
         raise UserError(
             f"{rank}has lost the other processes of the training ({first_line}): one "
-            f"of them was ended or cannot be reached; see its log, then {again}"
+            f"of them was stopped or cannot be reached; see its log, then {again}"
         ) from error
 
 

@@ -37,7 +37,7 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
     if args.iterator_type != "sequence":
         raise UserError(
             f"iterator_type {args.iterator_type}: its epochs have no fixed length, so "
-            "give scheduler_conf.total_steps yourself"
+            "set scheduler_conf.total_steps explicitly"
         )
     if args.num_iters_per_epoch is not None:
         batches = args.num_iters_per_epoch

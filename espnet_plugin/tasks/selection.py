@@ -36,7 +36,7 @@ def read_selection(args: argparse.Namespace) -> Optional[Selection]:
     if args.iterator_type != "sequence" or args.num_iters_per_epoch is not None:
         raise UserError(
             "data_selection_conf needs iterator_type: sequence and no "
-            "num_iters_per_epoch: an epoch must be a pass over the data"
+            "num_iters_per_epoch, because an epoch must be one pass over the data"
         )
     return selection
 

@@ -123,8 +123,9 @@ def store_teacher(
     """
     for option in cache.changing:
         raise UserError(
-            f"--teacher_cache and --{option}: the student would hear other audio in "
-            "every epoch than the reference did; leave one out"
+            f"--teacher_cache and --{option} cannot be combined: in every epoch the "
+            "student would get different audio from the reference; remove one of the "
+            "two"
         )
     made_of, valid_names = _made_of(cache)
     # One rank computes, the others read what it wrote. That may take days, and a
@@ -142,8 +143,8 @@ def store_teacher(
     store = OutputStore(cache.folder, made_of)
     if single_frames and not store.has_encodings:
         raise UserError(
-            f"--teacher_cache {cache.folder} holds the mean of the reference's "
-            f"encodings over each utterance only, and {', '.join(single_frames)} needs "
+            f"--teacher_cache {cache.folder} only holds the mean of the reference's "
+            f"encodings over each utterance, but {', '.join(single_frames)} needs "
             "those of single frames: give another folder, or delete this one"
         )
     if not is_distributed() or dist.get_rank() == 0:
@@ -192,9 +193,10 @@ def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
         made_of["data"] = data_checksum([Path(path) for path, _ in train + valid])
         if twice:
             raise UserError(
-                f"{cache.folder}: {next(iter(twice))} and {len(twice) - 1} more name "
-                "other audio in the development set than in the training set, and this "
-                "store of an earlier version holds only one of the two: delete it"
+                f"{cache.folder}: {next(iter(twice))} and {len(twice) - 1} more stand "
+                "for different audio in the development set and in the training set, "
+                "but this cache, made by an earlier version, holds only one of the "
+                "two: delete it"
             )
     else:
         made_of["training audio"] = contents.table(*train[0])

@@ -55,15 +55,15 @@ class CostTrainer(Trainer):
         for option, package in _CURVES.items():
             if getattr(args, option) and find_spec(package) is None:
                 logging.warning(
-                    "%s is not installed, so it draws no curves of the training: "
-                    "pip install %s",
+                    "%s is not installed, so no training curves are drawn: pip "
+                    "install %s",
                     *(package, package),
                 )
                 setattr(args, option, False)
         if args.use_amp and args.ngpu < 1:
             # ESPnet leaves it to the scaler to skip an update whose gradient is not
             # finite, and without a GPU the scaler does nothing: all weights become NaN.
-            logging.warning("use_amp is left out: it needs a GPU (--ngpu 1)")
+            logging.warning("use_amp is ignored: it needs a GPU (--ngpu 1)")
             args.use_amp = False
         return super().build_options(args)
 
@@ -131,7 +131,7 @@ class CostTrainer(Trainer):
         cls._note(options, others, reporter.epoch, train_seconds=wall, **figures)
         padding = figures["padding_seconds"]
         logging.info(
-            "epoch %d: %.1f %% of its batches' time is padding",
+            "epoch %d: %.1f %% of the time in its batches is padding",
             reporter.epoch,
             100 * padding / max(1e-9, figures["audio_seconds"] + padding),
         )
@@ -253,7 +253,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
     if problems and not any(map(_is_whole, experiment.epoch_files())):
         # Nothing is lost: the disk was full, or a kill came, at the first of them.
         logging.warning(
-            "%s: its first checkpoint was not written whole, so it starts again",
+            "%s: the first checkpoint is incomplete, so the training starts again",
             output_dir,
         )
         for path in (current, previous, *experiment.epoch_files()):

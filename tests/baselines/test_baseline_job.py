@@ -285,7 +285,7 @@ def test_what_is_not_understood(
 
 def test_too_many_layers_and_no_reference(tiny_asr_model, tmp_path, trainer, write):
     recipe = write(method="layer_copy")
-    with pytest.raises(UserError, match="4 layers cannot be taken from 3"):
+    with pytest.raises(UserError, match="4 layers cannot be made from 3"):
         do(recipe, tiny_asr_model, tmp_path, sizes=[2, 4])
     with pytest.raises(UserError, match="run stage 4 first"):
         run_baseline(recipe, ModelFiles(tiny_asr_model.config), [1], [], "exp/x", 1)

@@ -43,7 +43,7 @@ def test_all_layers_are_all_layers_and_none_is_taken_twice(how):
 @pytest.mark.parametrize(
     "teacher, student, how, what",
     [
-        (3, 4, "last", "4 layers cannot be taken from 3: choose 1 to 3"),
+        (3, 4, "last", "4 layers cannot be made from 3 layers: choose 1 to 3"),
         (3, 0, "first", "choose 1 to 3"),
         (3, 2, "middle", "'middle': must be one of first, last, spaced"),
     ],

@@ -84,7 +84,7 @@ def test_only_epochs_with_final_masks_are_averaged(tmp_path):
     model.load_state_dict(average)
     model.encoder.pruner.check_binary()
     write_errors(tmp_path, {9: 10.2})
-    with pytest.raises(UserError, match="masks still moved"):
+    with pytest.raises(UserError, match="masks still changed"):
         average_epochs(tmp_path)
 
 

@@ -17,7 +17,7 @@ Usage = namedtuple("Usage", "total used free")
 def test_more_gpus_than_there_are(monkeypatch):
     for there, says in ((0, "no GPUs here: give --ngpu 0"), (1, "1 GPU here: give")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda there=there: there)
-        with pytest.raises(UserError, match=f"--ngpu 2: torch sees {says}"):
+        with pytest.raises(UserError, match=f"--ngpu 2: torch finds {says}"):
             check_gpus(2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_gpus(2)

@@ -92,7 +92,7 @@ def test_a_retrained_encrl_run_is_noticed(tiny_asr_model, tmp_path, trainer):
 
 def test_too_many_layers_are_refused_before_any_work(tiny_asr_model, tmp_path, trainer):
     run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
-    with pytest.raises(UserError, match="4 layers cannot be taken from 3"):
+    with pytest.raises(UserError, match="4 layers cannot be made from 3"):
         family.finetune_family(run, [2, 4], "last", {}, [], f"{tmp_path}/asr", 1)
     assert not trainer.asked and not list(tmp_path.glob("asr*"))
 

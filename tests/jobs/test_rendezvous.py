@@ -97,7 +97,7 @@ def test_alone_nothing_is_told(tmp_path, calls):
 
 
 def test_silence_and_other_meetings_are_refused(tmp_path):
-    with pytest.raises(UserError, match="announced no training in 0 s"):
+    with pytest.raises(UserError, match="announced no training within 0 s"):
         join_trainings(options(tmp_path, "1"), seconds=0)
     with pytest.raises(UserError, match="file://"):
         join_trainings(["--dist_rank", "1", "--dist_init_method", "tcp://a:1"])

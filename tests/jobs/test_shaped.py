@@ -53,7 +53,7 @@ def test_what_cannot_be_cut_starts_at_random(options, text, change):
     "text, more, message",
     [
         ("2x9", [], "2x9: width 9 must be even and a multiple of the 2"),
-        ("2x16", [], "--sizes 2x16: 16 is the width that models have anyhow: write 2"),
+        ("2x16", [], "--sizes 2x16: 16 is already the width of the models: write 2"),
         ("2x8", ["--student_output_size", "8"], "2x8 and --student_output_size"),
         ("2x8", ["--student_init=last"], "and --student_init: .*--shape_init"),
     ],

@@ -65,7 +65,7 @@ def test_what_an_older_version_did_not_note_is_no_difference(folder, caplog):
     run(folder)
     as_an_older_version_wrote_it(folder)
     assert run(folder, DistillationRequest(CONFIG, ["--seed", "1"], "0a1b")) is None
-    assert "did not note what its data held" in caplog.text
+    assert "did not record the content of the data" in caplog.text
     with pytest.raises(UserError, match="another seed .was 1, is 2."):
         run(folder, TrainingRequest(CONFIG, ["--seed", "2"]))
 

@@ -295,7 +295,7 @@ def test_a_missing_tensor_is_refused(tmp_path):
         (dict(ranks={"w_1": 0}), "rank 0 of a matrix of 12 x 8: must be from 1 to 8"),
         (dict(ranks={"w_2": 9}), "rank 9 of a matrix of 8 x 12"),
         (dict(ranks={"w_3": 2}), "ranks: w_3: may hold linear_q"),
-        (dict(head=3), "head 3: att_unit 8 is no multiple"),
+        (dict(head=3), "head 3: att_unit 8 is not a multiple"),
         (dict(head=3, head_width=3), "3 heads of width 3"),
         (dict(head=0, head_width=4), "0 heads of width 4"),
     ],
@@ -307,7 +307,7 @@ def test_sizes_out_of_range(conf, message):
 
 def test_text_without_words_is_refused(tmp_path):
     (tmp_path / "text").write_text("u1\nu2 \n")
-    with pytest.raises(UserError, match="holds no text"):
+    with pytest.raises(UserError, match="contains no text"):
         read_text(tmp_path / "text")
     (tmp_path / "text").write_text("u1\nu2 A\n")
     assert read_text(tmp_path / "text") == {"u2": "A"}

@@ -184,12 +184,12 @@ def test_text_wrong_options(tmp_path, caplog):
         return caplog.text
 
     assert "either --asr_exp or --token_list" in run()
-    assert "holds no text" in run("--token_list", tokens, "--train_text", empty)
+    assert "contains no text" in run("--token_list", tokens, "--train_text", empty)
     assert "test=" in run("--token_list", tokens, "--test_text", "noname")
     message = run("--token_list", tokens, "--train_text", train, train)
-    assert "is an utterance of another training text" in message
+    assert "is also an utterance of another training text" in message
     message = run("--token_list", tokens, "--token_type", "bpe")
-    assert "bpe needs one" in message
+    assert "token type bpe needs a BPE model" in message
 
 
 def test_a_missing_dense_model_and_a_recurrent_one(tmp_path, caplog):

@@ -117,8 +117,8 @@ def test_rows(tmp_path):
     [
         (dict(keep=1.0), "above 0 and below 1"),
         (dict(keep=[0.5, 0.0]), "above 0 and below 1"),
-        (dict(keep=[]), "one share or several"),
-        (dict(keep=[0.25, 0.5]), "keep less than the last"),
+        (dict(keep=[]), "one or several shares"),
+        (dict(keep=[0.25, 0.5]), "keep less than the one before"),
         (dict(keep=[0.5, 0.25], epochs=1), "at least one for each of 2 steps"),
         (dict(criterion="activations"), "structured knows magnitude, first_order"),
         (dict(method="sparse"), "one of structured, low_rank"),

@@ -39,5 +39,5 @@ def test_a_loss_that_is_no_number_is_never_the_best():
 
 def test_sizes_out_of_range():
     for sizes in ([4], [0], []):
-        with pytest.raises(UserError, match="cannot be taken from 3"):
+        with pytest.raises(UserError, match="cannot be made from 3"):
             greedy_layers(3, sizes, lambda layers: 0.0)

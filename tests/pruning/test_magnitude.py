@@ -81,7 +81,7 @@ def test_the_target_is_a_count_of_the_whole_model(model):
     weights = 2 * (20 + 45)
     assert final_sparsity(model, modules, total) == 0.0
     assert final_sparsity(model, modules, total - 13) == pytest.approx(13 / weights)
-    with pytest.raises(UserError, match=f"{total + 1} parameters cannot be left"):
+    with pytest.raises(UserError, match=f"cannot be pruned to {total + 1} parameters"):
         final_sparsity(model, modules, total + 1)
     with pytest.raises(UserError, match="of which"):
         final_sparsity(model, modules, total - weights)

@@ -82,7 +82,7 @@ def test_bad_input_ends_in_one_line(made, recipe, tmp_path):
     empty.write_text("book-1\n")
     options = ["--stage", "3", "--stop_stage", "3", "--expdir", str(tmp_path / "exp")]
     line = refused(made, *options, "--lm_train_text", str(empty))
-    assert f"{empty} holds no text" in line
+    assert f"{empty} contains no text" in line
     (tmp_path / "rnn.yaml").write_text("lm: seq_rnn\n")
     options = ["--stage", "4", "--stop_stage", "5"]
     line = refused(made, *options, "--lm_config", str(tmp_path / "rnn.yaml"))

@@ -130,7 +130,7 @@ def test_what_is_kept_is_of_one_checkpoint(tmp_path, caplog):
     path = write_calibration(tmp_path, kept)
     assert read_calibration(tmp_path, "abc") == kept
     assert not read_calibration(tmp_path, "abd").fitted
-    assert "fitted to another checkpoint" in caplog.text
+    assert "fitted to a different checkpoint" in caplog.text
     for content in ('{"temperature": 0}', '{"heat": 1}', '{"aggregate": "max"}'):
         path.write_text(content)
         with pytest.raises(UserError, match="confidence.json is not a calibration"):

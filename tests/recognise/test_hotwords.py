@@ -84,7 +84,7 @@ def test_a_list_is_read_with_its_weights(tmp_path):
         ("ANN :0\n", r":1: weight '0'"),
         ("ANN :nan\n", r":1: weight 'nan'"),
         ("ANN\nBE\nANN :2\n", r":3: 'ANN' is listed twice"),
-        ("\n# only that\n", "holds no word"),
+        ("\n# only that\n", "contains no words"),
     ],
 )
 def test_bad_lists(tmp_path, content, message):

@@ -74,7 +74,7 @@ def test_a_wav_file_that_breaks_off():
     data = content("WAV", "PCM_16")[:20000]
     wav = read_wav_header(data[:100])
     with pytest.raises(
-        UserError, match="announces 32000 bytes of audio and 19956 came"
+        UserError, match="announces 32000 bytes of audio, but only 19956 arrived"
     ):
         list(wav.data(cut(data, 999)))
 

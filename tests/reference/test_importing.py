@@ -181,9 +181,9 @@ def test_importing_again_changes_nothing(experiment, monkeypatch, tmp_path):
         import_reference(source, output_dir)
         assert before == {p: p.stat().st_mtime_ns for p in output_dir.iterdir()}
     edit_state(experiment, lambda state: state["ctc.ctc_lo.bias"].add_(1.0))
-    with pytest.raises(UserError, match="exp/asr_0 holds something else"):
+    with pytest.raises(UserError, match="exp/asr_0 already holds something other"):
         import_reference(experiment, "exp/asr_0")
-    with pytest.raises(UserError, match="exp/asr_1 holds something else"):
+    with pytest.raises(UserError, match="exp/asr_1 already holds something other"):
         import_reference(experiment, "exp/asr_1")
 
 
@@ -195,8 +195,8 @@ def test_what_is_there_is_named_and_no_option_that_nobody_gave(experiment):
     with pytest.raises(UserError) as caught:
         import_reference(experiment, "exp/asr_0")
     said = str(caught.value)
-    assert "exp/asr_0 holds something else than --reference" in said
-    assert "a reference that was trained there" in said
+    assert "exp/asr_0 already holds something other than --reference" in said
+    assert "a reference that was trained in this folder" in said
     assert "--output_dir" not in said and "--expdir" in said
 
 
@@ -216,7 +216,7 @@ def test_several_at_once_import_it_once(experiment):
     said = [job.communicate()[1] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     assert sorted("imported into" in text for text in said) == [False, True]
-    assert sorted("holds this reference already" in text for text in said)[-1]
+    assert sorted("already holds this reference" in text for text in said)[-1]
 
 
 def test_a_folder_of_something_else_is_left_alone(experiment):
@@ -237,7 +237,7 @@ def test_a_folder_of_something_else_is_left_alone(experiment):
         (lambda f: edit(f, model="pit_espnet"), "pit_espnet cannot be a reference"),
         (lambda f: edit(f, token_list=["a", "<blank>", "<sos/eos>"]), "token 0 is 'a'"),
         (lambda f: edit(f, token_list=[]), "token 0 is none"),
-        (lambda f: edit(f, token_list=["<blank>", 1]), "something else than tokens"),
+        (lambda f: edit(f, token_list=["<blank>", 1]), "something other than tokens"),
         (
             lambda f: edit(f, token_list=["<blank>", "a", "<sos/eos>"]),
             "lists 3 tokens, but the CTC layer .* has 30",

@@ -262,7 +262,7 @@ def test_samples_that_are_not_finite_are_refused(value):
     "conf, named",
     [
         (dict(full_weight=-1.0), "full_weight -1.0"),
-        (dict(full_weight=0.0, streaming_weight=0.0), "nothing to learn"),
+        (dict(full_weight=0.0, streaming_weight=0.0), "at least one must be above 0"),
         (dict(sampling="either"), "sampling 'either'.*both, one"),
         (dict(distillation_weight=0.1, sampling="one"), "distillation_weight 0.1"),
         (dict(distillation_weight=0.1, full_weight=0.0), "distillation_weight 0.1"),

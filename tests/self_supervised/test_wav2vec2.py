@@ -163,7 +163,7 @@ def test_nothing_to_tell_apart_and_features_of_another_width_are_refused():
     features = torch.zeros(2, 4, 8).double()
     with pytest.raises(UserError, match=r"\[4, 2\] encoder frames.*span_frames"):
         module.targets(features, valid, torch.zeros_like(valid))
-    with pytest.raises(UserError, match="nothing to tell apart"):
+    with pytest.raises(UserError, match="no distractors"):
         module.targets(features, valid, valid_frames([1, 1], 4))
     with pytest.raises(UserError, match="target_size 8.*5 numbers"):
         module.targets(features[..., :5], valid, valid)

@@ -203,7 +203,7 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--student_num_layers", "4"], "4 layers cannot be taken from 3"),
+        (["--student_num_layers", "4"], "4 layers cannot be made from 3"),
         (["--student_layers", "0", "7"], r"--student_layers \[7\]"),
         (["--student_output_size", "9"], "multiple of the student's 2"),
         (
@@ -328,7 +328,9 @@ def test_features_of_another_width_than_the_references_are_refused(
     asked = EncRLOptions.from_args(EncRLTask.get_parser().parse_args(cmd))
     # As ESPnet writes the configuration of a model that was trained on features.
     reference = Namespace(frontend=None, frontend_conf={}, input_size=23)
-    with pytest.raises(UserError, match="are 80 wide, but the reference takes 23"):
+    with pytest.raises(
+        UserError, match="have 80 values per frame, but the reference takes 23"
+    ):
         check_inputs(asked, reference)
     check_inputs(asked, Namespace(**{**vars(reference), "input_size": 80}))
     # Lengths alone say nothing of it.
@@ -405,7 +407,7 @@ def test_audio_without_transcripts_is_trained_on(tiny_asr_model, tmp_path):
     args = EncRLTask.get_parser().parse_args(
         [*unlabelled, "--model_conf", "ctc_loss_weight=0.5"]
     )
-    with pytest.raises(UserError, match="ctc_loss_weight needs transcripts, which"):
+    with pytest.raises(UserError, match="ctc_loss_weight needs transcripts, but"):
         EncRLTask.build_model(args)
 
 
@@ -427,7 +429,7 @@ def test_a_copied_front_end_may_be_frozen_and_stays_the_reference_s(
 @pytest.mark.parametrize(
     "init, name, message",
     [
-        ("random", "encoder.embed", "encoder.embed: encoder.embed.* would stay random"),
+        ("random", "encoder.embed", "encoder.embed: encoder.embed.* would keep random"),
         ("first", "encoder.encoder", "encoder.encoder: the student has no such"),
     ],
 )

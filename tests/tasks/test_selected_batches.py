@@ -147,7 +147,7 @@ def test_a_training_without_some_pieces_of_time(tiny_asr_model, tmp_path):
     [
         ({"data_selection_conf": {"share": 0.5}}, "share"),
         ({"data_selection_conf": {"keep": 2}}, "keep 2"),
-        ({"data_selection_conf": {"keep": 0.5}, "num_iters_per_epoch": 3}, "a pass"),
+        ({"data_selection_conf": {"keep": 0.5}, "num_iters_per_epoch": 3}, "one pass"),
     ],
 )
 def test_what_is_refused_before_training(tiny_asr_model, tmp_path, conf, says):

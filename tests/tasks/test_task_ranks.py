@@ -74,7 +74,9 @@ def end(rank, how):
 @pytest.mark.parametrize("how, said", [("kill", "SIGKILL"), ("exit", "exit code 2")])
 def test_a_process_that_espnet_started_is_gone(how, said):
     # As espnet2.tasks.abs_task.AbsTask.main waits for its processes.
-    message = f"rank 0 of the training is gone .*{said}.* last whole checkpoint in exp"
+    message = (
+        f"rank 0 of the training has died .*{said}.* last complete checkpoint in exp"
+    )
     with pytest.raises(UserError, match=message):
         with named_failures("exp"):
             mp.start_processes(end, args=(how,), nprocs=1, start_method="fork")

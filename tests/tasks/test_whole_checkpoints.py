@@ -32,7 +32,7 @@ def test_a_disk_full_at_the_first_checkpoint_costs_only_that(tmp_path, caplog):
     cut(tmp_path / "1epoch.pth")
     keep_whole_checkpoint(tmp_path)
     assert names(tmp_path) == []
-    assert "it starts again" in caplog.text
+    assert "the training starts again" in caplog.text
 
 
 def test_nothing_is_deleted_that_may_be_of_use(tmp_path):
@@ -68,7 +68,7 @@ def arguments(folder, **changes):
 def test_without_a_gpu_half_precision_is_left_out(tmp_path, caplog):
     args = arguments(tmp_path, use_amp=True, ngpu=0)
     assert not CostTrainer.build_options(copy.copy(args)).use_amp
-    assert "use_amp is left out: it needs a GPU" in caplog.text
+    assert "use_amp is ignored: it needs a GPU" in caplog.text
     args.ngpu = 1
     assert CostTrainer.build_options(args).use_amp
 
