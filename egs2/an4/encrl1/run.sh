@@ -11,5 +11,5 @@ exec ./encrl.sh \
     --family nested \
     --freeze encoder.embed \
     --finetune_epochs 0 \
-    --finetune_alone "2:3" \
+    --finetune_alone "2:5" \
     "$@"
