@@ -1,4 +1,4 @@
-"""A training that is done once, goes on after a kill and is not mixed with another."""
+"""A training that is done once, resumes after a kill and is not mixed with another."""
 
 import json
 import logging
