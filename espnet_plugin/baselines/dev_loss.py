@@ -32,7 +32,7 @@ class DevLoss:
         evaluations: How often the loss was computed.
         seconds: Spent on it, features included.
         flops: Operations of it, features left out.
-        audio_seconds: Audio that was gone through.
+        audio_seconds: Amount of audio that was processed.
 
     Raises:
         UserError: If there is no utterance.

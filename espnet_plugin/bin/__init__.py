@@ -1,4 +1,4 @@
-"""One thin command-line module a stage; no logic lives here."""
+"""One thin command-line module for each stage; it contains no logic."""
 
 import sys
 

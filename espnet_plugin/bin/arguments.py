@@ -1,6 +1,6 @@
 """Types of command-line options: a wrong value is refused where the option is declared.
 
-Each returns what ``argparse`` takes as ``type``; argparse then names the option.
+Each function returns a ``type`` for ``argparse``, whose errors then name the option.
 """
 
 import argparse

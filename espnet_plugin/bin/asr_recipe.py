@@ -1,4 +1,4 @@
-"""Beside a finished recipe of ESPnet: find its data, statistics and best experiment.
+"""Find the data, statistics and best experiment of a finished ESPnet recipe.
 
 The recipe is only read. ``./run.sh --asr_recipe`` runs this before its stages.
 """

@@ -1,6 +1,7 @@
-"""Stage 8: other ways to small models, one configuration each.
+"""Stage 8: train baselines, which are other ways to small models.
 
-What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
+Each baseline has its own configuration. Options that this command does not know are
+passed to ESPnet's ASR training (data, ngpu...).
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Check Kaldi data folders: every bad line, and what is legal and suspicious.
+"""Check Kaldi data folders: find all bad lines, and valid lines that are suspicious.
 
   python -m espnet_plugin.bin.check_data data/train data/dev data/test
 

@@ -1,4 +1,4 @@
-"""Before the first stage: GPUs, versions, folders to write to, room on the disk."""
+"""Check GPUs, versions, access to folders and disk space before the first stage."""
 
 import argparse
 import sys

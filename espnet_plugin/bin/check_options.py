@@ -1,8 +1,8 @@
-"""Checks words that a recipe passes on to a command, before its first stage.
+"""Check the words that a recipe passes on to a command, before its first stage.
 
     python -m espnet_plugin.bin.check_options OPTION COMMAND -- WORDS
 
-OPTION is the recipe's option that has the words, for messages. Nothing is run.
+OPTION is the recipe's option that holds the words; messages name it. Nothing is run.
 """
 
 import argparse

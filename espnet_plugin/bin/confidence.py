@@ -1,6 +1,6 @@
-"""Fit how sure a model may be of its words, on a set with transcripts.
+"""Calibrate the confidence that a model gives to its words, on a set with transcripts.
 
-Leaves ``confidence.json`` in the experiment folder, which recognise.py then uses:
+Writes ``confidence.json`` into the experiment folder, which recognise.py then uses:
   python -m espnet_plugin.bin.confidence EXP --data_dir dump/raw/dev
 """
 

@@ -1,7 +1,7 @@
 """Download CMU AN4 (SPHERE, 64 MB) and unpack it.
 
 The addresses are those of ESPnet's own AN4 recipe: the university's, then a copy that
-ESPnet keeps. A finished download is not repeated, an interrupted one goes on.
+ESPnet keeps. A finished download is not repeated, an interrupted one is resumed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Print which rows the report is to compare, one argument of its command a line."""
+"""Print which rows the report should compare, one argument of its command per line."""
 
 import argparse
 import sys

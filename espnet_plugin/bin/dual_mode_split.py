@@ -1,4 +1,4 @@
-"""A model folder for each mode of trained supernets; the streaming one is cut out."""
+"""Make a model folder for each mode of trained supernets; cut the streaming one out."""
 
 import argparse
 import sys

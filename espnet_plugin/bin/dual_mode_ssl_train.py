@@ -1,8 +1,8 @@
 """Dual-mode wav2vec 2.0 pre-training: no transcripts needed.
 
-Takes every option of ``espnet2.bin.ssl_train``, and ``--fine_tuning_config``, that of
-the training that is to start from it: another encoder is refused. ``meta.json`` says
-how it does start from what comes out.
+Takes every option of ``espnet2.bin.ssl_train``, and ``--fine_tuning_config``, the
+configuration of the training that will start from this one: both must have the same
+encoder. ``meta.json`` describes how that training starts from the result.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Dual-mode training of supernets, one a row.
+"""Dual-mode training of supernets, one for each row.
 
-What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
+Options that this command does not know are passed to ESPnet's ASR training (data,
+ngpu...).
 """
 
 import argparse

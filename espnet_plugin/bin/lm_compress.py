@@ -1,6 +1,7 @@
-"""Stage 5 of the language model recipe: make the large model smaller, a row a way.
+"""Stage 5 of the language model recipe: make the large model smaller in several ways.
 
-What this command does not know is handed to ESPnet's training.
+Each row is one way. Options that this command does not know are passed to ESPnet's
+training.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Stage 7 of the language model recipe: word error rates with each of its models."""
+"""Stage 7 of the language model recipe: measure word error rates with each model."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Stage 6 of the language model recipe: perplexity, size and speed of its models."""
+"""Stage 6 of the language model recipe: measure perplexity, size and speed."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Stage 8 of the language model recipe: the table of its models."""
+"""Stage 8 of the language model recipe: write the table of its models."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Stage 3 of the language model recipe: its text, in the recogniser's tokens."""
+"""Stage 3 of the language model recipe: write its text in the recogniser's tokens."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
 """Stage 4 of the language model recipe: train the large model with ESPnet's LM task.
 
-What this command does not know is handed to ESPnet's training.
+Options that this command does not know are passed to ESPnet's training.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Make Kaldi data folders from the CMU Census (AN4) corpus.
 
-The corpus's own tree is read (``etc/an4_{train,test}.{fileids,transcription}`` and
-``wav/``), audio as SPHERE (the original) or FLAC. The test set is the official one. The
-development set is every utterance of some training *speakers*, so that it measures what
-the test set does: unseen voices.
+Reads the original folders (``etc/an4_{train,test}.{fileids,transcription}``, ``wav/``)
+with audio as SPHERE (the original) or FLAC. The test set is the official one. The
+development set has all utterances of some training *speakers*, so that, like the test
+set, it measures unseen voices.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Stage 1 of the LibriSpeech recipes: Kaldi data folders from the corpus's own tree."""
+"""Stage 1 of the LibriSpeech recipes: make Kaldi data folders from the corpus."""
 
 import argparse
 import sys

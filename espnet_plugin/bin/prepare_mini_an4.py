@@ -1,7 +1,7 @@
-"""Make Kaldi data folders from the eight AN4 utterances that ESPnet's package carries.
+"""Make Kaldi data folders from the eight AN4 utterances in ESPnet's package.
 
-Works offline. Five utterances to train on, one for development, two for the test:
-enough to see that a recipe runs on real speech, far too few to measure anything.
+Works offline. Five utterances are for training, one for development and two for the
+test: enough to see that a recipe runs on real speech, far too few to measure anything.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Stage 1 of the TED-LIUM recipes: Kaldi data folders from the corpus's own tree."""
+"""Stage 1 of the TED-LIUM recipes: make Kaldi data folders from the original corpus."""
 
 import argparse
 import sys

@@ -1,8 +1,8 @@
-"""The stages of a recipe: what its ./run.sh runs.
+"""Run the stages of a recipe; its ./run.sh calls this.
 
     python -m espnet_plugin.bin.recipe encrl --stage 5 --stop_stage 7
 
-in a recipe's folder, with the environment of its path.sh.
+Run it in a recipe's folder, with the environment of its path.sh.
 """
 
 import os

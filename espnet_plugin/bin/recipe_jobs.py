@@ -1,8 +1,8 @@
-"""Seeds, sizes and baselines of an EncRL recipe as independent jobs: jobs.sh.
+"""Run the seeds, sizes and baselines of an EncRL recipe as independent jobs (jobs.sh).
 
     python -m espnet_plugin.bin.recipe_jobs --seeds "1 2 3" --sizes "6 4 2" -- --nj 4
 
-in a recipe's folder, with the environment of its path.sh.
+Run it in a recipe's folder, with the environment of its path.sh.
 """
 
 import subprocess

@@ -1,18 +1,18 @@
 """Recognise sound files: text, word times, confidence, alternatives, subtitles.
 
-Any ESPnet model with a CTC layer is taken, and so are files of any length and rate that
-libsndfile reads:
+Works with any ESPnet model that has a CTC layer, and with files of any length and
+sampling rate that libsndfile can read:
   python -m espnet_plugin.bin.recognise exp/asr_encrl_s1_2l speech.wav talk.mp3
   python -m espnet_plugin.bin.recognise EXP talk.flac --format json --hotwords names.txt
 
-A streaming (dual-mode) model recognises while audio comes in, a file or standard input,
-unless an option for whole files is given: the partial text stands on the last line and
-grows; the final one is printed on a line of its own. Ctrl-C ends standard input.
+A streaming (dual-mode) model recognises while audio arrives, from a file or standard
+input, unless an option for whole files is given: the partial text grows on the last
+line; the final text is printed on its own line. Ctrl-C ends standard input.
   python -m espnet_plugin.bin.recognise exp/asr_self_pruned_50_s1_streaming speech.wav
   arecord -q -f S16_LE -r 16000 -t raw | python -m espnet_plugin.bin.recognise EXP -
 
-Nothing but the result goes to standard output. A file that cannot be used is named on
-standard error, the others are recognised all the same, and the exit status is 2.
+Standard output has nothing but the result. If a file cannot be used, an error message
+names it, the other files are still recognised, and the exit status is 2.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What every command does around its work."""
+"""What every command does before and after its own work: logging and error messages."""
 
 import errno
 import logging

@@ -1,9 +1,10 @@
-"""Which sizes of small models fit a budget of parameters or of computing.
+"""List the sizes of small models that fit a budget of parameters or of computation.
 
   python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 1.5M 0.6M
   python -m espnet_plugin.bin.shapes --reference exp/asr_reference --budget 70MMAC/s
 
-Nothing is trained: see docs/shapes.md for what tries them (--budget of a recipe).
+Nothing is trained. The option --budget of a recipe trains and compares them: see
+docs/shapes.md.
 """
 
 import argparse

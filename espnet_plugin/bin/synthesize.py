@@ -1,8 +1,8 @@
 """Stage 1 of mini_synth: synthesise the corpus, as Kaldi data folders.
 
-Works offline. Speakers of train, dev and test differ. Every utterance depends on the
-seed, its set and its number alone: other sizes keep what is there, and an interrupted
-run carries on.
+Works offline. Speakers of train, dev and test differ. Every utterance depends only on
+the seed, its set and its number: if the sizes change, existing utterances stay the
+same, and an interrupted run is resumed.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Stages 4 and 6: train plain ESPnet models.
 
-What this command does not know is handed to ESPnet's ASR training (data, ngpu...).
+Options that this command does not know are passed to ESPnet's ASR training (data,
+ngpu...).
 """
 
 import argparse

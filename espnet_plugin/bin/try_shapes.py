@@ -1,7 +1,8 @@
-"""Stage 5 with --budget: short trials of shapes, of which the best becomes the size.
+"""Stage 5 with --budget: train several shapes for a short time, and choose the best.
 
-Takes every option of stage 5's training (``espnet_plugin.bin.encrl_train``) besides its
-own; ``--output_dir`` gets ``shapes.json`` and a folder for each trial.
+Besides its own options, takes every option of stage 5's training
+(``espnet_plugin.bin.encrl_train``). Writes ``shapes.json`` and a folder for each trial
+into ``--output_dir``.
 """
 
 import argparse

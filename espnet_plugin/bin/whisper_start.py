@@ -1,6 +1,7 @@
-"""Make an ESPnet experiment of Whisper's encoder and a CTC layer, to be fine-tuned.
+"""Make an ESPnet experiment with Whisper's encoder and a CTC layer, for fine-tuning.
 
-From Whisper's own file, without network; conf/whisper_reference.yaml starts from it.
+Reads OpenAI Whisper's file and needs no network; conf/whisper_reference.yaml starts
+from the result.
 """
 
 import argparse

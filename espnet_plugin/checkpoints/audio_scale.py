@@ -81,7 +81,7 @@ def _takes_features(config: Mapping[str, Any]) -> bool:
 def sample_factor(
     folder: Union[str, Path], config: Mapping[str, Any], table: Sequence[str]
 ) -> float:
-    """Return by what the samples of a table are multiplied before a model hears them.
+    """Return the factor by which a table's samples are multiplied for a model.
 
     So that they are as large as those that it was trained on.
 

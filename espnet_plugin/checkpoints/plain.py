@@ -74,7 +74,7 @@ def config_with_exits(
 ) -> dict:
     """Return a plain configuration that trains all sizes in the same steps.
 
-    A CTC loss stands after the last layer of every size (ESPnet's intermediate CTC), so
+    CTC is trained after the last layer of every size (ESPnet's intermediate CTC), so
     that a smaller model is the first layers of a larger one.
 
     - [0] Intermediate Loss Regularization for CTC-based Speech Recognition, 2021,

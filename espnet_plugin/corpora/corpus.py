@@ -33,7 +33,7 @@ class Archive:
 def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
     """Download and unpack what is not there; an archive goes once it is unpacked.
 
-    A finished part is not fetched again, an interrupted download goes on.
+    A finished part is not downloaded again, an interrupted download is resumed.
 
     Args:
         wanted: The archive by the folder that it becomes.

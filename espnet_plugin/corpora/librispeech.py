@@ -1,7 +1,7 @@
 """LibriSpeech (Panayotov et al., ICASSP 2015) in its own tree, to Kaldi data folders.
 
 ``LibriSpeech/<part>/<reader>/<chapter>/<reader>-<chapter>.trans.txt`` has a line for
-each ``<reader>-<chapter>-<number>.flac`` beside it. As in Kaldi's and ESPnet's recipes
+each ``<reader>-<chapter>-<number>.flac`` next to it. As in Kaldi's and ESPnet's recipes
 each chapter counts as a speaker, so the folders are theirs, line by line.
 """
 

@@ -95,7 +95,7 @@ class CostLog:
 
         Args:
             name: Its name.
-            made_of: Digest of what it was made of, where other trainings may use it.
+            made_of: Digest of its inputs, if other trainings may use it.
             figures: As those of :meth:`add`.
         """
         self._once[name] = figures

@@ -72,7 +72,7 @@ class SequentialFile(soundfile.SoundFile):
 
 
 def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
-    """Say what is missing of a file, as far as can be told without decoding it.
+    """Describe what a file lacks, as far as is visible without decoding it.
 
     Args:
         path: The file.

@@ -88,7 +88,7 @@ class Contents:
         return f"{len(names)} utterances, {whole.hexdigest()} ({kind})"
 
     def utterances(self, path: Union[str, Path], kind: str = "sound") -> dict[str, str]:
-        """Return what stands for the content of each utterance of a table.
+        """Return a value that represents the content of each utterance of a table.
 
         Raises:
             UserError: If the table or a file of it cannot be read.

@@ -34,7 +34,7 @@ def hears_by_encoder(config: Mapping[str, Any]) -> bool:
 
 
 def is_pretrained(config: Mapping[str, Any]) -> bool:
-    """Return whether a large pre-trained network stands where features are computed.
+    """Return whether a large pre-trained network computes the features.
 
     A small model cannot share it: it needs a front end of its own.
     """

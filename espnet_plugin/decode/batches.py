@@ -64,7 +64,7 @@ def attention_bytes(config: Mapping[str, Any], frames: Optional[int]) -> int:
 
 
 def available_memory() -> Optional[int]:
-    """Return the bytes that can be had without swapping; None where it is not told.
+    """Return the bytes available without swapping; None where it is not known.
 
     Source: ``MemAvailable`` of Linux's ``/proc/meminfo``, and the limit of the control
     group (version 2) that the process is in.

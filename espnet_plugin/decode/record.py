@@ -1,4 +1,4 @@
-"""What a decoded set was made of, noted beside it, so that nothing old is kept."""
+"""Records the inputs of a decoded set, so that outdated results are not kept."""
 
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Union

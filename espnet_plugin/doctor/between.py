@@ -14,7 +14,7 @@ _SHARED_TEXTS = 0.02
 
 
 def compare_tables(store: Store, sets: list[DataSet]) -> None:
-    """Find names that stand twice in a table, or not in all tables of a set."""
+    """Find names that are twice in a table, or not in all tables of a set."""
     for table in _FILES:
         store.db.execute(f"create index if not exists {table}_id on {table}(s, id)")
     for s, one in enumerate(sets):

@@ -16,7 +16,7 @@ def position_codes(
 ) -> torch.Tensor:
     """Return sines and cosines of all distances from a query back to a key.
 
-    The first key stands ``left`` frames before the first query. Nothing here depends on
+    The first key is ``left`` frames before the first query. Nothing here depends on
     where in the utterance a chunk is, so one table serves every chunk.
 
     - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, appendix B; the order

@@ -1,4 +1,4 @@
-"""A Conformer that hears everything, or chunk by chunk, with the same weights."""
+"""A Conformer for full context, or chunk by chunk, with the same weights."""
 
 from contextlib import ExitStack, contextmanager
 from typing import Any, Iterator, Mapping, Optional, Sequence, Union

@@ -51,7 +51,7 @@ def as_list(value: Union[int, Sequence[int]]) -> list[int]:
 def check_chunks(
     chunk_frames: Union[int, Sequence[int]], left: int, ahead: int
 ) -> list[int]:
-    """Return the chunk sizes, all of which serve the context given.
+    """Return the chunk sizes, which must all be possible with the given context.
 
     Args:
         chunk_frames: One size or several.

@@ -52,7 +52,7 @@ class TransducerLoss(nn.Module):
 
 
 class SearchState(NamedTuple):
-    """Where a greedy search stands; it does not grow with the utterance.
+    """The state of a greedy search; it does not grow with the utterance.
 
     Attributes:
         prediction: Output of the prediction network for the last token, ``(width,)``.

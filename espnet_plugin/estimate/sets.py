@@ -33,7 +33,7 @@ def find_size(formatted: Path, data: Path, sample_rate: int) -> Optional[SetSize
     Args:
         formatted: Its folder under ``dump/``, which stage 2 writes.
         data: Its Kaldi folder. Without ``segments`` or ``utt2dur`` the headers of up to
-            200 of its files are read, and the mean length stands for all.
+            200 of its files are read, and their mean length is used for all.
         sample_rate: Sampling rate of the formatted set in Hz.
     """
     lengths, segments = formatted / "utt2num_samples", data / "segments"

@@ -26,7 +26,7 @@ class Meta:
         variant: Name of the variant of the method; empty for the main one.
         seed: Seed of the training.
         name: Name of a training that serves several models, if not its folder's.
-        size: Number of layers that the model stands for, where it keeps all layers.
+        size: Layers of a model with as many parameters, if this one keeps all layers.
         size_width: Width of the encoder where the size names it, as in 4x72; None: the
             reference's.
         serves: Numbers of layers that models made of this training have; a folder with

@@ -1,4 +1,4 @@
-"""The figures of an exported file, as they stand in ``meta.json``."""
+"""The figures of an exported file, as stored in ``meta.json``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +36,7 @@ def workload(
         source: The model.
         port: The form of its graph.
         script: The script in the folder.
-        dev: Utterances, of which a short one is taken; noise if there are none.
+        dev: Utterances; a short one of them is used, or noise if there are none.
         texts: What is recognised of them.
         threads: Threads of the runtime.
     """

@@ -1,4 +1,4 @@
-"""What a kind of device gets: the form of the graph and the files beside it."""
+"""What each target gets: the form of the graph and the files next to it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

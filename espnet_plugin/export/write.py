@@ -21,7 +21,7 @@ OPSET = 17
 def write_model(
     port: Port, source: Source, path: Path, metadata: Mapping[str, str]
 ) -> None:
-    """Write a model that hears whole utterances; see :func:`write_graph`.
+    """Write a model that takes whole utterances; see :func:`write_graph`.
 
     Args:
         port: The form of the graph.

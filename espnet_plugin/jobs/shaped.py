@@ -1,4 +1,4 @@
-"""What an EncRL training is told where its student has a width of its own."""
+"""The options of an EncRL training whose student has its own width."""
 
 import logging
 from pathlib import Path

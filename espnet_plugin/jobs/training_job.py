@@ -1,4 +1,4 @@
-"""A training that is done once, goes on after a kill and is not mixed with another."""
+"""A training that is done once, resumes after a kill and is not mixed with another."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def _is_there(folder: Path, request: Any) -> bool:
     differing, _ = difference(known, request, contents)
     contents.save()
     if differing is None:
-        logging.info("%s is already finished%s", folder, _how_sure(known))
+        logging.info("%s is finished already%s", folder, _how_sure(known))
     return differing is None
 
 
@@ -98,15 +98,13 @@ def _job(
     if known is not None and experiment.is_begun:
         if differing is not None and not (again and is_same_kind(known, request)):
             raise UserError(
-                f"{folder} holds {_what(experiment)} that was started with a "
-                f"different {differing} (see {experiment.request_file}): choose "
+                f"{folder} holds {_what(experiment)} with another {differing}; see "
+                f"{experiment.request_file}: choose "
                 "another --expdir (in stages 5 and 6 --tag, in stage 4 "
                 "--reference_exp), or delete the folder"
             )
         if differing is not None:
-            logging.info(
-                "%s is made again, because of a different %s", folder, differing
-            )
+            logging.info("%s is made again: another %s", folder, differing)
             experiment.done_file.unlink(missing_ok=True)
         elif experiment.is_finished:
             # By another process, since it was last looked at.

@@ -15,7 +15,7 @@ def factor(
     moment: Optional[torch.Tensor] = None,
     importance: Optional[torch.Tensor] = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return B and A whose product stands for a matrix.
+    """Return B and A whose product approximates a matrix.
 
     Without ``moment`` and ``importance`` B A is the best of its rank in the Frobenius
     norm. With ``moment``, the mean of ``x x^T`` over the layer's inputs, the mean of

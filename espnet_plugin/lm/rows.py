@@ -1,4 +1,4 @@
-"""What a row of the table asks for: a compression, or a control beside it."""
+"""What a row of the table describes: a compression, or a control."""
 
 from dataclasses import dataclass
 from pathlib import Path

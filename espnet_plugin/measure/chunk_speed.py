@@ -40,7 +40,7 @@ def chunk_rtf(
     chunks: int = 60,
     threads: int = 1,
 ) -> dict[str, Any]:
-    """Measure one chunk against the time that it stands for.
+    """Measure the time to compute one chunk, relative to its audio.
 
     Features come in as many as make one chunk, and each call returns one chunk: what
     a device does between two chunks, without the features themselves. The left context

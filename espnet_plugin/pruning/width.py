@@ -213,7 +213,7 @@ def _narrow_attention(out: State, block: str, heads: int, width: int, old: int) 
 def _largest_per_head(
     importance: torch.Tensor, heads: int, count: int, where: str
 ) -> torch.Tensor:
-    """The same number in every head, whose channels stand side by side."""
+    """The same number in every head, whose channels are next to each other."""
     rows = importance.view(heads, -1)
     offset = rows.shape[1]
     return torch.cat(

@@ -19,23 +19,25 @@ class JobsOptions:
     """The options of ``jobs.sh``."""
 
     seeds: tuple[int, ...] = _general(
-        "1", Several(Whole(0, MOST_SEED)), "One EncRL run each, in quotes if several."
+        "1",
+        Several(Whole(0, MOST_SEED)),
+        "Seeds, in quotes if several; one EncRL run for each.",
     )
     sizes: tuple[Shape, ...] = _shared(
         "sizes",
         section=GENERAL,
-        help="One fine-tuning, decoding and scoring each; one for all sizes of a seed "
-        "where run.sh has --finetune together.",
+        help="Sizes; one job of fine-tuning, decoding and scoring for each, or one "
+        "job for all sizes of a seed where run.sh has --finetune together.",
     )
     baselines: tuple[str, ...] = _shared(
         "baselines",
         section=GENERAL,
         default="",
-        help="Names of files in baseline_dir: one job for each of them and seed.",
+        help="Names of files in baseline_dir; one job for each file and seed.",
     )
     max_jobs: int = _general("4", Whole(1), "Jobs that run at the same time.")
     ngpu: int = _shared("ngpu", help="GPUs of each job.")
-    expdir: str = _shared("expdir", help="Models, as of run.sh.")
+    expdir: str = _shared("expdir", help="Folder for models, as in run.sh.")
     run: tuple[str, ...] = _general(
-        "./run.sh", Command(), "The recipe; may be several words."
+        "./run.sh", Command(), "Command that runs the recipe; may be several words."
     )

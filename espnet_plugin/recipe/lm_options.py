@@ -61,7 +61,7 @@ class LmpruneOptions:
     asr_exp: str = _data(
         "",
         Text(),
-        "Folder of a recogniser: stage 3 takes its tokens, stage 7 decodes with it.",
+        "Folder of a recogniser: stage 3 uses its tokens, stage 7 decodes with it.",
     )
 
     lm_config: str = _training(
@@ -75,7 +75,8 @@ class LmpruneOptions:
     row_dir: str = _training(
         "conf/lmprune/rows",
         Text(),
-        "What is done to the dense model, a file for each row.",
+        "Folder with a file for each row, which says how the dense model is made "
+        "smaller.",
     )
     rows: tuple[str, ...] = _training(
         _ROWS, Words(), "Names of files in row_dir, in quotes if several."
@@ -86,13 +87,15 @@ class LmpruneOptions:
         "Epochs of the dense model, instead of the configuration's.",
     )
     seeds: tuple[int, ...] = _training(
-        "1", Several(Whole(0, MOST_SEED)), "Several in quotes: stages 4 and 5 for each."
+        "1",
+        Several(Whole(0, MOST_SEED)),
+        "Seeds, in quotes if several: stages 4 and 5 run for each.",
     )
 
     speed: bool = _measuring(
         "false",
         Flag(),
-        "Stage 6 measures the time of a token as well, on a quiet machine.",
+        "Stage 6 also measures the time per token; needs a quiet machine.",
     )
     lm_weights: tuple[str, ...] = _measuring(
         "0.2 0.4 0.6",

@@ -25,7 +25,7 @@ __all__ = ["EspnetCtcModel"]
 
 
 class EspnetCtcModel:
-    """A plain ESPnet CTC experiment, or a dual-mode one that hears whole files.
+    """A plain ESPnet CTC experiment, or a dual-mode one for whole files.
 
     Args:
         folder: Experiment folder with ``config.yaml`` and a checkpoint.

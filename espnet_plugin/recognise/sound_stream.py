@@ -1,4 +1,4 @@
-"""Sound files on standard input, told from bare samples by how they begin."""
+"""Sound files on standard input, distinguished from raw samples by their header."""
 
 import io
 import wave

@@ -37,7 +37,7 @@ class Vocabulary:
     Attributes:
         tokens: Symbols of the CTC layer by number.
         kind: ``char`` (``<space>`` is the space), ``bpe`` (SentencePiece pieces),
-            ``word`` or ``phn`` (each token stands alone).
+            ``word`` or ``phn`` (each token is taken as a word).
         blank: Number of the blank.
         pieces: What each token writes, a space where a word ends or begins. A byte
             of SentencePiece's fallback, blank and the like write nothing here.
@@ -106,12 +106,12 @@ class Vocabulary:
         return " ".join(word.text for word in self.words(token_ids))
 
     def byte(self, token: int) -> Optional[int]:
-        """Return the byte that a token of SentencePiece's fallback stands for."""
+        """Return the byte that a token of SentencePiece's fallback represents."""
         match = _BYTE.fullmatch(self.tokens[token]) if self.kind == "bpe" else None
         return None if match is None else int(match[1], 16)
 
     def _bytes_from(self, token_ids: Sequence[int], place: int) -> bytes:
-        """Return the bytes that a run of fallback tokens stands for."""
+        """Return the bytes that a run of fallback tokens represents."""
         run = bytearray()
         for token in token_ids[place:]:
             value = self.byte(token)

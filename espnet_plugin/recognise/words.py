@@ -24,7 +24,7 @@ class FrameTimes:
     def span(self, first: int, last: int) -> tuple[float, float]:
         """Return begin and end of the frames ``first`` to ``last``, in seconds.
 
-        Each frame stands for ``step`` seconds around its centre; nothing begins before
+        Each frame covers ``step`` seconds around its centre; nothing begins before
         the first sample.
         """
         begin = self.first + (first - 0.5) * self.step

@@ -210,7 +210,7 @@ def _import(
 
 
 def _what_is_in(folder: Path) -> str:
-    """Say what stands where a reference is to be imported to."""
+    """Describe what the folder for a new reference already contains."""
     if not folder.is_dir():
         return "a file"
     made = Experiment(folder)

@@ -86,7 +86,7 @@ def markdown_block(
 
 
 def insert_block(text: str, block: str, name: str = "the Markdown file") -> str:
-    """Replace what stands between the marks by ``block``, and leave the rest alone.
+    """Replace the text between the marks by ``block``; do not change the rest.
 
     Raises:
         UserError: If the marks are not in it once each and in order.

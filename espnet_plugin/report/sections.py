@@ -48,7 +48,7 @@ Builder = Callable[[Results, Sequence[Path]], Optional[Content]]
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and its content."""
 
     title: str
     content: Content

@@ -80,11 +80,11 @@ def metric_table(
         table: Its name in `metrics`.
         header: Names of the columns before those of the metrics, and behind them.
         lines: One a group or a family.
-        notes: What stands before the notes of the columns, and behind them.
+        notes: Text before the notes of the columns, and after them.
         facts: What replaces words in braces in the notes of columns.
         pick: Chooses of a line's ``of`` what the column of a metric shows; None: a
             dash.
-        with_column_notes: Whether the columns' notes stand below it.
+        with_column_notes: Whether the columns' notes are printed below it.
         without: Metrics that are not shown.
     """
     time_name, seconds = time_unit([line.of for line in lines])

@@ -34,7 +34,7 @@ class ExportGroup:
         group: The models.
         target: What they were exported for.
         file: Name of the file.
-        members: One a seed, of which there is such a file.
+        members: One for each seed that has such a file.
     """
 
     group: Group

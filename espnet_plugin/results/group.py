@@ -213,7 +213,7 @@ def group_rows(rows: Iterable[Row], runs: Runs) -> tuple[Group, ...]:
     The interval of several seeds is that of their mean on this test set: the errors of
     one utterance are pooled over seeds, and whole utterances (or speakers, if the
     scores were made so) are drawn. It covers the choice of the test utterances, not the
-    luck of the seed: for that, the range stands beside it.
+    variation between seeds, which the range shows.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in rows:

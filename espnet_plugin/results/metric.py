@@ -75,7 +75,7 @@ class Column:
         write: Writes the cell.
         unit: What figures are divided by, or `TIME`.
         optional: Whether the column is left out where nothing is known for it.
-        note: What has to be known to read it; it stands below the table. ``{cache}``
+        note: Explanation of the column, printed below the table. ``{cache}``
             stands for what is known of the teacher's cache.
     """
 

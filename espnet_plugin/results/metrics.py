@@ -1,8 +1,8 @@
 """The one table of metrics: what is measured, where it comes from, how it is shown.
 
-To add a metric, add one entry to `METRICS`. It then stands under ``<name>_mean`` in the
-aggregates of ``results.json`` and in the tables, markdown and HTML, that its columns
-name. A figure that no field of `Row` holds is taken from a file of the experiment
+To add a metric, add one entry to `METRICS`. It is then ``<name>_mean`` in the
+aggregates of ``results.json`` and is shown in the tables, markdown and HTML, that its
+columns name. A figure that no field of `Row` holds is taken from a file of the experiment
 folder with a `FileValue`, and is kept in ``results.json`` under the metric's name:
 
     Metric(

@@ -1,6 +1,6 @@
-"""What size a row stands for: a model that keeps all layers may be as small as fewer.
+"""The size of a row: a model with all layers may be as small as one with fewer.
 
-Baselines that cut something else than layers say in their meta.json, under "size", how
+Baselines that cut something other than layers say in their meta.json, under "size", how
 many layers a model of as many parameters has, and repeat it at the end of the variant.
 """
 
@@ -38,7 +38,7 @@ def size_text(layers: int, shape: Shape) -> str:
 
     Args:
         layers: Layers of the model; 0 where they are not known.
-        shape: The size that it stands for.
+        shape: The size that the row is compared at.
     """
     if not layers or shape.layers == layers:
         return str(Shape(layers, shape.width))

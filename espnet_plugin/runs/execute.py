@@ -191,7 +191,7 @@ def _last_line(log: Path) -> str:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    """Interrupt what still runs as Ctrl-C does, and kill what goes on after that."""
+    """Interrupt running jobs as Ctrl-C does, and kill those that continue."""
     for sign in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
         alive = [process for process in processes if process.poll() is None]
         for process in alive:

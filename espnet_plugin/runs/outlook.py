@@ -15,7 +15,7 @@ class Outlook:
 
     Attributes:
         seconds: By the clock, for the jobs of rows whose duration is known.
-        unknown: Rows of which no job has ended yet.
+        unknown: Rows that have no finished job yet.
     """
 
     seconds: float

@@ -42,7 +42,7 @@ class TableSpec:
     """One file with tables, made when its rows are there.
 
     Attributes:
-        options: Options of ``run.sh``, as of a row.
+        options: Options of ``run.sh``, as for a row.
         groups: Groups of rows it shows; it is made if one of them was asked for.
         expdir: As of the rows.
         compare: Pairs of rows, named as in the tables; ``{size}`` goes through

@@ -57,7 +57,7 @@ def seconds_per_input(args: argparse.Namespace) -> float:
 
 
 class CountedASRTask(ASRTask):
-    """Stock training of a stock model; ``cost.json`` is written beside it."""
+    """Stock training of a stock model; also writes ``cost.json`` into its folder."""
 
     trainer = CostTrainer
 

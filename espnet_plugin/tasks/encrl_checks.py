@@ -26,7 +26,7 @@ _WHISPER_SECONDS = 30  # as many as it has positions
 
 
 def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
-    """Refuse layers of which only a part fits: they would compute nothing sensible.
+    """Refuse layers that fit only partly: they would compute nothing sensible.
 
     Raises:
         UserError: Naming the first tensor and the way out.
@@ -111,7 +111,7 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
 
 
 def _check_length(options: EncRLOptions) -> None:
-    """Refuse utterances of which Whisper's encoder hears the beginning only."""
+    """Refuse utterances that are too long for Whisper's encoder."""
     most = _WHISPER_SECONDS * 16000
     for path in (*options.data.train_shapes, *options.data.valid_shapes):
         if not Path(path).is_file():
@@ -155,7 +155,7 @@ def _check_width(options: EncRLOptions, reference: argparse.Namespace) -> None:
 
 
 def _first_value(path: str) -> str:
-    """Return what stands behind the first name of a table that is there."""
+    """Return the value after the first name of a table that exists."""
     if not Path(path).is_file():
         return ""  # which ESPnet says itself
     with Path(path).open(encoding="utf-8") as stream:

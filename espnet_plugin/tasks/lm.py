@@ -71,7 +71,7 @@ class _Counted:
 
 
 class CountedLMTask(LMTask):
-    """Stock training of a language model; ``cost.json`` is written beside it."""
+    """Stock training of a language model; also writes ``cost.json`` into its folder."""
 
     trainer = CostLMTrainer
 

@@ -64,9 +64,9 @@ def _summary(losses: Sequence[float]) -> _Epoch:
 
 
 class PlateauWatch:
-    """Warns of a training that stands still, and stops it when it goes on so.
+    """Warns of a training that does not learn, and stops it if that continues.
 
-    An epoch stands still if the character error rate on dev is 90 % or more after it,
+    An epoch does not learn if the character error rate on dev is 90 % or more after it,
     and the mean loss of the last quarter of its updates is not at least 2 % below that
     of the first quarter. It is counted once 500 updates have been made; two such epochs
     in a row end the training.
@@ -101,7 +101,7 @@ class PlateauWatch:
             error: Character error rate on dev after it, as a fraction.
 
         Raises:
-            UserError: If it is the second in a row that stands still, and the action
+            UserError: If it is the second in a row that does not learn, and the action
                 is ``stop``.
         """
         if self.action == "off":

@@ -99,7 +99,7 @@ def wait_for(path: Path, seconds: float = 1800.0) -> None:
 
 @contextmanager
 def named_failures(output_dir: str) -> Iterator[None]:
-    """Say in one line that another process of the training is gone.
+    """Report in one line that another process of the training has ended.
 
     Raises:
         UserError: Instead of what torch raises then.

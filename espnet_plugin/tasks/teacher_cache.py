@@ -168,7 +168,7 @@ def _same_random_numbers() -> Iterator[None]:
 
 
 def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the outputs depend on, by name, and the names that stand twice.
+    """Return what the outputs depend on, by name, and the names that occur twice.
 
     Raises:
         UserError: If a store of an earlier version holds one utterance for two.

@@ -142,7 +142,7 @@ class CostTrainer(Trainer):
         """Validate and record the seconds it took; see the base class.
 
         Raises:
-            UserError: If the training stands still; see :class:`PlateauWatch`.
+            UserError: If the training does not learn; see :class:`PlateauWatch`.
         """
         watch = Stopwatch()
         super().validate_one_epoch(
@@ -220,7 +220,7 @@ class _Sized:
 
 
 def keep_whole_checkpoint(output_dir: Path) -> None:
-    """Put the last whole checkpoint back in place before training goes on.
+    """Put the last complete checkpoint back in place before training resumes.
 
     ESPnet writes ``checkpoint.pth`` over the old one, so a kill or a full disk in that
     moment leaves a truncated file; and :class:`CostTrainer` moves it aside while an

@@ -33,7 +33,7 @@ class WebModel:
         blank: Number of the blank.
         silent: Numbers of tokens that are no text, the blank included.
         pieces: What each token writes, with spaces where words end or begin.
-        bytes_of: Tokens that stand for a byte of UTF-8, and the byte.
+        bytes_of: Tokens that represent a byte of UTF-8, and the byte.
         frame_seconds: From one frame of the output to the next.
         first_frame_seconds: Centre of the first one.
         temperature: Temperature of the posteriors that confidence is made of.
@@ -42,7 +42,7 @@ class WebModel:
         max_segment_seconds: Longer audio is cut.
         inputs: Names of the inputs of a model of whole utterances.
         outputs: Names of its outputs.
-        streaming: Sizes of a model that hears while one speaks, of ``meta.json``.
+        streaming: Sizes of a streaming model, from ``meta.json``.
         framing: How its front end cuts the audio.
     """
 

@@ -279,10 +279,7 @@ def test_what_an_earlier_file_said_is_marked_everywhere(results):
     layers = [line["layers"] for line in cells(quality)]
     # One seed of six layers is old, and the training that both sizes share.
     assert layers == ["12", "6 ‡", "4 ‡", "6", "4"]
-    assert quality.notes.endswith(
-        "(it may be of another machine): asr_old, encrl_1; with what was read from "
-        "them in encrl 6, encrl 4."
-    )
+    assert ": asr_old, encrl_1; in encrl 6, encrl 4 they are mixed" in quality.notes
     assert [line["layers"] for line in cells(cost_table(read(results)))] == layers
     family = family_table(read(results))
     assert [line["layers"] for line in cells(family)] == ["6+4 ‡", "6+4"]

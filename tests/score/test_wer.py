@@ -248,7 +248,7 @@ def test_missing_and_surplus_utterances_are_named(files):
     message = str(caught.value)
     assert str(files / "hyp") in message
     assert "lacks 7 of 9 utterances (u2, u3, u4, u5, u6, ...)" in message
-    assert "1 surplus utterances (x9)" in message
+    assert "1 extra utterances (x9)" in message
 
 
 def test_speakers_must_be_known_for_a_bootstrap_over_them(files):

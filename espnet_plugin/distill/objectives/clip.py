@@ -19,7 +19,7 @@ __all__ = ["ClipObjective"]
 class ClipObjective(nn.Module):
     """Symmetric cross-entropy between pooled encodings of student and teacher.
 
-    The mean over valid frames stands for an utterance. The student's should be nearer
+    The mean over valid frames represents an utterance. The student's should be nearer
     to the teacher's of the same utterance than to those of the others in the batch, and
     the other way round.
 

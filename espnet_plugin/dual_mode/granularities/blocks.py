@@ -67,7 +67,7 @@ class BlockGroups(Groups):
         """Return torch's block compressed rows of a matrix with masked blocks.
 
         Those are the blocks that are not zero, and a 32-bit number for each of them
-        that says where it stands. A matrix whose sizes its blocks do not divide stays
+        that gives its position. A matrix whose sizes its blocks do not divide stays
         whole: torch has no form for it.
         """
         block = (self.rows, self.columns)

@@ -120,7 +120,7 @@ class _Context:
 
     Args:
         like: ``(batch, frames, width)``.
-        positions: What stands for ESPnet's encodings; None if they are in the input.
+        positions: Replacement of ESPnet's encodings; None if they are in the input.
         valid: ``(batch, frames)``, true on valid frames.
         width: See ``like``; as a number, which is a constant of the graph.
     """

@@ -11,7 +11,7 @@ def lengthen(
     """Append zeros to utterances that are shorter than ``least``.
 
     Args:
-        x: ``(batch, time)`` or ``(batch, time, dim)``; what stands after an utterance
+        x: ``(batch, time)`` or ``(batch, time, dim)``; what follows an utterance
             is of no matter.
         lengths: ``(batch,)``.
         least: What the network needs.
@@ -44,7 +44,7 @@ def mirror_ends(
     """Mirror each utterance at its own two ends.
 
     Args:
-        x: ``(batch, samples)``; what stands after an utterance is of no matter.
+        x: ``(batch, samples)``; values after the end of an utterance do not matter.
         lengths: ``(batch,)``.
         left: Samples to put before; if negative, samples to leave out there.
         right: Samples to put after.

@@ -77,7 +77,7 @@ class LeanAttention(FullAttention):
 
 
 def lean_layer(stock: nn.Module) -> nn.Module:
-    """Return the module that stands for one of ESPnet's, or that itself."""
+    """Return the module that replaces one of ESPnet's, or that module itself."""
     kind = type(stock).__name__
     if kind == "ConvolutionModule" and isinstance(stock.norm, nn.BatchNorm1d):
         return LeanConvolution(stock)

@@ -57,7 +57,7 @@ class UtteranceNormalisation(nn.Module):
 
 
 def normalisation(stock: Optional[nn.Module]) -> Optional[nn.Module]:
-    """Return the module that stands for ESPnet's; None where there is none.
+    """Return the module that replaces ESPnet's; None where there is none.
 
     Raises:
         ValueError: If it is neither ``global_mvn`` nor ``utterance_mvn``.

@@ -71,7 +71,7 @@ class LegacyPositions(_Positions):
 
 
 def computed_positions(stock: nn.Module) -> nn.Module:
-    """Return the module that stands for one of ESPnet's, or that itself.
+    """Return the module that replaces one of ESPnet's, or that module itself.
 
     Scaled and learnt encodings (``scaled_abs_pos`` and the like) are not replaced.
     """

@@ -1,4 +1,4 @@
-"""A recogniser that hears speech while it comes in, as files for a device.
+"""A streaming recogniser as files for a device.
 
 ``step.py`` is the network for one chunk, ``chunk_graph.py`` and ``wenet_graph.py`` its
 forms for onnxruntime and for sherpa-onnx, ``front_end.py`` what makes features of

@@ -34,10 +34,10 @@ class Workload:
     Attributes:
         script: The script in the folder, whose ``Recogniser`` is timed.
         audio: Ten seconds of samples ``(samples,)``, or of features ``(frames, dim)``.
-        utterance: A short utterance, in the same form, of which a text is expected.
+        utterance: A short utterance, in the same form, that has a text.
         rate: Sampling rate in Hz; None: ``audio`` is of features.
         per_second: Samples, or feature frames, in a second.
-        block: Samples of a chunk of a streaming model; None: it hears whole utterances.
+        block: Samples of a chunk of a streaming model; None: it takes whole utterances.
         threads: Threads of the runtime.
     """
 

@@ -30,7 +30,7 @@ def plot_results(
 
     It is WER, and CER in scripts without spaces.
 
-    A point is the mean over seeds, its bar the 95 % interval; the number beside it is
+    A point is the mean over seeds, its bar the 95 % interval; the number next to it is
     the size in layers (of models pruned at once: the share), and a line joins the sizes
     of one method and variant. A hollow point is a variant of one size. Models of the
     same size are set side by side. The cost of a model built on shared training
@@ -169,7 +169,7 @@ def _hours(key: str, label: str) -> Panel:
 
 
 def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]]:
-    """A panel a size: the sizes of one family all stand at the same cost.
+    """One panel for each size: all sizes of one family have the same cost.
 
     Only families of the same sizes, as many as any has, are drawn: others cost less for
     having less to make.

@@ -18,7 +18,7 @@ def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
     """Say what is drawn: streaming on the left, full context right.
 
     Args:
-        groups: Groups with a test score; those without a mode stand with the full
+        groups: Groups with a test score; those without a mode are drawn with the full
             context.
     """
     rate = error_words(groups)

@@ -87,7 +87,7 @@ def _overlap(box: tuple, others: Sequence[tuple]) -> float:
 
 
 def _outside(box: tuple, edges: Sequence[float]) -> float:
-    """Area of a box beyond the frame, where titles, numbers and other panels stand."""
+    """Area of a box beyond the frame, where titles, numbers and other panels are."""
     area = 0.0
     for side in (0, 1):
         low, high = box[side] - box[side + 2] / 2, box[side] + box[side + 2] / 2

@@ -41,7 +41,7 @@ def draw_others(
         stem: Path of the files without their endings, .png and .svg.
         choice: Its ``others`` are drawn.
         title: Title of the figure.
-        panels: A series stands in the first in which it has a place.
+        panels: A series is drawn in the first panel in which it has a place.
         scored: What the scored set is called.
 
     Returns:

@@ -15,7 +15,7 @@ class Picture:
     Attributes:
         name: Name of its files, without their endings.
         title: Above it, without the corpus.
-        remark: How the points of the first one stand, behind its title.
+        remark: How the points of the first panel are placed; follows its title.
         panels: Side by side.
         of_others: The panels of the second one; empty: the same.
         side_by_side: Whether points of nearly the same x are moved apart.

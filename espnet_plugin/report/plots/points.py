@@ -27,7 +27,7 @@ class Panel:
 
     Attributes:
         label: Name of the axis, with the unit.
-        x_of: Where a group stands; None (or 0): not in this panel.
+        x_of: The x value of a group; None (or 0): not in this panel.
         title: Above it.
     """
 
@@ -64,7 +64,7 @@ def is_logarithmic(xs: Sequence[float]) -> bool:
 
 
 def mark_of(group: Group, text: str, limit: float) -> str:
-    """What stands beside a point: its error rate where the axis ends below it."""
+    """The text next to a point: its error rate where the axis ends below it."""
     if group.error_rate > limit:
         return f"{group.error_rate:.0f} % \u2191"
     return text

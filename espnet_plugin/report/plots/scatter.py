@@ -107,7 +107,7 @@ def _front(
     Args:
         panel: Where.
         points: ``(x, error rate)``, which decide what is on the front.
-        places: Where the points stand, if they are set side by side.
+        places: Where the points are drawn, if they are set side by side.
         limit: Upper edge.
     """
     front = [index for index in pareto_front(points) if points[index][1] <= limit]

@@ -57,7 +57,7 @@ class Series:
         return f"{text} seed{'s' if text != '1' else ''}"
 
     def mark(self, group: Group) -> str:
-        """What stands beside the point of one of the groups."""
+        """The text next to the point of one of the groups."""
         amount = _amount(group)
         return f"{amount} %" if amount else str(group.shape)
 
