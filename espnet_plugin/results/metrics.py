@@ -2,8 +2,8 @@
 
 To add a metric, add one entry to `METRICS`. It is then ``<name>_mean`` in the
 aggregates of ``results.json`` and is shown in the tables, markdown and HTML, that its
-columns name. A figure that no field of `Row` holds is taken from a file of the experiment
-folder with a `FileValue`, and is kept in ``results.json`` under the metric's name:
+columns name. A figure that no field of `Row` holds is read from an experiment's
+file with a `FileValue`, and is kept in ``results.json`` under the metric's name:
 
     Metric(
         "energy_joule",
