@@ -117,15 +117,29 @@ def start(
     *further: str,
 ) -> subprocess.Popen:
     """Start a stage in a group of processes of its own; its messages go to ``log``."""
+    stages = ["--stage", f"{stage}", "--stop_stage", f"{stage}"]
+    return _start(["./run.sh", *OPTIONS, *stages, *further], recipe, log, warm)
+
+
+def start_jobs(
+    recipe: Path, max_jobs: int, log: Path, warm: Optional[WarmPython] = None
+) -> subprocess.Popen:
+    """Start a job array of two seeds, two sizes and a baseline."""
+    jobs = ["--seeds", "1 2", "--sizes", "2 1", "--baselines", "scratch"]
+    jobs += ["--max_jobs", f"{max_jobs}"]
+    return _start(["./jobs.sh", *jobs, "--", *OPTIONS], recipe, log, warm)
+
+
+def _start(
+    command: list[str], recipe: Path, log: Path, warm: Optional[WarmPython]
+) -> subprocess.Popen:
     more = {}
-    options = []
     if warm is not None:
         more["WARM_PYTHON"] = str(warm.socket)
-        options = ["--python", f"{sys.executable} -S {WARM}"]
-    command = ["./run.sh", *OPTIONS, "--stage", f"{stage}", "--stop_stage", f"{stage}"]
+        command = [*command, "--python", f"{sys.executable} -S {WARM}"]
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [*command, *options, *further],
+            command,
             cwd=recipe,
             env=_environment(**more),
             stdin=subprocess.DEVNULL,
