@@ -110,7 +110,7 @@ def test_right_values_are_taken(kind, good):
 @pytest.mark.parametrize(
     "kind, wrong, says",
     [
-        (whole(1), "0", "'0': a whole number from 1$"),
+        (whole(1), "0", "'0': must be a whole number from 1$"),
         (whole(1, 10), "11", "from 1 to 10$"),
         (number(0, above=True), "0", "a number above 0$"),
         (number(0, 1), "1.01", "from 0 to 1$"),

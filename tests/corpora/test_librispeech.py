@@ -133,7 +133,7 @@ def remove_line(base):
 def empty_line(base):
     path = base / "dev-clean/84/121123/84-121123.trans.txt"
     path.write_text(path.read_text().replace(" GO DO YOU HEAR", ""))
-    return "84-121123-0000: has no words"
+    return "84-121123-0000: has an empty transcript"
 
 
 def remove_chapter(base):
@@ -162,7 +162,7 @@ def test_an_incomplete_part_must_be_allowed(tmp_path, caplog):
 @pytest.mark.parametrize(
     "sets, named",
     [
-        (["train"], "--sets train: write"),
+        (["train"], "--sets train: give"),
         (["a=dev-clean", "a=dev-other"], "--sets a=dev-other"),
         (["a=dev-clean+"], "--sets a=dev-clean+"),
         (["a=dev-clean", "b=train-mini"], "part train-mini is not in --librispeech"),

@@ -108,7 +108,9 @@ def test_too_short_for_ctc(corpus, tmp_path):
     change(corpus, "text", "a-1", "ABCDEFGHIJKL")
     run(corpus, tmp_path / "fits", hop_length=160)
     change(corpus, "text", "a-1", "ABCDEFGHIJKK")  # a blank between
-    with pytest.raises(UserError, match="gives? 12 frames after conv2d, CTC needs 13"):
+    with pytest.raises(
+        UserError, match="gives? 12 frames after conv2d, but CTC needs 13"
+    ):
         run(corpus, tmp_path / "dump", hop_length=160)
     run(corpus, tmp_path / "other", hop_length=160, input_layer="conv2d1")
     # A recogniser may be tested on it; it will just be wrong.

@@ -46,7 +46,7 @@ def test_a_killed_process_is_named(tiny_asr_model, tmp_path, monkeypatch):
     data = [f"{tiny_asr_model.wav_scp},speech,sound"]
     stale = tmp_path / "two/.parts/1of3"
     stale.mkdir(parents=True)
-    with pytest.raises(UserError, match="fewer than 2; finished parts are kept"):
+    with pytest.raises(UserError, match="--nj below 2; finished parts are kept"):
         decode_in_parts(
             tiny_asr_model.config,
             tiny_asr_model.checkpoint,

@@ -120,11 +120,11 @@ def test_a_meta_file_is_written_as_it_was_read(name, tmp_path):
 @pytest.mark.parametrize(
     "content, says",
     [
-        ({"layers": "six"}, "layers is 'six', it must be a whole number"),
-        ({"seed": True}, "seed is True, it must be a whole number"),
-        ({"serves": 6}, "serves is 6, it must be a list"),
-        ({"serves": [6, "4"]}, "serves is '4', it must be a whole number"),
-        ({"checkpoint": ["a"]}, "checkpoint is .*, it must be text"),
+        ({"layers": "six"}, "layers is 'six', but must be a whole number"),
+        ({"seed": True}, "seed is True, but must be a whole number"),
+        ({"serves": 6}, "serves is 6, but must be a list"),
+        ({"serves": [6, "4"]}, "serves is '4', but must be a whole number"),
+        ({"checkpoint": ["a"]}, "checkpoint is .*, but must be text"),
         ([], "holds no keys"),
     ],
 )
@@ -150,7 +150,7 @@ def test_costs_that_were_not_recorded_are_none(tmp_path):
     assert (cost.train_seconds, cost.epochs, cost.cpu_seconds) == (3, 2, None)
     assert cost.flops is None and cost.not_finite == ("flops",)
     assert cost.others == {"padding_seconds": 1.5}
-    with pytest.raises(UserError, match="epochs is 1.5, it must be a whole number"):
+    with pytest.raises(UserError, match="epochs is 1.5, but must be a whole number"):
         Cost.from_json({"epochs": 1.5}, experiment.cost_file)
     text = '{"encoder_rtf": 0.01, "load_average": 0.5, "parameters": {"total": 7}}'
     experiment.speed_file.write_text(text)
@@ -194,7 +194,9 @@ def test_what_is_no_model_is_refused_with_the_way_out(tmp_path):
         gone.checkpoint()
     begun = make(tmp_path / "asr_reference", None, CONFIG, "1epoch.pth")
     write_json(begun.request_file, {})
-    with pytest.raises(UserError, match="has no meta.json: its training has not ended"):
+    with pytest.raises(
+        UserError, match="has no meta.json: its training is not finished"
+    ):
         begun.model_files()
     with pytest.raises(UserError, match="training is not finished: run stage 4"):
         begun.checkpoint()

@@ -94,7 +94,7 @@ def test_which_mode_a_folder_is_exported_in(exported, tmp_path, caplog):
     plain = build_tiny_asr(tmp_path / "plain").dir
     assert export_mode(plain) == export_mode(plain, "full") == "full"
     assert main([str(plain), "--mode", "streaming"]) == 2
-    assert "the encoder conformer, which hears whole utterances only" in caplog.text
+    assert "the encoder conformer, which needs whole utterances" in caplog.text
 
 
 def test_what_was_cut_out_for_streaming_is_refused(tmp_path, caplog):

@@ -251,4 +251,4 @@ def test_that_kind_is_for_filter_banks_alone(tiny_asr_model, caplog):
     assert main([str(tiny_asr_model.dir), *options, "--target", "sherpa-onnx"]) == 2
     assert "does not take Kaldi's filter banks" in caplog.text
     assert main([str(tiny_asr_model.dir), *options]) == 2
-    assert "--sherpa_kind zipformer_ctc: is for --target sherpa-onnx" in caplog.text
+    assert "--sherpa_kind zipformer_ctc: only for --target sherpa-onnx" in caplog.text

@@ -15,7 +15,10 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def test_more_gpus_than_there_are(monkeypatch):
-    for there, says in ((0, "no GPUs here: give --ngpu 0"), (1, "1 GPU here: give")):
+    for there, says in (
+        (0, "no GPUs on this machine: give --ngpu 0"),
+        (1, "1 GPU on this machine: give"),
+    ):
         monkeypatch.setattr(torch.cuda, "device_count", lambda there=there: there)
         with pytest.raises(UserError, match=f"--ngpu 2: torch finds {says}"):
             check_gpus(2)
@@ -73,4 +76,4 @@ def test_the_command(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert command.main(["--folders", str(tmp_path)]) == 0
     assert command.main(["--ngpu", "1"]) == 2
-    assert "--ngpu 1: torch sees no GPUs here" in caplog.text
+    assert "--ngpu 1: torch finds no GPUs" in caplog.text

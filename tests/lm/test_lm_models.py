@@ -258,7 +258,9 @@ def test_perplexity_is_that_of_espnet(compact, text, tmp_path):
 
 def test_another_token_list_is_refused():
     other = [*TOKENS[:3], "B", "A", *TOKENS[5:]]
-    with pytest.raises(UserError, match="token 3 is 'A' in one and 'B' in the other"):
+    with pytest.raises(
+        UserError, match="token 3 is 'A' in the first and 'B' in the second"
+    ):
         check_same_tokens(TOKENS, other, "exp/lm", "exp/asr")
     with pytest.raises(UserError, match="12 tokens and 11.*--asr_exp"):
         check_same_tokens(TOKENS, TOKENS[:-1], "exp/lm", "exp/asr")
@@ -294,7 +296,7 @@ def test_a_missing_tensor_is_refused(tmp_path):
     [
         (dict(ranks={"w_1": 0}), "rank 0 of a matrix of 12 x 8: must be from 1 to 8"),
         (dict(ranks={"w_2": 9}), "rank 9 of a matrix of 8 x 12"),
-        (dict(ranks={"w_3": 2}), "ranks: w_3: may hold linear_q"),
+        (dict(ranks={"w_3": 2}), "ranks: w_3: choose from linear_q"),
         (dict(head=3), "head 3: att_unit 8 is not a multiple"),
         (dict(head=3, head_width=3), "3 heads of width 3"),
         (dict(head=0, head_width=4), "0 heads of width 4"),

@@ -120,7 +120,7 @@ def test_rows(tmp_path):
         (dict(keep=[]), "one or several shares"),
         (dict(keep=[0.25, 0.5]), "keep less than the one before"),
         (dict(keep=[0.5, 0.25], epochs=1), "at least one for each of 2 steps"),
-        (dict(criterion="activations"), "structured knows magnitude, first_order"),
+        (dict(criterion="activations"), "structured supports magnitude, first_order"),
         (dict(method="sparse"), "one of structured, low_rank"),
         (dict(sparsity=0.5), "no such option"),
         (dict(keep="half"), "a list"),

@@ -272,8 +272,11 @@ def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
 @pytest.mark.parametrize(
     "message, options",
     [
-        ("--budget small: 'small': must be parameters, e.g", ["--budget", "small"]),
-        ("--budget 1M 0: '0': must be parameters", ["--budget", "1M 0"]),
+        (
+            "--budget small: 'small': must be a number of parameters, e.g",
+            ["--budget", "small"],
+        ),
+        ("--budget 1M 0: '0': must be a number of parameters", ["--budget", "1M 0"]),
         ("--budget 1M 1000k: 1M is named twice", ["--budget", "1M 1000k"]),
         ("--trials 0: a whole number from 1", ["--trials", "0"]),
         ("--trial_epochs x: a whole number from 1", ["--trial_epochs", "x"]),

@@ -116,7 +116,7 @@ def changed(tiny, folder, **changes):
     "changes, message",
     [
         (dict(frontend=None, input_size=20), "takes features, not audio"),
-        (dict(frontend="sliding_window"), "frontend sliding_window does not say"),
+        (dict(frontend="sliding_window"), "frontend sliding_window does not specify"),
     ],
 )
 def test_models_that_take_no_files(tiny_asr_model, tmp_path, changes, message):

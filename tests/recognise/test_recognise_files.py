@@ -87,7 +87,10 @@ def test_contextual_words_and_files_written(tiny_asr_model, files, capsys, tmp_p
     "options, message",
     [
         (["--hotword_weight", "2"], "--hotword_weight needs --hotwords FILE"),
-        (["--format", "json", "--quiet"], "--quiet is for streaming and --format"),
+        (
+            ["--format", "json", "--quiet"],
+            "--quiet is for streaming models and --format",
+        ),
         (["--model_file", "none.pth"], "has no checkpoint 'none.pth'"),
         (["--hotwords", "none.txt"], "none.txt cannot be read"),
         (["--real_time"], "cannot stream"),
@@ -111,7 +114,7 @@ def test_what_is_not_there(tiny_asr_model, files, caplog, tmp_path):
     assert recognise.main([str(tmp_path / "none"), files[0]]) == 2
     assert "none is not a folder" in caplog.text
     assert recognise.main([str(tiny_asr_model.dir), "one.wav", "two.wav"]) == 2
-    assert "one.wav, two.wav: missing" in caplog.text
+    assert "one.wav, two.wav: no such file" in caplog.text
     assert recognise.main([str(tmp_path), files[0]]) == 2
     assert "config.yaml is missing" in caplog.text
     assert recognise.main([str(tiny_asr_model.dir), "-"]) == 2

@@ -355,7 +355,7 @@ def test_a_foreign_configuration_cannot_take_our_files(
     for value in (str(secret), "../../../secret.npz"):
         edit(experiment, normalize_conf=dict(stats_file=value))
         zip_file = packed(experiment, monkeypatch, tmp_path / "model.zip")
-        assert_refused(zip_file, "does not exist|leads out of the archive")
+        assert_refused(zip_file, "does not exist|leads outside the archive")
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9])
@@ -420,4 +420,4 @@ def test_the_command_again_is_quick_unless_something_changed(
         packed(experiment, monkeypatch, reference)
     caplog.clear()
     assert command.main(options) == 2
-    assert "exp/asr_x holds something else than" in caplog.text
+    assert "exp/asr_x already holds something other than" in caplog.text

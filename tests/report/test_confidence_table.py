@@ -62,4 +62,4 @@ def test_of_another_checkpoint_it_is_left_out(tmp_path, caplog):
     content, tables, _ = run(tmp_path, folder)
     assert "dev_ece" not in content["rows"][0]
     assert not any("dev ECE" in one[0] for one in tables)
-    assert "confidence.json is of another checkpoint" in caplog.text
+    assert "confidence.json belongs to a different checkpoint" in caplog.text

@@ -183,7 +183,7 @@ def test_missing_scores_and_an_empty_set_are_noted(tmp_path):
     assert run(tmp_path, none, empty, other, good, "--test_set", "test") == 0
     missing = {row["dir"]: row["missing"] for row in read_rows(tmp_path)}
     assert "decode_*/test/score_wer (scored: nothing)" in missing["asr_none"]
-    assert "a word in the set 'test': it is empty" in missing["asr_empty"]
+    assert "a score on the set 'test', which is empty" in missing["asr_empty"]
     assert (
         "decode_asr_model_valid.acc.ave/test/score_wer "
         "(scored: decode_asr_model_valid.acc.ave/clean)"

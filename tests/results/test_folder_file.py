@@ -37,4 +37,4 @@ def test_what_is_right_is_read_as_it_is(tmp_path):
 def test_what_is_wrong_is_noted(tmp_path, key, value):
     found, missing = read(tmp_path, {**GOOD, key: value})
     assert found == {**GOOD, key: None}
-    assert missing == [f"score.json: a finite number under {key}"]
+    assert missing == [f"score.json: a finite number for {key}"]

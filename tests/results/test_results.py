@@ -143,9 +143,9 @@ def test_what_is_no_number_is_null_and_named(tmp_path):
     assert row["test_cer"] is row["cer_ci95"] is row["encoder_rtf"] is None
     assert row["train_flops"] is None and row["epochs"] == 3
     assert row["missing"] == [
-        "decode_best_path/test/score.json: a finite number under cer, cer_ci95",
-        "rtf.json: a finite number under encoder_rtf",
-        "cost.json: a finite number under flops",
+        "decode_best_path/test/score.json: a finite number for cer, cer_ci95",
+        "rtf.json: a finite number for encoder_rtf",
+        "cost.json: a finite number for flops",
         "cost.json: train_seconds",
         "cost.json: teacher_flops",
         "cost.json: audio_seconds",
@@ -159,7 +159,7 @@ def test_an_empty_test_set_is_no_score(tmp_path):
     write_json(path, {"utterances": 0, "words": 0, "wer": 0.0, "per_utterance": []})
     row = gathered([folder])["rows"][0]
     assert row["test_wer"] is None and row["test_set"] is None
-    assert row["missing"] == ["a word in the set 'test': it is empty"]
+    assert row["missing"] == ["a score on the set 'test', which is empty"]
 
 
 def test_bad_folders_are_refused(tmp_path):
@@ -172,7 +172,7 @@ def test_bad_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="serves"):
         gathered([tmp_path / "encrl_a"])
     twins = [make_model(tmp_path, "one"), make_model(tmp_path, "two")]
-    with pytest.raises(UserError, match="asr_one and .*asr_two both say"):
+    with pytest.raises(UserError, match="asr_one and .*asr_two both describe"):
         gathered(twins)
     # The same folder twice is no mistake.
     assert len(gathered([twins[0], f"{twins[0]}/"])["rows"]) == 1
@@ -192,7 +192,7 @@ def test_rows_of_folders_that_are_not_given_are_kept_and_marked(tmp_path, caplog
     assert [row.get("kept", False) for row in content["rows"]] == [False, True]
     assert content["shared"][0]["kept"]
     assert content["aggregates"][0]["kept"] == ["asr_e2", "encrl_main"]
-    assert "since their folders are not given: asr_e2, encrl_main;" in caplog.text
+    assert "because their folders are not given: asr_e2, encrl_main;" in caplog.text
     # Drawn again, it says so still; read again, it is not old any more.
     assert updated(file, [])["rows"] == content["rows"]
     again = updated(file, [theirs, mine[1], tmp_path / "mine/encrl_main"])
@@ -241,7 +241,7 @@ def test_table_grows_job_by_job(tmp_path):
     assert json.loads(file.read_text()) == content
     assert [row["layers"] for row in content["rows"]] == [6, 4]
     assert content["rows"][0]["test_wer"] == pytest.approx(15.0)
-    with pytest.raises(UserError, match="of the corpus 'mini', not 'other'"):
+    with pytest.raises(UserError, match="for the corpus 'mini', not 'other'"):
         updated(file, [], "other")
     with pytest.raises(UserError, match="--corpus"):
         updated(tmp_path / "new.json", [tmp_path / "asr_a"])

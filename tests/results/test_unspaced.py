@@ -69,7 +69,7 @@ def test_pictures_and_front_are_by_characters(results, tmp_path, monkeypatch):
 
 
 def test_the_tables_say_so(results):
-    assert "by CER" in quality_table(results).notes
+    assert "use CER" in quality_table(results).notes
 
 
 def test_an_old_row_is_by_words():

@@ -129,7 +129,7 @@ def test_the_list_runs_nothing_and_gives_reasons(recipe, capsys):
         (
             lambda recipe: (recipe / "exp/asr_encrl_s1_6l/meta.json").unlink(),
             ["asr_encrl_s1_6l"],
-            "asr_encrl_s1_* is gone",
+            "asr_encrl_s1_* does not exist",
         ),
         # What learns from a reference that is trained again is trained again.
         (

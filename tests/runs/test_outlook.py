@@ -22,5 +22,5 @@ def test_unknown_rows_are_named_and_not_counted():
         [job("a", 2), job("c", 1), job("c", 2)], {"a_s1": 60.0}, {"a_s1": "a"}, 1
     )
     assert left.seconds == 60 and left.unknown == ("c",)
-    assert str(left) == "60 s left, and c, not known yet"
+    assert str(left) == "60 s left, and c, whose duration is not known yet"
     assert "not known" in str(time_left([job("c", 1)], {}, {}, 1))

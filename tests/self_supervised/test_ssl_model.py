@@ -238,7 +238,7 @@ def test_an_utterance_too_short_is_passed_over():
 @pytest.mark.parametrize(
     "frames, lengths, named",
     [
-        (90, [12, 12, 3], "three.*encoder frames.*leave out"),
+        (90, [12, 12, 3], "three.*encoder frames.*remove"),
         (5, [5, 5, 3], "three.*too short"),
     ],
 )

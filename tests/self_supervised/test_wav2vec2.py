@@ -165,7 +165,7 @@ def test_nothing_to_tell_apart_and_features_of_another_width_are_refused():
         module.targets(features, valid, torch.zeros_like(valid))
     with pytest.raises(UserError, match="no distractors"):
         module.targets(features, valid, valid_frames([1, 1], 4))
-    with pytest.raises(UserError, match="target_size 8.*5 numbers"):
+    with pytest.raises(UserError, match="target_size 8.*5 values"):
         module.targets(features[..., :5], valid, valid)
 
 

@@ -235,7 +235,7 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
         (["--student_encoder", "rnn"], "its layers cannot be counted"),
         (
             ["--student_encoder_conf", "num_blocks=2"],
-            "student_encoder_conf num_blocks: give --student_num_layers",
+            "student_encoder_conf num_blocks: use --student_num_layers",
         ),
         (
             ["--student_encoder_conf", "cnn_kernel=3"],
@@ -365,7 +365,7 @@ def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
 
 @pytest.mark.parametrize("exits", [["2"], ["0", "1"]])
 def test_exits_out_of_range(tiny_asr_model, tmp_path, exits):
-    with pytest.raises(UserError, match="--student_exits .* must be 1 to 1"):
+    with pytest.raises(UserError, match="--student_exits .* must be from 1 to 1"):
         tiny_encrl.build(tiny_asr_model, tmp_path, "--student_exits", *exits)
 
 

@@ -59,7 +59,7 @@ def test_a_rank_that_is_not_the_first_writes_nothing(tmp_path):
 
 
 def test_waiting_ends(tmp_path):
-    with pytest.raises(UserError, match="x.pth has not been written .* in 0 s"):
+    with pytest.raises(UserError, match="x.pth was not written .* within 0 s"):
         wait_for(tmp_path / "x.pth", seconds=0)
     (tmp_path / "x.pth").touch()
     wait_for(tmp_path / "x.pth", seconds=0)

@@ -156,7 +156,7 @@ def _check_config(
         )
     if config.get("normalize") not in (None, "global_mvn"):
         raise UserError(
-            f"{where}: normalize {config['normalize']} it needs the whole utterance; "
+            f"{where}: normalize {config['normalize']} needs the whole utterance; "
             "train with global_mvn or none"
         )
     if not takes_features(config):

@@ -86,7 +86,7 @@ def test_rivals_can_be_named():
     assert "--rivals" in choice.rule
     with pytest.raises(UserError, match="tuned v9.*'tuned v1'"):
         choose(groups(*MANY), ["tuned v9"])
-    with pytest.raises(UserError, match="6 are named.*at most 5"):
+    with pytest.raises(UserError, match="6 are given.*at most 5"):
         choose(groups(*MANY), [f"rival v{n}" for n in range(6)])
 
 
