@@ -105,7 +105,7 @@ def check_shapes(
 
     Raises:
         UserError: If a width is odd or cannot be divided into the heads, or a shape is
-            named twice.
+            given twice.
     """
     checked: list[Shape] = []
     for shape in shapes:

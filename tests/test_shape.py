@@ -38,9 +38,9 @@ def test_the_references_width_is_none():
         ("4x70", HEADS, "--sizes 4x70: width 70 .* the 4 attention heads, e.g. 4x68"),
         ("4x2", HEADS, "e.g. 4x4"),
         ("4x75", Heads(96, 3), "must be even .* e.g. 4x72"),
-        ("4 6 4", HEADS, "4 is named twice"),
-        ("4x72 4x72", HEADS, "4x72 is named twice"),
-        ("6 6x96", HEADS, "6 is named twice .*without a width are 96 wide"),
+        ("4 6 4", HEADS, "4 is given twice"),
+        ("4x72 4x72", HEADS, "4x72 is given twice"),
+        ("6 6x96", HEADS, "6 is given twice .*without a width are 96 wide"),
     ],
 )
 def test_what_cannot_be_is_refused(sizes, heads, message):

@@ -17,10 +17,10 @@ def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
 
     Args:
         given: The sizes, e.g. ``6 4x72``.
-        once: Whether none may be named twice.
+        once: Whether none may be given twice.
 
     Raises:
-        ValueError: If there is none, or one is no size or is named twice.
+        ValueError: If there is none, or one is no size or is given twice.
     """
     try:
         sizes = tuple(Shape.parse(one) for one in re.split(" +", given))
@@ -31,7 +31,7 @@ def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
         ) from error
     for size in sizes if once else ():
         if sizes.count(size) > 1:
-            raise ValueError(f"{size} is named twice")
+            raise ValueError(f"{size} is given twice")
     return sizes
 
 

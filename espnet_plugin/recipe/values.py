@@ -390,7 +390,7 @@ class Budgets:
             raise ValueError(str(error)) from error
         for one in budgets:
             if sum(one.equals(other) for other in budgets) > 1:
-                raise ValueError(f"{one} is named twice")
+                raise ValueError(f"{one} is given twice")
         return budgets
 
     def limits(self) -> str:

@@ -188,7 +188,7 @@ def test_width_is_the_largest_that_fits(tiny_asr_model):
         UserError, match="only the width cannot reduce .* to 10 parameters"
     ):
         choose_width(reference, 10)
-    with pytest.raises(UserError, match="model_width: true} goes further"):
+    with pytest.raises(UserError, match="model_width: true} can reduce it further"):
         choose_width(reference, 10, model_width=False)
     # A unit of each of the three layers: 16 weights in, 16 out and a bias.
     most = reference.params(3) - 10 * 3 * 33

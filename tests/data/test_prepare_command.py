@@ -134,7 +134,7 @@ def test_features_are_as_wide_as_the_imported_reference_takes(
     assert "the reference needs features" in caplog.text
     assert "give --feats_type fbank" in caplog.text
     assert imported("--feats_type", "fbank") == 2
-    assert "the reference takes audio" in caplog.text
+    assert "frontend default): give --feats_type raw" in caplog.text
 
 
 def test_symbols_of_several_characters(imported, corpus, tmp_path, caplog):

@@ -167,7 +167,7 @@ def test_a_recogniser_with_other_tokens_is_refused(recipe, tiny_asr_model, caplo
     options = decoding(recipe, tiny_asr_model)
     options[options.index("--asr_exp") + 1] = str(exp)
     assert lm_decode.main(options) == 2
-    assert "token 4 is 'B' in one and 'C' in the other" in caplog.text
+    assert "token 4 is 'B' in the first and 'C' in the second" in caplog.text
 
 
 def test_text_wrong_options(tmp_path, caplog):

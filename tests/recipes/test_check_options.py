@@ -195,7 +195,7 @@ def test_more_layers_than_a_packed_reference_has(recipe):
     "message, options",
     [
         ("--shape_init narrow: must be auto, ran", ["--shape_init", "narrow"]),
-        ("--sizes 4 2 4: 4 is named twice", ["--sizes", "4 2 4"]),
+        ("--sizes 4 2 4: 4 is given twice", ["--sizes", "4 2 4"]),
         ("--sizes 4 4x: numbers of layers from 1, or", ["--sizes", "4 4x"]),
     ],
 )
@@ -277,7 +277,7 @@ def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
             ["--budget", "small"],
         ),
         ("--budget 1M 0: '0': must be a number of parameters", ["--budget", "1M 0"]),
-        ("--budget 1M 1000k: 1M is named twice", ["--budget", "1M 1000k"]),
+        ("--budget 1M 1000k: 1M is given twice", ["--budget", "1M 1000k"]),
         ("--trials 0: a whole number from 1", ["--trials", "0"]),
         ("--trial_epochs x: a whole number from 1", ["--trial_epochs", "x"]),
         ("--budget 1M: trials run on one", ["--budget", "1M", "--num_nodes", "2"]),

@@ -72,8 +72,8 @@ def test_baselines_on_two_nodes(copy, two_nodes):
     )
     assert sorted(two_nodes.read_text().split()) == ["here", "there"]
     log = (copy / "exp/log/baselines_encrl_s1.log").read_text()
-    assert "training 1 of the first process" in log
-    assert "training 2 of the first process" in log
+    assert "training number 1 of the first process" in log
+    assert "training number 2 of the first process" in log
     for name, folder in (
         ("layer_copy_spaced", "asr_layer_copy_spaced_s1_1l"),
         ("magnitude", "asr_magnitude_s1_1l"),

@@ -90,7 +90,7 @@ def test_damaged_transcripts_are_refused(tmp_path):
     with pytest.raises(UserError, match="hyp.trn lacks 2 of 3 utterances"):
         score_trn(tmp_path)
     write_trn(tmp_path / "score_wer", {("t", "t-a"): ""}, {("t", "t-a"): ""})
-    with pytest.raises(UserError, match="contain no words"):
+    with pytest.raises(UserError, match="contains? no words"):
         score_trn(tmp_path)
 
 

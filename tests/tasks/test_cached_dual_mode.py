@@ -189,7 +189,7 @@ def test_objectives_on_single_frames_need_a_store_of_them(
     }.items():
         assert train(data, write_row(data, teaching, name), *words) == 2
     for name in "frame_contrast", "clip":
-        assert f"and {name} needs those of single frames" in caplog.text
+        assert f"but {name} needs those of single frames" in caplog.text
     # The other way round it serves.
     assert train(data, row, *words[:3], f"{data.root / 'cache'}", "--seed", "2") == 0
 

@@ -11,7 +11,7 @@ from frames_objective import frames_objective
 from tiny_asr import load_speech
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.distill import cache, store
+from espnet_plugin.distill import cache, store, store_format
 from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
@@ -31,7 +31,7 @@ def runs(tiny_asr_model, tmp_path_factory):
     """The same training twice: with the teacher itself, and with its outputs."""
     root = tmp_path_factory.mktemp("cached")
     patch = pytest.MonkeyPatch()
-    patch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    patch.setattr(store_format, "POSTERIOR_DTYPE", SINGLE)
     common = ("--num_workers", "0")
     EncRLTask.main(cmd=tiny_encrl.options(tiny_asr_model, root / "live", *common))
     more = ("--teacher_cache", str(root / "cache"), *common)
@@ -88,7 +88,7 @@ def test_a_second_run_computes_nothing_and_pays_all_the_same(
     def written():
         return {p.name: p.stat().st_mtime_ns for p in (runs / "cache").glob("[a-z]*")}
 
-    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    monkeypatch.setattr(store_format, "POSTERIOR_DTYPE", SINGLE)
     before = written()
     more = ("--teacher_cache", str(runs / "cache"))
     tiny_encrl.build(tiny_asr_model, tmp_path, *more)
@@ -116,7 +116,7 @@ def test_half_precision_changes_the_loss_by_a_hair(tiny_asr_model, tmp_path):
 
 
 def test_stored_outputs_are_the_references(runs, tiny_asr_model, monkeypatch):
-    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    monkeypatch.setattr(store_format, "POSTERIOR_DTYPE", SINGLE)
     model, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
     stored = store.OutputStore(runs / "cache")
     assert len(stored) == 6
@@ -198,7 +198,7 @@ def test_a_cache_outlives_a_corpus_that_is_mounted_anew(listed):
 
 def test_one_name_in_both_sets_is_two_utterances(tiny_asr_model, tmp_path, monkeypatch):
     """Of equal lengths, so that nothing but the outputs could tell them apart."""
-    monkeypatch.setattr(store, "POSTERIOR_DTYPE", SINGLE)
+    monkeypatch.setattr(store_format, "POSTERIOR_DTYPE", SINGLE)
     names = [line.split()[0] for line in tiny_asr_model.wav_scp.open()][:2]
     length, dev = 8000, tmp_path / "dev"
     dev.mkdir()
