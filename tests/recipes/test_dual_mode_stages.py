@@ -148,3 +148,21 @@ def test_a_pretraining_is_compared_with_what_starts_from_it(recipe):
     (recipe / "mine.yaml").write_text("encoder: dual_mode_conformer\n")
     result = run(recipe, *stages, "--train_config", "mine.yaml")
     assert "--fine_tuning_config mine.yaml" in result.stdout
+
+
+def test_each_loss_of_the_pretraining_has_its_own_folder(recipe):
+    stages = ("--stage", "4", "--stop_stage", "5", "--pretrain_set", "audio")
+    (recipe / "mine.yaml").write_text("loss: [{name: wav2vec2}]\n")
+    for config, name in (
+        ("conf/dualmode/pretrain_wav2vec2.yaml", "dual_pretrain"),
+        ("conf/dualmode/pretrain_best_rq.yaml", "dual_pretrain_best_rq"),
+        ("mine.yaml", "dual_pretrain"),
+    ):
+        result = run(recipe, *stages, "--pretrain_config", config)
+        assert result.returncode == 0, result.stderr
+        pretraining, training = result.stdout.splitlines()[-2:]
+        assert f"--output_dir exp/{name} " in pretraining
+        assert f"--pretrained exp/{name}/latest.pth " in training
+    (recipe / "mine.yaml").write_text("loss: wav2vec2\n")
+    result = run(recipe, *stages, "--pretrain_config", "mine.yaml")
+    assert result.returncode == 2 and "loss 'wav2vec2': must be a list" in result.stderr
