@@ -14,6 +14,7 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.probe.options import ProbeOptions
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -50,20 +51,32 @@ def get_parser() -> argparse.ArgumentParser:
         default=[],
         help="modes to measure; by default all that a model was trained for",
     )
-    add("--epochs", type=whole(1), default=10, help="epochs of training (default 10)")
+    usual = ProbeOptions()
+    add(
+        "--epochs",
+        type=whole(1),
+        default=usual.epochs,
+        help=f"epochs of training (default {usual.epochs})",
+    )
     add(
         "--batch_size",
         type=whole(1),
-        default=16,
-        help="utterances a batch (default 16)",
+        default=usual.batch_size,
+        help=f"utterances in a batch (default {usual.batch_size})",
     )
     add(
         "--learning_rate",
         type=number(0, above=True),
-        default=0.01,
-        help="learning rate at the beginning; it falls linearly to 0 (default 0.01)",
+        default=usual.learning_rate,
+        help="learning rate at the beginning; it falls linearly to 0 (default "
+        f"{usual.learning_rate})",
     )
-    add("--seed", **of_recipe("seed"))
+    add(
+        "--seed",
+        **of_recipe(
+            "seed", help="seed of the classifiers and of the order of the batches"
+        ),
+    )
     add("--num_threads", type=whole(1), default=1, help="CPU threads (default 1)")
     return parser
 
@@ -74,7 +87,6 @@ def probe(args: argparse.Namespace) -> None:
     import torch
 
     from espnet_plugin.probe.experiment import probe_experiments
-    from espnet_plugin.probe.fit import ProbeOptions
     from espnet_plugin.probe.report import probe_table, write_probes
 
     torch.set_num_threads(args.num_threads)

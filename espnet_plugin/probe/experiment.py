@@ -12,8 +12,9 @@ from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
-from espnet_plugin.probe.fit import LayerScore, ProbeOptions, fit_probes
+from espnet_plugin.probe.fit import LayerScore, fit_probes
 from espnet_plugin.probe.layers import freeze, layer_outputs
+from espnet_plugin.probe.options import ProbeOptions
 from espnet_plugin.probe.utterances import Utterances
 
 __all__ = ["ProbedMode", "probe_experiments"]

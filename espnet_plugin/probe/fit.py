@@ -4,7 +4,6 @@ Plain torch: where the layers' outputs come from is the caller's matter.
 """
 
 import logging
-import math
 import random
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Sequence
@@ -15,12 +14,12 @@ import torch
 from espnet_plugin.decode.best_path import best_path
 from espnet_plugin.errors import UserError
 from espnet_plugin.probe.heads import LayerProbes
+from espnet_plugin.probe.options import ProbeOptions
 from espnet_plugin.progress import progress
 
 __all__ = [
     "LayerOutputs",
     "LayerScore",
-    "ProbeOptions",
     "fit_probes",
     "needed_frames",
     "token_errors",
@@ -41,34 +40,6 @@ class LayerOutputs(NamedTuple):
 
 # From indices of utterances to what the layers make of them.
 Encode = Callable[[Sequence[int]], LayerOutputs]
-
-
-@dataclass(frozen=True)
-class ProbeOptions:
-    """How the probes are trained.
-
-    Attributes:
-        epochs: Times that all training utterances are seen.
-        batch_size: Utterances in a batch.
-        learning_rate: Learning rate of Adam at the beginning; it falls to 0 along a
-            line.
-        seed: Seed of the weights and of the order of the batches.
-
-    Raises:
-        UserError: If a value is out of range.
-    """
-
-    epochs: int = 10
-    batch_size: int = 16
-    learning_rate: float = 0.01
-    seed: int = 1
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
-        if not 0.0 < self.learning_rate < math.inf:
-            raise UserError(f"learning_rate {self.learning_rate}: must be above 0")
 
 
 @dataclass(frozen=True)

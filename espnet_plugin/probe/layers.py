@@ -16,7 +16,7 @@ __all__ = ["freeze", "layer_outputs"]
 
 
 def freeze(model: ESPnetASRModel, where: str) -> ESPnetASRModel:
-    """Put a model into evaluation mode for good, without any gradient.
+    """Put a model into evaluation mode and switch off its gradients, permanently.
 
     Args:
         model: The model.

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.probe.experiment import ProbedMode
-from espnet_plugin.probe.fit import ProbeOptions
+from espnet_plugin.probe.options import ProbeOptions
 from espnet_plugin.report.plots.colours import method_styles
 from espnet_plugin.report.plots.style import add_legend, plt, save_figure
 

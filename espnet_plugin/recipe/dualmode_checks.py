@@ -52,7 +52,7 @@ def check_dualmode(options: DualmodeOptions) -> None:
 def _check_loss(options: DualmodeOptions, wanted: set[int]) -> None:
     """Refuse rows that start from another loss, before the hours of the pre-training.
 
-    What rows say otherwise is looked at by the training.
+    The training checks everything else that a row may contain.
     """
     if options.pretrained:
         return

@@ -9,11 +9,11 @@ import torch
 from espnet_plugin.errors import UserError
 from espnet_plugin.probe.fit import (
     LayerOutputs,
-    ProbeOptions,
     fit_probes,
     needed_frames,
     token_errors,
 )
+from espnet_plugin.probe.options import ProbeOptions
 
 TOKENS = 6
 OPTIONS = ProbeOptions(epochs=8, batch_size=8, learning_rate=0.1, seed=1)

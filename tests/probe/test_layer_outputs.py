@@ -12,8 +12,9 @@ from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.decode.posteriors import features_alone
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE
-from espnet_plugin.probe.fit import ProbeOptions, fit_probes
+from espnet_plugin.probe.fit import fit_probes
 from espnet_plugin.probe.layers import freeze, layer_outputs
+from espnet_plugin.probe.options import ProbeOptions
 
 NAMES = ("spk0-utt0", "spk0-utt2", "spk1-utt1")
 
