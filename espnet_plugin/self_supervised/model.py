@@ -1,6 +1,6 @@
 """ESPnet's SSL model with a dual-mode encoder: both modes find the same targets."""
 
-from typing import Iterable, Optional
+from typing import Callable, Optional
 
 import torch
 from espnet2.ssl.espnet_model import ESPnetSSLModel
@@ -203,14 +203,15 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         valid = torch.arange(frames, device=features.device) < frame_lengths[:, None]
         mask = self.util_modules[SPAN_MASK](frame_lengths, frames, generator)
         ssl_loss = self.losses[0]
-        local, inputs = self._hide(features, lengths, mask, modes, generator)
+        local, layer_input = self._hide(features, lengths, mask, generator)
         try:
             targets = ssl_loss.targets(local, valid, mask, generator)
         except UserError as error:
             raise UserError(f"{names}: {error}") from error
         objective, passes = ssl_loss.objective, {}
         for mode in modes:
-            encodings = self.encoder.encode_frames(inputs[mode], frame_lengths, mode)
+            own = layer_input(mode)
+            encodings = self.encoder.encode_frames(own, frame_lengths, mode)
             passes[mode] = objective.compare(encodings, targets)
         loss = sum(modes[mode] * passes[mode].loss for mode in modes)
         extra, stats = ssl_loss.regularise(targets)
@@ -242,30 +243,27 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         features: torch.Tensor,
         lengths: torch.Tensor,
         mask: torch.Tensor,
-        modes: Iterable[str],
         generator: Optional[torch.Generator],
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return what targets are made of, and what each pass's layers get.
+    ) -> tuple[torch.Tensor, Callable[[str], torch.Tensor]]:
+        """Return what targets are made of, and a function: the layers' input by mode.
 
         Both passes share one sub-sampling unless the masks concern it.
         """
-        encoder, ssl_loss = self.encoder, self.losses[0]
-        if ssl_loss.hides_features:
-            local = ssl_loss.local_features(features, None)
-            hidden = ssl_loss.hide(features, mask, generator)
-            if encoder.one_front_end:
-                one, _ = encoder.subsample(hidden, lengths, "full")
-                return local, {mode: one for mode in modes}
-            return local, {m: encoder.subsample(hidden, lengths, m)[0] for m in modes}
-        frames, _ = encoder.subsample(features, lengths, "full")
-        inputs = {}
-        for mode in modes:
+        encoder, ssl_loss, frames = self.encoder, self.losses[0], None
+        hides = ssl_loss.hides_features
+        seen = ssl_loss.hide(features, mask, generator) if hides else features
+        if encoder.one_front_end or not hides:
+            frames, _ = encoder.subsample(seen, lengths, "full")
+
+        def layer_input(mode: str) -> torch.Tensor:
             own = frames
-            if mode == "streaming" and not encoder.one_front_end:
-                own, _ = encoder.subsample(features, lengths, mode)
-            vector = self.mask_vector.to(own.dtype)
-            inputs[mode] = torch.where(mask[..., None], vector, own)
-        return ssl_loss.local_features(features, frames), inputs
+            if own is None or (mode == "streaming" and not encoder.one_front_end):
+                own, _ = encoder.subsample(seen, lengths, mode)
+            if hides:
+                return own
+            return torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
+
+        return ssl_loss.local_features(features, None if hides else frames), layer_input
 
     def _features(self, speech: torch.Tensor, speech_lengths: torch.Tensor):
         """Do as ESPnet's ``encode`` up to the encoder."""
