@@ -18,6 +18,7 @@ ESPnet is imported in the functions only, because that takes many seconds.
 """
 
 from espnet_plugin.names import (
+    BEST_RQ,
     DUAL_MODE,
     DUAL_MODE_MODEL,
     DUAL_MODE_SSL,
@@ -48,17 +49,19 @@ def register() -> None:
 def register_ssl() -> None:
     """Make this plugin's classes known to ESPnet's SSL task; safe to call twice.
 
-    The loss also serves ESPnet's own SSL model and encoders.
+    wav2vec 2.0's loss also serves ESPnet's own SSL model and encoders.
     """
     from espnet2.tasks import ssl
 
     from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+    from espnet_plugin.self_supervised.best_rq_loss import BestRQLoss
     from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
     from espnet_plugin.self_supervised.masking import SpanMask
     from espnet_plugin.self_supervised.model import ESPnetDualModeSSLModel
 
     ssl.encoder_choices.classes[DUAL_MODE] = DualModeConformerEncoder
     ssl.loss_choices.classes[WAV2VEC2] = Wav2Vec2Loss
+    ssl.loss_choices.classes[BEST_RQ] = BestRQLoss
     ssl.util_choices.classes[SPAN_MASK] = SpanMask
     ssl.model_choices.classes[DUAL_MODE_SSL] = ESPnetDualModeSSLModel
 

@@ -5,6 +5,7 @@ seconds that importing ESPnet takes. ``host.py`` registers the classes.
 """
 
 __all__ = [
+    "BEST_RQ",
     "COMPACT_LM",
     "DUAL_MODE",
     "DUAL_MODE_MODEL",
@@ -27,6 +28,7 @@ DUAL_MODE = "dual_mode_conformer"  # an encoder
 DUAL_MODE_MODEL = "dual_mode"  # a model of the ASR task
 DUAL_MODE_SSL = "dual_mode"  # a model of the SSL task
 WAV2VEC2 = "wav2vec2"  # a loss of the SSL task
+BEST_RQ = "best_rq"  # a loss of the SSL task
 SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
 TRANSFORMER_LM = "transformer"  # ESPnet's own model of the LM task
 COMPACT_LM = "compact_transformer"  # a model of the LM task

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
     bin
     baselines recipe runs web
-    jobs estimate recognise
+    jobs estimate probe recognise
     export
     report
     results

@@ -1,4 +1,4 @@
-"""Dual-mode wav2vec 2.0 pre-training: no transcripts needed.
+"""Dual-mode pre-training with wav2vec 2.0 or BEST-RQ: no transcripts needed.
 
 Takes every option of ``espnet2.bin.ssl_train``, and ``--fine_tuning_config``, the
 configuration of the training that will start from this one: both must have the same

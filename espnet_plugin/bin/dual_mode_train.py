@@ -18,11 +18,14 @@ from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.jobs.dual import Start, train_dual_mode
+from espnet_plugin.jobs.pretraining_loss import check_pretraining
+from espnet_plugin.names import BEST_RQ, WAV2VEC2
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 # What a row may say, and what counts where it does not: its name in the tables, the
 # modes that are decoded, the row it goes on from, whether it starts from a
-# pre-training, and what it changes in the training configuration.
+# pre-training (the name of the loss that this had, or true: any), and what it changes
+# in the training configuration.
 _ROW = {
     "method": "dual_mode",
     "variant": "",
@@ -31,6 +34,7 @@ _ROW = {
     "pretrained": False,
     "changes": {},
 }
+_PRETRAINED = (False, True, WAV2VEC2, BEST_RQ)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,8 +61,8 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--pretrained",
         type=Path,
-        help="checkpoint of a pre-training; rows with `pretrained: true` start from "
-        "its encoder",
+        help="checkpoint of a pre-training; rows with `pretrained: "
+        f"{WAV2VEC2}`, `{BEST_RQ}` or `true` (any) start from its encoder",
     )
     add(
         "--max_epoch",
@@ -143,7 +147,13 @@ def read_row(path: Path) -> dict[str, Any]:
             f"--rows {path}: unknown keys {', '.join(sorted(unknown))}; a row may "
             f"have {', '.join(_ROW)}"
         )
-    return {**_ROW, **given}
+    row = {**_ROW, **given}
+    if row["pretrained"] not in _PRETRAINED:
+        raise UserError(
+            f"--rows {path}: pretrained {row['pretrained']!r}: must be one of "
+            f"{WAV2VEC2}, {BEST_RQ}, true (any) and false"
+        )
+    return row
 
 
 def _folder(args: argparse.Namespace, name: str) -> Path:
@@ -169,6 +179,8 @@ def _start(
             raise UserError(
                 f"the row {name} starts from a pre-training: give --pretrained FILE"
             )
+        if row["pretrained"] is not True:
+            check_pretraining(args.pretrained, row["pretrained"], name)
         path, way_out = args.pretrained, "run the pre-training first"
         run = Experiment(path.parent)
         # ESPnet names its last epoch so while there are more to come.

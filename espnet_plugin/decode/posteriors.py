@@ -19,7 +19,7 @@ except ImportError:  # before ESPnet 202609
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 
-__all__ = ["encode_alone", "log_posteriors", "masks_padding"]
+__all__ = ["encode_alone", "features_alone", "log_posteriors", "masks_padding"]
 
 
 def masks_padding(model: ESPnetASRModel) -> bool:
@@ -87,7 +87,7 @@ def encode_alone(
         short for the sub-sampling.
     """
     device = next(model.parameters()).device
-    feats = [_features(model, item.to(device)) for item in speech]
+    feats = [features_alone(model, item.to(device)) for item in speech]
     usable = [index for index, item in enumerate(feats) if item is not None]
     groups = [usable] if masks_padding(model) else [[index] for index in usable]
     width = _width(model)
@@ -108,8 +108,19 @@ def _width(model: ESPnetASRModel) -> int:
     return last.output_size()
 
 
-def _features(model: ESPnetASRModel, speech: torch.Tensor) -> Optional[torch.Tensor]:
-    """Return the normalised features ``(frames, dim)``, or None if it is too short."""
+def features_alone(
+    model: ESPnetASRModel, speech: torch.Tensor
+) -> Optional[torch.Tensor]:
+    """Return what the encoder gets of one utterance.
+
+    Args:
+        model: The model, in evaluation mode.
+        speech: Samples ``(samples,)`` or features ``(frames, dim)``.
+
+    Returns:
+        The normalised features ``(frames, dim)``, or None if the utterance is too short
+        for the sub-sampling.
+    """
     stft = getattr(model.frontend, "stft", None)
     # A centred window is mirrored at both ends, for which the audio has to suffice.
     window = getattr(stft or model.encoder, "n_fft", 0)  # Whisper's encoder has it

@@ -279,17 +279,49 @@ class DualModeConformerEncoder(AbsEncoder):
         with self.weights(mode):
             return self._encode(frames, lengths, mode)
 
+    def layer_outputs(
+        self, xs_pad: torch.Tensor, ilens: torch.Tensor, mode: Optional[str] = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Encode whole utterances and return the output of every layer, in one pass.
+
+        Args:
+            xs_pad: ``(batch, frames, input_size)``.
+            ilens: ``(batch,)``, feature frames of each.
+            mode: See :meth:`forward`.
+
+        Returns:
+            For each layer ``(batch, encoder frames, output_size)``, as the next layer
+            gets it, in streaming mode without what is ahead of each chunk; and valid
+            frames ``(batch,)``.
+
+        Raises:
+            UserError: If the mode is impossible.
+            TooShortUttError: ESPnet's, if no utterance makes a frame.
+        """
+        mode = self.mode if mode is None else self._check_mode(mode)
+        outputs: list[torch.Tensor] = []
+        with self.weights(mode):
+            frames, lengths = self._sub_sample(xs_pad, ilens)
+            self._encode(frames, lengths, mode, outputs)
+        return outputs, lengths
+
     def _sub_sample(self, xs_pad: torch.Tensor, ilens: torch.Tensor):
         if xs_pad.shape[1] < self.embed.span:
             raise too_short(xs_pad.shape[1], self.embed.span)
         return self.embed(xs_pad), self.embed.frames(ilens.to(xs_pad.device))
 
     def _encode(
-        self, frames: torch.Tensor, lengths: torch.Tensor, mode: str
+        self,
+        frames: torch.Tensor,
+        lengths: torch.Tensor,
+        mode: str,
+        outputs: Optional[list[torch.Tensor]] = None,
     ) -> torch.Tensor:
+        """Run the layers; the output of each is appended to ``outputs`` if given."""
         x = self.position_dropout(frames * self._output_size**0.5)
         valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        x = self._full(x, valid) if mode == "full" else self._streaming(x, valid)
+        run = self._full if mode == "full" else self._streaming
+        x = run(x, valid, outputs)
         return self.after_norm(x)
 
     def chunking(self) -> Chunking:
@@ -364,15 +396,27 @@ class DualModeConformerEncoder(AbsEncoder):
         own = chunk + ahead
         return position_codes(own, left, left + own, self._output_size, like)
 
-    def _full(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _full(
+        self,
+        x: torch.Tensor,
+        valid: torch.Tensor,
+        outputs: Optional[list[torch.Tensor]],
+    ) -> torch.Tensor:
         frames = x.shape[1]
         codes = position_codes(frames, 0, frames, self._output_size, x)
         codes = self.position_dropout(codes)
         for layer in self.encoders:
             x = layer(x, codes, valid)
+            if outputs is not None:
+                outputs.append(x)
         return x
 
-    def _streaming(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _streaming(
+        self,
+        x: torch.Tensor,
+        valid: torch.Tensor,
+        outputs: Optional[list[torch.Tensor]],
+    ) -> torch.Tensor:
         """Compute all chunks at once, each with its own copy of what is ahead of it."""
         chunking = self.chunking()
         chunk, left, ahead = chunking
@@ -388,6 +432,8 @@ class DualModeConformerEncoder(AbsEncoder):
             positions = layer.self_attn.project_codes(codes)
             cache = layer.empty_cache(batch, left, x)
             x, _ = layer.forward_chunks(x, positions, valid, cache, chunk)
+            if outputs is not None:
+                outputs.append(x[:, :, :chunk].flatten(1, 2)[:, :frames])
         return x[:, :, :chunk].flatten(1, 2)[:, :frames]
 
     def _check_mode(self, mode: str) -> str:

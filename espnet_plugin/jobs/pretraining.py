@@ -1,10 +1,11 @@
-"""A dual-mode wav2vec 2.0 pre-training."""
+"""A dual-mode pre-training, with wav2vec 2.0 or BEST-RQ."""
 
 from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.pretraining_loss import loss_of, method_of
 from espnet_plugin.jobs.requests import PretrainingRequest
 from espnet_plugin.jobs.trainer import PRETRAINING_TASK
 from espnet_plugin.jobs.training import Training, trained
@@ -54,7 +55,7 @@ def pretrain_dual_mode(
         if unfinished:
             # Its masks are final, which those of the best epoch need not be.
             meta = Meta(
-                method="dual_mode_wav2vec2",
+                method=method_of(loss_of(config)),
                 seed=seed,
                 serves=(config["encoder_conf"]["num_blocks"],),
                 checkpoint=checkpoint.name,

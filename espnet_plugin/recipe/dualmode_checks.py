@@ -2,7 +2,10 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
+from espnet_plugin.errors import UserError
+from espnet_plugin.jobs.pretraining_loss import loss_of
 from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
@@ -10,6 +13,7 @@ from espnet_plugin.recipe.option_checks import (
 )
 from espnet_plugin.recipe.options import DualmodeOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["check_dualmode", "complete_dualmode"]
 
@@ -37,8 +41,29 @@ def check_dualmode(options: DualmodeOptions) -> None:
         check_file("train_config", options.train_config)
     if options.pretrain_set and 4 in wanted:
         check_file("pretrain_config", options.pretrain_config)
+        _check_loss(options, wanted)
     if wanted & {5, 8}:
         if options.pretrained:
             check_file("pretrained", options.pretrained)
         if options.reference:
             check_model_folder("reference", options.reference)
+
+
+def _check_loss(options: DualmodeOptions, wanted: set[int]) -> None:
+    """Refuse rows that start from another loss, before the hours of the pre-training.
+
+    The training checks everything else that a row may contain.
+    """
+    if options.pretrained:
+        return
+    loss = loss_of(read_yaml(options.pretrain_config, "--pretrain_config"))
+    rows = [*(options.rows if 5 in wanted else ())]
+    rows += [*(options.baselines if 8 in wanted else ())]
+    for row in rows:
+        named = read_yaml(Path(options.row_dir, f"{row}.yaml")).get("pretrained")
+        if isinstance(named, str) and named != loss:
+            raise UserError(
+                f"--pretrain_config {options.pretrain_config}: its loss is {loss}, but "
+                f"the row {row} starts from {named}: use --pretrain_config "
+                f"conf/dualmode/pretrain_{named}.yaml, or another row"
+            )

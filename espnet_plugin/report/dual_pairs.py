@@ -24,7 +24,8 @@ def dual_mode_pairs(
     The second is to be compared with the first: self-pruned streaming models with the
     dense one trained alone, or longer, and with the one pruned afterwards to the same
     sparsity, and with that of the dense supernet; full-context models with the one
-    trained alone, pre-trained models with those that are not, ablations with what they
+    trained alone, pre-trained models with those that are not, and with each
+    other, ablations with what they
     take something from. Left out are rows that are not there or have no score.
 
     Args:
@@ -72,6 +73,9 @@ def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         for mode in (streaming, full):
             pruned = f"self_pruned_{sparsity}"
             yield (pruned, mode), (f"pretrained_{sparsity}", mode)
+    for mode in (streaming, full):
+        for row in ("self_pruned_50", "pretrained_50"):
+            yield (row, mode), ("pretrained_best_rq_50", mode)
     for row in _ABLATIONS:
         for mode in (streaming, full):
             yield ("self_pruned_50", mode), (row, mode)

@@ -1,6 +1,10 @@
-"""Pre-training on audio alone: wav2vec 2.0, with an encoder of two modes.
+"""Pre-training on audio alone, with an encoder of two modes: wav2vec 2.0 and BEST-RQ.
 
-``wav2vec2.py`` is the objective (with ``quantiser.py`` and ``contrastive.py``), and
-``masking.py`` draws what is hidden from the encoder; these are plain torch. ``loss.py``
-and ``model.py`` make them parts of ESPnet's SSL task.
+In plain torch: ``masking.py`` draws which frames are hidden. ``wav2vec2.py`` is the
+first objective (with ``quantiser.py`` and ``contrastive.py``), ``best_rq.py`` is the
+second (with ``random_projection.py`` and ``stacking.py``).
+
+Parts of ESPnet's SSL task: ``model.py``, which gives both modes the same targets, and
+the losses for it, ``loss.py`` (wav2vec 2.0) and ``best_rq_loss.py``;
+``dual_mode_loss.py`` is what the model needs of a loss.
 """

@@ -3,17 +3,18 @@
 from typing import Any, Optional
 
 import torch
-from espnet2.ssl.loss.abs_loss import AbsSSLLoss
 
+from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.options import read_options
-from espnet_plugin.self_supervised.wav2vec2 import Wav2Vec2Objective
+from espnet_plugin.self_supervised.dual_mode_loss import DualModeLoss
+from espnet_plugin.self_supervised.wav2vec2 import Targets, Wav2Vec2Objective
 
 __all__ = ["Wav2Vec2Loss"]
 
 
-class Wav2Vec2Loss(AbsSSLLoss):
+class Wav2Vec2Loss(DualModeLoss):
     """The contrastive loss, for any encoder that ESPnet's SSL task can build.
 
     With ESPnet's own SSL model, what is quantised is what its front end returns (with
@@ -36,6 +37,8 @@ class Wav2Vec2Loss(AbsSSLLoss):
     Raises:
         UserError: If an option is unknown or out of range.
     """
+
+    hides_features = False
 
     def __init__(
         self,
@@ -69,6 +72,37 @@ class Wav2Vec2Loss(AbsSSLLoss):
             updates: Updates of the whole training, if known.
         """
         self.objective.set_update(int(update), updates)
+
+    def fit_to(self, encoder: DualModeConformerEncoder) -> None:
+        """Nothing is needed of the encoder; see the base class."""
+
+    def local_features(
+        self, features: torch.Tensor, frames: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the sub-sampled frames; see the base class."""
+        return frames
+
+    def targets(
+        self,
+        local: torch.Tensor,
+        valid: torch.Tensor,
+        mask: torch.Tensor,
+        generator: Optional[torch.Generator] = None,
+    ) -> Targets:
+        """Quantise them and draw distractors; see the base class."""
+        return self.objective.targets(local, valid, mask, generator)
+
+    def regularise(
+        self, targets: Targets
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the weighted diversity loss; see the base class."""
+        diversity = targets.diversity
+        stats = {"loss_diversity": diversity.detach()}
+        return self.objective.diversity_weight * diversity, stats
+
+    def schedule_stats(self) -> dict[str, torch.Tensor]:
+        """Return the quantiser's temperature; see the base class."""
+        return {"temperature": torch.tensor(self.objective.quantiser.temperature)}
 
     def forward(
         self,

@@ -1,6 +1,6 @@
 """ESPnet's SSL model with a dual-mode encoder: both modes find the same targets."""
 
-from typing import Optional
+from typing import Callable, Optional
 
 import torch
 from espnet2.ssl.espnet_model import ESPnetSSLModel
@@ -11,18 +11,21 @@ from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import SAMPLINGS
 from espnet_plugin.errors import UserError
-from espnet_plugin.names import DUAL_MODE, SPAN_MASK, WAV2VEC2
-from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
+from espnet_plugin.names import BEST_RQ, DUAL_MODE, SPAN_MASK, WAV2VEC2
+from espnet_plugin.self_supervised.dual_mode_loss import DualModeLoss
 
 __all__ = ["ESPnetDualModeSSLModel"]
 
 
 class ESPnetDualModeSSLModel(ESPnetSSLModel):
-    """wav2vec 2.0 for a dense full-context and a sparse streaming pass at once.
+    """wav2vec 2.0 or BEST-RQ for a dense full-context and a sparse streaming pass.
 
-    The features (the front end's, normalised) are sub-sampled, densely. These local
-    features are quantised: the targets of both passes. Then the same frames are masked
-    for both, and each pass has to tell the targets from distractors.
+    Both passes of a step have the same targets, behind the same mask. wav2vec 2.0: the
+    features (the front end's, normalised) are sub-sampled, densely, and these local
+    features are quantised; then frames are masked, and each pass has to tell the
+    targets from distractors. BEST-RQ: the features themselves are quantised, at random;
+    then features are masked by noise, sub-sampled, and each pass has to predict the
+    codes.
 
     With unlabelled audio, the streaming network prunes itself as it does with labelled.
 
@@ -30,16 +33,18 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
     - [1] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
       https://arxiv.org/abs/2207.11906: the contrastive loss for both passes. Only its
       abstract was at hand: weights, masks and schedule are our design.
+    - [2] BEST-RQ, 2022, https://arxiv.org/abs/2202.01855
 
     Args:
         full_weight: Weight of the full pass's loss; 0 leaves the pass out.
         streaming_weight: Weight of the streaming pass's loss; 0 leaves the pass out.
         distillation_weight: Weight of the divergence of the streaming pass's choice
-            among the candidates from that of the full pass, which gets no gradient
-            from it.
+            among the candidates (or codes) from that of the full pass, which gets no
+            gradient from it.
         sampling: ``both`` passes at each step, or ``one``, drawn in the proportion of
             the weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
-        others: Options of ``ESPnetSSLModel``; ``losses`` holds a ``Wav2Vec2Loss``.
+        others: Options of ``ESPnetSSLModel``; ``losses`` holds one loss, a
+            :class:`~espnet_plugin.self_supervised.dual_mode_loss.DualModeLoss`.
 
     Raises:
         UserError: If an option is out of range, or a part is of another kind.
@@ -78,16 +83,25 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
                 f"encoder {type(self.encoder).__name__}: this model only supports "
                 f"{DUAL_MODE}; use model: espnet for other encoders"
             )
-        if len(self.losses) != 1 or not isinstance(self.losses[0], Wav2Vec2Loss):
-            raise UserError(f"loss: give one, `- name: {WAV2VEC2}`")
+        if len(self.losses) != 1 or not isinstance(self.losses[0], DualModeLoss):
+            raise UserError(
+                f"loss: give one, `- name: {WAV2VEC2}` or `- name: {BEST_RQ}`"
+            )
         if SPAN_MASK not in self.util_modules:
             raise UserError(
                 f"util: give `- name: {SPAN_MASK}`, and give its name in the loss"
             )
-        # Takes the place of masked frames.
-        self.mask_vector = nn.Parameter(
-            torch.empty(self.encoder.output_size()).uniform_()
-        )
+        self.losses[0].fit_to(self.encoder)
+        if not self.losses[0].hides_features:
+            # Takes the place of masked frames.
+            self.mask_vector = nn.Parameter(
+                torch.empty(self.encoder.output_size()).uniform_()
+            )
+        elif self.specaug is not None:
+            raise UserError(
+                f"specaug: not with `- name: {BEST_RQ}`, whose targets would be made "
+                "of features that SpecAugment has masked; set specaug: null"
+            )
         self._plan: Optional[TrainingPlan] = None
         # The passes to compute while operations are counted.
         self.probed: Optional[dict[str, float]] = None
@@ -184,36 +198,35 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             raise UserError(
                 f"{names}: too short for one encoder frame; remove these utterances"
             )
-        frames, frame_lengths = self.encoder.subsample(features, lengths, "full")
-        along = torch.arange(frames.shape[1], device=frames.device)
-        valid = along < frame_lengths[:, None]
-        span_mask = self.util_modules[SPAN_MASK]
-        mask = span_mask(frame_lengths, frames.shape[1], generator)
-        objective = self.losses[0].objective
+        frame_lengths = self.encoder.embed.frames(lengths.to(features.device))
+        frames = self.encoder.embed.frames(features.shape[1])
+        valid = torch.arange(frames, device=features.device) < frame_lengths[:, None]
+        mask = self.util_modules[SPAN_MASK](frame_lengths, frames, generator)
+        ssl_loss = self.losses[0]
+        local, layer_input = self._hide(features, lengths, mask, generator)
         try:
-            targets = objective.targets(frames, valid, mask, generator)
+            targets = ssl_loss.targets(local, valid, mask, generator)
         except UserError as error:
             raise UserError(f"{names}: {error}") from error
-        passes = {}
+        objective, passes = ssl_loss.objective, {}
         for mode in modes:
-            own = frames
-            if mode == "streaming" and not self.encoder.one_front_end:
-                own, _ = self.encoder.subsample(features, lengths, mode)
-            own = torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
+            own = layer_input(mode)
             encodings = self.encoder.encode_frames(own, frame_lengths, mode)
             passes[mode] = objective.compare(encodings, targets)
         loss = sum(modes[mode] * passes[mode].loss for mode in modes)
-        loss = loss + objective.diversity_weight * targets.diversity
-        stats = {"loss_diversity": targets.diversity.detach(), **targets.stats}
+        extra, stats = ssl_loss.regularise(targets)
+        if extra is not None:
+            loss = loss + extra
+        stats.update(targets.stats)
         if self._distillation:
             extra = objective.distil(passes["full"], passes["streaming"], targets)
             loss = loss + self._distillation * extra
             stats["loss_distillation"] = extra.detach()
-        for mode, contrast in passes.items():
-            stats[f"loss_{mode}"] = contrast.loss.detach()
-            stats[f"acc_{mode}"] = contrast.accuracy
+        for mode, one in passes.items():
+            stats[f"loss_{mode}"] = one.loss.detach()
+            stats[f"acc_{mode}"] = one.accuracy
         if self.training:
-            stats["temperature"] = torch.tensor(objective.quantiser.temperature)
+            stats.update(ssl_loss.schedule_stats())
         elif self.encoder.pruner is not None:
             stats["sparsity"] = torch.tensor(self.encoder.pruner.sparsity)
         if not torch.isfinite(loss):
@@ -224,6 +237,33 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         stats["loss"] = loss.detach()
         weight = targets.usable.sum()
         return force_gatherable((loss, stats, weight), loss.device)
+
+    def _hide(
+        self,
+        features: torch.Tensor,
+        lengths: torch.Tensor,
+        mask: torch.Tensor,
+        generator: Optional[torch.Generator],
+    ) -> tuple[torch.Tensor, Callable[[str], torch.Tensor]]:
+        """Return what targets are made of, and a function: the layers' input by mode.
+
+        Both passes share one sub-sampling unless the masks concern it.
+        """
+        encoder, ssl_loss, frames = self.encoder, self.losses[0], None
+        hides = ssl_loss.hides_features
+        seen = ssl_loss.hide(features, mask, generator) if hides else features
+        if encoder.one_front_end or not hides:
+            frames, _ = encoder.subsample(seen, lengths, "full")
+
+        def layer_input(mode: str) -> torch.Tensor:
+            own = frames
+            if own is None or (mode == "streaming" and not encoder.one_front_end):
+                own, _ = encoder.subsample(seen, lengths, mode)
+            if hides:
+                return own
+            return torch.where(mask[..., None], self.mask_vector.to(own.dtype), own)
+
+        return ssl_loss.local_features(features, None if hides else frames), layer_input
 
     def _features(self, speech: torch.Tensor, speech_lengths: torch.Tensor):
         """Do as ESPnet's ``encode`` up to the encoder."""

@@ -1,4 +1,4 @@
-"""Dual-mode wav2vec 2.0 pre-training as an ESPnet task."""
+"""Dual-mode pre-training (wav2vec 2.0, BEST-RQ) as an ESPnet task."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,13 @@ from espnet_plugin import host
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import make_exact
-from espnet_plugin.names import DUAL_MODE, DUAL_MODE_SSL, SPAN_MASK, WAV2VEC2
+from espnet_plugin.names import (
+    BEST_RQ,
+    DUAL_MODE,
+    DUAL_MODE_SSL,
+    SPAN_MASK,
+    WAV2VEC2,
+)
 from espnet_plugin.tasks.asr import seconds_per_input
 from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
@@ -26,8 +32,8 @@ host.register_ssl()
 class DualModeSSLTask(SSLTask):
     """ESPnet's SSL task for the dual-mode encoder, on whole utterances.
 
-    What is left out of ESPnet's: tokens and labels, which wav2vec 2.0 has none of, and
-    cutting all utterances of a batch to its shortest.
+    What is left out of ESPnet's: tokens and labels, which these losses have none of,
+    and cutting all utterances of a batch to its shortest.
     """
 
     trainer = CostTrainer
@@ -80,8 +86,13 @@ class DualModeSSLTask(SSLTask):
                 # An empty `conf:` in a YAML file is None.
                 part["conf"] = dict(part.get("conf") or {})
         for loss in args.loss:
-            if loss["name"] == WAV2VEC2:
+            if loss["name"] in (WAV2VEC2, BEST_RQ):
                 loss["conf"]["mask_util"] = SPAN_MASK
+            if loss["name"] == BEST_RQ and args.normalize is None:
+                raise UserError(
+                    f"--normalize null: the loss {BEST_RQ} needs normalised features, "
+                    "because it uses only a few of its codes otherwise; give global_mvn"
+                )
         model = super().build_model(args)
         model.seconds_per_input = seconds_per_input(args)
         if not args.collect_stats and args.train_shape_file:

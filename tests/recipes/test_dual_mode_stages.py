@@ -148,3 +148,42 @@ def test_a_pretraining_is_compared_with_what_starts_from_it(recipe):
     (recipe / "mine.yaml").write_text("encoder: dual_mode_conformer\n")
     result = run(recipe, *stages, "--train_config", "mine.yaml")
     assert "--fine_tuning_config mine.yaml" in result.stdout
+
+
+def test_each_loss_of_the_pretraining_has_its_own_folder(recipe):
+    stages = ("--stage", "4", "--stop_stage", "5", "--pretrain_set", "audio")
+    (recipe / "mine.yaml").write_text("loss: [{name: wav2vec2}]\n")
+    for config, name in (
+        ("conf/dualmode/pretrain_wav2vec2.yaml", "dual_pretrain"),
+        ("conf/dualmode/pretrain_best_rq.yaml", "dual_pretrain_best_rq"),
+        ("mine.yaml", "dual_pretrain"),
+    ):
+        result = run(recipe, *stages, "--pretrain_config", config)
+        assert result.returncode == 0, result.stderr
+        pretraining, training = result.stdout.splitlines()[-2:]
+        assert f"--output_dir exp/{name} " in pretraining
+        assert f"--pretrained exp/{name}/latest.pth " in training
+    (recipe / "mine.yaml").write_text("loss: wav2vec2\n")
+    result = run(recipe, *stages, "--pretrain_config", "mine.yaml")
+    assert result.returncode == 2 and "loss 'wav2vec2': must be a list" in result.stderr
+
+
+def test_a_row_that_starts_from_another_loss_is_refused_before_the_pretraining(recipe):
+    stages = ("--stage", "4", "--stop_stage", "8", "--pretrain_set", "audio")
+    ours = ("--pretrain_config", "conf/dualmode/pretrain_best_rq.yaml")
+    row, other = "pretrained_best_rq_50", "pretrained_50"
+    for options, named in (
+        (("--rows", row), f"its loss is wav2vec2, but the row {row} starts from best"),
+        ((*ours, "--rows", other), f"its loss is best_rq, but the row {other} starts"),
+        ((*ours, "--baselines", other), f"but the row {other} starts from wav2vec2"),
+    ):
+        result = run(recipe, *stages, *options)
+        assert result.returncode == 2 and named in result.stderr
+        assert result.stdout == ""
+    # A checkpoint that is given decides for itself, and so does a later call.
+    (recipe / "latest.pth").write_text("")
+    stages, given = ("--pretrain_set", "audio", "--stage", "4"), "latest.pth"
+    options = ("--rows", row, "--stop_stage", "5", "--pretrained", given)
+    assert run(recipe, *stages, *options).returncode == 0
+    options = ("--rows", row, "--stop_stage", "4")
+    assert run(recipe, *stages, *options).returncode == 0

@@ -73,6 +73,21 @@ def test_every_pair_whose_rows_exist(tmp_path):
     ]
 
 
+def test_both_pretrainings_are_compared(tmp_path, monkeypatch):
+    row = ("dual_mode", "pre-trained (BEST-RQ) 50 % full", (1, 1, 1))
+    monkeypatch.setitem(ROWS, ("pretrained_best_rq_50", "full"), row)
+    for one in ("self_pruned_50", "pretrained_50", "pretrained_best_rq_50"):
+        write_row(tmp_path, one, "full")
+    pretrained = "dual_mode pre-trained 50 % full 4"
+    best_rq = "dual_mode pre-trained (BEST-RQ) 50 % full 4"
+    half = "dual_mode self-pruned 50 % full 4"
+    assert dual_mode_pairs(tmp_path) == [
+        (half, pretrained),
+        (half, best_rq),
+        (pretrained, best_rq),
+    ]
+
+
 def test_what_is_missing_or_of_another_depth_is_not_compared(tmp_path):
     write_row(tmp_path, "streaming_alone", "streaming", scored=False)
     write_row(tmp_path, "pruned_after_50", "streaming", layers=6)

@@ -6,6 +6,8 @@ from typing import Iterator, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
+from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.recipe.encrl_checks import wanted
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
@@ -18,6 +20,7 @@ from espnet_plugin.recipe.stages.data import (
 )
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["STAGES", "DualmodeLayout", "data_options_of", "run_dualmode"]
 
@@ -55,8 +58,11 @@ class DualmodeLayout:
 
     @property
     def pretrain_exp(self) -> str:
-        """Folder of stage 4."""
-        return f"{self.options.expdir}/dual_pretrain"
+        """Folder of stage 4; each loss has its own."""
+        loss, config = WAV2VEC2, Path(self.options.pretrain_config)
+        if config.is_file():  # where it is needed, its absence is a message
+            loss = loss_of(read_yaml(config, "--pretrain_config"))
+        return f"{self.options.expdir}/{folder_name(loss)}"
 
     @property
     def pretrained(self) -> str:
@@ -108,7 +114,8 @@ def _pretrain(layout: DualmodeLayout, runner: Runner) -> None:
         *("--valid_shape_file", f"{data.stats}/valid/speech_shape"),
         *(*layout.normalize_options(), *layout.ranks()),
     )
-    runner.submit(runner.commands.cuda, "pretrain", command)
+    name = Path(layout.pretrain_exp).name.removeprefix("dual_")
+    runner.submit(runner.commands.cuda, name, command)
 
 
 def _needs_of_pretraining(layout: DualmodeLayout) -> Iterator[Need]:
@@ -209,7 +216,7 @@ STAGES = (
     Stage[DualmodeLayout](
         4,
         "pre-training",
-        "EXPDIR/dual_pretrain: wav2vec 2.0 in both modes, if there is a --pretrain_set",
+        "EXPDIR/dual_pretrain*: wav2vec 2.0 or BEST-RQ, if there is a --pretrain_set",
         needs=_needs_of_pretraining,
         work=_pretrain,
         detail=lambda layout: f" on {layout.options.pretrain_set}",

@@ -1,0 +1,116 @@
+"""Linear CTC probes, one for each layer.
+
+Plain torch.
+"""
+
+from typing import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from espnet_plugin.errors import UserError
+
+__all__ = ["LayerProbes", "LinearProbe", "valid_frames"]
+
+
+def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
+    """Return ``(batch, frames)``, True where an utterance has a frame.
+
+    Args:
+        lengths: ``(batch,)``, valid frames.
+        frames: Frames with padding.
+    """
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+
+
+class LinearProbe(nn.Module):
+    """Standardise each dimension, then project linearly to the tokens.
+
+    The means and variances are those of the batch in training, and of all training
+    batches afterwards: layers whose outputs have different scales can have the same
+    learning rate. Both steps are affine, so what is found is in the layer itself.
+
+    Args:
+        width: Width of the layer's output.
+        tokens: Number of tokens, the blank included.
+        seed: Seed of the weights.
+
+    Raises:
+        UserError: If a size is below 1.
+    """
+
+    def __init__(self, width: int, tokens: int, seed: int = 0):
+        super().__init__()
+        if width < 1 or tokens < 2:
+            raise UserError(
+                f"a probe of width {width} for {tokens} tokens: there must be at least "
+                "one dimension, and a token besides the blank"
+            )
+        # No momentum: the mean over all batches.
+        self.standardise = nn.BatchNorm1d(width, affine=False, momentum=None)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.project = nn.Linear(width, tokens)
+
+    def forward(self, encodings: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return log-probabilities; padding has no effect on those of valid frames.
+
+        Args:
+            encodings: ``(batch, frames, width)``.
+            lengths: ``(batch,)``, valid frames.
+
+        Returns:
+            ``(batch, frames, tokens)``.
+        """
+        valid = valid_frames(lengths, encodings.shape[1])
+        standard = torch.zeros_like(encodings)
+        standard[valid] = self.standardise(encodings[valid])
+        return self.project(standard).log_softmax(-1)
+
+
+class LayerProbes(nn.ModuleList):
+    """One probe for each layer, all with the same initial weights.
+
+    Args:
+        widths: Width of each layer's output.
+        tokens: Number of tokens, the blank included.
+        seed: Seed of the weights.
+    """
+
+    def __init__(self, widths: Sequence[int], tokens: int, seed: int = 0):
+        super().__init__(LinearProbe(width, tokens, seed) for width in widths)
+
+    def losses(
+        self,
+        outputs: Sequence[torch.Tensor],
+        lengths: torch.Tensor,
+        targets: Sequence[torch.Tensor],
+    ) -> torch.Tensor:
+        """Compute the CTC loss of every probe, summed over the utterances.
+
+        Blank is token 0. An utterance with fewer frames than its tokens need (one for
+        each, and one between equal neighbours) has loss 0.
+
+        Args:
+            outputs: ``(batch, frames, width)`` of each layer, without gradient.
+            lengths: ``(batch,)``, valid frames.
+            targets: Token numbers of each utterance.
+
+        Returns:
+            ``(layers,)``.
+        """
+        sizes = torch.tensor([len(one) for one in targets])
+        joined = torch.cat([torch.as_tensor(one) for one in targets])
+        losses = [
+            F.ctc_loss(
+                probe(output, lengths).transpose(0, 1),
+                joined.to(output.device),
+                lengths,
+                sizes.to(output.device),
+                reduction="sum",
+                zero_infinity=True,
+            )
+            for probe, output in zip(self, outputs)
+        ]
+        return torch.stack(losses)

@@ -1,0 +1,78 @@
+"""Audio and tokens of a Kaldi folder, as a model's own training reads them."""
+
+import argparse
+from pathlib import Path
+from typing import Sequence
+
+import torch
+from espnet2.tasks.asr import ASRTask
+from espnet2.train.dataset import ESPnetDataset
+
+from espnet_plugin.checkpoints.audio_scale import sample_factor
+from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_pairs
+
+__all__ = ["Utterances"]
+
+_NAMES_IN_MESSAGE = 4
+
+
+class Utterances:
+    """The utterances of a set.
+
+    Args:
+        folder: Kaldi folder with ``wav.scp`` and ``text``.
+        train_args: Training arguments of the model: they say what a token is.
+        experiment: Folder of the model.
+
+    Attributes:
+        tokens: Token numbers of each utterance.
+
+    Raises:
+        UserError: If a file is missing or bad, or the two name different utterances.
+    """
+
+    def __init__(self, folder: Path, train_args: argparse.Namespace, experiment: Path):
+        audio, texts = (read_pairs(folder / name) for name in ("wav.scp", "text"))
+        self._folder, self.names = folder, list(audio)
+        missing = [name for name in audio if name not in texts]
+        if missing or not audio:
+            some = ", ".join(missing[:_NAMES_IN_MESSAGE])
+            raise UserError(
+                f"{folder / 'text'} lacks {len(missing)} of the {len(audio)} "
+                f"utterances of wav.scp ({some}): give a folder with audio and text of "
+                "all utterances"
+            )
+        table = (str(folder / "wav.scp"), "speech", "sound")
+        self._factor = sample_factor(experiment, vars(train_args), table)
+        self._audio = ESPnetDataset([table])
+        preprocess = ASRTask.build_preprocess_fn(train_args, False)
+        if preprocess is None:
+            raise UserError(
+                f"{experiment}: use_preprocessor is false in its configuration, so "
+                "its tokens are not known"
+            )
+        self.tokens = [
+            preprocess(name, {"text": texts[name]})["text"].tolist()
+            for name in self.names
+        ]
+
+    def speech(self, indices: Sequence[int]) -> list[torch.Tensor]:
+        """Read the samples of utterances.
+
+        Raises:
+            UserError: If one cannot be read.
+        """
+        return [self._read(self.names[index]) for index in indices]
+
+    def _read(self, name: str) -> torch.Tensor:
+        try:
+            speech = torch.as_tensor(self._audio[name][1]["speech"])
+        except Exception as error:  # soundfile and kaldiio have their own
+            raise UserError(
+                f"{self._folder}: utterance {name} cannot be read: {error}: repair it, "
+                "or remove it from wav.scp and text"
+            ) from error
+        # Samples of an archive are whole numbers, which no front end takes.
+        speech = speech if speech.is_floating_point() else speech.float()
+        return speech * self._factor
