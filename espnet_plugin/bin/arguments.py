@@ -8,10 +8,11 @@ import math
 from typing import Any, Callable, Optional, Type
 
 from espnet_plugin.estimate.budget import budget_option
-from espnet_plugin.recipe import values
 from espnet_plugin.recipe.option import Option, find_option
-from espnet_plugin.recipe.options import EncrlOptions
-from espnet_plugin.recipe.values import MOST_SEED
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Speeds, Whole
+from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
+from espnet_plugin.recipe.values.words import Choice
 from espnet_plugin.shape import Shape, shape_option
 
 __all__ = ["MOST_SEED", "number", "of_recipe", "text", "whole"]
@@ -81,7 +82,7 @@ def of_recipe(
 ) -> dict[str, Any]:
     """Return how ``argparse`` takes an option that the recipes have as well.
 
-    Type, range, choices, default and help are those of ``recipe/options.py``. Where the
+    Type, range, choices, default and help are those of ``recipe/options/``. Where the
     recipes take words in quotes, this takes several values.
 
     Args:
@@ -100,21 +101,21 @@ def of_recipe(
 def _argument(one: Option) -> dict[str, Any]:
     kind, default = one.kind, one.kind.read(one.default)
     listed = list(default) if isinstance(default, tuple) else default
-    if isinstance(kind, values.Choice):
+    if isinstance(kind, Choice):
         return {"choices": list(kind.choices), "default": default}
-    if isinstance(kind, values.Whole):
+    if isinstance(kind, Whole):
         return _maybe(whole(kind.least, kind.most), kind.optional, default)
-    if isinstance(kind, values.Number):
+    if isinstance(kind, Number):
         read = number(kind.least, above=kind.above)
         return _maybe(read, kind.optional, read(default) if default else None)
-    if isinstance(kind, values.Speeds):
+    if isinstance(kind, Speeds):
         return {"type": number(0.1, 10), "nargs": "*", "default": listed}
-    if isinstance(kind, values.Sizes):
+    if isinstance(kind, Sizes):
         several = "*" if kind.optional else "+"
         return {"type": shape_option, "nargs": several, "default": listed}
-    if isinstance(kind, values.Budgets):
+    if isinstance(kind, Budgets):
         return {"type": budget_option, "nargs": "*", "default": listed}
-    if isinstance(kind, values.SizeEpochs):
+    if isinstance(kind, SizeEpochs):
         return {"type": _size_epochs, "nargs": "*", "default": listed}
     if isinstance(default, tuple):
         return {"nargs": "*", "default": listed}
@@ -130,7 +131,7 @@ def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str
 
 def _size_epochs(given: str) -> tuple[Shape, int]:
     try:
-        return values.SizeEpochs().read(given)[0]
+        return SizeEpochs().read(given)[0]
     except (ValueError, IndexError) as error:
         message = f"{_short(given)}: {error}"
         raise argparse.ArgumentTypeError(message) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, Plan
 from espnet_plugin.estimate.text import assumption_lines, estimate_lines
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.planned_sizes import plan_sizes
 from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml

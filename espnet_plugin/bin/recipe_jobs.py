@@ -15,7 +15,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import locked
 from espnet_plugin.recipe.command_line import CommandLine, HelpWanted
 from espnet_plugin.recipe.help import option_lines
-from espnet_plugin.recipe.jobs_options import JobsOptions
+from espnet_plugin.recipe.options.jobs import JobsOptions
 from espnet_plugin.recipe.runner import Failed
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.runs.execute import Calls, run_jobs

@@ -7,7 +7,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.finished import finished_stages
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.stages.words import several
 
 __all__ = ["DRY_RUN_OPTIONS", "DRY_RUN_LISTS", "dry_run_words"]

@@ -8,7 +8,7 @@ from espnet_plugin.recipe.option_checks import (
     check_file,
     check_named_files,
 )
-from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 
 __all__ = ["check_dualmode", "complete_dualmode"]

@@ -16,12 +16,12 @@ from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
     check_named_files,
+    file_names,
 )
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.path_checks import check_output_paths, check_stock_paths
 from espnet_plugin.recipe.runner import log
 from espnet_plugin.recipe.trainings import largest_together, sizes_alone
-from espnet_plugin.recipe.values import file_names
 from espnet_plugin.reference.named import check_reference
 from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml

@@ -12,11 +12,12 @@ from espnet_plugin.recipe.encrl_checks import check_encrl, complete
 from espnet_plugin.recipe.help import help_text
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option import options_of
 from espnet_plugin.recipe.option_checks import check_data_script
-from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands

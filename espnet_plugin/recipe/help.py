@@ -4,9 +4,9 @@ import textwrap
 from typing import Any, Sequence, Type
 
 from espnet_plugin.recipe.option import Option, options_of
-from espnet_plugin.recipe.options import SECTIONS
+from espnet_plugin.recipe.options.sections import SECTIONS
 from espnet_plugin.recipe.stages.stage import Stage
-from espnet_plugin.recipe.values import Choice
+from espnet_plugin.recipe.values.words import Choice
 
 __all__ = ["help_text", "option_lines"]
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.chosen_shapes import SHAPES_FILE, TrialRule
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["Found", "Layout", "read_found"]

@@ -5,8 +5,8 @@ from pathlib import Path
 from espnet_plugin.errors import UserError
 from espnet_plugin.lm.rows import read_row
 from espnet_plugin.names import TRANSFORMER_LM
-from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.option_checks import check_file, check_named_files
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 from espnet_plugin.yaml_files import read_yaml
 

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Type
 
-from espnet_plugin.recipe.values import Kind
+from espnet_plugin.recipe.values.kind import Kind
 
 __all__ = ["Option", "PassedTo", "find_option", "option", "options_of", "same_option"]
 

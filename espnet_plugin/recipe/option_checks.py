@@ -5,11 +5,22 @@ from pathlib import Path
 from espnet_plugin.errors import UserError
 from espnet_plugin.moved_files import moved_to
 from espnet_plugin.recipe.option import find_option
-from espnet_plugin.recipe.options import SharedOptions
-from espnet_plugin.recipe.values import Number, file_names
+from espnet_plugin.recipe.options.shared import SharedOptions
+from espnet_plugin.recipe.values.numbers import Number
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["check_data_script", "check_durations", "check_file", "check_named_files"]
+__all__ = [
+    "check_data_script",
+    "check_durations",
+    "check_file",
+    "check_named_files",
+    "file_names",
+]
+
+
+def file_names(folder: Path, suffix: str) -> list[str]:
+    """Return the names, without the suffix, of the files in a folder that have it."""
+    return sorted(path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}"))
 
 
 def check_durations(options: SharedOptions) -> None:

@@ -5,8 +5,9 @@ from typing import Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.lm_options import LmpruneOptions
-from espnet_plugin.recipe.options import EncrlOptions, SharedOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
+from espnet_plugin.recipe.options.shared import SharedOptions
 
 __all__ = ["check_model_folder", "check_output_paths", "check_stock_paths"]
 

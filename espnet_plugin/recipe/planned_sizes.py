@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.trainings import largest_together, sizes_alone
 from espnet_plugin.shape import Heads, Shape, check_shapes
 

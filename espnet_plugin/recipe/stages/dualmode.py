@@ -8,7 +8,8 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.encrl_checks import wanted
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stages import models
 from espnet_plugin.recipe.stages.data import (

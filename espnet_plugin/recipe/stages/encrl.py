@@ -6,7 +6,7 @@ from typing import Iterator
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import shell_words
 from espnet_plugin.recipe.stages import models

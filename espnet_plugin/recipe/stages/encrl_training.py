@@ -5,7 +5,7 @@ from typing import Iterator, Optional, TextIO
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several

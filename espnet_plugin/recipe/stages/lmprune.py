@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.lm_options import LmpruneOptions
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
 from espnet_plugin.recipe.stages.stage import Stage, run_stages

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.options import SharedOptions
+from espnet_plugin.recipe.options.shared import SharedOptions
 from espnet_plugin.recipe.runner import Failed, Runner, log
 from espnet_plugin.recipe.shell import shell_words
 

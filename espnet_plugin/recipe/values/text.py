@@ -1,0 +1,95 @@
+"""Options that are text: commands, paths, lines of a table, options passed on."""
+
+from dataclasses import dataclass
+
+from espnet_plugin.recipe.shell import split_words
+
+__all__ = ["Command", "Folder", "Line", "Text", "Words"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """The words of a command."""
+
+    optional: bool = False
+    meta: str = "COMMAND"
+
+    def read(self, given: str) -> tuple[str, ...]:
+        if not given.split():
+            raise ValueError("the command that runs Python, e.g. python3")
+        return tuple(given.split())
+
+    def limits(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A path. Commas would end it in options of ESPnet."""
+
+    optional: bool = False
+    meta: str = "PATH"
+
+    def read(self, given: str) -> str:
+        if not given and self.optional:
+            return given
+        if (
+            not given
+            or len(given) > 1000
+            or given.startswith("-")
+            or "," in given
+            or _has_control(given)
+        ):
+            raise ValueError("a path without commas; it does not begin with -")
+        return given
+
+    def limits(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What stands in the tables: one line, without the sign between their columns."""
+
+    optional: bool = True
+    meta: str = "TEXT"
+
+    def read(self, given: str) -> str:
+        if len(given) > 100 or "|" in given or _has_control(given):
+            raise ValueError("one line of up to 100 characters without |")
+        return given
+
+    def limits(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Anything: what reads it checks it."""
+
+    optional: bool = True
+    meta: str = "TEXT"
+
+    def read(self, given: str) -> str:
+        return given
+
+    def limits(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Any words, split at blanks; patterns of file names are expanded as by a shell."""
+
+    optional: bool = True
+    meta: str = '"WORD..."'
+
+    def read(self, given: str) -> tuple[str, ...]:
+        return tuple(split_words(given))
+
+    def limits(self) -> str:
+        return ""
+
+
+def _has_control(given: str) -> bool:
+    return any(ord(sign) < 32 or ord(sign) == 127 for sign in given)
