@@ -8,7 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.baselines.config import baseline_names
+from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command

@@ -159,7 +159,7 @@ def _baselines(
     for path in files:
         read_yaml(path, "--baselines")  # before the imports take their time
 
-    from espnet_plugin.baselines.job import baseline_epochs
+    from espnet_plugin.baselines.config import baseline_epochs
 
     return [
         baseline_epochs(path, sizes, training, args.baseline_epochs) for path in files
