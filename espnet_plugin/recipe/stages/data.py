@@ -226,7 +226,7 @@ def _make_statistics(layout: Layout, runner: Runner) -> None:
     done = Path(layout.stats, ".done")
     why = record.why_made(done)
     if not why:
-        log(f"{layout.stats} is finished already")
+        log(f"{layout.stats} is already finished")
         return
     log(f"Computing {layout.stats}: {why}")
     done.unlink(missing_ok=True)
