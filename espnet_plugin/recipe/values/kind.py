@@ -1,4 +1,4 @@
-"""What each type of an option can do."""
+"""The interface of the types of options."""
 
 from typing import Any, Protocol
 
@@ -6,22 +6,23 @@ __all__ = ["Kind"]
 
 
 class Kind(Protocol):
-    """What the value of an option may be.
+    """A type of option.
 
     Attributes:
-        meta: What stands for the value in ``--help``.
-        optional: Whether it may be empty.
+        meta: Placeholder of the value in ``--help``, e.g. ``N``.
+        optional: Whether the value may be empty.
     """
 
     meta: str
     optional: bool
 
     def read(self, given: str) -> Any:
-        """Return the value.
+        """Return the value that the text stands for.
 
         Raises:
-            ValueError: Saying what it should have been.
+            ValueError: With a clause that follows the option's name and value in the
+                message, e.g. "must be a whole number from 1".
         """
 
     def limits(self) -> str:
-        """Return what ``--help`` says of the values, perhaps nothing."""
+        """Return the range for ``--help``, e.g. "from 1 to 10", or an empty text."""

@@ -1,4 +1,4 @@
-"""Options that are names of sets and modules, or parts of file names."""
+"""Types of options that are names: of files, data sets, modules."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Modules", "Name", "SetName", "SetNames"]
 
 @dataclass(frozen=True)
 class Name:
-    """Part of a file's name."""
+    """A part of file names: letters, digits and ``._+-``."""
 
     optional: bool = False
     meta: str = "NAME"
@@ -18,7 +18,8 @@ class Name:
             r"[A-Za-z0-9_][A-Za-z0-9._+-]*", given, re.ASCII
         ):
             raise ValueError(
-                "names folders: letters, digits and ._+- only, up to 100 of them"
+                "must have 1 to 100 letters, digits or ._+- and begin with a letter, a "
+                "digit or _, because folders are named after it"
             )
         return given
 
@@ -28,7 +29,7 @@ class Name:
 
 @dataclass(frozen=True)
 class SetNames:
-    """Names of data folders, which may lie in folders."""
+    """Names of data folders, which may include parent folders, e.g. ``en/dev``."""
 
     optional: bool = True
     meta: str = '"SET..."'
@@ -37,7 +38,7 @@ class SetNames:
         for one in given.split():
             _check_set(one)
         if not given.split() and not self.optional:
-            raise ValueError("names of sets")
+            raise ValueError("must be one or more names of sets")
         return tuple(given.split())
 
     def limits(self) -> str:
@@ -46,7 +47,7 @@ class SetNames:
 
 @dataclass(frozen=True)
 class SetName:
-    """The name of one data folder."""
+    """The name of one data folder; see :class:`SetNames`."""
 
     optional: bool = False
     meta: str = "SET"
@@ -55,7 +56,7 @@ class SetName:
         if not given and self.optional:
             return given
         if not re.fullmatch(r"\S+", given):
-            raise ValueError("the name of one set")
+            raise ValueError("must be the name of one set")
         _check_set(given)
         return given
 
@@ -65,14 +66,14 @@ class SetName:
 
 @dataclass(frozen=True)
 class Modules:
-    """Names of modules of a model."""
+    """Names of a model's modules, separated by blanks."""
 
     optional: bool = True
     meta: str = '"NAME..."'
 
     def read(self, given: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[A-Za-z0-9._ ]*", given, re.ASCII):
-            raise ValueError("names of modules, e.g. encoder.embed")
+            raise ValueError("must be names of modules, e.g. encoder.embed")
         return tuple(given.split())
 
     def limits(self) -> str:
@@ -87,5 +88,7 @@ def _check_set(one: str) -> None:
         or re.search(r"/\.\.?/", f"/{one}/")
     ):
         raise ValueError(
-            f"{one[:60]} is not a name of a set: letters, digits and ._+-/ only"
+            f"{one[:60]} is not the name of a set: it must have letters, digits or "
+            "._+-/ only, begin with a letter, a digit or _, and not contain . or .. as "
+            "a folder"
         )

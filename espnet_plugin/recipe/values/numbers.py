@@ -1,4 +1,4 @@
-"""Options that are numbers, or several values."""
+"""Types of options that are numbers or lists."""
 
 import math
 import re
@@ -16,7 +16,7 @@ _MOST = 999_999_999
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number; None where it may be empty and is."""
+    """A whole number from ``least`` to ``most``; None if it may be empty and is."""
 
     least: int = 0
     most: int = _MOST
@@ -29,7 +29,7 @@ class Whole:
         if re.fullmatch(r"0|[1-9][0-9]{0,9}", given, re.ASCII):
             if self.least <= int(given) <= self.most:
                 return int(given)
-        raise ValueError(f"a whole number {self._range()}")
+        raise ValueError(f"must be a whole number {self._range()}")
 
     def limits(self) -> str:
         return self._range() if self.least or self.most != _MOST else ""
@@ -41,7 +41,10 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A number, kept as it was written: tables name it, and commands get it."""
+    """A number from ``least``, or ``above`` it.
+
+    It is kept as text, so that commands and tables have it as it was written.
+    """
 
     least: float = 0.0
     above: bool = False
@@ -58,7 +61,7 @@ class Number:
             low = value > self.least if self.above else value >= self.least
             if low and math.isfinite(value):
                 return given
-        raise ValueError(f"a number {self.limits()}, e.g. {self.example}")
+        raise ValueError(f"must be a number {self.limits()}, e.g. {self.example}")
 
     def limits(self) -> str:
         return f"{'above' if self.above else 'from'} {self.least:g}"
@@ -66,7 +69,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Several:
-    """One value or more of another kind, in quotes."""
+    """One or more values of another type, separated by blanks."""
 
     kind: Kind
     meta: str = '"N..."'
@@ -78,9 +81,9 @@ class Several:
             try:
                 values.append(self.kind.read(one))
             except ValueError as error:
-                raise ValueError(f"{one[:60]} must be {error}") from error
+                raise ValueError(f"{one[:60]} {error}") from error
         if not values:
-            raise ValueError("one value or more")
+            raise ValueError("must be one or more values")
         return tuple(values)
 
     def limits(self) -> str:
@@ -90,7 +93,7 @@ class Several:
 
 @dataclass(frozen=True)
 class Speeds:
-    """Factors of speed perturbation, each kept as it was written."""
+    """Factors of speed perturbation, each kept as text."""
 
     optional: bool = True
     meta: str = '"X..."'

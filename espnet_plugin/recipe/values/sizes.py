@@ -1,4 +1,4 @@
-"""Options that are sizes of models, or limits of them."""
+"""Types of options that are sizes of models, or limits on them."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Sizes:
     def read(self, given: str) -> tuple[Shape, ...]:
         if not self.optional:
             return read_sizes(given, once=True)
-        # Leading and trailing blanks of a list that may be empty do no harm.
+        # A list that may be empty may also have leading and trailing blanks.
         return read_sizes(given.strip()) if given.split() else ()
 
     def limits(self) -> str:
@@ -29,7 +29,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class SizeEpochs:
-    """Sizes with epochs, e.g. ``2:4``."""
+    """Sizes with their epochs, e.g. ``2:4``: two layers, four epochs."""
 
     optional: bool = True
     meta: str = '"SIZE:N..."'
@@ -43,7 +43,10 @@ class SizeEpochs:
 
 @dataclass(frozen=True)
 class Budgets:
-    """Limits of parameters or computing; see :class:`estimate.budget.Budget`."""
+    """Limits on parameters or computation.
+
+    See :class:`~espnet_plugin.estimate.budget.Budget`.
+    """
 
     optional: bool = True
     meta: str = '"LIMIT..."'

@@ -1,4 +1,4 @@
-"""Options that are text: commands, paths, lines of a table, options passed on."""
+"""Types of options that are text: commands, paths, names in tables, any words."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ __all__ = ["Command", "Folder", "Line", "Text", "Words"]
 
 @dataclass(frozen=True)
 class Command:
-    """The words of a command."""
+    """A command, split at blanks into words."""
 
     optional: bool = False
     meta: str = "COMMAND"
 
     def read(self, given: str) -> tuple[str, ...]:
         if not given.split():
-            raise ValueError("the command that runs Python, e.g. python3")
+            raise ValueError("must be the command that runs Python, e.g. python3")
         return tuple(given.split())
 
     def limits(self) -> str:
@@ -25,7 +25,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Folder:
-    """A path. Commas would end it in options of ESPnet."""
+    """A path without commas, which separate the parts of ESPnet's data options."""
 
     optional: bool = False
     meta: str = "PATH"
@@ -40,7 +40,10 @@ class Folder:
             or "," in given
             or _has_control(given)
         ):
-            raise ValueError("a path without commas; it does not begin with -")
+            raise ValueError(
+                "must be a path of up to 1000 characters without commas that does not "
+                "begin with -"
+            )
         return given
 
     def limits(self) -> str:
@@ -49,14 +52,14 @@ class Folder:
 
 @dataclass(frozen=True)
 class Line:
-    """What stands in the tables: one line, without the sign between their columns."""
+    """A name in the tables: one line without ``|``, which separates their columns."""
 
     optional: bool = True
     meta: str = "TEXT"
 
     def read(self, given: str) -> str:
         if len(given) > 100 or "|" in given or _has_control(given):
-            raise ValueError("one line of up to 100 characters without |")
+            raise ValueError("must be one line of up to 100 characters without |")
         return given
 
     def limits(self) -> str:
@@ -65,7 +68,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Text:
-    """Anything: what reads it checks it."""
+    """Any text; the stage or command that uses it checks it."""
 
     optional: bool = True
     meta: str = "TEXT"
@@ -79,7 +82,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Words:
-    """Any words, split at blanks; patterns of file names are expanded as by a shell."""
+    """Any words, split at blanks; patterns such as ``*.txt`` are expanded to files."""
 
     optional: bool = True
     meta: str = '"WORD..."'

@@ -1,4 +1,4 @@
-"""Options that are one or some of several words."""
+"""Types of options that are words from a list."""
 
 from dataclasses import dataclass
 from typing import Callable, Sequence
@@ -29,7 +29,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some of several words, which are looked up when they are needed."""
+    """Some of several words.
+
+    ``choices`` returns them and is called only when a value is read or explained.
+    """
 
     choices: Callable[[], Sequence[str]]
     optional: bool = True
@@ -39,7 +42,7 @@ class Choices:
         if not given.split():
             if self.optional:
                 return ()
-            raise ValueError(f"name some of {' '.join(self.choices())}")
+            raise ValueError(f"must be one or more of {' '.join(self.choices())}")
         for one in given.split():
             if one not in self.choices():
                 choices = " ".join(self.choices())
