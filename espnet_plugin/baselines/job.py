@@ -1,4 +1,4 @@
-"""A baseline with one seed: what is asked for, and the steps that methods share."""
+"""One baseline with one seed, and the steps that several methods share."""
 
 import logging
 from dataclasses import dataclass
@@ -30,16 +30,17 @@ class BaselineJob:
     Attributes:
         method: Name of the method in the tables.
         variant: Name of the variant in the tables; empty for the main one.
-        reference: The model to start from, or to be like.
-        sizes: Numbers of encoder layers; other methods make models with as many
-            parameters as a model of so many layers.
+        reference: The reference, from which models start or whose architecture they
+            have.
+        sizes: Numbers of encoder layers. Methods that keep all layers make models with
+            as many parameters as one with so many layers.
         training: ESPnet's training configuration.
-        epochs: Epochs instead of the training's, by size.
+        epochs: Numbers of epochs by size, instead of the configuration's.
         data_options: ESPnet's options for the data.
-        output: Prefix of the folders.
+        output: Prefix of the folders; ``_<size>l`` is added.
         seed: Seed of the training.
-        teacher_cache: Folder of the reference's stored outputs, for methods that match
-            them; None: computed anew in every epoch.
+        teacher_cache: Folder with the reference's stored outputs, for methods that use
+            them; None: they are computed in every epoch.
         shapes: Sizes with a width of their own, for methods with ``WIDTHS``.
     """
 
@@ -66,7 +67,12 @@ class BaselineJob:
         return {**self.training, **({} if epochs is None else {"max_epoch": epochs})}
 
     def meta(self, size: int, **others: Any) -> Meta:
-        """Return what ``meta.json`` says of one size, besides what is found out."""
+        """Return the description of the model of one size, for ``meta.json``.
+
+        Args:
+            size: Number of encoder layers.
+            others: Further fields of :class:`Meta`, or another ``variant``.
+        """
         return Meta(
             method=self.method,
             variant=others.pop("variant", self.variant),
@@ -76,12 +82,12 @@ class BaselineJob:
         )
 
     def as_size(self, size: int) -> str:
-        """Return the variant's name where all layers are kept, but made smaller."""
+        """Return the name of the variant for methods that keep all layers."""
         layers = "layer" if size == 1 else "layers"
         return f"{self.variant} as {size} {layers}".strip()
 
     def audio_scale(self) -> Optional[float]:
-        """Return the scale of the audio that models here hear; None: as usual."""
+        """Return the scale of the training audio's samples; None: [-1, 1]."""
         if self.reference.takes_features:
             return None
         name = "--train_data_path_and_name_and_type"
@@ -99,20 +105,20 @@ class BaselineJob:
         state: State,
         **meta: Any,
     ) -> Path:
-        """Train a plain model from given weights with CTC; nothing is done twice.
+        """Train a plain model from given weights with CTC, unless it is finished.
 
         Args:
-            size: Which of the sizes it is.
+            size: Number of encoder layers, one of the sizes.
             config: Configuration of the plain model; see :meth:`Reference.config`.
-            state: Its tensors.
-            meta: More for ``meta.json``.
+            state: Its initial tensors.
+            meta: Further fields for ``meta.json``.
 
         Returns:
-            The model's folder.
+            Folder of the model.
 
         Raises:
-            UserError: If the folder holds a model made of another reference, or the
-                tensors do not fit the configuration.
+            UserError: If the folder holds a model made from a different reference or
+                with different inputs, or the tensors do not fit the configuration.
         """
         folder = self.folder(size)
         if Experiment(folder).is_finished:
@@ -135,24 +141,25 @@ class BaselineJob:
         prepare: Optional[Callable[[Experiment], None]] = None,
         **meta: Any,
     ) -> Path:
-        """Train with one of our own tasks, then write a plain model of what comes out.
+        """Train with one of this plugin's tasks, then write the result as a plain
+        model.
 
-        The training's own files are in ``train/`` of the model's folder.
+        The files of the training are in ``train/`` in the model's folder.
 
         Args:
-            size: Which of the sizes it is.
-            training: What is trained.
-            plain: Takes the folder of the finished training; returns configuration and
-                tensors of the plain model.
-            prepare: Takes the folder of the training; writes what it starts from.
-            meta: More for ``meta.json``.
+            size: Number of encoder layers, one of the sizes.
+            training: The training.
+            plain: Function of the finished training's folder that returns configuration
+                and tensors of the plain model.
+            prepare: Function of the training's folder that writes the initial weights.
+            meta: Further fields for ``meta.json``.
 
         Returns:
-            The model's folder.
+            Folder of the model.
 
         Raises:
-            UserError: If the folder holds another training, or a model made of another
-                reference.
+            UserError: If the folder holds a different training, or a model made from a
+                different reference.
         """
         experiment = Experiment(self.folder(size))
         work = experiment.work
@@ -167,10 +174,10 @@ class BaselineJob:
         return experiment.folder
 
     def check_reference(self, folder: Path) -> None:
-        """Refuse a finished model that was made of another reference.
+        """Check that a finished model was made from this reference.
 
         Raises:
-            UserError: Naming the folder.
+            UserError: If it was made from a different one.
         """
         meta = Experiment(folder).find_meta()
         made_of = None if meta is None else meta.reference_sha256
@@ -195,13 +202,13 @@ class BaselineJob:
         """Write a finished plain model.
 
         Args:
-            experiment: Gets ``config.yaml``, ``model.pth``, ``cost.json``,
+            experiment: Receives ``config.yaml``, ``model.pth``, ``cost.json`` and
                 ``meta.json``.
             config: Configuration of the plain model.
             state: Its tensors.
             meta: See :meth:`meta`.
-            trained_in: The training that all of its cost is, if there was one.
-            of_reference: Whether it learnt anything from the reference's weights.
+            trained_in: The training whose cost is that of the model, if there is one.
+            of_reference: Whether it depends on the weights of the reference.
         """
         meta = meta.but(audio_scale=self.audio_scale())
         if of_reference:

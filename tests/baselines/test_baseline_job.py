@@ -189,7 +189,7 @@ def test_width_is_the_largest_that_fits(tiny_asr_model):
         UserError, match="only the width cannot reduce .* to 10 parameters"
     ):
         choose_width(reference, 10)
-    with pytest.raises(UserError, match="model_width: true} can reduce it further"):
+    with pytest.raises(UserError, match="model_width: true}, which reduces it"):
         choose_width(reference, 10, model_width=False)
     # A unit of each of the three layers: 16 weights in, 16 out and a bias.
     most = reference.params(3) - 10 * 3 * 33
@@ -388,7 +388,7 @@ def test_feed_forward_units_alone_reach_some_sizes(
     recipe = write(method="width", options={"model_width": False})
     made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
     assert list(trainer.asked) == [folder.name for folder in made] == ["asr_some_s3_3l"]
-    assert "1 layers are left out" in caplog.text
+    assert "1 layers are skipped" in caplog.text
 
 
 def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, trainer, write):
