@@ -57,8 +57,9 @@ def check_folders(folders: Iterable[Path]) -> None:
                 pass
         except OSError as error:
             raise UserError(
-                f"{folder} is not writable ({there}: {error.strerror or error}): make "
-                "it writable, or choose another folder (--expdir, --dumpdir, --datadir)"
+                f"{folder} cannot be written ({there}: {error.strerror or error}): "
+                "make it writable, or choose another folder (--expdir, --dumpdir, "
+                "--datadir)"
             ) from error
         free = shutil.disk_usage(there).free
         if free < _TOO_LITTLE:

@@ -226,7 +226,7 @@ def test_once_pruned_models_have_the_wanted_zeros(tiny_asr_model, tmp_path, writ
             if "conv_module" in name or "norm" in name or "embed" in name:
                 assert torch.equal(value, dense.state_dict()[name]), name
     assert [f.name for f in folders] == ["asr_some_s3_10pc", "asr_some_s3_25pc"]
-    with pytest.raises(UserError, match="0.9 of"):
+    with pytest.raises(UserError, match="options.amounts 0.9: "):
         do(
             write("b", method="magnitude", options={**options, "amounts": [0.9]}),
             tiny_asr_model,
