@@ -73,14 +73,14 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
+    """Train the baselines; processes after the first one join its trainings."""
     names = [path.stem for path in args.baselines]
     missing = [str(path) for path in args.baselines if not path.is_file()]
     if missing or len(set(names)) < len(names):
         raise UserError(
-            f"--baselines: {', '.join(missing)} is missing"
+            f"--baselines: {', '.join(missing)} is missing: name existing files"
             if missing
-            else f"--baselines {' '.join(names)}: a name is listed twice"
+            else f"--baselines {' '.join(names)}: a name is listed twice: list it once"
         )
     if not is_first(options):
         join_trainings(options)
@@ -92,7 +92,7 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
 
 
 def _train_all(args: argparse.Namespace, options: list[str]) -> None:
-    # From scratch only its architecture is needed.
+    # Training from scratch only needs its architecture.
     reference = read_reference(args, trained=False)
     if reference is None:
         raise UserError(

@@ -57,8 +57,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def decode(args: argparse.Namespace) -> None:
-    """Do the work."""
-    # ESPnet takes seconds to import; wrong options should not wait for it.
+    """Decode the sets."""
+    # Imported here, because ESPnet takes seconds, and options are checked before.
     from espnet_plugin.decode.run import DecodeSet, decode_model
     from espnet_plugin.errors import UserError
 

@@ -52,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def decode(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Decode with each model."""
     folders = find_models(args.exp_dir, args.seed)
     if not folders:
         raise UserError(

@@ -345,7 +345,7 @@ def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
     for rate in ("0", "-1", "nan", "inf"):
         with pytest.raises(SystemExit):
             command.main([*options, "--max_lr", rate])
-        assert f"'{rate}': a number above 0" in capsys.readouterr().err
+        assert f"'{rate}': must be a number above 0" in capsys.readouterr().err
 
 
 def test_the_list_has_the_models_of_this_call_alone(
