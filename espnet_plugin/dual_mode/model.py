@@ -63,8 +63,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     Attributes:
         probed: The passes to compute while operations are counted; otherwise None.
-        teacher: The reference or its stored outputs, if there is one. It is not in the
-            checkpoint.
+        teacher: The reference or its stored outputs; not in the checkpoint.
 
     Raises:
         UserError: If parts of the model cannot stream or contradict each other.
@@ -159,9 +158,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
     ):
         """Compute the loss of both modes.
 
-        In validation both modes are always computed, and ``cer`` is the mean of the
-        trained modes' character error rates. ``cer_final`` is the same plus 10 while
-        masks still change, so that no such epoch is chosen for averaging.
+        Validation computes both modes. ``cer`` is the mean of their character error
+        rates, ``cer_final`` the same plus 10 while masks still change.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
