@@ -158,8 +158,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
     ):
         """Compute the loss of both modes.
 
-        Validation computes both modes. ``cer`` is the mean of their character error
-        rates, ``cer_final`` the same plus 10 while masks still change.
+        Validation computes both modes. ``cer`` is the mean character error rate of
+        the trained modes, ``cer_final`` the same plus 10 while masks still change.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
