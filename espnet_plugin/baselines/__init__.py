@@ -1,9 +1,10 @@
-"""Cheaper ways to a small model that EncRL is compared with, one module each.
+"""Baselines: cheaper ways to small models with which EncRL is compared.
 
-A new one is a module here and a configuration in ``conf/baselines``. The module has
+Each method is a module here with a configuration in ``conf/baselines``. The module has
 
-* ``Options``, a frozen dataclass with the defaults of what the configuration may say
-  under ``options``; with a property ``trains`` if it may train nothing;
-* ``train(job, options)``, which leaves finished model folders and returns their paths;
-  see :class:`espnet_plugin.baselines.job.BaselineJob`.
+* ``Options``, a frozen dataclass with the values and defaults of ``options`` in the
+  configuration; it has a property ``trains`` if the method may work without training;
+* ``train(job, options)``, which writes finished model folders and returns their paths;
+  see :class:`espnet_plugin.baselines.job.BaselineJob`;
+* ``WIDTHS = True`` if it makes models with a width other than the reference's.
 """

@@ -1,4 +1,4 @@
-"""One stage of CTC and the teacher's posteriors together, instead of EncRL."""
+"""CTC training with knowledge distillation in one stage, instead of EncRL."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,17 @@ __all__ = ["Options", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
-        ctc_loss_weight: Weight of the CTC loss, a sum over an utterance's frames.
-        kl_weight: Weight of the divergence from the teacher's posteriors, a mean over
-            frames.
-        temperature: Both posteriors are softened by it.
-        blank_weight: Weight of the frames where the teacher says blank.
-        student_init: ``random``, ``first``, ``last`` or ``spaced`` reference layers.
+        ctc_loss_weight: Weight of the CTC loss, which is a sum over the frames of an
+            utterance.
+        kl_weight: Weight of the Kullback-Leibler divergence from the teacher's
+            posteriors, which is a mean over frames.
+        temperature: Temperature of both posteriors.
+        blank_weight: Weight of frames in which the teacher's best token is blank.
+        student_init: Layers of the reference that initialise the student: ``random``
+            (none), ``first``, ``last`` or ``spaced``.
     """
 
     ctc_loss_weight: float = 1.0
@@ -36,7 +38,11 @@ class Options:
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Train a model of each size, each with its own pass of the teacher."""
+    """Train a model of each size; the teacher runs in each training.
+
+    Raises:
+        UserError: If an option is wrong, or a folder holds a different training.
+    """
     if options.student_init not in INITS:
         raise UserError(
             f"options.student_init {options.student_init!r}: must be one of "
@@ -57,7 +63,7 @@ def _train_one(job: BaselineJob, size: int, options: Options) -> Path:
         },
         "ctc_loss_weight": options.ctc_loss_weight,
     }
-    # By loss, because validation's is the same sum that is trained.
+    # Epochs are chosen by the loss: on dev it is the same sum as in training.
     config["best_model_criterion"] = [["valid", "loss", "min"]]
     given = [
         *("--reference_config", str(job.reference.config_file)),

@@ -1,4 +1,4 @@
-"""The CTC loss of a model made of some of its layers, on the development set."""
+"""The CTC loss on the development set with only some of a model's layers."""
 
 import copy
 import logging
@@ -17,25 +17,27 @@ __all__ = ["DevLoss"]
 
 
 class DevLoss:
-    """Computes the mean CTC loss of an utterance for any choice of layers.
+    """Computes the mean CTC loss per utterance for any choice of layers.
 
-    Features are computed once and kept.
+    Features are computed once and stored.
 
     Args:
         model: The model, in evaluation mode.
-        args: Its training arguments, for the tokens.
-        data: ``(path, name, type)`` of audio and text, as ESPnet's options give them.
-        batch_size: Utterances at a time.
-        most: Use the first so many utterances only.
+        args: Its training arguments, which have the tokens.
+        data: ``(path, name, type)`` of audio and text, as in ESPnet's options.
+        seconds_per_input: Duration of one input (a sample or a frame of features) in
+            seconds.
+        batch_size: Number of utterances per batch.
+        most: Number of utterances to use; batches that begin after it are not read.
 
     Attributes:
-        evaluations: How often the loss was computed.
-        seconds: Spent on it, features included.
-        flops: Operations of it, features left out.
-        audio_seconds: Amount of audio that was processed.
+        evaluations: Number of losses that were computed.
+        seconds: Time spent, in seconds, features included.
+        flops: Floating-point operations of the losses, features not included.
+        audio_seconds: Duration of the audio that was processed, in seconds.
 
     Raises:
-        UserError: If there is no utterance.
+        UserError: If there are no utterances.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class DevLoss:
             self._audio += float(batch["speech_lengths"].sum()) * seconds_per_input
         if not self._batches:
             raise UserError(
-                f"{data[0][0]} has no utterances, so the loss cannot be computed"
+                f"{data[0][0]} has no utterances: give a development set with audio"
             )
         self.evaluations, self.flops, self.audio_seconds = 0, 0, 0.0
         self.seconds = time.perf_counter() - start
@@ -83,7 +85,11 @@ class DevLoss:
 
     @torch.no_grad()
     def __call__(self, layers: list[int]) -> float:
-        """Return the loss with only these layers, in this order."""
+        """Return the mean CTC loss with only these layers, in this order.
+
+        Args:
+            layers: Layers, counted from 0.
+        """
         start = time.perf_counter()
         total, utterances = 0.0, 0
         for feats, lengths, text, text_lengths in self._batches:
@@ -102,7 +108,7 @@ class DevLoss:
     def _loss(self, layers, feats, lengths, text, text_lengths) -> float:
         encoder = self._model.encoder
         whole = encoder.encoders
-        # A container of the same kind, because each encoder runs its own way.
+        # A container of the same class, because encoders call theirs differently.
         part = copy.copy(whole)
         part._modules = OrderedDict(
             (str(i), self._layers[layer]) for i, layer in enumerate(layers)
@@ -117,7 +123,7 @@ class DevLoss:
         # Padding of the text is -1, as ESPnet's own model makes it.
         text = text.masked_fill(text == -1, 0)
         ctc = self._model.ctc
-        # ESPnet's layer drops out in evaluation mode too: the loss would be random.
+        # ESPnet's layer applies dropout in evaluation mode too.
         rate, ctc.dropout_rate = ctc.dropout_rate, 0.0
         try:
             return float(ctc(encoded, sizes, text, text_lengths))

@@ -1,4 +1,4 @@
-"""One model trained with intermediate CTC losses, cut at every size."""
+"""Early exits: one model with intermediate CTC losses, cut off at each size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ __all__ = ["Options", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
-        interctc_weight: Share of the intermediate losses, 0 to 1; the others' is the
-            last layer's. By default all sizes count the same.
-        layers: ``random``, or which of the reference's layers to start from.
+        interctc_weight: Weight of the intermediate losses, 0 to 1; the rest is the
+            weight of the last layer's loss. Negative: all sizes have equal weights.
+        layers: Layers of the reference that initialise the model: ``random`` (none),
+            ``first``, ``last`` or ``spaced``.
     """
 
     interctc_weight: float = -1.0
@@ -32,10 +33,17 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train the largest size once and cut the smaller ones out of it.
 
     See :func:`espnet_plugin.checkpoints.plain.config_with_exits`.
+
+    Raises:
+        UserError: If there are fewer than two sizes, or a folder holds a different
+            training.
     """
     sizes = sorted(job.sizes, reverse=True)
     if len(sizes) < 2:
-        raise UserError("early exits need at least two sizes, e.g. --sizes '6 4 2'")
+        raise UserError(
+            f"--sizes {' '.join(map(str, sizes))}: early_exit needs at least two "
+            "sizes, e.g. --sizes '6 4 2'"
+        )
     largest = sizes[0]
     weight = options.interctc_weight if options.interctc_weight >= 0 else None
     config = config_with_exits(job.reference.config(largest), sizes, weight)
@@ -63,10 +71,10 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 def _cut(job: BaselineJob, shared: Path, size: int, copied: bool) -> Path:
     experiment = Experiment(job.folder(size))
     if not experiment.meta_file.is_file():
-        # An exit's output is normalised by the layer norm after the last layer, too.
+        # The norm after the last layer is also applied to the output of each exit.
         state = plain_state(averaged_file(shared, job.training), range(size))
         config = plain_config(job.reference.config(), size)
-        # Its cost is the shared training's.
+        # Its cost is that of the shared training.
         meta = job.meta(size, shared=shared.name)
         job.write_model(experiment, config, state, meta, of_reference=copied)
     if copied:

@@ -1,4 +1,4 @@
-"""Self-pinching gates: one-pass pruning by learnt thresholds; the same speed."""
+"""Self-pinching gates: pruning by learnt thresholds in one pass, at the same speed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +13,12 @@ __all__ = ["Options", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen; see :class:`espnet_plugin.pruning.gates.GatePruner`.
+    """Options of the method; see :class:`espnet_plugin.pruning.gates.GatePruner`.
 
     Attributes:
-        eta: Weight of the penalty, by size; the more is to be removed, the larger.
-        threshold: Value that the thresholds start from.
-        without: Sub-modules to leave dense.
+        eta: Weight of the penalty by size; smaller sizes need larger weights.
+        threshold: Initial value of the thresholds.
+        without: Sub-modules that stay dense.
     """
 
     eta: Mapping[int, float] = field(default_factory=dict)
@@ -27,14 +27,21 @@ class Options:
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Fine-tune down to the parameter count of each size."""
+    """Prune to the number of parameters of each size while fine-tuning.
+
+    Raises:
+        UserError: If an option is wrong, or a target is not reached.
+    """
     lacking = [size for size in job.sizes if size not in options.eta]
     if lacking:
-        raise UserError(f"options.eta has no value for {lacking} layers")
+        raise UserError(f"options.eta has no value for {lacking} layers: add them")
     try:
         eta = {size: float(value) for size, value in options.eta.items()}
     except (TypeError, ValueError) as error:
-        raise UserError(f"options.eta {dict(options.eta)}: {error}") from error
+        raise UserError(
+            f"options.eta {dict(options.eta)}: must have a number for each size "
+            f"({error})"
+        ) from error
     return [
         train_pruned(
             job,

@@ -1,4 +1,4 @@
-"""Layers of the reference, fine-tuned with CTC or as they are, without EncRL."""
+"""Layers of the reference without EncRL, with or without CTC fine-tuning."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ __all__ = ["Options", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
         layers: ``first``, ``last`` or ``spaced``; see
             :func:`espnet_plugin.distill.students.choose_layers`.
-        trained: Whether they are fine-tuned. A reference with intermediate CTC is a
-            recogniser up to such a layer already.
+        trained: Whether they are fine-tuned. With intermediate CTC in the reference,
+            its first layers are a recogniser without fine-tuning.
     """
 
     layers: str = "last"
@@ -27,21 +27,31 @@ class Options:
 
     @property
     def trains(self) -> bool:
-        """Whether there is any training; the dry run asks."""
+        """Whether models are trained, for the dry run."""
         return self.trained
 
 
 @dataclass(frozen=True)
 class LayersRequest:
-    """What a model without any training is: layers (from 0) of a reference."""
+    """The request of a model without training.
+
+    Attributes:
+        reference: Digest of the reference's checkpoint.
+        layers: Layers that are kept, counted from 0.
+    """
 
     reference: Optional[str]
     layers: Sequence[int]
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Make a model of each size."""
-    # All before the first is trained: a wrong size should not cost hours.
+    """Make a model of each size.
+
+    Raises:
+        UserError: If the reference has fewer layers than a size, or a folder holds a
+            different training.
+    """
+    # All sizes are checked before the first training, which may take hours.
     chosen = {
         size: choose_layers(job.reference.num_layers, size, options.layers)
         for size in job.sizes

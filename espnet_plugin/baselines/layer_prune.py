@@ -1,4 +1,4 @@
-"""The layers that the reference misses least are removed, the rest is fine-tuned."""
+"""Remove the layers whose removal hurts least, then fine-tune the others."""
 
 import logging
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ _LAYERS = "layers.json"
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
-        max_utterances: Utterances of the development set that tell what a layer is
-            worth.
+        max_utterances: Number of utterances of the development set on which layers are
+            compared.
     """
 
     max_utterances: int = 500
@@ -33,12 +33,12 @@ class Options:
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What layers are chosen by.
+    """The request of a search for layers.
 
     Attributes:
         reference: Digest of the reference's checkpoint.
-        smallest: Number of layers that the search goes down to.
-        data: The development set, as ESPnet's options name it.
+        smallest: Number of layers at which the search ends.
+        data: ESPnet's ``path, name, type`` of the development set.
         options: See :class:`Options`.
     """
 
@@ -49,8 +49,12 @@ class SearchRequest:
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Choose layers once for all sizes, then train a model of each."""
-    # Whatever the other sizes are, the way down to the smallest is the same.
+    """Choose layers once for all sizes, then fine-tune a model of each size.
+
+    Raises:
+        UserError: If there is no development set, or a folder holds a different result.
+    """
+    # The search down to the smallest size does not depend on the other sizes.
     shared = Path(f"{job.output}_search_{min(job.sizes)}l")
     chosen = _search(job, shared, options)
     return [
@@ -79,7 +83,7 @@ def _search(job: BaselineJob, folder: Path, options: Options) -> dict[int, list[
 
 
 def _measure(job: BaselineJob, folder: Path, data: list, options: Options) -> None:
-    # Here, because ESPnet takes many seconds to import.
+    # Imported here, because ESPnet takes many seconds to import.
     from espnet_plugin.baselines.dev_loss import DevLoss
     from espnet_plugin.tasks.asr import seconds_per_input
 
@@ -124,7 +128,7 @@ def _dev_data(options: tuple[str, ...]) -> list[list[str]]:
     """Return ESPnet's ``path, name, type`` of the development set.
 
     Raises:
-        UserError: If the options give none.
+        UserError: If the options name none.
     """
     name = "--valid_data_path_and_name_and_type"
     data = [
@@ -133,5 +137,8 @@ def _dev_data(options: tuple[str, ...]) -> list[list[str]]:
         if option == name
     ]
     if not data:
-        raise UserError(f"{name} is needed: layers are chosen on the development set")
+        raise UserError(
+            f"{name} is needed, because layers are chosen on the development set: give "
+            "it"
+        )
     return data

@@ -1,4 +1,4 @@
-"""Unstructured magnitude pruning: a smaller file, the same speed."""
+"""Unstructured magnitude pruning, which makes smaller files at the same speed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,17 @@ __all__ = ["Options", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
-        amounts: Shares of all parameters to remove at once, without any training, as
-            the EncRL paper did (section 4.3); None: gradually, while fine-tuning, down
-            to the count of each size.
-        without: Sub-modules to leave dense, e.g. ``[conv_module]``.
-        per_tensor: With ``amounts``, take the same share of every tensor.
-        begin: Share of the updates after which gradual pruning begins.
-        end: Share of the updates after which it ends.
-        every: Updates from one pruning to the next.
+        amounts: Shares of all parameters to remove at once without training, as in the
+            EncRL paper (section 4.3). None: parameters are removed gradually during
+            fine-tuning, down to the number of each size.
+        without: Sub-modules that stay dense, e.g. ``[conv_module]``.
+        per_tensor: With ``amounts``, whether the same share of each tensor is removed.
+        begin: Share of the updates after which gradual pruning begins, 0 to 1.
+        end: Share of the updates after which it ends, 0 to 1.
+        every: Number of updates between two prunings.
     """
 
     amounts: Optional[Sequence[float]] = None
@@ -37,12 +37,16 @@ class Options:
 
     @property
     def trains(self) -> bool:
-        """Whether there is any training; the dry run asks."""
+        """Whether models are trained, for the dry run."""
         return self.amounts is None
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Prune at once to each amount, or gradually to each size."""
+    """Prune at once to each amount, or gradually to each size.
+
+    Raises:
+        UserError: If an amount or a target is impossible, or a target is not reached.
+    """
     if options.amounts is not None:
         return [_prune_once(job, options, float(a)) for a in options.amounts]
     conf = {"begin": options.begin, "end": options.end, "every": options.every}
@@ -56,11 +60,11 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
 
 @dataclass(frozen=True)
 class PruneRequest:
-    """What a model without any training is: a reference with some weights removed.
+    """The request of a model that is pruned without training.
 
     Attributes:
         reference: Digest of the reference's checkpoint.
-        amount: Share of all parameters.
+        amount: Share of all parameters that is removed, 0 to 1.
         without: See :class:`Options`.
         per_tensor: See :class:`Options`.
     """
@@ -91,8 +95,9 @@ def _pruned(job: BaselineJob, options: Options, amount: float) -> PlainModel:
     share = amount * total / count_weights(modules)
     if not 0 < share < 1:
         raise UserError(
-            f"amounts: {amount} of {total} parameters is {share:.2f} times the "
-            "weights that can be pruned: this share must be above 0 and below 1"
+            f"options.amounts {amount}: this share of {total} parameters is "
+            f"{share:.2f} times the weights that can be pruned: choose an amount for "
+            "which this is above 0 and below 1"
         )
     prune_once(modules, share, options.per_tensor)
     meta = job.meta(

@@ -1,4 +1,4 @@
-"""Fine-tuning under a pruner, and the plain model that comes out."""
+"""Fine-tune with a pruner and write the result as a plain model."""
 
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -26,24 +26,24 @@ def train_pruned(
     without: Sequence[str] = (),
     **meta: Any,
 ) -> Path:
-    """Fine-tune the reference to as many weights as a model of ``size`` layers has.
+    """Prune the reference to the number of weights of a model with ``size`` layers.
 
-    The training's own files are in ``train/``; the folder itself is a plain model with
-    zeros in it.
+    The files of the training are in ``train/`` in the model's folder, which itself is a
+    plain model with some weights set to zero.
 
     Args:
         job: The baseline.
-        size: Layers of the model whose parameter count is the target.
+        size: Number of layers of the model whose number of parameters is the target.
         pruner: Name in :data:`espnet_plugin.pruning.model.PRUNERS`.
         conf: Options of the pruner.
         without: Sub-modules that stay dense.
-        meta: More for ``meta.json``.
+        meta: Further fields for ``meta.json``.
 
     Returns:
-        The model's folder.
+        Folder of the model.
 
     Raises:
-        UserError: If the target is impossible or was not reached.
+        UserError: If the target is impossible or is not reached.
     """
     nonzero = job.reference.params(size)
     config = {k: v for k, v in job.reference.config().items() if k != "model"}

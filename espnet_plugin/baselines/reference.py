@@ -1,4 +1,4 @@
-"""The reference as baselines start from it: a plain CTC model."""
+"""The reference of baselines, as a plain CTC model."""
 
 import logging
 from functools import cached_property
@@ -27,8 +27,8 @@ __all__ = ["Reference", "ctc_config"]
 def ctc_config(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration with CTC as the only loss.
 
-    Intermediate losses name layers that a smaller model may lack, and the models from
-    EncRL are trained without them too.
+    Intermediate losses are removed: they name layers that a smaller model may not have,
+    and the models of EncRL are trained without them as well.
 
     Args:
         config: Configuration of a CTC or hybrid model; it is not changed.
@@ -48,14 +48,14 @@ def ctc_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 class Reference:
-    """A trained model, read when it is needed.
+    """A trained model whose checkpoint is read only when it is needed.
 
     Args:
         config_file: Its ``config.yaml``.
-        checkpoint: Its tensors; None where only its architecture is needed.
+        checkpoint: Its checkpoint; None if only the architecture is needed.
 
     Raises:
-        UserError: If its encoder has no countable layers.
+        UserError: If its encoder has no ``num_blocks``.
     """
 
     def __init__(self, config_file: Path, checkpoint: Optional[Path] = None):
@@ -80,20 +80,23 @@ class Reference:
 
     @property
     def num_layers(self) -> int:
-        """Encoder layers."""
+        """Number of encoder layers."""
         return self._config["encoder_conf"]["num_blocks"]
 
     @property
     def takes_features(self) -> bool:
-        """Whether it has no front end."""
+        """Whether its input is features, because it has no front end."""
         return takes_features(self._config)
 
     def config(
         self, num_layers: Optional[int] = None, width: Optional[int] = None
     ) -> dict[str, Any]:
-        """Return the plain configuration with so many layers, all by default.
+        """Return the configuration of a plain model.
 
-        With a width of its own the feed-forward units are in the same proportion.
+        Args:
+            num_layers: Number of encoder layers; None: all.
+            width: Width of the encoder; None: the reference's. Feed-forward units are
+                scaled in proportion.
         """
         config = plain_config(self._config, num_layers or self.num_layers)
         if width is not None:
@@ -102,33 +105,37 @@ class Reference:
         return config
 
     def check_shapes(self, shapes: Iterable[Shape]) -> tuple[Shape, ...]:
-        """Return shapes without widths that are the reference's.
+        """Return the shapes; a width that equals the reference's is removed.
 
         Raises:
-            UserError: If one does not fit the heads, or there are two of one.
+            UserError: If a width does not fit the attention heads, or a shape is given
+                twice.
         """
         return check_shapes(shapes, Heads.of(self._config))
 
     @cached_property
     def sha256(self) -> Optional[str]:
-        """Checksum of the checkpoint, if one was given."""
+        """Digest of the checkpoint; None without one."""
         if self.checkpoint is None:
             return None
         return file_checksum(self._existing())
 
     @cached_property
     def state(self) -> dict[str, torch.Tensor]:
-        """Tensors of the plain model, a decoder's left out."""
+        """Tensors of the plain model by name, without those of a decoder."""
         model, _ = load_asr_model(self.config_file, self._existing())
         whole = model.state_dict()
         plain, _ = build_asr_model(self.config(), self.config_file)
         return {name: whole[name].clone() for name in plain.state_dict()}
 
     def params(self, num_layers: int) -> int:
-        """Return the parameters of the plain model with so many layers.
+        """Return the number of parameters of the plain model with some layers.
+
+        Args:
+            num_layers: Number of encoder layers.
 
         Raises:
-            UserError: If it has fewer layers.
+            UserError: If the reference has fewer layers.
         """
         if not 1 <= num_layers <= self.num_layers:
             raise UserError(
@@ -139,7 +146,7 @@ class Reference:
         return sum(p.numel() for p in model.parameters())
 
     def layers_state(self, layers: list[int]) -> dict[str, torch.Tensor]:
-        """Return the tensors of the plain model made of these layers."""
+        """Return the tensors of the plain model with these layers, counted from 0."""
         return keep_layers(self.state, layers)
 
     def _existing(self) -> Path:

@@ -1,4 +1,4 @@
-"""The same architectures from random weights, with CTC alone."""
+"""Models of the same sizes, trained from random weights with CTC only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +9,21 @@ from espnet_plugin.shape import Shape
 
 __all__ = ["Options", "WIDTHS", "train"]
 
-# It makes models of any width.
+# The method makes models of any width.
 WIDTHS = True
 
 
 @dataclass(frozen=True)
 class Options:
-    """None."""
+    """The method has no options."""
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Train a model of each size."""
+    """Train a model of each size.
+
+    Raises:
+        UserError: If a folder holds a different training.
+    """
     shapes = [*map(Shape, job.sizes), *job.shapes]
     for shape in shapes:
         model = job.reference.config(shape.layers, shape.width)

@@ -1,4 +1,4 @@
-"""All layers kept but narrower, by importance, then fine-tuned."""
+"""Keep all layers, remove their least important units, and fine-tune."""
 
 import logging
 from dataclasses import dataclass
@@ -16,18 +16,23 @@ __all__ = ["Options", "choose_width", "train"]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen.
+    """Options of the method.
 
     Attributes:
-        model_width: Cut the width of the whole encoder, the feed-forward units in
-            proportion; false: the units alone, for the sizes that can be reached so.
+        model_width: Whether the width of the whole encoder is reduced, with the
+            feed-forward units in proportion. Otherwise only the feed-forward units are
+            reduced, and sizes that cannot be reached are skipped.
     """
 
     model_width: bool = True
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
-    """Train a model with at most the parameters of each size."""
+    """Train models with at most as many parameters as each size.
+
+    Raises:
+        UserError: If a size cannot be reached, or a folder holds a different training.
+    """
     configs: dict[int, dict[str, Any]] = {}
     for size in job.sizes:
         most = job.reference.params(size)
@@ -36,7 +41,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
         except UserError as error:
             if options.model_width or size == max(job.sizes):
                 raise
-            logging.warning("%d layers are left out: %s", size, error)
+            logging.warning("%d layers are skipped: %s", size, error)
     return [_train_one(job, size, config, options) for size, config in configs.items()]
 
 
@@ -66,17 +71,16 @@ def choose_width(
     """Return the configuration of the widest model with at most ``most`` parameters.
 
     Args:
-        reference: The whole model.
-        most: Parameters.
-        model_width: Whether the width of the encoder is cut, or its feed-forward units
-            alone.
+        reference: The reference.
+        most: Largest number of parameters.
+        model_width: See :class:`Options`.
 
     Raises:
-        UserError: If even the narrowest has more.
+        UserError: If even the narrowest model has more parameters.
     """
     config = reference.config()
     conf = config["encoder_conf"]
-    # ESPnet's own defaults, which a configuration need not repeat.
+    # Defaults of ESPnet, which a configuration may omit.
     heads = conf.setdefault("attention_heads", 4)
     full, units = conf.setdefault("output_size", 256), conf.setdefault(
         "linear_units", 2048
@@ -106,7 +110,7 @@ def choose_width(
             + (
                 ""
                 if model_width
-                else " (options: {model_width: true} can reduce it further)"
+                else ": set options: {model_width: true}, which reduces it further"
             )
         )
     while low < high:  # the largest that fits, by halving

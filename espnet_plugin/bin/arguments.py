@@ -1,4 +1,4 @@
-"""Types of command-line options: a wrong value is refused where the option is declared.
+"""Types of command-line options, which refuse wrong values.
 
 Each function returns a ``type`` for ``argparse``, whose errors then name the option.
 """
@@ -8,17 +8,18 @@ import math
 from typing import Any, Callable, Optional, Type
 
 from espnet_plugin.estimate.budget import budget_option
-from espnet_plugin.recipe import values
 from espnet_plugin.recipe.option import Option, find_option
-from espnet_plugin.recipe.options import EncrlOptions
-from espnet_plugin.recipe.values import MOST_SEED
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Speeds, Whole
+from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
+from espnet_plugin.recipe.values.words import Choice
 from espnet_plugin.shape import Shape, shape_option
 
 __all__ = ["MOST_SEED", "number", "of_recipe", "text", "whole"]
 
-# Far above any sensible one, and far below what overflows.
+# Far above any useful number, and far below overflow.
 _MOST = 10**9
-_MOST_NUMBER = 1e30  # operations a second are large
+_MOST_NUMBER = 1e30  # operations per second are large
 _LONGEST = 200
 
 
@@ -54,8 +55,8 @@ def number(
         if not (low and value <= most and math.isfinite(value)):
             end = "" if most == _MOST_NUMBER else f" to {most:g}"
             raise argparse.ArgumentTypeError(
-                f"{_short(given)}: a number {'above' if above else 'from'} {least:g}"
-                f"{end}"
+                f"{_short(given)}: must be a number {'above' if above else 'from'} "
+                f"{least:g}{end}"
             )
         return value
 
@@ -79,19 +80,19 @@ def text(longest: int = _LONGEST, empty: bool = True) -> Callable[[str], str]:
 def of_recipe(
     name: str, family: Type[Any] = EncrlOptions, **changes: Any
 ) -> dict[str, Any]:
-    """Return how ``argparse`` takes an option that the recipes have as well.
+    """Return the arguments of ``add_argument`` for an option that recipes also have.
 
-    Type, range, choices, default and help are those of ``recipe/options.py``. Where the
-    recipes take words in quotes, this takes several values.
+    Type, range, choices, default and help are those of ``recipe/options/``. A
+    list, which is one quoted value in recipes, is given as several values here.
 
     Args:
-        name: The recipes' name of it.
-        family: The class that declares it.
-        changes: What differs here, as ``add_argument`` takes it.
+        name: Name of the option in the recipes.
+        family: The class that declares the option.
+        changes: Arguments of ``add_argument`` that differ.
     """
     one = find_option(family, name)
     unit = f"; {one.unit}" if one.unit else ""
-    # To argparse a percent sign begins a name.
+    # argparse reads %(name)s in help texts.
     text = f"{one.help.rstrip('.,')}{unit}".replace("%", "%%")
     given = {"help": text, **_argument(one)}
     return {**given, **changes}
@@ -100,21 +101,21 @@ def of_recipe(
 def _argument(one: Option) -> dict[str, Any]:
     kind, default = one.kind, one.kind.read(one.default)
     listed = list(default) if isinstance(default, tuple) else default
-    if isinstance(kind, values.Choice):
+    if isinstance(kind, Choice):
         return {"choices": list(kind.choices), "default": default}
-    if isinstance(kind, values.Whole):
+    if isinstance(kind, Whole):
         return _maybe(whole(kind.least, kind.most), kind.optional, default)
-    if isinstance(kind, values.Number):
+    if isinstance(kind, Number):
         read = number(kind.least, above=kind.above)
         return _maybe(read, kind.optional, read(default) if default else None)
-    if isinstance(kind, values.Speeds):
+    if isinstance(kind, Speeds):
         return {"type": number(0.1, 10), "nargs": "*", "default": listed}
-    if isinstance(kind, values.Sizes):
+    if isinstance(kind, Sizes):
         several = "*" if kind.optional else "+"
         return {"type": shape_option, "nargs": several, "default": listed}
-    if isinstance(kind, values.Budgets):
+    if isinstance(kind, Budgets):
         return {"type": budget_option, "nargs": "*", "default": listed}
-    if isinstance(kind, values.SizeEpochs):
+    if isinstance(kind, SizeEpochs):
         return {"type": _size_epochs, "nargs": "*", "default": listed}
     if isinstance(default, tuple):
         return {"nargs": "*", "default": listed}
@@ -122,7 +123,7 @@ def _argument(one: Option) -> dict[str, Any]:
 
 
 def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str, Any]:
-    """Return type and default; what a recipe leaves empty is None."""
+    """Return type and default; an empty value of a recipe is None here."""
     if not optional:
         return {"type": kind, "default": default}
     return {"type": lambda given: kind(given) if given else None, "default": default}
@@ -130,7 +131,7 @@ def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str
 
 def _size_epochs(given: str) -> tuple[Shape, int]:
     try:
-        return values.SizeEpochs().read(given)[0]
+        return SizeEpochs().read(given)[0]
     except (ValueError, IndexError) as error:
         message = f"{_short(given)}: {error}"
         raise argparse.ArgumentTypeError(message) from error

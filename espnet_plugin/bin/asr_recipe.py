@@ -34,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def find_and_import(args: argparse.Namespace) -> None:
-    """Do the work."""
+    """Find the parts of the recipe, log them, and link them into this recipe."""
     from espnet_plugin.recipe.import_recipe import earlier_choice, import_recipe
     from espnet_plugin.recipe.stock import Overrides, find_recipe
 

@@ -1,4 +1,4 @@
-"""Stage 4, 6 and 8: ESPnet's ASR training, with its cost recorded.
+"""ESPnet's ASR training with its cost recorded; stage 3 collects statistics with it.
 
 Takes every option of ``espnet2.bin.asr_train``.
 """

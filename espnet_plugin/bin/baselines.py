@@ -8,7 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.baselines.config import baseline_names
+from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
@@ -72,14 +73,14 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
+    """Train the baselines; processes after the first one join its trainings."""
     names = [path.stem for path in args.baselines]
     missing = [str(path) for path in args.baselines if not path.is_file()]
     if missing or len(set(names)) < len(names):
         raise UserError(
-            f"--baselines: {', '.join(missing)} is missing"
+            f"--baselines: {', '.join(missing)} is missing: name existing files"
             if missing
-            else f"--baselines {' '.join(names)}: a name is listed twice"
+            else f"--baselines {' '.join(names)}: a name is listed twice: list it once"
         )
     if not is_first(options):
         join_trainings(options)
@@ -91,7 +92,7 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
 
 
 def _train_all(args: argparse.Namespace, options: list[str]) -> None:
-    # From scratch only its architecture is needed.
+    # Training from scratch only needs its architecture.
     reference = read_reference(args, trained=False)
     if reference is None:
         raise UserError(

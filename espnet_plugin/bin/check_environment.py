@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Do the work."""
+    """Check versions, GPUs and folders."""
     check_versions()
     check_folders(args.folders)
     check_gpus(args.ngpu)

@@ -16,7 +16,7 @@ from espnet_plugin.exact_parser import ExactParser, make_exact
 
 __all__ = ["check_words", "get_parser", "main"]
 
-# Commands that pass on what they do not know to a task of ESPnet: module and class.
+# Commands that pass unknown options to a task of ESPnet: module and class of the task.
 _TASKS = {
     "encrl_train": ("encrl", "EncRLTask"),
     "train_models": ("asr", "CountedASRTask"),
@@ -37,10 +37,11 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def check_words(option: str, command: str, words: Sequence[str]) -> None:
-    """Parse words as a command does; what it needs besides them may be missing.
+    """Parse words as a command does, without its required options.
 
     Raises:
-        SystemExit: With status 2, after a message that names option and word.
+        SystemExit: With status 2 if a word is wrong, after a message that names it and
+            the option.
     """
     module = importlib.import_module(f"espnet_plugin.bin.{command}")
     where, see = f"--{option}", f"python -m {module.__name__}"

@@ -44,7 +44,7 @@ def calibrate(args: argparse.Namespace) -> None:
     """Fit, write the file, and print the calibration errors."""
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
-    # Here, because torch and ESPnet take many seconds to import.
+    # Imported here, because torch and ESPnet take many seconds.
     import torch
 
     from espnet_plugin.recognise.calibrate import calibration_errors, judge_set

@@ -7,7 +7,7 @@ from pathlib import Path
 from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,8 +57,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def decode(args: argparse.Namespace) -> None:
-    """Do the work."""
-    # ESPnet takes seconds to import; wrong options should not wait for it.
+    """Decode the sets."""
+    # Imported here, because ESPnet takes seconds, and options are checked before.
     from espnet_plugin.decode.run import DecodeSet, decode_model
     from espnet_plugin.errors import UserError
 

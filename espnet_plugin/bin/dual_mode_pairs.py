@@ -8,7 +8,7 @@ from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.report.dual_pairs import dual_mode_pairs
 
 

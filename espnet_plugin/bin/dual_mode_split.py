@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def split(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Write the models of each training, and lists of them."""
     for training in args.trainings:
         name = f"asr_{training.name.removeprefix('dual_')}"
         models = write_recognisers(training, str(training.parent / name))

@@ -27,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """Add the option that the task does not have."""
-    # Compared before the hours of a pre-training.
+    # Compared before the pre-training, which takes hours.
     parser.add_argument(
         "--fine_tuning_config",
         type=Path,

@@ -22,10 +22,9 @@ from espnet_plugin.jobs.pretraining_loss import check_pretraining
 from espnet_plugin.names import BEST_RQ, WAV2VEC2
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
-# What a row may say, and what counts where it does not: its name in the tables, the
-# modes that are decoded, the row it goes on from, whether it starts from a
-# pre-training (the name of the loss that this had, or true: any), and what it changes
-# in the training configuration.
+# Keys of a row and their defaults: its name in the tables, the modes that are decoded,
+# the row from which it continues, the pre-training that it starts from (the name of its
+# loss, or true: any), and its changes to the training configuration.
 _ROW = {
     "method": "dual_mode",
     "variant": "",
@@ -82,9 +81,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
+    """Train each row, after checking all of them."""
     rows = {path.stem: read_row(path) for path in args.rows}
-    # A row that cannot start should not cost the hours of those before it.
+    # All rows are checked before the first training, which may take hours.
     starts = {name: _start(args, name, rows) for name in rows}
     config = read_yaml(args.config)
     taught = {name for name, row in rows.items() if _is_taught(config, row)}
@@ -135,16 +134,16 @@ def _is_taught(config: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 
 def read_row(path: Path) -> dict[str, Any]:
-    """Read what a row says.
+    """Read the file of a row.
 
     Raises:
-        UserError: If the file is missing or says something else.
+        UserError: If the file is missing or has unknown keys.
     """
     given = read_yaml(path, "--rows")
     unknown = set(given) - set(_ROW)
     if unknown:
         raise UserError(
-            f"--rows {path}: unknown keys {', '.join(sorted(unknown))}; a row may "
+            f"--rows {path}: unknown keys {', '.join(sorted(unknown))}: a row may "
             f"have {', '.join(_ROW)}"
         )
     row = {**_ROW, **given}
@@ -163,10 +162,10 @@ def _folder(args: argparse.Namespace, name: str) -> Path:
 def _start(
     args: argparse.Namespace, name: str, rows: Mapping[str, dict[str, Any]]
 ) -> Optional[Path]:
-    """Return the checkpoint that a row starts from.
+    """Return the checkpoint from which a row starts.
 
     Raises:
-        UserError: If it is missing, and will not be there when the row's turn comes.
+        UserError: If it is missing and no earlier row of this call makes it.
     """
     row, earlier = rows[name], list(rows)[: list(rows).index(name)]
     if row["after"] is not None:
@@ -183,7 +182,7 @@ def _start(
             check_pretraining(args.pretrained, row["pretrained"], name)
         path, way_out = args.pretrained, "run the pre-training first"
         run = Experiment(path.parent)
-        # ESPnet names its last epoch so while there are more to come.
+        # ESPnet uses this name for the last epoch of an unfinished training.
         if run.request_file.is_file() and not run.is_finished:
             raise UserError(
                 f"--pretrained {path}: the pre-training in {run.folder} is not "
@@ -199,7 +198,7 @@ def _start(
 def overridden(
     config: Mapping[str, Any], changes: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, str]]:
-    """Yield what changes put in place of another value of a configuration.
+    """Yield the values of a configuration that changes replace.
 
     Yields:
         The new value with its key, and the old value, as text.

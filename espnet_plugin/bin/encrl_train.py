@@ -48,7 +48,7 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
 
 
 def train(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
+    """Train the student."""
     options = [*reference_options(args), *options]
     shape, *others = args.serves
     if others or shape.width is None:

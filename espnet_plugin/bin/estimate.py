@@ -1,8 +1,8 @@
-"""What the stages would take, before anything is started: `./run.sh --dry_run true`.
+"""Estimate the time and disk space of a recipe's stages: `./run.sh --dry_run true`.
 
-Operations are counted on the configured models. Hours follow from how fast the devices
-are: on the CPU that is measured here and now; for GPUs it is assumed, unless
---flops_per_second or --speed_from says what was measured.
+Operations are counted on the configured models. Hours are computed from the speed of
+the devices. It is measured for this machine's CPU, and assumed for GPUs unless
+--flops_per_second or --speed_from gives a measured one.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, Plan
 from espnet_plugin.estimate.text import assumption_lines, estimate_lines
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.planned_sizes import plan_sizes
 from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
@@ -31,7 +31,7 @@ from espnet_plugin.yaml_files import read_yaml
 __all__ = ["get_parser", "main"]
 
 _CONFIGS = ("reference_config", "encrl_config", "finetune_config")
-# Options of the recipe that say what is trained.
+# Options of the recipe that determine the trainings.
 _TRAINED = (
     *("sizes", "budget", "trials", "trial_epochs", "encrl_layers", "freeze"),
     *("alone", "alone_epochs", "alone_freeze", "encrl_epochs", "finetune_epochs"),
@@ -52,26 +52,34 @@ def get_parser() -> argparse.ArgumentParser:
         type=whole(1),
         nargs="*",
         default=[],
-        help="stages whose work is done already, which cost nothing",
+        help="stages that are finished already and take no time",
     )
-    group = parser.add_argument_group("what is trained on")
+    group = parser.add_argument_group("data")
     add = group.add_argument
     add(
         "--corpus_hours",
         **of_recipe("corpus_hours", help="hours of training audio, without copies"),
     )
-    add("--dump_dir", type=Path, help="where stage 2 writes sets, read if it exists")
-    add("--data_dir", type=Path, help="Kaldi folders, read where stage 2 has not run")
-    add("--train_set", type=text(), help="the training set's name in data_dir")
-    add("--dump_train_set", type=text(), help="the training set's name in dump_dir")
-    add("--lengths", type=Path, help="the training set's utt2num_samples, if elsewhere")
-    add("--segments", type=Path, help="its segments, if elsewhere")
+    add("--dump_dir", type=Path, help="folder that stage 2 writes; read if it exists")
+    add("--data_dir", type=Path, help="Kaldi folders; read if stage 2 has not run yet")
+    add("--train_set", type=text(), help="name of the training set in data_dir")
+    add("--dump_train_set", type=text(), help="name of the training set in dump_dir")
+    add(
+        "--lengths",
+        type=Path,
+        help="utt2num_samples of the training set, if it is not in dump_dir",
+    )
+    add(
+        "--segments",
+        type=Path,
+        help="segments of the training set, if they are not in data_dir",
+    )
     add("--eval_sets", nargs="*", default=[], help="names of the sets to decode")
     add(
         "--segmented",
         choices=["true", "false"],
         default="false",
-        help="whether stage 2 will cut the audio; known where data_dir has segments",
+        help="whether stage 2 will cut recordings; known if data_dir has segments",
     )
     add("--fs", **of_recipe("fs"))
     add("--speed_perturb_factors", **of_recipe("speed_perturb_factors"))
@@ -79,14 +87,14 @@ def get_parser() -> argparse.ArgumentParser:
         "--utterance_seconds",
         type=number(0, above=True),
         default=12.3,
-        help="mean length, where the training set is not there yet",
+        help="mean duration of utterances, if there is no training set yet",
     )
     add(
         "--eval_hours",
         type=number(0),
-        help="hours of the sets to decode, instead of what their folders say",
+        help="hours of the sets to decode, instead of those in their folders",
     )
-    group = parser.add_argument_group("what is trained")
+    group = parser.add_argument_group("trainings")
     add = group.add_argument
     add("--token_type", **of_recipe("token_type"))
     add("--nbpe", **of_recipe("nbpe"))
@@ -96,11 +104,11 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--chosen",
         type=Path,
-        help="file in which stage 5 left its choice for --budget, used where it exists "
-        "and is of this budget",
+        help="file with the sizes that stage 5 has chosen for --budget; used if it "
+        "exists and is for this budget",
     )
     add("--encrl_layers", **of_recipe("encrl_layers"))
-    add("--reference", **of_recipe("reference", help="imported: its folder"))
+    add("--reference", **of_recipe("reference", help="folder of a reference to import"))
     for name in ("reference_config", "encrl_config", "finetune_config"):
         add(f"--{name}", **of_recipe(name, required=True))
     add("--encrl_epochs", **of_recipe("encrl_epochs"))
@@ -117,7 +125,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--baseline_epochs", **of_recipe("baseline_epochs"))
     add("--teacher_cache", **of_recipe("teacher_cache"))
     add("--teacher_cache_top", type=whole(0), default=0)
-    group = parser.add_argument_group("with what")
+    group = parser.add_argument_group("machine")
     add = group.add_argument
     add("--ngpu", **of_recipe("ngpu"))
     add("--num_nodes", **of_recipe("num_nodes"))
@@ -125,16 +133,16 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--flops_per_second",
         type=number(0, above=True),
-        help="operations per second that a device reaches",
+        help="floating-point operations per second of a device",
     )
-    add("--speed_from", type=Path, help="cost.json of a finished training: its speed")
+    add("--speed_from", type=Path, help="cost.json of a training with the speed")
     defaults = Hardware(1.0)
     for name in ("read_rate", "write_rate", "stats_rate", "load_rate"):
         add(
             f"--{name}",
             type=number(0, above=True),
             default=getattr(defaults, name),
-            help="hours of audio per hour of a core",
+            help="hours of audio per hour of a CPU core",
         )
     return parser
 
@@ -153,13 +161,13 @@ def _recipe(args: argparse.Namespace) -> EncrlOptions:
 def _baselines(
     args: argparse.Namespace, sizes: Sequence[Shape]
 ) -> list[Optional[float]]:
-    """Return the epochs of each baseline, None where nothing is trained."""
+    """Return the epochs of each baseline; None if it trains nothing."""
     training = args.baseline_training and Path(args.baseline_training)
     files = [args.baseline_dir / f"{name}.yaml" for name in args.baselines]
     for path in files:
         read_yaml(path, "--baselines")  # before the imports take their time
 
-    from espnet_plugin.baselines.job import baseline_epochs
+    from espnet_plugin.baselines.config import baseline_epochs
 
     return [
         baseline_epochs(path, sizes, training, args.baseline_epochs) for path in files
@@ -168,10 +176,10 @@ def _baselines(
 
 @contextmanager
 def _without_espnets_logs() -> Iterator[None]:
-    """Hide what ESPnet logs of each model that is only built to be counted.
+    """Hide ESPnet's log messages about models that are only built to be counted.
 
-    By a filter of the handlers, because another one there makes information of harmless
-    warnings.
+    The handlers are filtered, because another filter there turns harmless warnings into
+    information.
     """
     handlers = list(logging.getLogger().handlers)
     for one in handlers:
@@ -188,16 +196,16 @@ def _is_above_information(record: logging.LogRecord) -> bool:
 
 
 def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
-    """Return what would be done with what, and the assumptions in words."""
+    """Return the plan, the corpus, the machine, and the assumptions in words."""
     found = find_corpus(_corpus_options(args))
-    # Before torch, which takes many seconds to import, everything is checked.
+    # Options are checked before torch is imported, which takes many seconds.
     recipe = _recipe(args)
     files = {name: Path(getattr(recipe, name)) for name in _CONFIGS}
     if recipe.reference:
         files["reference_config"] = _config_of(recipe.reference)
     contents = [read_yaml(path, f"--{name}") for name, path in files.items()]
     reference, encrl, _ = contents
-    # About as many letters and marks as English transcripts have.
+    # About the number of letters and marks in English transcripts.
     vocabulary = 32 if args.token_type == "char" else args.nbpe
     if isinstance(reference.get("token_list"), list):
         vocabulary = len(reference["token_list"])
@@ -248,7 +256,7 @@ def _config_of(reference: str) -> Path:
     path = Experiment(Path(reference)).config_file
     if not path.is_file():
         raise UserError(
-            f"--reference {reference}: no config.yaml in it; of a packed model, run "
+            f"--reference {reference}: has no config.yaml: for a packed model, run "
             "stage 2 first and name --reference exp/asr_reference"
         )
     return path

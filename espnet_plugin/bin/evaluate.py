@@ -45,7 +45,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Decode, score and time the models."""
     if args.dump_dir is None and not args.only_rtf:
         raise UserError(
             "--dump_dir is missing: give the folder into which stage 2 wrote the sets"
@@ -54,7 +54,8 @@ def evaluate(args: argparse.Namespace) -> None:
         if args.only_rtf:
             measure_speed(folder, overwrite=True)
             continue
-        # Jobs side by side share the reference; the second finds what the first did.
+        # Parallel jobs share the reference; the second one finds the results of the
+        # first.
         with locked(folder) if folder.is_dir() else nullcontext():
             evaluate_model(
                 folder,

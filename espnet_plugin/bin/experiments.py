@@ -94,7 +94,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
-    """Run the plan, or say what it would run."""
+    """Run the plan, or print what it would run."""
     spec = read_spec(args.plan)
     recipe = args.plan.resolve().parent
     if not (recipe / "run.sh").is_file():
@@ -139,7 +139,7 @@ def _train(jobs: Sequence[Job], calls: Calls, records: Records, number: int) -> 
 
 
 def _share_statistics(recipe: Path, expdir: Path) -> None:
-    """Let a further folder of models see what stage 3 found out about the data."""
+    """Link the results of stage 3 into another folder of models."""
     folder = recipe / expdir
     folder.mkdir(parents=True, exist_ok=True)
     for stats in (recipe / "exp").glob("asr_stats_*"):

@@ -1,4 +1,4 @@
-"""Stage 10: derive from a trained model the files that a device runs."""
+"""Stage 10: export trained models to files that a device can run."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.export.target_names import TARGETS
 
-# Exit status if an 8-bit file was asked for and lost more than --max_wer_loss allows.
+# Exit status if a requested 8-bit file loses more than --max_wer_loss.
 REJECTED = 3
 
 
@@ -132,13 +132,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def export(args: argparse.Namespace) -> list[Path]:
-    """Export what is asked for.
+    """Export the models.
 
     Returns:
-        The folders whose 8-bit file was asked for and is not good enough.
+        The folders without a requested 8-bit file, because it loses too much accuracy.
 
     Raises:
-        UserError: If options do not fit each other or the models.
+        UserError: If options contradict each other or do not apply to a model.
     """
     if args.output_dir is not None and len(args.experiments) > 1:
         raise UserError(
@@ -152,7 +152,7 @@ def export(args: argparse.Namespace) -> list[Path]:
             f"--web {args.web}: the page takes audio and needs --target onnx; remove "
             f"{option} or --web"
         )
-    # ESPnet takes seconds to import; wrong options should not wait for it.
+    # Imported here, because ESPnet takes seconds, and options are checked before.
     from espnet_plugin.export.derive import ExportOptions, export_model
     from espnet_plugin.export.folder import rejected_int8
     from espnet_plugin.export.mode import STREAMING, export_mode
@@ -197,10 +197,10 @@ def export(args: argparse.Namespace) -> list[Path]:
 
 
 def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> None:
-    """Refuse options that the kind of a model has no use for.
+    """Check that the options apply to the kind of each model.
 
     Raises:
-        UserError: Naming the option and the folder.
+        UserError: If one does not.
     """
     wrong = {
         True: ["features"] if args.features else [],
@@ -220,7 +220,7 @@ def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> 
 
 
 def main(cmd=None) -> int:
-    """Run the command; status 3: all is written but 8-bit files that lost too much."""
+    """Run the command; status 3: only 8-bit files that lose too much are missing."""
     args, rejected = get_parser().parse_args(cmd), []
     status = run_command(lambda: rejected.extend(export(args)))
     return REJECTED if status == 0 and rejected else status

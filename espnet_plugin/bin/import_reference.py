@@ -13,7 +13,7 @@ from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
 from espnet_plugin.reference.named import check_reference
 
-# Statistics, BPE model and token list lie beside them, or are named by the import.
+# Statistics, BPE model and token list are in the same folder, or the import names them.
 _DECISIVE = ("*.pth", "*.yaml", "*.npz", "*.model", "*.txt")
 
 
@@ -40,11 +40,11 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def import_model(args: argparse.Namespace) -> None:
-    """Do the work."""
+    """Import the reference, unless it is imported already."""
     source = _describe(args.reference)
     if _is_there(args, source):
         return
-    # ESPnet takes seconds to import; wrong options should not wait for it.
+    # Imported here, because ESPnet takes seconds, and options are checked before.
     check_reference(str(args.reference), args.reference_model_file or "")
     from espnet_plugin.reference.importing import import_reference
 
@@ -64,10 +64,11 @@ def _is_there(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
 
 
 def _describe(reference: Path) -> dict[str, list[int]]:
-    """Return size and time of a reference's files; nothing of a name in the zoo."""
+    """Return size and time of a reference's files; empty for a name in the zoo."""
     files = [reference] if reference.is_file() else []
     if reference.is_dir():
-        # The files of a pack lie deeper; an experiment has thousands there.
+        # Files of a pack are in sub-folders, in which experiments have thousands of
+        # files.
         packed = Experiment(reference).pack_file.is_file()
         find = reference.rglob if packed else reference.glob
         found = (path for pattern in _DECISIVE for path in find(pattern))
@@ -77,7 +78,7 @@ def _describe(reference: Path) -> dict[str, list[int]]:
 
 
 def _is_imported(args: argparse.Namespace, source: dict[str, list[int]]) -> bool:
-    """Return whether the records say so; if not, the import itself compares content."""
+    """Return whether the records match; otherwise the import compares the content."""
     made = Experiment(args.output_dir)
     known = made.find_meta()
     if known is None or args.reference_model_file not in (None, known.checkpoint):

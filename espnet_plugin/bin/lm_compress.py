@@ -1,4 +1,4 @@
-"""Stage 5 of the language model recipe: make the large model smaller in several ways.
+"""Stage 5 of the language model recipe: compress the dense model in several ways.
 
 Each row is one way. Options that this command does not know are passed to ESPnet's
 training.
@@ -40,8 +40,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def make(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
-    # A row that says something wrong should not cost the time of those before it.
+    """Train the models of each row, after checking all rows."""
+    # All rows are checked before the first training.
     rows = {path.stem: read_row(path) for path in args.rows}
     fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")
     job = read_training(args, options, fine_tuning)

@@ -11,7 +11,7 @@ from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
 from espnet_plugin.lm.record import find_models
 from espnet_plugin.lm.table import NO_LM
-from espnet_plugin.recipe.lm_options import LmpruneOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -52,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def decode(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Decode with each model."""
     folders = find_models(args.exp_dir, args.seed)
     if not folders:
         raise UserError(

@@ -36,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Measure each model."""
     folders = find_models(args.exp_dir)
     if not folders:
         raise UserError(

@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def report(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Write the table and the figures."""
     rows = collect(args.exp_dir)
     pairs = compare(rows, args.test_set)
     without = Decoded.find(args.exp_dir / NO_LM)

@@ -52,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def prepare(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Write the text of each set."""
     if (args.asr_exp is None) == (args.token_list is None):
         raise UserError("no tokens are given: give either --asr_exp or --token_list")
     tests = {}

@@ -1,4 +1,4 @@
-"""Stage 4 of the language model recipe: train the large model with ESPnet's LM task.
+"""Stage 4 of the language model recipe: train the dense model with ESPnet's LM task.
 
 Options that this command does not know are passed to ESPnet's training.
 """
@@ -39,7 +39,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 def read_training(
     args: argparse.Namespace, options: list[str], fine_tuning: dict
 ) -> LMTraining:
-    """Return what the options say."""
+    """Return the settings that all trainings share, from the options."""
     config = read_yaml(args.config)
     if args.max_epoch is not None:
         config["max_epoch"] = args.max_epoch

@@ -25,7 +25,7 @@ from espnet_plugin.files import file_checksum, write_lines
 from espnet_plugin.text import clean_text, list_form
 from espnet_plugin.yaml_files import read_yaml
 
-# What stage 2 can check; further kinds need more than a list.
+# The token types that stage 2 can check; others need more than a list.
 _TOKEN_TYPES = ("char", "bpe")
 
 
@@ -75,7 +75,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def prepare(args: argparse.Namespace) -> None:
-    """Do the stage."""
+    """Check and format the sets, and write the token list."""
     config = read_yaml(args.asr_config, "--asr_config")
     imported = args.token_list is not None
     _check_token_type(args, imported)
@@ -97,9 +97,9 @@ def prepare(args: argparse.Namespace) -> None:
         speeds=tuple(sorted({1.0, *args.speed_perturb_factors})),
         min_seconds=args.min_wav_duration,
         max_seconds=args.max_wav_duration,
-        # A model trained on features says only how wide they are.
+        # The configuration of a model on features only has their number.
         num_mel_bins=config.get("input_size") or frontend.get("n_mels", 80),
-        # Kaldi's filter banks move by 10 ms.
+        # The frame shift of Kaldi's filter banks is 10 ms.
         hop_length=(
             frontend.get("hop_length", 128)
             if args.feats_type == "raw"
@@ -123,7 +123,7 @@ def prepare(args: argparse.Namespace) -> None:
     if token_list is None:
         nbpe = args.nbpe if args.token_type == "bpe" else None
         text = folders[args.train_set].text
-        # Utterances that are refused below, or left out, are not learnt from.
+        # Utterances that are refused or skipped below are not used for tokens.
         bad = check_symbols(text, symbols)
         token_list = build_token_list(
             (words for utt, words in text.items() if utt not in bad),
@@ -203,7 +203,7 @@ def _symbols(args: argparse.Namespace, imported: bool) -> tuple[str, ...]:
 def warn_of_unknown(
     where: Path, text: dict[str, str], tokenizer: AbsTokenizer, tokens: list[str]
 ) -> None:
-    """Log how much of a test set's transcripts no model with these tokens can write."""
+    """Warn of characters in test transcripts that are not in the token list."""
     form, known = list_form(tokens), set(tokens)
 
     def bad(change=str) -> dict[str, str]:
@@ -239,7 +239,7 @@ def _tokenizer(
     config: Mapping[str, Any],
     own_symbols: tuple[str, ...],
 ) -> AbsTokenizer:
-    """Return the tokenizer of the model: ``config`` is an imported one's."""
+    """Return the tokenizer of the model; ``config`` is that of an imported one."""
     if args.token_type == "bpe":
         if bpemodel is None or not bpemodel.is_file():
             raise UserError(
@@ -251,7 +251,7 @@ def _tokenizer(
         return build_tokenizer("char", non_linguistic_symbols=own_symbols)
     symbols = config.get("non_linguistic_symbols")
     if symbols is not None and not Path(symbols).is_file():
-        # ESPnet would take <noise> for seven characters, with a warning.
+        # ESPnet would read <noise> as seven characters, with only a warning.
         raise UserError(
             f"{args.asr_config}: non_linguistic_symbols: {symbols} is missing: import "
             "the reference again"
@@ -260,7 +260,7 @@ def _tokenizer(
 
 
 def _note_tokens(folder: Path, token_list: Path) -> None:
-    """Note that these transcripts were checked against this list, for later stages."""
+    """Record that these transcripts were checked against this list."""
     line = " ".join(map(file_checksum, (token_list, folder / "text")))
     path = folder / "tokens.sha256"
     noted = path.read_text().splitlines() if path.is_file() else []

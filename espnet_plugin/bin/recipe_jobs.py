@@ -15,7 +15,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import locked
 from espnet_plugin.recipe.command_line import CommandLine, HelpWanted
 from espnet_plugin.recipe.help import option_lines
-from espnet_plugin.recipe.jobs_options import JobsOptions
+from espnet_plugin.recipe.options.jobs import JobsOptions
 from espnet_plugin.recipe.runner import Failed
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.runs.execute import Calls, run_jobs
@@ -40,7 +40,7 @@ Example:
 
 
 def _asked(options: JobsOptions, calls: Calls) -> str:
-    """Return how the recipe fine-tunes; options that fit no job are refused by it."""
+    """Return ``--finetune`` of the recipe, which also checks the options of run.sh."""
     stages = ["--stage", "5", "--stop_stage", "7"]
     if options.baselines:
         stages = ["--stage", "5", "--stop_stage", "8"]
@@ -57,12 +57,12 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
     """Run the jobs, then the report.
 
     Args:
-        line: What was given.
+        line: The command line.
         more: Options of ``run.sh``.
 
     Raises:
         UserError: If an option is wrong, or a job failed.
-        Failed: If ``run.sh`` refuses the options, and has said why.
+        Failed: If ``run.sh`` refuses the options; it has printed the reason.
     """
     options = line.values
     if "--budget" in more:

@@ -25,7 +25,7 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 
-# Options of one of the two ways alone; their defaults are with what they belong to.
+# Options for whole files only, and for streaming only; their defaults are elsewhere.
 _WHOLE = (
     "format",
     "output_dir",
@@ -110,7 +110,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def recognise(args: argparse.Namespace) -> None:
-    """Do it."""
+    """Recognise the files."""
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
     whole, live = _given(args, _WHOLE), _given(args, _LIVE)
@@ -133,13 +133,13 @@ def _given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 
 def _options(args: argparse.Namespace, *names: str) -> dict:
-    """Return those that were given: the others have their defaults elsewhere."""
+    """Return the options that were given; the others have defaults elsewhere."""
     values = {name: getattr(args, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_paths(args: argparse.Namespace) -> None:
-    """Refuse at once what is not there: a model takes seconds to load."""
+    """Check that the files exist, before the model is loaded."""
     if not args.model_dir.is_dir():
         raise UserError(
             f"{args.model_dir} is not a folder: give an experiment folder, which holds "
@@ -194,7 +194,7 @@ def _whole(args: argparse.Namespace) -> None:
         phrases = read_hotwords(args.hotwords, weight)
     output_format = args.format or "text"
     output_paths(args.audio, output_format, args.output_dir)
-    # Only here, because torch and ESPnet take many seconds to import.
+    # Imported here, because torch and ESPnet take many seconds.
     from espnet_plugin.recognise.load import load_file_recogniser
 
     _set_threads(args)

@@ -14,8 +14,8 @@ def add_reference_options(parser: argparse.ArgumentParser, pair: bool = True) ->
     """Add ``--reference`` and the pair of options that it replaces.
 
     Args:
-        parser: Gets the options.
-        pair: Whether to add the pair, which ESPnet's task may have already.
+        parser: The parser to which the options are added.
+        pair: Whether the pair is added, which a task of ESPnet may have already.
     """
     parser.add_argument(
         "--reference",
@@ -35,15 +35,15 @@ def add_reference_options(parser: argparse.ArgumentParser, pair: bool = True) ->
 def read_reference(
     args: argparse.Namespace, trained: bool = True
 ) -> Optional[ModelFiles]:
-    """Return the reference that the options name; None if they name none.
+    """Return the reference that the options name; None if there is none.
 
     Args:
         args: Parsed options of :func:`add_reference_options`.
-        trained: Whether its checkpoint is needed; otherwise a folder will do whose
-            training has not ended, or that holds a configuration alone.
+        trained: Whether its checkpoint is needed; otherwise the folder may have only a
+            configuration, or an unfinished training.
 
     Raises:
-        UserError: If a folder and the pair are given, or the folder holds no model.
+        UserError: If both a folder and the pair are given, or the folder has no model.
     """
     pair = {
         f"--{name}": getattr(args, name)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare finished experiments honestly: tables, intervals, plots, one HTML page."""
+"""Compare finished experiments: tables with intervals, plots, one HTML page."""
 
 import argparse
 import logging
@@ -116,7 +116,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def make_report(args: argparse.Namespace) -> None:
-    """Write all that is asked for; print tables, comparisons and the files' paths."""
+    """Write the requested files; print tables, comparisons and paths."""
     where = _places(args)
     corpus = args.corpus
     if corpus is None and args.exp_dir and not Path(where["results_json"]).exists():
@@ -149,7 +149,7 @@ def make_report(args: argparse.Namespace) -> None:
 
 
 def _places(args: argparse.Namespace) -> dict[str, Optional[str]]:
-    """Where each output goes; None for what is not wanted."""
+    """Return the path of each output; None if it is not wanted."""
     given = {name: getattr(args, name) for name in _IN_DIR}
     folder = args.output_dir
     if folder is None and not any(given.values()):
@@ -157,14 +157,14 @@ def _places(args: argparse.Namespace) -> dict[str, Optional[str]]:
     if folder is not None:
         for name, file in _IN_DIR.items():
             given[name] = given[name] or str(Path(folder) / file)
-    # The figures are always kept: all else can be drawn from them again.
+    # The figures are always written, because everything else can be made from them.
     first = next(Path(path).parent for path in given.values() if path)
     given["results_json"] = given["results_json"] or str(first / "results.json")
     return given
 
 
 def _recipe_name(folder: Path) -> str:
-    """The corpus of egs2/<corpus>/asr1/exp/<experiment>, or the folder's parent."""
+    """Return <corpus> of egs2/<corpus>/asr1/exp/<experiment>, or the parent's name."""
     parents = [path.name for path in folder.resolve().parents]
     if parents[0] == "exp" and len(parents) > 2 and parents[2]:
         return parents[2]

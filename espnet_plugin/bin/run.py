@@ -1,4 +1,4 @@
-"""What every command does before and after its own work: logging and error messages."""
+"""Logging and error messages of all commands."""
 
 import errno
 import logging
@@ -21,20 +21,20 @@ from espnet_plugin.harmless import add_log_filter
 
 __all__ = ["LOG_FOLDER", "run_command"]
 
-# Names the folder of the logs that a traceback goes to; the recipes set it.
+# Environment variable with the folder for logs with tracebacks, which recipes set.
 LOG_FOLDER = "ESPNET_PLUGIN_LOGS"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_command(work: Callable[[], None]) -> int:
-    """Run ``work`` and turn a user's mistake into one line and exit status 2.
+    """Run ``work``; report a mistake of the user in one line with exit status 2.
 
-    What nobody foresaw ends in one line as well, and exit status 1: it names the file
-    that its traceback is in. Where standard output is a pipe that was closed (``|
-    head``), the command ends without a message, as other programs do.
+    Unexpected errors are also reported in one line, with the file that has the
+    traceback, and exit status 1. If standard output is a pipe that was closed (``|
+    head``), the command ends without a message, like other programs.
 
-    This plugin's classes are registered with ESPnet once a model is built.
+    This plugin's classes are registered with ESPnet when a model is built.
     """
     register_later(host.register)
     logging.basicConfig(
@@ -70,10 +70,10 @@ def run_command(work: Callable[[], None]) -> int:
 
 @contextmanager
 def _no_tracebacks() -> Iterator[None]:
-    """Keep those off the screen that do not come through ``work``.
+    """Hide tracebacks that ``work`` does not raise itself.
 
-    A full disk ends writers that have a thread of their own (TensorBoard's), and log
-    files that cannot be written: Python prints a traceback for each.
+    If the disk is full, Python prints a traceback for each writer with its own thread
+    (TensorBoard's) and for each log file that cannot be written.
     """
     hook, loud = threading.excepthook, logging.raiseExceptions
     threading.excepthook, logging.raiseExceptions = _in_a_thread, False
@@ -92,13 +92,13 @@ def _in_a_thread(failed: threading.ExceptHookArgs) -> None:
 
 
 def _reader_is_gone() -> bool:
-    """Tell whether nobody reads standard output any more, and write no more to it."""
+    """Return whether standard output was closed; then nothing is written to it."""
     output = sys.stdout.fileno()
     watch = select.poll()
     watch.register(output, 0)
     if not any(event & select.POLLERR for _, event in watch.poll(0)):
         return False
-    # What is left in the buffer would be an error again at the end of the process.
+    # The rest of the buffer would raise the error again when the process ends.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, output)
     os.close(nowhere)
@@ -106,7 +106,7 @@ def _reader_is_gone() -> bool:
 
 
 def _of_the_system(error: OSError) -> str:
-    """Say what to do about a full or protected disk; nothing of other errors."""
+    """Return what to do about a full or read-only disk; empty for other errors."""
     where = error.filename or "a file"
     if error.errno in _FULL:
         return (
@@ -126,7 +126,7 @@ def _unexpected(error: Exception) -> str:
     what = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     try:
         log = _write_traceback(error)
-    except OSError:  # not even there; then it is better on the screen than nowhere
+    except OSError:  # the folder is not writable either
         traceback.print_exception(error)
         return f"unexpected {what}"
     return (

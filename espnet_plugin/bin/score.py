@@ -54,7 +54,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def score(args: argparse.Namespace) -> None:
-    """Score, write the files, and print the summary, which is the product."""
+    """Score the text, write the files, and print the summary."""
     scored = score_files(
         args.ref,
         args.hyp,

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the shapes of each budget.
 
     Raises:
-        UserError: If no budget or no reference is named, or no shape fits.
+        UserError: If no budget or no reference is given, or no shape fits.
     """
     files = read_reference(args, trained=False)
     if files is None:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
             "--budget is needed: give one or more limits, e.g. 1.5M 0.6M, or 70MMAC/s"
         )
     vocabulary = _vocabulary(reference, args.vocabulary)
-    # ESPnet takes many seconds to import; by now everything else is known to be right.
+    # Imported here, because ESPnet takes many seconds, and options are checked before.
     from espnet_plugin.estimate.candidates import fitting, list_shapes
 
     shapes = list_shapes(reference, encrl, vocabulary)

@@ -81,7 +81,7 @@ def _size_and_epochs(given: str) -> tuple[Shape, int]:
 
 
 def train_models(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the stage."""
+    """Train or write the models."""
     if args.kind == "direct":
         run = _needed(args, "encrl_dir")
         layers = layers_of_run(run, args.sizes)

@@ -37,10 +37,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace, options: list[str]) -> None:
-    """Do the trials.
+    """Run the trials.
 
     Raises:
-        UserError: If no reference is named, or no budget.
+        UserError: If no reference or no budget is given.
     """
     given = [*reference_options(args), *options]
     if "--reference_config" not in given:

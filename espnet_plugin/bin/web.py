@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def make_page(args: argparse.Namespace) -> None:
-    """Export what is not exported, then write the page."""
+    """Export models that are not exported yet, then write the page."""
     from espnet_plugin.web.exports import exported
     from espnet_plugin.web.folder import build_page, check_page_folder
 

@@ -42,8 +42,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def write_start(args: argparse.Namespace) -> None:
-    """Do the work."""
-    # ESPnet takes seconds to import; wrong options should not wait for it.
+    """Write the experiment."""
+    # Imported here, because ESPnet takes seconds, and options are checked before.
     from espnet_plugin.reference.whisper_start import write_whisper_start
 
     write_whisper_start(

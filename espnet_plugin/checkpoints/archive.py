@@ -1,4 +1,4 @@
-"""Unpack a zip file of unknown origin without letting it write or fill elsewhere."""
+"""Safely unpack a zip file of unknown origin."""
 
 import shutil
 import stat
@@ -17,7 +17,7 @@ _FREE_SPACE_KEPT = 64 * 2**20  # bytes
 def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[str]:
     """Write the regular files of ``archive`` below ``directory``.
 
-    Nothing is written before all names and sizes have been looked at.
+    All names and sizes are checked before anything is written.
 
     Returns:
         The members' names.
@@ -68,7 +68,7 @@ def extract_zip(archive: Union[str, Path], directory: Union[str, Path]) -> list[
 
 
 def _refuse_twice(archive: Path, targets: list) -> None:
-    """Refuse names that two members have: which of them counts is not to be guessed."""
+    """Refuse archives in which two members have the same name."""
     seen: dict[PurePosixPath, str] = {}
     for item, target in targets:
         if target in seen and not item.is_dir():

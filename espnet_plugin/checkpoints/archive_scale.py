@@ -1,6 +1,7 @@
-"""On which scale ESPnet reads an entry of a ``kaldi_ark`` table.
+"""The scale on which ESPnet reads an entry of a ``kaldi_ark`` table.
 
-ESPnet reads such entries by omniio (before 202611 by kaldiio), and the framing decides.
+ESPnet reads such entries with omniio (before 202611 with kaldiio). The scale depends on
+the framing.
 A sound file packed behind the word ``AUDIO``, which is how ``asr.sh`` writes archives
 (``--audio_format flac.ark``), comes as numbers in [-1, 1]; a bare WAV or
 FLAC, as a file, at a position in an archive or from a command, comes as its integers.
@@ -33,7 +34,7 @@ def table_scale(path: Path, roots: Sequence[Path] = (Path(),)) -> Optional[float
 
     Args:
         path: The table.
-        roots: Folders in which relative paths may begin, the likeliest first.
+        roots: Folders to which relative paths may refer, the most likely one first.
 
     Returns:
         1.0 for samples in [-1, 1]; None where the table or its first entry is not
@@ -57,7 +58,7 @@ def entry_scale(entry: str, root: Path = Path()) -> Optional[float]:
 
     Args:
         entry: A file, ``archive:position`` or ``command |``.
-        root: Where a relative path begins.
+        root: Folder to which relative paths refer.
 
     Returns:
         As :func:`table_scale`.

@@ -1,4 +1,4 @@
-"""Attributes of other people's modules, changed for a moment."""
+"""Temporary changes of attributes of modules."""
 
 from contextlib import contextmanager
 from typing import Any, Iterator
@@ -10,7 +10,7 @@ _ABSENT = object()
 
 @contextmanager
 def set_for_now(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Set an attribute, whether it is there or not, and undo that at the end."""
+    """Set an attribute inside the context and restore it afterwards."""
     before = getattr(owner, name, _ABSENT)
     setattr(owner, name, value)
     try:

@@ -1,11 +1,11 @@
-"""On which scale a model heard its audio: samples to 1, or to 32768.
+"""The scale of the audio on which a model was trained: samples to 1, or to 32768.
 
-ESPnet reads what a recipe calls ``sound`` as samples in [-1, 1]. What it calls
-``kaldi_ark`` comes on the same scale from the archives that ``asr.sh`` writes, and as
-integers from bare WAV files (:mod:`espnet_plugin.checkpoints.archive_scale`). A model
-of the latter heard everything 32768 times as large, its log-mel features are 20.8
-higher, and audio on the other scale is silence to it. Whoever hands it samples in
-[-1, 1] fits it to them first.
+ESPnet reads entries of type ``sound`` as samples in [-1, 1]. Entries of type
+``kaldi_ark`` have the same scale in the archives that ``asr.sh`` writes, but are
+integers from bare WAV files (:mod:`espnet_plugin.checkpoints.archive_scale`). For a
+model that was trained on integers, samples were 32768 times as large and log-mel
+features are higher by 20.8, so audio on the other scale is silence. The functions here
+adapt such a model to samples in [-1, 1].
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def scale_of_tables(
 
     Args:
         tables: Data tables of a model with a front end; features have no such scale.
-        roots: Folders in which relative paths may begin, the likeliest first.
+        roots: Folders to which relative paths may refer, the most likely one first.
     """
     for one in tables:
         path, name, kind = one.split(",") if isinstance(one, str) else one
@@ -56,9 +56,9 @@ def audio_scale(
     """Return the scale of the samples that the model of an experiment was trained on.
 
     Args:
-        folder: The experiment. Its ``meta.json`` says it where the model was cut out
-            of another one, otherwise its configuration names what was read.
-        config: The content of its ``config.yaml``, where that is known already.
+        folder: The experiment. Its ``meta.json`` has the scale if the model was cut out
+            of another one; otherwise it follows from the data in its configuration.
+        config: Content of its ``config.yaml``, if it was read already.
     """
     experiment = Experiment(folder)
     meta = experiment.find_meta()
@@ -68,7 +68,7 @@ def audio_scale(
         config = experiment.config()
     if _takes_features(config):
         return 1.0
-    # Paths begin in the recipe's folder, mostly two above exp/NAME.
+    # Paths refer to the recipe's folder, usually two levels above exp/NAME.
     roots = (Path(), Path(folder).absolute().parent.parent)
     return scale_of_tables(config.get(_TABLES) or (), roots)
 
@@ -81,14 +81,14 @@ def _takes_features(config: Mapping[str, Any]) -> bool:
 def sample_factor(
     folder: Union[str, Path], config: Mapping[str, Any], table: Sequence[str]
 ) -> float:
-    """Return the factor by which a table's samples are multiplied for a model.
+    """Return the factor by which a table's samples have to be multiplied for a model.
 
-    So that they are as large as those that it was trained on.
+    With it they have the scale on which the model was trained.
 
     Args:
-        folder: The model's experiment.
-        config: The content of its ``config.yaml``.
-        table: Path, ``speech`` and type of what it is to hear.
+        folder: Experiment of the model.
+        config: Content of its ``config.yaml``.
+        table: Path, ``speech`` and type of the audio.
     """
     if _takes_features(config):
         return 1.0
@@ -100,15 +100,15 @@ def refuse_other_scale(
     config: Mapping[str, Any],
     tables: Sequence[Sequence[str]],
 ) -> None:
-    """Refuse a reference for data on another scale: it and its students normalise.
+    """Check that data has the scale on which a reference was trained.
 
     Args:
-        config_file: The reference's ``config.yaml``.
+        config_file: ``config.yaml`` of the reference.
         config: Its content.
-        tables: Path, name and type of what it would hear.
+        tables: Path, name and type of the data.
 
     Raises:
-        UserError: Naming the configuration and the scale.
+        UserError: If the scales differ.
     """
     for table in tables:
         factor = 1.0
@@ -125,23 +125,23 @@ def refuse_other_scale(
 
 
 def noted_scale(scale: float) -> Optional[float]:
-    """Return what ``meta.json`` says of a scale: nothing of the usual one."""
+    """Return the scale for ``meta.json``; None for the usual one."""
     return None if scale == 1.0 else scale
 
 
 def fit_to_samples(model: torch.nn.Module, scale: float, where: Any) -> None:
-    """Make a model hear samples in [-1, 1] as it heard those it was trained on.
+    """Adapt a model to samples in [-1, 1], whatever scale it was trained on.
 
     The filters of its front end, which take power spectra, are multiplied by the square
-    of the scale: as if the samples had been multiplied by it.
+    of the scale. This is equivalent to multiplying the samples by the scale.
 
     Args:
-        model: ESPnet's ASR model; changed in place.
+        model: ESPnet's ASR model, which is changed in place.
         scale: See :func:`audio_scale`.
-        where: Its folder, for the error.
+        where: Folder of the model, for messages.
 
     Raises:
-        UserError: If its front end has no such filters.
+        UserError: If the front end has no such filters.
     """
     if scale == 1.0:
         return

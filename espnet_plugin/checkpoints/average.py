@@ -10,7 +10,7 @@ __all__ = ["average_states"]
 def average_states(
     states: Sequence[Mapping[str, torch.Tensor]],
 ) -> dict[str, torch.Tensor]:
-    """Return the mean of each tensor; whole numbers (counts) are the last one's.
+    """Return the mean of each tensor; integers (counts) are those of the last state.
 
     Args:
         states: Tensors of one model after several epochs, in order; at least one.

@@ -1,7 +1,8 @@
-"""Sizes that a model's files announce, beside what they hold.
+"""Checks of the sizes that a model's files declare against their content.
 
-A few bytes can announce terabytes: compressed zeros, a sparse tensor of an enormous
-shape, a configuration of a billion layers. Whoever reads such files allocates first.
+A few bytes can declare terabytes: compressed zeros, a sparse tensor of an enormous
+shape, a configuration with a billion layers. Readers of such files would allocate this
+memory.
 """
 
 import zipfile
@@ -14,11 +15,11 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["check_announced", "check_archive", "check_dense"]
 
-# Bytes that anything may take, however small its file is.
+# Bytes that are always allowed, also for small files.
 _ALWAYS = 64 * 2**20
-# Dense over stored, of checkpoints that leave out masked blocks.
+# Largest ratio of dense to stored size, for checkpoints without masked blocks.
 _DENSER = 1000
-# What any encoder may have, however small its checkpoint is.
+# Values that are always allowed, also for small checkpoints.
 _FEW_LAYERS, _SMALL = 1000, 10**5
 _CONFS = ("encoder_conf", "decoder_conf", "preencoder_conf", "postencoder_conf")
 _LAYERS = ("num_blocks", "num_layers")
@@ -27,14 +28,15 @@ _LAYERS = ("num_blocks", "num_layers")
 def check_archive(path: Path, what: str) -> None:
     """Refuse a zip file whose members are larger unpacked than the file is.
 
-    Neither torch nor ``numpy.savez`` compresses. What is no zip file passes.
+    Neither torch nor ``numpy.savez`` compresses. Other files than zip files are
+    accepted.
 
     Args:
         path: A checkpoint or ``.npz``.
-        what: What it is called in the message.
+        what: Kind of the file, for messages.
 
     Raises:
-        UserError: Naming the file and its largest member.
+        UserError: If so; it names the file and its largest member.
         OSError: If it cannot be read.
     """
     if not zipfile.is_zipfile(path):
@@ -55,10 +57,10 @@ def check_archive(path: Path, what: str) -> None:
 
 
 def check_dense(name: str, tensor: torch.Tensor, path: Path) -> None:
-    """Refuse a sparse tensor that would be enormous when its gaps are filled.
+    """Refuse a sparse tensor that would be enormous in dense form.
 
     Raises:
-        UserError: Naming the tensor and its shape.
+        UserError: If so; it names the tensor and its shape.
     """
     size = tensor.numel() * tensor.element_size()
     if size > max(_ALWAYS, _DENSER * path.stat().st_size):
@@ -77,10 +79,10 @@ def check_announced(
     Args:
         config: The configuration.
         state: The tensors of the checkpoint.
-        config_file: Where the configuration came from.
+        config_file: File of the configuration, for messages.
 
     Raises:
-        UserError: Naming the setting.
+        UserError: If so; it names the setting.
     """
     layers = max(_FEW_LAYERS, len(state))
     values = max(_SMALL, sum(tensor.numel() for tensor in state.values()))

@@ -1,4 +1,4 @@
-"""Reading ESPnet's checkpoints without running code that is in them."""
+"""Read ESPnet's checkpoints without running code in them."""
 
 import pickle
 import zipfile
@@ -17,11 +17,11 @@ __all__ = ["choose_checkpoint", "read_checkpoint"]
 def read_checkpoint(
     path: Union[str, Path], device: Union[str, torch.device] = "cpu"
 ) -> dict[str, torch.Tensor]:
-    """Read the tensors of a checkpoint; code in it is refused, never run.
+    """Read the tensors of a checkpoint, without running code in it.
 
     Raises:
-        UserError: If the file is missing, is truncated, holds anything but tensors, or
-            is no checkpoint of a model.
+        UserError: If the file is missing or truncated, contains anything except
+            tensors, or is not a checkpoint of a model.
     """
     path = Path(path)
     if not path.is_file():
@@ -62,7 +62,7 @@ def read_checkpoint(
 
 
 def _whole(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
-    """Fill the gaps of a file without masked blocks (``dual_mode.extract``)."""
+    """Restore the masked blocks of a file as zeros (``dual_mode.extract``)."""
     if tensor.layout == torch.strided:
         return tensor
     check_dense(name, tensor, path)

@@ -1,4 +1,4 @@
-"""The encoder layers of a state dict: which tensor is in which, and keeping some."""
+"""The encoder layers of a state dict: find their tensors, and keep some layers."""
 
 import re
 from typing import Any, Iterable, Mapping, Sequence
@@ -16,18 +16,18 @@ _BY_LAYER = ("stochastic_depth_rate", "cgmlp_weight", "attn_branch_drop_rate")
 def keep_layers(
     state: Mapping[str, torch.Tensor], layers: Sequence[int]
 ) -> dict[str, torch.Tensor]:
-    """Return a state dict with only ``layers``, numbered from 0; the rest as it is."""
+    """Return a state dict with only these encoder layers, counted from 0."""
     return {new: state[old] for new, old in layer_origins(state, layers).items()}
 
 
 def keep_layer_settings(
     encoder_conf: Mapping[str, Any], layers: Sequence[int]
 ) -> dict[str, Any]:
-    """Return an encoder's options for a model of only ``layers``.
+    """Return the options of an encoder that keeps only some layers.
 
     Args:
         encoder_conf: ``encoder_conf`` of the whole model.
-        layers: Which of its layers are kept, counted from 0.
+        layers: The kept layers, counted from 0.
     """
     kept = {**encoder_conf, "num_blocks": len(layers)}
     for name in _BY_LAYER:
@@ -42,7 +42,7 @@ def is_layer(name: str) -> bool:
 
 
 def layer_origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]:
-    """Return the old name by the new one; a layer may be in ``layers`` twice."""
+    """Return old names by new ones; a layer may be in ``layers`` several times."""
     origins = {}
     for name in names:
         match = _LAYER.match(name)

@@ -1,7 +1,7 @@
-"""Load an ESPnet ASR model so that nothing is missing in silence.
+"""Load an ESPnet ASR model and check that every tensor is loaded.
 
-ESPnet's ``build_model_from_file`` loads with ``strict=False``: a checkpoint without a
-layer loads, and the layer keeps its random values. Here every tensor is accounted for.
+ESPnet's ``build_model_from_file`` loads with ``strict=False``: if a layer is missing in
+a checkpoint, it silently keeps its random values.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PathLike = Union[str, Path]
 
 _PARENTS = 3
 _SHOWN_KEYS = 4
-# What ``host.register`` makes known, by the option that names it.
+# Names that ``host.register`` adds to ESPnet, by option.
 _REGISTERED = {
     "encoder": (DUAL_MODE,),
     "model": (ENCRL, PRUNED, DUAL_MODE_MODEL),
@@ -60,10 +60,10 @@ def load_asr_model(
     model_file: PathLike,
     device: Union[str, torch.device] = "cpu",
 ) -> tuple[ESPnetASRModel, argparse.Namespace]:
-    """Build the model of ``config_file`` and fill it from ``model_file``.
+    """Build the model of ``config_file`` and load the tensors of ``model_file``.
 
-    Relative files named in the configuration are looked for from the current folder,
-    then from the configuration's folder and its parents.
+    Relative paths in the configuration may refer to the current folder, the folder of
+    the configuration, or its parents.
 
     Returns:
         The model in evaluation mode on ``device``, and its training arguments with
@@ -71,11 +71,11 @@ def load_asr_model(
 
     Raises:
         UserError: If a file is missing or damaged, or a tensor is missing, surplus or
-            of another shape.
+            has a different shape.
     """
     config_file = Path(config_file)
     config = resolve_paths(read_config(config_file), config_file)
-    # Before the model is built, because a wrong file should cost no time.
+    # Checked before the model is built, which takes time.
     state = read_checkpoint(model_file, "cpu")
     check_announced(config, state, config_file)
     model, args = build_asr_model(config, config_file)
@@ -92,19 +92,19 @@ def load_asr_model(
 def find_file(
     value: str, config_file: PathLike, roots: Optional[Sequence[Path]] = None
 ) -> tuple[Optional[Path], list[Path]]:
-    """Look for a file that a configuration names.
+    """Search for a file that a configuration names.
 
     Args:
-        value: The path as written there.
+        value: The path in the configuration.
         config_file: The configuration.
-        roots: Where a relative path may start; the current folder, the
-            configuration's and its parents up to three levels by default.
+        roots: Folders to which a relative path may refer; None: the current folder,
+            that of the configuration and its parents up to three levels.
 
     Returns:
-        The path or ``None``, and all that were tried. A file of that name beside the
-        configuration is the last one tried, for folders that were moved, and before it,
-        without ``roots``, one in a folder beside the experiment's, for a folder of all
-        experiments that has another name now.
+        The path or ``None``, and all paths that were tried. The last one is a file of
+        this name next to the configuration, for folders that were moved. Before it,
+        without ``roots``, a folder next to the experiment is tried, in case the folder
+        of all experiments was renamed.
     """
     path = Path(value)
     folder = Path(config_file).parent
@@ -161,10 +161,10 @@ def resolve_paths(
     config_file: PathLike,
     roots: Optional[Sequence[Path]] = None,
 ) -> dict[str, Any]:
-    """Return a copy of ``config`` whose files exist as seen from here.
+    """Return a copy of ``config`` with existing paths of all files.
 
     Raises:
-        UserError: Naming the setting, its value and where it was looked for.
+        UserError: If a needed file is missing; with all paths that were tried.
     """
     config = copy.deepcopy(dict(config))
     for dotted, needed in file_settings(config):
@@ -188,10 +188,10 @@ def resolve_paths(
 
 
 def check_stats(path: PathLike) -> None:
-    """Refuse normalisation statistics that cannot be read or would run code.
+    """Check that normalisation statistics can be read without running code.
 
     Raises:
-        UserError: Naming the file.
+        UserError: If they cannot.
     """
     try:
         check_archive(Path(path), "statistics")
@@ -220,16 +220,16 @@ def build_asr_model(
 ) -> tuple[ESPnetASRModel, argparse.Namespace]:
     """Build the model that a configuration with resolved paths describes.
 
-    Args:
-        config: The configuration.
-        config_file: Where it came from, for messages.
-
-    Pre-trained parts are built with random weights instead of being fetched; see
+    Pre-trained parts are built with random weights instead of being downloaded; see
     :func:`espnet_plugin.checkpoints.offline.without_downloads`.
 
+    Args:
+        config: The configuration.
+        config_file: Its file, for messages.
+
     Returns:
-        The model, with values yet to be loaded, and the arguments. ``token_list``
-        holds the tokens themselves.
+        The model, whose tensors still have to be loaded, and the arguments.
+        ``token_list`` holds the tokens themselves.
 
     Raises:
         UserError: If ESPnet cannot build it, or it is of a class of this plugin and
@@ -307,14 +307,14 @@ def _check_registered(args: argparse.Namespace, config_file: PathLike) -> None:
 
 
 def count_layers(model: ESPnetASRModel) -> int:
-    """Return the encoder's layers, 0 where they are not in a row."""
+    """Return the number of encoder layers; 0 if they are not a list."""
     layers = getattr(model.encoder, "encoders", None)
     row = (torch.nn.Sequential, torch.nn.ModuleList)
     return len(layers) if isinstance(layers, row) else 0
 
 
 def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bool:
-    """Reduce a transducer to its CTC part where its loss is not installed.
+    """Reduce a transducer to its CTC part if the package of its loss is missing.
 
     ESPnet cannot build a transducer without ``warprnnt_pytorch``, not even to decode;
     its encoder and CTC layer, which is all that is used here, need no such thing.
@@ -338,10 +338,16 @@ def _leave_out_transducer(args: argparse.Namespace, config_file: PathLike) -> bo
 def load_state(
     model: torch.nn.Module, state: Mapping[str, torch.Tensor], model_file: PathLike
 ) -> None:
-    """Fill ``model`` from ``state``; every tensor has to have its place.
+    """Load ``state`` into ``model``; the tensors must match exactly.
+
+    Args:
+        model: The model, which is changed in place.
+        state: Tensors by name.
+        model_file: The checkpoint, for messages.
 
     Raises:
-        UserError: Naming the first missing, surplus and mis-shaped tensors.
+        UserError: If tensors are missing, surplus or have different shapes; with the
+            first ones.
     """
     if getattr(model, "only_ctc", False):
         parts = ("decoder.", "joint_network.")

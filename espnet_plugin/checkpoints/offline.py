@@ -1,10 +1,10 @@
-"""Building models of pre-trained parts without fetching the pre-trained weights.
+"""Build models with pre-trained parts without downloading pre-trained weights.
 
-ESPnet's constructors of such parts download what they were pre-trained to. A checkpoint
-of the whole model holds all of these weights anyway, as they were fine-tuned. So while
-a model is built that a checkpoint is loaded into afterwards, the packages behind these
-parts return the same architecture with random weights. That takes a package that knows
-the architecture without the file of weights, which is true of Whisper alone.
+ESPnet's constructors of such parts download their weights. A checkpoint of the whole
+model has all of these weights after fine-tuning. So while a model is built for such a
+checkpoint, the packages of these parts return the same architecture with random
+weights. The package must know the architecture without the file of weights, which is
+only true of Whisper.
 """
 
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from espnet_plugin.checkpoints.whisper_models import build_whisper_offline
 
 __all__ = ["fetched_part", "pip_command", "without_downloads"]
 
-# What ESPnet's optional parts are installed by.
+# Packages of ESPnet's optional parts.
 _PACKAGES = {
     "s3prl": "s3prl transformers",
     "fused": "s3prl transformers",
@@ -23,7 +23,7 @@ _PACKAGES = {
     "whisper": "openai-whisper",
 }
 
-# Parts that ESPnet builds by a download, where nothing can be done about it here.
+# Parts that ESPnet can only build with a download.
 _FETCHED = {
     (
         "frontend",
@@ -57,17 +57,18 @@ _FETCHED = {
 
 @contextmanager
 def without_downloads(config: Mapping[str, Any], where: object) -> Iterator[None]:
-    """Let ESPnet build the model of a configuration without any download.
+    """Let ESPnet build the model of a configuration without downloads.
 
-    The pre-trained parts have random weights then: whoever builds a model here has to
-    load all of its tensors afterwards.
+    Pre-trained parts have random weights then, so all tensors of the model have to be
+    loaded afterwards.
 
-    That is ``whisper`` as encoder, decoder or front end: the architecture follows from
-    the model's name (``whisper_model``). Of other parts see :func:`fetched_part`.
+    This works for ``whisper`` as encoder, decoder or front end, whose architecture
+    follows from the name of the model (``whisper_model``). For other parts see
+    :func:`fetched_part`.
 
     Args:
         config: Configuration of ESPnet's ASR task.
-        where: Its file, for messages.
+        where: File of the configuration, for messages.
 
     Raises:
         UserError: If a needed package is missing or a name is not known.
@@ -81,9 +82,9 @@ def without_downloads(config: Mapping[str, Any], where: object) -> Iterator[None
 
 
 def fetched_part(config: Mapping[str, Any]) -> Optional[str]:
-    """Say which part of a configuration ESPnet cannot build without network, and why.
+    """Return which part of a model ESPnet cannot build without network, and why.
 
-    None where there is no such part.
+    The result is None if there is no such part.
     """
     for (option, name), reason in _FETCHED.items():
         if config.get(option) == name:
@@ -95,7 +96,7 @@ def fetched_part(config: Mapping[str, Any]) -> Optional[str]:
 
 
 def pip_command(config: Mapping[str, Any]) -> Optional[str]:
-    """Return what installs the packages of a configuration's pre-trained parts."""
+    """Return the command that installs the packages of pre-trained parts."""
     options = ("frontend", "encoder", "postencoder", "decoder")
     for part in (config.get(option) for option in options):
         if part in _PACKAGES:

@@ -1,4 +1,4 @@
-"""From an EncRL run to plain ESPnet models, with as many layers as wanted."""
+"""Make plain ESPnet models with a number of layers from an EncRL run."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ _OURS = (
 
 
 def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
-    """Return the part of an EncRL configuration that stock ESPnet understands.
+    """Return the part of an EncRL configuration that stock ESPnet supports.
 
     Args:
         config: ``config.yaml`` of an EncRL run (or of a plain CTC model).
-        layers: Encoder layers that are kept, from 0; a number is that of the first.
+        layers: Encoder layers that are kept, counted from 0, or the number of first
+            layers that are kept.
     """
     if isinstance(layers, int):
         layers = range(layers)
@@ -83,9 +84,9 @@ def config_with_exits(
 
     Args:
         config: Configuration of a model of the largest size.
-        sizes: Numbers of layers; one alone is trained without exits.
-        weight: Share of the intermediate losses, 0 to 1; the rest is the last layer's.
-            By default all sizes count the same.
+        sizes: Numbers of layers; a single one is trained without exits.
+        weight: Weight of the intermediate losses, 0 to 1; the rest is the weight of the
+            last layer's loss. None: all sizes have equal weights.
     """
     exits = sorted(sizes)[:-1]
     if not exits:
@@ -120,10 +121,10 @@ def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tens
 
 
 def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint completely or not at all.
 
     Raises:
-        UserError: If there is no room for it.
+        UserError: If the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
@@ -141,15 +142,16 @@ def save_state(state: dict[str, torch.Tensor], path: Path) -> None:
 def write_model_files(
     config: Mapping[str, Any], state: Mapping[str, torch.Tensor], path: Path
 ) -> tuple[ESPnetASRModel, argparse.Namespace]:
-    """Write a model's tensors and, beside them, its ``config.yaml``.
+    """Write the tensors of a model and its ``config.yaml`` into the same folder.
 
     Args:
-        config: Configuration of the model, with paths as they are seen from here.
+        config: Configuration of the model, with paths that are valid from the current
+            folder.
         state: Its tensors.
-        path: The checkpoint.
+        path: Path of the checkpoint.
 
     Returns:
-        The model, loaded again to be sure, and its arguments.
+        The model, which is loaded again as a check, and its arguments.
 
     Raises:
         UserError: If the files cannot be written, or the tensors are not exactly those
@@ -165,17 +167,17 @@ def write_model_files(
 def write_plain_model(
     config: dict, checkpoint: Path, layers: Sequence[int], folder: Path, name: str
 ) -> Path:
-    """Write a plain ESPnet model folder and load it again to be sure.
+    """Write a plain ESPnet model folder and load it again as a check.
 
     Args:
-        config: Configuration of the run that the checkpoint is of.
-        checkpoint: Its checkpoint.
-        layers: Which of its encoder layers to keep.
-        folder: Gets ``config.yaml`` and the checkpoint.
-        name: The new checkpoint's file name.
+        config: Configuration of the run that has the checkpoint.
+        checkpoint: The checkpoint.
+        layers: Encoder layers that are kept.
+        folder: Receives ``config.yaml`` and the checkpoint.
+        name: File name of the new checkpoint.
 
     Returns:
-        The new checkpoint's path.
+        Path of the new checkpoint.
 
     Raises:
         UserError: If the file cannot be read or written, or the keys are not exactly

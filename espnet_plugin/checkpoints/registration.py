@@ -1,8 +1,8 @@
-"""Registering classes with ESPnet no earlier than the first model is built.
+"""Register classes with ESPnet when the first model is built.
 
-A command does not know at its start whether it will build a model: a stage that is
-finished builds none, and importing ESPnet takes many seconds. So it leaves here what
-has to be called first, and ``load.py`` calls it.
+When a command starts, it is not known whether it will build a model: a finished stage
+builds none, and importing ESPnet takes many seconds. So a command registers a function
+here, and ``load.py`` calls it.
 """
 
 from typing import Callable
@@ -13,12 +13,12 @@ _waiting: list[Callable[[], None]] = []
 
 
 def register_later(register: Callable[[], None]) -> None:
-    """Have ``register`` called once, before the next model is built."""
+    """Call ``register`` once, before the next model is built."""
     if register not in _waiting:
         _waiting.append(register)
 
 
 def register_waiting() -> None:
-    """Call what waits."""
+    """Call the functions given to :func:`register_later`."""
     while _waiting:
         _waiting.pop(0)()

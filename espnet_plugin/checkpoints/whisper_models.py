@@ -15,21 +15,21 @@ __all__ = [
     "whisper_size",
 ]
 
-# What ESPnet's encoder computes from audio, whatever model it has.
+# Number of mel bins that ESPnet's encoder computes, for any model.
 MEL_BINS = 80
 _AUDIO_FRAMES, _TEXT_TOKENS = 1500, 448
 _ENGLISH, _MULTILINGUAL = 51864, 51865
 
 
 class WhisperSize(NamedTuple):
-    """What the Whisper models differ in; all have heads of width 64.
+    """The sizes of a Whisper model; all models have attention heads of width 64.
 
     Attributes:
         width: Width of encoder and decoder.
-        audio_layers: Layers of the encoder.
-        text_layers: Layers of the decoder.
-        vocabulary: Tokens of the decoder.
-        mel_bins: Inputs of the encoder.
+        audio_layers: Number of encoder layers.
+        text_layers: Number of decoder layers.
+        vocabulary: Number of tokens of the decoder.
+        mel_bins: Number of mel bins of the encoder's input.
     """
 
     width: int
@@ -58,11 +58,12 @@ def whisper_size(name: str, where: object) -> WhisperSize:
     """Return the size of a Whisper model.
 
     Args:
-        name: As OpenAI calls it, e.g. ``small`` or ``tiny.en``.
-        where: What names it, for messages.
+        name: OpenAI's name, e.g. ``small`` or ``tiny.en``.
+        where: Where the model is named, for messages.
 
     Raises:
-        UserError: If there is no such model, or ESPnet's encoder cannot feed it.
+        UserError: If there is no such model, or ESPnet computes a different number of
+            mel bins.
     """
     base = _ALIASES.get(name, name)
     english = base.endswith(".en")
@@ -85,11 +86,11 @@ def whisper_size(name: str, where: object) -> WhisperSize:
 def whisper_name(width: int, layers: int, mel_bins: int, where: object) -> str:
     """Return the Whisper model whose encoder has this size; see :func:`whisper_size`.
 
-    Of those of one size the first: the encoders of ``tiny`` and ``tiny.en`` differ in
-    their weights alone.
+    Of several models the first is returned: the encoders of ``tiny`` and ``tiny.en``
+    only differ in their weights.
 
     Raises:
-        UserError: If there is none, or ESPnet's encoder cannot feed it.
+        UserError: If there is none, or ESPnet computes a different number of mel bins.
     """
     for name, size in _SIZES.items():
         if (size.width, size.audio_layers, size.mel_bins) == (width, layers, mel_bins):
@@ -137,8 +138,8 @@ def build_whisper_offline(where: object) -> Iterator[None]:
         where: What needs it, for messages.
 
     Raises:
-        UserError: By ``load_model``, see :func:`whisper_size`; and if the package is
-            not installed.
+        UserError: If the package is not installed; ``load_model`` raises the errors of
+            :func:`whisper_size`.
     """
     whisper = import_whisper(where)
 

@@ -1,4 +1,4 @@
-"""The options of an encoder of another width."""
+"""The options of an encoder with a different width."""
 
 from inspect import signature
 from typing import Any, Collection, Mapping, Optional
@@ -20,15 +20,17 @@ def with_width(
     base: Optional[int] = None,
     fixed: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return an encoder's options for another width, feed-forward units in proportion.
+    """Return the options of an encoder with a different width.
+
+    Feed-forward units are scaled in proportion.
 
     Args:
-        encoder: ESPnet's name of the encoder.
-        conf: Its options, ``encoder_conf``.
+        encoder: Name of the encoder in ESPnet.
+        conf: Options of the encoder, ``encoder_conf``.
         width: New ``output_size``.
-        base: Width that the units of ``conf`` are in proportion to; by default that of
-            ``conf``, or the encoder's own.
-        fixed: Options that stay as they are.
+        base: Width to which the units of ``conf`` belong; None: that of ``conf``, or
+            the encoder's default.
+        fixed: Options that do not change.
     """
     known = signature(encoder_choices.get_class(encoder)).parameters
     if base is None:

@@ -90,7 +90,7 @@ def format_set(
         contents.save()
     lost = lost_file(target, options, labelled) if known == stamp else None
     if known == stamp and lost is None:
-        logger.info("%s is finished already", target)
+        logger.info("%s is already finished", target)
         # Later stages warn of tables that are newer than this.
         note_seen(target)
         return

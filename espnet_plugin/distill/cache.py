@@ -1,4 +1,4 @@
-"""The teacher's outputs computed once instead of in every step of every epoch."""
+"""A cache of the teacher's outputs, which are then computed only once."""
 
 import hashlib
 import logging
@@ -21,24 +21,24 @@ from espnet_plugin.tensors.frames import pool_frames
 
 __all__ = ["CachedTeacher", "data_checksum", "valid_name", "write_cache"]
 
-# For the read rate that is logged beforehand.
+# Assumed training speed, for the read rate that is logged beforehand.
 _TIMES_REAL_TIME = 100
 _SPARE = 1.1
-# Bytes of a file that its checksum reads at a time.
+# Size of the pieces of a file that enter its checksum, in bytes.
 _PIECE = 4096
 
 
 class CachedTeacher:
-    """Replaces a :class:`FrozenTeacher` by its stored outputs.
+    """Reads stored outputs in place of a :class:`FrozenTeacher`.
 
     Args:
-        store: A store with every utterance that will be asked for.
-        valid_names: Names in the store of those utterances of the development set whose
-            own name means other audio in the training set; see :func:`valid_name`.
+        store: A store with every utterance of the training.
+        valid_names: Names in the store of utterances of the development set whose ids
+            belong to other audio in the training set; see :func:`valid_name`.
 
     Attributes:
         counting: See :class:`FrozenTeacher`.
-        flops: Always 0: what the outputs cost is in the store's figures.
+        flops: Always 0; the cost of the outputs is in the store's figures.
     """
 
     def __init__(
@@ -62,13 +62,16 @@ class CachedTeacher:
         utt_id: Optional[Sequence[str]] = None,
         training: bool = True,
     ) -> Optional[EncoderOutputs]:
-        """Return the outputs stored for a batch; None for a batch without names.
+        """Return the stored outputs of a batch; None for a batch without names.
 
         Args:
-            speech: A tensor on the device to use.
-            lengths: Not looked at.
-            utt_id: Names of the utterances.
-            training: Whether they are of the training set.
+            speech: Any tensor on the device to which the outputs are copied.
+            lengths: Not used.
+            utt_id: Ids of the utterances.
+            training: Whether the utterances belong to the training set.
+
+        Raises:
+            UserError: If an utterance is missing in the store or its data is damaged.
         """
         if utt_id is None:
             return None
@@ -95,23 +98,25 @@ def write_cache(
     top: int = 0,
     encodings: bool = False,
 ) -> None:
-    """Compute the teacher's outputs for all batches, or for those not yet written.
+    """Compute and store the teacher's outputs, for utterances not yet in the store.
 
     Args:
         folder: Folder of the store.
-        made_of: What the outputs depend on, by name.
+        made_of: Inputs that determine the outputs, by name.
         teacher: The reference.
-        batches: Names, and ``speech`` with ``speech_lengths``.
+        batches: Ids of the utterances, and ``speech`` with ``speech_lengths``.
         total_batches: Number of batches.
-        total_seconds: Audio in all of them.
-        seconds_per_input: See ``espnet_plugin.tasks.asr``.
-        count_flops: Operations of the teacher for (utterances, seconds of the longest).
-        top: Number of most probable tokens kept of a frame; 0: all.
-        encodings: Whether the encoding of every frame is kept.
+        total_seconds: Duration of all audio in seconds.
+        seconds_per_input: Duration of one input (a sample or a frame of features) in
+            seconds.
+        count_flops: Function of the number of utterances and the longest duration in
+            seconds that returns the teacher's floating-point operations.
+        top: Number of most probable tokens stored for a frame; 0: all.
+        encodings: Whether the encoding of every frame is stored.
 
     Raises:
-        UserError: If the folder holds another store or a damaged one, or the disk has
-            no room for it.
+        UserError: If the folder holds a different or damaged store, or the disk has too
+            little free space.
     """
     writer = StoreWriter(
         folder, made_of, len(teacher.model.token_list), teacher.dim, top, encodings
@@ -148,7 +153,7 @@ def write_cache(
         cpu_seconds=time.process_time() - cpu_start,
         audio_seconds=seconds,
         teacher_flops=flops,
-        resumed=resumed,  # then the seconds are those of the last run only
+        resumed=resumed,  # then the seconds are only those of the last run
     )
 
 
@@ -172,21 +177,21 @@ def _check_room(folder: Path, bytes_per_second: float, total_seconds: float) -> 
 
 
 def valid_name(name: str) -> str:
-    """Return what the store calls an utterance of the development set.
+    """Return the name in the store of an utterance of the development set.
 
-    Only where the training set has another utterance of that name. A space cannot be in
-    a name of a Kaldi table.
+    It is only used if the training set has a different utterance with the same id. It
+    has a space, which ids in Kaldi tables cannot have.
     """
     return f"{name} valid"
 
 
 def data_checksum(tables: Sequence[Path]) -> str:
-    """Return the checksum of what Kaldi tables list that older stores noted.
+    """Return the checksum of the files in Kaldi tables, as older stores recorded it.
 
-    Of the files in them count the size and three pieces of 4 KiB (start, middle, end),
-    not all bytes: reading all audio would take as long as half of what the cache saves.
-    Nor does the time of change count, which a copied or newly mounted corpus does not
-    keep.
+    It includes the size of each file and three pieces of 4 KiB (start, middle, end),
+    but not all bytes: reading all audio would take half of the time that the cache
+    saves. Modification times are not included, because copies of a corpus may change
+    them.
 
     Args:
         tables: ``wav.scp`` or ``feats.scp`` files.

@@ -1,4 +1,4 @@
-"""A student's configuration, derived from its reference's."""
+"""Derive the configuration of a student from that of its reference."""
 
 import argparse
 import copy
@@ -18,7 +18,7 @@ from espnet_plugin.names import ENCRL
 
 __all__ = ["derive_student"]
 
-# What the student must share with the reference for their outputs to be comparable.
+# Options that must be the same for student and reference, whose outputs are compared.
 _SHARED = (
     "token_list",
     "token_type",
@@ -42,7 +42,7 @@ _SHARED = (
     "preprocessor",
     "preprocessor_conf",
 )
-# Of these, what a student with a front end of its own does not share.
+# The options among these that differ if the student has a front end of its own.
 _FRONT_END = (
     "frontend",
     "frontend_conf",
@@ -51,17 +51,17 @@ _FRONT_END = (
     "preencoder",
     "preencoder_conf",
 )
-# Of the reference's model_conf, what still means something without a decoder.
+# Options in the reference's model_conf that also apply without a decoder.
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
-# What a configuration of EncRL may say.
+# Options that a configuration of EncRL may set.
 _OWN = ("objectives", "ctc_loss_weight")
 
-# Set below, and so found in the configuration that a run leaves behind.
+# Options that are set below, so that they are in the configuration of a finished run.
 _DERIVED = ("ctc_weight", "teacher_dim", "resample_targets")
 
-# What another encoder copies from the reference's, where it has such an option; how
-# positions are encoded differs too much between encoders.
+# Options that a different encoder copies from the reference's, if it has them. Options
+# for position encoding are not copied, because they differ too much between encoders.
 _COMMON = (
     "output_size",
     "attention_heads",
@@ -73,15 +73,15 @@ _COMMON = (
     "attention_dropout_rate",
     "input_layer",
 )
-# Encoder options that have an option of their own here.
+# Encoder options that are set by an option of the task.
 _NAMED = {
     "num_blocks": "--student_num_layers",
     "output_size": "--student_output_size",
     "interctc_layer_idx": "--student_exits",
     "interctc_use_conditioning": "--student_exits",
 }
-# Of the reference's, what a student cannot have: fewer frames than it, or a part that
-# is fed with intermediate posteriors.
+# Encoder options of the reference that a student cannot have: they drop frames or feed
+# intermediate posteriors back.
 _NOT_FOR_STUDENTS = ("interctc_layer_idx", "interctc_use_conditioning", "ctc_trim")
 
 
@@ -91,21 +91,21 @@ def derive_student(
     teacher_dim: int,
     layers: StudentLayers,
 ) -> dict[str, Any]:
-    """Return the settings of ESPnet's configuration that make the student.
+    """Return the options of ESPnet's configuration that define the student.
 
     Args:
-        student: How it differs from the reference.
-        reference: The reference's training configuration.
+        student: How the student differs from the reference.
+        reference: Training configuration of the reference.
         teacher_dim: Width of the reference's encoding.
-        layers: The student's. Options that differ from layer to layer follow the
-            layers copied; of none, evenly spaced ones.
+        layers: Layers of the student. Options with a value for each layer are those of
+            the copied layers, or of evenly spaced ones if none are copied.
 
     Returns:
-        New values by name, e.g. ``encoder_conf``. What is not in it stays as it is.
+        New values by name, e.g. ``encoder_conf``. Other options do not change.
 
     Raises:
-        UserError: If a width does not fit the heads, an encoder lacks an option, or
-            time warping is on.
+        UserError: If a width does not fit the attention heads, the encoder does not
+            have an option, the student needs a front end, or time warping is on.
     """
     _check_front_end(student, reference)
     encoder_conf = _encoder_conf(student, reference, teacher_dim, layers)
@@ -122,12 +122,12 @@ def derive_student(
 
 
 def _check_front_end(student: StudentOptions, reference: argparse.Namespace) -> None:
-    """Refuse a front end that the student's data or its size rule out."""
+    """Check that the student has a front end if and only if it needs one."""
     config = vars(reference)
     if student.frontend is not None and takes_features(config):
         raise UserError(
-            f"--student_frontend {student.frontend}: the reference takes features, so "
-            "the student does too; remove the option"
+            f"--student_frontend {student.frontend}: the reference takes features, and "
+            "the student takes the same: remove the option"
         )
     if student.frontend is None and hears_by_encoder(config):
         raise UserError(
@@ -140,7 +140,7 @@ def _check_front_end(student: StudentOptions, reference: argparse.Namespace) -> 
 def _front_end(
     student: StudentOptions, reference: argparse.Namespace
 ) -> dict[str, Any]:
-    """Return what is shared with the reference, front end and SpecAugment."""
+    """Return the shared options, and those of the front end and SpecAugment."""
     own_front_end = student.frontend is not None
     left_out = _FRONT_END if own_front_end else ()
     shared = {
@@ -151,7 +151,7 @@ def _front_end(
     if own_front_end:
         shared["frontend"] = student.frontend
         shared["frontend_conf"] = dict(student.frontend_conf)
-        # Where it is given, ESPnet builds no front end.
+        # With a given input_size ESPnet builds no front end.
         shared["input_size"] = None
     return {**shared, **_without_time_warp(student, reference)}
 
@@ -162,13 +162,13 @@ def _model_conf(
     teacher_dim: int,
     encoder_conf: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options of the model: of the reference's, of ours, and derived."""
+    """Return ``model_conf``: options of the reference, of EncRL, and derived ones."""
     old = reference.model_conf or {}
     unknown = set(student.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
             f"model_conf {sorted(unknown)}: EncRL only accepts {' and '.join(_OWN)}; "
-            "everything else is taken from the reference"
+            "remove the others, which are taken from the reference"
         )
     conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
@@ -227,10 +227,10 @@ def _encoder_conf(
                 f"--student_output_size {student.output_size}: must be a "
                 f"multiple of the student's {heads} attention heads"
             )
-        # Feed-forward width follows, as in the reference.
+        # The feed-forward width is scaled in proportion.
         base = teacher_dim
         if encoder != reference.encoder and "output_size" not in conf:
-            # Then neither width is the reference's, but both are the encoder's own.
+            # Then both widths are defaults of the encoder, not the reference's.
             base = known["output_size"].default
         conf = with_width(
             encoder, conf, student.output_size, base, student.encoder_conf
@@ -243,7 +243,7 @@ def _encoder_conf(
 def _check_encoder_conf(
     student: StudentOptions, encoder: str, known: Mapping[str, Parameter]
 ) -> None:
-    """Refuse options that have an option of their own here, or that are unknown."""
+    """Refuse encoder options that are unknown or that an option of the task sets."""
     named = sorted(set(student.encoder_conf) & set(_NAMED))
     if named:
         instead = sorted({_NAMED[name] for name in named})
@@ -255,26 +255,27 @@ def _check_encoder_conf(
     if unknown:
         raise UserError(
             f"student_encoder_conf {', '.join(unknown)}: encoder {encoder} has no "
-            f"such option; it has {', '.join(sorted(set(known) - {'self'}))}"
+            f"such option: choose from {', '.join(sorted(set(known) - {'self'}))}"
         )
 
 
 def _in_common(
     reference: argparse.Namespace, known: Mapping[str, Parameter]
 ) -> dict[str, Any]:
-    """Return the reference's options that mean the same in another encoder."""
+    """Return the reference's options that have the same meaning in another encoder."""
     theirs = {} if reference.encoder is None else _parameters(reference.encoder)
     conf = {}
     for name in _COMMON:
         if name in known and name in theirs:
             conf[name] = reference.encoder_conf.get(name, theirs[name].default)
     if "rel_pos_type" in known:
-        # Some encoders still default to what ESPnet calls deprecated.
+        # The default of some encoders is deprecated in ESPnet.
         conf["rel_pos_type"] = "latest"
     if "num_blocks" not in known:
         raise UserError(
-            "--student_encoder: its layers cannot be counted; choose conformer, "
-            "transformer, branchformer or e_branchformer"
+            "--student_encoder: this encoder has no num_blocks, so its number of "
+            "layers cannot be set: choose conformer, transformer, branchformer or "
+            "e_branchformer"
         )
     return conf
 
@@ -292,12 +293,15 @@ def _exits(
             f"the student has {num_layers} layers"
         )
     if "interctc_layer_idx" not in known:
-        raise UserError(f"--student_exits: encoder {encoder} has no interctc_layer_idx")
+        raise UserError(
+            f"--student_exits: encoder {encoder} has no interctc_layer_idx: remove the "
+            "option, or choose another encoder"
+        )
     return exits
 
 
 def _frame_rate(encoder: Optional[str], conf: Mapping[str, Any]) -> Optional[str]:
-    """Name what decides how many frames an encoder makes."""
+    """Return what determines the frame rate: input layer, or name of the encoder."""
     known = {} if encoder is None else _parameters(encoder)
     if "input_layer" not in known:
         return encoder
@@ -328,8 +332,8 @@ def _without_time_warp(
     if conf.get("apply_time_warp", True):
         if student.specaug is not None and "apply_time_warp" in conf:
             raise UserError(
-                "specaug_conf.apply_time_warp must be false for EncRL: a warped frame "
-                "of the student has no frame of the teacher to be compared with"
+                "specaug_conf.apply_time_warp must be false for EncRL, because warped "
+                "frames of the student do not match frames of the teacher"
             )
         logging.warning("specaug_conf.apply_time_warp is set to false for EncRL")
         conf["apply_time_warp"] = False

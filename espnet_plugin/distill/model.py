@@ -1,4 +1,4 @@
-"""The student in EncRL pre-training, as an ESPnet model."""
+"""The student in EncRL pre-training, as a model of ESPnet."""
 
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -24,12 +24,13 @@ __all__ = ["ESPnetEncRLModel"]
 class ESPnetEncRLModel(ESPnetASRModel):
     """A stock ESPnet ASR model whose loss is the distance to a frozen teacher.
 
-    With exits (``encoder_conf.interctc_layer_idx``) every exit and the last layer match
-    the teacher in the same step, so that one pass of the teacher and of the student's
-    layers serves models of several sizes, which are cut out afterwards.
+    With exits (``encoder_conf.interctc_layer_idx``) the outputs of each exit and of the
+    last layer are trained to match the teacher in the same step. One pass of the
+    teacher and of the student then trains models of several sizes, which are cut out
+    afterwards.
 
-    Its parameters have the stock names; what the objectives add (a projection) stands
-    under ``objectives.``.
+    The parameters have the names of the stock model; those of the objectives (a
+    projection) begin with ``objectives.``.
 
     - [0] An Effective Training Framework for Light-Weight ASR Models, 2025,
       doi 10.21437/Interspeech.2025-1704, section 2.2, step 1.
@@ -38,17 +39,22 @@ class ESPnetEncRLModel(ESPnetASRModel):
         objectives: See :class:`WeightedObjectives`; the paper's ``clip`` + ``mse`` by
             default.
         teacher_dim: Width of the teacher's encoding; the student's by default.
-        ctc_loss_weight: Above 0, the CTC loss is added to the objectives and every
-            utterance needs its transcript: distillation in one stage, not EncRL.
-        resample_targets: Bring the teacher's outputs to the student's frames, of which
-            there may be more or fewer; otherwise other frames are an error.
-        reference_config: ``config.yaml`` of the reference. Only where ESPnet's stock
-            task builds this model (see ``espnet_plugin.launch``); the EncRL task
-            attaches the teacher itself.
-        reference_model_file: Its checkpoint.
-        student_init: Which of its layers to start from; see :class:`NamedReference`.
-        student_layers: Exactly these layers instead.
+        ctc_loss_weight: Weight of the CTC loss, which is added to the objectives. Above
+            0 every utterance needs a transcript; this is distillation in one stage and
+            not EncRL.
+        resample_targets: Whether the teacher's outputs are resampled to the student's
+            number of frames; otherwise different numbers are an error.
+        reference_config: ``config.yaml`` of the reference, only if ESPnet's stock task
+            builds this model (see ``espnet_plugin.launch``). The EncRL task attaches
+            the teacher itself.
+        reference_model_file: Checkpoint of the reference.
+        student_init: Layers of the reference that initialise the student; see
+            :class:`NamedReference`.
+        student_layers: Numbers of these layers, instead of ``student_init``.
         others: Options of ``ESPnetASRModel``, with ``ctc_weight=1``.
+
+    Raises:
+        UserError: If an option is wrong or the reference does not match.
     """
 
     def __init__(
@@ -91,14 +97,14 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if self.named is not None:
             _forbid_time_warp(self.specaug)
             if not (self.objectives.use_posteriors or ctc_loss_weight):
-                # Nothing would train it, and ranks wait for every gradient.
+                # It would get no gradient, for which distributed training would wait.
                 self.ctc.requires_grad_(False)
             self.named.prepare(self)
-            # ESPnet initialises everything anew afterwards, module by module.
+            # ESPnet initialises all modules again after this constructor.
             self.copy_last = _CopyLast(self)
 
     def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
-        """Set the model to match."""
+        """Set the teacher."""
         self.teacher = teacher
 
     def forward(
@@ -111,7 +117,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
     ):
         """Compute the EncRL loss.
 
-        Without ``ctc_loss_weight`` transcripts serve only to watch the error rate.
+        Without ``ctc_loss_weight`` transcripts are only used for the error rate on the
+        development set.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
@@ -124,8 +131,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
             Loss, statistics and weight (the batch size), for ESPnet's trainer.
 
         Raises:
-            UserError: If no teacher is attached, its frames are not the student's, or
-                the loss is not finite.
+            UserError: If no teacher is attached, its number of frames differs from the
+                student's, transcripts are missing, or the loss is not finite.
         """
         if self.teacher is None and self.named is not None:
             self.attach_teacher(self.named.load())
@@ -140,8 +147,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
                 "ctc_loss_weight needs transcripts: give text in the training and "
                 "validation data, or set it to 0"
             )
-        # SpecAugment masks the student's input only (ESPnet applies it in training
-        # mode, in which the teacher never is), so its outputs can be cached.
+        # ESPnet applies SpecAugment in training mode only, in which the teacher never
+        # is, so the teacher's outputs do not depend on it and can be cached.
         theirs = self.teacher(
             speech, speech_lengths, kwargs.get("utt_id"), self.training
         )
@@ -150,7 +157,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if theirs is None:  # operations are being counted on noise
             theirs = last.stand_in(self.teacher.dim)
         if self.resample_targets:
-            # Shorter ones are not cut: the teacher's last frame is the student's last.
+            # Utterances are resampled as a whole: the last frames correspond.
             theirs = resample_outputs(theirs, last.lengths, last.encoding.size(1))
         elif not torch.equal(last.lengths, theirs.lengths):
             raise UserError(
@@ -174,7 +181,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
             one, values = self._loss(ours, theirs, text, text_lengths)
             loss = loss + one
             stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
-        # The mean, so that the learning rate need not know how many exits there are.
+        # The mean, so that the learning rate does not depend on the number of exits.
         loss = loss / len(exits)
         if not torch.isfinite(loss):
             raise UserError(
@@ -205,9 +212,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
 
 
 class _CopyLast(torch.nn.Module):
-    """The last module of a model, which ESPnet's initialisation comes to at the end.
+    """The last module of a model, which ESPnet initialises after all others.
 
-    It holds no tensor, and the model in a list, so that neither is the other's child.
+    It has no tensors. The model is kept in a list, so that it is not registered as a
+    sub-module.
     """
 
     def __init__(self, model: ESPnetEncRLModel):
@@ -215,13 +223,13 @@ class _CopyLast(torch.nn.Module):
         self._model = [model]
 
     def espnet_initialization_fn(self) -> None:
-        """Copy the reference's layers once more."""
+        """Copy the layers of the reference again."""
         self._model[0].named.prepare(self._model[0])
 
 
 def _forbid_time_warp(specaug: Optional[torch.nn.Module]) -> None:
     if getattr(specaug, "apply_time_warp", False):
         raise UserError(
-            "specaug_conf.apply_time_warp must be false for EncRL: a warped frame of "
-            "the student has no frame of the teacher to be compared with"
+            "specaug_conf.apply_time_warp must be false for EncRL, because warped "
+            "frames of the student do not match frames of the teacher"
         )

@@ -23,20 +23,20 @@ __all__ = ["NamedReference"]
 
 
 class NamedReference:
-    """A reference by its files, read when it is needed.
+    """A reference that is given by its files, which are read when they are needed.
 
-    Statistics are collected, and a finished student decodes, without it; so files that
-    are missing are an error only when the student is trained.
+    The collection of statistics and the decoding of a finished student do not need the
+    reference, so missing files are an error only in training.
 
     Args:
-        config: Its ``config.yaml``.
-        model_file: Its checkpoint.
-        init: Which of its layers the student starts from: ``first``, ``last``,
+        config: ``config.yaml`` of the reference.
+        model_file: Checkpoint of the reference.
+        init: Layers of the reference that initialise the student: ``first``, ``last``,
             ``spaced``, or ``random`` for none.
-        layers: Exactly these instead, counted from 0.
+        layers: Numbers of these layers, counted from 0, instead of ``init``.
 
     Raises:
-        UserError: If only one file is named, or ``init`` is unknown.
+        UserError: If only one file is given, or ``init`` is unknown.
     """
 
     def __init__(
@@ -59,14 +59,17 @@ class NamedReference:
         self.init, self.layers = init, layers
 
     def is_there(self) -> bool:
-        """Return whether both files exist, as seen from here."""
+        """Return whether both files exist."""
         return self.config.is_file() and self.model_file.is_file()
 
     def prepare(self, student: ESPnetASRModel) -> None:
-        """Check the tokens and copy layers into a student, if the files are there.
+        """Check the tokens and copy layers into a student, if the files exist.
+
+        Args:
+            student: The student, which is changed in place.
 
         Raises:
-            UserError: If the reference has other tokens, or too few layers.
+            UserError: If the reference has different tokens or too few layers.
         """
         if not self.is_there():
             logging.warning(
@@ -101,17 +104,17 @@ class NamedReference:
         logging.info("layers %s of the reference: %s", layers, report.summary())
 
     def width(self) -> Optional[int]:
-        """Return the width of its encoding; None if its files are not there."""
+        """Return the width of the reference's encoding, None if files are missing."""
         if not self.is_there():
             return None
         weight = read_checkpoint(self.model_file).get("ctc.ctc_lo.weight")
         return None if weight is None else weight.size(1)
 
     def load(self) -> FrozenTeacher:
-        """Build the reference; the training's random numbers do not change.
+        """Build the reference, without changing the random numbers of the training.
 
         Raises:
-            UserError: If it cannot be read, or has no CTC layer.
+            UserError: If it cannot be read or has no CTC layer.
         """
         with torch.random.fork_rng(devices=[]):
             model, _ = load_asr_model(self.config, self.model_file, "cpu")

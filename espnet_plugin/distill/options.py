@@ -1,4 +1,4 @@
-"""What EncRL is asked to do, as values: read once, changed nowhere."""
+"""Options of EncRL as typed values that do not change."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,12 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """The model to learn from.
+    """The reference, from which the student learns.
 
     Attributes:
         config: Its ``config.yaml``.
         model_file: Its checkpoint.
-        dtype: Precision of the products in its encoder, a name of ``DTYPES``.
+        dtype: Precision of matrix products in its encoder, a key of ``DTYPES``.
     """
 
     config: Path
@@ -33,21 +33,21 @@ class StudentOptions:
     """How a student differs from its reference; see the options of the EncRL task.
 
     Attributes:
-        num_layers: Encoder layers, unless ``layers`` names them.
-        init: Which of the reference's layers to copy: ``random`` (none), ``first``,
+        num_layers: Number of encoder layers; ignored if ``layers`` is given.
+        init: Layers of the reference that are copied: ``random`` (none), ``first``,
             ``last`` or ``spaced``.
-        layers: Copy exactly these layers of the reference, counted from 0.
-        exits: Layers after which the student matches the reference as well.
-        encoder: Another encoder than the reference's.
-        encoder_conf: What differs from the options of the reference's encoder.
-        frontend: A front end of the student's own.
-        frontend_conf: Options of that front end.
-        output_size: Width of the encoder; the reference's if None.
-        linear_units: Feed-forward width; in the reference's proportion if None.
-        dtype: Precision of the products in its encoder, a name of ``DTYPES``.
-        specaug: SpecAugment of the student's own; the reference's if None.
-        specaug_conf: Options of that SpecAugment.
-        model_conf: ``objectives`` and ``ctc_loss_weight``, as they are configured.
+        layers: Numbers of these layers, counted from 0, instead of ``init``.
+        exits: Layers whose outputs are trained to match the reference as well.
+        encoder: Name of the encoder; None: the reference's.
+        encoder_conf: Options of the encoder that differ from the reference's.
+        frontend: Name of the front end; None: the reference's.
+        frontend_conf: Options of this front end.
+        output_size: Width of the encoder; None: the reference's.
+        linear_units: Feed-forward width; None: in proportion to the encoder's width.
+        dtype: Precision of matrix products in the encoder, a key of ``DTYPES``.
+        specaug: Name of the SpecAugment; None: the reference's.
+        specaug_conf: Options of this SpecAugment.
+        model_conf: ``objectives`` and ``ctc_loss_weight`` of the configuration.
 
     Raises:
         UserError: If the front end has options but no name.
@@ -77,12 +77,12 @@ class StudentOptions:
 
     @property
     def copies(self) -> bool:
-        """Whether it starts from layers of the reference."""
+        """Whether layers of the reference are copied."""
         return bool(self.layers) or self.init != "random"
 
     @property
     def copies_asked(self) -> str:
-        """The option that asks for these layers."""
+        """The option that chooses the copied layers, with its value."""
         if self.layers:
             return f"--student_layers {list(self.layers)}"
         return f"--student_init {self.init}"

@@ -1,6 +1,6 @@
-"""Reads a store of model outputs by utterance, as training needs them.
+"""Read a store of model outputs by utterance.
 
-What lies in its folder is described in ``store_format.py``.
+The files of a store are described in ``store_format.py``.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ __all__ = ["OutputStore", "StoredOutputs", "expand_top"]
 
 
 class StoredOutputs(NamedTuple):
-    """The outputs of a batch, as they are read.
+    """The stored outputs of a batch.
 
     Attributes:
         log_posteriors: ``(batch, frames, vocabulary)`` with zeros on the padding.
         pooled: Mean encodings, ``(batch, width)``.
-        lengths: Valid frames, ``(batch,)``.
-        encodings: ``(batch, frames, width)`` with zeros on the padding; None where only
+        lengths: Number of valid frames, ``(batch,)``.
+        encodings: ``(batch, frames, width)`` with zeros on the padding; None if only
             their mean is stored.
     """
 
@@ -53,16 +53,17 @@ class OutputStore:
 
     Args:
         folder: Folder of a finished store.
-        made_of: What the outputs must have been computed from, by name.
+        made_of: Inputs from which the outputs must have been computed, by name; None:
+            any.
 
     Raises:
-        UserError: If the store is unfinished, was made of something else, or a file
-            has another size than it was written with.
+        UserError: If the store is unfinished, was made from different inputs, or the
+            size of a file has changed.
 
     Attributes:
-        folder: Its folder.
-        figures: What ``done.json`` says: utterances, sizes of files, and what it cost.
-        digest: Tells stores of other outputs apart.
+        folder: Folder of the store.
+        figures: Content of ``done.json``: utterances, sizes of files, and cost.
+        digest: Digest of the inputs and the shape of the store.
         vocabulary: Number of tokens.
         width: Width of the encoding.
         has_encodings: Whether the encoding of every frame is stored, not only the mean.
@@ -79,7 +80,7 @@ class OutputStore:
             actual = path.stat().st_size if path.is_file() else None
             if actual != size:
                 raise UserError(
-                    f"{path} is damaged: {actual} bytes, not {size}; delete "
+                    f"{path} is damaged: {actual} bytes, not {size}: delete "
                     f"{self.folder} and run again"
                 )
         self.figures = done
@@ -96,13 +97,13 @@ class OutputStore:
 
     @staticmethod
     def noted(folder: Path) -> dict[str, Any]:
-        """Return what a store is made of by its own word; nothing without a store."""
+        """Return the recorded inputs of a store; empty if there is no store."""
         path = Path(folder) / META
         return dict(read_json(path)["made_of"]) if path.is_file() else {}
 
     @property
     def names(self) -> list[str]:
-        """The utterances in it, in the order in which they were written."""
+        """Ids of the utterances in the store, in the order of writing."""
         return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
@@ -115,10 +116,10 @@ class OutputStore:
         """Return the outputs of a batch.
 
         Args:
-            names: Names of the utterances.
+            names: Ids of the utterances.
 
         Raises:
-            UserError: If an utterance is missing or its data damaged.
+            UserError: If an utterance is missing or its data is damaged.
         """
         rows = [self._read_one(name) for name in names]
         lengths = torch.tensor([len(row.log_posteriors) for row in rows])
@@ -137,7 +138,7 @@ class OutputStore:
         entry = self._entries.get(name)
         if entry is None:
             raise UserError(
-                f"{self.folder} does not hold {name}: delete it and run again"
+                f"{self.folder} does not hold {name}: delete the folder and run again"
             )
         frames = slice(entry.start, entry.start + entry.frames)
         rows = {
@@ -149,7 +150,7 @@ class OutputStore:
             checksum = zlib.crc32(rows[file].tobytes(), checksum)
         if checksum != entry.checksum:
             raise UserError(
-                f"{self.folder}: the data of {name} is damaged; delete the folder and "
+                f"{self.folder}: the data of {name} is damaged: delete the folder and "
                 "run again"
             )
         values = _tensor(rows[POSTERIORS], np.float32)
@@ -168,12 +169,12 @@ class OutputStore:
 def expand_top(
     values: torch.Tensor, tokens: torch.Tensor, vocabulary: int
 ) -> torch.Tensor:
-    """Return whole log-posteriors; what is left over is shared by the other tokens.
+    """Return log-posteriors of all tokens; the missing ones share what is left equally.
 
     Args:
         values: Log-posteriors of the most probable tokens, ``(frames, top)``.
-        tokens: Numbers of those tokens, ``(frames, top)``.
-        vocabulary: Number of all tokens.
+        tokens: Indices of these tokens, ``(frames, top)``.
+        vocabulary: Number of tokens.
 
     Returns:
         ``(frames, vocabulary)``.
@@ -181,7 +182,7 @@ def expand_top(
     others = vocabulary - values.shape[1]
     if others == 0:
         return torch.empty(len(values), vocabulary).scatter_(1, tokens, values)
-    # Rounding may leave nothing or less.
+    # By rounding, the rest may be zero or negative.
     left = (1.0 - values.exp().sum(-1, keepdim=True)).clamp(min=1e-6)
     whole = (left / others).log().expand(-1, vocabulary).clone()
     return whole.scatter_(1, tokens, values)
@@ -194,5 +195,5 @@ def _map(path: Path, part: Part) -> np.ndarray:
 
 
 def _tensor(row: np.ndarray, kind: type) -> torch.Tensor:
-    """Return a copy: what is mapped into memory cannot be written to."""
+    """Return a copy, because arrays that are mapped into memory are read-only."""
     return torch.from_numpy(row.astype(kind))

@@ -1,12 +1,12 @@
-"""How a store of outputs lies on the disk: what its writer and its reader agree on.
+"""The files of a store of model outputs.
 
-``index.tsv`` has a line for each utterance: name, frames, number of the first frame and
-a checksum. The outputs themselves lie one after the other in ``posteriors.bin`` (half
-precision), ``tokens.bin`` (if not the whole vocabulary is kept), ``pooled.bin`` and, if
-asked for, ``encodings.bin`` (the encoding of every frame, in half precision).
-``meta.json`` says what they were made of, and ``done.json`` marks a whole store.
-A line of the index is written after its data, so an interrupted writing goes on after
-the last whole utterance.
+``index.tsv`` has a line for each utterance: id, number of frames, number of the first
+frame and a checksum. The outputs of all utterances are concatenated in
+``posteriors.bin`` (half precision), ``tokens.bin`` (if only the most probable tokens
+are stored), ``pooled.bin`` and, on request, ``encodings.bin`` (the encoding of every
+frame, in half precision). ``meta.json`` has the inputs from which they were computed,
+and ``done.json`` marks a complete store. A line of the index is written after its data,
+so writing can be resumed after the last complete utterance.
 """
 
 import logging
@@ -45,12 +45,12 @@ ENCODING_DTYPE = np.dtype("<f2")
 
 @dataclass(frozen=True)
 class Part:
-    """One of the files with outputs: rows of numbers.
+    """A file with outputs, which has rows of numbers.
 
     Attributes:
-        dtype: Kind of number.
-        width: Numbers in a row.
-        per_frame: Whether it has a row for each frame; otherwise for each utterance.
+        dtype: Type of the numbers.
+        width: Number of values in a row.
+        per_frame: Whether there is a row for each frame; otherwise for each utterance.
     """
 
     dtype: np.dtype
@@ -60,13 +60,13 @@ class Part:
 
 @dataclass(frozen=True)
 class StoreShape:
-    """What a store keeps of each frame and each utterance.
+    """What a store has for each frame and each utterance.
 
     Attributes:
         vocabulary: Number of tokens.
         width: Width of the encoding.
-        top: Number of most probable tokens kept of a frame; 0: all.
-        encodings: Whether the encoding of every frame is kept, not only their mean.
+        top: Number of most probable tokens stored for a frame; 0: all.
+        encodings: Whether the encoding of every frame is stored, not only their mean.
     """
 
     vocabulary: int
@@ -76,7 +76,7 @@ class StoreShape:
 
     @classmethod
     def of_meta(cls, meta: Mapping[str, Any]) -> "StoreShape":
-        """Return the shape that ``meta.json`` says."""
+        """Return the shape from the content of ``meta.json``."""
         sizes = (meta[name] for name in ("vocabulary", "width", "top"))
         return cls(*sizes, meta.get("encodings", False))
 
@@ -88,7 +88,7 @@ class StoreShape:
             "width": self.width,
             "top": self.top,
         }
-        # Stores without them look as they did in earlier versions.
+        # Without encodings the content is as in earlier versions.
         return {**content, "encodings": True} if self.encodings else content
 
     def parts(self) -> dict[str, Part]:
@@ -105,11 +105,11 @@ class StoreShape:
         return parts
 
     def sizes(self, utterances: int, frames: int) -> dict[str, int]:
-        """Return the bytes of each file with outputs.
+        """Return the size of each file with outputs in bytes.
 
         Args:
-            utterances: Number of utterances that are written.
-            frames: Number of frames of all of them.
+            utterances: Number of utterances.
+            frames: Number of frames of all utterances.
         """
         return {
             name: (frames if part.per_frame else utterances)
@@ -121,12 +121,12 @@ class StoreShape:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the outputs of an utterance are.
+    """Position of the outputs of an utterance.
 
     Attributes:
         frames: Number of frames.
-        start: Number of the first frame.
-        row: Number of the utterance.
+        start: Index of the first frame in the files.
+        row: Index of the utterance.
         checksum: CRC-32 of its data, in the order of the files' names.
     """
 
@@ -137,7 +137,7 @@ class Entry:
 
 
 def read_index(folder: Path) -> dict[str, Entry]:
-    """Return the utterances in a store; a last line that a kill cut off is removed."""
+    """Return the utterances in a store, after removing an incomplete last line."""
     path = folder / INDEX
     if not path.is_file():
         return {}
@@ -145,7 +145,7 @@ def read_index(folder: Path) -> dict[str, Entry]:
     content = path.read_text(encoding="utf-8")
     whole, _, rest = content.rpartition("\n")
     if rest:
-        logging.info("%s: leaving out its unfinished last line", path)
+        logging.info("%s: removing the incomplete last line", path)
         path.write_text(whole + "\n" if whole else "", encoding="utf-8")
     for line in filter(None, whole.split("\n")):
         name, frames, start, checksum = line.split("\t")
@@ -153,20 +153,20 @@ def read_index(folder: Path) -> dict[str, Entry]:
     return entries
 
 
-# What a store holds of encodings, in the words of a refusal.
+# The stored encodings, in words for messages.
 _CONTENT = {False: "mean encodings", True: "encodings of every frame"}
 
 
 def check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
-    """Refuse a store of something else; the first difference is named.
+    """Check that a store was made from the wanted inputs.
 
     Args:
         folder: Folder of the store, for the message.
-        old: What its ``meta.json`` says.
-        new: What it would have to say.
+        old: Content of its ``meta.json``.
+        new: Content of ``meta.json`` for the wanted inputs.
 
     Raises:
-        UserError: If they differ.
+        UserError: If they differ; with the first difference.
     """
     both = (
         {
@@ -179,6 +179,6 @@ def check_made_of(folder: Path, old: Mapping, new: Mapping) -> None:
     differing = first_difference(*both)
     if differing is not None:
         raise UserError(
-            f"{folder} was made with another {differing}: delete it, or choose another "
-            "folder"
+            f"{folder} was made from different inputs: {differing}: delete the folder, "
+            "or choose another one with --teacher_cache"
         )

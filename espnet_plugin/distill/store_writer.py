@@ -1,4 +1,4 @@
-"""Writes a store of outputs, utterance by utterance, and goes on after a kill."""
+"""Write a store of outputs by utterance; interrupted writing is resumed."""
 
 import os
 import zlib
@@ -28,24 +28,25 @@ __all__ = ["StoreWriter"]
 
 
 class StoreWriter:
-    """Writes a store, or goes on with an interrupted one.
+    """Writes a new store or resumes an incomplete one.
 
     Args:
-        folder: Folder of the store; made if it is not there.
-        made_of: What the outputs depend on, by name; the reader wants the same.
+        folder: Folder of the store, which is created if necessary.
+        made_of: Inputs that determine the outputs, by name; a reader checks them.
         vocabulary: Number of tokens.
         width: Width of the encoding.
-        top: Number of most probable tokens kept of a frame; 0: all.
-        encodings: Whether the encoding of every frame is kept, not only their mean. A
-            store that was begun with them goes on with them.
+        top: Number of most probable tokens stored for a frame; 0: all.
+        encodings: Whether the encoding of every frame is stored, not only their mean. A
+            resumed store that has them continues to store them.
 
     Attributes:
         folder: Folder of the store.
-        entries: What is written, by utterance.
+        entries: Positions of the stored utterances, by id.
         keeps_encodings: Whether :meth:`add` needs the encoding of every frame.
 
     Raises:
-        UserError: If the folder holds another store.
+        UserError: If ``top`` is out of range, or the folder holds a store that was made
+            from different inputs.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class StoreWriter:
         self._streams = {}
         for name, size in self._sizes().items():
             stream = open(self.folder / name, "ab")
-            # What was written of an utterance that is not in the index.
+            # Data of an incomplete utterance, which is not in the index, is removed.
             stream.truncate(size)
             stream.seek(0, os.SEEK_END)
             self._streams[name] = stream
@@ -91,23 +92,25 @@ class StoreWriter:
         """Write one utterance.
 
         Args:
-            name: Name of the utterance.
+            name: Id of the utterance.
             log_posteriors: ``(frames, vocabulary)``.
-            pooled: ``(width,)``.
-            encoding: ``(frames, width)``; needed and looked at only by a store of
-                single frames.
+            pooled: Mean encoding, ``(width,)``.
+            encoding: ``(frames, width)``; only used if :attr:`keeps_encodings`.
 
         Raises:
-            UserError: If the disk is full, or a value is not finite (of an encoding:
-                in half precision).
+            UserError: If the disk is full, or a value is not finite (in half precision
+                for encodings).
         """
         if not (torch.isfinite(pooled).all() and torch.isfinite(log_posteriors).all()):
-            raise UserError(f"the reference's outputs for {name} are not finite")
+            raise UserError(
+                f"the reference's outputs for {name} are not finite: check this "
+                "utterance and the reference"
+            )
         written = self._shape.parts()
         parts = {}
         if self.keeps_encodings:
             kind = written[ENCODINGS].dtype
-            with np.errstate(over="ignore"):  # refused in the next line
+            with np.errstate(over="ignore"):  # refused below
                 stored = encoding.float().cpu().numpy().astype(kind)
             if not np.isfinite(stored).all():
                 raise UserError(
@@ -120,7 +123,7 @@ class StoreWriter:
         if self._shape.top:
             values, tokens = values.topk(self._shape.top, dim=-1)
             parts[TOKENS] = tokens.cpu().numpy()
-        # Half precision ends at 65504; a log-posterior of -1000 is as good as any.
+        # Half precision ends at 65504; below -1000 a posterior is zero anyway.
         parts[POSTERIORS] = values.clamp(min=-1e3).cpu().numpy()
         parts[POOLED] = pooled.float().cpu().numpy()
         checksum = 0
@@ -136,17 +139,17 @@ class StoreWriter:
         except OSError as error:
             raise UserError(
                 f"cannot write {self.folder}: {error.strerror or error}. Free some "
-                "space and run again: what is written stays"
+                "space and run again: complete utterances are kept"
             ) from error
         entry = Entry(frames, self._frames, len(self.entries), checksum)
         self.entries[name] = entry
         self._frames += frames
 
     def finish(self, **figures: Any) -> None:
-        """Mark the store as whole.
+        """Mark the store as complete.
 
         Args:
-            figures: More to remember, e.g. what it cost.
+            figures: Further content of ``done.json``, e.g. the cost.
         """
         for stream in (*self._streams.values(), self._index):
             stream.close()

@@ -1,4 +1,4 @@
-"""Which layers a student takes from its teacher, and copying them."""
+"""Choose the layers that a student takes from its teacher, and copy them."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ __all__ = [
 
 
 def choose_layers(num_teacher: int, num_student: int, how: str) -> list[int]:
-    """Choose which of a teacher's layers a student is made of.
+    """Choose the layers of a teacher from which a student is made.
 
     Args:
-        num_teacher: Layers there are.
-        num_student: Layers wanted.
-        how: ``first``, ``last``, or ``spaced``: as far apart as possible, the first and
-            the last included (Distil-Whisper, 2023, https://arxiv.org/abs/2311.00430,
-            section 4); one spaced layer is the last.
+        num_teacher: Number of layers of the teacher.
+        num_student: Number of layers of the student.
+        how: ``first``, ``last``, or ``spaced``: evenly spaced with the first and the
+            last layer (Distil-Whisper, 2023, https://arxiv.org/abs/2311.00430, section
+            4); a single spaced layer is the last one.
 
     Returns:
         Indices from 0, ascending.
 
     Raises:
-        UserError: If there are too few layers or ``how`` is unknown.
+        UserError: If the teacher has too few layers or ``how`` is unknown.
     """
     if not 1 <= num_student <= num_teacher:
         raise UserError(
@@ -58,7 +58,7 @@ class StudentLayers:
 
     Attributes:
         number: Number of layers.
-        copied: The reference's layer for each of them; None for random weights.
+        copied: Index of the reference's layer for each of them; None: random weights.
     """
 
     number: int
@@ -68,15 +68,15 @@ class StudentLayers:
 def choose_student_layers(
     student: StudentOptions, reference: argparse.Namespace, reference_config: str
 ) -> StudentLayers:
-    """Return how many layers a student has, and which of the reference's it copies.
+    """Return the number of layers of a student, and the reference's layers it copies.
 
     Args:
-        student: What is asked for.
-        reference: The reference's training configuration.
-        reference_config: Its file, for messages.
+        student: Options of the student.
+        reference: Training configuration of the reference.
+        reference_config: Path of this configuration, for messages.
 
     Raises:
-        UserError: If the reference has no such layers.
+        UserError: If the reference does not have such layers.
     """
     if student.encoder not in (None, reference.encoder):
         if student.copies:
@@ -114,14 +114,15 @@ def choose_student_layers(
 
 @dataclass
 class CopyReport:
-    """What became of every tensor; names are the student's unless said otherwise.
+    """Which tensors were copied; names are those of the student unless stated
+    otherwise.
 
     Attributes:
-        copied: Taken from the teacher.
-        mismatched: In both models, but of another shape: ``(name, teacher's,
-            student's)``.
-        dropped: The teacher's (by its names), which the student has no place for.
-        fresh: The student's, which the teacher lacks.
+        copied: Tensors that were copied from the teacher.
+        mismatched: Tensors of both models with different shapes: ``(name, teacher's
+            shape, student's shape)``.
+        dropped: Tensors of the teacher (its names) that the student does not have.
+        fresh: Tensors of the student that the teacher does not have.
     """
 
     copied: list[str] = field(default_factory=list)
@@ -130,7 +131,7 @@ class CopyReport:
     fresh: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Return the report as text, one line a kind and one a mismatch."""
+        """Return the report as text: a line per category and per mismatch."""
         lines = [
             f"{len(self.copied)} tensors copied, {len(self.mismatched)} with a "
             f"different shape, {len(self.dropped)} dropped, {len(self.fresh)} new"
@@ -151,15 +152,15 @@ def copy_weights(
     """Copy front end, normalisation, chosen layers and CTC layer into a student.
 
     Args:
-        teacher: The teacher's state dict.
-        student: Changed in place.
-        layers: The teacher's layer for each of the student's.
+        teacher: State dict of the teacher.
+        student: The student, which is changed in place.
+        layers: Index of the teacher's layer for each layer of the student.
 
     Returns:
-        What became of every tensor.
+        Which tensors were copied.
 
     Raises:
-        UserError: If not one trainable tensor could be copied.
+        UserError: If no trainable tensor could be copied.
     """
     origins = layer_origins(teacher, layers)
     ours = student.state_dict()
@@ -180,7 +181,7 @@ def copy_weights(
                 report.copied.append(name)
     if not parameters & set(report.copied):
         raise UserError(
-            "no weight of the reference fits the student; choose --student_init random "
+            "no weight of the reference fits the student: choose --student_init random "
             f"to start without them\n{report.summary()}"
         )
     return report

@@ -1,4 +1,4 @@
-"""The frozen reference model that students learn from."""
+"""The frozen reference model from which students learn."""
 
 from typing import Optional, Sequence
 
@@ -29,6 +29,7 @@ def encoder_outputs(
     """Run front end, normalisation, encoder and CTC layer of a model.
 
     Args:
+        model: The model.
         speech: ``(batch, samples)`` or ``(batch, frames, features)``.
         lengths: ``(batch,)``.
 
@@ -47,10 +48,11 @@ def exit_outputs(
 ) -> list[EncoderOutputs]:
     """Return the outputs after each layer of ``interctc_layer_idx`` and after the last.
 
-    Every exit has the last layer's normalisation and CTC layer, as a model has that
-    ends there.
+    The last layer's normalisation and the CTC layer are applied to each exit, as in a
+    model that ends there.
 
     Args:
+        model: The model.
         speech: ``(batch, samples)`` or ``(batch, frames, features)``.
         lengths: ``(batch,)``.
     """
@@ -65,17 +67,17 @@ def exit_outputs(
 
 
 class FrozenTeacher:
-    """A reference model that nothing can train.
+    """A reference model that is never trained.
 
-    It is no ``nn.Module`` on purpose. Were it a sub-module of the student's model,
-    ESPnet would initialise it anew, give it to the optimiser, write it into every
-    checkpoint and put it in training mode at the start of each epoch, where dropout and
-    moving batch statistics make its outputs noise.
+    It is deliberately not an ``nn.Module``. As a sub-module of the student's model it
+    would be initialised again by ESPnet, given to the optimiser, written into every
+    checkpoint, and put in training mode at the start of each epoch, where dropout and
+    batch statistics would make its outputs noisy.
 
     Args:
-        model: The reference; its decoder, if it has one, is dropped.
-        dtype: Type of the products in its encoder (``torch.autocast``); its front end,
-            its CTC layer and what it returns are in single precision.
+        model: The reference; its decoder, if it has one, is removed.
+        dtype: Precision of matrix products in its encoder (``torch.autocast``). The
+            front end, the CTC layer and the outputs have single precision.
 
     Attributes:
         counting: Whether operations are being counted (see
@@ -89,17 +91,17 @@ class FrozenTeacher:
     def __init__(self, model: ESPnetASRModel, dtype: torch.dtype = torch.float32):
         if getattr(model, "ctc", None) is None:
             raise UserError(
-                "the reference has no CTC layer (ctc_weight 0): EncRL needs its "
-                "posteriors; use a reference that was trained with "
-                "model_conf.ctc_weight above 0"
+                "the reference has no CTC layer (ctc_weight 0), whose posteriors EncRL "
+                "needs: use a reference that was trained with model_conf.ctc_weight "
+                "above 0"
             )
-        # Not needed; and ESPnet's models share the module inside criterion_att (it is a
-        # default argument), so a student's train() would reach into the teacher.
+        # Unused. Also, ESPnet's models share the module in criterion_att (it is a
+        # default argument), so train() of the student would affect the teacher.
         for part in _UNUSED:
             if getattr(model, part, None) is not None:
                 setattr(model, part, None)
         if getattr(model.encoder, "ctc_trim", False):
-            # It leaves out frames that look blank, which the student's would miss.
+            # It drops frames that look blank, so the numbers of frames would differ.
             model.encoder.ctc_trim = False
         if dtype != torch.float32:
             run_in(dtype, model.encoder)
@@ -120,9 +122,14 @@ class FrozenTeacher:
         utt_id: Optional[Sequence[str]] = None,
         training: bool = True,
     ) -> EncoderOutputs:
-        """Return the outputs on clean input, without gradient; see encoder_outputs.
+        """Return the outputs without gradient; see :func:`encoder_outputs`.
 
-        What the utterances are called, and which set they are of, changes nothing.
+        Args:
+            speech: ``(batch, samples)`` or ``(batch, frames, features)``, without
+                SpecAugment.
+            lengths: ``(batch,)``.
+            utt_id: Not used; :class:`~espnet_plugin.distill.cache.CachedTeacher` does.
+            training: Not used.
         """
         weight = self.model.ctc.ctc_lo.weight
         if weight.device != speech.device:
@@ -141,8 +148,8 @@ class FrozenTeacher:
         encoder = self.model.encoder
         if not isinstance(encoder, OpenAIWhisperEncoder) or encoder.do_pad_trim:
             return encoder_outputs(self.model, speech, lengths)
-        # It masks no padding: in a batch it is another function than alone, as it is
-        # when it decodes (findings/espnet_whisper.sh).
+        # This encoder does not mask padding, so utterances are processed one by one, as
+        # in decoding (findings/espnet_whisper.sh).
         each = [
             encoder_outputs(self.model, row[None, :length], length[None])
             for row, length in zip(speech, lengths)
@@ -154,10 +161,10 @@ class FrozenTeacher:
         )
 
     def _forget_attention(self) -> None:
-        """Free the attention weights of the batch, which nobody looks at.
+        """Free the attention weights of the batch, which are not used.
 
-        ESPnet's attention keeps the last ones, of every layer (batch, heads, frames,
-        frames): they would lie in memory through the student's step.
+        ESPnet's attention keeps those of the last batch in every layer, (batch, heads,
+        frames, frames). They would take memory during the student's step.
         """
         for module in self.model.modules():
             if torch.is_tensor(getattr(module, "attn", None)):

@@ -1,4 +1,4 @@
-"""Self-attention with relative positions, over everything or chunk by chunk."""
+"""Self-attention with relative positions, over the whole utterance or by chunks."""
 
 import math
 from typing import NamedTuple, Optional
@@ -16,18 +16,18 @@ def position_codes(
 ) -> torch.Tensor:
     """Return sines and cosines of all distances from a query back to a key.
 
-    The first key is ``left`` frames before the first query. Nothing here depends on
-    where in the utterance a chunk is, so one table serves every chunk.
+    The first key is ``left`` frames before the first query. The codes do not depend on
+    the position of a chunk in the utterance, so all chunks share one table.
 
     - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, appendix B; the order
       is that of ESPnet's ``RelPositionalEncoding``.
 
     Args:
-        num_queries: Frames that attend.
-        left: Frames before the first query that can be keys.
-        num_keys: Frames that can be attended to, the ``left`` ones included.
+        num_queries: Number of frames that attend.
+        left: Number of keys before the first query.
+        num_keys: Number of frames that are attended to, the ``left`` ones included.
         width: Width of the codes.
-        like: A tensor with the device and the type of the codes.
+        like: A tensor with the device and type of the result.
 
     Returns:
         ``(num_queries + num_keys - 1, width)``, the largest distance first.
@@ -48,20 +48,20 @@ def position_codes(
 def with_left(
     cache: torch.Tensor, frames: torch.Tensor, chunk: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give every chunk the frames before it.
+    """Prepend to each chunk the frames before it.
 
     Args:
-        cache: ``(batch, left, dim)``, before the first chunk.
-        frames: ``(batch, chunks, chunk + ahead, dim)``; only the first ``chunk`` of
-            each can be left of another chunk: those ahead of it are copies.
-        chunk: Frames in a chunk.
+        cache: Frames before the first chunk, ``(batch, left, dim)``.
+        frames: ``(batch, chunks, chunk + ahead, dim)``. Only the first ``chunk`` frames
+            of each become left context; the look-ahead frames are copies.
+        chunk: Number of frames in a chunk.
 
     Returns:
         ``(batch, chunks, left + chunk + ahead, dim)``, and the cache after the last
         chunk.
     """
     left = cache.shape[1]
-    if frames.shape[1] == 1:  # while it streams, when every call counts
+    if frames.shape[1] == 1:  # a shortcut for streaming, where calls are frequent
         whole = torch.cat([cache, frames[:, 0]], dim=1)
         return whole[:, None], whole[:, chunk : chunk + left]
     together = torch.cat([cache, frames[:, :, :chunk].flatten(1, 2)], dim=1)
@@ -78,15 +78,15 @@ class Cache(NamedTuple):
 
 
 class RelativeAttention(nn.Module):
-    """Multi-head self-attention; the tensors have the names of ESPnet's.
+    """Multi-head self-attention; tensors have the same names as in ESPnet.
 
     - [0] Transformer-XL, 2019, https://arxiv.org/abs/1901.02860, section 3.3
 
     Args:
         width: Width of the encoder.
         num_heads: Number of attention heads.
-        head_width: Width of each head, ``width`` divided by the number of heads before
-            any was cut out.
+        head_width: Width of each head: ``width`` divided by the number of heads before
+            any were cut out.
         dropout_rate: Dropout rate of the attention weights.
     """
 
@@ -108,7 +108,7 @@ class RelativeAttention(nn.Module):
         self.dropout = nn.Dropout(dropout_rate)
 
     def pruning_groups(self) -> list[StructuredGroups]:
-        """Return the heads."""
+        """Return the heads as groups."""
         rows = [f"linear_{part}" for part in ("q", "k", "v")]
         members = [Member(f"{name}.weight", dim=0) for name in rows]
         members += [Member(f"{name}.bias", dim=0, scored=False) for name in rows]
@@ -147,15 +147,16 @@ class RelativeAttention(nn.Module):
         cache: Cache,
         chunk: int,
     ) -> tuple[torch.Tensor, Cache]:
-        """Attend, in each chunk, to the chunk, what is ahead of and left of it.
+        """Attend in each chunk to its own frames, the look-ahead and the left context.
 
         Args:
             x: ``(batch, chunks, chunk + ahead, width)``.
             positions: ``(2 * (chunk + ahead) + left - 1, heads * head_width)``, see
                 :meth:`project_codes`.
-            valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
-            cache: What is remembered of the frames before the first chunk.
-            chunk: Frames in a chunk.
+            valid: ``(batch, chunks, left + chunk + ahead)``, False for padding; None if
+                there is none.
+            cache: Keys and values of the frames before the first chunk.
+            chunk: Number of frames in a chunk.
 
         Returns:
             ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
@@ -167,7 +168,7 @@ class RelativeAttention(nn.Module):
         return out, Cache(next_keys, next_values)
 
     def project_codes(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the codes as keys, ``(distances, heads * head_width)``."""
+        """Return the codes projected to keys, ``(distances, heads * head_width)``."""
         return self.linear_pos(codes)
 
     def empty_cache(self, batch: int, left: int, like: torch.Tensor) -> Cache:
@@ -187,7 +188,7 @@ class RelativeAttention(nn.Module):
         positions = self._heads(positions)
         if scores.shape[:-3].numel() == 1:
             distances = by_position @ positions.transpose(-2, -1)
-        else:  # where @ would copy the positions for every chunk
+        else:  # @ would copy the positions for every chunk
             distances = torch.einsum("...hqd,hpd->...hqp", by_position, positions)
         scores = scores + _shift(distances, scores.shape[-1])
         scores = scores / math.sqrt(self.head_width)
@@ -196,7 +197,7 @@ class RelativeAttention(nn.Module):
         else:
             hidden = ~valid[..., None, None, :]
             scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
-            # The second filling is for rows without any valid key (chunks of padding).
+            # The second fill is for rows without any valid key (chunks of padding).
             weights = scores.softmax(-1).masked_fill(hidden, 0.0)
         return self.linear_out(
             (self.dropout(weights) @ self._heads(values)).transpose(-3, -2).flatten(-2)
@@ -204,10 +205,11 @@ class RelativeAttention(nn.Module):
 
 
 def _shift(scores: torch.Tensor, num_keys: int) -> torch.Tensor:
-    """Turn scores by distance into scores by key.
+    """Convert scores by distance into scores by key.
 
-    Query ``a`` and key ``b`` are at place ``num_queries - 1 - a + b`` of the distances.
-    A zero put before each row makes a reshape move row after row by one.
+    Query ``a`` and key ``b`` have index ``num_queries - 1 - a + b`` in the distances.
+    With a zero before each row, a reshape shifts each row by one more than the previous
+    one.
 
     Args:
         scores: ``(..., queries, queries + keys - 1)``.

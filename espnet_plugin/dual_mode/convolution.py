@@ -14,13 +14,16 @@ __all__ = ["ConvolutionModule", "norm_of_kept"]
 def norm_of_kept(
     x: torch.Tensor, norm: nn.LayerNorm, kept: Optional[torch.Tensor]
 ) -> torch.Tensor:
-    """Normalise over the kept channels only, as the network without the others would.
+    """Normalise over the kept channels only, as in the network without the others.
 
     Args:
         x: ``(..., channels)``.
         norm: Gains, biases and epsilon.
-        kept: ``(channels,)`` of zeros and ones; all of them if None. The others come
-            out with the statistics of the kept: whoever reads must not read them.
+        kept: ``(channels,)`` of zeros and ones; None: all are kept. The results of
+            other channels are computed with the same statistics and must not be used.
+
+    Returns:
+        ``(..., channels)``.
     """
     if kept is None:
         return norm(x)
@@ -32,10 +35,10 @@ def norm_of_kept(
 
 
 class ConvolutionModule(nn.Module):
-    """Gated point-wise, depth-wise and point-wise convolution; names as ESPnet's.
+    """Gated point-wise, depth-wise and point-wise convolution, with ESPnet's names.
 
-    The normalisation is a LayerNorm: statistics of batches, which differ between the
-    two modes, would have to be kept for each.
+    The normalisation is a LayerNorm. Batch normalisation would need separate statistics
+    for the two modes.
 
     - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100, section 2.2
 
@@ -45,7 +48,8 @@ class ConvolutionModule(nn.Module):
         kernel_size: Kernel size in frames, odd; the streaming mode uses its left half
             and its centre.
         activation: Activation after the normalisation.
-        causal_only: Keep only that part of the kernel: there is no full mode then.
+        causal_only: Whether only this part of the kernel is kept; then there is no full
+            mode.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class ConvolutionModule(nn.Module):
         super().__init__()
         self.reach = (kernel_size - 1) // 2
         self.channels, self.causal_only = channels, causal_only
-        # Channels kept by a mask, while one is applied; see masks.py.
+        # The channels kept by a mask while it is applied; see masks.py.
         self.kept: Optional[torch.Tensor] = None
         self.pointwise_conv1 = nn.Conv1d(width, 2 * channels, 1)
         taps = self.reach + 1 if causal_only else kernel_size
@@ -69,7 +73,7 @@ class ConvolutionModule(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(channels, width, 1)
 
     def pruning_groups(self) -> list[StructuredGroups]:
-        """Return the channels of the depth-wise convolution."""
+        """Return the channels of the depth-wise convolution as groups."""
         members = [
             Member("pointwise_conv1.weight", dim=0, parts=2),
             Member("pointwise_conv1.bias", dim=0, parts=2, scored=False),
@@ -109,9 +113,10 @@ class ConvolutionModule(nn.Module):
 
         Args:
             x: ``(batch, chunks, chunk + ahead, width)``.
-            valid: ``(batch, chunks, chunk + ahead)``; None if all are.
-            cache: ``(batch, reach, channels)``, gated frames before the first chunk.
-            chunk: Frames in a chunk.
+            valid: ``(batch, chunks, chunk + ahead)``, False for padding; None if there
+                is none.
+            cache: Gated frames before the first chunk, ``(batch, reach, channels)``.
+            chunk: Number of frames in a chunk.
 
         Returns:
             ``(batch, chunks, chunk + ahead, width)``, and the cache after the last
@@ -121,7 +126,7 @@ class ConvolutionModule(nn.Module):
         inputs, conv, taps = inputs.flatten(0, 1), self.depthwise_conv, self.reach + 1
         weight = conv.weight[:, :, :taps]
         if len(inputs) == 1 and not torch.is_grad_enabled():
-            # Of one chunk, setting up the library's convolution takes several times as
+            # For one chunk, setting up the library's convolution takes several times as
             # long as the arithmetic.
             windows = inputs.unfold(1, taps, 1)  # (1, frames, channels, taps)
             mixed = (windows * weight[:, 0]).sum(-1) + conv.bias
@@ -141,7 +146,7 @@ class ConvolutionModule(nn.Module):
         x = nn.functional.glu(x, dim=-1)
         if valid is None:
             return x
-        # Padded frames are not zero any more: the biases are in them.
+        # Padded frames are no longer zero because of the biases.
         return x.masked_fill(~valid[..., None], 0.0)
 
     def _finish(self, x: torch.Tensor) -> torch.Tensor:

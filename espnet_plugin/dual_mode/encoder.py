@@ -1,4 +1,4 @@
-"""A Conformer for full context, or chunk by chunk, with the same weights."""
+"""A Conformer with a full-context and a streaming mode that share weights."""
 
 from contextlib import ExitStack, contextmanager
 from typing import Any, Iterator, Mapping, Optional, Sequence, Union
@@ -30,16 +30,15 @@ class DualModeConformerEncoder(AbsEncoder):
     """One Conformer, two modes.
 
     ``full``: attention over the whole utterance, symmetric convolution, dense weights.
-    ``streaming``: attention within a chunk, to a limited left context and to a stated
+    ``streaming``: attention to the chunk, a limited left context and a limited
     look-ahead; causal convolution with the left half and the centre of the same kernel;
-    the masked weights, if there is a pruner.
+    masked weights, if there is a pruner.
 
-    The look-ahead holds for the whole encoder, however many layers there are: the
-    frames ahead of a chunk are computed anew for this chunk, in every layer from the
-    chunk's own view, and thrown away after the last; no frame of a chunk ever reads
-    what a later chunk has made of them. That is the right context of [2]. It costs
-    ``(chunk + look_ahead) / chunk`` times the computation of no look-ahead. To the
-    left, the context does add up over the layers, as caches make it free.
+    The look-ahead is that of the whole encoder, independent of the number of layers. In
+    every layer the frames after a chunk are computed again for this chunk, and no frame
+    of a chunk depends on what a later chunk computes. This is the right context of [2].
+    It takes ``(chunk + look_ahead) / chunk`` times the computation without look-ahead.
+    The left context grows with the layers, because caches provide it at no cost.
 
     - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100
     - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030: full and streaming mode
@@ -47,39 +46,41 @@ class DualModeConformerEncoder(AbsEncoder):
     - [2] Emformer, 2021, https://arxiv.org/abs/2010.10759: right context.
 
     Args:
-        input_size: Features a frame.
+        input_size: Number of features per frame.
         output_size: Width of the encoder.
-        attention_heads: Number of heads; one number, or a list with one for each layer,
-            as ``linear_units``, ``macaron_units`` and ``conv_channels`` may be.
+        attention_heads: Number of attention heads: one number, or a list with one for
+            each layer. The same holds for ``linear_units``, ``macaron_units`` and
+            ``conv_channels``.
         linear_units: Units of the feed-forward modules.
         num_blocks: Number of layers.
         dropout_rate: Dropout rate after every module and of the units.
         positional_dropout_rate: Dropout rate of the first layer's input and of the
             positions.
         attention_dropout_rate: Dropout rate of the attention weights.
-        input_layer: ``conv2d``, ``conv2d6`` or ``conv2d8``: a frame out for 4, 6 or 8.
-        macaron_style: Two feed-forward modules a layer that count half each.
+        input_layer: ``conv2d``, ``conv2d6`` or ``conv2d8``, which sub-sample frames by
+            4, 6 or 8.
+        macaron_style: Whether each layer has two feed-forward modules with weight 0.5.
         activation_type: ``swish``, ``relu`` or ``gelu``.
         cnn_module_kernel: Kernel size of the convolution modules in frames, odd.
-        chunk_frames: Encoder frames in a chunk. Of several, training draws one at each
-            call; otherwise the first counts.
+        chunk_frames: Encoder frames in a chunk. Of several sizes, training draws one in
+            each call; otherwise the first is used.
         left_context_frames: Encoder frames before a chunk that it attends to.
         look_ahead_frames: Encoder frames after a chunk that it attends to; at most the
             smallest chunk.
-        mode: Mode where a call names none: ``full`` or ``streaming``.
-        pruning: Options of :class:`~espnet_plugin.dual_mode.masks.SelfPruner`; no masks
-            if None.
-        conv_channels: Channels of the convolution modules; the width if None.
-        macaron_units: Units of the first feed-forward modules; ``linear_units`` if
-            None.
-        head_width: Width of each head; the width over the heads if None.
-        front_channels: Channels of each convolution of ``input_layer``; the width if
-            None.
-        streaming_only: Keep the causal part of the kernels alone; ``full`` is refused.
+        mode: Default mode, ``full`` or ``streaming``.
+        pruning: Options of :class:`~espnet_plugin.dual_mode.masks.SelfPruner`; None: no
+            masks.
+        conv_channels: Channels of the convolution modules; None: the encoder's width.
+        macaron_units: Units of the first feed-forward modules; None: ``linear_units``.
+        head_width: Width of each head; None: the encoder's width divided by the heads.
+        front_channels: Channels of each convolution of ``input_layer``; None: the
+            encoder's width.
+        streaming_only: Whether only the causal part of the kernels is kept; then mode
+            ``full`` is refused.
 
     Attributes:
-        mode: May be set; see also :meth:`using`.
-        sparse: Whether masked weights are used; in streaming mode only, if None.
+        mode: The default mode, which may be changed; see also :meth:`using`.
+        sparse: Whether masked weights are used; None: in streaming mode only.
         pruner: The masks, or None.
         options: The arguments above, as given: ``encoder_conf`` and ``input_size``.
 
@@ -325,11 +326,11 @@ class DualModeConformerEncoder(AbsEncoder):
         return self.after_norm(x)
 
     def chunking(self) -> Chunking:
-        """Return the chunk for the next call; in training one of several is drawn."""
+        """Return the chunking of the next call; training draws one of several."""
         if self._chosen is not None:
             chunk = self._chosen
         elif self.training and len(self._chunks) > 1:
-            # By torch's generator: ESPnet seeds it, and keeps its state.
+            # With torch's generator, which ESPnet seeds and whose state it saves.
             chunk = self._chunks[int(torch.randint(len(self._chunks), ()))]
         else:
             chunk = self._chunks[0]
@@ -337,7 +338,7 @@ class DualModeConformerEncoder(AbsEncoder):
 
     @contextmanager
     def weights(self, mode: str) -> Iterator[None]:
-        """Mask the weights for a while, if this mode works with masks."""
+        """Use masked weights inside the context, if the mode uses masks."""
         sparse = mode == "streaming" if self.sparse is None else self.sparse
         with ExitStack() as stack:
             if sparse and self.pruner is not None:
@@ -352,7 +353,7 @@ class DualModeConformerEncoder(AbsEncoder):
         chunk_frames: Optional[int] = None,
         look_ahead_frames: Optional[int] = None,
     ) -> Latency:
-        """Return what the streaming mode waits for, in milliseconds.
+        """Return the latency of the streaming mode in milliseconds, without computing.
 
         With hop h, stride s and span n of the sub-sampling (4 and 7 feature frames for
         ``conv2d``): chunk ``c * s * h``, look-ahead ``r * s * h``, front end
@@ -361,14 +362,14 @@ class DualModeConformerEncoder(AbsEncoder):
         last sample that the chunk needs.
 
         Args:
-            hop_ms: Milliseconds from one feature frame to the next.
-            window_ms: Milliseconds of the STFT's window: of ``n_fft``, whose samples
-                outside a shorter ``win_length`` do not count but are waited for, too.
-            chunk_frames: The first of the options if None.
-            look_ahead_frames: Encoder frames of look-ahead; the option's if None.
+            hop_ms: Milliseconds between feature frames.
+            window_ms: Milliseconds of ``n_fft`` samples, also if ``win_length`` is
+                shorter: the front end waits for all of them.
+            chunk_frames: Encoder frames in a chunk; None: the first of the options.
+            look_ahead_frames: Encoder frames of look-ahead; None: that of the options.
 
         Raises:
-            UserError: If the frames are impossible.
+            UserError: If a number of frames is out of range.
         """
         chunk = self._chunks[0] if chunk_frames is None else chunk_frames
         ahead = self._ahead if look_ahead_frames is None else look_ahead_frames
@@ -376,12 +377,13 @@ class DualModeConformerEncoder(AbsEncoder):
         return self.embed.latency(chunk, ahead, hop_ms, window_ms)
 
     def stream(self, features: torch.Tensor, state=None, last: bool = False):
-        """Encode an utterance as it comes; see streaming.py.
+        """Encode an utterance as it arrives; see streaming.py.
 
         Args:
-            features: ``(batch, frames, input_size)``: any number of frames, also none.
-            state: What the last call returned; None at the beginning.
-            last: Whether the utterance ends here: the rest comes out.
+            features: ``(batch, frames, input_size)`` with any number of frames, also 0.
+            state: State that the last call returned; None at the beginning.
+            last: Whether the utterance ends here, so that all remaining frames are
+                returned.
 
         Returns:
             New encoder frames, ``(batch, frames, output_size)``, and the next state.
@@ -417,7 +419,7 @@ class DualModeConformerEncoder(AbsEncoder):
         valid: torch.Tensor,
         outputs: Optional[list[torch.Tensor]],
     ) -> torch.Tensor:
-        """Compute all chunks at once, each with its own copy of what is ahead of it."""
+        """Compute all chunks at once, each with its own copy of the look-ahead."""
         chunking = self.chunking()
         chunk, left, ahead = chunking
         batch, frames, _ = x.shape
@@ -441,7 +443,7 @@ class DualModeConformerEncoder(AbsEncoder):
             raise UserError(f"mode {mode!r}: must be one of {', '.join(MODES)}")
         if mode == "full" and self._streaming_only:
             raise UserError(
-                "mode 'full': this encoder was made for streaming only; set mode: "
-                "streaming, or use the encoder it was made from"
+                "mode 'full': this encoder was made for streaming only: set mode: "
+                "streaming, or use the encoder from which it was cut"
             )
         return mode

@@ -19,16 +19,16 @@ __all__ = [
 def extract_streaming(
     encoder: DualModeConformerEncoder, streaming_only: bool = True
 ) -> DualModeConformerEncoder:
-    """Return the sub-network as an encoder of its own, without masks.
+    """Return the sub-network as a separate encoder without masks.
 
-    Its streaming mode is the masked one of the whole, to rounding. Masked heads, units
-    and channels are gone; masked blocks are zeros in tensors as large as before:
-    :func:`blocked_state` leaves them out of a file.
+    Its streaming mode equals the masked streaming mode of the given encoder, up to
+    rounding. Masked heads, units and channels are removed. Masked blocks are zeros in
+    tensors of the same size; :func:`blocked_state` omits them in files.
 
     Args:
-        encoder: An encoder with or without masks; not changed.
-        streaming_only: Also drop the half of the kernels that looks ahead. If kept, the
-            sub-network has a full mode, but one that was never trained.
+        encoder: An encoder with or without masks, which is not changed.
+        streaming_only: Whether the non-causal half of the kernels is removed. Otherwise
+            the sub-network has a full mode, which was never trained.
 
     Raises:
         UserError: If the masks are not binary.
@@ -44,10 +44,14 @@ def extracted_options(
 ) -> dict[str, Any]:
     """Return the options of the sub-network: ``encoder_conf`` and ``input_size``.
 
-    Sizes become lists, one number a layer.
+    Sizes are lists with a number for each layer.
+
+    Args:
+        encoder: See :func:`extract_streaming`.
+        streaming_only: See there.
     """
     layers = encoder.encoders
-    left = {}  # by module and place, where something is masked
+    left = {}  # sizes of masked modules, by module and place
     for groups, mask in _structured(encoder):
         left[groups.module, groups.place] = int(mask.sum()) * groups.each
     sizes: dict[str, list[int]] = {}
@@ -71,6 +75,10 @@ def extracted_state(
     encoder: DualModeConformerEncoder, streaming_only: bool = True
 ) -> dict[str, torch.Tensor]:
     """Return the tensors of the sub-network.
+
+    Args:
+        encoder: See :func:`extract_streaming`.
+        streaming_only: See there.
 
     Raises:
         UserError: If the masks are not binary.
@@ -101,13 +109,13 @@ def blocked_state(
 ) -> dict[str, torch.Tensor]:
     """Return tensors without their masked blocks, for a smaller file.
 
-    ``to_dense()`` gives a matrix again, and ``checkpoints.checkpoint.read_checkpoint``
-    does so.
+    ``to_dense()`` restores a matrix; ``checkpoints.checkpoint.read_checkpoint`` does
+    this.
 
     Args:
         encoder: An encoder with final masks of blocks.
-        tensors: Tensors of what was cut out of it, by name.
-        prefix: Prefix of the encoder's names among them.
+        tensors: Tensors of the model that was cut out of it, by name.
+        prefix: Prefix of the names of the encoder's tensors.
     """
     packed = dict(tensors)
     names = {module: name for name, module in encoder.named_modules()}

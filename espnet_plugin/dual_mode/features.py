@@ -1,4 +1,4 @@
-"""Log-mel features of samples that are still coming in."""
+"""Log-mel features of audio as it arrives."""
 
 import copy
 
@@ -10,24 +10,24 @@ __all__ = ["StreamingFeatures"]
 
 
 class StreamingFeatures:
-    """Computes, piece by piece, what ESPnet's front end computes of the whole.
+    """Computes the features of ESPnet's front end piece by piece.
 
     ESPnet's frames are centred: the signal is mirrored at both ends by half a window.
-    Both ends can be computed while streaming, the first as soon as half a window is
-    there, the second when the utterance ends, so the features are all the same, to
-    rounding.
-    One difference is left: an utterance of at most half a window (16 ms with ``n_fft:
-    512`` at 16 kHz) cannot be mirrored. torch refuses it; here it has no frames.
+    The beginning can be mirrored as soon as half a window has arrived, the end when the
+    utterance ends, so the features are the same as for the whole utterance, up to
+    rounding. The only exception is an utterance of at most half a window (16 ms with
+    ``n_fft: 512`` at 16 kHz), which cannot be mirrored: torch refuses it, and this
+    class returns no frames.
 
     Args:
-        frontend: ESPnet's ``DefaultFrontend``; copied.
+        frontend: ESPnet's ``DefaultFrontend``, which is copied.
         normalize: ESPnet's ``GlobalMVN``, or None.
 
     Attributes:
         sample_rate: Sampling rate in Hz.
 
     Raises:
-        UserError: If one of them cannot work on a piece of an utterance.
+        UserError: If one of them needs the whole utterance.
     """
 
     def __init__(self, frontend, normalize=None):
@@ -38,7 +38,7 @@ class StreamingFeatures:
             )
         if normalize is not None and not hasattr(normalize, "stats_file"):
             raise UserError(
-                f"normalize {type(normalize).__name__}: it needs the whole utterance; "
+                f"normalize {type(normalize).__name__}: needs the whole utterance: "
                 "train with `normalize: global_mvn` or none"
             )
         self._frontend = copy.deepcopy(frontend).eval()
@@ -58,16 +58,16 @@ class StreamingFeatures:
     def reset(self) -> None:
         """Begin the next utterance."""
         self._started = self._half == 0
-        # Samples from the beginning of the next frame on, and the last half window.
+        # Samples from the start of the next frame, and the last half window.
         self._waiting = self._melmat.new_zeros(0)
         self._recent = self._melmat.new_zeros(0)
 
     @torch.no_grad()
     def accept(self, samples: torch.Tensor, last: bool = False) -> torch.Tensor:
-        """Take samples, return the frames that they complete.
+        """Add samples and return the frames that are complete.
 
         Args:
-            samples: ``(samples,)``, any number.
+            samples: ``(samples,)`` with any number of samples.
             last: Whether the utterance ends here.
 
         Returns:

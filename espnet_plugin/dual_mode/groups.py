@@ -1,8 +1,8 @@
 """Groups of weights that a mask switches off together.
 
-Plain torch. A module whose weights fall into groups that can be cut out says so itself:
-it has a method ``pruning_groups()`` that returns a list of :class:`StructuredGroups`.
-Which kinds there are, and how each is found, is in ``granularities``.
+This is plain torch. A module whose weights form groups that can be cut out has a method
+``pruning_groups()`` that returns a list of :class:`StructuredGroups`. The kinds of
+groups, and how they are found, are in ``granularities``.
 """
 
 from abc import ABC, abstractmethod
@@ -26,19 +26,21 @@ CRITERIA = ("mean_abs", "l2")
 
 @dataclass(frozen=True)
 class Member:
-    """The place of a structured group's weights in one parameter.
+    """The position of a structured group's weights in one parameter.
 
-    Along ``dim`` the parameter holds ``parts`` stretches, one behind the other; each is
-    cut into as many equal runs as there are groups, and a group owns one run of each.
+    Along ``dim`` the parameter has ``parts`` consecutive sections. Each section is
+    split into as many equal runs as there are groups, and a group has one run of each
+    section.
 
     Attributes:
         parameter: Dotted name within the module, e.g. ``linear_q.weight``.
-        dim: The dimension that is cut.
-        parts: 2 for the two halves that a gated linear unit reads; else 1.
-        scored: Whether its weights count when the group is scored. Biases and gains do
-            not: they are no share of a matrix, and start at zero or one.
-        reads: Whether it reads what the others write. Such weights alone masked, the
-            group is off just as well, and what it would bring is still computed.
+        dim: The dimension along which groups are cut.
+        parts: 2 for the two halves of a gated linear unit; otherwise 1.
+        scored: Whether its weights are included in the score of the group. Biases and
+            gains are not, because they are not part of a matrix and start at zero or
+            one.
+        reads: Whether it reads the output of the group. If only such weights are
+            masked, the group has no effect, but its output is still computed.
     """
 
     parameter: str
@@ -52,11 +54,11 @@ class Groups(ABC):
     """The groups of one module, or of a part of it.
 
     Attributes:
-        module: The owner. If it has an attribute ``kept``, that is set to the mask
-            while the mask is applied, for what multiplication alone does not do (the
-            mean and the variance of a normalisation run over the channels kept).
+        module: The module. If it has an attribute ``kept``, this is set to the mask
+            while the mask is applied, for operations that depend on the kept channels
+            (mean and variance of a normalisation).
         count: Number of groups.
-        each: How many of what the module's size counts a group has.
+        each: Number of heads, units or channels in a group.
         packs: Whether :meth:`pack` makes a matrix with masked groups smaller.
     """
 
@@ -67,31 +69,31 @@ class Groups(ABC):
 
     @abstractmethod
     def scores(self, criterion: str) -> torch.Tensor:
-        """Return what each group is worth by its weights, ``(count,)``.
+        """Return the score of each group by its weights, ``(count,)``.
 
         Args:
-            criterion: The mean of ``|w|`` or the root of the mean of ``w**2``, a name
-                of ``CRITERIA``.
+            criterion: A name of ``CRITERIA``: ``mean_abs``, the mean of ``|w|``, or
+                ``l2``, the root mean square.
         """
 
     @abstractmethod
     def spread(
         self, mask: torch.Tensor, readers: bool = False
     ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-        """Yield owner, name and mask of every parameter concerned.
+        """Yield module, name and mask of every parameter with weights of the groups.
 
         Args:
             mask: ``(count,)`` of zeros and ones.
-            readers: Only of those that read what the group computes, where there are
-                others.
+            readers: Whether only parameters that read the groups' output are yielded,
+                if there are others.
         """
 
     def cut_out(self, state: dict[str, torch.Tensor], name: str, mask) -> None:
-        """Leave masked groups out of the owner's tensors; here they become zeros.
+        """Remove masked groups from the module's tensors; here they are set to zero.
 
         Args:
-            state: Tensors of the network; changed in place.
-            name: The owner's name in it.
+            state: Tensors of the network, which are changed in place.
+            name: Name of the module in the network.
             mask: ``(count,)`` of zeros and ones.
         """
         names = {module: part for part, module in self.module.named_modules()}
@@ -100,21 +102,21 @@ class Groups(ABC):
             state[full] = state[full] * spread.to(state[full].dtype)
 
     def pack(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return a matrix without its masked groups, in a form that a file may hold."""
+        """Return a matrix without its masked groups, in a format for files."""
         return matrix
 
 
 class StructuredGroups(Groups):
-    """Groups that can be cut out of a module and leave a smaller dense one.
+    """Groups that can be cut out of a module, which leaves a smaller dense one.
 
     Args:
-        module: The owner.
-        kind: The granularity that finds them, e.g. ``heads``.
+        module: The module.
+        kind: Name of the granularity, e.g. ``heads``.
         count: Number of groups.
-        members: Their parameters.
-        part: Tells apart several sets of groups of one module.
-        place: Number of the set where the module's size is a list of numbers.
-        each: How many of what the module's size counts a group has.
+        members: Positions of their weights in the parameters.
+        part: Name that distinguishes several sets of groups in one module.
+        place: Index of the set, if the size of the module is a list.
+        each: Number of heads, units or channels in a group.
     """
 
     def __init__(
@@ -132,10 +134,10 @@ class StructuredGroups(Groups):
         self.members = tuple(members)
 
     def scores(self, criterion: str) -> torch.Tensor:
-        """Return the mean of ``|w|``, or the root of the mean of ``w**2``, by group.
+        """Return the mean of ``|w|`` or the root mean square of each group.
 
         Args:
-            criterion: One of ``CRITERIA``.
+            criterion: A name of ``CRITERIA``.
 
         Returns:
             ``(count,)``.
@@ -149,15 +151,14 @@ class StructuredGroups(Groups):
     def spread(
         self, mask: torch.Tensor, readers: bool = False
     ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-        """Yield owner, name and mask of every parameter concerned.
+        """Yield module, name and mask of every parameter with weights of the groups.
+
+        A mask has as many dimensions as its parameter, all but one of size 1. If a
+        parameter is yielded twice, both masks apply.
 
         Args:
             mask: ``(count,)`` of zeros and ones.
-            readers: Only of those that read what the group computes.
-
-        Returns:
-            The parameter's mask has as many dimensions as the parameter, all but one of
-            size 1. A parameter may come twice: both masks hold.
+            readers: Whether only parameters that read the groups' output are yielded.
         """
         for member in self.members:
             if readers and not member.reads:
@@ -171,20 +172,20 @@ class StructuredGroups(Groups):
             yield owner, name, along.view(shape)
 
     def indices(self, mask: torch.Tensor, member: Member) -> torch.Tensor:
-        """Return the places along ``member.dim`` that kept groups own, ascending."""
+        """Return the indices of kept groups along ``member.dim``, ascending."""
         size = _owned(self.module, member.parameter).shape[member.dim]
         run = size // (member.parts * self.count)
         along = mask.bool().repeat_interleave(run).repeat(member.parts)
         return along.nonzero()[:, 0]
 
     def cut_out(self, state: dict[str, torch.Tensor], name: str, mask) -> None:
-        """Leave masked groups out: the tensors become smaller; see the base class."""
+        """Remove masked groups, so that tensors become smaller; see the base class."""
         for member in self.members:
             full, kept = f"{name}.{member.parameter}", self.indices(mask, member)
             state[full] = state[full].index_select(member.dim, kept)
 
     def _grouped(self, member: Member) -> torch.Tensor:
-        """View a parameter as ``(others, count)``."""
+        """Return a parameter as ``(others, count)``."""
         weight = _owned(self.module, member.parameter).detach()
         weight = weight.movedim(member.dim, 0)
         run = weight.shape[0] // (member.parts * self.count)
@@ -192,14 +193,14 @@ class StructuredGroups(Groups):
         return weight.transpose(1, -1).reshape(-1, self.count)
 
     def _scored_weights(self) -> int:
-        """Number of weights behind one group's score."""
+        """Return the number of weights in the score of a group."""
         scored = [m for m in self.members if m.scored]
         total = sum(_owned(self.module, m.parameter).numel() for m in scored)
         return total // self.count
 
 
 def measure(values: torch.Tensor, criterion: str) -> torch.Tensor:
-    """Return what is averaged over a group: the magnitude, or the square."""
+    """Return the values that are averaged over a group: magnitudes or squares."""
     return values.abs() if criterion == "mean_abs" else values.square()
 
 

@@ -1,4 +1,4 @@
-"""What a group is worth to the loss, to first order."""
+"""The importance of groups for the loss, to first order."""
 
 from typing import Mapping
 
@@ -9,23 +9,23 @@ __all__ = ["MaskGradients"]
 
 
 class MaskGradients(nn.Module):
-    """A running mean of the squared gradient of the loss by each group's mask.
+    """A running mean of the squared gradient of the loss with respect to each mask.
 
-    With a mask of ones and zeros multiplied onto weights, the loss changes by ``dL/dm``
-    to first order if a group is switched off, and by as much if one that is off
-    returns: the sum over those weights of weight times gradient.
+    If weights are multiplied by a mask of ones and zeros, the loss changes by ``dL/dm``
+    to first order if a group is switched off or on. This is the sum of weight times
+    gradient over the weights of the group.
 
     - [0] Importance Estimation for Neural Network Pruning, 2019,
       https://arxiv.org/abs/1906.10771: the square of the first-order term of a group.
     - [1] Are Sixteen Heads Really Better than One?, 2019,
       https://arxiv.org/abs/1905.10650: as a gradient by the mask.
 
-    All of it is in buffers: a resumed training goes on where it was. With several ranks
-    it is what the first of them has seen, since DDP copies its buffers to the others.
+    The values are in buffers, so that a training can be resumed. With several ranks
+    they are those of the first rank, whose buffers DDP copies to the others.
 
     Args:
-        counts: Groups by name.
-        memory: Share of the mean that an update leaves, from 0 to below 1.
+        counts: Numbers of groups by name.
+        memory: Share of the mean that is kept in an update, from 0 to below 1.
     """
 
     def __init__(self, counts: Mapping[str, int], memory: float = 0.99):
@@ -36,7 +36,7 @@ class MaskGradients(nn.Module):
             self.register_buffer(f"mean_{name}", torch.zeros(count))
 
     def watched(self, name: str, mask: torch.Tensor) -> torch.Tensor:
-        """Return a mask of the same values, whose gradient is added to the sum.
+        """Return a mask with the same values whose gradient is added to the sum.
 
         Args:
             name: A key of ``counts``.
@@ -53,10 +53,10 @@ class MaskGradients(nn.Module):
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take what was summed since the last call, an update's batches, to the mean.
+        """Add the sum of an update's batches, since the last call, to the mean.
 
-        A gradient that overflowed (mixed precision, whose update is dropped as well) is
-        left out.
+        Gradients that have overflowed (in mixed precision, where the update is skipped
+        as well) are ignored.
         """
         for name in self._names:
             total, mean = getattr(self, f"sum_{name}"), getattr(self, f"mean_{name}")
@@ -65,5 +65,5 @@ class MaskGradients(nn.Module):
             total.zero_()
 
     def scores(self, name: str) -> torch.Tensor:
-        """Return the mean of a name, ``(count,)``."""
+        """Return the running mean of a name, ``(count,)``."""
         return getattr(self, f"mean_{name}")

@@ -19,9 +19,9 @@ def divergence_by_frame(
 ) -> torch.Tensor:
     """Return the divergence of streaming CTC posteriors from those of full context.
 
-    Kullback-Leibler divergence, summed over an utterance's frames and averaged over
-    the batch, as ESPnet's CTC loss is, so that the weights of both are of one size. No
-    gradient reaches the full-context pass.
+    This is the Kullback-Leibler divergence, summed over the frames of an utterance and
+    averaged over the batch like ESPnet's CTC loss, so that the two are comparable in
+    size. No gradient reaches the full-context pass.
 
     - [0] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030, section 3.3.
 
@@ -31,16 +31,17 @@ def divergence_by_frame(
         lengths: Valid frames ``(batch,)``.
         delay_frames: Frames that the streaming pass may emit later: its frame
             ``t + delay_frames`` is compared with frame ``t``.
-        temperature: Both are softened by it; the result is scaled by its square.
+        temperature: Temperature of both distributions; the result is multiplied by its
+            square.
 
     Returns:
-        A scalar, in nats an utterance.
+        A scalar, in nats per utterance.
     """
     if delay_frames:
         streaming, full = streaming[:, delay_frames:], full[:, :-delay_frames]
         lengths = (lengths - delay_frames).clamp(min=0)
     mask = frame_mask(lengths, streaming.shape[1])[..., None]
-    # Before the distance: a NaN on padding would come back as a gradient of NaN.
+    # Masked before the distance, because NaN in padding would make gradients NaN.
     ours = streaming.masked_fill(~mask, 0.0)
     theirs = full.detach().masked_fill(~mask, 0.0)
     ours = F.log_softmax(ours / temperature, -1)
@@ -60,10 +61,10 @@ def lattice_divergence(
     delay_frames: int = 0,
     temperature: float = 1.0,
 ) -> torch.Tensor:
-    """Return the same for a transducer, over its lattice.
+    """Return the divergence of a streaming transducer from the full-context one.
 
-    At every node the vocabulary is collapsed to what the lattice can do there: emit
-    blank, emit the right token, or anything else.
+    It is computed over the lattice. At every node the vocabulary is reduced to three
+    events: blank, the correct token, and all other tokens.
 
     - [0] Efficient Knowledge Distillation for RNN-T Models, 2021,
       https://arxiv.org/abs/2011.06110, Eq. 3 to 5.
@@ -73,15 +74,15 @@ def lattice_divergence(
             vocabulary)``, before the softmax.
         full: Outputs of the full-context pass, of the same shape.
         targets: ``(batch, tokens)``; padding may be any token.
-        lengths: Valid frames ``(batch,)``.
-        target_lengths: Valid tokens ``(batch,)``.
-        blank: Number of the blank token.
-        delay_frames: Frames of the lattice; see `divergence_by_frame`.
-        temperature: Both sides' outputs are divided by it before the softmax; the
-            result is scaled by its square.
+        lengths: Number of valid frames, ``(batch,)``.
+        target_lengths: Number of valid tokens, ``(batch,)``.
+        blank: Index of the blank token.
+        delay_frames: See :func:`divergence_by_frame`.
+        temperature: Temperature of both distributions; the result is multiplied by its
+            square.
 
     Returns:
-        A scalar, in nats an utterance.
+        A scalar, in nats per utterance.
     """
     if delay_frames:
         streaming, full = streaming[:, delay_frames:], full[:, :-delay_frames]
@@ -103,10 +104,10 @@ def _collapsed(
     target_lengths: torch.Tensor,
     blank: int,
 ) -> torch.Tensor:
-    """Return log-probabilities of blank, of the right token, and of all others."""
+    """Return log-probabilities of blank, of the correct token, and of all others."""
     log_probs = F.log_softmax(logits, -1)
     is_blank = log_probs[..., blank]
-    # After the last token there is no right one.
+    # After the last token there is no correct one.
     index = F.pad(targets, (0, 1)).clamp(min=0)
     index = index[:, None, :, None].expand(*logits.shape[:3], 1)
     right = log_probs.gather(-1, index)[..., 0]

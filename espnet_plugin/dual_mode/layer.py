@@ -15,7 +15,7 @@ _EPS = 1e-12  # ESPnet's
 
 
 class LayerSize(NamedTuple):
-    """What may differ from layer to layer once a sub-network has been cut out."""
+    """The sizes that may differ between layers after a sub-network was cut out."""
 
     heads: int
     units: int
@@ -24,14 +24,14 @@ class LayerSize(NamedTuple):
 
 
 class LayerCache(NamedTuple):
-    """What a layer remembers of the frames before a chunk."""
+    """The cache of a layer for the frames before a chunk."""
 
     attention: Cache
     convolution: torch.Tensor
 
 
 class FeedForward(nn.Module):
-    """Two linear layers; names as ESPnet's.
+    """Two linear layers, with ESPnet's names.
 
     Args:
         width: Width of the encoder.
@@ -49,7 +49,7 @@ class FeedForward(nn.Module):
         self.activation = activation
 
     def pruning_groups(self) -> list[StructuredGroups]:
-        """Return the units."""
+        """Return the units as groups."""
         members = [
             Member("w_1.weight", dim=0),
             Member("w_1.bias", dim=0, scored=False),
@@ -62,8 +62,8 @@ class FeedForward(nn.Module):
         return self.w_2(self.dropout(self.activation(self.w_1(x))))
 
 
-# The encoder's option that says how large each of a layer's modules is, and the
-# module's attribute with that size.
+# For each module of a layer, the encoder's option with its size and its own attribute
+# with the size.
 SIZES = {
     "self_attn": ("attention_heads", "num_heads"),
     "feed_forward": ("linear_units", "units"),
@@ -73,7 +73,7 @@ SIZES = {
 
 
 class ConformerLayer(nn.Module):
-    """Feed-forward, attention, convolution, feed-forward; names as ESPnet's.
+    """Feed-forward, attention, convolution, feed-forward, with ESPnet's names.
 
     - [0] Conformer, 2020, https://arxiv.org/abs/2005.08100, section 2.4
 
@@ -85,7 +85,7 @@ class ConformerLayer(nn.Module):
         dropout_rate: Dropout rate after every module and of the units.
         attention_dropout_rate: Dropout rate of the attention weights.
         activation: Activation in feed-forward and convolution modules.
-        macaron: Whether there are two feed-forward modules that count half each.
+        macaron: Whether there are two feed-forward modules with weight 0.5.
         causal_only: See :class:`ConvolutionModule`.
     """
 
@@ -128,8 +128,8 @@ class ConformerLayer(nn.Module):
 
         Args:
             x: ``(batch, frames, width)``.
-            codes: ``(2 * frames - 1, width)``.
-            valid: ``(batch, frames)``.
+            codes: Position codes, ``(2 * frames - 1, width)``.
+            valid: ``(batch, frames)``, False for padding.
 
         Returns:
             ``(batch, frames, width)``.
@@ -152,9 +152,10 @@ class ConformerLayer(nn.Module):
         Args:
             x: ``(batch, chunks, chunk + ahead, width)``.
             positions: See :meth:`RelativeAttention.forward_chunks`.
-            valid: ``(batch, chunks, left + chunk + ahead)``; None if all are.
-            cache: What is remembered of the frames before the first chunk.
-            chunk: Frames in a chunk.
+            valid: ``(batch, chunks, left + chunk + ahead)``, False for padding; None if
+                there is none.
+            cache: Cache of the frames before the first chunk.
+            chunk: Number of frames in a chunk.
 
         Returns:
             ``(batch, chunks, chunk + ahead, width)``, and the cache after the last

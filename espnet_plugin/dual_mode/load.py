@@ -1,4 +1,4 @@
-"""A streaming recogniser from an experiment folder."""
+"""Load a streaming recogniser from an experiment folder."""
 
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -20,16 +20,16 @@ def load_recogniser(
     """Load a streaming recogniser.
 
     Args:
-        folder: Experiment folder with ``config.yaml`` and a checkpoint: what was cut
-            out for the device, or a supernet, of which the mean of the epochs with
-            final masks is taken if it is there.
-        chunk_frames: Encoder frames a chunk; the first of the encoder's options if
-            None.
-        device: Device that torch computes on.
+        folder: Experiment folder with ``config.yaml`` and a checkpoint: a streaming
+            model that was cut out, or a supernet, whose mean of the epochs with final
+            masks is used if it exists.
+        chunk_frames: Encoder frames per chunk; None: the first of the encoder's
+            options.
+        device: Torch's device.
 
     Raises:
-        UserError: If the folder holds no model that can stream, or one that has not
-            learnt to, or its masks are an average over moving ones.
+        UserError: If the folder has no model that can stream, its model was not trained
+            to stream, or its masks are not binary.
     """
     from espnet2.text.build_tokenizer import build_tokenizer
 
@@ -48,14 +48,15 @@ def load_streaming_model(
 
     Args:
         folder: See :func:`load_recogniser`.
-        name: File name of a checkpoint in it, if another one is wanted.
-        device: Device that torch computes on.
+        name: File name of a checkpoint in the folder; None: as in
+            :func:`load_recogniser`.
+        device: Torch's device.
 
     Returns:
         ESPnet's model, its training arguments, and the checkpoint.
 
     Raises:
-        UserError: As :func:`load_recogniser`.
+        UserError: See :func:`load_recogniser`.
     """
     experiment = Experiment(folder)
     _check_mode(experiment)
@@ -74,20 +75,20 @@ def load_streaming_model(
 
 
 def has_learnt_to_stream(folder: Union[str, Path]) -> bool:
-    """Tell whether a dual-mode folder is of the streaming mode, or of both."""
+    """Return whether the model of a dual-mode folder was trained to stream."""
     meta = Experiment(folder).find_meta() or Meta()
     return "streaming" in (meta.modes or (meta.mode or "streaming",))
 
 
 def _check_mode(experiment: Experiment) -> None:
-    """Refuse the full-context model: it would stream, and say nonsense."""
+    """Refuse the full-context model, whose streaming results would be useless."""
     folder = experiment.folder
     if has_learnt_to_stream(folder):
         return
     way_out = "train a row whose modes include streaming"
     other = folder.with_name(f"{folder.name.removesuffix('_full')}_streaming")
     if other.is_dir():
-        way_out = f"take {other}"
+        way_out = f"use {other}"
     raise UserError(
         f"{folder} holds the full-context model, which was not trained to stream: "
         f"{way_out}"

@@ -1,4 +1,4 @@
-"""Self-pruning: the sparse network finds itself while the dense one is trained."""
+"""Self-pruning: masks of a sparse network, found while the dense one is trained."""
 
 import zlib
 from contextlib import contextmanager
@@ -20,15 +20,21 @@ _SCOPES = ("layer", "global")
 
 
 def keep_count(count: int, sparsity: float) -> int:
-    """Return how many of ``count`` groups a sparsity leaves: at least one."""
+    """Return how many of ``count`` groups are kept at a sparsity: at least one."""
     return max(1, count - round(sparsity * count))
 
 
 def top_mask(scores: torch.Tensor, keep: int) -> torch.Tensor:
-    """Return 1 for the ``keep`` highest scores, 0 elsewhere; of equals, the first.
+    """Return 1 for the ``keep`` highest scores and 0 elsewhere.
+
+    Of equal scores, the first ones are kept.
 
     Args:
         scores: ``(count,)``.
+        keep: Number of groups to keep.
+
+    Returns:
+        ``(count,)``.
     """
     order = scores.argsort(descending=True, stable=True)
     mask = torch.zeros(scores.shape, device=scores.device)
@@ -37,19 +43,19 @@ def top_mask(scores: torch.Tensor, keep: int) -> torch.Tensor:
 
 
 class SelfPruner(nn.Module):
-    """Binary masks on a network's weights, for its sparse pass only.
+    """Binary masks on the weights of a network, for its sparse pass only.
 
-    Inside ``applied()`` every masked parameter is its product with the mask, so the
-    gradients of what is computed there reach the kept weights only. Outside, the
-    network is dense and all weights learn. A masked weight therefore keeps its value
-    and goes on learning through the dense pass, and while the masks move its group may
-    return.
+    Inside ``applied()`` every masked parameter is multiplied by its mask, so gradients
+    of what is computed there reach kept weights only. Outside, the network is dense and
+    all weights are trained. A masked weight therefore keeps its value and is trained in
+    the dense pass, and its group may return while the masks still change.
 
-    The masks are buffers of zeros and ones under ``mask_<module>_<granularity>``, so
-    the average of checkpoints written after the schedule's end is binary too.
+    The masks are buffers of zeros and ones with the names
+    ``mask_<module>_<granularity>``, so the average of checkpoints after the end of the
+    schedule is binary too.
 
-    The method is our design along the lines of [0], whose abstract alone was at
-    hand: no number, granularity or criterion here is claimed to be the paper's.
+    The method is this plugin's design, based on the abstract of [0] only: no number,
+    granularity or criterion is claimed to be that of the paper.
 
     - [0] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
       https://arxiv.org/abs/2207.11906
@@ -57,24 +63,26 @@ class SelfPruner(nn.Module):
       schedule.
 
     Args:
-        root: The network; it is not registered here. Names are relative to it.
-        granularity: Names of ``GRANULARITIES``: ``heads``, ``units``, ``channels``,
-            ``front_end`` (any of them together), or ``blocks`` alone.
-        sparsity: Share of the groups that is masked in the end, at least 0 and below 1;
-            one number, or one by granularity.
-        criterion: ``mean_abs`` or ``l2``, per weight; ``taylor``: what the loss of the
-            sparse pass would change by if the group were switched, of the last hundred
-            updates or so; or ``random``: drawn once.
-        scope: ``layer``: the same share of every layer; ``global``: the lowest of all
-            layers of a granularity together, but one group a layer always stays.
-        begin: Progress up to which nothing is masked.
-        end: Progress from which on the masks stay as they are; below 1.
-        every: Updates between two computations of the masks.
-        fixed: Whether the masks are made once, at the first update and with the full
-            sparsity, and never move (an ablation).
-        block: Rows and columns of a block.
-        seed: Seed of ``random``; that of the training if None, which is torch's while
-            ESPnet builds the model, and the same in every rank and when it is resumed.
+        root: The network, which is not registered as a sub-module. Names are relative
+            to it.
+        granularity: Keys of ``GRANULARITIES``: one or more of ``heads``, ``units``,
+            ``channels`` and ``front_end``, or only ``blocks``.
+        sparsity: Share of the groups that are masked at the end, from 0 to below 1: one
+            number, or one for each granularity.
+        criterion: Score of a group: ``mean_abs`` or ``l2`` of its weights; ``taylor``,
+            by how much the loss of the sparse pass changes if the group is switched,
+            over about the last hundred updates; or ``random``, drawn once.
+        scope: ``layer``: the same share of groups is masked in every layer; ``global``:
+            the lowest scores of all layers together, but at least one group of each
+            layer is kept.
+        begin: Share of the updates before which nothing is masked.
+        end: Share of the updates after which the masks are final; below 1.
+        every: Number of updates between two computations of the masks.
+        fixed: Whether the masks are computed only once, at the first update with the
+            full sparsity (an ablation).
+        block: Number of rows and columns of a block.
+        seed: Seed of ``random``; None: torch's seed while ESPnet builds the model,
+            which is the same in all ranks and in resumed trainings.
 
     Raises:
         UserError: If an option is unknown or out of range.
@@ -99,7 +107,7 @@ class SelfPruner(nn.Module):
         kinds = list(dict.fromkeys(kinds))
         self._sparsity = _final_sparsities(kinds, sparsity)
         for share in self._sparsity.values():
-            cubic_sparsity(0.0, share, begin, end)  # refuses bad numbers now
+            cubic_sparsity(0.0, share, begin, end)  # refuses wrong numbers
         if end >= 1.0:
             raise UserError(
                 f"end {end}: must be below 1, so that the masks are final before the "
@@ -114,15 +122,15 @@ class SelfPruner(nn.Module):
             raise UserError(f"every {every}: must be at least 1 update")
         if fixed and criterion == "taylor":
             raise UserError(
-                "criterion 'taylor' with fixed: before the first update there is no "
-                "gradient to choose by; use mean_abs, l2 or random"
+                "criterion 'taylor' with fixed: there are no gradients before the "
+                "first update: use mean_abs, l2 or random"
             )
         self._criterion, self._scope = criterion, scope
         self._seed = torch.initial_seed() if seed is None else seed
         self._begin, self._end = begin, end
         self._every, self._fixed = every, fixed
-        # By granularity: (name of the buffer, groups). No sub-modules: the network owns
-        # its parameters, and they should be in the checkpoint once.
+        # (name of the buffer, groups) by granularity. The modules are not registered
+        # here, so that their parameters are in the checkpoint only once.
         self._layers: dict[str, list[tuple[str, Groups]]] = {}
         for kind in kinds:
             self._layers[kind] = []
@@ -133,34 +141,34 @@ class SelfPruner(nn.Module):
         self._gradients = None
         if criterion == "taylor":
             self._gradients = MaskGradients({b: g.count for b, g in self._all()})
-        # Both travel with every checkpoint: a resumed training goes on where it was.
+        # Both are in every checkpoint, so that a training can be resumed.
         self.register_buffer("update", torch.zeros((), dtype=torch.long))
         self.register_buffer("frozen", torch.zeros((), dtype=torch.long))
 
     def check_updates(self, updates: int) -> None:
-        """Refuse a training that would end before its masks are final.
+        """Check that the masks are final before the end of a training.
 
         Args:
-            updates: Updates of the whole training.
+            updates: Number of updates of the training.
 
         Raises:
-            UserError: If even the last of them comes before the schedule's end.
+            UserError: If the last update is before the end of the schedule.
         """
         if not self._fixed and (updates - 1) / updates < self._end:
             raise UserError(
                 f"pruning.end {self._end} of {updates} updates: the masks would still "
-                "change in the last update, so no epoch could be used; let them end "
-                "earlier, train for more epochs or in smaller batches"
+                "change in the last update, so no epoch could be used: choose a "
+                "smaller pruning.end, more epochs or smaller batches"
             )
 
     def step(self, updates: int) -> None:
-        """Move the masks, if it is time. Call it once before every update.
+        """Compute the masks again if it is due; to be called once before every update.
 
         Args:
-            updates: Updates of the training in all.
+            updates: Number of updates of the training.
 
         Raises:
-            UserError: If there are none.
+            UserError: If it is below 1.
         """
         if updates < 1:
             raise UserError(f"updates {updates}: must be at least 1")
@@ -179,10 +187,10 @@ class SelfPruner(nn.Module):
 
     @torch.no_grad()
     def set_sparsity(self, progress: float) -> None:
-        """Compute the masks anew from the weights as they are.
+        """Compute the masks again from the current weights.
 
         Args:
-            progress: Share of the updates made: where the schedule is.
+            progress: Share of the updates so far, 0 to 1.
         """
         for kind, layers in self._layers.items():
             share = cubic_sparsity(
@@ -201,22 +209,23 @@ class SelfPruner(nn.Module):
             return self._gradients.scores(buffer)
         if self._criterion != "random":
             return groups.scores(self._criterion)
-        # The same numbers every time: growing masks stay nested, a resumed run agrees.
+        # The same numbers in every call, so that masks are nested and runs can be
+        # resumed.
         seed = zlib.crc32(f"{self._seed} {buffer}".encode())
         generator = torch.Generator().manual_seed(seed)
         return torch.rand(groups.count, generator=generator)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the masked weights in the place of the dense ones, for a while.
+        """Replace dense weights by masked ones inside the context.
 
-        For ``taylor``, while the masks move, only those weights are masked that read
-        what a group computes. The outputs are the same, to rounding, and so are the
-        gradients; with the others masked as well, the slope of a group that is off
-        would be zero, and none would ever return.
+        For ``taylor``, while the masks change, only weights that read the output of a
+        group are masked. Outputs and gradients are the same, up to rounding. With all
+        weights masked, the gradient of a masked group would be zero, so that it could
+        never return.
 
-        The network must not be changed, moved or saved inside; the backward pass may
-        come after.
+        The network must not be changed, moved or saved inside the context. The backward
+        pass may follow after it.
         """
         dense, kept = [], []
         watched = self._gradients is not None and not self.frozen
@@ -240,10 +249,13 @@ class SelfPruner(nn.Module):
                 module.kept = before
 
     def check_owner(self, network: nn.Module) -> None:
-        """Refuse a network that these masks would leave dense without a word.
+        """Check that the masks belong to a network, which would otherwise stay dense.
+
+        Args:
+            network: The network.
 
         Raises:
-            UserError: If the masked modules are not the network's.
+            UserError: If the masked modules are not in the network.
         """
         owners = {groups.module for _, groups, _ in self.masks()}
         if not owners.issubset(network.modules()):
@@ -264,14 +276,14 @@ class SelfPruner(nn.Module):
                 yield kind, groups, getattr(self, buffer)
 
     def counts(self) -> dict[str, list[tuple[int, int]]]:
-        """Return groups kept and groups in all, layer by layer, by granularity."""
+        """Return the numbers of kept and of all groups per layer, by granularity."""
         counts: dict[str, list[tuple[int, int]]] = {kind: [] for kind in self._layers}
         for kind, groups, mask in self.masks():
             counts[kind].append((int(mask.sum()), groups.count))
         return counts
 
     def masked_weights(self) -> tuple[int, int]:
-        """Return how many parameters are masked now, and how many could be."""
+        """Return the numbers of masked and of maskable parameters."""
         together: dict[tuple, torch.Tensor] = {}
         for _, groups, mask in self.masks():
             for owner, name, spread in groups.spread(mask):
@@ -283,36 +295,36 @@ class SelfPruner(nn.Module):
 
     @property
     def granularity(self) -> tuple[str, ...]:
-        """What is masked, of ``GRANULARITIES``."""
+        """The masked granularities, keys of ``GRANULARITIES``."""
         return tuple(self._layers)
 
     @property
     def masks_front_end(self) -> bool:
-        """Whether the sub-sampling is masked too."""
+        """Whether the sub-sampling is masked as well."""
         return any(GRANULARITIES[kind].in_front_end for kind in self._layers)
 
     @property
     def packs(self) -> bool:
-        """Whether matrices with masked groups have a smaller form for a file."""
+        """Whether matrices with masked groups can be stored in a smaller format."""
         return any(groups.packs for _, groups in self._all())
 
     @property
     def sparsity(self) -> float:
-        """Share of the weights within reach of the masks that is masked now."""
+        """Share of the maskable weights that are masked now, 0 to 1."""
         masked, total = self.masked_weights()
         return masked / total
 
     def check_binary(self) -> None:
-        """Refuse masks that are an average over moving ones.
+        """Check that the masks are binary, which an average of changing masks is not.
 
         Raises:
-            UserError: If a mask holds anything but zeros and ones, or only zeros.
+            UserError: If a mask has other values than zeros and ones, or only zeros.
         """
         for kind, _, mask in self.masks():
             if not torch.equal(mask, (mask == 1).to(mask.dtype)) or not mask.any():
                 raise UserError(
                     f"a mask of {kind} is not of zeros and ones: average only "
-                    "checkpoints written after the schedule's end (pruning.end "
+                    "checkpoints after the end of the schedule (pruning.end "
                     f"{self._end})"
                 )
 
@@ -325,7 +337,7 @@ def _final_sparsities(
     alone = [k for k in kinds if k in GRANULARITIES and GRANULARITIES[k].alone]
     if alone and len(kinds) > 1:
         raise UserError(
-            f"granularity {kinds}: {alone[0]} overlap with everything else; use "
+            f"granularity {kinds}: {alone[0]} overlap with everything else: use "
             f"{alone[0]} alone, or any of the others"
         )
     if isinstance(sparsity, Mapping):
@@ -345,7 +357,7 @@ def _final_sparsities(
 
 
 def _global_masks(scores: list[torch.Tensor], share: float) -> list[torch.Tensor]:
-    """Keep the best of all layers together, and the best one of each layer."""
+    """Keep the best groups of all layers together, and the best one of each layer."""
     together = torch.cat(scores)
     first, start = [], 0
     for layer in scores:

@@ -1,4 +1,4 @@
-"""The dual-mode supernet in supervised training, as an ESPnet model."""
+"""The dual-mode supernet in supervised training, as a model of ESPnet."""
 
 from typing import Any, Mapping, Optional, Union
 
@@ -23,29 +23,30 @@ from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["ESPnetDualModeModel"]
 
-# Put on the error rate of an epoch whose masks still move, so that it is not chosen.
+# Added to the error rate of an epoch whose masks still change, so that it is not
+# chosen.
 _NOT_FINAL = 10.0
 _BATCHES = "dual_mode_batches"
 
-# Mode, weight and whether it learns, in the order to compute.
+# Mode, weight and whether it is trained, in the order of computation.
 Passes = list[tuple[str, float, bool]]
 
 
 class ESPnetDualModeModel(ESPnetASRModel):
     """One encoder, trained as a full-context and as a (sparse) streaming recogniser.
 
-    Every utterance is augmented once and goes through both passes. The loss is the
-    weighted sum of theirs and of the distance of the streaming pass to the full one.
-    The convolutions at the input are computed once for both, unless the masks concern
-    them: they are the same, and of a narrow model the dearest part.
+    Every utterance is augmented once and processed in both passes. The loss is the
+    weighted sum of both losses and of the divergence of the streaming pass from the
+    full one. The convolutions at the input, the most expensive part of narrow models,
+    are computed once for both passes, unless they are masked.
 
-    With ``decoder: transducer`` a pass's loss is the transducer's, torchaudio's (stock
-    ESPnet wants another package), plus ``ctc_weight`` times that of CTC; otherwise it
-    is that of CTC.
+    With ``decoder: transducer`` the loss of a pass is the transducer loss of torchaudio
+    (stock ESPnet needs another package) plus ``ctc_weight`` times the CTC loss;
+    otherwise it is the CTC loss.
 
     - [0] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
-      https://arxiv.org/abs/2207.11906. Only its abstract was at hand: weights,
-      schedule and distillation are our design.
+      https://arxiv.org/abs/2207.11906. Only its abstract was available: weights,
+      schedule and distillation are this plugin's design.
     - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030.
 
     Args:
@@ -53,19 +54,19 @@ class ESPnetDualModeModel(ESPnetASRModel):
         encoder: A :class:`DualModeConformerEncoder`.
         decoder: ESPnet's transducer decoder, or None.
         joint_network: ESPnet's joint network of the transducer, or None.
-        ctc_weight: 1 without a transducer; with one, 0 leaves CTC out.
+        ctc_weight: Weight of the CTC loss beside the transducer loss, 0 for none; 1
+            without a transducer.
         report_cer: Whether validation counts character errors.
-        teaching: Options of :class:`Teaching`: what a frozen reference teaches both
+        teaching: Options of :class:`Teaching`, by which a frozen reference teaches the
             modes in the same step. The task attaches the reference.
         others: Options of ``ESPnetASRModel``.
 
     Attributes:
-        probed: The passes to compute while operations are counted, else None.
-        teacher: The reference, if there is one, or its stored outputs; no part of the
-            checkpoint.
+        probed: The passes to compute while operations are counted; otherwise None.
+        teacher: The reference or its stored outputs; not in the checkpoint.
 
     Raises:
-        UserError: If parts do not go together.
+        UserError: If parts of the model cannot stream or contradict each other.
     """
 
     def __init__(
@@ -90,11 +91,11 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 raise UserError(f"{part}: it cannot stream; train without it")
         if joint_network is None and ctc_weight != 1.0:
             raise UserError(
-                f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer; "
+                f"ctc_weight {ctc_weight}: must be 1 without decoder: transducer, "
                 "because an attention decoder cannot stream"
             )
         step = read_options(DualModeStep, dual_mode, "dual_mode")
-        # ESPnet's own transducer branch needs a package that it does not install.
+        # ESPnet's transducer branch needs a package that ESPnet does not install.
         super().__init__(
             encoder=encoder,
             decoder=None if joint_network is None else decoder,
@@ -116,8 +117,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
                     "above 0"
                 )
             self.taught = TaughtModes(options, encoder.output_size())
-        # Batches trained on: the masks and the pass that a step draws hang on them.
-        # They travel with the checkpoint, and all ranks agree.
+        # Number of training batches, which determines the masks and the drawn pass. It
+        # is in the checkpoint and the same in all ranks.
         self.register_buffer(_BATCHES, torch.zeros((), dtype=torch.long))
         self.use_transducer_decoder = joint_network is not None
         if joint_network is not None:
@@ -125,24 +126,23 @@ class ESPnetDualModeModel(ESPnetASRModel):
             self.criterion_transducer = TransducerLoss(self.blank_id)
 
     def attach_teacher(self, teacher: Union[FrozenTeacher, CachedTeacher]) -> None:
-        """Set the model that teaches both modes.
+        """Set the teacher of the modes.
 
         Raises:
-            UserError: If the input is warped in time, which the teacher's is not.
+            UserError: If SpecAugment warps time, because frames would not match.
         """
         if getattr(self.specaug, "apply_time_warp", False):
             raise UserError(
-                "specaug_conf.apply_time_warp must be false with "
-                "model_conf.teaching: a warped frame has no matching frame of the "
-                "reference"
+                "specaug_conf.apply_time_warp must be false with model_conf.teaching, "
+                "because warped frames do not match frames of the reference"
             )
         self.teacher = teacher
 
     def plan(self, plan: TrainingPlan) -> None:
-        """Say how long the training is: the masks' schedule depends on it.
+        """Set the length of the training, on which the schedule of the masks depends.
 
         Raises:
-            UserError: If it ends while the masks still move.
+            UserError: If the training ends while the masks still change.
         """
         if self.encoder.pruner is not None:
             self.encoder.pruner.check_updates(plan.updates)
@@ -158,9 +158,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
     ):
         """Compute the loss of both modes.
 
-        In validation both modes are always computed, and ``cer`` is the mean of the
-        trained modes' character error rates; ``cer_final`` is the same plus 10 while
-        masks still move, so that no such epoch is chosen for averaging.
+        Validation computes both modes. ``cer`` is the mean character error rate of
+        the trained modes, ``cer_final`` the same plus 10 while masks still change.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
@@ -220,7 +219,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         return [(mode, self.step.weight(mode), True) for mode in MODES]
 
     def _begin_step(self) -> Passes:
-        """Move the masks if an update begins; return the passes of this batch."""
+        """Compute the masks if an update begins; return the passes of this batch."""
         batch = int(getattr(self, _BATCHES))
         getattr(self, _BATCHES).add_(1)
         pruner = self.encoder.pruner
@@ -232,7 +231,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
                     "with python -m espnet_plugin.bin.dual_mode_train (the dualmode1 "
                     "recipes), or without pruning"
                 )
-            # Not at every batch: masks must not move within one update.
+            # Only in the first batch of an update, within which masks must not change.
             if self._plan.update(batch) is not None:
                 pruner.step(self._plan.updates)
         kinds = self.step_kinds
@@ -244,13 +243,13 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     @property
     def step_kinds(self) -> list[tuple[float, Passes]]:
-        """Probability of each kind of training step, and its passes."""
+        """The probability of each kind of training step, with its passes."""
         step = self.step
         if step.sampling == "both" or len(step.modes) == 1:
             return [(1.0, [(mode, step.weight(mode), True) for mode in step.modes])]
         total = step.full_weight + step.streaming_weight
         full, streaming = ("full", total, True), ("streaming", total, True)
-        # Where there is something to be learnt from the other pass, it is computed.
+        # The other pass is only computed for distillation.
         others = [("full", 0.0, False)] if step.distillation_weight else []
         return [
             (step.full_share, [full]),
@@ -266,9 +265,10 @@ class ESPnetDualModeModel(ESPnetASRModel):
     def _taught_outputs(
         self, speech, speech_lengths, names
     ) -> Optional[EncoderOutputs]:
-        """Return the teacher's outputs on clean input, if there is one.
+        """Return the teacher's outputs on clean input; None without a teacher.
 
-        None also for noise on which operations are counted, where outputs are stored.
+        The result is also None for noise on which operations are counted if the outputs
+        are stored.
         """
         if self.taught is None:
             return None
@@ -280,7 +280,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         return self.teacher(speech, speech_lengths, names, self.training)
 
     def _features(self, speech, speech_lengths):
-        """As ``ESPnetASRModel.encode`` up to the encoder."""
+        """Compute the features like ``ESPnetASRModel.encode`` before the encoder."""
         features, lengths = self._extract_feats(speech, speech_lengths)
         if self.specaug is not None and self.training:
             features, lengths = self.specaug(features, lengths)
@@ -291,7 +291,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
     def _pass(
         self, mode, sub_sampled, frames, text, text_lengths, theirs, learns
     ) -> dict[str, Any]:
-        """Return a mode's loss, statistics, and what distillation compares."""
+        """Return the loss of a mode, statistics, and the outputs for distillation."""
         taught = learns and self.taught is not None and mode in self.taught.of_mode
         encoding = self.encoder.encode_frames(sub_sampled, frames, mode)
         stats: dict[str, Any] = {}
@@ -324,13 +324,13 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     @property
     def _recognises(self) -> bool:
-        """Whether this is validation: a step whose operations are counted is none."""
+        """Whether this is validation, and not a step whose operations are counted."""
         counted = self.training or self.probed is not None
         return not counted and self.error_calculator is not None
 
     def _ctc_cer(self, encoding, frames, text) -> float:
         said = self.ctc.argmax(encoding)
-        # ESPnet's own count also reads what was recognised in the padding.
+        # ESPnet's own count includes tokens that are recognised in the padding.
         said = said.masked_fill(~frame_mask(frames, said.shape[1]), self.blank_id)
         return self.error_calculator(said.cpu(), text.cpu(), is_ctc=True)
 

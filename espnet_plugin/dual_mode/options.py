@@ -1,4 +1,4 @@
-"""What the dual-mode encoder's options may be, and what a chunk is."""
+"""Checks of the dual-mode encoder's options, and the sizes of its chunks."""
 
 from typing import Any, NamedTuple, Optional, Sequence, Union
 
@@ -19,7 +19,7 @@ __all__ = [
 
 MODES = ("full", "streaming")
 ACTIVATIONS = {"swish": nn.SiLU, "relu": nn.ReLU, "gelu": nn.GELU}
-# Options by which weights get another shape, or mean something else.
+# Options that determine the shape or the meaning of weights.
 SHAPING = (
     *("output_size", "attention_heads", "head_width", "linear_units", "macaron_units"),
     *("macaron_style", "num_blocks", "input_layer", "front_channels"),
@@ -30,12 +30,12 @@ Sizes = Union[int, Sequence[int], None]
 
 
 class Chunking(NamedTuple):
-    """Encoder frames that the streaming mode works in.
+    """Numbers of encoder frames in the streaming mode.
 
     Attributes:
-        chunk: Frames that come out together.
-        left: Frames before the chunk that it attends to.
-        ahead: Frames after the chunk that it attends to.
+        chunk: Frames that are computed together.
+        left: Frames before the chunk to which it attends.
+        ahead: Frames after the chunk to which it attends.
     """
 
     chunk: int
@@ -51,7 +51,7 @@ def as_list(value: Union[int, Sequence[int]]) -> list[int]:
 def check_chunks(
     chunk_frames: Union[int, Sequence[int]], left: int, ahead: int
 ) -> list[int]:
-    """Return the chunk sizes, which must all be possible with the given context.
+    """Return the chunk sizes as a list, after checking them and the context.
 
     Args:
         chunk_frames: One size or several.
@@ -65,20 +65,20 @@ def check_chunks(
     for chunk in chunks:
         if not _whole(chunk) or chunk < 1:
             raise UserError(
-                f"chunk_frames {chunk!r}: must be a whole number, at least 1 frame; "
-                "to use no chunks at all, choose mode full"
+                f"chunk_frames {chunk!r}: must be a whole number, at least 1 frame "
+                "(for no chunks, choose mode full)"
             )
     if not chunks:
         raise UserError("chunk_frames []: give one size, or several for training")
     if not _whole(left) or left < 0:
         raise UserError(
-            f"left_context_frames {left!r}: must be a whole number, 0 or more; for an "
-            "unlimited context give more frames than any utterance has"
+            f"left_context_frames {left!r}: must be a whole number, 0 or more (for an "
+            "unlimited context, more frames than any utterance has)"
         )
     if not _whole(ahead) or not 0 <= ahead <= min(chunks):
         raise UserError(
             f"look_ahead_frames {ahead!r}: must be a whole number from 0 to the "
-            f"smallest of chunk_frames, {min(chunks)}; use larger chunks"
+            f"smallest of chunk_frames, {min(chunks)}: reduce it, or use larger chunks"
         )
     return chunks
 
@@ -92,20 +92,20 @@ def layer_sizes(
     macaron_units: Sizes,
     channels: Sizes,
 ) -> tuple[list[LayerSize], int]:
-    """Return every layer's sizes, and the width of a head.
+    """Return the sizes of each layer, and the width of a head.
 
     Args:
-        num_blocks: Layers.
+        num_blocks: Number of layers.
         width: ``output_size``.
-        heads: ``attention_heads``, one for all layers or a list.
-        head_width: The width over the heads if None.
-        units: ``linear_units``, one for all layers or a list.
-        macaron_units: Units of the first feed-forward module; ``units`` if None.
-        channels: ``conv_channels``; the width if None.
+        heads: ``attention_heads``, one number for all layers or a list.
+        head_width: Width of each head; None: the width divided by the heads.
+        units: ``linear_units``, one number for all layers or a list.
+        macaron_units: Units of the first feed-forward module; None: ``units``.
+        channels: ``conv_channels``; None: the width.
 
     Raises:
-        UserError: If a list is too short, a size below 1, or the heads do not divide
-            the width.
+        UserError: If a list has the wrong length, a size is below 1, or the width is
+            not a multiple of the heads.
     """
     if not _whole(num_blocks) or num_blocks < 1:
         raise UserError(f"num_blocks {num_blocks!r}: must be at least 1")

@@ -1,4 +1,4 @@
-"""How long a training is, which the masks' schedule has to know."""
+"""The length of a training, on which the schedule of the masks depends."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -17,7 +17,7 @@ class TrainingPlan:
         accumulated: Number of batches in each update.
 
     Raises:
-        UserError: If it makes no update.
+        UserError: If there is no update.
     """
 
     batches: tuple[int, ...]
@@ -28,19 +28,19 @@ class TrainingPlan:
             raise UserError(
                 f"accum_grad {self.accumulated}: an epoch has only "
                 f"{max(self.batches, default=0)} batches, so there would be no "
-                "update; lower accum_grad or the batch size"
+                "update: reduce accum_grad or the batch size"
             )
 
     @property
     def updates(self) -> int:
-        """Updates in all. Batches left over at an epoch's end make none."""
+        """Number of updates. Incomplete updates at the end of an epoch do not count."""
         return sum(batches // self.accumulated for batches in self.batches)
 
     def update(self, batch: int) -> Optional[int]:
-        """Return the number of the update that a batch is the first of, if it is.
+        """Return the index of the update that begins with a batch; None if none does.
 
         Args:
-            batch: Batches of the whole training before it.
+            batch: Index of the batch in the training, from 0.
         """
         made = 0
         for batches in self.batches:

@@ -1,4 +1,4 @@
-"""Starting the fine-tuning from a pre-trained encoder, tensor by tensor."""
+"""Initialise fine-tuning with a pre-trained encoder."""
 
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Union
@@ -11,8 +11,8 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["MASKS", "check_same_encoder", "init_param", "load_pretrained_encoder"]
 
-# What becomes of the masks: found anew from the pre-trained weights, by the schedule of
-# the fine-tuning; or kept, with the place where their schedule was.
+# Treatment of the masks: computed again from the pre-trained weights by the schedule of
+# the fine-tuning; or kept, with the position in their schedule.
 MASKS = ("restart", "keep")
 _ENCODER, _PRUNER = "encoder", "pruner"
 
@@ -20,12 +20,12 @@ _ENCODER, _PRUNER = "encoder", "pruner"
 def init_param(checkpoint: Union[str, Path], masks: str = "restart") -> str:
     """Return the value of ESPnet's ``--init_param`` for an ASR model.
 
-    ESPnet says nothing of tensors that the checkpoint lacks:
-    :func:`load_pretrained_encoder` does.
+    ESPnet silently ignores tensors that are missing in the checkpoint;
+    :func:`load_pretrained_encoder` does not.
 
     Args:
         checkpoint: Checkpoint of the SSL model.
-        masks: One of ``MASKS``.
+        masks: A name of ``MASKS``.
 
     Raises:
         UserError: If ``masks`` is unknown, or the path has a colon, which separates the
@@ -34,7 +34,7 @@ def init_param(checkpoint: Union[str, Path], masks: str = "restart") -> str:
     _check(masks)
     if ":" in str(checkpoint):
         raise UserError(
-            f"{checkpoint}: --init_param does not accept a path with a colon"
+            f"{checkpoint}: --init_param does not accept a path with a colon: rename it"
         )
     value = f"{checkpoint}:{_ENCODER}:{_ENCODER}"
     return f"{value}:{_ENCODER}.{_PRUNER}." if masks == "restart" else value
@@ -43,20 +43,20 @@ def init_param(checkpoint: Union[str, Path], masks: str = "restart") -> str:
 def load_pretrained_encoder(
     encoder: torch.nn.Module, checkpoint: Union[str, Path], masks: str = "restart"
 ) -> None:
-    """Fill a dual-mode encoder from a checkpoint of the SSL model.
+    """Load a dual-mode encoder from a checkpoint of the SSL model.
 
-    Front end of the network and every layer must be there, of the same shape, and
-    nothing else; not so the feature statistics, which are no part of the encoder.
+    The checkpoint must have exactly the encoder's tensors (sub-sampling and layers)
+    with the same shapes. Feature statistics are not part of the encoder.
 
     Args:
         encoder: Encoder of the ASR model.
         checkpoint: Checkpoint of the SSL model.
-        masks: ``restart``: the encoder's own masks and schedule stay as they are, and
-            either side may lack them; ``keep``: they come from the checkpoint.
+        masks: ``restart``: the masks and schedule of the encoder are not changed, and
+            either side may have none; ``keep``: they are loaded from the checkpoint.
 
     Raises:
-        UserError: If the checkpoint cannot be read or does not fit, or masks that are
-            kept are final and not of the sparsity that the encoder's options want.
+        UserError: If the checkpoint cannot be read or does not fit, or final masks are
+            kept that do not have the sparsity of the encoder's options.
     """
     _check(masks)
     prefix = f"{_ENCODER}."
@@ -79,15 +79,15 @@ def check_same_encoder(
     fine_tuning: Mapping[str, Any],
     options: Iterable[str],
 ) -> None:
-    """Refuse a pre-training whose encoder the fine-tuning could not start from.
+    """Check that a fine-tuning can start from the encoder of a pre-training.
 
     Args:
         pretraining: Configuration of the pre-training.
         fine_tuning: Configuration of the fine-tuning.
-        options: Names of the options of ``encoder_conf`` that shape the encoder.
+        options: Options in ``encoder_conf`` that determine the encoder's shape.
 
     Raises:
-        UserError: If one of these is another, or what makes the features.
+        UserError: If one of these options or the front end differs.
     """
     pairs = {
         f"encoder_conf.{name}": [
@@ -114,7 +114,7 @@ def _check_sparsity(pruner, checkpoint: Union[str, Path]) -> None:
     wanted = pruner.counts()
     for mask, before in kept:
         mask.copy_(before)
-    # Of all layers together: a global scope may spread them in another way.
+    # Summed over layers, because a global scope may distribute them differently.
     for kind, counts in wanted.items():
         have, want = (sum(n for n, _ in c) for c in (found[kind], counts))
         if have != want:

@@ -1,4 +1,4 @@
-"""A recogniser that is fed samples as they come."""
+"""A recogniser that takes samples as they arrive."""
 
 from typing import Callable, NamedTuple, Optional, Sequence
 
@@ -13,17 +13,17 @@ from espnet_plugin.errors import UserError
 __all__ = ["Recognised", "StreamingRecogniser"]
 
 
-# Decoders of compressed audio overshoot 1 a little; integers as floats do by far.
+# Decoded compressed audio may slightly exceed 1; integers as floats exceed it by far.
 _LOUDEST = 16.0
 
 
 class Recognised(NamedTuple):
-    """What has been recognised of an utterance by now.
+    """The result for an utterance so far.
 
     Attributes:
-        text: All of it, from the beginning.
-        tokens: Symbols.
-        token_ids: Their numbers.
+        text: Text from the beginning of the utterance.
+        tokens: Tokens of the text.
+        token_ids: Indices of the tokens.
         final: Whether the utterance has ended.
     """
 
@@ -34,21 +34,22 @@ class Recognised(NamedTuple):
 
 
 class StreamingRecogniser:
-    """Samples in, text out: best-path CTC, or a transducer's greedy search.
+    """Recognises samples by best-path CTC, or by greedy search with a transducer.
 
-    What has come out does not change any more, it only grows: every frame is decoded
-    once, when its chunk is complete. The final text is that of best-path decoding of
-    the whole utterance in streaming mode, token by token.
+    The result only grows and never changes: every frame is decoded once, when its chunk
+    is complete. The final text is the same as that of decoding the whole utterance in
+    streaming mode.
 
     - [0] Connectionist Temporal Classification, 2006, section 3.2: best path.
 
     Args:
         model: An ``ESPnetASRModel`` with a transducer or CTC, a
-            :class:`DualModeConformerEncoder` and ESPnet's default front end; put in
-            eval mode.
-        to_text: Makes a text of tokens, e.g. ``tokens2text`` of ESPnet's tokenizer;
-            tokens with spaces between if None.
-        chunk_frames: The first of the encoder's options if None.
+            :class:`DualModeConformerEncoder` and ESPnet's default front end; it is set
+            to evaluation mode.
+        to_text: Function that converts tokens to text, e.g. ``tokens2text`` of ESPnet's
+            tokenizer; None: tokens are joined by spaces.
+        chunk_frames: Encoder frames per chunk; None: the first of the encoder's
+            options.
 
     Raises:
         UserError: If a part of the model cannot stream.
@@ -62,7 +63,7 @@ class StreamingRecogniser:
     ):
         if not isinstance(model.encoder, DualModeConformerEncoder):
             raise UserError(
-                f"encoder {type(model.encoder).__name__}: cannot stream; train with "
+                f"encoder {type(model.encoder).__name__}: cannot stream: train with "
                 "`encoder: dual_mode_conformer`"
             )
         for part in ("preencoder", "postencoder"):
@@ -75,7 +76,7 @@ class StreamingRecogniser:
             )
         elif getattr(model, "ctc", None) is None:
             raise UserError(
-                "the model has no CTC layer; train with model_conf.ctc_weight above 0"
+                "the model has no CTC layer: train with model_conf.ctc_weight above 0"
             )
         self._model = model.eval()
         self._features = StreamingFeatures(
@@ -84,7 +85,7 @@ class StreamingRecogniser:
         self._to_text = to_text or " ".join
         self._chunk_frames = chunk_frames
         self._blank = int(getattr(model, "blank_id", 0))
-        # As decoding whole files does.
+        # The same tokens as in decoding of whole files.
         self._drop = {
             int(getattr(model, name, self._blank))
             for name in ("blank_id", "sos", "eos")
@@ -93,11 +94,11 @@ class StreamingRecogniser:
 
     @property
     def sample_rate(self) -> int:
-        """In Hz, what the model was trained on."""
+        """Sampling rate of the model in Hz."""
         return self._features.sample_rate
 
     def reset(self) -> None:
-        """Begin the next utterance; what was recognised is forgotten."""
+        """Begin the next utterance and clear the result."""
         self._features.reset()
         self._state: StreamingState = initial_state(
             self._model.encoder, chunk_frames=self._chunk_frames
@@ -110,25 +111,25 @@ class StreamingRecogniser:
     def accept(
         self, samples, sample_rate: Optional[int] = None, last: bool = False
     ) -> Recognised:
-        """Take samples, return what is recognised by now.
+        """Add samples and return the result so far.
 
         Args:
-            samples: ``(samples,)``, one channel, floating point in [-1, 1]: a tensor,
-                an array or a list; any number, also none.
-            sample_rate: Theirs, in Hz, to be checked; taken on trust if None.
-            last: Whether the utterance ends here. :meth:`reset` begins the next.
+            samples: One channel of floating-point samples in [-1, 1], ``(samples,)``: a
+                tensor, an array or a list of any length, also 0.
+            sample_rate: Their sampling rate in Hz, to be checked; None: not checked.
+            last: Whether the utterance ends here. :meth:`reset` begins the next one.
 
         Raises:
-            UserError: If the sampling rate is another, or the samples are not one
-                channel of finite floating-point numbers of that size, or the utterance
-                has ended.
+            UserError: If the sampling rate differs from the model's, the samples are
+                not one channel of finite floating-point numbers in this range, or the
+                utterance has ended.
         """
         if self._state.ended:
             raise UserError("the utterance has ended: call reset() before the next one")
         if sample_rate is not None and sample_rate != self.sample_rate:
             raise UserError(
                 f"sample_rate {sample_rate}: the model was trained on "
-                f"{self.sample_rate} Hz; resample the audio first"
+                f"{self.sample_rate} Hz: resample the audio first"
             )
         encoder = self._model.encoder
         features = self._features.accept(_checked(samples), last)

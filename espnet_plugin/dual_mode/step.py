@@ -1,4 +1,4 @@
-"""How a training step divides its work between the two modes."""
+"""The passes and losses of a dual-mode training step."""
 
 import math
 from dataclasses import dataclass
@@ -15,18 +15,19 @@ class DualModeStep:
     """``model_conf.dual_mode`` of a training configuration.
 
     Attributes:
-        full_weight: Weight of the dense full-context pass's loss; 0: no such pass.
-        streaming_weight: Weight of the (sparse) streaming pass's loss; 0: no such pass.
-        distillation_weight: Weight of the streaming pass's distance to the full-context
-            one.
-        temperature: Temperature that softens both passes for that distance.
-        delay_frames: Encoder frames that the streaming pass may be later.
+        full_weight: Weight of the loss of the dense full-context pass; 0: no such pass.
+        streaming_weight: Weight of the loss of the (sparse) streaming pass; 0: no such
+            pass.
+        distillation_weight: Weight of the divergence of the streaming pass from the
+            full-context one.
+        temperature: Temperature of both posteriors in this divergence.
+        delay_frames: Delay of the streaming pass in this divergence, in encoder frames.
         sampling: ``both``: every step computes both passes. ``one``: a step draws one
-            of them with a probability in proportion to its weight; the loss has the
-            same mean.
+            of them with a probability proportional to its weight; the expected loss is
+            the same.
 
     Raises:
-        UserError: If a value is out of range, or one excludes another.
+        UserError: If a value is out of range, or values contradict each other.
     """
 
     full_weight: float = 1.0

@@ -1,4 +1,4 @@
-"""Encoding an utterance while it comes in."""
+"""Encode an utterance as it arrives."""
 
 from dataclasses import dataclass, replace
 from typing import Optional
@@ -14,19 +14,19 @@ __all__ = ["StreamingState", "initial_state", "stream"]
 
 @dataclass(frozen=True)
 class StreamingState:
-    """What is remembered between two calls. A call returns a new one.
+    """The state between two calls; every call returns a new one.
 
     Its size does not grow with the utterance.
 
     Attributes:
         chunking: Chunk, left context and look-ahead, in encoder frames.
-        features: ``(batch, frames, input_size)``, not yet sub-sampled for good: the
-            windows of the coming encoder frames begin with them.
-        frames: ``(batch, frames, width)``, sub-sampled, waiting for a whole chunk and
-            what is ahead of it.
-        caches: Keys and values, and convolution inputs, of every layer.
-        positions: Projected position codes of every layer; the same for every chunk.
-        past: ``(batch, left)``: which frames of the left context exist.
+        features: Features that the next encoder frames still need, ``(batch, frames,
+            input_size)``.
+        frames: Sub-sampled frames that wait for a complete chunk and its look-ahead,
+            ``(batch, frames, width)``.
+        caches: Keys, values and convolution inputs of every layer.
+        positions: Projected position codes of every layer, the same for all chunks.
+        past: Which frames of the left context exist, ``(batch, left)``.
         ended: Whether the utterance has ended.
     """
 
@@ -49,12 +49,13 @@ def initial_state(
 
     Args:
         encoder: A ``DualModeConformerEncoder``.
-        batch: Utterances that come in side by side, frame by frame.
-        chunk_frames: The first of the encoder's options if None.
-        like: Gives device and type; the encoder's if None.
+        batch: Number of utterances, which arrive in parallel.
+        chunk_frames: Encoder frames per chunk; None: the first of the encoder's
+            options.
+        like: Tensor with the device and type; None: the encoder's.
 
     Raises:
-        UserError: If the chunk is impossible, or the encoder is in training mode.
+        UserError: If the chunk is out of range, or the encoder is in training mode.
     """
     _check_eval(encoder)
     like = encoder.after_norm.weight if like is None else like
@@ -86,26 +87,27 @@ def stream(
     state: Optional[StreamingState] = None,
     last: bool = False,
 ) -> tuple[torch.Tensor, StreamingState]:
-    """Encode what can be encoded by now.
+    """Encode the frames that are complete.
 
-    A chunk comes out as soon as it and its look-ahead are there. The frames are those
-    of ``encoder(features, lengths, mode="streaming")`` on the whole utterance, to
-    rounding, however it is split; the last chunk and its look-ahead may be shorter.
+    A chunk is returned as soon as it and its look-ahead have arrived. The frames are
+    those of ``encoder(features, lengths, mode="streaming")`` on the whole utterance, up
+    to rounding, for any split. The last chunk and its look-ahead may be shorter.
 
-    With masks, every call multiplies them in. A model for the device is cut out first;
-    see extract.py.
+    Masks are applied in every call. Models for devices are cut out first; see
+    extract.py.
 
     Args:
-        encoder: A ``DualModeConformerEncoder`` in eval mode.
-        features: ``(batch, frames, input_size)``: any number of frames, also none.
-        state: What the last call returned; None at the beginning.
-        last: Whether the utterance ends here: the rest comes out.
+        encoder: A ``DualModeConformerEncoder`` in evaluation mode.
+        features: ``(batch, frames, input_size)`` with any number of frames, also 0.
+        state: State that the last call returned; None at the beginning.
+        last: Whether the utterance ends here, so that all remaining frames are
+            returned.
 
     Returns:
         New frames, ``(batch, frames, width)``, and the next state.
 
     Raises:
-        UserError: If the utterance had ended, the features do not fit, or the encoder
+        UserError: If the utterance has ended, the features do not fit, or the encoder
             is in training mode.
     """
     _check_eval(encoder)
@@ -122,7 +124,7 @@ def stream(
     if len(features) != len(state.features):
         raise UserError(
             f"features of {len(features)} utterances: the state belongs to "
-            f"{len(state.features)} utterances; start new utterances with state None"
+            f"{len(state.features)} utterances: start new utterances with state None"
         )
     chunk, _, ahead = state.chunking
     out = []
@@ -153,14 +155,14 @@ def _subsample(encoder, features: torch.Tensor, state: StreamingState):
 
 
 def _step(encoder, state: StreamingState) -> tuple[torch.Tensor, StreamingState]:
-    """Encode one chunk: a whole one, or what is left at the end of the utterance."""
+    """Encode one chunk, complete or at the end of the utterance."""
     chunk, left, ahead = state.chunking
     x = state.frames[:, : chunk + ahead]
     present = x.shape[1]
     x = torch.nn.functional.pad(x, (0, 0, 0, chunk + ahead - present))
     own = torch.arange(chunk + ahead, device=x.device) < present
     valid = torch.cat([state.past, own.expand(len(x), -1)], dim=1)
-    # Amid an utterance nothing is hidden, and hiding it is a good part of the time.
+    # Within an utterance all frames are valid, and masking would take much of the time.
     shown = None if bool(valid.all()) else valid[:, None]
     x, caches = x[:, None], []
     for layer, positions, cache in zip(encoder.encoders, state.positions, state.caches):

@@ -1,4 +1,4 @@
-"""The convolutions at the input: fewer frames, each of a stated span of features."""
+"""Sub-sampling by convolutions, with a known span of features for each frame."""
 
 from dataclasses import dataclass
 from typing import Optional, Sequence
@@ -12,7 +12,7 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["INPUT_LAYERS", "Latency", "Subsampling", "too_short"]
 
-# (kernel, stride) of each convolution, in time and in frequency: ESPnet's.
+# (kernel, stride) of each convolution in time and frequency, as in ESPnet.
 INPUT_LAYERS = {
     "conv2d": ((3, 2), (3, 2)),
     "conv2d6": ((3, 2), (5, 3)),
@@ -22,13 +22,13 @@ INPUT_LAYERS = {
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds that the streaming mode waits, by what it waits for.
+    """The parts of the streaming mode's latency, in milliseconds.
 
     Attributes:
-        chunk_ms: The frames of a chunk; its first frame waits for all of them.
-        look_ahead_ms: The frames ahead of the chunk.
-        front_end_ms: Feature frames that the last encoder frame reads beyond its own.
-        window_ms: The second half of the last feature frame, ``n_fft / 2`` samples.
+        chunk_ms: Duration of a chunk, for which its first frame waits.
+        look_ahead_ms: Duration of the look-ahead.
+        front_end_ms: Feature frames after its own that the last encoder frame reads.
+        window_ms: Second half of the last feature frame, ``n_fft / 2`` samples.
     """
 
     chunk_ms: float
@@ -38,29 +38,29 @@ class Latency:
 
     @property
     def total_ms(self) -> float:
-        """What a chunk's first frame waits; its last waits nearly ``chunk_ms`` less.
+        """Latency of the first frame of a chunk, without computation.
 
-        From the middle of the first feature frame of a chunk to the last sample that
-        the chunk needs. Computing comes on top.
+        This is the time from the middle of the first feature frame of a chunk to the
+        last sample that the chunk needs. The last frame waits nearly ``chunk_ms`` less.
         """
         return self.chunk_ms + self.look_ahead_ms + self.front_end_ms + self.window_ms
 
 
 class Subsampling(nn.Module):
-    """Two or three convolutions and a linear layer; names as ESPnet's.
+    """Two or three convolutions and a linear layer, with ESPnet's names.
 
     Nothing is padded, so encoder frame ``t`` is computed from the feature frames
     ``t * stride`` to ``t * stride + span - 1`` and no others, in both modes.
 
     Args:
-        input_size: Features a frame.
-        width: Width of the encoder, which the linear layer returns.
+        input_size: Number of features per frame.
+        width: Width of the encoder, that of the output.
         input_layer: A key of ``INPUT_LAYERS``.
-        channels: Channels of each convolution; the width if None.
+        channels: Channels of each convolution; None: the width.
 
     Attributes:
-        stride: Feature frames from one encoder frame to the next.
-        span: Feature frames that one encoder frame is computed from.
+        stride: Number of feature frames between encoder frames.
+        span: Number of feature frames from which an encoder frame is computed.
 
     Raises:
         UserError: If the layer is unknown, there are too few features, or the channels
@@ -82,7 +82,7 @@ class Subsampling(nn.Module):
         bins = encoder_frames(input_size, input_layer)
         if bins < 1:
             raise UserError(
-                f"input_size {input_size}: too few features for {input_layer}; use "
+                f"input_size {input_size}: too few features for {input_layer}: use "
                 "more mel bins"
             )
         self.input_layer = input_layer
@@ -103,7 +103,7 @@ class Subsampling(nn.Module):
         self.out = nn.Linear(before * bins, width)
 
     def pruning_groups(self) -> list[StructuredGroups]:
-        """Return the channels, convolution by convolution."""
+        """Return the channels of each convolution as groups."""
         sets = []
         for number, count in enumerate(self.channels):
             last = number + 1 == len(self.channels)
@@ -132,7 +132,11 @@ class Subsampling(nn.Module):
         return self.out(x.transpose(1, 2).flatten(2))
 
     def frames(self, num_frames):
-        """Return the encoder frames of so many feature frames (int or tensor)."""
+        """Return the number of encoder frames for a number of feature frames.
+
+        Args:
+            num_frames: Number of feature frames, an int or a tensor.
+        """
         if isinstance(num_frames, torch.Tensor):
             whole = torch.div(
                 num_frames - self.span, self.stride, rounding_mode="floor"
@@ -143,14 +147,13 @@ class Subsampling(nn.Module):
     def latency(
         self, chunk: int, look_ahead: int, hop_ms: float, window_ms: float
     ) -> Latency:
-        """Return what the streaming mode waits for.
+        """Return the latency of the streaming mode.
 
         Args:
             chunk: Encoder frames in a chunk.
-            look_ahead: Encoder frames after a chunk that it attends to.
-            hop_ms: Milliseconds from one feature frame to the next.
-            window_ms: Milliseconds that one feature frame is computed from, centred
-                (``n_fft``).
+            look_ahead: Encoder frames after a chunk to which it attends.
+            hop_ms: Milliseconds between feature frames.
+            window_ms: Milliseconds of audio of one feature frame (``n_fft``), centred.
         """
         return Latency(
             chunk_ms=chunk * self.stride * hop_ms,
@@ -161,11 +164,11 @@ class Subsampling(nn.Module):
 
 
 def too_short(frames: int, needed: int) -> Exception:
-    """Return the exception that ESPnet's inference answers with an empty text.
+    """Return the exception for which ESPnet's inference returns an empty text.
 
     Args:
-        frames: Feature frames that there are.
-        needed: Feature frames that there would have to be.
+        frames: Number of feature frames.
+        needed: Number of feature frames that are needed.
     """
     from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import (
         TooShortUttError,

@@ -1,4 +1,4 @@
-"""What a frozen large model teaches each mode of the supernet."""
+"""Training of the supernet's modes with a frozen large model as teacher."""
 
 import math
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ class Teaching:
     """``model_conf.teaching`` of a training configuration.
 
     Attributes:
-        objectives: What the modes match, see ``WeightedObjectives``.
-        weight: Weight of the objectives beside the loss on transcripts.
+        objectives: Objectives of the modes; see ``WeightedObjectives``.
+        weight: Weight of the objectives relative to the loss on transcripts.
         modes: The modes that are taught.
-        transcripts: Whether the loss on transcripts is part of the training; without,
-            they serve only to watch the error rate.
-        delay_frames: Encoder frames that the streaming mode may be later than the
-            teacher: of all delays up to it, the one that costs least in a batch counts.
-        teacher_dim: Width of the teacher's encoding; the task fills it in.
+        transcripts: Whether the loss on transcripts is used; otherwise transcripts are
+            only used for error rates.
+        delay_frames: Largest delay of the streaming mode relative to the teacher, in
+            encoder frames; the delay with the lowest loss in a batch is used.
+        teacher_dim: Width of the teacher's encoding, which the task sets.
 
     Raises:
         UserError: If a value is out of range.
@@ -55,17 +55,16 @@ class Teaching:
 class TaughtModes(nn.Module):
     """The distance of both modes to a frozen teacher.
 
-    Each mode has objectives of its own: what projects its encodings to the teacher's
-    width is not shared. This is our design, after the idea of [0], of which only the
-    abstract was at hand.
+    Each mode has its own objectives, so projections to the teacher's width are not
+    shared. This is this plugin's design, based on the abstract of [0] only.
 
     - [0] DuRep: Dual-Mode Speech Representation Learning via ASR-Aware Distillation,
       2025, Interspeech.
-    - [1] A delay of the student that is found by the loss: after
+    - [1] A delay of the student that is chosen by the loss:
       https://arxiv.org/abs/2505.22069.
 
     Args:
-        options: What is matched.
+        options: Options of the teaching.
         student_dim: Width of the encoder.
     """
 
@@ -85,8 +84,8 @@ class TaughtModes(nn.Module):
     def single_frames(self) -> list[str]:
         """Names of the objectives that need the teacher's encoding of every frame.
 
-        Those on its mean are among them where the streaming mode may be late: the mean
-        is then over all frames but the last ones.
+        These include objectives on its mean if the streaming mode may be delayed,
+        because the mean is then over all frames except the last ones.
         """
         delayed = ("streaming",) if self.options.delay_frames else ()
         names = {
@@ -100,19 +99,19 @@ class TaughtModes(nn.Module):
     def forward(
         self, mode: str, student: EncoderOutputs, teacher: EncoderOutputs
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Compute a mode's distance.
+        """Compute the distance of a mode.
 
         Args:
-            mode: ``full`` or ``streaming``, one that is taught.
-            student: The mode's outputs; the gradient flows into these.
-            teacher: The teacher's.
+            mode: ``full`` or ``streaming``, one of the taught modes.
+            student: Outputs of the mode, through which gradients flow.
+            teacher: Outputs of the teacher.
 
         Returns:
-            The weighted sum of the objectives, and each of them under ``loss_<name>``;
+            The weighted sum of the objectives, and each of them as ``loss_<name>``;
             with ``delay_frames`` also the ``delay`` of the streaming mode.
 
         Raises:
-            UserError: If the frames differ.
+            UserError: If the numbers of frames differ.
         """
         if not torch.equal(student.lengths, teacher.lengths):
             raise UserError(
@@ -137,9 +136,10 @@ class TaughtModes(nn.Module):
 def _delayed(
     student: EncoderOutputs, teacher: EncoderOutputs, delay: int
 ) -> tuple[EncoderOutputs, EncoderOutputs]:
-    """Return both so that frame ``t + delay`` of the student meets the teacher's ``t``.
+    """Shift outputs so that the student's frame ``t + delay`` is at the teacher's
+    ``t``.
 
-    Of an utterance no longer than the delay one frame stays.
+    Utterances that are not longer than the delay keep one frame.
     """
     if not delay:
         return student, teacher
@@ -155,7 +155,7 @@ def _delayed(
         encoding=None if teacher.encoding is None else teacher.encoding[:, :-delay],
         log_posteriors=teacher.log_posteriors[:, :-delay],
         lengths=lengths,
-        # What is stored is the mean over all frames.
+        # A stored mean is over all frames.
         pooled=teacher.pooled if teacher.encoding is None else None,
     )
     return late, early

@@ -1,4 +1,4 @@
-"""The transducer: its loss by torchaudio, and its greedy search."""
+"""The loss of a transducer (by torchaudio), and greedy search."""
 
 from typing import NamedTuple, Optional
 
@@ -10,7 +10,7 @@ __all__ = ["GreedySearch", "SearchState", "TransducerLoss"]
 
 
 class TransducerLoss(nn.Module):
-    """Negative log-probability of the text over all alignments, torchaudio's.
+    """Negative log-probability of the text over all alignments, by torchaudio.
 
     - [0] Sequence Transduction with Recurrent Neural Networks, 2012,
       https://arxiv.org/abs/1211.3711, section 2.4.
@@ -30,7 +30,7 @@ class TransducerLoss(nn.Module):
         lengths: torch.Tensor,
         target_lengths: torch.Tensor,
     ) -> torch.Tensor:
-        """Compute the mean over the batch, in nats an utterance.
+        """Compute the mean over the batch, in nats per utterance.
 
         Args:
             logits: Outputs of the joint network, ``(batch, frames, tokens + 1,
@@ -42,7 +42,7 @@ class TransducerLoss(nn.Module):
         """
         return rnnt_loss(
             logits.float().contiguous(),
-            # Padding is not looked at but must be a token.
+            # Padding is ignored, but must be a valid token.
             targets.clamp(min=0).int().contiguous(),
             lengths.int(),
             target_lengths.int(),
@@ -56,7 +56,7 @@ class SearchState(NamedTuple):
 
     Attributes:
         prediction: Output of the prediction network for the last token, ``(width,)``.
-        memory: Its recurrent state.
+        memory: Recurrent state of the prediction network.
     """
 
     prediction: torch.Tensor
@@ -73,7 +73,8 @@ class GreedySearch:
         decoder: ESPnet's ``TransducerDecoder``, in eval mode.
         joint_network: ESPnet's ``JointNetwork``, in eval mode.
         blank: Number of the blank token.
-        most_tokens: Most tokens in one frame, so that a search always ends.
+        most_tokens: Largest number of tokens in one frame, so that a search always
+            ends.
     """
 
     def __init__(
@@ -97,11 +98,11 @@ class GreedySearch:
     def advance(
         self, frames: torch.Tensor, state: Optional[SearchState] = None
     ) -> tuple[list[int], float, SearchState]:
-        """Read frames, return what they say.
+        """Decode frames.
 
         Args:
-            frames: ``(frames, width)`` of the encoder, any number.
-            state: What the last call returned; None at the beginning.
+            frames: Encoder frames, ``(frames, width)``, any number.
+            state: State that the last call returned; None at the beginning.
 
         Returns:
             New tokens, the log-probability of their alignment, and the next state.

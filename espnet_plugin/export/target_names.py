@@ -1,7 +1,7 @@
 """The targets of an export by name; nothing else lists them.
 
 A module of its own that imports nothing: the command's options are read without waiting
-for ESPnet, and so are those of the recipes (``recipe/options.py``).
+for ESPnet, and so are those of the recipes (``recipe/options/``).
 """
 
 __all__ = ["STREAMING_TARGETS", "TARGETS"]

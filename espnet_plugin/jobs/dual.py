@@ -1,4 +1,4 @@
-"""A dual-mode training, and the two recognisers that come out of it."""
+"""Dual-mode training, and the two recognisers that are made from it."""
 
 import logging
 from dataclasses import dataclass
@@ -34,19 +34,19 @@ from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["Start", "average_epochs", "train_dual_mode", "write_recognisers"]
 
-# By the error rate of epochs with final masks.
+# The error rate of epochs whose masks are final.
 CRITERION = [["valid", "cer_final", "min"]]
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a training starts from.
+    """The initial weights of a training.
 
     Attributes:
-        checkpoint: The file; None for random weights.
+        checkpoint: The checkpoint; None for random weights.
         masks: ``restart`` or ``keep``; see
             :class:`~espnet_plugin.tasks.dual_mode.DualModeASRTask`.
-        whole: Whether the output layers are taken as well.
+        whole: Whether the output layers are copied as well.
     """
 
     checkpoint: Optional[Path] = None
@@ -54,13 +54,13 @@ class Start:
     whole: bool = False
 
     def noted(self) -> tuple[Optional[str], str, bool]:
-        """Return what decides what comes out of it."""
+        """Return what is recorded of the start: digest, masks, output layers."""
         path = self.checkpoint
         digest = None if path is None else file_checksum(path)
         return digest, self.masks, self.whole
 
     def options(self) -> list[str]:
-        """Return the task's options for it."""
+        """Return the options of the task for this start."""
         if self.checkpoint is None:
             return []
         options = ["--start_from", str(self.checkpoint), "--start_masks", self.masks]
@@ -75,27 +75,27 @@ def train_dual_mode(
     start: Start = Start(),
     reference: Optional[ModelFiles] = None,
 ) -> None:
-    """Train a supernet; nothing is done twice.
+    """Train a supernet; a finished training is not repeated.
 
     Args:
-        folder: Gets ``config.yaml``, checkpoints, ``cost.json``, ``train.log``, curves,
-            the averaged checkpoint and ``meta.json``.
-        config: Training configuration, as a YAML file would hold it; its
-            ``best_model_criterion`` is replaced.
-        options: More of ESPnet's options (data, seed), which win over ``config``.
+        folder: Receives ``config.yaml``, checkpoints, ``cost.json``, ``train.log``,
+            curves, the averaged checkpoint and ``meta.json``.
+        config: Training configuration, as in a YAML file; its ``best_model_criterion``
+            is replaced.
+        options: Further options of ESPnet (data, seed), which override ``config``.
         meta: ``method``, ``variant``, ``seed`` and ``modes`` of the recognisers.
-        start: What it starts from.
-        reference: What teaches the modes; with ``model_conf.teaching`` alone.
+        start: Initial weights.
+        reference: The teacher of the modes; only with ``model_conf.teaching``.
 
     Raises:
-        UserError: If ``folder`` holds another training, or no epoch that was kept has
-            final masks.
+        UserError: If ``folder`` holds a different training, or the masks still change
+            in all epochs that were kept.
     """
     wanted = config.get("best_model_criterion")
     if wanted is not None and wanted != CRITERION:
         logging.warning(
-            "best_model_criterion %s is replaced by %s: epochs in which masks still "
-            "change must not be averaged",
+            "best_model_criterion %s is replaced by %s, because epochs in which masks "
+            "still change must not be averaged",
             *(wanted, CRITERION),
         )
     config = {**config, "best_model_criterion": CRITERION}
@@ -114,21 +114,26 @@ def train_dual_mode(
             experiment = Experiment(folder)
             save_state(average_epochs(folder), experiment.final_masks_file)
             layers = experiment.config()["encoder_conf"]["num_blocks"]
-            # The report follows "after" to the start: what that cost belongs to the
-            # cost of whatever continues it.
+            # The report adds the cost of the training named in "after".
             if start.checkpoint is not None:
                 meta = meta.but(after=Experiment(start.checkpoint.parent).name)
             experiment.write_meta(meta.but(serves=(layers,)))
 
 
 def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
-    """Average the ``keep_nbest_models`` best epochs whose masks no longer moved.
+    """Average the ``keep_nbest_models`` best epochs, only those with final masks.
+
+    Args:
+        folder: Folder of the training.
+
+    Returns:
+        The averaged tensors.
 
     Raises:
-        UserError: If there is none.
+        UserError: If none of these epochs has final masks.
     """
     experiment = Experiment(folder)
-    # Not all that are there: ESPnet keeps the last epoch, however good it was.
+    # ESPnet also keeps the last epoch, which may not be one of the best.
     states = [
         read_checkpoint(experiment.epoch_file(epoch))
         for epoch in _best_epochs(experiment)
@@ -147,7 +152,7 @@ def average_epochs(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def _best_epochs(experiment: Experiment) -> list[int]:
-    """Return the epochs that ESPnet's own average takes, in their order."""
+    """Return the numbers of the epochs that ESPnet would average, sorted."""
     wanted = read_yaml(experiment.config_file)["keep_nbest_models"]
     if isinstance(wanted, list):
         wanted = max(wanted)
@@ -161,20 +166,20 @@ def _best_epochs(experiment: Experiment) -> list[int]:
 
 
 def write_recognisers(folder: Path, output: str) -> list[Path]:
-    """Write each mode of a trained supernet as a model folder of its own.
+    """Write each mode of a trained supernet into its own model folder.
 
-    ``<output>_full`` has the dense weights, ``<output>_streaming`` is the sub-network
-    cut out. Both are decoded as any other folder.
+    ``<output>_full`` has the dense weights, ``<output>_streaming`` the sub-network that
+    is cut out. Both are decoded like any other model.
 
     Args:
-        folder: Where :func:`train_dual_mode` has finished.
+        folder: Folder of a finished training by :func:`train_dual_mode`.
         output: Prefix of the folders.
 
     Returns:
         The folders, one for each of the training's ``modes``.
 
     Raises:
-        UserError: If the training is not finished, or the masks are not binary.
+        UserError: If the training is not finished or the masks are not binary.
     """
     supernet = Experiment(folder)
     supernet.require_finished("the training stage")
@@ -192,7 +197,7 @@ def write_recognisers(folder: Path, output: str) -> list[Path]:
 
 
 def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
-    """Take one mode out of a supernet; its blocks, too, are written into ``target``."""
+    """Return the model of one mode, and write its file of blocks into ``target``."""
     config = resolve_paths(supernet.config(), supernet.config_file)
     whole, _ = build_asr_model(config, supernet.config_file)
     state = read_checkpoint(supernet.final_masks_file)
@@ -205,12 +210,12 @@ def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
     else:
         options, parts = extracted_options(encoder), extracted_state(encoder)
     plain = _plain_config(config, options)
-    # What projects to the teacher's width is of no use afterwards.
+    # The projections to the teacher's width are only needed for training.
     state = {
         k: v for k, v in state.items() if not k.startswith(("encoder.", "taught."))
     }
     if not whole.use_transducer_decoder:
-        # A stock model but for its encoder.
+        # A stock model except for its encoder.
         plain["model"] = "espnet"
         state.pop("dual_mode_batches")
     state.update({f"encoder.{name}": value for name, value in parts.items()})
@@ -227,7 +232,7 @@ def _recogniser(supernet: Experiment, mode: str, target: Path) -> PlainModel:
 def _plain_config(
     config: Mapping[str, Any], encoder_options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what makes a recogniser of a supernet's configuration."""
+    """Return the configuration of a recogniser, from that of its supernet."""
     names = [
         *ARCHITECTURE,
         *(["joint_net_conf"] if config.get("joint_net_conf") else ()),
@@ -245,7 +250,7 @@ def _recogniser_meta(
     supernet: Experiment, mode: str, encoder: torch.nn.Module, config: Mapping[str, Any]
 ) -> Meta:
     run = supernet.meta()
-    # All it costs is the training that it is cut from.
+    # Its only cost is that of the training from which it is cut.
     meta = Meta(
         method=run.method,
         variant=f"{run.variant} {mode}".strip(),

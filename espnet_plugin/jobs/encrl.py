@@ -1,4 +1,4 @@
-"""An EncRL pre-training."""
+"""EncRL pre-training."""
 
 from pathlib import Path
 from typing import Optional, Sequence
@@ -25,21 +25,21 @@ def train_encrl(
     serves: Sequence[int] = (),
     width: Optional[int] = None,
 ) -> None:
-    """Train a student encoder to match a reference; nothing is done twice.
+    """Train a student encoder to match a reference; a finished one is not repeated.
 
     Args:
-        folder: The run's folder.
+        folder: Folder of the training.
         config_file: Training configuration.
         options: Options of ESPnet and of
             :class:`~espnet_plugin.tasks.encrl.EncRLTask`, the reference among them.
         seed: Seed of the training.
-        variant: Name of the run in the tables.
-        serves: Numbers of layers of the models that will be made of it.
-        width: Width of the student where its size names it; None: the reference's.
+        variant: Name of the variant in the tables.
+        serves: Numbers of layers of the models that will be made from the student.
+        width: Width of the student if its size names one; None: the reference's.
 
     Raises:
-        UserError: If the configuration chooses epochs by something else than EncRL's
-            loss, or ``folder`` holds another training.
+        UserError: If the configuration does not choose epochs by EncRL's loss, or
+            ``folder`` holds a different training.
     """
     config = read_yaml(config_file)
     criteria = config.get("best_model_criterion")
@@ -57,7 +57,7 @@ def train_encrl(
     ):
         pass
     if is_first(options):
-        # Also of a finished run: the name in the tables and the sizes may change.
+        # Also for a finished training: the name in the tables and the sizes may change.
         meta = Meta(
             method=ENCRL_METHOD,
             variant=variant,
@@ -71,7 +71,7 @@ def train_encrl(
 
 
 def _checksum_of(options: Sequence[str], name: str) -> Optional[str]:
-    """Return the checksum of the file that an option names; None if there is none."""
+    """Return the digest of the file that an option names; None without such a file."""
     if name not in options[:-1]:
         return None
     path = Path(options[list(options).index(name) + 1])

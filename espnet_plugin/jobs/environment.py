@@ -1,4 +1,4 @@
-"""Whether this machine can do what is asked of it, before hours are spent."""
+"""Checks of this machine before a stage starts: GPUs, disk space, ESPnet's version."""
 
 import logging
 import os
@@ -12,21 +12,25 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["check_folders", "check_gpus", "check_versions"]
 
-# Bytes. Below the first a stage would end in the middle of its first file.
+# Free bytes below which a stage is refused (its first file would not fit), and below
+# which there is a warning.
 _TOO_LITTLE, _LITTLE = 100e6, 2e9
-# What this plugin is tested with; setup.py says which are needed.
+# The release with which this plugin is tested; setup.py has the supported ones.
 _ESPNET = "202611"
 
 
 def check_gpus(ngpu: int) -> None:
-    """Refuse to train on more GPUs than torch sees here.
+    """Check that torch finds enough GPUs on this machine.
+
+    Args:
+        ngpu: Number of GPUs that are needed.
 
     Raises:
-        UserError: Naming both numbers.
+        UserError: If there are fewer; with both numbers.
     """
     if ngpu < 1:
         return
-    import torch  # takes a second, and only who wants a GPU needs it
+    import torch  # takes a second, and is only needed for GPUs
 
     there = torch.cuda.device_count()
     if there < ngpu:
@@ -38,13 +42,13 @@ def check_gpus(ngpu: int) -> None:
 
 
 def check_folders(folders: Iterable[Path]) -> None:
-    """Refuse folders that cannot be written or have no room; warn of little room.
+    """Check that folders are writable and have free space; warn if there is little.
 
     Args:
-        folders: They need not exist yet; nothing is left in them.
+        folders: The folders, which need not exist yet. Nothing is left in them.
 
     Raises:
-        UserError: Naming the folder.
+        UserError: If a folder is not writable or has less than 100 MB of free space.
     """
     for folder in folders:
         there = _existing(Path(folder).absolute())
@@ -53,16 +57,16 @@ def check_folders(folders: Iterable[Path]) -> None:
                 pass
         except OSError as error:
             raise UserError(
-                f"{folder} cannot be written ({there}: {error.strerror or error}):"
-                " make it writable, or choose another folder "
-                "(--expdir, --dumpdir, --datadir)"
+                f"{folder} cannot be written ({there}: {error.strerror or error}): "
+                "make it writable, or choose another folder (--expdir, --dumpdir, "
+                "--datadir)"
             ) from error
         free = shutil.disk_usage(there).free
         if free < _TOO_LITTLE:
             raise UserError(
-                f"{folder}: {free / 1e6:.0f} MB are free on its disk, which is too "
-                "little: free some space or choose another folder (--dry_run true "
-                "shows how much is needed)"
+                f"{folder}: only {free / 1e6:.0f} MB are free on its disk: free some "
+                "space or choose another folder (--dry_run true shows how much is "
+                "needed)"
             )
         if free < _LITTLE:
             logging.warning(
@@ -74,10 +78,10 @@ def check_folders(folders: Iterable[Path]) -> None:
 
 
 def check_versions() -> None:
-    """Warn of an ESPnet that this plugin was not tested with.
+    """Warn of a release of ESPnet with which this plugin was not tested.
 
     Raises:
-        UserError: If there is none.
+        UserError: If ESPnet is not installed.
     """
     try:
         found = version("espnet")

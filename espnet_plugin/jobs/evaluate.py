@@ -1,4 +1,4 @@
-"""Finished model folders, decoded, scored and timed."""
+"""Decode and score finished models, and measure their speed."""
 
 import logging
 from pathlib import Path
@@ -26,15 +26,18 @@ def evaluate_model(
     ngpu: int = 0,
     nj: int = 1,
 ) -> None:
-    """Decode and score sets with a model, where that is not done yet.
+    """Decode and score sets with a model, unless that is done already.
 
-    Leaves ``decode_<decoding>/<set>/{text,token,token_int,score,score.json,...}``.
+    It writes ``decode_<decoding>/<set>/{text,token,token_int,score,score.json,...}``.
 
     Args:
         folder: A model folder with ``meta.json``.
-        dump_dir: Where stage 2 put the sets.
-        sets: Names below ``dump_dir``.
-        decoding: ``best_path`` or ``prefix``.
+        dump_dir: Folder of the formatted sets (stage 2).
+        sets: Names of the sets in ``dump_dir``.
+        decoding: ``best_path``, ``prefix`` or, for transducers, ``transducer``.
+        num_threads: Number of threads of each process.
+        ngpu: Number of GPUs.
+        nj: Number of processes among which a set is split.
 
     Raises:
         UserError: If the model or a set is missing.
@@ -71,7 +74,7 @@ def evaluate_model(
 
 
 def _symbols(experiment: Experiment) -> tuple[str, ...]:
-    """Return the model's non-linguistic symbols, which are no errors, as for ESPnet."""
+    """Return the model's non-linguistic symbols, which ESPnet does not score."""
     config = resolve_paths(read_config(experiment.config_file), experiment.config_file)
     name = config.get("non_linguistic_symbols")
     if not isinstance(name, str) or name == "none":
@@ -80,19 +83,19 @@ def _symbols(experiment: Experiment) -> tuple[str, ...]:
 
 
 def measure_speed(folder: Path, overwrite: bool = False) -> None:
-    """Write ``rtf.json`` of a model where it is not there yet.
+    """Measure the speed of a model and write it to ``rtf.json``, unless it exists.
+
+    A training from which models are cut, such as an EncRL run, is skipped.
 
     Args:
-        folder: Any ESPnet ASR experiment; without meta.json the best checkpoint is
-            taken.
-        overwrite: Measure again.
-
-    An EncRL run, from which models are cut, is skipped.
+        folder: Any ESPnet ASR experiment; without ``meta.json`` its best checkpoint is
+            measured.
+        overwrite: Whether to measure again if ``rtf.json`` exists.
     """
     meta = Experiment(folder).find_meta()
     if meta is not None and meta.checkpoint is None:
         logging.info(
-            "%s is left out of the speed measurement: it is a training, not a model",
+            "%s is skipped in the speed measurement: it is a training, not a model",
             folder,
         )
         return

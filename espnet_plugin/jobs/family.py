@@ -1,4 +1,4 @@
-"""Models of several sizes from one EncRL run, and the untrained reference."""
+"""Models of several sizes from one EncRL run, and an untrained reference."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,15 +32,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class _Source:
-    """A checkpoint that models are made of by choosing layers.
+    """A checkpoint from which models are made by choosing layers.
 
     Attributes:
         config: Configuration of its model.
-        checkpoint: The file.
+        checkpoint: Path of the checkpoint.
         variant: Name of the variant in the tables.
         seed: Seed of the EncRL run.
-        audio_scale: Scale of the samples that it was trained on; None: as in [-1, 1].
-        width: Width of the encoder where the size names it; None: the reference's.
+        audio_scale: Scale of the samples on which it was trained; None: [-1, 1].
+        width: Width of the encoder if the size names one; None: the reference's.
     """
 
     config: Mapping[str, Any]
@@ -59,7 +59,7 @@ class _Source:
         return self.config["encoder_conf"]["num_blocks"]
 
     def model(self, layers: Sequence[int], meta: Meta) -> PlainModel:
-        """Return the plain model that these layers are."""
+        """Return the plain model that has these layers."""
         state = plain_state(self.checkpoint, layers)
         meta = meta.but(audio_scale=self.audio_scale, size_width=self.width)
         return PlainModel(plain_config(self.config, layers), state, meta)
@@ -77,14 +77,14 @@ def _encrl_run(encrl_dir: Path) -> _Source:
 
 
 def layers_of_run(encrl_dir: Path, sizes: Sequence[Shape]) -> list[int]:
-    """Return the numbers of layers of sizes, of which all are of a run's width.
+    """Return the numbers of layers of sizes, after checking their widths.
 
     Args:
-        encrl_dir: A finished EncRL run.
-        sizes: What is to be made of it.
+        encrl_dir: Folder of a finished EncRL run.
+        sizes: Sizes of the models that are to be made from it.
 
     Raises:
-        UserError: If the run is not finished, or has another width.
+        UserError: If the run is not finished or has a different width.
     """
     run = Experiment(encrl_dir)
     run.require_finished("stage 5 (EncRL)")
@@ -107,13 +107,13 @@ def _fine_tune(
     options: Sequence[str],
     meta: Meta,
 ) -> None:
-    """Fine-tune some layers of a source, unless that is done."""
+    """Fine-tune some layers of a source, unless that is done already."""
     experiment = Experiment(folder)
     if is_first(options) and experiment.is_finished:
         if experiment.meta().encrl_sha256 != source.sha256:
             raise UserError(
                 f"{folder} was fine-tuned from a different training, not from "
-                f"{source.checkpoint}: choose another --tag, or delete the folder"
+                f"{source.checkpoint}: delete the folder, or choose another --tag"
             )
     fine_tune(
         folder,
@@ -137,18 +137,21 @@ def finetune_family(
     """Fine-tune a model of each size with CTC, step 2 of the EncRL paper.
 
     Args:
-        encrl_dir: A finished EncRL run.
+        encrl_dir: Folder of a finished EncRL run.
         sizes: Numbers of encoder layers.
-        how: Which layers a smaller model takes of the EncRL student: ``last`` (the
+        how: Layers of the EncRL student that a smaller model gets: ``last`` (as in the
             paper), ``first`` or ``spaced``.
         training: Training configuration: optimiser, schedule, batches, SpecAugment.
         options: ESPnet's options for the data.
-        output: Prefix of the folders; ``_<n>l`` is put behind.
+        output: Prefix of the folders; ``_<n>l`` is added.
         seed: Seed of the fine-tuning.
+
+    Raises:
+        UserError: If the EncRL run is not finished, it has fewer layers than a size, or
+            a folder holds a different training.
     """
     source = _encrl_run(encrl_dir)
-    # Before any work: a size that is too large for the last job should not cost the
-    # first one's hours.
+    # All sizes are checked before the first training, which may take hours.
     chosen = {size: choose_layers(source.num_layers, size, how) for size in sizes}
     for size, layers in chosen.items():
         meta = Meta(
@@ -179,23 +182,24 @@ def finetune_together(
 ) -> None:
     """Fine-tune all sizes in the same steps and cut the models out afterwards.
 
-    See :func:`espnet_plugin.checkpoints.plain.config_with_exits`: a smaller model is
-    the first layers of the larger ones. It pays for that; ``alone`` lets it go on by
-    itself.
+    A smaller model has the first layers of the larger ones; see
+    :func:`espnet_plugin.checkpoints.plain.config_with_exits`. This costs accuracy, so
+    ``alone`` can train a size further after it is cut out.
 
     Args:
-        encrl_dir: A finished EncRL run of the largest size.
+        encrl_dir: Folder of a finished EncRL run of the largest size.
         sizes: Numbers of encoder layers.
         training: Training configuration: optimiser, schedule, batches, SpecAugment.
         options: ESPnet's options for the data.
-        output: Prefix of the folders; ``_<n>l`` is put behind, and ``_family`` for what
-            is trained.
+        output: Prefix of the folders; ``_<n>l`` is added, and ``_family`` for the
+            training of all sizes.
         seed: Seed of the fine-tuning.
-        alone: Epochs by size that the model of it, once cut out, is trained further.
+        alone: Number of epochs, by size, for which a model is trained further after it
+            is cut out.
 
     Raises:
-        UserError: If the EncRL run is not finished or was another one, or ``alone``
-            names a size that is not made or no epochs.
+        UserError: If the EncRL run is not finished, a folder holds a different
+            training, or ``alone`` has another size or less than 1 epoch.
     """
     source = _encrl_run(encrl_dir)
     sizes = sorted(sizes, reverse=True)
@@ -203,8 +207,8 @@ def finetune_together(
     for size, epochs in alone.items():
         if size not in sizes or epochs < 1:
             raise UserError(
-                f"--alone {size}:{epochs}: must be one of the sizes {sizes} and 1 "
-                "epoch or more"
+                f"--alone {size}:{epochs}: must be one of the sizes {sizes} with at "
+                "least 1 epoch"
             )
     layers = choose_layers(source.num_layers, sizes[0], "first")
     together = Path(f"{output}_family")
@@ -218,7 +222,7 @@ def finetune_together(
         after=encrl_dir.name,
     )
     _fine_tune(together, source, layers, {**exits, **training}, options, meta)
-    # An exit's output is normalised by the norm after the last layer, too.
+    # The norm after the last layer is also applied to the output of each exit.
     trained = _Source(
         source.config,
         averaged_file(together, training),
@@ -240,7 +244,7 @@ def _one_of_family(
     options: Sequence[str],
     output: str,
 ) -> None:
-    """Cut a model out of what was trained together, or train it further by itself."""
+    """Cut a model out of the training of all sizes, and train it further if asked."""
     folder = Path(f"{output}_{Shape(size, trained.width)}l")
     layers = list(range(size))
     meta = Meta(
@@ -255,7 +259,7 @@ def _one_of_family(
         config["max_epoch"] = alone[size]
         _fine_tune(folder, trained, layers, config, options, meta)
     elif is_first(options):
-        # All it costs is the training it is cut from.
+        # Its only cost is that of the training from which it is cut.
         request = CutRequest(together.name, size, trained.sha256)
         export_once(folder, request, lambda: trained.model(layers, meta))
 
@@ -267,14 +271,19 @@ def export_direct(
     output: str,
     method: str = "encrl_direct",
 ) -> None:
-    """Export models as EncRL left them, without fine-tuning, to be decoded.
+    """Write the models of an EncRL run without fine-tuning.
 
     Args:
-        encrl_dir: A finished EncRL run.
+        encrl_dir: Folder of a finished EncRL run.
         sizes: Numbers of encoder layers.
-        how: Which layers a smaller model takes of the EncRL student.
-        output: Prefix of the folders; ``_<n>l`` is put behind.
-        method: Their name in the tables.
+        how: Layers of the EncRL student that a smaller model gets: ``last``, ``first``
+            or ``spaced``.
+        output: Prefix of the folders; ``_<n>l`` is added.
+        method: Name of the method in the tables.
+
+    Raises:
+        UserError: If the EncRL run is not finished, it has fewer layers than a size, or
+            a folder holds a training.
     """
     source = _encrl_run(encrl_dir)
     for size in sizes:
@@ -286,7 +295,7 @@ def export_direct(
             shared=encrl_dir.name,
             kept_layers=tuple(layers),
         )
-        # All it costs is the run it is cut from.
+        # Its only cost is that of the run from which it is cut.
         export_once(
             Path(f"{output}_{Shape(size, source.width)}l"),
             DirectRequest(encrl_dir.name, layers, source.sha256),
@@ -295,12 +304,12 @@ def export_direct(
 
 
 def write_untrained(reference_config: Path, folder: Path, seed: int) -> None:
-    """Write a reference that never saw speech: the negative control of EncRL.
+    """Write a reference with random weights, the negative control of EncRL.
 
     Args:
-        reference_config: Configuration that gives architecture, tokens and statistics.
-        folder: Gets ``config.yaml``, ``model.pth`` and ``meta.json``.
-        seed: Seed of its random weights.
+        reference_config: Configuration with architecture, tokens and statistics.
+        folder: Receives ``config.yaml``, ``model.pth`` and ``meta.json``.
+        seed: Seed of the random weights.
     """
 
     def make() -> PlainModel:

@@ -1,7 +1,7 @@
-"""What a job is made of: its request with data and files by their content.
+"""The inputs of a job: its request, with data and files identified by their content.
 
-ESPnet's options win over the configuration, so both are one mapping here, and it does
-not matter which of the two says a thing.
+ESPnet's options override its configuration. Both are merged into one mapping here, so
+it does not matter which of them sets a value.
 """
 
 import json
@@ -26,8 +26,8 @@ __all__ = [
     "read_options",
 ]
 
-# Of ESPnet's options and ours, those that say how, where or on what a training runs,
-# or what it shows of itself, and not what comes out of it.
+# Options of ESPnet and of this plugin that do not affect the result of a training: how,
+# where and on which device it runs, and what it logs.
 NOT_DECISIVE = frozenset("""
     config output_dir resume ngpu num_workers num_att_plot log_level log_interval
     multiprocessing_distributed local_rank print_config dry_run help use_tensorboard
@@ -37,15 +37,16 @@ NOT_DECISIVE = frozenset("""
     allow_multi_rates required sharded_ddp unused_parameters
     """.split())
 _RANKS = re.compile(r"^dist_")
-# Their folder is a place, but that they are used decides: they round.
+# Only the use of these folders affects the result (stored values are rounded), not
+# their path.
 _USED = ("teacher_cache",)
 _TABLES = {f"{part}_data_path_and_name_and_type": part for part in ("train", "valid")}
-# What ESPnet adds to with every mention, also to what the configuration has.
+# Options whose values ESPnet appends to earlier ones, also to those of a configuration.
 _APPENDED = (
     *_TABLES,
     *(f"{part}_shape_file" for part in ("train", "valid")),
 )
-# Fields of a request that are read as one.
+# Fields of a request that are merged.
 _PARTS = ("config", "options")
 
 
@@ -54,10 +55,11 @@ class JobInputs(dict):
 
 
 def read_options(options: Sequence[str]) -> dict[str, Any]:
-    """Read ESPnet's command line as what a configuration file would say.
+    """Read options of ESPnet into a mapping like that of a configuration file.
 
-    ``--optim_conf lr=0.1`` is ``{"optim_conf": {"lr": 0.1}}``, several values are a
-    list, and what ESPnet appends with every mention is a list of all.
+    ``--optim_conf lr=0.1`` becomes ``{"optim_conf": {"lr": 0.1}}``. Several values
+    become a list, also those of an option that is repeated and whose values ESPnet
+    appends.
     """
     read: dict[str, Any] = {}
     for name, values in _groups(options):
@@ -84,7 +86,7 @@ def _groups(options: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _set(conf: dict[str, Any], text: str) -> None:
-    """Put ``a.b=value``, or a mapping in YAML's braces, into nested dictionaries."""
+    """Put ``a.b=value``, or a YAML mapping in braces, into nested dictionaries."""
     names, same, value = text.partition("=")
     if not same:
         whole = _scalar(text)
@@ -108,12 +110,12 @@ def _scalar(text: str) -> Any:
 
 
 def job_inputs(request: Any, contents: Optional[Contents]) -> JobInputs:
-    """Return what a request's result is made of.
+    """Return the inputs that determine the result of a request.
 
     Args:
         request: A dataclass of :mod:`espnet_plugin.jobs.requests`.
-        contents: Reads data and files; None: they stand by the last two parts of their
-            paths, as in the records of earlier versions.
+        contents: Reads the content of data and files; None: they are identified by the
+            last two parts of their paths, as in the records of earlier versions.
     """
     values = {item.name: getattr(request, item.name) for item in fields(request)}
     return _inputs(type(request).__name__, values, contents)
@@ -125,7 +127,7 @@ def _inputs(
     name_of = _by_name if contents is None else _by_content(contents)
     given = dict(values.get("config") or {})
     options = values.get("options") or ()
-    if not isinstance(options, Mapping):  # those of one of our methods are
+    if not isinstance(options, Mapping):  # requests of this plugin
         options = read_options(options)
     for name, value in options.items():
         if name.endswith("_conf") and isinstance(given.get(name), Mapping):
@@ -153,7 +155,7 @@ def _inputs(
 
 
 def _table(part: str, table: Any, contents: Optional[Contents]) -> dict[str, str]:
-    """Name one of ESPnet's ``path,name,type`` and say what it holds."""
+    """Return the name and the content of a ``path,name,type`` of ESPnet."""
     path, name, kind = table.split(",") if isinstance(table, str) else table
     if contents is None:
         return {f"{part} {name}": f"{_by_name(path, 2)} ({kind})"}
@@ -174,9 +176,9 @@ def _by_name(value: str, parts: int = 1) -> str:
 
 def _by_content(contents: Contents) -> Callable[[str], str]:
     def name_of(value: str) -> str:
-        # ESPnet's --init_param says behind the file which part of it goes where.
+        # In ESPnet's --init_param the parts to copy follow the file, after colons.
         path, colon, rest = value.partition(":")
-        # A word that happens to be a file's name too is a word.
+        # A word without / or . is not taken for a file, even if one has this name.
         if ("/" in path or "." in path) and os.path.isfile(path):
             return f"content {contents.file(path)}{colon}{rest}"
         return value
@@ -185,17 +187,17 @@ def _by_content(contents: Contents) -> Callable[[str], str]:
 
 
 def digests_beside(folder: Path) -> Contents:
-    """Return what reads content; digests are kept beside the experiments' folders."""
+    """Return a reader of content whose digests are stored beside the experiments."""
     return Contents(digests_file(folder))
 
 
 def digests_file(folder: Path) -> Path:
-    """Return where digests are kept of what experiments beside this one read."""
+    """Return the file that stores digests for an experiment and those beside it."""
     return Path(folder).parent / CACHE
 
 
 def is_same_kind(known: Mapping[str, Any], request: Any) -> bool:
-    """Whether a folder's ``request.json`` is of a job of the same kind."""
+    """Return whether the content of a ``request.json`` is of the same kind of job."""
     if isinstance(known.get("inputs"), Mapping):
         return known["inputs"].get(KIND) == type(request).__name__
     return not set(known) - {item.name for item in fields(request)}
@@ -204,22 +206,22 @@ def is_same_kind(known: Mapping[str, Any], request: Any) -> bool:
 def difference(
     known: Mapping[str, Any], request: Any, contents: Contents
 ) -> tuple[Optional[Difference], JobInputs]:
-    """Compare what a folder was begun with and what is asked for.
+    """Compare the recorded inputs of a folder with those of a request.
 
     Args:
-        known: Content of its ``request.json``. Those of earlier versions hold no
-            content of data: of them options and names are compared.
-        request: What is asked for.
-        contents: Reads data and files.
+        known: Content of the folder's ``request.json``. Earlier versions did not record
+            the content of data; then only options and names are compared.
+        request: The request.
+        contents: Reads the content of data and files.
 
     Returns:
-        The first difference, None if there is none; and what is asked for now.
+        The first difference (None if there is none), and the inputs of the request.
     """
     wanted = job_inputs(request, contents)
     if isinstance(known.get("inputs"), Mapping):
         return first_difference(known["inputs"], wanted), wanted
     noted = {item.name for item in fields(request)} & set(known)
-    # What an earlier version did not note cannot be compared.
+    # Fields that an earlier version did not record cannot be compared.
     now = {name: getattr(request, name) for name in noted}
     old = _inputs("", known, None)
     return first_difference(old, _inputs("", now, None)), wanted

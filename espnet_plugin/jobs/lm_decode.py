@@ -1,4 +1,4 @@
-"""Word error rates with a language model: ESPnet's CTC prefix beam search."""
+"""Word error rates with a language model, by ESPnet's CTC prefix beam search."""
 
 import logging
 import shutil
@@ -21,18 +21,18 @@ __all__ = ["LMDecoding", "check_recogniser", "decode_with_lm"]
 
 @dataclass(frozen=True)
 class LMDecoding:
-    """How all language models are compared.
+    """How language models are compared.
 
     Attributes:
         recogniser: Folder of an ESPnet ASR experiment with a CTC layer.
-        dump_dir: Where stage 2 put the audio of the sets.
-        dev_set: Where the language model's weight is chosen.
-        test_set: What the error rate is of.
-        weights: The grid.
-        beam: Hypotheses of the search.
+        dump_dir: Folder of the formatted sets (stage 2).
+        dev_set: Name of the set on which the weight of the language model is chosen.
+        test_set: Name of the set on which the error rate is measured.
+        weights: Weights to try, each above 0 and at most 10.
+        beam: Beam size, in hypotheses.
 
     Raises:
-        UserError: If the grid or the beam is out of range.
+        UserError: If a weight or the beam is out of range.
     """
 
     recogniser: Path
@@ -53,10 +53,15 @@ class LMDecoding:
 
 
 def check_recogniser(recogniser: Path, lm_folder: Path) -> None:
-    """Refuse a language model that has other tokens than the recogniser.
+    """Check that a language model has the tokens of a recogniser.
+
+    Args:
+        recogniser: Folder of the recogniser.
+        lm_folder: Folder of the language model.
 
     Raises:
-        UserError: Naming the first difference, or if one of both is no such model.
+        UserError: If the tokens differ (with the first difference), or a folder does
+            not hold such a model.
     """
     from espnet_plugin.checkpoints.load import read_config, resolve_paths
     from espnet_plugin.data.tokens import read_token_list
@@ -77,8 +82,11 @@ def decode_with_lm(job: LMDecoding, lm_folder: Optional[Path], output: Path) -> 
     Args:
         job: Recogniser, sets and grid.
         lm_folder: Folder of the language model; None for the same search without one.
-        output: Gets ``wer.json``, and what was recognised in folders below. What is
-            there already, of the same files, is not decoded again.
+        output: Receives ``wer.json`` and folders with the recognised texts. Sets that
+            were decoded from the same files before are not decoded again.
+
+    Returns:
+        The weight and the error rates.
 
     Raises:
         UserError: If a model is missing or damaged, or the token lists differ.
@@ -92,7 +100,7 @@ def decode_with_lm(job: LMDecoding, lm_folder: Optional[Path], output: Path) -> 
     if lm_folder is not None:
         check_recogniser(job.recogniser, lm_folder)
         lm_file = lm_folder / LMRecord.read(lm_folder).checkpoint
-        load_lm(lm_folder, lm_file)  # ESPnet would leave out what is missing
+        load_lm(lm_folder, lm_file)  # ESPnet would silently ignore missing tensors
     experiment = Experiment(job.recogniser)
     asr_file = experiment.checkpoint()
     _, asr_args = load_asr_model(experiment.config_file, asr_file)
@@ -111,7 +119,7 @@ def decode_with_lm(job: LMDecoding, lm_folder: Optional[Path], output: Path) -> 
     grid = {}
     if lm_folder is not None:
         grid = {f"{one:g}": rate(job.dev_set, one)[0] for one in job.weights}
-    # Of equal ones the smallest.
+    # The smallest of weights with equal error rates.
     weight = float(min(grid, key=lambda one: (grid[one], float(one)))) if grid else 0.0
     if not grid:
         grid = {"0": rate(job.dev_set, 0.0)[0]}

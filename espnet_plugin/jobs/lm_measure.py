@@ -1,4 +1,4 @@
-"""What stage 6 measures on language models: perplexity, size and speed."""
+"""Stage 6 of lmprune.sh: measure perplexity, size and speed of language models."""
 
 import logging
 import os
@@ -15,9 +15,13 @@ def measure_lm(folder: Path, text: LMText, speed: bool = False) -> Measured:
     """Measure a finished model and write its ``measured.json``.
 
     Args:
-        folder: The model's folder.
-        text: Its sets: the dev set and all test sets are measured.
-        speed: Whether to measure the time of a token, which needs a quiet machine.
+        folder: Folder of the model.
+        text: Text of the sets; perplexity is measured on dev and all test sets.
+        speed: Whether to measure the time per token in milliseconds, which needs a
+            machine without other load.
+
+    Returns:
+        The measured values.
 
     Raises:
         UserError: If the model or a text is missing.

@@ -1,4 +1,4 @@
-"""The text of a language model, and how it is cut into tokens: stage 3."""
+"""Stage 3 of lmprune.sh: the text of language models and its tokens."""
 
 import logging
 import shutil
@@ -20,13 +20,13 @@ _TOKENS = "tokens.yaml"
 
 @dataclass(frozen=True)
 class Tokens:
-    """How text becomes tokens.
+    """How text is split into tokens.
 
     Attributes:
-        token_list: File, one token a line.
+        token_list: File with one token per line.
         token_type: ``char``, ``bpe`` or ``word``.
-        bpemodel: SentencePiece's model, for ``bpe``.
-        nlsyms: File of symbols that are tokens of their own.
+        bpemodel: SentencePiece model, only for ``bpe``.
+        nlsyms: File with non-linguistic symbols, each of which is a token.
     """
 
     token_list: Path
@@ -35,15 +35,15 @@ class Tokens:
     nlsyms: Optional[Path] = None
 
     def check(self) -> list[str]:
-        """Return the tokens.
+        """Return the tokens, after checking the files and options.
 
         Raises:
-            UserError: If a file is missing, or an option does not go with another.
+            UserError: If a file is missing or options contradict each other.
         """
         if self.token_type not in ("char", "bpe", "word"):
             raise UserError(
-                f"--token_type {self.token_type}: ESPnet's language models support "
-                "char, bpe and word"
+                f"--token_type {self.token_type}: must be char, bpe or word for a "
+                "language model of ESPnet"
             )
         if (self.token_type == "bpe") != (self.bpemodel is not None):
             raise UserError(
@@ -51,7 +51,9 @@ class Tokens:
                 "token type bpe needs a BPE model, the other types must not have one"
             )
         if self.bpemodel is not None and not self.bpemodel.is_file():
-            raise UserError(f"--bpemodel {self.bpemodel} is missing")
+            raise UserError(
+                f"--bpemodel {self.bpemodel} is missing: name an existing file"
+            )
         if self.nlsyms is not None:
             read_symbols(self.nlsyms)
         return read_token_list(self.token_list)
@@ -68,10 +70,13 @@ class LMText:
     folder: Path
 
     def text(self, name: str) -> Path:
-        """Return the text of a set: ``train``, ``valid`` or a test set.
+        """Return the path of a set's text.
+
+        Args:
+            name: ``train``, ``valid`` or the name of a test set.
 
         Raises:
-            UserError: If it is not there.
+            UserError: If it is missing.
         """
         path = self.folder / name / "text"
         if not path.is_file():
@@ -81,19 +86,23 @@ class LMText:
         return path
 
     def tests(self) -> list[str]:
-        """Return the names of the sets that nothing is trained or chosen on."""
+        """Return the names of the test sets, sorted."""
         names = sorted(path.parent.name for path in self.folder.glob("*/text"))
         return [name for name in names if name not in ("train", "valid")]
 
     def config(self) -> dict[str, Any]:
-        """Return ESPnet's configuration of the tokens."""
+        """Return the part of ESPnet's configuration that describes the tokens.
+
+        Raises:
+            UserError: If it is missing.
+        """
         path = self.folder / _TOKENS
         if not path.is_file():
             raise UserError(f"{path} is missing: run stage 3 first")
         return read_yaml(path)
 
     def options(self) -> list[str]:
-        """Return ESPnet's options to train on this text."""
+        """Return ESPnet's options for training on this text."""
         options = []
         for part in ("train", "valid"):
             options += [
@@ -106,10 +115,14 @@ class LMText:
 
 
 def recogniser_tokens(folder: Path, output: Path) -> Tokens:
-    """Return the tokens of a recogniser, the list written below ``output``.
+    """Return the tokens of a recogniser.
+
+    Args:
+        folder: Folder of the recogniser.
+        output: Folder to which the list is written if only ``config.yaml`` has it.
 
     Raises:
-        UserError: If the folder is no ESPnet ASR experiment.
+        UserError: If ``folder`` is not an ESPnet ASR experiment.
     """
     config_file = Experiment(folder).config_file
     config = resolve_paths(read_config(config_file), config_file)
@@ -141,15 +154,18 @@ def prepare_text(
     """Write the text of every set, with its lengths in tokens.
 
     Args:
-        folder: Where it goes.
-        tokens: How it is cut into tokens.
-        train: Kaldi ``text`` files to train on, the recogniser's and more.
-        valid: To choose epochs on.
-        tests: Others, by name.
+        folder: Folder that receives the text.
+        tokens: How text is split into tokens.
+        train: Kaldi ``text`` files of the training set: the recogniser's and others.
+        valid: Kaldi ``text`` file of the development set, on which epochs are chosen.
+        tests: Kaldi ``text`` files of test sets, by name.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: If a text is missing or empty, or two training texts have an
-            utterance of the same name.
+        UserError: If a text is missing or empty, a test set is called ``train`` or
+            ``valid``, or two training texts have an utterance of the same name.
     """
     listed = tokens.check()
     # Here, because it imports ESPnet.
@@ -201,11 +217,11 @@ def prepare_text(
 def _say_empty(path: Path, text: Mapping[str, str]) -> None:
     left_out = len(read_pairs(path)) - len(text)
     if left_out:
-        logging.info("%s: %d utterances without words are left out", path, left_out)
+        logging.info("%s: %d utterances without words are skipped", path, left_out)
 
 
 def _write_shapes(folder, config, listed, texts) -> None:
-    """Write the tables of lengths that ESPnet makes batches by."""
+    """Write the tables of lengths from which ESPnet makes batches."""
     from argparse import Namespace
 
     from espnet_plugin.lm.text import read_sentences

@@ -1,4 +1,4 @@
-"""Trainings of language models: the dense one, smaller ones of it, and controls."""
+"""Trainings of language models: the dense one, compressed ones, and controls."""
 
 import logging
 import math
@@ -28,21 +28,21 @@ __all__ = [
 ]
 
 _CRITERION = ["valid", "loss", "min"]
-# Beside the model: the same as a plain ESPnet model, where its own class has no such.
+# Sub-folder with the same model as a plain ESPnet model, if its own class is not one.
 PLAIN_FOLDER = "plain"
 
 
 @dataclass(frozen=True)
 class LMTraining:
-    """What all trainings of a recipe share.
+    """What all trainings of a recipe have in common.
 
     Attributes:
         exp_dir: Folder of all experiments.
-        text: What they are trained on.
+        text: Training and development text.
         config: Configuration of the dense model's training.
-        fine_tuning: Keys that are other when a cut model is trained further.
+        fine_tuning: Changes to ``config`` for fine-tuning a compressed model.
         seed: Seed of the training.
-        options: More of ESPnet's options.
+        options: Further options of ESPnet.
     """
 
     exp_dir: Path
@@ -53,37 +53,51 @@ class LMTraining:
     options: Sequence[str] = ()
 
     def all_options(self) -> list[str]:
-        """Return ESPnet's options of every training."""
+        """Return ESPnet's options for every training."""
         seed = ["--seed", str(self.seed), "--ngpu", "0"]
         return [*seed, *self.text.options(), *self.options]
 
     def full_config(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the configuration with the tokens, and with changes.
+        """Return the configuration of a training, with the tokens.
+
+        Args:
+            changes: Values that replace those of :attr:`config`.
 
         Raises:
-            UserError: If it is not that of a Transformer.
+            UserError: If the model is not a Transformer.
         """
         config = {"best_model_criterion": [_CRITERION], **self.config}
         if config.get("lm") != TRANSFORMER_LM:
             raise UserError(
                 f"--config: lm {config.get('lm')}: only Transformer language models "
-                f"can be compressed here; write lm: {TRANSFORMER_LM}"
+                f"can be compressed here: write lm: {TRANSFORMER_LM}"
             )
         return {**config, **self.text.config(), **changes}
 
     def folder(self, row: str, keep: Optional[float] = None) -> Path:
-        """Return the folder of a model."""
+        """Return the folder of a model; see :func:`lm_folder`."""
         return lm_folder(self.exp_dir, row, self.seed, keep)
 
 
 def lm_folder(exp_dir: Path, row: str, seed: int, keep: Optional[float] = None) -> Path:
-    """Return the folder of a model: ``lm_<row>[_k<percent>]_s<seed>``."""
+    """Return the folder of a model: ``lm_<row>[_k<percent>]_s<seed>``.
+
+    Args:
+        exp_dir: Folder of all experiments.
+        row: Name of the row.
+        seed: Seed of the training.
+        keep: Share of the weights that are kept, 0 to 1; None: not in the name.
+    """
     share = "" if keep is None else f"_k{100 * keep:g}"
     return Path(exp_dir) / f"lm_{row}{share}_s{seed}"
 
 
 def train_dense(job: LMTraining) -> Path:
-    """Train the large model with ESPnet's LM task; nothing is done twice."""
+    """Train the dense model with ESPnet's LM task, unless it is finished.
+
+    Returns:
+        Its folder.
+    """
     folder = job.folder("dense")
     request = LMRequest(job.full_config({}), job.all_options(), {}, 0, None)
     with trained(folder, Training(LM_TASK, request, job.all_options())) as todo:
@@ -93,18 +107,20 @@ def train_dense(job: LMTraining) -> Path:
 
 
 def compress(job: LMTraining, name: str, row: Compression) -> list[Path]:
-    """Make a row's models of the dense one, step by step; nothing is done twice.
+    """Compress the dense model in one or more steps and fine-tune it after each.
+
+    Finished steps are not repeated.
 
     Args:
-        job: The trainings.
+        job: What all trainings have in common.
         name: Name of the row.
-        row: What to do.
+        row: Method and steps.
 
     Returns:
         The folder of each step.
 
     Raises:
-        UserError: If the dense model is missing or the sizes do not fit it.
+        UserError: If the dense model is missing or cannot have the sizes of the row.
     """
     source = job.folder("dense")
     LMRecord.read(source, "run stage 4, which trains the dense model")
@@ -129,7 +145,7 @@ def _compress_step(job, name, row, step, source, target, folder) -> None:
     start = Experiment(folder).start.model_file
 
     def cut() -> None:
-        # Here, because a finished row needs none of ESPnet.
+        # Imported here, because a finished row does not need ESPnet.
         from espnet_plugin.lm.make import make_start
 
         logging.info("%s: %s at %g", folder, row.method, row.keep[step])
@@ -151,15 +167,20 @@ def _compress_step(job, name, row, step, source, target, folder) -> None:
 
 
 def train_control(job: LMTraining, name: str, row: Control) -> Path:
-    """Train a model of another's size from random weights, for as many operations.
+    """Train a model with the size of a compressed one from random weights.
+
+    It is trained for as many operations as the compressed one, dense model included.
 
     Args:
-        job: The trainings.
+        job: What all trainings have in common.
         name: Name of the row.
-        row: The control.
+        row: The control, which names the compressed model.
+
+    Returns:
+        Its folder.
 
     Raises:
-        UserError: If the model that it is like is not finished.
+        UserError: If the compressed model is not finished.
     """
     like = job.folder(row.like, row.keep)
     record = LMRecord.read(
@@ -181,7 +202,15 @@ def train_control(job: LMTraining, name: str, row: Control) -> Path:
 
 
 def train_further(job: LMTraining, name: str, row: Further) -> Path:
-    """Train the dense model further, as one that was cut is; nothing is done twice.
+    """Train the dense model further, like a compressed one but without compression.
+
+    Args:
+        job: What all trainings have in common.
+        name: Name of the row.
+        row: The number of epochs.
+
+    Returns:
+        Its folder.
 
     Raises:
         UserError: If the dense model is missing.
@@ -202,7 +231,13 @@ def train_further(job: LMTraining, name: str, row: Further) -> Path:
 
 
 def equal_epochs(total: Cost, shape: Shape, epoch_tokens: int) -> int:
-    """Return the epochs of a model that take as many operations, rounded up."""
+    """Return the epochs in which a model takes as many operations, rounded up.
+
+    Args:
+        total: Cost to match.
+        shape: Shape of the model.
+        epoch_tokens: Number of tokens in an epoch.
+    """
     return max(1, math.ceil(total.operations / (shape.operations * epoch_tokens)))
 
 
@@ -219,7 +254,7 @@ class _Made:
 def _finish(
     folder: Path, job: LMTraining, made: _Made, before: Optional[Cost] = None
 ) -> None:
-    """Write ``lm.json``, and a plain model beside one that is not of ESPnet's class."""
+    """Write ``lm.json``, and a plain ESPnet model if the model is not one itself."""
     from espnet_plugin.lm.load import load_lm
     from espnet_plugin.lm.make import write_plain
     from espnet_plugin.measure.parameters import count_parameters

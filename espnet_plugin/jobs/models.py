@@ -1,4 +1,4 @@
-"""Writing plain ESPnet models that nothing more is trained for."""
+"""Write finished plain ESPnet models and their descriptions."""
 
 import argparse
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class PlainModel:
     """A model that stock ESPnet can load.
 
     Attributes:
-        config: Its configuration, with the paths as they are seen from here.
-        state: Its tensors.
-        meta: What it is; sizes are found out when it is written.
+        config: Configuration, with paths that are valid from the current folder.
+        state: Tensors by name.
+        meta: Description for ``meta.json``; sizes are added when it is written.
     """
 
     config: Mapping[str, Any]
@@ -38,13 +38,18 @@ def write_start(
     config: Mapping[str, Any],
     state: Mapping[str, torch.Tensor],
 ) -> Path:
-    """Write the model that the training in a folder starts from.
+    """Write the model from which the training in a folder starts.
+
+    Args:
+        experiment: The folder of the training.
+        config: Configuration of the model.
+        state: Tensors of the model.
 
     Returns:
-        Its checkpoint; the configuration is beside it.
+        Its checkpoint, with the configuration in the same folder.
 
     Raises:
-        UserError: If the tensors do not fit, or there is no room for them.
+        UserError: If the tensors do not fit the configuration, or the disk is full.
     """
     path = experiment.start.model_file
     write_model_files(config, state, path)
@@ -54,16 +59,16 @@ def write_start(
 def write_model(
     experiment: Experiment, model: PlainModel, trained_in: Optional[Experiment] = None
 ) -> None:
-    """Write a finished model: its configuration, tensors, cost and what it is.
+    """Write a finished model: configuration, tensors, cost and ``meta.json``.
 
     Args:
-        experiment: The folder.
+        experiment: The folder of the model.
         model: The model.
-        trained_in: The training that all of its cost is; without one it costs nothing
-            besides what ``model.meta`` says it is made of.
+        trained_in: The training whose cost is that of the model; None: no cost in
+            addition to that of the models named in ``model.meta``.
 
     Raises:
-        UserError: If the tensors do not fit, or there is no room for them.
+        UserError: If the tensors do not fit the configuration, or the disk is full.
     """
     path = experiment.model_file
     loaded, args = write_model_files(model.config, model.state, path)
@@ -71,21 +76,24 @@ def write_model(
         write_no_cost(experiment.folder)
     else:
         write_json(experiment.cost_file, read_json(trained_in.cost_file))
-    # At the end: where it is, all is.
+    # Written last: where meta.json exists, all files do.
     experiment.write_meta(_with_sizes(model.meta, loaded, args, path))
 
 
 def export_once(
     folder: Path, request: Any, make: Callable[[], PlainModel]
 ) -> Experiment:
-    """Write a model that needs no training, unless the same one is there.
+    """Write a model that needs no training, unless it exists already.
 
-    One that was made of something else is made again: that costs no training.
+    A model with different inputs is replaced, because that takes no training.
 
     Args:
-        folder: The model's folder.
-        request: Everything that decides what it is; see :func:`training_job`.
-        make: Makes the model.
+        folder: Folder of the model.
+        request: Everything that determines the model; see :func:`training_job`.
+        make: Function that makes the model.
+
+    Returns:
+        The folder.
 
     Raises:
         UserError: If the folder holds a training, or the model cannot be written.
@@ -102,11 +110,11 @@ def describe_model(experiment: Experiment, checkpoint: Path, meta: Meta) -> None
 
     Args:
         experiment: The folder, with ESPnet's configuration.
-        checkpoint: What is the model.
-        meta: What it is besides what is found out here: its sizes.
+        checkpoint: The checkpoint that is the model.
+        meta: Description of the model; its sizes are added here.
 
     Raises:
-        UserError: If the checkpoint is missing or does not fit.
+        UserError: If the checkpoint is missing or does not fit the configuration.
     """
     model, args = load_asr_model(experiment.config_file, checkpoint, "cpu")
     experiment.write_meta(_with_sizes(meta, model, args, checkpoint))

@@ -1,4 +1,4 @@
-"""Training plain ESPnet models: the reference, fine-tuned students, baselines."""
+"""Train plain ESPnet models: the reference, fine-tuned students, baselines."""
 
 import logging
 from pathlib import Path
@@ -24,22 +24,23 @@ _CRITERION = ["valid", "cer_ctc", "min"]
 
 
 def averaged_file(folder: Path, config: Mapping[str, Any]) -> Path:
-    """Return the checkpoint that a training leaves: the mean of its best epochs.
+    """Return the checkpoint that a training writes at its end: the mean of its best
+    epochs.
 
     Args:
-        folder: The training's folder.
-        config: Its configuration. Of several criteria on the dev set that of CTC's
-            character errors counts, else the first one.
+        folder: Folder of the training.
+        config: Its configuration. Of several criteria on the development set, CTC's
+            character error rate is used, otherwise the first one.
 
     Raises:
-        UserError: If no criterion is on the dev set.
+        UserError: If no criterion uses the development set.
     """
     criteria = config.get("best_model_criterion") or [_CRITERION]
     dev = [name for phase, name, *_ in criteria if phase == "valid"]
     if not dev:
         raise UserError(
-            f"best_model_criterion {criteria}: none of them uses the dev set, on "
-            f"which epochs are chosen: add {_CRITERION}"
+            f"best_model_criterion {criteria}: no criterion uses the dev set, on which "
+            f"epochs are chosen: add {_CRITERION}"
         )
     return Experiment(folder).averaged_file("cer_ctc" if "cer_ctc" in dev else dev[0])
 
@@ -51,25 +52,26 @@ def train_plain_model(
     meta: Meta,
     init: Optional[Path] = None,
 ) -> None:
-    """Train a stock model with ESPnet's ASR task; nothing is done twice.
+    """Train a stock model with ESPnet's ASR task, unless it is finished.
 
     Args:
-        folder: The experiment folder; gets ``config.yaml``, checkpoints, ``cost.json``,
-            ``train.log``, curves and ``meta.json``.
-        config: Configuration, as a YAML file would hold it.
-        options: More of ESPnet's options (data, seed), which win over ``config``.
-        meta: What ``meta.json`` says besides what is found out here.
-        init: Checkpoint to start from; it must fit exactly.
+        folder: The experiment folder; receives ``config.yaml``, checkpoints,
+            ``cost.json``, ``train.log``, curves and ``meta.json``.
+        config: Configuration, as in a YAML file.
+        options: Further options of ESPnet (data, seed), which override ``config``.
+        meta: Description for ``meta.json``; sizes are added.
+        init: Checkpoint to start from, whose tensors must fit the model exactly; None:
+            random weights.
 
     Raises:
-        UserError: If ``folder`` holds another training, the disk is full, or no epoch
-            could be chosen on dev.
+        UserError: If ``folder`` holds a different training, the disk is full, or no
+            criterion uses the development set.
     """
     experiment, averaged = Experiment(folder), averaged_file(folder, config)
-    # ESPnet's own default asks for the accuracy of a decoder, which CTC does not have.
+    # ESPnet's default criterion is the accuracy of a decoder, which CTC does not have.
     config = {"best_model_criterion": [_CRITERION], **config}
     if not is_first(options):
-        # By then everything that the first process prepares is there.
+        # It is written after everything else that the first process prepares.
         wait_for(experiment.train_config_file)
     request = PlainRequest(
         config, without_ranks(options), "None" if init is None else file_checksum(init)
@@ -89,21 +91,23 @@ def fine_tune(
     options: Sequence[str],
     meta: Meta,
 ) -> None:
-    """Train a plain model from given weights; nothing is done twice.
+    """Train a plain model from given weights, unless it is finished.
 
     Args:
         folder: The experiment folder.
-        start_config: Configuration of the model that the weights are of.
-        state: Returns its tensors; called only where the training is not finished.
-        config: Configuration of the training, with that of the model.
-        options: More of ESPnet's options (data, seed), which win over ``config``.
+        start_config: Configuration of the model that has the initial weights.
+        state: Function that returns these weights; it is not called for a finished
+            training.
+        config: Configuration of the training and of the model.
+        options: Further options of ESPnet (data, seed), which override ``config``.
         meta: See :func:`train_plain_model`.
 
     Raises:
-        UserError: If the tensors do not fit, and as :func:`train_plain_model`.
+        UserError: If the tensors do not fit ``start_config``; see also
+            :func:`train_plain_model`.
     """
     experiment = Experiment(folder)
-    # Of several processes the first writes it.
+    # Only the first of several processes writes it.
     if is_first(options) and not experiment.is_finished:
         write_start(experiment, start_config, state())
     logging.info("fine-tuning in %s", folder)
@@ -111,7 +115,7 @@ def fine_tune(
 
 
 def _leave_stock_keys(experiment: Experiment) -> None:
-    """Take our options out of a finished model's configuration: it is a stock model."""
+    """Remove this plugin's options from the configuration of a finished stock model."""
     config = experiment.config()
     stock = {key: value for key, value in config.items() if key not in OWN_OPTIONS}
     if len(stock) < len(config):

@@ -21,39 +21,39 @@ def pretrain_dual_mode(
     seed: int,
     fine_tuning_config: Optional[Path] = None,
 ) -> None:
-    """Pre-train an encoder in both modes, without transcripts; nothing is done twice.
+    """Pre-train an encoder in both modes without transcripts, unless it is finished.
 
     Args:
-        folder: The pre-training's folder. Its ``meta.json`` says how a training starts
-            from what comes out.
+        folder: Folder of the pre-training. Its ``meta.json`` has the option by which a
+            training starts from the result.
         config_file: Training configuration.
-        options: More of ESPnet's options.
+        options: Further options of ESPnet.
         seed: Seed of the pre-training.
         fine_tuning_config: Configuration of the training that is to start from it.
 
     Raises:
-        UserError: If the encoder of ``fine_tuning_config`` is another one, or
-            ``folder`` holds another training.
+        UserError: If ``fine_tuning_config`` has a different encoder, or ``folder``
+            holds a different training.
     """
     config = read_yaml(config_file)
     checkpoint = Experiment(folder).latest_file
 
     def check() -> None:
-        # Here, because a finished pre-training needs none of torch.
+        # Imported here, because a finished pre-training does not need torch.
         from espnet_plugin.dual_mode.options import SHAPING
         from espnet_plugin.dual_mode.pretrained import check_same_encoder
 
         if fine_tuning_config is not None:
             fine_tuning = read_yaml(fine_tuning_config, "--fine_tuning_config")
             check_same_encoder(config, fine_tuning, SHAPING)
-        _starts(checkpoint)  # refuses a path before the hours of a pre-training
+        _starts(checkpoint)  # refuses an unsuitable path before the pre-training
 
     request = PretrainingRequest(config, list(options), seed)
     options = ["--seed", str(seed), *options]
     training = Training(PRETRAINING_TASK, request, options, config_file=config_file)
     with trained(folder, training, check) as unfinished:
         if unfinished:
-            # Its masks are final, which those of the best epoch need not be.
+            # Its masks are final; those of the best epoch may not be.
             meta = Meta(
                 method=method_of(loss_of(config)),
                 seed=seed,
@@ -65,7 +65,7 @@ def pretrain_dual_mode(
 
 
 def _starts(checkpoint: Path) -> dict[str, str]:
-    """Return ESPnet's option to start from the pre-training, by what masks become."""
+    """Return ESPnet's ``--init_param`` for each way of treating the masks."""
     from espnet_plugin.dual_mode.pretrained import MASKS, init_param
 
     return {masks: init_param(checkpoint, masks) for masks in MASKS}

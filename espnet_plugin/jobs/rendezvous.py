@@ -1,9 +1,9 @@
-"""Several nodes that share a job of several trainings.
+"""Run a job with several trainings on several nodes.
 
-Between its trainings such a job does things once (prunes, cuts, writes), so only the
-first process runs it. It announces each training as it begins, in a file beside the one
-by which ESPnet's launcher lets the processes meet (``--dist_init_method file://...``,
-on a shared file system), and the other processes join that training.
+Between its trainings such a job has work to do once (prune, cut, write), so only the
+first process runs it. That process announces each training in a file next to the one by
+which ESPnet's launcher connects the processes (``--dist_init_method file://...``, on a
+shared file system), and the other processes join the training.
 """
 
 import logging
@@ -23,10 +23,10 @@ _PREFIX = "file://"
 
 
 def rendezvous_file(options: Sequence[str]) -> Optional[Path]:
-    """Return the file by which the processes meet, None where there is none.
+    """Return the file by which the processes are connected; None if there is none.
 
     Args:
-        options: ESPnet's.
+        options: Options of ESPnet.
     """
     for name, value in zip(options, [*options[1:], ""]):
         name, _, same = name.partition("=")
@@ -38,13 +38,13 @@ def rendezvous_file(options: Sequence[str]) -> Optional[Path]:
 
 @contextmanager
 def share_trainings(options: Sequence[str]) -> Iterator[None]:
-    """Announce each training inside to the other processes, and the end of the job.
+    """Announce each training in the context to the other processes, and its end.
 
     Args:
-        options: ESPnet's, with those that say how the processes meet.
+        options: Options of ESPnet, with ``--dist_init_method``.
 
     Raises:
-        UserError: If they do not meet by a file.
+        UserError: If the processes are not connected by a file.
     """
     meeting = _needed_file(options)
 
@@ -67,14 +67,14 @@ def share_trainings(options: Sequence[str]) -> Iterator[None]:
 
 
 def join_trainings(options: Sequence[str], seconds: float = 24 * 3600.0) -> None:
-    """Take part in each training that the first process announces, until its end.
+    """Join each training that the first process announces, until the job ends.
 
     Args:
-        options: ESPnet's, with those that say how the processes meet.
-        seconds: Longest wait from one training to the next.
+        options: Options of ESPnet, with ``--dist_init_method``.
+        seconds: Longest time in seconds to wait for the next training.
 
     Raises:
-        UserError: If the first process failed, or began no training in that time.
+        UserError: If the first process failed or announced no training in this time.
     """
     meeting = _needed_file(options)
     number = 1
@@ -87,21 +87,23 @@ def join_trainings(options: Sequence[str], seconds: float = 24 * 3600.0) -> None
 
 
 def _wait_for(meeting: Path, number: int, seconds: float) -> bool:
-    """Wait for an announcement; return False when the job has ended instead."""
+    """Wait for an announcement; return False if the job has ended instead."""
     limit = time.monotonic() + seconds
     while True:
-        # First, since a training may be announced, and the job end, between the looks.
+        # Checked first: a training may be announced and the job end between the checks.
         ended = _end(meeting).exists()
         if _announcement(meeting, number).exists():
             return True
         if ended:
             if read_json(_end(meeting))["failed"]:
-                raise UserError("the first process has failed: see its log")
+                raise UserError(
+                    "the first process has failed: see its log for the error"
+                )
             return False
         if time.monotonic() > limit:
             raise UserError(
                 f"the first process announced no training within {seconds:g} s: see "
-                f"its log; all processes must be able to read {meeting.parent}"
+                f"its log, and check that all nodes can read {meeting.parent}"
             )
         time.sleep(0.5)
 
@@ -110,8 +112,8 @@ def _needed_file(options: Sequence[str]) -> Path:
     meeting = rendezvous_file(options)
     if meeting is None:
         raise UserError(
-            "several trainings on several nodes need --dist_init_method file://..., "
-            "which espnet2.bin.launch gives if --master_port is not set"
+            "--dist_init_method file://... is needed for several trainings on several "
+            "nodes: start them with espnet2.bin.launch without --master_port"
         )
     return meeting
 
@@ -127,7 +129,7 @@ def _end(meeting: Path) -> Path:
 def _options_of(
     meeting: Path, number: int, cmd: Sequence[str], options: Sequence[str]
 ) -> list[str]:
-    """Return a training's options for one process; a file serves one meeting only."""
+    """Return a training's options for one process; each training has its own file."""
     ranks = only_ranks(options)
     for i, option in enumerate(ranks):
         ranks[i] = option.replace(f"{_PREFIX}{meeting}", f"{_PREFIX}{meeting}.{number}")

@@ -1,8 +1,9 @@
-"""What a job was asked for: everything that decides what comes out of it.
+"""Requests: everything that determines the result of a job.
 
-It is noted in ``request.json`` of the folder, under the names of the fields. What is
-compared is beside them, under ``inputs``: the same with data and files by their content
-(:mod:`espnet_plugin.jobs.inputs`).
+A request is written to ``request.json`` of the job's folder, under the names of its
+fields. The key ``inputs`` of this file has the same with data and files identified by
+their content (:mod:`espnet_plugin.jobs.inputs`); it is compared when the folder is used
+again.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ class TrainingRequest:
     """A training of one of our tasks.
 
     Attributes:
-        config: The training configuration, as a YAML file would hold it.
-        options: More of ESPnet's options, without what differs between processes.
+        config: Training configuration, as in a YAML file.
+        options: Further options of ESPnet, without those that differ between processes.
     """
 
     config: Mapping[str, Any]
@@ -42,7 +43,7 @@ class PlainRequest(TrainingRequest):
     """A training of a plain model.
 
     Attributes:
-        init: Digest of the checkpoint that it starts from, or ``None`` as text.
+        init: Digest of the initial checkpoint, or the text ``None``.
     """
 
     init: str
@@ -50,7 +51,7 @@ class PlainRequest(TrainingRequest):
 
 @dataclass(frozen=True)
 class DistillationRequest(TrainingRequest):
-    """A training that needs the reference while it runs.
+    """A training that uses the reference while it runs.
 
     Attributes:
         reference: Digest of the reference's checkpoint.
@@ -75,9 +76,10 @@ class LMRequest(TrainingRequest):
     """A training of a language model.
 
     Attributes:
-        row: What is asked for, as its file says it; empty for the dense model.
+        row: Content of the row's file; empty for the dense model.
         step: Step of the row, from 0.
-        source: Digest of the checkpoint that it is made of, None for random weights.
+        source: Digest of the checkpoint that is compressed or trained further; None for
+            random weights.
     """
 
     row: Mapping[str, Any]
@@ -91,8 +93,8 @@ class EncRLRequest(TrainingRequest):
 
     Attributes:
         seed: Seed of the training.
-        reference: Digest of the reference's checkpoint: another one may come to stand
-            under the same name.
+        reference: Digest of the reference's checkpoint, which may be replaced under the
+            same name.
     """
 
     seed: int
@@ -104,8 +106,8 @@ class DualModeRequest(TrainingRequest):
     """A dual-mode training.
 
     Attributes:
-        start: Digest of the checkpoint that it starts from, what becomes of the masks,
-            and whether the output layers are taken as well.
+        start: Digest of the initial checkpoint, treatment of the masks (``restart`` or
+            ``keep``), and whether the output layers are copied as well.
     """
 
     start: tuple[Optional[str], str, bool]
@@ -127,7 +129,7 @@ class CutRequest:
     """A model that is cut out of a family trained together.
 
     Attributes:
-        family: Folder name of the training.
+        family: Name of the training's folder.
         layers: Number of layers.
         encrl_sha256: Digest of the checkpoint that it is cut from.
     """
@@ -139,11 +141,11 @@ class CutRequest:
 
 @dataclass(frozen=True)
 class DirectRequest:
-    """A model as an EncRL run left it.
+    """A model that is taken from an EncRL run without fine-tuning.
 
     Attributes:
         encrl: Name of the run's folder.
-        layers: Layers that are kept.
+        layers: Layers that are kept, counted from 0.
         encrl_sha256: Digest of the checkpoint that it is cut from.
     """
 
@@ -157,7 +159,7 @@ class UntrainedRequest:
     """A model with random weights.
 
     Attributes:
-        reference_config: Configuration whose architecture it has.
+        reference_config: Configuration that has the architecture.
         seed: Seed of the weights.
     """
 

@@ -1,4 +1,4 @@
-"""The options of an EncRL training whose student has its own width."""
+"""The options of an EncRL training whose student has a width of its own."""
 
 import logging
 from pathlib import Path
@@ -13,25 +13,26 @@ from espnet_plugin.yaml_files import read_yaml
 __all__ = ["shape_options"]
 
 _REFERENCE = "--reference_config"
-# What the shape and its start decide.
+# Options that follow from the shape and its initial weights.
 _OURS = ("--student_num_layers", "--student_output_size", "--student_init")
 
 
 def shape_options(
     shape: Shape, config_file: Path, options: Sequence[str], init: str = "auto"
 ) -> list[str]:
-    """Return the options of a training, with those that make its student's shape.
+    """Return the options of a training, with those for the shape of its student.
 
     Args:
-        shape: The student's, with a width.
+        shape: Layers and width of the student.
         config_file: Configuration of the training.
-        options: The others, the reference among them.
-        init: Where it starts: ``random``, or which of the reference's layers, cut to
-            the width; ``auto``: the first ones if they can be cut, else random.
+        options: The other options, with the reference.
+        init: Initial weights: ``random``, or the ``first``, ``last`` or ``spaced``
+            layers of the reference, cut to the width. ``auto``: the first layers if
+            they can be cut, otherwise random.
 
     Raises:
-        UserError: If the width does not fit or is the reference's, the options say
-            something about the width as well, or no reference is named.
+        UserError: If the width does not fit the attention heads or is the reference's,
+            the options set the shape as well, or no reference is given.
     """
     for option in options:
         name = option.split("=")[0]
@@ -64,13 +65,13 @@ def shape_options(
 
 
 def _start(shape: Shape, reference: dict, encrl: dict, options: Sequence[str]) -> str:
-    """Decide where the student starts, and say why."""
+    """Choose the initial weights of the student for ``auto``, and log the reason."""
     conf = reference.get("encoder_conf") or {}
     why_not = why_not_narrowed(reference.get("encoder"), conf)
     named = [f"--{name}" for name in encrl if name.startswith("student_enc")]
     named += [one for one in options if one.startswith("--student_enc")]
     if why_not is None and named:
-        why_not = f"{named[0]} asks for another encoder than the reference's"
+        why_not = f"{named[0]} sets a different encoder than the reference's"
     if why_not is None and shape.layers > conf["num_blocks"]:
         why_not = f"the reference has only {conf['num_blocks']} layers"
     if why_not is None and shape.width > conf.get("output_size", 256):

@@ -1,8 +1,8 @@
-"""Who trains: by default this process, with one of our ESPnet tasks.
+"""The trainer: by default this process, with one of this plugin's ESPnet tasks.
 
-Whatever trains is called with the name of a task and ESPnet's options, so that a job
-can be given to another trainer: one that tells other nodes first
-(:mod:`espnet_plugin.jobs.rendezvous`), or one that only notes what it is asked for.
+A trainer is called with the name of a task and ESPnet's options, so that jobs can use
+another one: a trainer that informs other nodes first
+(:mod:`espnet_plugin.jobs.rendezvous`), or one that only records its calls, for tests.
 """
 
 import importlib
@@ -31,7 +31,7 @@ DUAL_MODE_TASK = "espnet_plugin.tasks.dual_mode:DualModeASRTask"
 LM_TASK = "espnet_plugin.tasks.lm:CountedLMTask"
 PRETRAINING_TASK = "espnet_plugin.tasks.dual_mode_ssl:DualModeSSLTask"
 
-# Takes a task and the options of its ``main``; trains into their --output_dir.
+# Function of a task and the options of its ``main``; writes into their --output_dir.
 Trainer = Callable[[str, Sequence[str]], None]
 
 
@@ -50,7 +50,7 @@ _trainer: ContextVar[Trainer] = ContextVar("trainer", default=train_here)
 
 
 def train_task(task: str, cmd: Sequence[str]) -> None:
-    """Have the current trainer train; see :func:`use_trainer`.
+    """Train with the current trainer; see :func:`use_trainer`.
 
     Args:
         task: ``module:class``.
@@ -61,7 +61,7 @@ def train_task(task: str, cmd: Sequence[str]) -> None:
 
 @contextmanager
 def use_trainer(trainer: Trainer) -> Iterator[None]:
-    """Give every training inside to ``trainer``."""
+    """Use ``trainer`` for every training inside the context."""
     token = _trainer.set(trainer)
     try:
         yield

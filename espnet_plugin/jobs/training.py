@@ -1,4 +1,4 @@
-"""One training in a folder: started once, resumed, and finished as a whole."""
+"""A training in a folder: run once, resumed if interrupted, finished as a whole."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,17 +20,16 @@ __all__ = ["Training", "trained"]
 
 @dataclass(frozen=True)
 class Training:
-    """A training of one of our tasks.
+    """A training of one of this plugin's tasks.
 
     Attributes:
-        task: One of those in :mod:`espnet_plugin.jobs.trainer`.
-        request: Everything that decides what comes out; its configuration is trained
-            with.
-        options: ESPnet's options besides the configuration, also those that differ
-            between processes.
-        start: The options that say what the training starts from.
-        config_file: File that the configuration was read from, if it is to be named in
-            ESPnet's own configuration; otherwise it is written into the folder.
+        task: One of the tasks in :mod:`espnet_plugin.jobs.trainer`.
+        request: Everything that determines the result, with the configuration.
+        options: ESPnet's options in addition to the configuration, also those that
+            differ between processes.
+        start: Options that set the initial weights.
+        config_file: File from which the configuration was read, if ESPnet is to record
+            this path; None: the configuration is written into the folder.
     """
 
     task: str
@@ -46,29 +45,29 @@ def trained(
 ) -> Iterator[bool]:
     """Train in ``folder`` unless the same training is finished there.
 
-    It counts as finished when the block that follows has ended without an exception, so
-    that block is the place to write what is made of it. An interrupted training is
-    resumed.
+    The training counts as finished when the body of the ``with`` statement ends without
+    an exception, so the body is the place to write the files made from it. An
+    interrupted training is resumed.
 
     Args:
         folder: The experiment folder.
-        training: What to do.
-        prepare: Writes what the training starts from; of several processes the first
-            one does.
+        training: The training.
+        prepare: Function that writes the initial weights; only the first of several
+            processes calls it.
 
     Yields:
-        Whether this process has to finish the folder: not when that is done already,
-        nor when another process does.
+        Whether the body has to finish the folder: not if it is finished already, and
+        not in other processes than the first.
 
     Raises:
-        UserError: If ``folder`` holds another training, or another run is at work
-            there.
+        UserError: If ``folder`` holds a different training, another run is using it,
+            ``max_epoch`` is wrong, or there are too few GPUs.
     """
     experiment = Experiment(folder)
     first = is_first(training.options)
     config_file = training.config_file or experiment.train_config_file
     if not first and training.config_file is None:
-        # By then everything that the first process prepares is there.
+        # It is written after everything else that the first process prepares.
         wait_for(config_file)
     with training_job(folder, training.request, first) as todo:
         if todo is None:
@@ -88,8 +87,10 @@ def trained(
 
 
 def _check_epochs(training: Training) -> None:
-    """Refuse what ESPnet takes for a finished training without a model."""
+    """Refuse numbers of epochs with which ESPnet would end without a model."""
     given = {**training.request.config, **read_options(training.options)}
     epochs = given.get("max_epoch", 1)
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
-        raise UserError(f"max_epoch {epochs}: must be a whole number of epochs from 1")
+        raise UserError(
+            f"max_epoch {epochs}: must be a whole number of epochs, 1 or more"
+        )

@@ -1,4 +1,4 @@
-"""A training that is done once, resumes after a kill and is not mixed with another."""
+"""A job in a folder: run once, resumed if interrupted, refused if inputs differ."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ from typing import Any, Iterator, Mapping, Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, write_json
+from espnet_plugin.jobs.another_folder import another_folder
 from espnet_plugin.jobs.inputs import (
     difference,
     digests_beside,
@@ -25,24 +26,24 @@ __all__ = ["training_job"]
 def training_job(
     folder: Path, request: Any, first: bool = True, again: bool = False
 ) -> Iterator[Optional[Path]]:
-    """Run a training in ``folder`` unless the same one is finished there.
+    """Run a job in ``folder`` unless its result is already there.
 
-    What happens inside is also logged to ``train.log``.
+    The log messages of the job are also written to ``train.log``.
 
     Args:
         folder: The experiment folder.
-        request: Everything that decides what comes out: a dataclass of plain data,
-            as in :mod:`espnet_plugin.jobs.requests`.
-        first: Whether this process writes; of several that train together one does.
-        again: The result costs nothing but what it is cut from, so it is made again
-            where that has changed, and not refused.
+        request: Everything that determines the result: a dataclass of plain data, as in
+            :mod:`espnet_plugin.jobs.requests`.
+        first: Whether this process writes; of several that train together, one does.
+        again: Make the result again if its inputs have changed, instead of refusing to.
+            This is for results that need no training.
 
     Yields:
         The folder, or None if there is nothing to do.
 
     Raises:
-        UserError: If something else was begun or finished there, or another run is at
-            work there.
+        UserError: If the folder holds a result or an unfinished training with different
+            inputs, another run is using it, or the disk is full.
     """
     if _is_there(folder, request):
         # Nothing is written, so the folder may be one that can only be read.
@@ -56,7 +57,7 @@ def training_job(
 
 
 def _is_there(folder: Path, request: Any) -> bool:
-    """Whether the same result is finished, which is said."""
+    """Return whether the folder holds the finished result, and log it."""
     experiment = Experiment(folder)
     known = experiment.request()
     if known is None or not experiment.is_finished:
@@ -65,7 +66,7 @@ def _is_there(folder: Path, request: Any) -> bool:
     differing, _ = difference(known, request, contents)
     contents.save()
     if differing is None:
-        logging.info("%s is finished already%s", folder, _how_sure(known))
+        logging.info("%s is already finished%s", folder, _how_sure(known))
     return differing is None
 
 
@@ -75,7 +76,7 @@ def _is_first_rank() -> bool:
 
 
 def _as_read(request: Any) -> dict[str, Any]:
-    """Return a request as it will be read from its file: tuples are lists."""
+    """Return a request as it is read from its file, with lists instead of tuples."""
     content = {item.name: getattr(request, item.name) for item in fields(request)}
     return json.loads(json.dumps(content))
 
@@ -93,30 +94,30 @@ def _job(
     else:
         differing, wanted = difference(known, request, contents)
     contents.save()
-    # A folder without a checkpoint holds nothing that could be lost or mixed, such as
-    # one whose options were refused.
+    # A folder without a checkpoint has nothing to lose, for example one whose options
+    # were refused.
     if known is not None and experiment.is_begun:
         if differing is not None and not (again and is_same_kind(known, request)):
             raise UserError(
-                f"{folder} holds {_what(experiment)} with another {differing}; see "
-                f"{experiment.request_file}: choose "
-                "another --expdir (in stages 5 and 6 --tag, in stage 4 "
-                "--reference_exp), or delete the folder"
+                f"{folder} holds {_what(experiment)} with different inputs: "
+                f"{differing}; {experiment.request_file} lists them all. Delete the "
+                f"folder, or {another_folder(request)}"
             )
         if differing is not None:
-            logging.info("%s is made again: another %s", folder, differing)
+            logging.info(
+                "%s is made again, because its inputs have changed: %s",
+                *(folder, differing),
+            )
             experiment.done_file.unlink(missing_ok=True)
         elif experiment.is_finished:
-            # By another process, since it was last looked at.
-            logging.info("%s is finished already", folder)
+            # Another process has finished it since the first look.
+            logging.info("%s is already finished", folder)
             yield None
             return
         else:
-            logging.info(
-                "%s was started before with the same inputs: resuming it", folder
-            )
+            logging.info("%s: resuming the interrupted run", folder)
     elif first:
-        logging.info("%s is started for the first time", folder)
+        logging.info("%s: starting", folder)
     if not first:
         yield folder
         return
@@ -151,6 +152,6 @@ def _how_sure(known: Mapping[str, Any]) -> str:
     if "inputs" in known:
         return ""
     return (
-        " (it was made by an earlier version, which did not record the content of "
-        "the data; options and names are the same)"
+        "; an earlier version made it and did not record the content of the data, so "
+        "only options and names were compared"
     )

@@ -1,4 +1,4 @@
-"""Self-pinching gates: a learnable threshold a layer decides what is pruned."""
+"""Self-pinching gates: pruning by a learnable threshold in each layer."""
 
 import math
 from typing import Mapping, Optional, Sequence
@@ -11,17 +11,18 @@ from espnet_plugin.errors import UserError
 __all__ = ["GatePruner"]
 
 _ORIGINAL, _THRESHOLD = "_orig", "_threshold"
-# Thresholds are learnt in this unit. Adam moves every parameter by about the learning
-# rate, however small its gradient; a rate that suits weights would take thresholds far
-# past the target in the few steps that its momentum lasts.
+# Unit of the learnt thresholds. Adam moves every parameter by about the learning rate,
+# however small its gradient. At a rate that suits weights, its momentum would otherwise
+# carry thresholds far beyond the target within a few steps.
 _UNIT = 0.1
 
 
 class _Gate:
     """Masks a layer's weight before each forward pass.
 
-    A hook, as those of ``torch.nn.utils.prune``, and no parametrisation: torch's FLOP
-    counter cannot follow gradients through a module whose input is a parameter.
+    This is a hook like those of ``torch.nn.utils.prune``, not a parametrisation:
+    torch's FLOP counter cannot follow gradients through a module whose input is a
+    parameter.
     """
 
     def __init__(self, module: nn.Module, threshold: float, temperature: float):
@@ -44,8 +45,8 @@ class _Gate:
         if not torch.is_grad_enabled():
             return hard
         soft = torch.sigmoid(distance / self.temperature)
-        # In this order the sum is exactly 0 or 1: a kept weight's sigmoid is at least
-        # one half, so that the difference is exact.
+        # In this order the sum is exactly 0 or 1, because the sigmoid of a kept weight
+        # is at least one half, so the difference is exact.
         return (hard - soft.detach()) + soft
 
     def __call__(self, module: nn.Module, inputs) -> None:
@@ -56,8 +57,8 @@ class _Gate:
 class GatePruner:
     """Prunes by learnt thresholds within one training.
 
-    The penalty pulls weights below their layer's threshold until the target is met, and
-    again whenever the rest of the loss has brought too many back.
+    The penalty reduces weights below the threshold of their layer until the target is
+    reached, and again whenever the rest of the loss has brought too many back.
 
     - [0] Effective and Efficient One-pass Compression of Speech Foundation Models Using
       Sparsity-aware Self-pinching Gates, 2025, https://arxiv.org/abs/2505.22608,
@@ -65,11 +66,12 @@ class GatePruner:
       is L_ctc + eta * sum of the masks.
 
     Args:
-        modules: ``(name, module)`` to prune. Gates are installed.
-        sparsity: Share of all their weights that ought to be zero.
+        modules: ``(name, module)`` of the modules to prune, in which gates are
+            installed.
+        sparsity: Share of all their weights that is to become zero, 0 to 1.
         eta: Weight of the penalty, per weight that is kept.
-        threshold: Value that the thresholds start from.
-        temperature: First and last temperature of the sigmoid; a cosine between.
+        threshold: Initial value of the thresholds.
+        temperature: First and last temperature of the sigmoid, which follows a cosine.
 
     Raises:
         UserError: If a number is out of range.
@@ -97,11 +99,11 @@ class GatePruner:
         self._gates = [_Gate(m, threshold, self._temperature[0]) for m in modules]
 
     def step(self, update: int, updates: int) -> None:
-        """Cool the sigmoid before an update.
+        """Set the temperature of the sigmoid before an update.
 
         Args:
-            update: Updates made so far.
-            updates: Updates in all.
+            update: Number of updates so far.
+            updates: Number of updates of the training.
         """
         hot, cold = self._temperature
         share = 0.5 * (1.0 + math.cos(math.pi * min(update / updates, 1.0)))
@@ -114,14 +116,14 @@ class GatePruner:
         return self._gates[0].temperature
 
     def penalty(self) -> Optional[torch.Tensor]:
-        """Return eta times the number of weights kept; None once the target is met."""
+        """Return eta times the number of kept weights; None at the target."""
         if self.final:
             return None
         return self._eta * sum(gate.mask().sum() for gate in self._gates)
 
     @property
     def final(self) -> bool:
-        """Whether the target is met now."""
+        """Whether the target is reached now."""
         return self.sparsity >= self._target
 
     @property
@@ -133,13 +135,13 @@ class GatePruner:
 
     @staticmethod
     def plain_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return a state dict with the masks multiplied in, under the dense names."""
+        """Return a state dict of masked weights with the names of the dense model."""
         plain = {}
         for name, value in state.items():
             if name.endswith("weight" + _ORIGINAL):
                 dense = name[: -len(_ORIGINAL)]
                 threshold = _UNIT * state[dense + _THRESHOLD]
-                # As the training does: other roundings would drop other weights.
+                # Computed as in training, because of rounding at the threshold.
                 keep = value.square() - threshold.square() >= 0
                 plain[dense] = value * keep
             elif not name.endswith("weight" + _THRESHOLD):

@@ -1,4 +1,4 @@
-"""Which layers a model misses least: greedy removal."""
+"""Greedy removal of the layers whose absence increases the loss least."""
 
 from typing import Callable, Sequence
 
@@ -10,17 +10,17 @@ __all__ = ["greedy_layers"]
 def greedy_layers(
     num_layers: int, sizes: Sequence[int], loss_of: Callable[[list[int]], float]
 ) -> tuple[dict[int, list[int]], list[dict]]:
-    """Remove one layer after the other, each time the one whose absence costs least.
+    """Remove layers one by one, each time the one whose absence gives the lowest loss.
 
     Args:
-        num_layers: Layers of the model.
-        sizes: Numbers of layers wanted.
-        loss_of: Returns the loss of the model made of the layers with these indices,
-            ascending.
+        num_layers: Number of layers of the model.
+        sizes: Numbers of layers for which the kept layers are wanted.
+        loss_of: Function of the kept layers' indices (from 0, ascending) that returns
+            the loss of the model with these layers.
 
     Returns:
-        The layers kept, by size; and every removal, in order:
-        ``{"removed", "kept", "loss", "losses"}``, the last by candidate.
+        The kept layers by size, and a dictionary for each removal in order, with keys
+        ``removed``, ``kept``, ``loss`` and ``losses`` (by candidate).
 
     Raises:
         UserError: If a size is out of range.
@@ -36,7 +36,7 @@ def greedy_layers(
     history = []
     while len(kept) > min(sizes):
         losses = {i: loss_of([k for k in kept if k != i]) for i in kept}
-        # A loss that is not a number must never look like the smallest.
+        # A NaN must never be chosen as the smallest loss.
         removed = min(losses, key=lambda i: (losses[i] != losses[i], losses[i]))
         kept = [k for k in kept if k != removed]
         chosen[len(kept)] = list(kept)

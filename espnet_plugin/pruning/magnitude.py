@@ -17,16 +17,16 @@ _ORIGINAL, _MASK = "_orig", "_mask"
 def prune_once(
     modules: Sequence[tuple[str, nn.Module]], share: float, per_tensor: bool = True
 ) -> None:
-    """Set the smallest weights to zero, for good and without training.
+    """Set the smallest weights to zero, permanently and without training.
 
     Args:
-        modules: Modules with a ``weight``; changed in place.
-        share: Share of their weights that becomes zero, 0 to 1.
-        per_tensor: Whether the same share of every tensor becomes zero, as in the EncRL
-            paper's code; else the smallest weights of all tensors together.
+        modules: ``(name, module)`` of modules with a ``weight``, changed in place.
+        share: Share of their weights that becomes zero, from 0 to below 1.
+        per_tensor: Whether the same share of each tensor becomes zero, as in the code
+            of the EncRL paper; otherwise the smallest weights of all tensors together.
 
     Raises:
-        UserError: If ``share`` is not below 1.
+        UserError: If ``share`` is out of range.
     """
     if not 0.0 <= share < 1.0:
         raise UserError(f"share to prune {share}: must be at least 0 and below 1")
@@ -41,20 +41,23 @@ def prune_once(
 
 
 class MagnitudePruner:
-    """Prunes more and more of the smallest weights while the rest is trained.
+    """Prunes more and more of the smallest weights while the others are trained.
 
     The masks are those of ``torch.nn.utils.prune``: every pruned layer has
-    ``weight_orig`` and ``weight_mask`` in its state, and a weight once pruned stays so.
+    ``weight_orig`` and ``weight_mask`` in its state, and pruned weights remain pruned.
 
     - [0] To prune, or not to prune, 2017, https://arxiv.org/abs/1710.01878
 
     Args:
-        modules: ``(name, module)`` to prune; see
-            :func:`espnet_plugin.pruning.select.prunable_modules`. Masks are installed.
-        sparsity: Share of all their weights that is zero in the end.
-        begin: Progress at which pruning begins.
-        end: Progress from which on the masks stay as they are; below 1.
-        every: Updates between two prunings.
+        modules: ``(name, module)`` of the modules to prune, in which masks are
+            installed; see :func:`espnet_plugin.pruning.select.prunable_modules`.
+        sparsity: Share of all their weights that is zero at the end, 0 to 1.
+        begin: Share of the updates after which pruning begins.
+        end: Share of the updates after which the masks are final; below 1.
+        every: Number of updates between two prunings.
+
+    Raises:
+        UserError: If a number is out of range.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class MagnitudePruner:
         end: float = 0.6,
         every: int = 20,
     ):
-        cubic_sparsity(0.0, sparsity, begin, end)  # refuses bad numbers now
+        cubic_sparsity(0.0, sparsity, begin, end)  # refuses wrong numbers
         if end >= 1.0:
             raise UserError(
                 f"end {end}: must be below 1, so that the masks are final before the "
@@ -81,11 +84,11 @@ class MagnitudePruner:
             prune.identity(module, name)
 
     def step(self, update: int, updates: int) -> None:
-        """Prune, if it is time, before an update.
+        """Prune before an update, if it is due.
 
         Args:
-            update: Updates made so far.
-            updates: Updates in all.
+            update: Number of updates so far.
+            updates: Number of updates of the training.
         """
         progress = update / updates
         if update % self._every and progress < self._end:
@@ -97,10 +100,10 @@ class MagnitudePruner:
             self._forget_older_masks()
 
     def _forget_older_masks(self) -> None:
-        """Leave each layer its newest mask: torch keeps that of every pruning.
+        """Keep only the newest mask of each layer; torch keeps those of all prunings.
 
-        The newest holds all the older ones; over a training they would take many
-        times the model's memory.
+        The newest mask includes the older ones, which during a training would take many
+        times the memory of the model.
         """
         for module, _ in self._weights:
             for hook in module._forward_pre_hooks.values():
@@ -108,17 +111,17 @@ class MagnitudePruner:
                     hook._pruning_methods = hook._pruning_methods[-1:]
 
     def penalty(self) -> None:
-        """Nothing is added to the loss."""
+        """Return None: nothing is added to the loss."""
         return None
 
     @property
     def final(self) -> bool:
-        """Whether the target is reached and the masks stay as they are."""
+        """Whether the target is reached, so that the masks no longer change."""
         return self._zeros() >= round(self._target * self._total)
 
     @property
     def sparsity(self) -> float:
-        """Share of the weights that is masked now."""
+        """Share of the weights that are masked now, 0 to 1."""
         return self._zeros() / self._total
 
     def _zeros(self) -> int:
@@ -129,7 +132,7 @@ class MagnitudePruner:
 
     @staticmethod
     def plain_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return a state dict with the masks multiplied in, under the dense names."""
+        """Return a state dict of masked weights with the names of the dense model."""
         plain = {}
         for name, value in state.items():
             if name.endswith("weight" + _ORIGINAL):

@@ -1,4 +1,4 @@
-"""A stock ESPnet ASR model that is pruned while it is trained."""
+"""A stock ESPnet ASR model that is pruned during training."""
 
 from typing import Any, Mapping, Optional, Union
 
@@ -19,12 +19,13 @@ PRUNERS = {"magnitude": MagnitudePruner, "gates": GatePruner}
 Pruner = Union[MagnitudePruner, GatePruner]
 
 _UPDATE, _FINAL = "pruning_update", "pruning_final"
-# Put on the error rate of an epoch whose masks still change, so that it is not chosen.
+# Added to the error rate of an epoch whose masks still change, so that it is not
+# chosen.
 _NOT_FINAL = 10.0
 
 
 class ESPnetPrunedModel(ESPnetASRModel):
-    """A stock model whose layers carry masks, and whose loss a pruner may add to.
+    """A stock model whose layers have masks and to whose loss a pruner may add.
 
     Args:
         others: Options of ``ESPnetASRModel``.
@@ -34,8 +35,8 @@ class ESPnetPrunedModel(ESPnetASRModel):
         super().__init__(**others)
         self.pruner: Optional[Pruner] = None
         self.updates = 1
-        # Both travel with every checkpoint: a resumed training goes on where it was,
-        # and an epoch's file says whether it may be averaged.
+        # Both are in every checkpoint, so that a training can be resumed, and so that
+        # the checkpoint of an epoch tells whether it may be averaged.
         self.register_buffer(_UPDATE, torch.zeros((), dtype=torch.long))
         self.register_buffer(_FINAL, torch.zeros((), dtype=torch.long))
 
@@ -50,14 +51,14 @@ class ESPnetPrunedModel(ESPnetASRModel):
         """Install masks on the encoder's blocks.
 
         Args:
-            name: A key of ``PRUNERS``.
-            conf: Its options.
-            nonzero: Parameters of the whole model that are to be left.
-            updates: Batches of the training in all.
+            name: Name of the pruner, a key of ``PRUNERS``.
+            conf: Options of the pruner.
+            nonzero: Number of parameters of the whole model that are to remain.
+            updates: Number of updates (batches) of the training.
             without: Sub-modules that stay dense.
 
         Raises:
-            UserError: If the name or an option is unknown, or the count impossible.
+            UserError: If the name or an option is unknown, or the number impossible.
         """
         if name not in PRUNERS:
             raise UserError(f"pruner {name!r}: must be one of {', '.join(PRUNERS)}")
@@ -69,7 +70,7 @@ class ESPnetPrunedModel(ESPnetASRModel):
         self.updates = updates
 
     def forward(self, speech: torch.Tensor, speech_lengths: torch.Tensor, **others):
-        """Prune, if it is time, then compute the stock loss and the pruner's.
+        """Prune if it is due, then compute the loss of the stock model and the pruner.
 
         Args:
             speech: ``(batch, samples)`` or ``(batch, frames, features)``.
@@ -83,7 +84,9 @@ class ESPnetPrunedModel(ESPnetASRModel):
             UserError: If the loss is not finite.
         """
         if self.pruner is None:
-            raise UserError("a pruned model is trained through tasks/pruned.py")
+            raise UserError(
+                "the model has no pruner: train it with espnet_plugin.tasks.pruned"
+            )
         if self.training:
             self.pruner.step(int(getattr(self, _UPDATE)), self.updates)
             getattr(self, _UPDATE).add_(1)
@@ -106,12 +109,12 @@ class ESPnetPrunedModel(ESPnetASRModel):
             if stats.get("cer_ctc") is not None:
                 late = 0.0 if final else _NOT_FINAL
                 stats["cer_pruned"] = torch.as_tensor(stats["cer_ctc"] + late)
-        # Several ranks average each of them by the weight, of whose shape it has to be.
+        # For averaging over ranks, all of them must have the shape of the weight.
         return force_gatherable((loss, stats, weight), loss.device)
 
 
 def plain_state(name: str, state: Mapping[str, torch.Tensor]) -> dict:
-    """Return the stock tensors of a checkpoint, masks multiplied in.
+    """Return the tensors of the stock model, with masked weights set to zero.
 
     Args:
         name: Name of the pruner, a key of ``PRUNERS``.
@@ -122,15 +125,15 @@ def plain_state(name: str, state: Mapping[str, torch.Tensor]) -> dict:
 
 
 def average_final(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Average those checkpoints whose masks were final.
+    """Average the checkpoints with final masks.
 
-    Whole numbers (batch counts) are the last one's.
+    Integer tensors (numbers of batches) are taken from the last checkpoint.
 
     Args:
         states: Tensors of the checkpoints, in the order of their epochs.
 
     Raises:
-        UserError: If there is none.
+        UserError: If no checkpoint has final masks.
     """
     final = [state for state in states if int(state[_FINAL])]
     if not final:

@@ -1,4 +1,4 @@
-"""Which weights a pruning method may set to zero."""
+"""Select the weights that a pruning method may set to zero."""
 
 from typing import Sequence
 
@@ -16,19 +16,19 @@ def prunable_modules(
 ) -> list[tuple[str, nn.Module]]:
     """Return the linear and convolution layers of the encoder's blocks.
 
-    Only their ``weight`` is meant: neither biases nor anything of a normalisation,
-    whose gains the authors' pruning baseline sets to zero as well.
+    Only their ``weight`` is pruned: no biases and no normalisation, whose gains the
+    pruning baseline of the EncRL authors sets to zero as well.
 
     Args:
         model: Any module.
-        inside: Beginning of the names looked at.
-        without: Names of sub-modules to leave alone, e.g. ``conv_module``.
+        inside: Beginning of the names of modules that are considered.
+        without: Names of sub-modules that stay dense, e.g. ``conv_module``.
 
     Returns:
-        ``(name, module)`` in the model's order.
+        ``(name, module)`` in the order of the model.
 
     Raises:
-        UserError: If there is none.
+        UserError: If there are no such layers.
     """
     found = [
         (name, module)
@@ -39,35 +39,36 @@ def prunable_modules(
     ]
     if not found:
         raise UserError(
-            f"there is nothing to prune inside {inside!r} without {list(without)}"
+            f"there is nothing to prune inside {inside!r} without {list(without)}: "
+            "shorten the list 'without'"
         )
     return found
 
 
 def count_weights(modules: Sequence[tuple[str, nn.Module]]) -> int:
-    """Return how many weights the modules have, zeros included."""
+    """Return the number of weights of the modules, zeros included."""
     return sum(module.weight.numel() for _, module in modules)
 
 
 def final_sparsity(
     model: nn.Module, modules: Sequence[tuple[str, nn.Module]], nonzero: int
 ) -> float:
-    """Return the share of the modules' weights to remove for a whole count.
+    """Return the share of the modules' weights to remove, for a number of parameters.
 
     Args:
         model: The dense model.
-        modules: The modules that are pruned; the rest of the model stays.
-        nonzero: Parameters of the model that are to be left.
+        modules: The modules that are pruned; the rest of the model does not change.
+        nonzero: Number of parameters of the whole model that are to remain.
 
     Raises:
-        UserError: If the rest alone has more, or the model has fewer to begin with.
+        UserError: If the rest alone has more parameters, or the model has fewer.
     """
     total = sum(p.numel() for p in model.parameters())
     weights = count_weights(modules)
     rest = total - weights
     if not rest < nonzero <= total:
         raise UserError(
-            f"the model cannot be pruned to {nonzero} parameters: it has {total}, of "
-            f"which {rest} are not pruned"
+            f"the model cannot be pruned to {nonzero} parameters: choose a size above "
+            f"{rest}, which are not pruned, and up to {total}, which it has"
         )
     return 1.0 - (nonzero - rest) / weights

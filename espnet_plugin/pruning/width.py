@@ -1,7 +1,7 @@
-"""Narrower layers: the least important channels of a Conformer are cut out.
+"""Cut the least important channels out of the layers of a Conformer.
 
-What is left is a smaller dense model, not a sparse one. Works on the tensors of
-ESPnet's Conformer by their names and needs no ESPnet.
+The result is a smaller dense model, not a sparse one. The functions work on the tensors
+of ESPnet's Conformer by their names and do not import ESPnet.
 """
 
 import math
@@ -24,7 +24,7 @@ State = dict[str, torch.Tensor]
 
 _BLOCK = re.compile(r"^encoder\.encoders\.(\d+)\.")
 _FEED_FORWARD = ("feed_forward", "feed_forward_macaron")
-# What a block reads the residual stream through, by the norm before it.
+# Layers that read the residual stream in a block, by the norm before them.
 _READERS = {
     "norm_ff": ("feed_forward.w_1",),
     "norm_ff_macaron": ("feed_forward_macaron.w_1",),
@@ -42,17 +42,18 @@ _WRITERS = (
 def narrow_feed_forward(state: Mapping[str, torch.Tensor], units: int) -> State:
     """Keep the most important units of every feed-forward module.
 
-    A unit's importance is the norm of what it reads times the norm of what it writes.
+    The importance of a unit is the norm of its input weights times that of its output
+    weights.
 
     Args:
         state: Tensors of a Conformer, Transformer or (E-)Branchformer of ESPnet.
-        units: Left in each module.
+        units: Number of units that are kept in each module.
 
     Returns:
-        All tensors, the narrowed ones new.
+        All tensors; those that changed are new.
 
     Raises:
-        UserError: If a module has fewer units, or there is none.
+        UserError: If a module has fewer units, or there is no such module.
     """
     out = dict(state)
     for block in _blocks(state):
@@ -67,35 +68,37 @@ def narrow_feed_forward(state: Mapping[str, torch.Tensor], units: int) -> State:
             _take(out, reads, rows=kept)
             _take(out, writes, columns=kept)
     if all(out[name] is state[name] for name in state):
-        raise UserError("there is no feed-forward module whose units could be cut")
+        raise UserError(
+            "the model has no feed-forward modules whose units can be cut: use an "
+            "ESPnet conformer, transformer or (e_)branchformer"
+        )
     return out
 
 
 def narrow_conformer(
     state: Mapping[str, torch.Tensor], heads: int, width: int, units: int
 ) -> State:
-    """Cut the model's width, and that of the feed-forward modules, out of a Conformer.
+    """Reduce the width of a Conformer and of its feed-forward modules.
 
-    The channels of the residual stream are the same in every block. Inside attention
-    and convolution each block keeps the channels that are important there.
+    The same channels of the residual stream are kept in all blocks. Inside attention
+    and convolution each block keeps its own most important channels.
 
-    Three things would otherwise change with the width and are put right: the input's
-    scale (the square root of the width), the scale of the attention scores (that of a
-    head's width), and the positions, whose sines depend on the width: their projection
-    is fitted to the old one.
+    Three things depend on the width and are corrected: the scale of the input (square
+    root of the width), the scale of the attention scores (square root of a head's
+    width), and the position codes, whose projection is fitted to the old one.
 
     Args:
         state: Tensors of a Conformer with relative positions (``rel_pos_type:
             latest``) and convolutional sub-sampling.
-        heads: Attention heads, before and after.
-        width: New ``output_size``; an even multiple of the heads.
+        heads: Number of attention heads, which does not change.
+        width: New ``output_size``; an even number and a multiple of the heads.
         units: New ``linear_units``.
 
     Returns:
         New tensors under the same names.
 
     Raises:
-        UserError: If the width does not fit or the model is of another kind.
+        UserError: If the width does not fit, or the model is not such a Conformer.
     """
     old = _check_conformer(state, heads, width)
     out = narrow_feed_forward(state, units)
@@ -118,11 +121,11 @@ def narrow_conformer(
 
 
 def why_not_narrowed(encoder: Optional[str], conf: Mapping[str, Any]) -> Optional[str]:
-    """Say why :func:`narrow_conformer` does not take an encoder; None if it does.
+    """Return why :func:`narrow_conformer` cannot cut an encoder; None if it can.
 
     Args:
-        encoder: ESPnet's name of it.
-        conf: Its options, ``encoder_conf``.
+        encoder: Name of the encoder in ESPnet.
+        conf: Options of the encoder, ``encoder_conf``.
     """
     if encoder != "conformer":
         return f"encoder {encoder} is not a conformer"
@@ -150,7 +153,7 @@ def _check_conformer(state: Mapping, heads: int, width: int) -> int:
     if not pos or "encoder.embed.conv.0.weight" not in state:
         raise UserError(
             "the width can only be cut in conformers with relative positions and an "
-            "input_layer conv2d*; cut the feed-forward units instead (options: "
+            "input_layer conv2d*: cut the feed-forward units instead (options: "
             "{model_width: false})"
         )
     if any(n.startswith("decoder.") for n in state):
@@ -167,7 +170,7 @@ def _check_conformer(state: Mapping, heads: int, width: int) -> int:
 
 
 def _stream_importance(state: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """How strongly each residual channel is read, every reader counting the same."""
+    """Return how strongly residual channels are read; all readers have equal weight."""
     total = 0.0
     for block in _blocks(state):
         for norm, readers in _READERS.items():
@@ -192,10 +195,10 @@ def _narrow_attention(out: State, block: str, heads: int, width: int, old: int) 
     value = _norm(out[f"{name}linear_v.weight"], 0) * _norm(
         out[f"{name}linear_out.weight"], 1
     )
-    # Queries, keys and positions meet channel by channel within a head.
+    # Queries, keys and positions are multiplied channel by channel within a head.
     meeting = _largest_per_head(matching, heads, after, name)
     carried = _largest_per_head(value, heads, after, name)
-    # Scores are divided by the root of a head's width, which has become smaller.
+    # Scores are divided by the square root of a head's width, which is now smaller.
     scale = math.sqrt(after / before)
     for part in ("linear_q", "linear_k"):
         _take(out, name + part, rows=meeting)
@@ -213,7 +216,7 @@ def _narrow_attention(out: State, block: str, heads: int, width: int, old: int) 
 def _largest_per_head(
     importance: torch.Tensor, heads: int, count: int, where: str
 ) -> torch.Tensor:
-    """The same number in every head, whose channels are next to each other."""
+    """Return the most important channels, the same number of each head."""
     rows = importance.view(heads, -1)
     offset = rows.shape[1]
     return torch.cat(
@@ -224,16 +227,19 @@ def _largest_per_head(
 def refit_positions(
     weight: torch.Tensor, width: int, frames: int = 200, ridge: float = 1e-3
 ) -> torch.Tensor:
-    """Return the projection of narrower position codes that does most nearly the same.
+    """Fit the projection of narrower position codes to that of the old ones.
 
-    Low frequencies are nearly the same column of the codes, so plain least squares
-    would answer with huge weights that cancel out: squared weights count as well.
+    This is ridge regression. The columns of low frequencies are nearly equal, so plain
+    least squares would give huge weights that cancel each other.
 
     Args:
-        weight: ``(channels, old width)``.
-        width: Channels of the new codes.
-        frames: Distances up to this many frames count.
-        ridge: What a squared weight costs, in mean squares of the difference.
+        weight: Old projection, ``(channels, old width)``.
+        width: Width of the new codes.
+        frames: Longest distance that is fitted, in frames.
+        ridge: Penalty of a squared weight, relative to the mean squared difference.
+
+    Returns:
+        New projection, ``(channels, width)``.
     """
     if width == weight.shape[1]:
         return weight
@@ -245,7 +251,11 @@ def refit_positions(
 
 
 def relative_positions(frames: int, width: int) -> torch.Tensor:
-    """Sines and cosines of the distances ``frames - 1`` to ``1 - frames``, by row.
+    """Return the codes of the distances ``frames - 1`` to ``1 - frames``, one per row.
+
+    Args:
+        frames: Number of frames; there are ``2 * frames - 1`` distances.
+        width: Width of the codes: sines in even columns, cosines in odd ones.
 
     - [0] Attention Is All You Need, 2017, https://arxiv.org/abs/1706.03762, section 3.5
     """
@@ -264,7 +274,7 @@ def _narrow_convolution(out: State, block: str, width: int) -> None:
     halves = _norm(out[f"{name}pointwise_conv1.weight"], 0).view(2, -1)
     importance = halves[0] * _norm(out[f"{name}pointwise_conv2.weight"], 1)
     kept = _largest(importance, width, name)
-    # The gated half stands behind the other.
+    # The gates are in the second half of the channels.
     _take(out, f"{name}pointwise_conv1", rows=torch.cat([kept, kept + halves.shape[1]]))
     _take(out, f"{name}depthwise_conv", rows=kept)
     for tensor in ("weight", "bias", "running_mean", "running_var"):
@@ -298,7 +308,7 @@ def _narrow_subsampling(
     columns = (kept[:, None] * bins + torch.arange(bins)).flatten()
     _take(out, linear, rows=stream, columns=columns)
     for tensor in ("weight", "bias"):
-        # The encoder multiplies its input by the root of its width.
+        # The encoder multiplies its input by the square root of its width.
         out[f"{linear}.{tensor}"] = out[f"{linear}.{tensor}"] * scale
 
 
@@ -308,14 +318,17 @@ def _blocks(state: Mapping[str, torch.Tensor]) -> list[str]:
 
 
 def _norm(weight: torch.Tensor, dim: int) -> torch.Tensor:
-    """Euclidean norm of every slice along ``dim``."""
+    """Return the Euclidean norm of every slice along ``dim``."""
     return weight.transpose(0, dim).flatten(1).norm(dim=1)
 
 
 def _largest(importance: torch.Tensor, count: int, where: str) -> torch.Tensor:
-    """Indices of the largest, ascending."""
+    """Return the indices of the largest values, ascending."""
     if not 1 <= count <= len(importance):
-        raise UserError(f"{where}: {count} of {len(importance)} cannot be kept")
+        raise UserError(
+            f"{where}: {count} of {len(importance)} cannot be kept: choose 1 to "
+            f"{len(importance)}"
+        )
     return importance.topk(count).indices.sort().values
 
 

@@ -1,1 +1,1 @@
-"""Recipes: their options and stages, and what a finished one of ESPnet offers."""
+"""Recipes: their options, checks and stages, and finished recipes of ESPnet."""

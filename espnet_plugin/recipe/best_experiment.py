@@ -1,4 +1,4 @@
-"""Which experiment of a recipe to learn from."""
+"""Find the experiment of an ESPnet recipe that becomes the reference."""
 
 import logging
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class TrainedExperiment:
     Attributes:
         folder: Folder of the experiment.
         config: Its ``config.yaml``.
-        checkpoint: What to take of it.
-        dev_cer: Lowest character error rate on the development set, in percent; None
-            where ``train.log`` does not say it.
+        checkpoint: The checkpoint to use.
+        dev_cer: Lowest character error rate of any epoch on the development set, in
+            percent; None if ``train.log`` has none.
     """
 
     folder: Path
@@ -38,25 +38,25 @@ def find_experiment(
     model_file: Optional[str] = None,
     expdir: str = "exp",
 ) -> TrainedExperiment:
-    """Return the experiment named, or the best of ``exp/asr_*``.
+    """Return the experiment with the given name, or the best one in ``exp/asr_*``.
 
-    The best has the lowest character error rate on the development set that its
-    ``train.log`` knows (of the CTC output where there is one); without any, the newest
-    is taken.
+    The best one has the lowest character error rate on the development set in its
+    ``train.log`` (of the CTC output, if there is one). If no log has an error rate, it
+    is the newest one.
 
     Args:
-        recipe: The recipe's folder.
-        name: Name below ``exp``, or path, of the experiment.
-        model_file: Name of its checkpoint.
-        expdir: The recipe's folder of experiments.
+        recipe: Folder of the recipe.
+        name: Name of the experiment in ``exp``, or its path.
+        model_file: Name of the checkpoint in the experiment.
+        expdir: Folder of the experiments in ``recipe``.
 
     Raises:
         UserError: If there is no finished training.
     """
     if not recipe.is_dir():
         raise UserError(
-            f"--asr_recipe {recipe} is not a folder: give the one with asr.sh, data, "
-            "dump and exp, e.g. egs2/librispeech_100/asr1"
+            f"--asr_recipe {recipe} is not a folder: give the folder with asr.sh, "
+            "data, dump and exp, e.g. egs2/librispeech_100/asr1"
         )
     root = recipe / expdir
     if name is not None:
@@ -77,16 +77,18 @@ def find_experiment(
     if not found:
         reasons = "".join(f"\n  {problem}" for problem in problems)
         raise UserError(
-            f"--asr_recipe {recipe} was not trained: {_what_there_is(root)}. Run its "
-            "asr.sh to the end of stage 11, or name a folder with --recipe_exp"
+            f"--asr_recipe {recipe} has no finished model: {_what_there_is(root)}. Run "
+            "its asr.sh to the end of stage 11, or name a folder with --recipe_exp"
             f"{reasons}"
         )
     for problem in problems:
-        logging.info("left out: %s", problem)
+        logging.info("skipped: %s", problem)
     best = min(found, key=_rank)
     others = [item.folder.name for item in found if item is not best]
     if others:
-        logging.info("not chosen: %s (see --recipe_exp)", ", ".join(others))
+        logging.info(
+            "not chosen: %s (--recipe_exp chooses another one)", ", ".join(others)
+        )
     return best
 
 
@@ -106,23 +108,26 @@ def _what_there_is(root: Path) -> str:
 
 
 def _read(folder: Path, model_file: Optional[str]) -> TrainedExperiment:
-    """Read an experiment; refuse one that is not finished or of another kind."""
+    """Read an experiment; refuse one that is unfinished or cannot be a reference."""
     experiment = Experiment(folder)
     config = experiment.config()
     kind = config.get("model") or "espnet"
     if kind != "espnet":
         raise UserError(
-            f"{folder}: model: {kind} cannot be a reference, espnet can (CTC or hybrid "
-            "CTC/attention)"
+            f"{folder}: model {kind} cannot be a reference: choose an experiment with "
+            "model espnet (CTC or hybrid CTC/attention) by --recipe_exp"
         )
     if config["encoder"] == DUAL_MODE:
-        raise UserError(f"{folder}: a dual-mode model cannot be a reference")
+        raise UserError(
+            f"{folder}: a dual-mode model cannot be a reference: choose another "
+            "experiment by --recipe_exp"
+        )
     # ESPnet averages at the very end of a training.
     if model_file is None and not experiment.is_averaged:
         raise UserError(
             f"{folder} is not finished: it has no averaged checkpoint (*.ave*.pth), "
-            f"{experiment.num_epoch_files} of single epochs; name one with "
-            "--reference_model_file to take it as it is"
+            f"only {experiment.num_epoch_files} of single epochs: finish the training, "
+            "or name a checkpoint with --reference_model_file"
         )
     ctc_only = config["model_conf"].get("ctc_weight", 0.5) == 1.0
     checkpoint = choose_checkpoint(folder, model_file, ctc_only)

@@ -1,4 +1,4 @@
-"""Whether an experiment, its tokens and its statistics still belong together."""
+"""Check that the tokens and statistics of an experiment are still its own."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +18,7 @@ _EPS = 1.0e-20
 
 
 def find_token_list(recipe: Path, config: dict[str, Any]) -> Optional[Path]:
-    """Return the list that the recipe made its model's tokens from, if it is there.
+    """Return the token list of a recipe that a model was trained with, if it exists.
 
     ``asr.sh`` writes it beside ``bpe.model``, or into
     ``data/[<language>_]token_list/<token type>/tokens.txt``.
@@ -33,10 +33,15 @@ def find_token_list(recipe: Path, config: dict[str, Any]) -> Optional[Path]:
 
 
 def compare_tokens(tokens: Sequence[str], path: Path, experiment: Path) -> None:
-    """Refuse a token list that is not the trained model's.
+    """Check that a token list is the one of a trained model.
+
+    Args:
+        tokens: The tokens of the model.
+        path: The token list, one token per line.
+        experiment: Folder of the model, for messages.
 
     Raises:
-        UserError: Naming the first difference.
+        UserError: If the list cannot be read or differs; it names the first difference.
     """
     try:
         theirs = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
@@ -48,16 +53,22 @@ def compare_tokens(tokens: Sequence[str], path: Path, experiment: Path) -> None:
             raise UserError(
                 f"the token lists differ: token {index} is {ours!r} in "
                 f"{experiment}/config.yaml ({len(tokens)} tokens), {other!r} in {path} "
-                f"({len(theirs)}). Stage 5 ran again after the training: bring the old "
-                "list (and bpe.model) back, or name it with --recipe_token_list"
+                f"({len(theirs)} tokens). Stage 5 of that recipe seems to have run "
+                "again after the training: restore the old list (and bpe.model), or "
+                "name it with --recipe_token_list"
             )
 
 
 def check_bpe(tokens: Sequence[str], path: Path) -> None:
-    """Refuse a BPE model that makes tokens which the trained model does not know.
+    """Check that a trained model has all tokens that a BPE model produces.
+
+    Args:
+        tokens: The tokens of the trained model.
+        path: The BPE model of sentencepiece.
 
     Raises:
-        UserError: Naming the first of them.
+        UserError: If the BPE model cannot be read or produces other tokens; it names
+            some of these.
     """
     try:
         model = sentencepiece.SentencePieceProcessor(model_file=str(path))
@@ -71,25 +82,28 @@ def check_bpe(tokens: Sequence[str], path: Path) -> None:
     unknown = sorted(set(pieces) - set(tokens))
     if unknown:
         raise UserError(
-            f"BPE model {path} makes {len(unknown)} tokens that the trained model does "
-            f"not have, e.g. {', '.join(unknown[:4])}: it was trained again after the "
-            "model; bring the old bpe.model back"
+            f"BPE model {path} produces {len(unknown)} tokens that the trained model "
+            f"does not have, e.g. {', '.join(unknown[:4])}. It seems to have been "
+            "trained again after the model: restore the old bpe.model"
         )
 
 
 def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> None:
-    """Refuse statistics that are not those the checkpoint normalises by.
+    """Check that statistics are those that a checkpoint normalises features with.
 
-    A student reads them from the file, its reference from its checkpoint, so that a
-    difference would pass unseen.
+    The student reads them from the file and the reference from its checkpoint, so a
+    difference would otherwise go unnoticed. Means may differ by 0.01 standard
+    deviations.
 
     Args:
-        config: The experiment's configuration.
+        config: Configuration of the experiment.
         stats: Its ``feats_stats.npz``.
-        checkpoint: Its checkpoint.
+        checkpoint: Its checkpoint. Without ``normalize.mean`` in it, nothing is
+            checked.
 
     Raises:
-        UserError: If they have another width or other values.
+        UserError: If the file cannot be read, or the number of features or the means
+            differ.
     """
     state = read_checkpoint(checkpoint)
     used = state.get("normalize.mean")
@@ -101,27 +115,27 @@ def check_statistics(config: dict[str, Any], stats: Path, checkpoint: Path) -> N
             square = content["sum_square"]
     except Exception as error:  # zip, header and pickle errors are of many types
         raise UserError(
-            f"statistics {stats} cannot be read ({str(error).splitlines()[0]}): bring "
-            "the feats_stats.npz of the training back"
+            f"statistics {stats} cannot be read ({str(error).splitlines()[0]}): "
+            "restore the feats_stats.npz of the training"
         ) from error
     mean = torch.from_numpy(np.asarray(total / count, dtype=np.float32)).reshape(-1)
     spread = np.sqrt(np.maximum(square / count - (total / count) ** 2, _EPS))
     used = used.reshape(-1).float()
     advice = (
-        "bring the feats_stats.npz of the training back, or run stages 10 and 11 of "
-        "that recipe again"
+        "restore the feats_stats.npz of the training, or run stages 10 and 11 of that "
+        "recipe again"
     )
     if mean.shape != used.shape:
         raise UserError(
             f"statistics {stats} are for a different front end: {len(mean)} features, "
-            f"the model in {checkpoint} has {len(used)}; {advice}"
+            f"but the model in {checkpoint} has {len(used)}: {advice}"
         )
-    # In units of the features' own spread, which is what a wrong mean would matter by.
+    # Relative to the standard deviation of each feature.
     scale = torch.from_numpy(np.asarray(spread, dtype=np.float32)).reshape(-1)
     worst = float(((mean - used).abs() / scale.clamp(min=1e-6)).max())
     if worst > 1e-2:
         raise UserError(
             f"statistics {stats} are not those of {checkpoint}: a mean differs by "
-            f"{worst:.2f} standard deviations, so they were made again after the "
-            f"training, perhaps with a different front end; {advice}"
+            f"{worst:.2f} standard deviations. They seem to have been computed again "
+            f"after the training, perhaps with a different front end: {advice}"
         )

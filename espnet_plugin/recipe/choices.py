@@ -1,4 +1,4 @@
-"""Choices that other rooms register, found without importing torch for them."""
+"""Choices that other packages register, found without importing torch."""
 
 import functools
 import re
@@ -13,9 +13,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 @functools.cache
 def objective_names() -> tuple[str, ...]:
-    """Return the names in the lines ``@objective("name"...`` of ``distill``.
+    """Return the names of the objectives, in the order of their modules' names.
 
-    Importing them takes seconds. A test compares them with the registered ones.
+    They are read from the lines ``@objective("name"...``, because importing the modules
+    takes seconds. A test compares them with the registered names.
     """
     files = sorted((_PACKAGE / "distill/objectives").glob("*.py"))
     return tuple(
@@ -28,5 +29,5 @@ def objective_names() -> tuple[str, ...]:
 
 
 def target_names() -> tuple[str, ...]:
-    """Return what a model can be exported for."""
+    """Return the names of the export targets."""
     return tuple(TARGETS)

@@ -1,8 +1,8 @@
-"""The file that says which shapes were chosen for a budget, and by which figures.
+"""The file ``shapes.json``: the shapes that were tried and chosen for each budget.
 
-``shapes.json`` holds ``trials``, ``trial_epochs`` and, under ``budgets``, one entry for
-each: the budget, the candidates that fit it, those that were tried with what they
-reached on dev, and the one chosen.
+It has ``trials``, ``trial_epochs`` and a list ``budgets``, in which each entry has the
+budget, the candidates that fit it, the trials with their results on the development
+set, and the chosen shape.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,18 +28,18 @@ __all__ = [
 ]
 
 SHAPES_FILE = "shapes.json"
-# What decides among trials.
+# The figure by which trials are compared.
 BY_ERRORS, BY_LOSS = "character error rate on dev", "loss on dev"
 
 
 @dataclass(frozen=True)
 class TrialRule:
-    """What decides which shapes are tried, and for how long.
+    """How many shapes are tried for which budgets, and for how long.
 
     Attributes:
-        budgets: One model is chosen for each.
-        trials: Shapes tried for each budget.
-        epochs: Epochs of each trial.
+        budgets: The budgets; one model is chosen for each.
+        trials: Number of shapes to try for each budget.
+        epochs: Number of epochs of each trial.
     """
 
     budgets: tuple[Budget, ...]
@@ -49,17 +49,17 @@ class TrialRule:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a brief training of a shape reached.
+    """The result of a short training of one shape.
 
     Attributes:
         size: The shape, as options write it.
-        params: Parameters.
+        params: Number of parameters.
         macs_per_second: Multiply-adds per second of audio.
-        dev_cer: Lowest character error rate on dev of any epoch, in percent; None where
+        dev_cer: Lowest character error rate on dev of any epoch, in percent; None if
             there are no transcripts.
         dev_loss: Lowest loss on dev of any epoch.
-        train_seconds: What the training took.
-        folder: Name of its folder.
+        train_seconds: Duration of the training in seconds; None if unknown.
+        folder: Name of the training's folder.
     """
 
     size: str
@@ -77,10 +77,10 @@ class Choice:
 
     Attributes:
         budget: The budget.
-        candidates: All shapes that it holds, as options write them.
+        candidates: All shapes that fit the budget, as options write them.
         tried: The trials.
-        chosen: The best one's size.
-        by: What was compared, in words.
+        chosen: Size of the best trial.
+        by: The figure that was compared, in words.
     """
 
     budget: Budget
@@ -90,7 +90,7 @@ class Choice:
     by: str
 
     def in_words(self) -> str:
-        """Return a line for the log: what was tried, with the figure that decided."""
+        """Return a line for the log: the choice, and the figure of each trial."""
         figures = ", ".join(f"{one.size} {self._figure(one)}" for one in self.tried)
         return f"{self.budget}: {self.chosen}, by the {self.by} ({figures})"
 
@@ -101,7 +101,13 @@ class Choice:
 
 
 def write_chosen(path: Path, rule: TrialRule, choices: Sequence[Choice]) -> None:
-    """Write the file."""
+    """Write the file.
+
+    Args:
+        path: The file.
+        rule: How the shapes were tried.
+        choices: The choice for each budget.
+    """
     budgets: list[dict[str, Any]] = [
         {
             "budget": one.budget.text,
@@ -117,26 +123,26 @@ def write_chosen(path: Path, rule: TrialRule, choices: Sequence[Choice]) -> None
 
 
 def read_chosen(path: Path, rule: TrialRule) -> tuple[Choice, ...]:
-    """Return what was chosen, a choice for each budget.
+    """Return the choice for each budget.
 
     Args:
         path: The file.
-        rule: How they were to be chosen.
+        rule: How the shapes have to have been tried.
 
     Raises:
-        UserError: If the file is missing or is of another rule.
+        UserError: If the file is missing or was made with a different rule.
     """
     if not path.is_file():
         raise UserError(
-            f"{path} is missing: which sizes --budget means is found out by stage 5, "
-            "run that first (--stage 5)"
+            f"{path} is missing: stage 5 chooses the sizes for --budget and writes "
+            "them to this file: run that first (--stage 5)"
         )
     content = read_json(path)
     for option, there, wanted in _rules(content, rule):
         if there != wanted:
             raise UserError(
-                f"{path} was made with {option} {there}, not {wanted}: give the same, "
-                "or run stage 5 again"
+                f"{path} was made with {option} {there}, not {wanted}: give {option} "
+                f"{there}, or run stage 5 again"
             )
     return tuple(
         Choice(
@@ -151,7 +157,7 @@ def read_chosen(path: Path, rule: TrialRule) -> tuple[Choice, ...]:
 
 
 def find_chosen(path: Path, rule: TrialRule) -> Optional[tuple[Choice, ...]]:
-    """Return what was chosen; None if nothing was, or by another rule."""
+    """Return the choices; None if there are none, or by a different rule."""
     if not path.is_file():
         return None
     rules = _rules(read_json(path), rule)
@@ -160,12 +166,12 @@ def find_chosen(path: Path, rule: TrialRule) -> Optional[tuple[Choice, ...]]:
 
 
 def chosen_sizes(choices: Sequence[Choice]) -> tuple[Shape, ...]:
-    """Return the sizes of some choices, without those that were chosen twice."""
+    """Return the chosen sizes; one that was chosen several times appears once."""
     return tuple(Shape.parse(one) for one in dict.fromkeys(c.chosen for c in choices))
 
 
 def _rules(content: dict[str, Any], rule: TrialRule) -> list[tuple[str, Any, Any]]:
-    """Return each option with what a file says of it, and what is wanted."""
+    """Return each option with its value in the file and the wanted value."""
     made = " ".join(one["budget"] for one in content["budgets"])
     return [
         ("--budget", made, " ".join(map(str, rule.budgets))),

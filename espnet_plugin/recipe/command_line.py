@@ -22,7 +22,7 @@ class CommandLine(Generic[T]):
     """What was given, as text and as values.
 
     Attributes:
-        texts: Every option as it was given, or its default.
+        texts: The text of every option by name, as it was given or by default.
         values: An instance of the class that declares the options.
     """
 
@@ -38,18 +38,18 @@ class CommandLine(Generic[T]):
         renamed: Mapping[str, str],
         elsewhere: Mapping[str, str],
     ) -> "CommandLine[T]":
-        """Read options and check each by itself.
+        """Read options and check the value of each, independently of the others.
 
         Args:
-            family: The class that declares them.
+            family: The class that declares the options.
             given: ``--name value`` pairs; a later one replaces an earlier one.
-            script: What was called, for messages.
-            renamed: Options by names that they had.
-            elsewhere: Which recipes have an option that is not among these, by name.
+            script: Name of the script that was called, for messages.
+            renamed: Current names of options by their former names.
+            elsewhere: Names of the scripts that have an option, by the option's name.
 
         Raises:
             HelpWanted: If ``--help`` was given.
-            UserError: If an option is unknown, or its value wrong.
+            UserError: If an option is unknown or its value is wrong.
         """
         declared = {one.name: one for one in options_of(family)}
         texts = {name: one.default for name, one in declared.items()}
@@ -66,7 +66,7 @@ class CommandLine(Generic[T]):
             if name not in declared:
                 why = did_you_mean(name, declared, "--")
                 if name in elsewhere:
-                    why = f": only recipes of {elsewhere[name]} have it"
+                    why = f": only recipes of {elsewhere[name]} have this option"
                 raise UserError(f"unknown option {word}{why} {see}")
             if not words:
                 kind = declared[name].kind
@@ -101,7 +101,7 @@ def _value(one: Option, given: str) -> Any:
 
 
 def _unused(one: Option, given: str) -> Any:
-    """Return a value that no stage looks at: it may be wrong."""
+    """Return the value of an option that no stage uses, without checking it."""
     return (
         given
         if isinstance(one.kind.read(one.default), str)
@@ -110,13 +110,13 @@ def _unused(one: Option, given: str) -> Any:
 
 
 def _short(given: str) -> str:
-    """Return a value for a message: one line, not too long, and not nothing."""
+    """Return a value for a message: one short line, with quotes if it is empty."""
     given = re.sub(r"[\x00-\x1f\x7f]", "?", given)
     return f"{given[:60]}..." if len(given) > 60 else given or "''"
 
 
 def shown(value: Any) -> str:
-    """Return a value as an option gives it."""
+    """Return a value as text on the command line."""
     if value is None:
         return ""
     if isinstance(value, bool):

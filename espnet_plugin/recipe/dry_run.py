@@ -1,4 +1,4 @@
-"""The dry run of a recipe, as options of ``bin/estimate``."""
+"""Options of ``bin/estimate`` for the dry run of a recipe."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +7,12 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.finished import finished_stages
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.stages.words import several
 
 __all__ = ["DRY_RUN_OPTIONS", "DRY_RUN_LISTS", "dry_run_words"]
 
-# Options that the estimate has as well: with one value, and with several.
+# Options that bin/estimate also has: those with one value, and those with several.
 DRY_RUN_OPTIONS = (
     *("stage", "stop_stage", "ngpu", "num_nodes", "nj", "fs", "token_type", "nbpe"),
     "reference",
@@ -37,7 +37,7 @@ def dry_run_words(options: EncrlOptions) -> list[str]:
     finished = finished_stages(layout)
     trained = Experiment(options.reference_exp)
     if trained.meta_file.exists() and not options.reference:
-        # It says how many tokens there are, which is assumed before.
+        # Its configuration has the tokens, whose number is otherwise assumed.
         options = replace(options, reference_config=str(trained.config_file))
     if options.hosts:
         options = replace(options, num_nodes=len(options.hosts.split(",")))
@@ -45,7 +45,7 @@ def dry_run_words(options: EncrlOptions) -> list[str]:
     for name in DRY_RUN_OPTIONS:
         words += [f"--{name}", shown(getattr(options, name))]
     for name in DRY_RUN_LISTS:
-        if name != "sizes" or options.sizes:  # a budget's are not chosen yet
+        if name != "sizes" or options.sizes:  # those of a budget may not be chosen yet
             words += [f"--{name}", *shown(getattr(options, name)).split()]
     if options.corpus_hours:
         words += ["--corpus_hours", options.corpus_hours]

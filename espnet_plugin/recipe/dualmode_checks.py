@@ -1,4 +1,4 @@
-"""Options of ``dualmode.sh`` that have to fit each other, and the files they name."""
+"""Checks of the options of ``dualmode.sh`` and of the files that they name."""
 
 import os
 from dataclasses import replace
@@ -11,7 +11,7 @@ from espnet_plugin.recipe.option_checks import (
     check_file,
     check_named_files,
 )
-from espnet_plugin.recipe.options import DualmodeOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 from espnet_plugin.yaml_files import read_yaml
 
@@ -19,7 +19,7 @@ __all__ = ["check_dualmode", "complete_dualmode"]
 
 
 def complete_dualmode(options: DualmodeOptions) -> DualmodeOptions:
-    """Return the options with the values of those that are empty."""
+    """Return the options with a ``corpus`` if it is empty: the name of the folder."""
     here = os.environ.get("PWD") or os.getcwd()
     return replace(
         options, corpus=options.corpus or os.path.basename(os.path.dirname(here))
@@ -27,10 +27,11 @@ def complete_dualmode(options: DualmodeOptions) -> DualmodeOptions:
 
 
 def check_dualmode(options: DualmodeOptions) -> None:
-    """Check what the stages look at.
+    """Check the options that the chosen stages use.
 
     Raises:
-        UserError: Naming the option, its value and what it may be.
+        UserError: If a file is missing or an option is wrong; it names the option, its
+            value and what is allowed.
     """
     check_named_files("rows", options.rows, options.row_dir)
     check_named_files("baselines", options.baselines, options.row_dir)

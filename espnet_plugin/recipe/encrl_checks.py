@@ -1,6 +1,6 @@
-"""Options of ``encrl.sh`` that have to fit each other, the reference, and the files.
+"""Checks of the options of ``encrl.sh``, of the reference and of the files.
 
-What can be seen to be wrong is refused before any work, not after hours of it.
+They run before the first stage, so that mistakes do not appear after hours of work.
 """
 
 import os
@@ -16,12 +16,12 @@ from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
     check_named_files,
+    file_names,
 )
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.path_checks import check_output_paths, check_stock_paths
 from espnet_plugin.recipe.runner import log
 from espnet_plugin.recipe.trainings import largest_together, sizes_alone
-from espnet_plugin.recipe.values import file_names
 from espnet_plugin.reference.named import check_reference
 from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
@@ -30,19 +30,19 @@ __all__ = ["check_encrl", "check_layers", "complete", "wanted", "with_sizes"]
 
 
 def wanted(options: EncrlOptions, *stages: int) -> bool:
-    """Return whether one of some stages is to run."""
+    """Return whether at least one of the stages is to run."""
     return any(options.stage <= stage <= options.stop_stage for stage in stages)
 
 
 def complete(options: EncrlOptions) -> EncrlOptions:
-    """Return the options with the values of those that are empty.
+    """Return the options with values for those that are empty.
 
-    With a budget, the sizes are those that stage 5 has chosen; where it has yet to do
-    that, there are none, and :func:`with_sizes` adds them later.
+    With a budget, the sizes are those that stage 5 has chosen. If stage 5 is still to
+    run, there are none yet, and :func:`with_sizes` adds them later.
 
     Raises:
-        UserError: If ``encrl_layers`` is too small, a width does not fit, or nothing
-            was chosen for the budget although only later stages run.
+        UserError: If ``encrl_layers`` is too small, a width does not fit the attention
+            heads, or only later stages run and nothing was chosen for the budget yet.
     """
     here = os.path.realpath(options.asr_recipe or ".")
     corpus = options.corpus or os.path.basename(os.path.dirname(here))
@@ -59,7 +59,7 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     )
     if not options.budget:
         return with_sizes(options, options.sizes)
-    # Of a recipe's choice for its own sizes.
+    # These options may be a recipe's defaults for its own sizes, which do not apply.
     options = replace(options, sizes=(), alone=(), finetune_alone=(), encrl_layers=None)
     if options.stage <= 5 or options.dry_run:
         return options
@@ -71,33 +71,34 @@ def complete(options: EncrlOptions) -> EncrlOptions:
 
 
 def with_sizes(options: EncrlOptions, sizes: tuple[Shape, ...]) -> EncrlOptions:
-    """Return the options with these sizes, and what follows from them.
+    """Return the options with these sizes and the options that depend on them.
 
     Raises:
-        UserError: If a width does not fit, or ``encrl_layers`` is too small.
+        UserError: If a width does not fit the attention heads, or ``encrl_layers`` is
+            too small.
     """
     options = replace(options, sizes=sizes)
     options = replace(options, sizes=_checked_sizes(options))
     named = " ".join(map(str, options.sizes))
     for one in options.alone:
         if one not in options.sizes:
-            log(f"--alone {one}: not one of --sizes {named}, so nothing is made of it")
-    # Of a recipe's choice, what this call makes.
+            log(f"--alone {one} is ignored: it is not one of --sizes {named}")
+    # Only the sizes that this call makes.
     options = replace(options, alone=sizes_alone(options))
     largest = largest_together(options)
     layers = options.encrl_layers or largest
     if layers < largest:
         raise UserError(
             f"--encrl_layers {layers}: must be a number of layers, {largest} or more, "
-            f"because those of --sizes {named} are taken of them"
+            f"because the models of --sizes {named} are taken from these layers"
         )
     return replace(options, encrl_layers=layers)
 
 
 def _reference_config(options: EncrlOptions) -> str:
-    """Return the configuration of the reference that there is, or will be.
+    """Return the configuration file of the existing or future reference.
 
-    It is empty where ``--asr_recipe`` has yet to find it.
+    The result is empty if ``--asr_recipe`` is given, which finds the reference later.
     """
     reference = Experiment(options.reference_exp)
     if reference.meta_file.exists():
@@ -108,9 +109,9 @@ def _reference_config(options: EncrlOptions) -> str:
 
 
 def _checked_sizes(options: EncrlOptions) -> tuple[Shape, ...]:
-    """Return the sizes without widths that are the reference's.
+    """Return the sizes; a width that equals the reference's is removed.
 
-    Where its configuration is not known yet, stage 5 looks itself.
+    If the reference's configuration is not known yet, stage 5 does this.
     """
     config = _reference_config(options)
     widths = [size for size in options.sizes if size.width is not None]
@@ -124,13 +125,14 @@ def _checked_sizes(options: EncrlOptions) -> tuple[Shape, ...]:
 
 
 def check_encrl(options: EncrlOptions) -> None:
-    """Check what the stages that are wanted look at.
+    """Check the options that the chosen stages use.
 
     Args:
-        options: As :func:`complete` returns them.
+        options: The options as :func:`complete` returns them.
 
     Raises:
-        UserError: Naming the option, its value and what it may be.
+        UserError: If options contradict each other or a file is missing; it names the
+            option, its value and what is allowed.
     """
     check_durations(options)
     check_output_paths(options)
@@ -157,12 +159,12 @@ def check_encrl(options: EncrlOptions) -> None:
         for one in options.export_models:
             if not Experiment(one).config_file.is_file():
                 raise UserError(
-                    f"--export_models {one}: it has no config.yaml; name model folders"
+                    f"--export_models {one}: has no config.yaml: name model folders"
                 )
 
 
 def _says(options: EncrlOptions, name: str) -> bool:
-    """Return whether stage 5 gets an option, by its arguments or configuration."""
+    """Return whether ``encrl_args`` or ``encrl_config`` set an option of stage 5."""
     for word in options.encrl_args:
         if word.partition("=")[0] == f"--{name}":
             return True
@@ -174,13 +176,14 @@ def _check_budget(options: EncrlOptions) -> None:
     budget = " ".join(map(str, options.budget))
     if options.num_nodes != 1 or options.hosts:
         raise UserError(
-            f"--budget {budget}: trials run on one node: find the sizes on one, and "
-            "name them with --sizes"
+            f"--budget {budget}: trials run on one node only: run stage 5 on one node "
+            "to find the sizes, then name them with --sizes"
         )
     if options.feats_type == "fbank":
         raise UserError(
-            f"--budget {budget}: models that take features of stage 2 (--feats_type "
-            "fbank) cannot be counted: name --sizes, or take --feats_type raw"
+            f"--budget {budget}: operations of models that take features of stage 2 "
+            "(--feats_type fbank) cannot be counted: give --sizes instead, or "
+            "--feats_type raw"
         )
 
 
@@ -191,35 +194,37 @@ def _check_stage_5(options: EncrlOptions) -> None:
     frozen = " ".join(options.alone_freeze)
     if frozen and options.alone_init == "random":
         raise UserError(
-            f"--alone_freeze {frozen} would keep random weights, since --alone_init "
-            "random copies none: choose first, last or spaced"
+            f"--alone_freeze {frozen} would keep random weights, because --alone_init "
+            "random copies none: choose --alone_init first, last or spaced, or "
+            "--alone_freeze ''"
         )
     frozen = " ".join(options.freeze)
     random = options.student_init == "random"
     if frozen and random and not _says(options, "student_layers"):
         raise UserError(
-            f"--freeze {frozen} would keep random weights, since --student_init random "
-            "copies none: choose --student_init spaced, first or last, or --freeze ''"
+            f"--freeze {frozen} would keep random weights, because --student_init "
+            "random copies none: choose --student_init spaced, first or last, or "
+            "--freeze ''"
         )
     check_layers(options, _reference_config(options))
 
 
 def check_layers(options: EncrlOptions, config: str) -> None:
-    """Refuse more layers than the reference has, which the student takes.
+    """Check that the reference has as many layers as the student.
 
     Args:
-        options: The recipe's.
-        config: The reference's configuration. If it is missing, or does not say how
-            many layers there are, stage 5 counts them.
+        options: Options of the recipe.
+        config: Configuration file of the reference. If it is missing or does not say
+            how many layers there are, nothing is checked here; stage 5 counts them.
 
     Raises:
-        UserError: Naming sizes and file.
+        UserError: If the reference has fewer layers; it names the sizes and the file.
     """
     if not wanted(options, 5) or not Path(config).is_file():
         return
-    if options.encrl_layers is None:  # chosen later, among what the reference has
+    if options.encrl_layers is None:  # chosen later, from the reference's layers
         return
-    # Those have rules of their own, which stage 5 knows.
+    # For these options stage 5 has its own rules.
     if _says(options, "student_encoder") or _says(options, "student_layers"):
         return
     there: Any = (read_yaml(config).get("encoder_conf") or {}).get("num_blocks")
@@ -227,7 +232,7 @@ def check_layers(options: EncrlOptions, config: str) -> None:
         sizes = " ".join(map(str, options.sizes))
         raise UserError(
             f"--sizes {sizes} (--encrl_layers {options.encrl_layers}): the reference "
-            f"has {there} layers ({config}), choose sizes up to that"
+            f"has {there} layers ({config}): choose sizes up to {there}"
         )
 
 
@@ -235,14 +240,14 @@ def _check_finetune(options: EncrlOptions) -> None:
     together, no_epochs = options.finetune == "together", options.finetune_epochs == 0
     if together and options.family not in ("nested", "first"):
         raise UserError(
-            "--finetune together: smaller models are the first layers, so --family "
-            f"nested or first, not {options.family}"
+            "--finetune together: smaller models have the first layers of the largest "
+            f"one: choose --family nested or first, not {options.family}"
         )
     further = " ".join(f"{size}:{n}" for size, n in options.finetune_alone)
     if further and not together and not no_epochs:
         raise UserError(
-            f"--finetune_alone {further}: goes with --finetune together, or with "
-            "--finetune_epochs 0; --finetune_alone '' leaves it out"
+            f"--finetune_alone {further}: needs --finetune together or "
+            "--finetune_epochs 0: give one of them, or --finetune_alone ''"
         )
     if not wanted(options, 6):
         return
@@ -252,8 +257,8 @@ def _check_finetune(options: EncrlOptions) -> None:
     for size, epochs in options.finetune_alone:
         if size not in options.sizes or not epochs:
             raise UserError(
-                f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes}, "
-                "and 1 epoch or more; --finetune_alone '' leaves it out"
+                f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes} "
+                "with at least 1 epoch (or give --finetune_alone '')"
             )
 
 
@@ -261,8 +266,8 @@ def _check_baselines(options: EncrlOptions) -> None:
     if not options.baselines:
         there = " ".join(file_names(Path(options.baseline_dir), ".yaml"))
         raise UserError(
-            f"--baselines '': name some of {there}, or leave stage 8 out (--stop_stage "
-            "7)"
+            f"--baselines '': name one or more of {there}, or skip stage 8 with "
+            "--stop_stage 7"
         )
     check_named_files("baselines", options.baselines, options.baseline_dir)
     if options.baseline_training:

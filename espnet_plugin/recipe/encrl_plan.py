@@ -1,4 +1,4 @@
-"""What the stages of ``encrl.sh`` would train, as the arithmetic needs to know it."""
+"""The trainings of ``encrl.sh`` as a plan whose time and disk space are estimated."""
 
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
@@ -12,18 +12,18 @@ from espnet_plugin.shape import Shape
 
 __all__ = ["Configurations", "encrl_plan"]
 
-# Utterances of a batch, where the configuration does not say its size in samples.
+# Utterances per batch, if the configuration has no batch_bins.
 _UTTERANCES = 64
 
 
 @dataclass(frozen=True)
 class Configurations:
-    """Contents of the trainings' configuration files.
+    """Contents of the configuration files of the trainings.
 
     Attributes:
-        reference: Stage 4's, or that of an imported reference.
-        encrl: Stage 5's.
-        finetune: Stage 6's.
+        reference: Configuration of stage 4, or of an imported reference.
+        encrl: Configuration of stage 5.
+        finetune: Configuration of stage 6.
     """
 
     reference: Mapping[str, Any]
@@ -38,17 +38,17 @@ def encrl_plan(
     baselines: Sequence[Optional[float]],
     cache_top: int = 0,
 ) -> Plan:
-    """Return what would be done.
+    """Return the plan of a recipe's trainings.
 
     Args:
-        planned: The recipe's options and sizes.
+        planned: Options and sizes of the recipe.
         configs: The configurations.
         counted: Operations of the models.
-        baselines: Epochs of each baseline; None where nothing is trained.
-        cache_top: Tokens of a frame that a teacher cache keeps; 0: all.
+        baselines: Epochs of each baseline; None if it trains nothing.
+        cache_top: Number of tokens that a teacher cache keeps of each frame; 0: all.
 
     Raises:
-        UserError: If a configuration does not say for how many epochs.
+        UserError: If a configuration has no ``max_epoch``.
     """
     options, encrl = planned.options, configs.encrl
     encrl_epochs = _epochs(options.encrl_epochs, encrl, options.encrl_config)
@@ -95,5 +95,5 @@ def encrl_plan(
 def _epochs(given: Optional[float], config: Mapping[str, Any], what: str) -> float:
     epochs = config.get("max_epoch") if given is None else given
     if epochs is None:
-        raise UserError(f"{what} has no max_epoch")
+        raise UserError(f"{what} has no max_epoch: add it")
     return epochs

@@ -1,4 +1,4 @@
-"""The families of recipes: from a command line to their stages."""
+"""The families of recipes: the script, options, checks and stages of each."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,12 @@ from espnet_plugin.recipe.encrl_checks import check_encrl, complete
 from espnet_plugin.recipe.help import help_text
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option import options_of
 from espnet_plugin.recipe.option_checks import check_data_script
-from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands
@@ -33,12 +34,12 @@ class Family:
 
     Attributes:
         stages_script: The script of the template that a recipe's ``run.sh`` calls.
-        about: What it is for.
-        options: The class that declares its options.
-        stages: Its stages.
-        examples: Options, and what they do.
-        run: Checks what was given, and runs the stages.
-        renamed: Options by names that they had.
+        about: The purpose, in one sentence.
+        options: The class that declares the options.
+        stages: The stages.
+        examples: Example options and what they do.
+        run: Function that checks the options and runs the stages.
+        renamed: Current names of options by their former names.
     """
 
     stages_script: str
@@ -51,7 +52,7 @@ class Family:
 
     @property
     def script(self) -> str:
-        """What users call: ``run.sh``, where there is none of another family."""
+        """The script that users call, ``run.sh`` unless it is of another family."""
         run = Path("run.sh")
         if not run.is_file() or self.stages_script in run.read_text(errors="replace"):
             return "./run.sh"
@@ -64,7 +65,7 @@ class Family:
         )
 
     def _elsewhere(self) -> dict[str, str]:
-        """Return the scripts of the families that have an option, by its name."""
+        """Return the scripts that have an option, by the option's name."""
         scripts: dict[str, list[str]] = {}
         for family in FAMILIES.values():
             for one in options_of(family.options):
@@ -72,7 +73,7 @@ class Family:
         return {name: " and ".join(found) for name, found in scripts.items()}
 
     def help(self) -> str:
-        """Return what ``--help`` prints."""
+        """Return the text of ``--help``."""
         return help_text(
             self.script, self.about, self.options, self.stages, self.examples
         )
@@ -139,7 +140,7 @@ def _run_dualmode(
     layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"
     check_passed_on(options, runner(suffix))
-    # The logs of the data's stages are called as in the other family.
+    # Logs of the data stages have the same names as in the EncRL family.
     dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
     log("Done")
 

@@ -1,4 +1,4 @@
-"""Which stages of an EncRL recipe are finished, as the files on the disk say."""
+"""Which stages of an EncRL recipe are finished, according to its files."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ __all__ = ["finished_stages"]
 
 
 def finished_stages(layout: Layout) -> list[int]:
-    """Return the numbers of the stages that would find all their work done.
+    """Return the numbers of the stages whose results are all there.
 
-    A stage that has made only some of its models is not among them. Whether inputs
-    have changed since is not looked at.
+    A stage that has made only some of its models does not count as finished. Whether
+    inputs have changed since then is not checked.
 
     Args:
-        layout: With a reference folder and sizes; without sizes (a budget that stage 5
-            has yet to spend), stages 5 to 8 are not finished.
+        layout: Files of the recipe. If it has no sizes yet (a budget for which stage 5
+            still has to choose them), stages 5 to 8 are not finished.
     """
     options, dump = layout.options, Path(layout.dump)
     sets = [layout.dump_train, options.valid_set, *options.test_sets]

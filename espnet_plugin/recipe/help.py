@@ -1,12 +1,12 @@
-"""What ``--help`` of a recipe prints."""
+"""The text of ``--help`` of a recipe."""
 
 import textwrap
 from typing import Any, Sequence, Type
 
 from espnet_plugin.recipe.option import Option, options_of
-from espnet_plugin.recipe.options import SECTIONS
+from espnet_plugin.recipe.options.sections import SECTIONS
 from espnet_plugin.recipe.stages.stage import Stage
-from espnet_plugin.recipe.values import Choice
+from espnet_plugin.recipe.values.words import Choice
 
 __all__ = ["help_text", "option_lines"]
 
@@ -35,11 +35,11 @@ def help_text(
     """Return the help of a recipe's script.
 
     Args:
-        script: As it is called.
-        about: What it is for, a sentence or two.
-        family: The class that declares its options.
-        stages: Its stages.
-        examples: Options, and what they do.
+        script: The script as users call it.
+        about: The purpose of the recipe, in one or two sentences.
+        family: The class that declares the options.
+        stages: The stages.
+        examples: Example options and what they do.
     """
     lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
     lines.append("Stages, and what they write:")
@@ -52,7 +52,7 @@ def help_text(
 
 
 def option_lines(family: Type[Any]) -> list[str]:
-    """Return the part of the help about the options, section by section."""
+    """Return the lines of the help about the options, section by section."""
     declared, lines = options_of(family), []
     for section in dict.fromkeys([*SECTIONS, *(one.section for one in declared)]):
         own = [one for one in declared if one.section == section]
@@ -79,7 +79,7 @@ def _about(one: Option) -> str:
 
 
 def _entry(left: str, right: str, column: int = _COLUMN) -> list[str]:
-    """Return two columns; where the left one is full, the right one begins below."""
+    """Return two columns; the right one starts a line below if the left one is full."""
     lines = textwrap.wrap(
         right, _WIDTH - column, break_long_words=False, break_on_hyphens=False
     )

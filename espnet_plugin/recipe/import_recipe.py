@@ -1,4 +1,4 @@
-"""Import what was found in a recipe of ESPnet: checked, and readable from here."""
+"""Check the parts of a finished ESPnet recipe and link them into this recipe."""
 
 import logging
 import shlex
@@ -18,17 +18,17 @@ _DONE = "done.json"
 
 
 def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
-    """Return the experiment that was imported before, so that the choice stays.
+    """Return the experiment that was imported before.
 
-    A recipe may train another, better one meanwhile, and models that are half made from
-    one reference cannot go on with the other.
+    It is used again, even if the ESPnet recipe has a better experiment by now, because
+    unfinished models cannot be continued with another reference.
 
     Args:
-        folder: The recipe's.
+        folder: Folder of the ESPnet recipe.
         output_dir: See :func:`import_recipe`.
 
     Returns:
-        Its path; None if there is none.
+        Path of the experiment; None if none was imported or it no longer exists.
     """
     done = output_dir / _DONE
     chosen = read_json(done) if done.is_file() else {}
@@ -40,22 +40,24 @@ def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
 
 
 def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
-    """Check the parts against each other and make them usable from here.
+    """Check the parts of a recipe against each other and link them into this recipe.
 
-    Nothing is done when that was done for the same files.
+    Nothing is done if the same files have been imported before.
 
     Args:
-        recipe: What :func:`find_recipe` has found.
-        output_dir: Gets ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``, which
-            ``recipe/layout.py`` reads.
+        recipe: The parts that :func:`~espnet_plugin.recipe.stock.find_recipe` has
+            found.
+        output_dir: Receives ``dump/<set>``, ``stats/{train,valid}`` and ``found.sh``,
+            which ``recipe/layout.py`` reads.
 
     Raises:
-        UserError: If files are gone, or tokens or statistics are not the model's.
+        UserError: If files are missing, or the tokens or statistics are not those of
+            the model.
     """
-    with locked(output_dir):  # jobs that run side by side need it only once
+    with locked(output_dir):  # only one of several parallel jobs imports
         stamp, done = _stamp(recipe), output_dir / _DONE
         if done.is_file() and read_json(done) == stamp:
-            logging.info("%s holds this already", output_dir)
+            logging.info("%s: already imported", output_dir)
             return
         done.unlink(missing_ok=True)
         _import_recipe(recipe, output_dir)
@@ -63,7 +65,7 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
 
 
 def _stamp(recipe: StockRecipe) -> dict[str, Any]:
-    """Return what tells whether anything changed, without reading every file."""
+    """Return sizes and times of the files, by which changes are noticed."""
     experiment = recipe.experiment
     sets = (recipe.train, recipe.valid, *recipe.tests)
     files = [Experiment(experiment.folder).config_file, experiment.checkpoint]
@@ -125,8 +127,8 @@ def _check_model(recipe: StockRecipe) -> None:
         path = recipe.folder / str(bpemodel)
         if not path.is_file():
             raise UserError(
-                f"{folder}/config.yaml: bpemodel: {path} is gone: bring it back (stage "
-                "5 of that recipe would make it again from the same transcripts)"
+                f"{folder}/config.yaml: bpemodel: {path} is missing: restore it (stage "
+                "5 of that recipe makes it again from the same transcripts)"
             )
         check_bpe(tokens, path)
     stats = (config.get("normalize_conf") or {}).get("stats_file")

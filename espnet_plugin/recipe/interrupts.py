@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP while commands of a stage run."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP while commands of a stage run."""
 
 import signal
 import subprocess
@@ -13,10 +13,10 @@ _HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
-    """A signal asked for the end.
+    """A signal has stopped the recipe.
 
     Attributes:
-        status: The exit status that says so: 128 and the signal's number.
+        status: The exit status for this: 128 plus the number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -25,10 +25,11 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """Notes signals while commands run, so that they can end in their own way first.
+    """Records signals while commands run, so that the commands can end cleanly first.
 
-    A terminal sends Ctrl-C to the commands as well, so they are only waited for.
-    SIGTERM and SIGHUP may come to one process alone: the commands get SIGTERM.
+    A terminal also sends Ctrl-C to the commands, so this process only waits for them.
+    SIGTERM and SIGHUP may reach this process alone, so it sends SIGTERM to the
+    commands.
     """
 
     def __init__(self) -> None:
@@ -38,10 +39,10 @@ class Interrupts:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note signals from here on instead of dying of them.
+        """Record signals inside the context instead of ending the process.
 
-        What was ignored before stays so: ``nohup`` and shells in the background ask for
-        that.
+        Signals that were ignored before are still ignored, as ``nohup`` and background
+        jobs of shells require.
         """
         before = {}
         for number in (signal.SIGINT, *_HANDED_ON):
@@ -54,30 +55,30 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def check(self) -> None:
-        """Stop if a signal came.
+        """Stop if a signal was received.
 
         Raises:
-            Stopped: If so.
+            Stopped: If a signal was received.
         """
         if self._noted is not None:
             raise Stopped(self._noted)
 
     def run(self, words: list[str], **options) -> int:
-        """Run a command to its end; return its exit status as a shell gives it.
+        """Run a command and return its exit status as a shell would.
 
         Args:
             words: The command.
             options: Options of ``subprocess.Popen``.
 
         Raises:
-            Stopped: If a signal came, before or meanwhile.
+            Stopped: If a signal was received before or during the command.
             OSError: If the command cannot be started.
         """
         with self._lock:
             self.check()
             process = subprocess.Popen(words, **options)
             self._running.add(process)
-            if self._noted in _HANDED_ON:  # meanwhile
+            if self._noted in _HANDED_ON:  # received in the meantime
                 process.terminate()
         try:
             status = process.wait()

@@ -1,4 +1,4 @@
-"""Where a recipe's stages find and leave their files."""
+"""Paths of the files that the stages of a recipe read and write."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.chosen_shapes import SHAPES_FILE, TrialRule
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["Found", "Layout", "read_found"]
@@ -15,14 +15,14 @@ __all__ = ["Found", "Layout", "read_found"]
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a finished recipe of ESPnet, instead of stages 1 to 3.
+    """Data of a finished ESPnet recipe, used instead of stages 1 to 3.
 
     Attributes:
         dump: Folder of the sets.
         stats: Folder of the statistics.
         dump_train: Name of the training set in ``dump``.
-        scp: Name of the tables of its audio or features.
-        kind: How ESPnet reads them.
+        scp: File name of a set's table of audio or features, e.g. ``wav.scp``.
+        kind: Type by which ESPnet reads this table, e.g. ``sound``.
     """
 
     dump: str
@@ -33,10 +33,14 @@ class Found:
 
 
 def read_found(file: str, options: EncrlOptions) -> tuple[EncrlOptions, Found]:
-    """Read what ``bin/asr_recipe`` has found: ``name=value`` lines, quoted for shells.
+    """Read the results of ``bin/asr_recipe``: ``name=value`` lines, quoted for shells.
+
+    Args:
+        file: The file ``found.sh``.
+        options: Options of the recipe.
 
     Returns:
-        The options with what replaces some of them, and the rest.
+        The options with the values that were found, and the paths that no option has.
     """
     text = Path(file).read_text(encoding="utf-8")
     found = dict(word.split("=", 1) for word in shlex.split(text))
@@ -54,11 +58,11 @@ def read_found(file: str, options: EncrlOptions) -> tuple[EncrlOptions, Found]:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of an EncRL recipe; a dual-mode one has the same up to stage 3.
+    """The paths of an EncRL recipe; those of stages 1 to 3 are shared by all families.
 
     Attributes:
-        options: The recipe's options.
-        found: What ``--asr_recipe`` has found.
+        options: Options of the recipe.
+        found: Data that ``--asr_recipe`` has found, if it was given.
     """
 
     options: EncrlOptions
@@ -72,7 +76,7 @@ class Layout:
 
     @property
     def dump_train(self) -> str:
-        """Name of the training set there."""
+        """Name of the training set in :attr:`dump`."""
         if self.found:
             return self.found.dump_train
         end = "_sp" if self.options.speed_perturb_factors else ""
@@ -85,7 +89,7 @@ class Layout:
 
     @property
     def token_name(self) -> str:
-        """Name of the kind of tokens."""
+        """Name of the token unit and its number, e.g. ``char`` or ``bpe100``."""
         o = self.options
         return "char" if o.token_type == "char" else f"bpe{o.nbpe}"
 
@@ -96,7 +100,7 @@ class Layout:
 
     @property
     def token_list(self) -> str:
-        """The list that is trained with: an imported reference brings its own."""
+        """The token list of all trainings; an imported reference has its own."""
         if self.options.reference:
             return f"{self.reference_exp}/tokens.txt"
         return f"{self.token_dir}/tokens.txt"
@@ -111,28 +115,28 @@ class Layout:
         own = f"{prefix}{self.token_name}"
         if not o.reference:
             return own
-        # Only lengths, whatever the tokens; earlier versions named it like `own`.
+        # Only lengths, for any tokens; earlier versions used the name in `own`.
         imported = f"{prefix}imported"
         is_old = Path(own).is_dir() and not Path(imported).is_dir()
         return own if is_old else imported
 
     @property
     def scp(self) -> str:
-        """Name of a set's table of audio or features."""
+        """File name of a set's table of audio or features."""
         if self.found:
             return self.found.scp
         return "wav.scp" if self.options.feats_type == "raw" else "feats.scp"
 
     @property
     def kind(self) -> str:
-        """How ESPnet reads them."""
+        """Type by which ESPnet reads the table :attr:`scp`."""
         if self.found:
             return self.found.kind
         return "sound" if self.options.feats_type == "raw" else "npy"
 
     @property
     def lengths(self) -> str:
-        """Name of a set's table of lengths."""
+        """File name of a set's table of lengths."""
         raw = self.options.feats_type == "raw"
         return "utt2num_samples" if raw else "feats_shape"
 
@@ -143,12 +147,12 @@ class Layout:
 
     @property
     def encrl_exp(self) -> str:
-        """Folder of stage 5's training; with ``_<n>l``, of a size by itself."""
+        """Folder of the training of stage 5; ``_<n>l`` is added for a separate size."""
         return f"{self.options.expdir}/encrl_{self.options.tag}_s{self.options.seed}"
 
     @property
     def student_exp(self) -> str:
-        """Prefix of the folders of the small models."""
+        """Prefix of the folders of the small models; ``_<size>l`` is added."""
         return f"{self.options.expdir}/asr_{self.options.tag}_s{self.options.seed}"
 
     @property
@@ -158,39 +162,45 @@ class Layout:
 
     @property
     def chosen_file(self) -> str:
-        """The file that says which shapes stage 5 has chosen for ``--budget``."""
+        """The file with the shapes that stage 5 has chosen for ``--budget``."""
         return f"{self.shapes_exp}/{SHAPES_FILE}"
 
     @property
     def trial_rule(self) -> TrialRule:
-        """How shapes are tried for ``--budget``."""
+        """The budgets, and how shapes are tried for them."""
         o = self.options
         return TrialRule(o.budget, o.trials, o.trial_epochs)
 
     def models(self, prefix: str) -> list[str]:
-        """Return the folders of all sizes."""
+        """Return the folders of all sizes with a prefix, e.g. :attr:`student_exp`."""
         return [f"{prefix}_{size}l" for size in self.options.sizes]
 
     def imported(self) -> Optional[dict[str, Any]]:
-        """Return the configuration of an imported reference, once it is there."""
+        """Return the configuration of an imported reference, None before the import."""
         file = Experiment(self.reference_exp).config_file
         if not self.options.reference or not file.is_file():
             return None
         return read_yaml(file)
 
     def set_options(self, part: str, name: str, text: bool = True) -> list[str]:
-        """Return ESPnet's options for a set: ``part`` is ``train`` or ``valid``."""
+        """Return ESPnet's options for the data of a set.
+
+        Args:
+            part: ``train`` or ``valid``.
+            name: Name of the set in :attr:`dump`.
+            text: Whether transcripts are used.
+        """
         flag, folder = f"--{part}_data_path_and_name_and_type", f"{self.dump}/{name}"
         words = [flag, f"{folder}/{self.scp},speech,{self.kind}"]
         return words + ([flag, f"{folder}/text,text,text"] if text else [])
 
     def data_options(self) -> list[str]:
-        """Return ESPnet's options for training and development set."""
+        """Return ESPnet's options for the training set and the development set."""
         train = self.set_options("train", self.dump_train)
         return [*train, *self.set_options("valid", self.options.valid_set)]
 
     def shape_options(self) -> list[str]:
-        """Return ESPnet's options for the lengths that stage 3 left."""
+        """Return ESPnet's options for the lengths that stage 3 has written."""
         return [
             *("--train_shape_file", f"{self.stats}/train/speech_shape"),
             *("--valid_shape_file", f"{self.stats}/valid/speech_shape"),
@@ -199,7 +209,7 @@ class Layout:
     def device_options(self) -> list[str]:
         """Return ESPnet's options for GPUs."""
         words = ["--ngpu", str(self.options.ngpu), "--num_att_plot", "0"]
-        # Otherwise ESPnet takes several GPUs by threads of one process.
+        # Without it, ESPnet would use several GPUs from threads of one process.
         several = ["--multiprocessing_distributed", "true"]
         return words + (several if self.options.ngpu > 1 else [])
 
@@ -223,9 +233,9 @@ class Layout:
         ]
 
     def feature_options(self) -> list[str]:
-        """Return ESPnet's option for the width of features, once stage 2 wrote them."""
+        """Return ESPnet's option for the width of the features of stage 2, if any."""
         if self.options.feats_type != "fbank":
             return []
-        # ESPnet leaves its front end out where the input's width is given.
+        # With a given input width ESPnet uses no front end.
         with open(f"{self.dump}/{self.dump_train}/feats_shape") as stream:
             return ["--input_size", stream.readline().strip().split(",")[1]]

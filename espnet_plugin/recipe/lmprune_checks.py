@@ -1,12 +1,12 @@
-"""What ``lmprune.sh`` refuses before any work."""
+"""Checks of the options of ``lmprune.sh`` and of the files that they name."""
 
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.lm.rows import read_row
 from espnet_plugin.names import TRANSFORMER_LM
-from espnet_plugin.recipe.lm_options import LmpruneOptions
 from espnet_plugin.recipe.option_checks import check_file, check_named_files
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
 from espnet_plugin.yaml_files import read_yaml
 
@@ -14,16 +14,18 @@ __all__ = ["check_lmprune"]
 
 
 def check_lmprune(options: LmpruneOptions) -> None:
-    """Check what the stages that are wanted look at.
+    """Check the options that the chosen stages use.
 
     Raises:
-        UserError: Naming the option, its value and what it may be.
+        UserError: If a file is missing or an option is wrong; it names the option, its
+            value and what is allowed.
     """
     wanted = range(options.stage, options.stop_stage + 1)
     if 7 in wanted and not options.asr_exp:
         raise UserError(
-            "stage 7 needs --asr_exp, the folder of a recogniser with the same tokens; "
-            "without one: --stop_stage 6, then --stage 8"
+            "--asr_exp is not given, but stage 7 needs it: give the folder of a "
+            "recogniser with the same tokens, or skip stage 7 (--stop_stage 6, then "
+            "--stage 8)"
         )
     check_output_paths(options)
     if options.asr_exp and {3, 7} & set(wanted):
@@ -37,7 +39,10 @@ def check_lmprune(options: LmpruneOptions) -> None:
         check_file("fine_tuning_config", options.fine_tuning_config)
         check_named_files("rows", options.rows, options.row_dir)
         if not options.rows:
-            raise UserError("--rows '': name some, or leave stage 5 out")
+            raise UserError(
+                "--rows '': name one or more files in --row_dir, or skip stage 5 "
+                "(--stop_stage 4, then --stage 6)"
+            )
         for row in options.rows:
             read_row(Path(options.row_dir, f"{row}.yaml"))
 
@@ -48,5 +53,5 @@ def _check_config(file: str) -> None:
     if kind != TRANSFORMER_LM:
         raise UserError(
             f"--lm_config {file}: lm {kind}: only Transformer language models can be "
-            f"made smaller here; write lm: {TRANSFORMER_LM}"
+            f"made smaller here: write lm: {TRANSFORMER_LM}"
         )

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Type
 
-from espnet_plugin.recipe.values import Kind
+from espnet_plugin.recipe.values.kind import Kind
 
 __all__ = ["Option", "PassedTo", "find_option", "option", "options_of", "same_option"]
 
@@ -13,11 +13,11 @@ _KEY = "option"
 
 @dataclass(frozen=True)
 class PassedTo:
-    """The command that gets the words of an option, in some stages.
+    """The command that receives the words of an option in some stages.
 
     Attributes:
-        command: A module of ``espnet_plugin.bin``.
-        stages: The stages that call it.
+        command: Name of a module of ``espnet_plugin.bin``.
+        stages: Numbers of the stages that call it.
     """
 
     command: str
@@ -26,17 +26,18 @@ class PassedTo:
 
 @dataclass(frozen=True)
 class Option:
-    """What is declared of one option.
+    """The declaration of one option.
 
     Attributes:
-        name: As it is given, without the dashes.
-        default: As it would be given.
-        kind: Type, choices and range of its value.
+        name: Name without the dashes.
+        default: Default value, as text on the command line.
+        kind: Type, choices and range of the value.
         section: Heading in ``--help``.
-        help: What it does.
-        unit: Unit of its value, e.g. ``seconds``.
-        stages: The stages that look at it; others take any value. None: all.
-        passed_to: The command whose options the value holds.
+        help: What the option does.
+        unit: Unit of the value, e.g. ``seconds``.
+        stages: Numbers of the stages that use the option; empty: all. If none of them
+            runs, the value is not checked.
+        passed_to: The command whose options the value contains, if there is one.
     """
 
     name: str
@@ -64,15 +65,15 @@ def option(
 
 
 def same_option(family: Type[Any], name: str, **changes: Any) -> Any:
-    """Declare an option that another class has as well.
+    """Declare an option that another class also has.
 
     Args:
-        family: That class.
-        name: Its name there, and here.
-        changes: What differs here, as :class:`Option` has it.
+        family: The other class.
+        name: Name of the option, the same in both classes.
+        changes: Attributes of :class:`Option` that differ here.
 
     Raises:
-        KeyError: If the class has none of this name.
+        KeyError: If the class has no option of this name.
     """
     one = dataclasses.replace(find_option(family, name), **changes)
     return field(default=one.kind.read(one.default), metadata={_KEY: one})
@@ -91,6 +92,6 @@ def find_option(family: Type[Any], name: str) -> Option:
     """Return one option.
 
     Raises:
-        KeyError: If there is none of this name.
+        KeyError: If there is no option of this name.
     """
     return {one.name: one for one in options_of(family)}[name]

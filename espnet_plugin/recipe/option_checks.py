@@ -1,22 +1,33 @@
-"""Options of both families that have to fit each other, and files they name."""
+"""Checks that several families share: durations, files, ``local/data.sh``."""
 
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.moved_files import moved_to
 from espnet_plugin.recipe.option import find_option
-from espnet_plugin.recipe.options import SharedOptions
-from espnet_plugin.recipe.values import Number, file_names
+from espnet_plugin.recipe.options.shared import SharedOptions
+from espnet_plugin.recipe.values.numbers import Number
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["check_data_script", "check_durations", "check_file", "check_named_files"]
+__all__ = [
+    "check_data_script",
+    "check_durations",
+    "check_file",
+    "check_named_files",
+    "file_names",
+]
+
+
+def file_names(folder: Path, suffix: str) -> list[str]:
+    """Return the names, without the suffix, of the files in a folder that have it."""
+    return sorted(path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}"))
 
 
 def check_durations(options: SharedOptions) -> None:
-    """Refuse durations between which there is nothing.
+    """Check that the longest duration exceeds the shortest one.
 
     Raises:
-        UserError: Naming the option.
+        UserError: If it does not.
     """
     least, most = options.min_wav_duration, options.max_wav_duration
     kind = find_option(type(options), "max_wav_duration").kind
@@ -27,21 +38,30 @@ def check_durations(options: SharedOptions) -> None:
 
 
 def check_file(option: str, value: str) -> None:
-    """Refuse a file that is not there.
+    """Check that a file exists.
+
+    Args:
+        option: Name of the option that names the file.
+        value: Path of the file.
 
     Raises:
-        UserError: Naming option and file.
+        UserError: If it is missing; with its new place if this project has moved it.
     """
     if not Path(value).is_file():
-        where = moved_to(value) or ": name a file that is there"
+        where = moved_to(value) or ": name an existing file"
         raise UserError(f"--{option} {value or repr(value)} is missing{where}")
 
 
 def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
-    """Refuse names of which a folder has no file ``<name>.yaml``.
+    """Check that a folder has a file ``<name>.yaml`` for each name.
+
+    Args:
+        option: Name of the option that has the names.
+        names: The names.
+        folder: The folder.
 
     Raises:
-        UserError: Naming option, file and what there is.
+        UserError: If a file is missing; with the names that exist.
     """
     for name in names:
         if not Path(folder, f"{name}.yaml").is_file():
@@ -53,13 +73,13 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
 
 
 def check_data_script(datadir: str) -> None:
-    """Refuse stage 1 where nothing makes data folders.
+    """Check that the script of stage 1 exists.
 
     Raises:
-        UserError: Naming the script.
+        UserError: If ``local/data.sh`` is missing.
     """
     if not Path("local/data.sh").exists():
         raise UserError(
-            "local/data.sh is missing: write it (it makes Kaldi folders in "
-            f"{datadir}), or put these there yourself and begin with --stage 2"
+            "local/data.sh is missing: write this script, which makes Kaldi data "
+            f"folders in {datadir}, or put the folders there and begin with --stage 2"
         )

@@ -1,4 +1,4 @@
-"""Options that a recipe passes on to a command: checked before any stage runs."""
+"""Check the options that a recipe passes on to commands, before any stage runs."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ __all__ = ["check_passed_on"]
 
 
 def check_passed_on(options: Any, runner: Runner) -> None:
-    """Let the commands of the wanted stages check the words that are meant for them.
+    """Check the options that the chosen stages pass on to commands.
 
-    Their parsers may need ESPnet, which takes seconds to import, so another process
-    asks them. Where nothing is passed on, none is started.
+    The parsers of the commands may import ESPnet, which takes seconds, so they run in
+    another process, and only if options are passed on.
 
     Args:
-        options: The recipe's, with ``stage`` and ``stop_stage``.
+        options: Options of the recipe, with ``stage`` and ``stop_stage``.
         runner: Runs the check.
 
     Raises:
-        Failed: If a word is not one of the command's; it has been named.
-        UserError: If a value is not quoted as a shell needs it.
+        Failed: If a command refuses an option; it has printed the reason.
+        UserError: If the shell cannot read the quotes of a value.
     """
     wanted = range(options.stage, options.stop_stage + 1)
     for one in options_of(type(options)):

@@ -1,21 +1,22 @@
-"""Paths that options name: refused before any work, as far as a look at them tells."""
+"""Checks of the paths that options name, before any stage runs."""
 
 from pathlib import Path
 from typing import Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.lm_options import LmpruneOptions
-from espnet_plugin.recipe.options import EncrlOptions, SharedOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
+from espnet_plugin.recipe.options.shared import SharedOptions
 
 __all__ = ["check_model_folder", "check_output_paths", "check_stock_paths"]
 
 
 def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
-    """Refuse folders below a file, and files that are folders.
+    """Check that output folders are not below files, and output files not folders.
 
     Raises:
-        UserError: Naming the option and the path.
+        UserError: If so; it names the option and the path.
     """
     for name in ("datadir", "dumpdir", "expdir", "plot_dir", "teacher_cache"):
         _check_folder(name, getattr(options, name, ""))
@@ -24,7 +25,7 @@ def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
     for name in ("results", "results_json"):
         value = getattr(options, name)
         if Path(value).is_dir():
-            raise UserError(f"--{name} {value}: is a folder: name a file to write")
+            raise UserError(f"--{name} {value} is a folder: name a file to write")
         _check_folder(name, str(Path(value).parent), value)
 
 
@@ -43,28 +44,32 @@ def _check_folder(option: str, value: str, given: str = "") -> None:
 
 
 def check_model_folder(option: str, value: str) -> None:
-    """Refuse a folder that holds no model.
+    """Check that a folder has a ``config.yaml``.
+
+    Args:
+        option: Name of the option that names the folder.
+        value: The folder.
 
     Raises:
-        UserError: Naming the option and the folder.
+        UserError: If it has none.
     """
     if not Experiment(value).config_file.is_file():
         raise UserError(
-            f"--{option} {value}: it has no config.yaml; name the folder of an ESPnet "
+            f"--{option} {value}: has no config.yaml: name the folder of an ESPnet "
             "recogniser"
         )
 
 
 def check_stock_paths(options: EncrlOptions) -> None:
-    """Refuse parts of a finished recipe of ESPnet that are not there.
+    """Check that the named parts of a finished ESPnet recipe exist.
 
     Raises:
-        UserError: Naming the option and where was looked.
+        UserError: If one is missing; with all paths that were tried.
     """
     root = Path(options.asr_recipe)
     if not root.is_dir():
         raise UserError(
-            f"--asr_recipe {root} is not a folder: give the one with asr.sh, data, "
+            f"--asr_recipe {root} is not a folder: give the folder with asr.sh, data, "
             "dump and exp, e.g. egs2/librispeech_100/asr1"
         )
     for name in ("recipe_exp", "recipe_dump", "recipe_stats", "recipe_token_list"):
@@ -74,4 +79,6 @@ def check_stock_paths(options: EncrlOptions) -> None:
             places.insert(0, root / "exp" / value)
         if value and not any(place.exists() for place in places):
             where = ", ".join(map(str, places))
-            raise UserError(f"--{name} {value}: none of {where} is there")
+            raise UserError(
+                f"--{name} {value}: none of {where} exists: correct the path"
+            )

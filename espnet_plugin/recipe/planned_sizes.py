@@ -1,11 +1,11 @@
-"""Which sizes a dry run counts with: those that were given, or those of a budget."""
+"""The sizes that a dry run assumes: those given, or those for a budget."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.trainings import largest_together, sizes_alone
 from espnet_plugin.shape import Heads, Shape, check_shapes
 
@@ -17,9 +17,9 @@ class PlannedSizes:
     """The sizes of a plan.
 
     Attributes:
-        options: The recipe's options with these sizes.
-        trials: Shapes that stage 5 has still to try.
-        words: How the sizes were chosen; empty where they were given.
+        options: Options of the recipe with these sizes.
+        trials: Shapes that stage 5 still has to try.
+        words: How the sizes were chosen; empty if they were given.
     """
 
     options: EncrlOptions
@@ -37,19 +37,20 @@ def plan_sizes(
     """Return the sizes that stages 5 and 6 would train.
 
     Args:
-        options: What was given.
-        reference: The reference's configuration.
-        encrl: Stage 5's.
+        options: Options of the recipe.
+        reference: Configuration of the reference.
+        encrl: Configuration of stage 5.
         vocabulary: Number of tokens.
-        chosen: The file in which stage 5 leaves its choice for a budget.
+        chosen: The file in which stage 5 writes its choice for a budget.
 
     Raises:
-        UserError: If a shape does not go with the reference's heads, or no shape fits a
+        UserError: If a width does not fit the attention heads, or no shape fits a
             budget.
     """
     planned = PlannedSizes(options)
     if options.budget:
-        # What a recipe says of its own sizes does not count with a budget.
+        # These options may be a recipe's defaults for its own sizes, which do not
+        # apply.
         own = replace(options, alone=(), finetune_alone=(), encrl_layers=None)
         planned = _of_budget(own, reference, encrl, vocabulary, chosen)
     options = planned.options
@@ -68,16 +69,16 @@ def _of_budget(
     vocabulary: int,
     chosen_file: Optional[Path],
 ) -> PlannedSizes:
-    """Return sizes for the budget, and shapes that are still tried.
+    """Return sizes for the budget, and shapes that still have to be tried.
 
-    As long as nothing is chosen, the costliest shape tried for each limit counts.
+    Until stage 5 has chosen, the shape with most operations is assumed for each limit.
     """
     rule = TrialRule(options.budget, options.trials, options.trial_epochs)
     chosen = chosen_file and find_chosen(chosen_file, rule)
     if chosen:
         sizes = replace(options, sizes=chosen_sizes(chosen))
         return PlannedSizes(sizes, words=f"sizes as in {chosen_file}")
-    # Brings torch in, which takes many seconds.
+    # This imports torch, which takes many seconds.
     from espnet_plugin.estimate.candidates import fitting, list_shapes, spread
 
     shapes = list_shapes(reference, encrl, vocabulary)
@@ -87,6 +88,7 @@ def _of_budget(
     trials = tuple(dict.fromkeys(one.shape for some in tried for one in some))
     words = (
         f"stage 5 tries {' '.join(map(str, trials))} for --budget; until it has "
-        f"chosen, the costliest for each limit: {' '.join(map(str, sizes))}"
+        "chosen, the shape with most operations is assumed for each limit: "
+        f"{' '.join(map(str, sizes))}"
     )
     return PlannedSizes(replace(options, sizes=sizes), trials, words)

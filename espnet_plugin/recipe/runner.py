@@ -1,4 +1,4 @@
-"""Commands of stages, run where ``cmd.sh`` says."""
+"""Run the commands of stages as ``cmd.sh`` says."""
 
 import subprocess
 import sys
@@ -15,20 +15,20 @@ from espnet_plugin.recipe.shell import Commands, is_kaldi
 
 __all__ = ["Failed", "Runner", "log"]
 
-_SHOWN = 20  # last lines of a log
+_SHOWN = 20  # number of last lines of a log that are printed after a failure
 
 
 def log(message: str, stream: Optional[TextIO] = None) -> None:
-    """Print a line with the time of day, to standard error or elsewhere."""
+    """Print a line with the time of day, by default to standard error."""
     stamp = time.strftime("%H:%M:%S")
     print(stamp, message, file=stream or sys.stderr, flush=True)
 
 
 class Failed(Exception):
-    """A command failed, and said itself why.
+    """A command failed and has printed the reason itself.
 
     Attributes:
-        status: Its exit status.
+        status: Exit status of the command.
     """
 
     def __init__(self, status: int) -> None:
@@ -37,17 +37,17 @@ class Failed(Exception):
 
 
 class Runner:
-    """Runs commands, each to its end.
+    """Runs commands and waits for each to end.
 
     Args:
         commands: The commands that ``cmd.sh`` sets.
-        expdir: Its ``log`` gets the logs of what runs elsewhere.
-        log_suffix: End of the logs' names.
-        interrupts: What notes signals meanwhile.
-        python: The words that run Python.
-        ngpu: GPUs on each node.
-        num_nodes: Nodes of a training.
-        hosts: Names of the nodes, in place of their number.
+        expdir: Folder of experiments; logs of submitted commands are in its ``log``.
+        log_suffix: End of the names of the logs.
+        interrupts: Records signals while commands run.
+        python: The command that runs Python, as words.
+        ngpu: Number of GPUs on each node.
+        num_nodes: Number of nodes of a training.
+        hosts: Names of the nodes, instead of their number.
     """
 
     def __init__(
@@ -72,15 +72,24 @@ class Runner:
         return self._num_nodes != 1 or bool(self._hosts)
 
     def python(self, module: str, *options: str) -> list[str]:
-        """Return the words that run a command of this plugin."""
+        """Return a command of this plugin, as words.
+
+        Args:
+            module: Name of a module of ``espnet_plugin.bin``.
+            options: Options of the command.
+        """
         return [*self._python, "-m", f"espnet_plugin.bin.{module}", *options]
 
     def log_file(self, name: str) -> str:
-        """Return the log of a command that does not write to the terminal."""
+        """Return the path of the log of a submitted command."""
         return f"{self._expdir}/log/{name}{self._suffix}.log"
 
     def check(self) -> None:
-        """Stop if a signal asked for it."""
+        """Stop if a signal was received.
+
+        Raises:
+            Stopped: If so; see :mod:`espnet_plugin.recipe.interrupts`.
+        """
         self._interrupts.check()
 
     def here(self, words: Sequence[str], output: Optional[TextIO] = None) -> None:
@@ -88,7 +97,7 @@ class Runner:
 
         Args:
             words: The command.
-            output: Gets its output and errors; None: those of this process.
+            output: Receives its output and errors; None: those of this process.
 
         Raises:
             Failed: If it fails.
@@ -108,8 +117,8 @@ class Runner:
         Args:
             words: The command.
             output: See :meth:`here`.
-            errors: Where its errors go if there is an output: beside it, or, with None,
-                to those of this process.
+            errors: Where its errors go if ``output`` is given: by default also to
+                ``output``; None: to the errors of this process.
         """
         more = {} if output is None else {"stdout": output, "stderr": errors}
         try:
@@ -117,12 +126,12 @@ class Runner:
                 list(words), env=self.commands.environment, **more
             )
         except OSError as error:
-            message = f"{words[0]} cannot be run: {error.strerror or error}"
+            message = f"{words[0]} cannot be started: {error.strerror or error}"
             log(f"ERROR {message}: correct --python, or cmd.sh", output)
             return 127
 
     def output_of(self, words: Sequence[str]) -> str:
-        """Run a command on this machine; return what it prints.
+        """Run a command on this machine and return its output.
 
         Raises:
             Failed: If it fails.
@@ -141,17 +150,18 @@ class Runner:
         words: Sequence[str],
         output: Optional[TextIO] = None,
     ) -> None:
-        """Run a command through words of ``cmd.sh``.
+        """Run a command through a command of ``cmd.sh``.
 
         Args:
-            how: These words. Kaldi's scripts get a log's name before the command.
+            how: The command of ``cmd.sh``. Kaldi's scripts (``*.pl``) get the name of a
+                log before the command.
             name: Name of the log.
             words: The command.
             output: See :meth:`here`.
 
         Raises:
             Failed: If it fails.
-            UserError: If a job of Kaldi's scripts fails: naming its log.
+            UserError: If a job of a Kaldi script fails; it names the log.
         """
         if not is_kaldi(how):
             self.here([*how, *words], output)
@@ -164,7 +174,10 @@ class Runner:
     def train(
         self, name: str, words: Sequence[str], output: Optional[TextIO] = None
     ) -> None:
-        """Run a training, on several nodes if that is wanted; see :meth:`submit`."""
+        """Run a training, on several nodes if the recipe asks for it.
+
+        The arguments and errors are those of :meth:`submit`, with ``cuda_cmd``.
+        """
         if not self.several_nodes:
             self.submit(self.commands.cuda, name, words, output)
             return
@@ -174,7 +187,7 @@ class Runner:
         nodes = ["--num_nodes", str(self._num_nodes)]
         if self._hosts:
             nodes = ["--host", self._hosts]
-        # What cuda_cmd says of GPUs the launcher says as well.
+        # The launcher adds its own --gpu.
         launcher = " ".join(self.commands.cuda).partition(" --gpu")[0]
         self._logged(
             [
@@ -192,7 +205,7 @@ class Runner:
     ) -> None:
         if self.status_of(words, output):
             print("".join(_tail(file)), end="", file=output or sys.stderr, flush=True)
-            raise UserError(f"see {file}")
+            raise UserError(f"the command failed: its log is {file}")
 
     def beside(
         self,
@@ -200,16 +213,16 @@ class Runner:
         most: int,
         work: Callable[[], None],
     ) -> None:
-        """Run jobs, each with its log, beside other work.
+        """Run jobs in parallel with other work; each job has its own log.
 
         Args:
-            jobs: By the name of the log, each called with the opened log.
-            most: Jobs at a time.
-            work: What is done meanwhile.
+            jobs: Functions by the name of their log; each is called with the open log.
+            most: Largest number of jobs at the same time.
+            work: The other work.
 
         Raises:
-            UserError: If any of it failed, once all that was started has ended. After a
-                failure no other job begins.
+            UserError: If a job or the work failed. It is raised after all jobs in
+                progress have ended; after a failure no further job starts.
         """
         waiting, failed = deque(jobs.items()), []
 
@@ -238,8 +251,8 @@ class Runner:
         self.check()
         if failed:
             raise UserError(
-                "a training of this stage failed: run the same command again, what is "
-                "finished is not done again"
+                "a training of this stage failed: correct what its log names and run "
+                "the same command again; finished trainings are not repeated"
             )
 
 

@@ -1,4 +1,4 @@
-"""Brief trainings of some shapes for each budget; the best on dev becomes the size."""
+"""Short trainings of several shapes for each budget, to choose the best one on dev."""
 
 import logging
 from itertools import takewhile
@@ -26,7 +26,8 @@ from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["best_trial", "choose_shapes"]
 
-# In percent. Above it next to nothing is recognised, and the loss says more.
+# Character error rate in percent. Above it hardly anything is recognised, and the loss
+# is the better criterion.
 _NOT_LEARNT = 90.0
 
 
@@ -39,29 +40,33 @@ def choose_shapes(
     seed: int,
     init: str = "auto",
 ) -> list[Choice]:
-    """Try shapes for each budget by stage 5's training, and choose one for each.
+    """Try several shapes for each budget with the training of stage 5, and choose one.
 
-    Which are tried: of each depth the widest that the budget holds, and of the depths
-    evenly spaced ones. A trial that is finished is not repeated, and one that was
-    interrupted is resumed; budgets share the trials of equal shapes.
+    For each number of layers the widest shape within the budget is a candidate, and
+    evenly spaced candidates are tried. Finished trials are not repeated, interrupted
+    ones are resumed, and budgets share the trials of equal shapes.
 
     Args:
-        folder: Gets ``shapes.json`` and a folder for each trial.
-        rule: What is tried, and for how long.
+        folder: Receives ``shapes.json`` and a folder for each trial.
+        rule: How many shapes are tried for which budgets, and for how long.
         config_file: Configuration of the trainings.
-        options: ESPnet's options and those of EncRL: data, reference.
-        reference: The reference's configuration, with its tokens.
+        options: Options of ESPnet and EncRL: data, reference.
+        reference: Configuration of the reference, with its tokens.
         seed: Seed of the trainings.
         init: See :func:`espnet_plugin.jobs.shaped.shape_options`.
 
+    Returns:
+        The choice for each budget.
+
     Raises:
-        UserError: If nothing trains the CTC layer, whose figures are compared, a budget
-            holds no shape, or a training fails or was another one.
+        UserError: If no objective trains the CTC layer, by which trials are compared,
+            no shape fits a budget, a trial fails, or a folder holds a different
+            training.
     """
     encrl = read_yaml(config_file)
     _check_objectives(encrl, options)
     shapes = list_shapes(reference, encrl, len(reference["token_list"]))
-    # All before the first is trained: a wrong budget should not cost the others' hours.
+    # All budgets are checked before the first training, which may take hours.
     fit = [fitting(shapes, budget) for budget in rule.budgets]
     choices = []
     for budget, candidates in zip(rule.budgets, fit):
@@ -80,14 +85,15 @@ def choose_shapes(
 
 
 def best_trial(tried: Sequence[Trial]) -> tuple[Trial, str]:
-    """Return the best of some trials, and what decided.
+    """Return the best trial, and the figure by which it was chosen, in words.
 
-    It is the lowest character error rate on dev, if any is below 90 %; otherwise
-    nothing is recognised yet and the lowest loss on dev decides. Of equal ones the
-    first, deepest one is taken.
+    This is the trial with the lowest character error rate on the development set, if
+    any is below 90 %. Otherwise hardly anything is recognised yet, and the trial with
+    the lowest loss on the development set is chosen. Of equal trials the first one is
+    taken, which has most layers.
 
     Raises:
-        UserError: If not one trial has a figure.
+        UserError: If no trial has a figure.
     """
     learnt = [t for t in tried if t.dev_cer is not None and t.dev_cer < _NOT_LEARNT]
     if learnt:
@@ -96,7 +102,8 @@ def best_trial(tried: Sequence[Trial]) -> tuple[Trial, str]:
     if not known:
         raise UserError(
             f"the trials {', '.join(trial.folder for trial in tried)} have no loss on "
-            "dev in their train.log: more --trial_epochs, or name --sizes instead"
+            "dev in their train.log: give more --trial_epochs, or --sizes instead of "
+            "--budget"
         )
     return min(known, key=lambda t: t.dev_loss), BY_LOSS
 
@@ -112,7 +119,7 @@ def _train(
 ) -> None:
     shape = candidate.shape
     if shape.width is None:
-        # The same start as the others': the first layers, here of the whole width.
+        # As for the other shapes, the first layers, here with the full width.
         start = "first" if init == "auto" and _may_copy(options, config_file) else init
         own = ["--student_num_layers", str(shape.layers)]
         own += ["--student_init", "random" if start == "auto" else start]
@@ -125,7 +132,7 @@ def _train(
 
 
 def _check_objectives(encrl: Mapping[str, Any], options: Sequence[str]) -> None:
-    """Refuse trainings that leave the CTC layer random: its figures say nothing."""
+    """Refuse objectives without the CTC layer, by which trials are compared."""
     conf = encrl.get("model_conf") or {}
     given = [one.split("=")[0] for one in options]
     if conf.get("ctc_loss_weight") or "--model_conf" in given:
@@ -137,13 +144,13 @@ def _check_objectives(encrl: Mapping[str, Any], options: Sequence[str]) -> None:
     kinds = [OBJECTIVES[name].looks_at for name in names if name in OBJECTIVES]
     if kinds and "posteriors" not in kinds:
         raise UserError(
-            f"--budget: trials are compared by their CTC layers, which --objectives "
-            f"{' '.join(names)} does not train: add kl, mse or mae, or name --sizes"
+            f"--objectives {' '.join(names)}: does not train the CTC layer, by which "
+            "--budget compares trials: add kl, mse or mae, or give --sizes instead"
         )
 
 
 def _may_copy(options: Sequence[str], config_file: Path) -> bool:
-    """Whether the student has the reference's layers."""
+    """Return whether the student's layers are like the reference's."""
     named = [*options, *(f"--{name}" for name in read_yaml(config_file))]
     return not any(one.startswith("--student_enc") for one in named)
 

@@ -1,4 +1,4 @@
-"""What recipes leave to the shell: words of options, and the commands of ``cmd.sh``."""
+"""Text that a shell interprets: words of options, and the commands of ``cmd.sh``."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ _PATTERN = set("*?[")
 def split_words(text: str) -> list[str]:
     """Split text as a shell splits a variable without quotes.
 
-    Patterns of file names are replaced by the files that there are, if any.
+    A pattern such as ``*.txt`` is replaced by the existing files that match, if any.
     """
     words = []
     for word in text.split():
@@ -31,11 +31,11 @@ def shell_words(text: str, option: str) -> list[str]:
     """Split text that is quoted for the shell.
 
     Args:
-        text: Words, with quotes and perhaps variables and patterns of file names.
-        option: What gave it, for messages.
+        text: Words with quotes; variables and patterns of file names are expanded.
+        option: Name of the option that has the text, for messages.
 
     Raises:
-        UserError: If the quotes do not fit.
+        UserError: If the shell cannot read the quotes.
     """
     if not text.strip():
         return []
@@ -47,7 +47,7 @@ def shell_words(text: str, option: str) -> list[str]:
     )
     if done.returncode:
         raise UserError(
-            f"--{option} {text}: the shell does not understand its quotes: "
+            f"--{option} {text}: the shell cannot read it, correct the quotes: "
             f"{done.stderr.strip()}"
         )
     return done.stdout.split("\0")[:-1]
@@ -55,7 +55,9 @@ def shell_words(text: str, option: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Commands:
-    """Words in front of the stages' commands; none: they run here.
+    """The commands of ``cmd.sh``, as words in front of the stages' commands.
+
+    Without words, the stages' commands run on this machine.
 
     Attributes:
         train: Command for CPU work.
@@ -71,18 +73,18 @@ class Commands:
 
 
 def read_commands(options: Mapping[str, str], file: str = "cmd.sh") -> Commands:
-    """Ask ``cmd.sh``, a shell script, for its commands.
+    """Run ``cmd.sh``, a shell script, and return the commands that it sets.
 
     Args:
-        options: The recipe's options, which the script sees as variables; ``ngpu`` is
-            one that it needs.
-        file: The script, in the recipe's folder.
+        options: Options of the recipe, which the script gets as variables (it uses
+            ``ngpu``).
+        file: The script, in the folder of the recipe.
 
     Raises:
-        UserError: If it is missing, fails, or does not set a command.
+        UserError: If the script is missing, fails, or does not set one of the commands.
     """
     if not Path(file).is_file():
-        raise UserError(f"{file} is missing: start in a recipe's folder, which has one")
+        raise UserError(f"{file} is missing: run the command in the folder of a recipe")
     before = dict(os.environ)
     script = (
         f"set -euo pipefail; . ./{file} >&2; "
@@ -97,11 +99,11 @@ def read_commands(options: Mapping[str, str], file: str = "cmd.sh") -> Commands:
         errors="surrogateescape",
     )
     if done.returncode:
-        raise UserError(f"{file} failed: correct what is named above")
+        raise UserError(f"{file} failed: correct the error printed above")
     after = dict(line.partition("=")[::2] for line in done.stdout.split("\0") if line)
     words = [tuple(after[name].split()) for name in _NAMES]
     for name in options:
-        # What was only said to cmd.sh stays between it and the recipe.
+        # The stages' commands do not get the variables that were set for cmd.sh only.
         after.pop(name, None)
         if name in before:
             after[name] = before[name]
@@ -109,5 +111,5 @@ def read_commands(options: Mapping[str, str], file: str = "cmd.sh") -> Commands:
 
 
 def is_kaldi(command: Sequence[str]) -> bool:
-    """Return whether these words want the log's name first: run.pl, queue.pl..."""
+    """Return whether a command takes the name of a log first: run.pl, queue.pl..."""
     return bool(command) and command[0].endswith(".pl")

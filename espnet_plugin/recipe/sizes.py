@@ -1,4 +1,4 @@
-"""Sizes of the small models as options name them; nothing else reads them."""
+"""How options write sizes of the small models, and their epochs."""
 
 import re
 
@@ -13,21 +13,22 @@ _FORM = re.compile(r"(.+):([0-9]+)", re.ASCII)
 
 
 def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
-    """Return sizes that are separated by blanks, in their order.
+    """Read sizes that are separated by blanks; the order is kept.
 
     Args:
         given: The sizes, e.g. ``6 4x72``.
-        once: Whether none may be given twice.
+        once: Whether a size may be given only once.
 
     Raises:
-        ValueError: If there is none, or one is no size or is given twice.
+        ValueError: If there is no size, a word is not a size, or with ``once`` a size
+            is given twice.
     """
     try:
         sizes = tuple(Shape.parse(one) for one in re.split(" +", given))
     except UserError as error:
         raise ValueError(
-            f'numbers of layers from 1, or layers x width, e.g. "{SIZES_EXAMPLE}" or '
-            '"6 4x72"'
+            "must be numbers of layers from 1, or layers x width, e.g. "
+            f'"{SIZES_EXAMPLE}" or "6 4x72"'
         ) from error
     for size in sizes if once else ():
         if sizes.count(size) > 1:
@@ -36,10 +37,10 @@ def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
 
 
 def read_size_epochs(given: str) -> tuple[Shape, int]:
-    """Return the size and the epochs of, e.g., ``2:4``.
+    """Read a size and its number of epochs, e.g. ``2:4``.
 
     Raises:
-        ValueError: If it is no such pair.
+        ValueError: If the text is not such a pair.
     """
     match = _FORM.fullmatch(given)
     try:
@@ -47,4 +48,4 @@ def read_size_epochs(given: str) -> tuple[Shape, int]:
             return Shape.parse(match[1]), int(match[2])
     except UserError:
         pass
-    raise ValueError('SIZE:EPOCHS, e.g. "4:1 2:2"')
+    raise ValueError('must be SIZE:EPOCHS, e.g. "4:1 2:2"')

@@ -1,8 +1,8 @@
-"""What the statistics of stage 3 were made of, noted beside them.
+"""The record of the inputs from which stage 3 computed its statistics.
 
-The record is text, an input a line. Earlier versions were shell scripts that took the
-front end's lines out of the YAML file as they stood there; these lines, not their
-meaning, are in the records that exist, so the same is done here.
+The record is text with one input per line. Earlier versions were shell scripts that
+copied the lines of the front end from the YAML file. Existing records have these lines
+and not their meaning, so the lines are compared here as well.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ _EARLIER_FRONT_END = r"frontend(_conf)?"
 
 @dataclass(frozen=True)
 class StatisticsRecord:
-    """The inputs of statistics.
+    """The inputs from which statistics are computed.
 
     Attributes:
         train: ``done.json`` of the training set.
         valid: ``done.json`` of the development set.
         feats_type: ``raw`` or ``fbank``.
-        config: The configuration with the front end; None: that of an imported
-            reference, whose own normalisation is used.
+        config: Configuration with the front end; None for an imported reference, whose
+            own normalisation is used.
     """
 
     train: Path
@@ -38,7 +38,7 @@ class StatisticsRecord:
     config: Optional[Path]
 
     def lines(self) -> list[str]:
-        """Return the record."""
+        """Return the lines of the record."""
         imported = "" if self.config else "of an imported reference"
         lines = [
             f"training set: {_sha256(self.train.read_bytes())}",
@@ -51,17 +51,17 @@ class StatisticsRecord:
         return lines
 
     def why_made(self, done: Path) -> str:
-        """Return why statistics have to be made; nothing if they are finished.
+        """Return why statistics have to be computed; empty if they are up to date.
 
         Args:
-            done: The record that was written when they were.
+            done: The record that was written after the last computation.
         """
         kept = ""
         if done.is_file():
             kept = _text(done).rstrip("\n")
             if kept == "\n".join(self.lines()) or kept == self._earlier():
                 return ""
-            # The first versions wrote nothing down.
+            # The first versions wrote an empty record.
             if not kept and done.stat().st_mtime_ns > self.train.stat().st_mtime_ns:
                 return ""
         if not kept:
@@ -74,16 +74,16 @@ class StatisticsRecord:
             old = [
                 one.partition(": ")[2] for one in there if one.startswith(f"{name}: ")
             ]
-            was = "\n".join(old) or "not noted"
+            was = "\n".join(old) or "not recorded"
             return f"a different {name} (was {was}, is {value})"
         return "a different reference"
 
     def write(self, done: Path) -> None:
-        """Note that the statistics are finished."""
+        """Write the record, after the statistics were computed."""
         write_bytes(done, _bytes("\n".join(self.lines()) + "\n"))
 
     def _earlier(self) -> str:
-        """Return the record of the second version, one digest of all."""
+        """Return the record of the second version, one digest of all inputs."""
         imported = "" if self.config else "imported"
         content = self.train.read_bytes() + self.valid.read_bytes()
         content += f"{self.feats_type} {imported}\n".encode()
@@ -106,18 +106,18 @@ def _front_end(config: Path, keys: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Split text as ``xargs`` does: quotes are taken away."""
+    """Split text as ``xargs`` does, which removes quotes."""
     parser = shlex.shlex(text, posix=True)
     parser.whitespace_split, parser.whitespace = True, " \t\n"
     parser.commenters, parser.escapedquotes = "", ""
     try:
         return list(parser)
-    except ValueError:  # a quote without its other half
+    except ValueError:  # an unmatched quote
         return text.split()
 
 
 def _text(file: Path) -> str:
-    """Return a file's text, carriage returns and foreign bytes included."""
+    """Return the text of a file, with carriage returns and bytes that are not UTF-8."""
     return file.read_bytes().decode(errors="surrogateescape")
 
 

@@ -1,9 +1,9 @@
-"""A finished recipe of ESPnet: what it is made of, found and checked.
+"""Find the data, statistics and model of a finished ESPnet recipe.
 
-What ``asr.sh`` does where is read off its stages 3 to 5, 10 and 11
+The paths are those of stages 3 to 5, 10 and 11 of ``asr.sh``
 (https://github.com/espnet/espnet, egs2/TEMPLATE/asr1/asr.sh, release 202511). The
-experiment's ``config.yaml`` says the most: which sets, how they are read, which
-statistics. All paths in it are relative to the recipe's folder.
+experiment's ``config.yaml`` names the sets, how they are read, and the statistics. All
+paths in it are relative to the folder of the recipe.
 """
 
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ PARTS = ("train", "valid")
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a user names instead of having it found.
+    """Parts of a recipe that the user names; None: the part is found.
 
     Attributes:
-        experiment: Name below ``exp``, or path.
+        experiment: Name of the experiment in ``exp``, or its path.
         model_file: Name of the checkpoint.
         train_set: Name of the training set in the dump.
         valid_set: Name of the development set.
-        test_sets: Names of the others.
+        test_sets: Names of the test sets.
         dump: Folder of the sets.
         stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
-        token_list: The list the model was trained with.
+        token_list: The token list that the model was trained with.
     """
 
     experiment: Optional[str] = None
@@ -50,17 +50,19 @@ class Overrides:
 
 @dataclass(frozen=True)
 class StockRecipe:
-    """What was found.
+    """The parts of a finished recipe.
 
     Attributes:
-        folder: The recipe's, absolute.
-        experiment: The reference to be.
+        folder: Absolute path of the recipe.
+        experiment: The experiment that becomes the reference.
         train: Training set.
         valid: Development set.
-        tests: The others, at least one.
-        left_out: Names in the dump that look like other versions of the training set.
+        tests: Test sets, at least one.
+        left_out: Names of sets that are not used, because they look like other versions
+            of the training set.
         stats: Folder with ``train/speech_shape`` and ``valid/speech_shape``.
-        token_list: The recipe's list; None if only ``config.yaml`` has the tokens.
+        token_list: Token list of the recipe; None if only ``config.yaml`` has the
+            tokens.
     """
 
     folder: Path
@@ -73,7 +75,7 @@ class StockRecipe:
     token_list: Optional[Path]
 
     def describe(self) -> list[str]:
-        """Return what was found, a line each, with the option that overrides it."""
+        """Return a line for each part, with the option that overrides it."""
         rate = self.experiment.dev_cer
         best = "" if rate is None else f" ({rate:.1f} % CER on dev)"
         own = Experiment(self.experiment.folder).config_file
@@ -99,10 +101,14 @@ def _shown(item: DumpSet) -> str:
 
 
 def find_recipe(folder: Path, wanted: Overrides = Overrides()) -> StockRecipe:
-    """Find what a recipe is made of; its files are only read.
+    """Find the parts of a recipe, whose files are only read.
+
+    Args:
+        folder: Folder of the recipe.
+        wanted: Parts that are named by the user.
 
     Raises:
-        UserError: If it was not trained, or a part cannot be found.
+        UserError: If the recipe has no finished model, or a part cannot be found.
     """
     root = folder.resolve()
     experiment = find_experiment(root, wanted.experiment, wanted.model_file)
@@ -146,7 +152,9 @@ def _existing(root: Path, path: Path, option: str) -> Path:
     for choice in (root / path, path):
         if choice.exists():
             return choice.resolve()
-    raise UserError(f"--{option} {path}: neither {root / path} nor {path} is there")
+    raise UserError(
+        f"--{option} {path}: neither {root / path} nor {path} exists: correct the path"
+    )
 
 
 def _data_of(experiment: TrainedExperiment, part: str) -> tuple[str, str, str]:
@@ -156,16 +164,16 @@ def _data_of(experiment: TrainedExperiment, part: str) -> tuple[str, str, str]:
     data = {name: (path, kind) for path, name, kind in experiment.config.get(key) or ()}
     if "speech" not in data or "text" not in data:
         raise UserError(
-            f"{config_file}: {key} does not name speech and text, so it is not known "
-            "what the model was trained on (a packed model, or one of an old ESPnet): "
-            "name another experiment with --recipe_exp, or make data folders and give "
-            "this one by --reference instead of --asr_recipe"
+            f"{config_file}: {key} does not name speech and text, so the training data "
+            "of the model is unknown (it may be a packed model, or one of an old "
+            "ESPnet): name another experiment with --recipe_exp, or make data folders "
+            "and give this one with --reference instead of --asr_recipe"
         )
     path, kind = data["speech"]
     if kind not in _KINDS:
         raise UserError(
-            f"{config_file}: speech is read as {kind}; only {', '.join(_KINDS)} of one "
-            "channel can be"
+            f"{config_file}: speech has type {kind}, but only {', '.join(_KINDS)} with "
+            "one channel are supported: name another experiment with --recipe_exp"
         )
     return path, data["text"][0], kind
 
@@ -187,7 +195,7 @@ def _find_stats(root: Path, config: dict[str, Any], wanted: Optional[Path]) -> P
 
 
 def _unsplit(root: Path, scp: Path, shapes: Path, dump: Optional[Path]) -> Path:
-    """Find the set that ``--num_splits_asr`` made parts of: it has its utterances."""
+    """Find the set that ``--num_splits_asr`` has split: it has the same utterances."""
     utterances = read_pairs(shapes).keys()
     lists = dump.glob(f"*/{scp.name}") if dump else root.glob(f"dump/*/*/{scp.name}")
     for path in sorted(lists):
@@ -202,7 +210,7 @@ def _unsplit(root: Path, scp: Path, shapes: Path, dump: Optional[Path]) -> Path:
 def _find_tests(
     train: DumpSet, valid: DumpSet, wanted: Optional[Sequence[str]]
 ) -> tuple[tuple[DumpSet, ...], tuple[str, ...]]:
-    """Return all sets but those for training, and the names that were left out."""
+    """Return the test sets, and the names of the sets that are not used."""
     dump, scp = train.scp.parent.parent, train.scp.name
     names = sorted(
         path.parent.name
@@ -213,11 +221,12 @@ def _find_tests(
         missing = [name for name in wanted if name not in names]
         if missing:
             raise UserError(
-                f"--recipe_test_sets {' '.join(missing)}: {dump} has {', '.join(names)}"
+                f"--recipe_test_sets {' '.join(missing)}: not in {dump}, which has "
+                f"{', '.join(names)}"
             )
         chosen, left_out = list(wanted), []
     else:
-        # asr.sh adds _sp to the set that it perturbs; both versions may lie there.
+        # asr.sh adds _sp to a set with perturbed speed; both versions may be there.
         base = train.name.removesuffix("_sp")
         used = {train.name, valid.name}
         left_out = [n for n in names if n.startswith(base) and n not in used]

@@ -1,4 +1,4 @@
-"""A dump of another recipe, readable from here: the tables, with paths that hold."""
+"""Tables of a dump in another recipe, with paths that are valid from this recipe."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from espnet_plugin.files import write_lines
 
 __all__ = ["DumpSet", "absolute_entry", "file_of_entry", "link_set", "read_entries"]
 
-# "raw.ark:1234", also with Kaldi's range of rows; what is before may hold colons.
+# "raw.ark:1234", also with Kaldi's range of rows; the file name may contain colons.
 _OFFSET = re.compile(r":\d+(\[[\d:,]*\])?$")
 _OTHERS = ("text", "utt2spk", "spk2utt", "utt2num_samples", "feats_shape")
 _SHOWN = 5
@@ -23,10 +23,10 @@ class DumpSet:
     """One set in a dump.
 
     Attributes:
-        name: Its name.
-        scp: Its ``wav.scp`` or ``feats.scp``.
-        text: Its transcripts.
-        kind: How ESPnet reads ``scp``: ``sound``, ``kaldi_ark`` or ``npy``.
+        name: Name of the set.
+        scp: Path of its ``wav.scp`` or ``feats.scp``.
+        text: Path of its transcripts.
+        kind: Type by which ESPnet reads ``scp``: ``sound``, ``kaldi_ark`` or ``npy``.
     """
 
     name: str
@@ -36,10 +36,13 @@ class DumpSet:
 
 
 def read_entries(path: Path) -> dict[str, str]:
-    """Read ``wav.scp`` or ``feats.scp``: where each utterance is.
+    """Read ``wav.scp`` or ``feats.scp``.
+
+    Returns:
+        The file, archive with offset, or command of each utterance, by its id.
 
     Raises:
-        UserError: If it is missing, empty or has a line without a path.
+        UserError: If the file is missing, empty or has a line without a path.
     """
     entries: dict[str, str] = {}
     try:
@@ -47,7 +50,10 @@ def read_entries(path: Path) -> dict[str, str]:
             for number, line in enumerate(stream, 1):
                 fields = line.strip().split(maxsplit=1)
                 if len(fields) == 1:
-                    raise UserError(f"{path}:{number}: {fields[0]!r} has no path")
+                    raise UserError(
+                        f"{path}:{number}: {fields[0]!r} has no path: run stages 3 and "
+                        "4 of that recipe's asr.sh again"
+                    )
                 if fields:
                     entries[fields[0]] = fields[1]
     except OSError as error:
@@ -61,7 +67,7 @@ def read_entries(path: Path) -> dict[str, str]:
 
 
 def file_of_entry(entry: str) -> str:
-    """Return the file that an entry names; nothing for a command."""
+    """Return the file that an entry names; empty for a command."""
     return "" if entry.endswith("|") else _OFFSET.sub("", entry)
 
 
@@ -70,7 +76,7 @@ def absolute_entry(entry: str, root: Path) -> str:
 
     Args:
         entry: A file, ``archive.ark:offset``, or a command that ends with ``|``.
-        root: The absolute folder that relative paths start from.
+        root: The absolute folder to which relative paths refer.
     """
     if entry.endswith("|"):
         return f"cd {shlex.quote(str(root))} && ( {entry[:-1].strip()} ) |"
@@ -78,20 +84,20 @@ def absolute_entry(entry: str, root: Path) -> str:
 
 
 def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> int:
-    """Make a set of another recipe usable from here.
+    """Write the tables of a set of another recipe so that this recipe can read them.
 
     Args:
         dump_set: The set.
-        root: The recipe's absolute folder, where its relative paths start.
-        folder: Gets the list with absolute paths, ``feats_type`` and ``audio_format``,
-            and links to the other tables.
-        utterances: The utterances that have to be in it.
+        root: Absolute folder of the other recipe, to which its relative paths refer.
+        folder: Receives the table with absolute paths, ``feats_type`` and
+            ``audio_format``, and links to the other tables.
+        utterances: Ids of utterances that the set must have; None: any.
 
     Returns:
         Number of utterances.
 
     Raises:
-        UserError: If files are missing, or utterances.
+        UserError: If files or utterances are missing.
     """
     entries = read_entries(dump_set.scp)
     _check_files(dump_set, entries, root)
@@ -111,7 +117,7 @@ def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> in
             link.symlink_to(source.resolve())
     is_audio = dump_set.scp.name == "wav.scp"
     write_lines(folder / "feats_type", ["raw" if is_audio else "extracted"])
-    # As asr.sh: "ark" in it has the list read as kaldi_ark.
+    # As in asr.sh: a table with "ark" in its format is read as kaldi_ark.
     kind = {"sound": "wav", "kaldi_ark": "ark", "npy": "npy"}[dump_set.kind]
     write_lines(folder / "audio_format", [kind])
     return len(entries)
@@ -129,14 +135,14 @@ def _check_files(dump_set: DumpSet, entries: dict[str, str], root: Path) -> None
     commands = sum(entry.endswith("|") for entry in entries.values())
     if commands:
         logging.info(
-            "%s: %d of %d utterances come from commands, run in every epoch",
+            "%s: %d of %d utterances come from commands, which run in every epoch",
             dump_set.scp,
             commands,
             len(entries),
         )
         if dump_set.kind == "sound":
             raise UserError(
-                f"{dump_set.scp} holds commands (... |), which ESPnet does not read as "
+                f"{dump_set.scp} has commands (... |), which ESPnet cannot read as "
                 "type sound: run stage 3 of that recipe with --feats_type raw"
             )
     if missing:
@@ -144,8 +150,8 @@ def _check_files(dump_set: DumpSet, entries: dict[str, str], root: Path) -> None
         more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise UserError(
             f"{dump_set.scp}: the files of {len(missing)} of {len(entries)} utterances "
-            f"are gone{first}{more}\nRelative paths start from {root}. Bring the files "
-            "back or link them there, or name another dump with --recipe_dump"
+            f"are missing{first}{more}\nRelative paths refer to {root}. Restore the "
+            "files or link them there, or name another dump with --recipe_dump"
         )
 
 
@@ -157,7 +163,7 @@ def _check_utterances(dump_set: DumpSet, entries: dict[str, str], utterances) ->
         raise UserError(
             f"{dump_set.scp} and {dump_set.text} lack {len(missing)} of the "
             f"{len(utterances)} utterances that the statistics count, e.g. "
-            f"{', '.join(missing[:3])}: the set was made again after stage 10. Run "
-            "stages 10 and 11 of that recipe again, or name other statistics with "
-            "--recipe_stats"
+            f"{', '.join(missing[:3])}. The set seems to have been made again after "
+            "stage 10: run stages 10 and 11 of that recipe again, or name other "
+            "statistics with --recipe_stats"
         )

@@ -1,9 +1,9 @@
-"""What stages 5 and 6 train, as their commands and the dry run need to know it."""
+"""The trainings of stages 5 and 6, from which commands and the dry run are made."""
 
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.shape import Shape, largest_first
 
 __all__ = [
@@ -23,14 +23,14 @@ class EncrlTraining:
     """A training of stage 5.
 
     Attributes:
-        layers: Number of the student's layers.
-        init: Which layers of the reference it starts from.
-        freeze: Modules that do not learn.
-        epochs: Instead of the configuration's.
-        serves: Sizes of the models that are taken from it.
-        exits: Layers after which it is trained as well.
-        by_itself: Whether it is that of one size that is not trained with others.
-        width: Width of the student, if it is not the reference's.
+        layers: Number of encoder layers of the student.
+        init: Layers of the reference that initialise it: ``first``, ``random``...
+        freeze: Modules that are not trained.
+        epochs: Number of epochs; None: that of the configuration.
+        serves: Sizes of the models that are taken from the student.
+        exits: Layers whose outputs are trained as well, for nested sizes.
+        by_itself: Whether this is the separate training of a single size.
+        width: Width of the student; None: the width of the reference.
     """
 
     layers: int
@@ -44,27 +44,26 @@ class EncrlTraining:
 
     @property
     def shape(self) -> Shape:
-        """The student's."""
+        """Layers and width of the student."""
         return Shape(self.layers, self.width)
 
     @property
     def ending(self) -> str:
-        """What its folder's name has behind that of the training of several sizes."""
+        """End of the folder's name; empty for the training of several sizes."""
         return f"_{self.shape}l" if self.by_itself else ""
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """A training of stage 6: of each size, or of all in the same step.
+    """The fine-tuning of stage 6, of each size or of all sizes in the same step.
 
     Attributes:
-        source: Training that the models are taken from.
-        sizes: Their sizes.
-        together: Whether one training makes all of them.
-        epochs: Instead of the configuration's.
-        freeze: Modules that do not learn.
-        further: Sizes that go on by themselves after a training of all, and for how
-            many epochs.
+        source: Training of stage 5 from which the models are taken.
+        sizes: Sizes of the models.
+        together: Whether all sizes are trained in the same step.
+        epochs: Number of epochs; None: that of the configuration.
+        freeze: Modules that are not trained.
+        further: Sizes that are trained separately after that, with their epochs.
     """
 
     source: EncrlTraining
@@ -75,7 +74,7 @@ class FineTuning:
     further: tuple[tuple[Shape, int], ...] = ()
 
     def trained(self) -> list[tuple[Shape, Optional[int]]]:
-        """Return size and epochs of each model that is trained."""
+        """Return size and epochs of each training; epochs None: the configuration's."""
         if not self.together:
             return [(size, self.epochs) for size in self.sizes]
         return [(largest_first(self.sizes)[0], self.epochs), *self.further]
@@ -83,12 +82,13 @@ class FineTuning:
 
 @dataclass(frozen=True)
 class CutOut:
-    """Models as a training of stage 5 leaves them; nothing is trained.
+    """Models that are taken from a training of stage 5 without fine-tuning.
 
     Attributes:
-        source: The training that they are cut out of.
+        source: The training of stage 5.
         sizes: Sizes of the models.
-        final: Whether they are the recipe's models, not those before fine-tuning.
+        final: Whether these are the final models of the recipe; otherwise they are
+            decoded in addition to the fine-tuned ones.
     """
 
     source: EncrlTraining
@@ -97,7 +97,7 @@ class CutOut:
 
 
 def sizes_alone(options: EncrlOptions) -> tuple[Shape, ...]:
-    """Return the sizes that stage 5 trains by themselves: also all with a width."""
+    """Return the sizes that stage 5 trains separately, with all that have a width."""
     return tuple(
         size
         for size in options.sizes
@@ -114,18 +114,18 @@ def sizes_together(options: EncrlOptions) -> tuple[Shape, ...]:
 def largest_together(options: EncrlOptions) -> int:
     """Return the layers of the largest size that stage 5 trains together.
 
-    Without one, the largest of all counts: nothing is made of that many layers then.
+    If there is none, this is the largest of all sizes, which then has no effect.
     """
     return max(size.layers for size in sizes_together(options) or options.sizes)
 
 
 def _frozen_alone(options: EncrlOptions, size: Shape) -> tuple[str, ...]:
-    """Return what is frozen of a size by itself; its own width makes it all new."""
+    """Return the frozen modules of a separate size; none if it has its own width."""
     return () if size.width is not None else options.alone_freeze
 
 
 def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
-    """Return the trainings of stage 5: first that of several sizes, if there is one."""
+    """Return the trainings of stage 5; that of several sizes, if any, is the first."""
     together = sizes_together(options)
     trainings = []
     if together:
@@ -157,7 +157,7 @@ def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
 
 
 def stage_6(options: EncrlOptions) -> list[Union[FineTuning, CutOut]]:
-    """Return what stage 6 does with each training of stage 5, in this order."""
+    """Return the fine-tunings and cut-out models of stage 6, in their order."""
     work: list[Union[FineTuning, CutOut]] = []
     for source in encrl_trainings(options):
         if options.finetune_epochs == 0:

@@ -7,8 +7,9 @@ import torch
 import yaml
 from noting_trainer import NotingTrainer
 
-from espnet_plugin.baselines.job import baseline_names, run_baseline
+from espnet_plugin.baselines.config import baseline_names
 from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.baselines.width import choose_width
 from espnet_plugin.bin import baselines as command
 from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
@@ -110,7 +111,7 @@ def test_other_baselines_leave_widths_out(
     recipe = write(method="layer_copy", options={"layers": "first"})
     made = do(recipe, tiny_asr_model, tmp_path, [Shape(2), Shape(1, 8)])
     assert [one.name for one in made] == ["asr_some_s3_2l"]
-    assert "sizes 1x8 are left out, because layer_copy" in caplog.text
+    assert "sizes 1x8 are skipped, because layer_copy" in caplog.text
     assert do(recipe, tiny_asr_model, tmp_path, [Shape(1, 8)]) == []
     with pytest.raises(UserError, match="1x7: width 7 must be even"):
         do(recipe, tiny_asr_model, tmp_path, [Shape(1, 7)])
@@ -188,7 +189,7 @@ def test_width_is_the_largest_that_fits(tiny_asr_model):
         UserError, match="only the width cannot reduce .* to 10 parameters"
     ):
         choose_width(reference, 10)
-    with pytest.raises(UserError, match="model_width: true} can reduce it further"):
+    with pytest.raises(UserError, match="model_width: true}, which reduces it"):
         choose_width(reference, 10, model_width=False)
     # A unit of each of the three layers: 16 weights in, 16 out and a bias.
     most = reference.params(3) - 10 * 3 * 33
@@ -225,7 +226,7 @@ def test_once_pruned_models_have_the_wanted_zeros(tiny_asr_model, tmp_path, writ
             if "conv_module" in name or "norm" in name or "embed" in name:
                 assert torch.equal(value, dense.state_dict()[name]), name
     assert [f.name for f in folders] == ["asr_some_s3_10pc", "asr_some_s3_25pc"]
-    with pytest.raises(UserError, match="0.9 of"):
+    with pytest.raises(UserError, match="options.amounts 0.9: "):
         do(
             write("b", method="magnitude", options={**options, "amounts": [0.9]}),
             tiny_asr_model,
@@ -272,6 +273,8 @@ def test_early_exit_trains_once_with_all_exits(
         ),
         ({"method": "layer_copy", "options": {"layers": "best"}}, "layers 'best'"),
         ({"method": "scratch", "training": "gone.yaml"}, "gone.yaml is missing"),
+        ({"method": "scratch", "epochs": 3}, "epochs 3: must be a mapping"),
+        ({"method": "scratch", "epochs": {2: "x"}}, "some.yaml: epochs: 2: 'x'"),
         ({"method": "gates", "options": {"eta": {2: 1e-5}}}, r"no value for \[1\]"),
         ({"method": "gates", "options": {"eta": {2: "x", 1: 1}}}, "convert string"),
         ({"method": "ctc_kd", "options": {"student_init": "x"}}, "student_init 'x'"),
@@ -342,7 +345,7 @@ def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
     for rate in ("0", "-1", "nan", "inf"):
         with pytest.raises(SystemExit):
             command.main([*options, "--max_lr", rate])
-        assert f"'{rate}': a number above 0" in capsys.readouterr().err
+        assert f"'{rate}': must be a number above 0" in capsys.readouterr().err
 
 
 def test_the_list_has_the_models_of_this_call_alone(
@@ -385,10 +388,30 @@ def test_feed_forward_units_alone_reach_some_sizes(
     recipe = write(method="width", options={"model_width": False})
     made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
     assert list(trainer.asked) == [folder.name for folder in made] == ["asr_some_s3_3l"]
-    assert "1 layers are left out" in caplog.text
+    assert "1 layers are skipped" in caplog.text
 
 
 def test_epochs_on_the_command_line_win(tiny_asr_model, tmp_path, trainer, write):
     recipe = write(method="scratch", epochs={2: 9})
     do(recipe, tiny_asr_model, tmp_path, max_epoch=2)
     assert {asked.config["max_epoch"] for asked in trainer.asked.values()} == {2}
+
+
+def test_other_settings_need_a_file_of_another_name(
+    tiny_asr_model, tmp_path, trainer, write, caplog
+):
+    """A learning rate is not in the folder's name; the message says what is."""
+    recipe = write("one", method="scratch")
+    options = ["--reference_config", str(tiny_asr_model.config), "--sizes", "1"]
+    options += ["--exp_dir", str(tmp_path / "exp"), "--baselines"]
+    assert command.main([*options, str(recipe)]) == 0
+    assert command.main([*options, str(recipe), "--max_lr", "0.5"]) != 0
+    assert list(trainer.asked) == ["asr_one_s1_1l"]
+    assert "asr_one_s1_1l holds a result with different inputs: " in caplog.text
+    assert "optim_conf.lr (was not given, is 0.5)" in caplog.text
+    assert "copy the baseline's file under another name in --baseline_dir" in (
+        caplog.text
+    )
+    copy = write("two", method="scratch", variant="fast")
+    assert command.main([*options, str(copy), "--max_lr", "0.5"]) == 0
+    assert list(trainer.asked) == ["asr_one_s1_1l", "asr_two_s1_1l"]

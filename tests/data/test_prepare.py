@@ -188,7 +188,7 @@ def test_is_written_again_where_a_file_of_it_is_lost(
     assert path.read_bytes() == whole and f"{path} is missing" in caplog.text
     caplog.clear()
     run(corpus, target, **options)
-    assert "is finished already" in caplog.text
+    assert "is already finished" in caplog.text
 
 
 def test_an_interrupted_run_is_not_taken_for_finished(corpus, tmp_path, monkeypatch):

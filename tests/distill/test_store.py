@@ -100,11 +100,11 @@ def test_an_unfinished_store_is_not_read(tmp_path):
 def test_a_stale_store_is_noticed(tmp_path):
     write(tmp_path)
     other = {**MADE_OF, "data": "new"}
-    with pytest.raises(UserError, match="made with another data .was .*delete it"):
+    with pytest.raises(UserError, match="different inputs: data .was .*delete the"):
         OutputStore(tmp_path, other)
-    with pytest.raises(UserError, match="made with another data"):
+    with pytest.raises(UserError, match="different inputs: data"):
         StoreWriter(tmp_path, other, VOCABULARY, WIDTH)
-    with pytest.raises(UserError, match="made with another top"):
+    with pytest.raises(UserError, match="different inputs: top"):
         StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH, top=2)
 
 
@@ -204,7 +204,9 @@ def test_an_interrupted_store_of_encodings_goes_on_with_them(tmp_path):
 
 def test_encodings_are_not_added_to_a_store_that_was_begun_without(tmp_path):
     write(tmp_path, "ab", finish=False)
-    refused = "another content .was mean encodings, is encodings of every frame"
+    refused = (
+        "different inputs: content .was mean encodings, is encodings of every frame"
+    )
     with pytest.raises(UserError, match=refused):
         StoreWriter(tmp_path, MADE_OF, VOCABULARY, WIDTH, encodings=True)
 

@@ -143,7 +143,7 @@ def test_what_has_no_blocks_is_left_as_it_is():
 def test_moving_masks_are_refused():
     encoder = pruned()
     next(encoder.pruner.masks())[2][0] = 0.5
-    with pytest.raises(UserError, match="schedule's end"):
+    with pytest.raises(UserError, match="end of the schedule"):
         extract_streaming(encoder)
     with pytest.raises(UserError, match="streaming only"):
         encode(extract_streaming(pruned()), features(20), "full")

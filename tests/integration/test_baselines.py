@@ -7,8 +7,8 @@ import torch
 import yaml
 from tiny_asr import data_options
 
-from espnet_plugin.baselines.job import run_baseline
 from espnet_plugin.baselines.reference import Reference
+from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import ModelFiles

@@ -132,10 +132,10 @@ def test_a_finished_training_and_another_one_end_at_once(runs, tmp_path):
     _, cmd = runs
     started, logs = start(cmd("two"), tmp_path)  # on another port
     assert exit_codes(started, logs) == [0, 0]
-    assert "is finished already" in logs[0].read_text()
+    assert "is already finished" in logs[0].read_text()
     started, logs = start(cmd("two", "--grad_clip", "1"), tmp_path)
     assert exit_codes(started, logs) == [2, 2]
-    assert all("with another " in log.read_text() for log in logs)
+    assert all("with different inputs: " in log.read_text() for log in logs)
 
 
 def test_two_sizes_are_fine_tuned_one_after_the_other(runs, reference, tmp_path):

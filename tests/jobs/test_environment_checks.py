@@ -46,7 +46,7 @@ def test_room(tmp_path, monkeypatch, caplog):
         monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: usage)
 
     free(50 * 10**6)
-    with pytest.raises(UserError, match="exp: 50 MB are free on its disk"):
+    with pytest.raises(UserError, match="exp: only 50 MB are free on its disk"):
         check_folders([tmp_path / "exp"])
     free(10**9)
     check_folders([tmp_path / "exp"])

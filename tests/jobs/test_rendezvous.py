@@ -87,7 +87,10 @@ def test_a_first_process_that_fails_ends_the_others(tmp_path, calls, other):
             raise ValueError("in between")
     thread.start()
     thread.join(30)
-    assert errors == ["the first process has failed: see its log"] and not calls
+    assert (
+        errors == ["the first process has failed: see its log for the error"]
+        and not calls
+    )
 
 
 def test_alone_nothing_is_told(tmp_path, calls):

@@ -412,7 +412,7 @@ def test_each_input_changed_once(made, tmp_path, monkeypatch, what):
 def test_a_training_is_never_replaced_by_a_cut(made):
     folder = made.path(f"{made.exp}/asr_6")
     with pytest.raises(
-        UserError, match="another kind .was PlainRequest, is CutRequest"
+        UserError, match="different inputs: kind .was PlainRequest, is CutRequest"
     ):
         export_once(folder, CutRequest("family", 1, "0a"), lambda: None)
     assert (folder / "1epoch.pth").read_text() == "weights"

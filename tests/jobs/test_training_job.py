@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,9 +14,16 @@ from espnet_plugin.files import read_json, write_json
 from espnet_plugin.jobs.requests import (
     CutRequest,
     DistillationRequest,
+    DualModeRequest,
+    EncRLRequest,
+    LMRequest,
+    PlainRequest,
+    PretrainingRequest,
     TrainingRequest,
 )
 from espnet_plugin.jobs.training_job import training_job
+from espnet_plugin.recipe.families import FAMILIES
+from espnet_plugin.recipe.option import options_of
 
 CONFIG = {"lr": 0.1, "betas": (0.9, 0.98)}
 REQUEST = TrainingRequest(CONFIG, ["--seed", "1"])
@@ -46,11 +54,44 @@ def test_another_request_is_refused_by_its_first_difference(folder):
     with pytest.raises(UserError) as caught:
         run(folder, other)
     said = str(caught.value)
-    assert "with another seed (was 1, is 2), and 2 more; see" in said
-    assert "--tag" in said
+    assert f"{folder} holds a result" in said and f"{folder}/request.json" in said
+    assert "seed (was 1, is 2), and 2 more" in said
     with pytest.raises(UserError, match="kind .was TrainingRequest, is CutRequest"):
         run(folder, CutRequest("x", 1, "0a1b"))
     assert run(folder) is None
+
+
+@pytest.mark.parametrize(
+    "request_, options",
+    [
+        # Stages 4, 6 and 8 train plain models.
+        (
+            PlainRequest(CONFIG, [], "None"),
+            {"--expdir", "--reference_exp", "--tag", "--baseline_dir", "--baselines"},
+        ),
+        (EncRLRequest(CONFIG, [], 1, "0a1b"), {"--tag", "--expdir"}),
+        (PretrainingRequest(CONFIG, [], 1), {"--expdir"}),
+        (
+            DualModeRequest(CONFIG, [], (None, "keep", False)),
+            {"--expdir", "--row_dir", "--rows"},
+        ),
+        (
+            LMRequest(CONFIG, [], {}, 0, None),
+            {"--expdir", "--row_dir", "--rows"},
+        ),
+    ],
+)
+def test_the_options_that_name_another_folder(folder, request_, options):
+    """The message names those that the stage's family has, and no others."""
+    run(folder, request_)
+    with pytest.raises(UserError) as caught:
+        run(folder, replace(request_, config={"lr": 0.2}))
+    named = set(re.findall(r"--\w+", str(caught.value)))
+    assert named == options
+    declared = [
+        {one.name for one in options_of(family.options)} for family in FAMILIES.values()
+    ]
+    assert any({name[2:] for name in named} <= names for names in declared)
 
 
 def as_an_older_version_wrote_it(folder):
@@ -66,7 +107,7 @@ def test_what_an_older_version_did_not_note_is_no_difference(folder, caplog):
     as_an_older_version_wrote_it(folder)
     assert run(folder, DistillationRequest(CONFIG, ["--seed", "1"], "0a1b")) is None
     assert "did not record the content of the data" in caplog.text
-    with pytest.raises(UserError, match="another seed .was 1, is 2."):
+    with pytest.raises(UserError, match="different inputs: seed .was 1, is 2."):
         run(folder, TrainingRequest(CONFIG, ["--seed", "2"]))
 
 
@@ -76,7 +117,7 @@ def test_a_kill_is_gone_on_from(folder):
             (folder / "1epoch.pth").touch()
             raise KeyboardInterrupt
     assert not (folder / "done.json").exists()
-    with pytest.raises(UserError, match="an unfinished training with another seed"):
+    with pytest.raises(UserError, match="an unfinished training with .* seed"):
         run(folder, replace(REQUEST, options=[]))
     assert run(folder) == folder
 

@@ -83,7 +83,7 @@ def test_the_target_is_a_count_of_the_whole_model(model):
     assert final_sparsity(model, modules, total - 13) == pytest.approx(13 / weights)
     with pytest.raises(UserError, match=f"cannot be pruned to {total + 1} parameters"):
         final_sparsity(model, modules, total + 1)
-    with pytest.raises(UserError, match="of which"):
+    with pytest.raises(UserError, match=f"above {total - weights}, which"):
         final_sparsity(model, modules, total - weights)
 
 

@@ -32,7 +32,9 @@ INNER = re.compile(r"\b(encrl|dualmode|lmprune|recipe)\.sh\b")
 
 
 def test_an_option_of_other_recipes_is_known():
-    with pytest.raises(UserError, match="--dry_run: only recipes of encrl.sh have it"):
+    with pytest.raises(
+        UserError, match="--dry_run: only recipes of encrl.sh have this"
+    ):
         FAMILIES["dualmode"].read(["--dry_run", "true"])
     with pytest.raises(UserError, match="encrl.sh and dualmode.sh"):
         FAMILIES["lmprune"].read(["--teacher_cache", "x"])

@@ -8,7 +8,7 @@ import pytest
 
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.option import options_of
-from espnet_plugin.recipe.values import Choice
+from espnet_plugin.recipe.values.words import Choice
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / "espnet_plugin/bin"

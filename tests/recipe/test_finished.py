@@ -8,7 +8,7 @@ import pytest
 from espnet_plugin.recipe.dry_run import dry_run_words
 from espnet_plugin.recipe.finished import finished_stages
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.shape import Shape
 
 OPTIONS = EncrlOptions(

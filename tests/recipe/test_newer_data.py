@@ -7,7 +7,7 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.stages.data import import_reference, warn_of_newer_data
 
 

@@ -147,7 +147,7 @@ def test_a_wrong_budget_costs_no_training(trials):
 def test_an_untrained_ctc_layer_decides_nothing(trials, tmp_path, conf, more):
     trainer = Trainer()
     (tmp_path / "encrl.yaml").write_text(yaml.safe_dump({"model_conf": conf}))
-    with pytest.raises(UserError, match="--objectives clip does not train"):
+    with pytest.raises(UserError, match="--objectives clip: does not train"):
         trials(trainer, more=more)
     assert not trainer.made
     # CTC in the same steps trains it.

@@ -59,8 +59,11 @@ def reference(folder, num_blocks):
 @pytest.mark.parametrize(
     "message, options",
     [
-        ("--sizes 6 0: numbers of layers from 1", ["--sizes", "6 0"]),
-        ("--encrl_layers six: a whole number from 1", ["--encrl_layers", "six"]),
+        ("--sizes 6 0: must be numbers of layers from 1", ["--sizes", "6 0"]),
+        (
+            "--encrl_layers six: must be a whole number from 1",
+            ["--encrl_layers", "six"],
+        ),
         ("--encrl_layers 5: must be a number of layers, 6", ["--encrl_layers", "5"]),
         (
             "--student_init lastt: must be random, first, last or spaced",
@@ -73,20 +76,20 @@ def reference(folder, num_blocks):
         ("--feats_type mfcc: must be raw or fbank", ["--feats_type", "mfcc"]),
         ("conf/baselines/scratsh.yaml is missing", ["--baselines", "scratch scratsh"]),
         ("there are ctc_kd early_exit", ["--baselines", "no"]),
-        ("--baselines '': name some of", ["--baselines", ""]),
+        ("--baselines '': name one or more of", ["--baselines", ""]),
         ("--reference_config no.yaml is missing", ["--reference_config", "no.yaml"]),
         ("--encrl_config no.yaml is missing", ["--encrl_config", "no.yaml"]),
         ("--finetune_config no.yaml is missing", ["--finetune_config", "no.yaml"]),
         ("--baseline_training no.yaml is miss", ["--baseline_training", "no.yaml"]),
-        ("--baseline_lr fast: a number above 0, e.g.", ["--baseline_lr", "fast"]),
-        ("--baseline_lr .: a number above 0, e.g.", ["--baseline_lr", "."]),
-        ("--reference_seed x: a whole number", ["--reference_seed", "x"]),
+        ("--baseline_lr fast: must be a number above 0", ["--baseline_lr", "fast"]),
+        ("--baseline_lr .: must be a number above 0", ["--baseline_lr", "."]),
+        ("--reference_seed x: must be a whole number", ["--reference_seed", "x"]),
         (
             "--export_targets onnx tflite: tflite must be one of onnx",
             ["--stop_stage", "10", "--export_targets", "onnx tflite"],
         ),
         (
-            "--export_models exp/none: it has no config.yaml",
+            "--export_models exp/none: has no config.yaml",
             ["--stop_stage", "10", "--export_models", "exp/none"],
         ),
     ],
@@ -162,7 +165,7 @@ def test_choices_are_those_of_the_python_side(recipe):
     said = encrl(recipe, *asked).stderr.strip().rpartition("must be one of ")[2]
     assert said.split() == list(OBJECTIVES)
     asked = ["--dry_run", "true", "--stop_stage", "10", "--export_targets", ""]
-    said = encrl(recipe, *asked).stderr.strip().rpartition("name some of ")[2]
+    said = encrl(recipe, *asked).stderr.strip().rpartition("must be one or more of ")[2]
     assert said.split() == list(TARGETS)
 
 
@@ -196,7 +199,7 @@ def test_more_layers_than_a_packed_reference_has(recipe):
     [
         ("--shape_init narrow: must be auto, ran", ["--shape_init", "narrow"]),
         ("--sizes 4 2 4: 4 is given twice", ["--sizes", "4 2 4"]),
-        ("--sizes 4 4x: numbers of layers from 1, or", ["--sizes", "4 4x"]),
+        ("--sizes 4 4x: must be numbers of layers from 1, or", ["--sizes", "4 4x"]),
     ],
 )
 def test_wrong_sizes_and_starts_of_shapes(recipe, message, options):
@@ -278,11 +281,11 @@ def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
         ),
         ("--budget 1M 0: '0': must be a number of parameters", ["--budget", "1M 0"]),
         ("--budget 1M 1000k: 1M is given twice", ["--budget", "1M 1000k"]),
-        ("--trials 0: a whole number from 1", ["--trials", "0"]),
-        ("--trial_epochs x: a whole number from 1", ["--trial_epochs", "x"]),
+        ("--trials 0: must be a whole number from 1", ["--trials", "0"]),
+        ("--trial_epochs x: must be a whole number from 1", ["--trial_epochs", "x"]),
         ("--budget 1M: trials run on one", ["--budget", "1M", "--num_nodes", "2"]),
         (
-            "--budget 1M: models that take features of stage 2",
+            "--budget 1M: operations of models that take features",
             ["--budget", "1M", "--feats_type", "fbank"],
         ),
     ],

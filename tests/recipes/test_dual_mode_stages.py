@@ -85,7 +85,7 @@ def test_what_a_failed_job_said_is_shown(recipe, tmp_path):
     environment = kaldi(tmp_path, FAIL="dual_mode_split")
     result = run(recipe, "--stage", "5", "--stop_stage", "7", **environment)
     assert result.returncode == 2 and "the reason" in result.stderr
-    assert "see exp/log/split_self_pruned_50_s1.log" in result.stderr
+    assert "log is exp/log/split_self_pruned_50_s1.log" in result.stderr
     assert "bin.evaluate" not in (recipe / "submitted.txt").read_text()
 
 

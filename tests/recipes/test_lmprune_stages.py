@@ -147,7 +147,7 @@ def test_wrong_options_are_refused_before_any_work(recipe, tmp_path, monkeypatch
     assert "--seeds" in refused("--seeds", "")
     assert "--lm_weights 0: 0 must be" in refused("--lm_weights", "0")
     assert "--beam 0" in refused("--beam", "0")
-    assert "stage 7 needs --asr_exp" in refused()
+    assert "--asr_exp is not given, but stage 7 needs it" in refused()
     assert "--asr_exp none" in refused("--asr_exp", "none")
     six = ("--stop_stage", "6")
     assert "no.txt is missing" in refused(*six, "--lm_train_text", "no.txt")

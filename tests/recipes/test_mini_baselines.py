@@ -161,8 +161,8 @@ def test_a_family_is_fine_tuned_in_one_training(copy):
     "options, message",
     [
         (["--finetune", "all"], "--finetune all: must be each or together"),
-        (["--finetune", "together"], "so --family nested or first, not last"),
-        (["--finetune_alone", "1:1"], "goes with --finetune together"),
+        (["--finetune", "together"], "choose --family nested or first, not last"),
+        (["--finetune_alone", "1:1"], "needs --finetune together"),
         (
             ["--family", "first", "--finetune", "together", "--finetune_alone", "1"],
             "SIZE:EPOCHS",

@@ -54,7 +54,7 @@ def test_the_same_command_again_trains_nothing(made, recipe):
     assert before and before == {
         p: p.stat().st_mtime_ns for p in made.glob("exp/*/*.pth")
     }
-    assert again.stderr.count("is finished already") == len(MODELS)
+    assert again.stderr.count("is already finished") == len(MODELS)
 
 
 def refused(made, *options):

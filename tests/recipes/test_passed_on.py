@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from mini_recipe import copy_recipe, run
 
-from espnet_plugin.recipe.lm_options import LmpruneOptions
-from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
 
 

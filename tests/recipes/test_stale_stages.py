@@ -56,7 +56,7 @@ def encrl(recipe, *options):
 
 def is_finished(recipe, *options):
     said, called = encrl(recipe, *STATS, *options)
-    assert ("asr_stats_raw_char is finished already" in said) != bool(called)
+    assert ("asr_stats_raw_char is already finished" in said) != bool(called)
     return not called
 
 
@@ -89,7 +89,7 @@ def test_statistics_of_an_imported_reference_are_no_own_ones(recipe):
     imported = [*STATS, "--reference", "theirs"]
     encrl(recipe, *imported)  # copies lengths, calculates nothing
     assert (stats / "train/speech_shape").read_text() == "a 16000\n"
-    assert "finished already" in encrl(recipe, *imported)[0]
+    assert "already finished" in encrl(recipe, *imported)[0]
     assert not is_finished(recipe)
 
 

@@ -10,7 +10,7 @@ from espnet_plugin.recipe.encrl_checks import check_encrl, complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.option import options_of
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 
 ROOT = Path(__file__).parents[2]
 

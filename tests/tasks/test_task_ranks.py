@@ -53,7 +53,7 @@ def test_a_rank_that_is_not_the_first_writes_nothing(tmp_path):
         (folder / "1epoch.pth").touch()
     with training_job(folder, Request(1), first=False) as todo:
         assert todo is None
-    with pytest.raises(UserError, match="another seed"):
+    with pytest.raises(UserError, match="inputs: seed .was"):
         with training_job(folder, Request(2), first=False):
             pass
 

@@ -40,7 +40,7 @@ def test_both_modes_learn_and_become_plain_recognisers(data, tiny_asr_model, cap
     # The same again: nothing is due.
     caplog.set_level("INFO")
     assert train(data, row, "--reference", str(tiny_asr_model.dir)) == 0
-    assert "is finished already" in caplog.text
+    assert "is already finished" in caplog.text
 
 
 def test_a_taught_row_without_a_reference_is_refused_before_work(data, caplog):

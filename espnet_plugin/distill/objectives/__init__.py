@@ -1,7 +1,7 @@
-"""What a student is trained to match: plain torch modules, chosen by name.
+"""Training objectives of students: plain torch modules that are chosen by name.
 
-A new objective is a module in this folder with one registered class (see
-``registry.py``); nothing else has to know of it.
+A new objective is a module in this folder with a registered class (see
+``registry.py``); no other file changes.
 """
 
 from importlib import import_module

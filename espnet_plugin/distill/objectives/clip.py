@@ -19,29 +19,29 @@ __all__ = ["ClipObjective"]
 class ClipObjective(nn.Module):
     """Symmetric cross-entropy between pooled encodings of student and teacher.
 
-    The mean over valid frames represents an utterance. The student's should be nearer
-    to the teacher's of the same utterance than to those of the others in the batch, and
-    the other way round.
+    An utterance is represented by the mean over its valid frames. The student's mean is
+    trained to be closer to the teacher's of the same utterance than to the teacher's of
+    other utterances in the batch, and vice versa.
 
     - [0] An Effective Training Framework for Light-Weight ASR Models, 2025,
       doi 10.21437/Interspeech.2025-1704, L_CLIP of Eq. 2 and 3.
     - [1] Learning Transferable Visual Models From Natural Language Supervision, 2021,
       https://arxiv.org/abs/2103.00020, Figure 3.
 
-    The paper neither normalises the vectors nor masks padding; ``normalize=False``
-    gives its form on valid frames.
+    The paper neither normalises the vectors nor masks padding; ``normalize=False`` is
+    its variant on valid frames.
 
     Args:
         student_dim: Width of the student's encoding.
-        teacher_dim: Width of the teacher's. If it differs, a linear projection of the
-            student's is trained along (and not exported).
-        normalize: Scale vectors to length one, as [1] does.
-        temperature: Similarities are divided by it.
-        learnable_temperature: Train its logarithm, as [1] does.
-        projection: Project the student's encoding even at equal widths.
-        gather_distributed: Take the utterances of all ranks as negatives.
-        single: What to do with a batch of one utterance, which has no negatives:
-            ``skip`` (the term is left out, and said to be) or ``error``.
+        teacher_dim: Width of the teacher's encoding. If it differs, a linear projection
+            of the student's encoding is trained as well (and not exported).
+        normalize: Whether vectors are scaled to length one, as in [1].
+        temperature: Value by which similarities are divided.
+        learnable_temperature: Whether its logarithm is trained, as in [1].
+        projection: Whether the student's encoding is projected even at equal widths.
+        gather_distributed: Whether utterances of all ranks are negatives.
+        single: Treatment of a batch of one utterance, which has no negatives: ``skip``
+            (the term is skipped, with a warning) or ``error``.
 
     Raises:
         UserError: If an argument is out of range.
@@ -87,7 +87,8 @@ class ClipObjective(nn.Module):
 
         Args:
             student: Encodings ``(batch, frames, student_dim)``.
-            teacher: Encodings ``(batch, frames, teacher_dim)``; frames may differ.
+            teacher: Encodings ``(batch, frames, teacher_dim)``; the number of frames
+                may differ from the student's.
 
         Returns:
             A scalar, or None for a batch of one that is skipped.
@@ -107,9 +108,8 @@ class ClipObjective(nn.Module):
         if len(all_ours) < 2:
             if self.single == "error":
                 raise UserError(
-                    "clip: a batch of one utterance has no negatives; set "
-                    "min_batch_size: 2 or a larger batch_bins, or set clip.single: "
-                    "skip"
+                    "clip: a batch of one utterance has no negatives: set "
+                    "min_batch_size: 2 or a larger batch_bins, or clip.single: skip"
                 )
             return None
         scale = (

@@ -18,25 +18,26 @@ __all__ = ["FrameContrastObjective"]
 class FrameContrastObjective(nn.Module):
     """Cross-entropy between a frame of the student and the teacher's of its utterance.
 
-    The student's frame should be nearer to the same frame of the teacher than to the
-    teacher's other frames. The negatives are in the utterance itself: a batch of one
-    has them as well, and nothing is exchanged between ranks. The design is this
-    plugin's own, after the loss of [0].
+    A frame of the student is trained to be closer to the same frame of the teacher than
+    to the teacher's other frames. The negatives are in the same utterance, so a batch
+    of one utterance has them too, and nothing is exchanged between ranks. The design is
+    this plugin's own, based on the loss of [0].
 
-    A streaming student may lag: with ``max_delay`` its frame ``t + d`` is held against
-    the teacher's frame ``t``, with the ``d`` of each utterance that costs least.
+    A streaming student may be delayed: with ``max_delay`` its frame ``t + d`` is
+    compared with the teacher's frame ``t``, where ``d`` is the delay of each utterance
+    with the lowest loss.
 
     - [0] Representation Learning with Contrastive Predictive Coding, 2018,
       https://arxiv.org/abs/1807.03748, Eq. 4.
 
     Args:
         student_dim: Width of the student's encoding.
-        teacher_dim: Width of the teacher's. If it differs, a linear projection of the
-            student's is trained along (and not exported).
-        temperature: Cosine similarities are divided by it.
-        margin: So many frames on each side of the positive are no negatives: they
-            sound alike.
-        max_delay: The most frames that the student may lag.
+        teacher_dim: Width of the teacher's encoding. If it differs, a linear projection
+            of the student's encoding is trained as well (and not exported).
+        temperature: Value by which cosine similarities are divided.
+        margin: Number of frames on each side of the positive that are not used as
+            negatives, because they are similar.
+        max_delay: Largest delay of the student in frames.
 
     Raises:
         UserError: If an argument is out of range.
@@ -69,13 +70,13 @@ class FrameContrastObjective(nn.Module):
 
         Args:
             student: Encodings ``(batch, frames, student_dim)``.
-            teacher: Encodings ``(batch, frames, teacher_dim)``, of the same frames.
+            teacher: Encodings ``(batch, frames, teacher_dim)``.
 
         Returns:
             A scalar, the mean over the valid frames of the batch.
 
         Raises:
-            UserError: If the frames differ.
+            UserError: If the numbers of frames differ.
         """
         ours, theirs = student.encoding, teacher.encoding
         if ours.size(1) != theirs.size(1):
@@ -85,7 +86,8 @@ class FrameContrastObjective(nn.Module):
                 "student the reference's frame rate"
             )
         mask = frame_mask(student.lengths, ours.size(1))
-        # Padding may hold NaN, which a mask on scores alone would let into gradients.
+        # Padding may contain NaN, which would reach gradients if only scores were
+        # masked.
         ours = ours.masked_fill(~mask[..., None], 0.0)
         theirs = theirs.masked_fill(~mask[..., None], 0.0)
         if self.projection is not None:
@@ -103,7 +105,7 @@ class FrameContrastObjective(nn.Module):
     ) -> torch.Tensor:
         """Return the loss of each frame of the student, ``(batch, frames)``.
 
-        The first ``delay`` frames have none: they count as zero.
+        The loss of the first ``delay`` frames is zero.
         """
         frames = torch.arange(scores.size(1), device=scores.device)
         positive = (frames - delay).clamp(min=0)
@@ -116,12 +118,13 @@ class FrameContrastObjective(nn.Module):
 
     @staticmethod
     def _best(losses: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return each utterance's losses with the delay that costs least a frame."""
+        """Return each utterance's losses with the delay of the lowest mean loss."""
         delays = torch.arange(len(losses), device=losses.device)[:, None]
         counted = (mask.sum(1)[None] - delays).clamp(min=1)
-        # A frame's mean, so that fewer frames do not look cheaper.
+        # The mean per frame, so that larger delays, with fewer frames, are no
+        # advantage.
         means = losses.sum(2) / counted
-        # Of an utterance no longer than a delay nothing would be left.
+        # Utterances that are not longer than the delay would have no frames left.
         means = means.masked_fill(mask.sum(1)[None] <= delays, torch.inf)
         means[0] = torch.where(torch.isinf(means[0]), 0.0, means[0])
         best = means.argmin(0)

@@ -1,4 +1,4 @@
-"""What a model makes of a batch."""
+"""The outputs of a model on a batch."""
 
 from dataclasses import dataclass, replace
 from typing import Optional
@@ -15,11 +15,11 @@ class EncoderOutputs:
     """The outputs of one encoder on one batch.
 
     Attributes:
-        encoding: Last encoder layer, ``(batch, frames, dim)``; None where only its mean
-            was stored.
+        encoding: Output of the last encoder layer, ``(batch, frames, dim)``; None if
+            only its mean was stored.
         log_posteriors: Log-softmax of the CTC layer, ``(batch, frames, vocabulary)``.
-        lengths: Valid frames of each utterance, ``(batch,)``.
-        pooled: Stored mean of the encoding over valid frames, ``(batch, dim)``.
+        lengths: Number of valid frames of each utterance, ``(batch,)``.
+        pooled: Stored mean of the encoding over valid frames, ``(batch, dim)``, if any.
     """
 
     encoding: Optional[torch.Tensor]
@@ -34,10 +34,10 @@ class EncoderOutputs:
         return pool_frames(self.encoding, self.lengths)
 
     def stand_in(self, dim: int) -> "EncoderOutputs":
-        """Return the same with an encoding of ones of another width, ``dim``.
+        """Return the outputs with an encoding of ones of width ``dim``.
 
-        Where operations are counted on noise, it has the shapes that a teacher's stored
-        outputs would have.
+        When operations are counted on noise, this has the shapes of a teacher's stored
+        outputs.
         """
         shape = (*self.encoding.shape[:-1], dim)
         return replace(self, encoding=self.encoding.new_ones(shape))

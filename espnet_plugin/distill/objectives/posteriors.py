@@ -1,4 +1,4 @@
-"""Objectives on the CTC layer's posteriors, frame by frame."""
+"""Objectives on the posteriors of the CTC layer, frame by frame."""
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +20,13 @@ _SCALES = ("log_posteriors", "posteriors")
 
 
 class _FrameObjective(nn.Module):
-    """Mean over valid frames of a distance that a sub-class defines.
+    """The mean over valid frames of a distance that a sub-class defines.
 
     Args:
-        blank_weight: Weight of the frames where the teacher's best token is blank. Most
-            frames are; below 1 the others count for more.
-        blank: Index of the blank.
-        gather_distributed: Take the mean over the joined batch of all ranks.
+        blank_weight: Weight of frames in which the teacher's best token is blank, which
+            are most frames. The weight of other frames is 1.
+        blank: Index of the blank token.
+        gather_distributed: Whether the mean is over the batches of all ranks.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class _FrameObjective(nn.Module):
             A scalar.
         """
         mask = frame_mask(student.lengths, student.log_posteriors.size(1))
-        # Before the distance: a NaN on padding would come back as a gradient of NaN.
+        # Masked before the distance, because NaN in padding would make gradients NaN.
         ours = student.log_posteriors.masked_fill(~mask[..., None], 0.0)
         theirs = teacher.log_posteriors.masked_fill(~mask[..., None], 0.0)
         weights = mask.to(ours.dtype)
@@ -64,7 +64,12 @@ class _FrameObjective(nn.Module):
         return mean_over_frames(values, weights, self.gather_distributed)
 
     def distance(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frames)`` from two ``(batch, frames, vocabulary)``."""
+        """Return the distance of each frame, ``(batch, frames)``.
+
+        Args:
+            student: Log-posteriors ``(batch, frames, vocabulary)``.
+            teacher: Log-posteriors of the same shape.
+        """
         raise NotImplementedError
 
 
@@ -76,7 +81,7 @@ class MSEObjective(_FrameObjective):
       doi 10.21437/Interspeech.2025-1704, Eq. 4.
 
     Args:
-        on: ``log_posteriors``, as the authors' code, or ``posteriors``.
+        on: ``log_posteriors``, as in the authors' code, or ``posteriors``.
         others: See the base class.
     """
 
@@ -98,7 +103,7 @@ class MSEObjective(_FrameObjective):
 
 @objective("mae", looks_at="posteriors")
 class MAEObjective(MSEObjective):
-    """Mean absolute difference of CTC outputs; else as :class:`MSEObjective`."""
+    """Mean absolute difference of CTC outputs, with the options of ``mse``."""
 
     def distance(self, student, teacher):
         """Return the mean absolute difference over the vocabulary."""
@@ -110,11 +115,11 @@ class KLObjective(_FrameObjective):
     """Kullback-Leibler divergence of the student's posteriors from the teacher's.
 
     - [0] Distilling the Knowledge in a Neural Network, 2015,
-      https://arxiv.org/abs/1503.02531, section 2: scaled by the squared temperature, so
-      that the gradient's size does not depend on it.
+      https://arxiv.org/abs/1503.02531, section 2. It is multiplied by the squared
+      temperature, so that the size of gradients does not depend on the temperature.
 
     Args:
-        temperature: Both distributions are softened by it.
+        temperature: Temperature of both distributions.
         others: See the base class.
     """
 
@@ -126,7 +131,7 @@ class KLObjective(_FrameObjective):
 
     def distance(self, student, teacher):
         """Return the divergence of each frame, in nats."""
-        # Log-posteriors are logits up to a constant, which log_softmax takes out.
+        # Log-posteriors are logits up to a constant, which log_softmax removes.
         ours = F.log_softmax(student / self.temperature, -1)
         theirs = F.log_softmax(teacher / self.temperature, -1)
         divergence = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
@@ -136,14 +141,15 @@ class KLObjective(_FrameObjective):
 def divergence_by_utterance(
     student: EncoderOutputs, teacher: EncoderOutputs
 ) -> torch.Tensor:
-    """Return how far each utterance's posteriors are from the teacher's.
+    """Return the divergence of each utterance's posteriors from the teacher's.
 
     Args:
         student: Log-posteriors ``(batch, frames, vocabulary)``.
         teacher: Log-posteriors of the same shape.
 
     Returns:
-        Kullback-Leibler divergence a frame, ``(batch,)``, in nats, without gradient.
+        Mean Kullback-Leibler divergence per frame, ``(batch,)``, in nats, without
+        gradient.
     """
     with torch.no_grad():
         ours, theirs = student.log_posteriors, teacher.log_posteriors

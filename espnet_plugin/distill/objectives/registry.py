@@ -1,4 +1,4 @@
-"""Objectives by name, and what each of them needs to see."""
+"""The objectives by name, with the outputs that each of them uses."""
 
 from typing import Callable, Literal, TypeVar
 
@@ -17,21 +17,22 @@ def objective(
     looks_at: Literal["encodings", "posteriors"],
     single_frames: bool = False,
 ) -> Callable[[T], T]:
-    """Register an objective: a module called with the outputs of student and teacher.
+    """Register an objective, a module that is called with student and teacher outputs.
 
-    Every module of this folder is imported, so that a class in a new one is found. One
-    line each, with the name first: ``recipe/choices.py`` reads the names from there,
-    since importing torch for them would take seconds.
+    All modules of this folder are imported, so a class in a new module is found. The
+    decorator must be on one line with the name first, because ``recipe/choices.py``
+    reads the names from the source (importing torch would take seconds).
 
     Args:
-        name: Used in configurations, on the command line and in statistics.
-        looks_at: ``posteriors`` of the CTC layer, or ``encodings``: then its
-            constructor takes ``student_dim`` and ``teacher_dim`` as well.
-        single_frames: It compares encodings frame by frame. Where only their mean over
-            the utterance is at hand (stored outputs, resampled ones), it is refused.
+        name: Name in configurations, on the command line and in statistics.
+        looks_at: The outputs it uses: ``posteriors`` of the CTC layer, or
+            ``encodings``; then its constructor also takes ``student_dim`` and
+            ``teacher_dim``.
+        single_frames: Whether it compares encodings frame by frame. It is refused if
+            only the means over utterances exist (stored or resampled outputs).
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If another class has this name.
     """
 
     def register(kind: T) -> T:

@@ -1,4 +1,4 @@
-"""Outputs at another frame rate, for a student whose frames are not the teacher's."""
+"""Resample the teacher's outputs, for a student with a different frame rate."""
 
 import torch
 
@@ -10,17 +10,16 @@ __all__ = ["resample_outputs"]
 def resample_outputs(
     outputs: EncoderOutputs, lengths: torch.Tensor, num_frames: int
 ) -> EncoderOutputs:
-    """Bring posteriors to other frames of the same audio.
+    """Resample posteriors to a different number of frames.
 
-    New frame ``j`` of ``S`` covers the old ones from ``j T / S`` to ``(j + 1) T / S``,
-    and gets the mean of their posteriors, each weighted by how much of it is covered.
-    The mean over the whole utterance stays the same, and so does that of the encoding,
-    which is therefore kept as it is, pooled.
+    New frame ``j`` of ``S`` covers the old frames from ``j T / S`` to ``(j + 1) T / S``
+    and has the mean of their posteriors, weighted by the covered part of each frame.
+    The mean over the utterance does not change, so the mean encoding is kept.
 
     Args:
-        outputs: The teacher's, ``T`` valid frames an utterance.
-        lengths: Valid frames wanted, ``S``, ``(batch,)``.
-        num_frames: Frames wanted with padding.
+        outputs: Outputs of the teacher, with ``T`` valid frames per utterance.
+        lengths: Wanted numbers of valid frames ``S``, ``(batch,)``.
+        num_frames: Wanted number of frames, padding included.
 
     Returns:
         Log-posteriors ``(batch, num_frames, vocabulary)``, zero on the padding, the
@@ -38,8 +37,8 @@ def resample_outputs(
 def _resample(values, old, new, num_frames):
     batch, _, vocabulary = values.shape
     frames = torch.arange(num_frames, device=values.device)[None]
-    # In whole numbers, 1 / (T S) of the utterance each, so that no frame is missed or
-    # counted twice by rounding. An utterance without frames has none to be read.
+    # In integers, in units of 1 / (T S) of the utterance, so that rounding neither
+    # omits a frame nor counts it twice. The clamp is for utterances without frames.
     old, new = old[:, None].clamp(min=1), new[:, None]
     start, end = frames * old, (frames + 1) * old
     first = start // new.clamp(min=1)
@@ -53,6 +52,6 @@ def _resample(values, old, new, num_frames):
         weight = overlap.clamp(min=0).to(values.dtype) / old.to(values.dtype)
         index = index.minimum(old - 1).clamp(max=values.size(1) - 1)
         frame = values.gather(1, index[..., None].expand(-1, -1, vocabulary))
-        # Sums of logarithms: improbable tokens would be nothing in single precision.
+        # Summed as logarithms, because improbable tokens would underflow.
         total = torch.logaddexp(total, frame + weight.log()[..., None])
     return total.masked_fill((frames >= new)[..., None], 0.0)

@@ -22,7 +22,7 @@ class WeightedObjectives(nn.Module):
         conf: Options by name, as in a YAML file: ``{"clip": {"weight": 1.0,
             "temperature": 0.07}, "mse": {}}``. A missing weight is 1.
         student_dim: Width of the student's encoding.
-        teacher_dim: Width of the teacher's.
+        teacher_dim: Width of the teacher's encoding; None: the student's.
 
     Raises:
         UserError: If a name or an option is unknown, or a weight is not above 0.
@@ -69,17 +69,17 @@ class WeightedObjectives(nn.Module):
 
     @property
     def use_posteriors(self) -> bool:
-        """Whether any objective looks at the CTC layer's output."""
+        """Whether any objective uses the output of the CTC layer."""
         return any(term.looks_at == "posteriors" for term in self.terms.values())
 
     def refuse_single_frames(self, why: str) -> None:
         """Refuse objectives that compare encodings frame by frame.
 
         Args:
-            why: Why only the mean over each utterance is at hand, and the way out.
+            why: Reason why only the mean of each utterance exists, and what to do.
 
         Raises:
-            UserError: Naming the objectives.
+            UserError: If there are such objectives.
         """
         names = [name for name, term in self.terms.items() if term.single_frames]
         if names:
@@ -94,14 +94,14 @@ class WeightedObjectives(nn.Module):
         """Compute the sum.
 
         Args:
-            student: The student's outputs; the gradient flows into these.
-            teacher: The frozen teacher's.
+            student: Outputs of the student, through which gradients flow.
+            teacher: Outputs of the frozen teacher.
 
         Returns:
-            The weighted sum, and each unweighted term under ``loss_<name>`` (detached).
-            A skipped term is left out of both, after a warning.
+            The weighted sum, and each unweighted term as ``loss_<name>`` (detached).
+            Both do not include skipped terms, about which there is a warning.
         """
-        # Keeps the graph whole when every term is skipped.
+        # Connects the sum to the graph even if every term is skipped.
         total = student.encoding.new_zeros(()) + 0.0 * student.encoding[:, :1].sum()
         terms = {}
         for name, objective in self.terms.items():
@@ -109,8 +109,8 @@ class WeightedObjectives(nn.Module):
             if value is None:
                 if not self._said_skipped:
                     logging.warning(
-                        "%s is left out of batches of one utterance: such batches "
-                        "have no negatives (min_batch_size: 2 avoids them)",
+                        "%s is skipped in batches of one utterance, which have no "
+                        "negatives (min_batch_size: 2 avoids such batches)",
                         name,
                     )
                     self._said_skipped = True

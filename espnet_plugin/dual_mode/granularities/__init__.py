@@ -1,7 +1,7 @@
 """What the masks may switch off: heads, units, channels, front end, or blocks.
 
 A new granularity is a module in this folder that registers itself (see
-``registry.py``), with groups of its own if those of ``groups.py`` do not serve.
+``registry.py``), with its own class of groups if those of ``groups.py`` do not fit.
 """
 
 from importlib import import_module
@@ -16,7 +16,7 @@ from espnet_plugin.dual_mode.granularities.registry import (
 
 __all__ = ["GRANULARITIES", "Granularity", "find_groups", "granularity"]
 
-# In the order in which messages name them; then those of modules that came later.
+# The first ones in messages; other modules follow.
 _FIRST = ("structured", "blocks")
 for _name in (*_FIRST, *(module.name for module in iter_modules(__path__))):
     import_module(f"{__name__}.{_name}")

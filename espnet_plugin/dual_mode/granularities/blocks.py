@@ -1,4 +1,4 @@
-"""Blocks of a matrix: found everywhere, zeroed and not cut out."""
+"""Blocks of matrices, which are set to zero and not cut out."""
 
 from typing import Iterator, Sequence
 
@@ -15,13 +15,14 @@ __all__ = ["BlockGroups", "find_blocks"]
 class BlockGroups(Groups):
     """Blocks of rows x columns of one matrix; 8 x 1 is 8 outputs of one input.
 
-    Blocks at the lower and right edge are smaller where the sizes do not divide. They
-    make a smaller file, and a faster model only with kernels made for them.
+    Blocks at the lower and right edge are smaller if the sizes are not multiples of the
+    block. Masked blocks make files smaller; models are faster only with special
+    kernels.
 
     Args:
         module: A module with a ``weight`` of ``(outputs, inputs)`` or ``(outputs,
             inputs, 1)``.
-        block: Rows and columns.
+        block: Number of rows and columns.
 
     Raises:
         UserError: If a size is below 1.
@@ -42,10 +43,13 @@ class BlockGroups(Groups):
         self.count = self.grid[0] * self.grid[1]
 
     def scores(self, criterion: str) -> torch.Tensor:
-        """Return the mean of ``|w|``, or the root of the mean of ``w**2``, by block.
+        """Return the mean of ``|w|`` or the root mean square of each block.
+
+        Args:
+            criterion: A name of ``CRITERIA``.
 
         Returns:
-            ``(count,)``, row of blocks after row of blocks.
+            ``(count,)``, in row-major order of the blocks.
         """
         weight = self.module.weight.detach().flatten(1)
         number = self._sum(torch.ones_like(weight))
@@ -54,9 +58,11 @@ class BlockGroups(Groups):
     def spread(
         self, mask: torch.Tensor, readers: bool = False
     ) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-        """Yield the module, ``"weight"`` and the weight's mask, as large as it.
+        """Yield the module, ``"weight"`` and the mask of the weight, in its shape.
 
-        There are no others, so ``readers`` changes nothing.
+        Args:
+            mask: ``(count,)`` of zeros and ones.
+            readers: Has no effect, because there is only one parameter.
         """
         shape = self.module.weight.shape
         full = mask.view(self.grid).repeat_interleave(self.rows, 0)[: shape[0]]
@@ -64,11 +70,11 @@ class BlockGroups(Groups):
         yield self.module, "weight", full.reshape(shape)
 
     def pack(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return torch's block compressed rows of a matrix with masked blocks.
+        """Return a matrix with masked blocks in torch's block compressed row format.
 
-        Those are the blocks that are not zero, and a 32-bit number for each of them
-        that gives its position. A matrix whose sizes its blocks do not divide stays
-        whole: torch has no form for it.
+        It has the blocks that are not zero and a 32-bit position for each. A matrix
+        whose sizes are not multiples of the block is returned unchanged, because torch
+        does not support it.
         """
         block = (self.rows, self.columns)
         if any(size % part for size, part in zip(matrix.shape, block)):

@@ -1,4 +1,4 @@
-"""Granularities by name: what a mask may switch off as a whole."""
+"""Granularities by name: the kinds of groups that a mask may switch off."""
 
 from dataclasses import dataclass
 from typing import Callable, Iterator, Sequence
@@ -15,14 +15,15 @@ Find = Callable[[nn.Module, Sequence[int]], Iterator[tuple[str, Groups]]]
 
 @dataclass(frozen=True)
 class Granularity:
-    """One kind of groups.
+    """A kind of groups.
 
     Attributes:
-        name: Used in configurations and in the names of masks.
-        find: Yields name of the module and groups below a root; its second argument
-            is the size of a block.
-        alone: Its groups overlap with those of all others.
-        in_front_end: It masks the sub-sampling too, so that the modes cannot share it.
+        name: Name in configurations and in the names of masks.
+        find: Function of a network and the size of a block that yields the name of each
+            module and its groups.
+        alone: Whether its groups overlap with those of all other granularities.
+        in_front_end: Whether it masks the sub-sampling, so that the modes cannot share
+            its output.
     """
 
     name: str
@@ -38,12 +39,12 @@ GRANULARITIES: dict[str, Granularity] = {}
 def granularity(
     name: str, alone: bool = False, in_front_end: bool = False
 ) -> Callable[[Find], Find]:
-    """Register what finds the groups of a granularity; see :class:`Granularity`.
+    """Register the function that finds the groups; see :class:`Granularity`.
 
-    Every module of this folder is imported, so that one in a new module is found.
+    All modules of this folder are imported, so a granularity in a new module is found.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If another granularity has this name.
     """
 
     def register(find: Find) -> Find:
@@ -61,12 +62,12 @@ def find_groups(
     """Return ``(name of the module, groups)`` of one granularity, in order.
 
     Args:
-        root: Where to look.
-        name: A name of ``GRANULARITIES``.
-        block: Rows and columns of a block.
+        root: The network.
+        name: A key of ``GRANULARITIES``.
+        block: Number of rows and columns of a block.
 
     Raises:
-        UserError: If the granularity is unknown, or nothing of the kind is found.
+        UserError: If the granularity is unknown, or the network has no such groups.
     """
     if name not in GRANULARITIES:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Groups that modules declare themselves, by a method ``pruning_groups()``."""
+"""Groups that modules declare themselves with a method ``pruning_groups()``."""
 
 from typing import Iterator, Sequence
 
@@ -11,7 +11,11 @@ __all__ = ["declared"]
 
 
 def declared(kind: str) -> Find:
-    """Return what finds the groups of a kind that modules declare."""
+    """Return the function that finds the groups of a kind that modules declare.
+
+    Args:
+        kind: Name of the granularity, e.g. ``heads``.
+    """
 
     def find(root: nn.Module, block: Sequence[int]) -> Iterator[tuple[str, Groups]]:
         for name, module in root.named_modules():
@@ -26,5 +30,5 @@ def declared(kind: str) -> Find:
 granularity("heads")(declared("heads"))
 granularity("units")(declared("units"))
 granularity("channels")(declared("channels"))
-# Channels of the sub-sampling, which does most of a narrow model's work.
+# Channels of the sub-sampling, which takes most of the computation of narrow models.
 granularity("front_end", in_front_end=True)(declared("front_end"))

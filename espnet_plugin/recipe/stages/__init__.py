@@ -1,1 +1,1 @@
-"""The stages of recipes: what each needs, runs and leaves."""
+"""The stages of recipes: what each needs, runs and writes."""

@@ -1,4 +1,4 @@
-"""Stages 1 to 3, the same in both families: data, features and tokens, statistics."""
+"""Stages 1 to 3, shared by the families: data, features and tokens, statistics."""
 
 import shutil
 from pathlib import Path
@@ -25,13 +25,17 @@ __all__ = [
 
 
 def check_environment(layout: Layout, runner: Runner) -> None:
-    """Look for GPUs, versions and room on the disk, if there is work to do."""
+    """Check GPUs, versions and free disk space, if there is work to do.
+
+    Raises:
+        Failed: If the check fails.
+    """
     options, folders, gpus = layout.options, [], 0
     if wanted(options, 2):
         folders += [options.dumpdir, options.datadir]
     if _unfinished(layout):
         folders.append(options.expdir)
-        # A queue's jobs run elsewhere, where each training looks for itself.
+        # Jobs of a queue run on other machines, where each training checks its GPUs.
         if not runner.commands.cuda and not runner.several_nodes:
             gpus = options.ngpu
     if folders:
@@ -40,7 +44,7 @@ def check_environment(layout: Layout, runner: Runner) -> None:
 
 
 def _unfinished(layout: Layout) -> bool:
-    """Return whether a training that is wanted still has to run."""
+    """Return whether one of the chosen stages still has a training to run."""
     options, folders = layout.options, []
     if wanted(options, 4) and not options.reference:
         folders.append(layout.reference_exp)
@@ -52,7 +56,14 @@ def _unfinished(layout: Layout) -> bool:
 
 
 def import_reference(layout: Layout, runner: Runner) -> None:
-    """Make sure, for every stage that uses it, that the reference is the named one."""
+    """Import the reference that ``--reference`` names, if a stage uses it.
+
+    The import refuses a folder that holds another reference.
+
+    Raises:
+        UserError: If a set is missing or the reference has too few layers.
+        Failed: If the import fails.
+    """
     options = layout.options
     if not options.reference or not wanted(options, 2, 4, 5, 6, 7, 8):
         return
@@ -67,10 +78,10 @@ def import_reference(layout: Layout, runner: Runner) -> None:
 
 
 def _check_sets(layout: Layout) -> None:
-    """Refuse to go on without a set where there are others.
+    """Check that all sets exist, if there are any sets.
 
     Raises:
-        UserError: Naming it, and those that are there.
+        UserError: If one is missing; with those that exist.
     """
     options, data = layout.options, Path(layout.options.datadir)
     for name in (options.train_set, options.valid_set, *options.test_sets):
@@ -84,13 +95,14 @@ def _check_sets(layout: Layout) -> None:
 
 
 def check_tokens(layout: Layout) -> None:
-    """Refuse transcripts that were checked against other tokens.
+    """Check that stage 2 has checked the transcripts against the tokens in use.
 
-    Stage 2 noted which token lists the transcripts were checked against: with another
-    one, what it lacks would be learnt as <unk> in silence. Other dumps have no note.
+    Stage 2 records the token lists against which it has checked the transcripts. With
+    another list, characters that it lacks would silently be trained as <unk>. Dumps of
+    other recipes have no such record and are not checked.
 
     Raises:
-        UserError: Naming transcripts and tokens.
+        UserError: If the transcripts were checked against another list only.
     """
     options = layout.options
     if not wanted(options, 3, 4, 5, 6, 8):
@@ -98,7 +110,7 @@ def check_tokens(layout: Layout) -> None:
     folder = Path(layout.dump, layout.dump_train)
     imported = Path(layout.reference_exp, "tokens.txt")
     tokens = Path(layout.token_list)
-    # Of stages 3 and 4 the recipe's own list may be another than an imported one.
+    # Stages 3 and 4 use the recipe's own list, which may differ from an imported one.
     if imported.exists() and not wanted(options, 3, 4):
         tokens = imported
     noted = folder / "tokens.sha256"
@@ -116,7 +128,7 @@ def check_tokens(layout: Layout) -> None:
 
 
 def warn_of_newer_data(layout: Layout) -> None:
-    """Say that a table of a set was changed after stage 2 had formatted the set."""
+    """Log a warning if a table of a set has changed since stage 2 formatted the set."""
     options = layout.options
     last = options.stop_stage
     if options.stage <= 2 or last < 3 or layout.found is not None:
@@ -132,8 +144,8 @@ def warn_of_newer_data(layout: Layout) -> None:
                 continue
             if source.stat().st_mtime > seen:
                 log(
-                    f"WARNING {source} is newer than {folder}, which is used now: "
-                    "run stage 2 again (--stage 2 --stop_stage 2); it does nothing if "
+                    f"WARNING {source} is newer than {folder}, which is used: run "
+                    "stage 2 again (--stage 2 --stop_stage 2); it does nothing if "
                     "nothing has changed"
                 )
                 break
@@ -146,20 +158,20 @@ def _prepare_data(layout: Layout, runner: Runner) -> None:
 
 
 def _check_data(layout: Layout, runner: Runner) -> None:
-    """Name every bad line of all sets, before any work; see docs/data.md."""
+    """Report every bad line of all sets before they are formatted; see docs/data.md."""
     options = layout.options
     if options.check_audio == "off":
         return
     names = (options.train_set, options.valid_set, *options.test_sets)
-    # One that is named twice stays so: the doctor says that a set serves two purposes.
+    # A set that is named twice is kept twice: the check reports its two purposes.
     folders = [f"{options.datadir}/{name}" for name in names]
     kinds, valid = ["pipe", "archive", "features-alone"], []
-    # An imported reference has its own tokens, and spells as it was trained to.
+    # An imported reference has its own tokens and spelling.
     if not options.reference:
         kinds.append("symbol")
         valid = ["--valid", f"{options.datadir}/{options.valid_set}"]
     unlabelled = [f"{options.datadir}/{name}" for name in options.unlabelled_sets]
-    # With drop, stage 2 leaves out utterances, but no lines of tables.
+    # With drop, stage 2 skips bad utterances, but not bad lines of tables.
     zero = "warnings" if options.bad_utterances == "error" else "utterances"
     command = runner.python(
         "check_data",
@@ -226,7 +238,7 @@ def _make_statistics(layout: Layout, runner: Runner) -> None:
     done = Path(layout.stats, ".done")
     why = record.why_made(done)
     if not why:
-        log(f"{layout.stats} is finished already")
+        log(f"{layout.stats} is already finished")
         return
     log(f"Computing {layout.stats}: {why}")
     done.unlink(missing_ok=True)

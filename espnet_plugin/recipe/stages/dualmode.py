@@ -10,7 +10,8 @@ from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
 from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.recipe.encrl_checks import wanted
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import DualmodeOptions, EncrlOptions
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stages import models
 from espnet_plugin.recipe.stages.data import (
@@ -24,7 +25,7 @@ from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["STAGES", "DualmodeLayout", "data_options_of", "run_dualmode"]
 
-# What stages 1 to 3, the same as in the other family, are given.
+# Options of stages 1 to 3, which are those of the EncRL family.
 _OF_DATA = (
     *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
     *("test_sets", "local_data_opts", "fs", "speed_perturb_factors"),
@@ -34,7 +35,7 @@ _OF_DATA = (
 
 
 def data_options_of(options: DualmodeOptions) -> EncrlOptions:
-    """Return the options of stages 1 to 3, those of the other family."""
+    """Return the options of stages 1 to 3, as the EncRL family declares them."""
     return EncrlOptions(
         **{name: getattr(options, name) for name in _OF_DATA},
         stage=options.stage,
@@ -46,11 +47,11 @@ def data_options_of(options: DualmodeOptions) -> EncrlOptions:
 
 @dataclass(frozen=True)
 class DualmodeLayout:
-    """The files of a dual-mode recipe.
+    """The paths of a dual-mode recipe.
 
     Attributes:
-        options: The recipe's options.
-        data: What stages 1 to 3 leave.
+        options: Options of the recipe.
+        data: Paths of stages 1 to 3.
     """
 
     options: DualmodeOptions
@@ -58,7 +59,7 @@ class DualmodeLayout:
 
     @property
     def pretrain_exp(self) -> str:
-        """Folder of stage 4; each loss has its own."""
+        """Folder of the pre-training (stage 4); each loss has its own."""
         loss, config = WAV2VEC2, Path(self.options.pretrain_config)
         if config.is_file():  # where it is needed, its absence is a message
             loss = loss_of(read_yaml(config, "--pretrain_config"))
@@ -66,7 +67,7 @@ class DualmodeLayout:
 
     @property
     def pretrained(self) -> str:
-        """Checkpoint that rows may begin with; empty if there is none."""
+        """Checkpoint from which rows may start; empty if there is none."""
         given = self.options.pretrained
         own = f"{self.pretrain_exp}/latest.pth"
         return given or (own if self.options.pretrain_set else "")
@@ -76,16 +77,16 @@ class DualmodeLayout:
         return f"{self.options.expdir}/dual_{row}_s{self.options.seed}"
 
     def model_list(self, row: str) -> str:
-        """Return the file that names a row's models, a folder a line."""
+        """Return the file with the folders of a row's models, one per line."""
         return f"{self.options.expdir}/asr_{row}_s{self.options.seed}.models"
 
     def recognisers(self) -> list[str]:
-        """Return the folders of all models that there are."""
+        """Return the folders of all models of the recipe."""
         lists = sorted(Path(self.options.expdir).glob("asr_*_s*.models"))
         return [one for file in lists for one in _lines(file)]
 
     def normalize_options(self) -> list[str]:
-        """Return ESPnet's option for the statistics."""
+        """Return ESPnet's option for the statistics that normalise features."""
         stats_file = f"{self.data.stats}/train/feats_stats.npz"
         return ["--normalize_conf", f"stats_file={stats_file}"]
 
@@ -181,7 +182,7 @@ def _train_baselines(layout: DualmodeLayout, runner: Runner) -> None:
 
 
 def _is_result(name: str) -> bool:
-    # A teacher cache, which may lie beside the models, has a meta.json too.
+    # A teacher cache in the same folder also has a meta.json.
     return name.startswith(("asr_", "dual_", "encrl_"))
 
 
@@ -201,7 +202,7 @@ def _export(layout: DualmodeLayout, runner: Runner) -> None:
     if not streaming:
         raise UserError(
             f"{options.expdir} has no streaming model: run stages 5 and 6 with a row "
-            "that streams"
+            "that makes one, e.g. --rows self_pruned_50"
         )
     audio = ["--dev", f"{layout.data.dump}/{options.valid_set}"]
     models.export(options, streaming, audio, runner)
@@ -273,20 +274,20 @@ STAGES = (
 
 
 def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> None:
-    """Run the stages that are wanted.
+    """Run the chosen stages.
 
     Args:
-        layout: The recipe's.
+        layout: Paths of the recipe.
         runner: Runs the commands.
-        of_data: Runs those of stages 1 to 3.
+        of_data: Runs the commands of stages 1 to 3.
 
     Raises:
-        UserError: If an input of a stage is missing, or does not fit.
+        UserError: If an input of a stage is missing or does not match the others.
         Failed: If a command fails.
     """
     first, last = layout.options.stage, layout.options.stop_stage
     if first <= 3:
-        # On one node and without GPUs, as the other family has it by default.
+        # On one node and without GPUs, as in the EncRL family by default.
         data = Layout(replace(layout.data.options, ngpu=0))
         check_environment(data, of_data)
         run_stages(DATA_STAGES, first, last, data, of_data)
@@ -296,7 +297,7 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
 
 
 def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
-    """Look for GPUs, versions and room on the disk once, before the first training."""
+    """Check GPUs, versions and free disk space once, before the first training."""
     options, folders = layout.options, []
     if wanted(options, 4) and options.pretrain_set:
         folders.append(layout.pretrain_exp)
@@ -306,7 +307,7 @@ def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
         folders += [layout.training(row) for row in options.baselines]
     if all(Experiment(folder).is_finished for folder in folders):
         return
-    # A queue's jobs run elsewhere, where each training looks for itself.
+    # Jobs of a queue run on other machines, where each training checks its GPUs.
     gpus = 0 if runner.commands.cuda else options.ngpu
     words = ["--ngpu", str(gpus), "--folders", options.expdir]
     runner.here(runner.python("check_environment", *words))

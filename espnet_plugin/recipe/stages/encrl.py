@@ -6,7 +6,7 @@ from typing import Iterator
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import shell_words
 from espnet_plugin.recipe.stages import models
@@ -46,9 +46,9 @@ def _needs_of_baselines(layout: Layout) -> Iterator[Need]:
 def _train_baselines(layout: Layout, runner: Runner) -> None:
     options = layout.options
     files = [f"{options.baseline_dir}/{name}.yaml" for name in options.baselines]
-    # With further audio stage 5 stores more than a baseline asks for.
+    # With unlabelled audio the cache of stage 5 has other utterances than a baseline.
     cache = "" if options.unlabelled_sets else options.teacher_cache
-    # Of this call alone: another one may train other sizes of the same baseline.
+    # Only for this call: a parallel one may train other sizes of the same baseline.
     with scratch_folder(Path(options.expdir, "made")) as scratch:
         made = scratch / "folders.txt"
         command = runner.python(
@@ -63,13 +63,13 @@ def _train_baselines(layout: Layout, runner: Runner) -> None:
         )
         runner.train("baselines", command)
         folders = made.read_text(encoding="utf-8").splitlines()
-    # Not every baseline makes models of another width than the reference's.
+    # Not every baseline makes models with a width of their own.
     if folders:
         models.evaluate(options, layout.dump, folders, runner)
 
 
 def _is_result(name: str) -> bool:
-    # A teacher cache, which may lie beside the models, has a meta.json too.
+    # A teacher cache in the same folder also has a meta.json.
     return name.startswith(("asr_", "encrl_"))
 
 
@@ -84,7 +84,7 @@ def _report(layout: Layout, runner: Runner) -> None:
 
 def _export(layout: Layout, runner: Runner) -> None:
     options = layout.options
-    # The texts of the files are compared with ESPnet's on the development set's audio.
+    # The exported files are compared with ESPnet on audio of the development set.
     audio = ["--dev", f"{layout.dump}/{options.valid_set}"]
     if options.feats_type == "fbank":
         audio = ["--dev", f"{options.datadir}/{options.valid_set}"]
@@ -144,7 +144,8 @@ def _beside(layout: Layout, runner: Runner) -> Layout:
         *maybe("--recipe_stats", o.recipe_stats),
         *maybe("--recipe_token_list", o.recipe_token_list),
     )
-    # Here, not where train_cmd says: it takes seconds, and its output is to be seen.
+    # On this machine, not through train_cmd: it takes seconds, and users read its
+    # output.
     runner.here(command)
     options, found = read_found(f"{folder}/found.sh", o)
     if options.stage <= 3:
@@ -154,10 +155,14 @@ def _beside(layout: Layout, runner: Runner) -> Layout:
 
 
 def run_encrl(options: EncrlOptions, runner: Runner) -> None:
-    """Run the stages that are wanted.
+    """Run the chosen stages.
+
+    Args:
+        options: Options of the recipe.
+        runner: Runs the commands.
 
     Raises:
-        UserError: If an input of a stage is missing, or does not fit.
+        UserError: If an input of a stage is missing or does not match the others.
         Failed: If a command fails.
     """
     layout = Layout(options)

@@ -5,7 +5,7 @@ from typing import Iterator, Optional, TextIO
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
@@ -33,7 +33,7 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
     stats_file = f"stats_file={layout.stats}/train/feats_stats.npz"
     normalize = ["--normalize", "global_mvn", "--normalize_conf", stats_file]
     config = read_yaml(options.reference_config, "--reference_config")
-    # Whisper's encoder takes audio, which is not to be normalised.
+    # Whisper's encoder takes audio, which must not be normalised.
     if "normalize" in config and config["normalize"] in (None, "none"):
         normalize = []
     command = runner.python(
@@ -45,7 +45,7 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
 
 
 def needs_of_encrl(layout: Layout) -> Iterator[Need]:
-    """Return what stage 5 begins with."""
+    """Return the files that stage 5 needs."""
     yield Need(f"{layout.stats}/.done", 3)
     yield Need(str(Experiment(layout.reference_exp).meta_file), 4)
     if layout.options.unlabelled_sets:
@@ -91,7 +91,7 @@ def _train_encrl(
 
 
 def _student(options: EncrlOptions, training: EncrlTraining) -> list[str]:
-    if training.width is not None:  # --serves says what the student is like
+    if training.width is not None:  # --serves has the student's shape
         return ["--shape_init", options.shape_init]
     layers = ["--student_num_layers", str(training.layers)]
     return [*layers, "--student_init", training.init]
@@ -132,7 +132,8 @@ def _fine_tune_all(layout: Layout, runner: Runner) -> None:
         if isinstance(one, CutOut):
             _cut_out(layout, runner, one)
             continue
-        # In one process, but on several nodes: the launcher makes one meeting a start.
+        # One process for all sizes, but not on several nodes, where the launcher
+        # connects the processes once per start.
         each = runner.several_nodes and not one.together
         for sizes in [(size,) for size in one.sizes] if each else [one.sizes]:
             _fine_tune(layout, runner, one, sizes)

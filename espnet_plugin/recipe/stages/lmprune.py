@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.lm_options import LmpruneOptions
-from espnet_plugin.recipe.options import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
 from espnet_plugin.recipe.stages.stage import Stage, run_stages
@@ -13,7 +13,7 @@ from espnet_plugin.recipe.stages.words import maybe
 
 __all__ = ["STAGES", "LmpruneLayout", "lm_data_options", "run_lmprune"]
 
-# What stages 1 and 2, the same as in the EncRL recipe, are given.
+# Options of stages 1 and 2, which are those of the EncRL family.
 _OF_DATA = (
     *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
     *("test_sets", "local_data_opts", "fs", "token_type", "nbpe", "nlsyms"),
@@ -21,7 +21,7 @@ _OF_DATA = (
 
 
 def lm_data_options(options: LmpruneOptions) -> EncrlOptions:
-    """Return the options of stages 1 and 2, those of the EncRL recipe."""
+    """Return the options of stages 1 and 2, as the EncRL family declares them."""
     return EncrlOptions(
         **{name: getattr(options, name) for name in _OF_DATA},
         stage=options.stage,
@@ -31,11 +31,11 @@ def lm_data_options(options: LmpruneOptions) -> EncrlOptions:
 
 @dataclass(frozen=True)
 class LmpruneLayout:
-    """The files of a language model recipe.
+    """The paths of a language model recipe.
 
     Attributes:
-        options: The recipe's options.
-        data: What stages 1 and 2 leave.
+        options: Options of the recipe.
+        data: Paths of stages 1 and 2.
         seed: Seed of the trainings.
     """
 
@@ -45,16 +45,16 @@ class LmpruneLayout:
 
     @property
     def text(self) -> str:
-        """Folder of stage 3."""
+        """Folder of the text that stage 3 writes."""
         return f"{self.options.expdir}/lm_text"
 
     @property
     def test_set(self) -> str:
-        """The set of the table."""
+        """Name of the test set in the table; empty if there is none."""
         return next(iter(self.options.test_sets), "")
 
     def token_options(self) -> list[str]:
-        """Return the options for the recogniser's tokens, or those of stage 2."""
+        """Return the options for the tokens: the recogniser's, or those of stage 2."""
         options, folder = self.options, self.data.token_dir
         if options.asr_exp:
             return ["--asr_exp", options.asr_exp]
@@ -133,7 +133,7 @@ def _seed(layout: LmpruneLayout) -> str:
     return f", seed {layout.seed}"
 
 
-# The commands themselves name what is missing, and the stage that makes it.
+# The commands of stages 3 to 8 check their inputs and name the stage that makes them.
 STAGES = (
     *DATA_STAGES[:2],
     Stage[LmpruneLayout](
@@ -184,15 +184,15 @@ STAGES = (
 
 
 def run_lmprune(layout: LmpruneLayout, runner: Runner, of_data: Runner) -> None:
-    """Run the stages that are wanted.
+    """Run the chosen stages; stages 4 and 5 run for each seed.
 
     Args:
-        layout: The recipe's, with the first seed.
+        layout: Paths of the recipe, with the first seed.
         runner: Runs the commands.
-        of_data: Runs those of stages 1 and 2.
+        of_data: Runs the commands of stages 1 and 2.
 
     Raises:
-        UserError: If an input of a stage is missing, or does not fit.
+        UserError: If an input of a stage is missing or does not match the others.
         Failed: If a command fails.
     """
     first, last = layout.options.stage, layout.options.stop_stage

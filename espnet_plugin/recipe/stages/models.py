@@ -1,10 +1,10 @@
-"""What both families do with finished models: decode, report, export."""
+"""What the families do with finished models: decode, score, report, export."""
 
 from pathlib import Path
 from typing import Callable, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.options import SharedOptions
+from espnet_plugin.recipe.options.shared import SharedOptions
 from espnet_plugin.recipe.runner import Failed, Runner, log
 from espnet_plugin.recipe.shell import shell_words
 
@@ -18,7 +18,8 @@ __all__ = [
     "score_options",
 ]
 
-# Status of an export that wrote all but the 8-bit files that lost too much.
+# Exit status of an export that did not write some 8-bit files, because they lose too
+# much accuracy.
 REJECTED = 3
 
 
@@ -29,7 +30,18 @@ def evaluate(
     runner: Runner,
     name: str = "evaluate",
 ) -> None:
-    """Decode and score what is not yet."""
+    """Decode and score the models on all sets, unless that is done already.
+
+    Args:
+        options: Options of the recipe.
+        dump: Folder of the formatted sets.
+        models: Folders of the models.
+        runner: Runs the command.
+        name: Name of its log.
+
+    Raises:
+        Failed: If the command fails.
+    """
     command = runner.python(
         *("evaluate", *models, "--dump_dir", dump),
         *("--sets", options.valid_set, *options.test_sets),
@@ -40,28 +52,32 @@ def evaluate(
 
 
 def finished(expdir: str, is_one: Callable[[str], bool]) -> list[str]:
-    """Return the folders of finished models and trainings.
+    """Return the folders of finished models and trainings, sorted.
+
+    Args:
+        expdir: Folder of experiments.
+        is_one: Whether a name is that of a model or training.
 
     Raises:
         UserError: If there is none.
     """
     folders = (file.parent for file in Path(expdir).glob("*/meta.json"))
-    # A link to a model elsewhere is no model of this folder.
+    # A link to a model in another folder is not a model of this recipe.
     own = (one for one in folders if is_one(one.name) and not one.is_symlink())
     found = sorted(map(str, own))
     if not found:
-        raise UserError(f"{expdir} has no finished model: run the stages before first")
+        raise UserError(f"{expdir} has no finished model: run the earlier stages first")
     return found
 
 
 def measure_speed(models: Sequence[str], dump: str, runner: Runner) -> None:
-    """Measure speed again, here and now."""
+    """Measure the speed of models again, on this machine."""
     words = [*models, "--dump_dir", dump, "--sets", "--only_rtf", "true"]
     runner.here(runner.python("evaluate", *words))
 
 
 def score_options(options: SharedOptions) -> list[str]:
-    """Return what says which scores are reported."""
+    """Return the options that say which scores are reported."""
     test_set = next(iter(options.test_sets), "")
     return ["--decoding", options.decoding, "--test_set", test_set]
 
@@ -73,7 +89,18 @@ def report(
     runner: Runner,
     more: Sequence[str],
 ) -> None:
-    """Write tables and plots."""
+    """Write the tables, plots and HTML report of stage 9.
+
+    Args:
+        options: Options of the recipe.
+        models: Folders of models and trainings.
+        dump: Folder of the formatted sets.
+        runner: Runs the command.
+        more: Further options of the command.
+
+    Raises:
+        Failed: If the command fails.
+    """
     folder = f"{options.expdir}/report"
     command = runner.python(
         *("report", *models, "--corpus", options.corpus, *score_options(options)),
@@ -91,13 +118,14 @@ def export(
     """Export models for each target.
 
     Args:
-        options: The recipe's.
-        models: Their folders.
-        audio: What names the audio to compare the texts of the files on.
+        options: Options of the recipe.
+        models: Folders of the models.
+        audio: Options that name the audio on which texts are compared with ESPnet's.
         runner: Runs the commands.
 
     Raises:
-        Failed: With status ``REJECTED``, if 8-bit files lost too much.
+        Failed: If a command fails; with status ``REJECTED`` if only 8-bit files are
+            missing, because they lose too much accuracy.
     """
     more, rejected = shell_words(options.export_opts, "export_opts"), False
     for target in options.export_targets:
@@ -106,6 +134,6 @@ def export(
         rejected |= status == REJECTED
         if status not in (0, REJECTED):
             raise Failed(status)
-    log("Run stage 9 again to have the exports in the report")
+    log("Run stage 9 again to add the exports to the report")
     if rejected:
         raise Failed(REJECTED)

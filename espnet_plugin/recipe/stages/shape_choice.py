@@ -1,4 +1,4 @@
-"""``--budget``: stage 5 finds out which sizes it means, by trials."""
+"""The first part of stage 5 with ``--budget``: choose the sizes by trials."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,13 @@ __all__ = ["with_chosen_sizes"]
 
 
 def with_chosen_sizes(layout: Layout, runner: Runner) -> Layout:
-    """Try shapes for the budget; return the layout with the sizes that were chosen.
+    """Try shapes for the budget and return the layout with the chosen sizes.
 
-    Trials that are finished are not repeated. Where no budget is given, its sizes are
-    known, or stage 5 is not to run, the layout is returned as it is.
+    Finished trials are not repeated. The layout is returned unchanged if there is no
+    budget, its sizes are known, or stage 5 is not to run.
 
     Raises:
-        UserError: If an input is missing, or no shape fits.
+        UserError: If an input is missing, or no shape fits a budget.
         Failed: If the trials fail.
     """
     options = layout.options

@@ -1,4 +1,4 @@
-"""What a stage is: what it needs, what it runs, what it leaves."""
+"""The stages of a recipe: what each needs, runs and writes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Need:
-    """A file that a stage begins with.
+    """An input of a stage.
 
     Attributes:
-        file: Its path.
-        stage: The stage that makes it.
+        file: Path of the file.
+        stage: Number of the stage that writes it.
     """
 
     file: str
     stage: int
 
     def check(self) -> None:
-        """Refuse to go on without the file.
+        """Check that the file exists.
 
         Raises:
-            UserError: Naming the file and the stage that makes it.
+            UserError: If it is missing; with the stage that writes it.
         """
         if not Path(self.file).exists():
             raise UserError(
@@ -42,14 +42,14 @@ class Stage(Generic[T]):
     """One stage of a family of recipes, for an experiment of type ``T``.
 
     Attributes:
-        number: As ``--stage`` names it.
-        name: What it does, in a few words.
-        leaves: What it leaves, in a few words.
-        needs: Returns what has to be there.
-        work: Runs its commands.
-        detail: Returns what the log says behind the name.
-        applies: Returns whether there is anything to do.
-        otherwise: What the log says if there is not; nothing if empty.
+        number: Number in ``--stage``.
+        name: What the stage does, in a few words.
+        leaves: What it writes, in a few words.
+        needs: Function that returns the inputs, which must exist.
+        work: Function that runs the commands.
+        detail: Function that returns what the log adds to the name.
+        applies: Function that returns whether there is anything to do.
+        otherwise: What is logged if there is nothing to do; nothing if empty.
     """
 
     number: int
@@ -62,10 +62,11 @@ class Stage(Generic[T]):
     otherwise: str = ""
 
     def run(self, experiment: T, runner: Runner) -> None:
-        """Do the stage.
+        """Check the inputs of the stage and run it.
 
         Raises:
-            UserError: If something is missing, naming the stage that makes it.
+            UserError: If an input is missing; with the stage that writes it.
+            Failed: If a command fails.
         """
         runner.check()
         if not self.applies(experiment):
@@ -81,7 +82,7 @@ class Stage(Generic[T]):
 def run_stages(
     stages: Sequence[Stage[T]], first: int, last: int, experiment: T, runner: Runner
 ) -> None:
-    """Run those of some stages that are wanted."""
+    """Run those stages whose numbers are from ``first`` to ``last``."""
     for stage in stages:
         if first <= stage.number <= last:
             stage.run(experiment, runner)

@@ -1,4 +1,4 @@
-"""Words of commands: options that are left out where there is no value."""
+"""Options of commands that are left out if they have no value."""
 
 from typing import Iterable
 
@@ -8,12 +8,12 @@ __all__ = ["maybe", "several"]
 
 
 def maybe(flag: str, value: object) -> list[str]:
-    """Return an option and its value, nothing if that is None or empty."""
+    """Return an option and its value; no words if the value is None or empty."""
     text = shown(value)
     return [flag, text] if text else []
 
 
 def several(flag: str, values: Iterable[object]) -> list[str]:
-    """Return an option and its values, nothing if there are none."""
+    """Return an option and its values; no words if there are none."""
     words = [str(value) for value in values]
     return [flag, *words] if words else []

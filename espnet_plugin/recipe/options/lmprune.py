@@ -4,25 +4,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.recipe.option import option, same_option
-from espnet_plugin.recipe.options import DATA, GENERAL, SharedOptions
-from espnet_plugin.recipe.values import (
-    MOST_SEED,
-    Flag,
-    Folder,
-    Number,
-    Several,
-    Text,
-    Whole,
-    Words,
-)
+from espnet_plugin.recipe.options.sections import DATA, MEASURING, TRAINING
+from espnet_plugin.recipe.options.shared import SharedOptions
+from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Several, Whole
+from espnet_plugin.recipe.values.text import Folder, Text, Words
+from espnet_plugin.recipe.values.words import Flag
 
 __all__ = ["LmpruneOptions"]
 
-TRAINING = "Training (stages 4 and 5)"
-MEASURING = "Measuring (stage 6), decoding (stage 7), report (stage 8)"
-
 _shared = partial(same_option, SharedOptions)
-_general = partial(option, GENERAL)
 _data = partial(option, DATA)
 _training = partial(option, TRAINING)
 _measuring = partial(option, MEASURING)

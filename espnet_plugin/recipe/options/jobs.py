@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.recipe.option import option, same_option
-from espnet_plugin.recipe.options import GENERAL, EncrlOptions
-from espnet_plugin.recipe.values import MOST_SEED, Command, Several, Whole
+from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.sections import GENERAL
+from espnet_plugin.recipe.values.numbers import MOST_SEED, Several, Whole
+from espnet_plugin.recipe.values.text import Command
 from espnet_plugin.shape import Shape
 
 __all__ = ["JobsOptions"]

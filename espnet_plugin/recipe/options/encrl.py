@@ -1,192 +1,43 @@
-"""Every option of both families of recipes, declared once.
-
-``--help``, the checks, the defaults of the commands that have the same options, and the
-dry run all read these classes. A value that was read is an attribute of an instance.
-"""
+"""The options of ``encrl.sh``."""
 
 from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.distill.starts import INITS, SHAPE_INITS
-from espnet_plugin.doctor.kinds import warning_kinds
 from espnet_plugin.estimate.budget import Budget
-from espnet_plugin.recipe.choices import objective_names, target_names
-from espnet_plugin.recipe.option import PassedTo, option, same_option
-from espnet_plugin.recipe.values import (
-    MOST_SEED,
-    Budgets,
-    Choice,
-    Choices,
-    Command,
-    Flag,
-    Folder,
-    Line,
-    Modules,
-    Name,
-    Number,
-    SetName,
-    SetNames,
-    SizeEpochs,
-    Sizes,
-    Speeds,
-    Text,
-    Whole,
-    Words,
+from espnet_plugin.recipe.choices import objective_names
+from espnet_plugin.recipe.option import PassedTo, option
+from espnet_plugin.recipe.options.sections import (
+    BASELINES,
+    BESIDE,
+    DATA,
+    DECODING,
+    ENCRL,
+    EXPORT,
+    GENERAL,
+    REFERENCE,
 )
+from espnet_plugin.recipe.options.shared import SharedOptions
+from espnet_plugin.recipe.values.names import Modules, Name, SetNames
+from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Whole
+from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
+from espnet_plugin.recipe.values.text import Folder, Line, Text, Words
+from espnet_plugin.recipe.values.words import Choice, Choices, Flag
 from espnet_plugin.shape import Shape
 
-__all__ = ["DualmodeOptions", "EncrlOptions", "SharedOptions"]
-
-GENERAL = "General"
-DATA = "Data"
-REFERENCE = "Reference model (stages 3 and 4)"
-BESIDE = (
-    "Beside a finished recipe of ESPnet (asr.sh run to stage 11), which is only read"
-)
-ENCRL = "EncRL (stage 5), fine-tuning (stage 6)"
-TRAINING = "Training (stages 4 and 5)"
-BASELINES = "Baselines (stage 8)"
-DECODING = "Decoding (stage 7), report (stage 9)"
-EXPORT = "Export to a device (stage 10); needs pip install '.[device]'"
-# In this order they are printed.
-SECTIONS = (
-    GENERAL,
-    DATA,
-    REFERENCE,
-    BESIDE,
-    ENCRL,
-    TRAINING,
-    BASELINES,
-    DECODING,
-    EXPORT,
-)
+__all__ = ["EncrlOptions"]
 
 _general = partial(option, GENERAL)
 _data = partial(option, DATA)
 _reference = partial(option, REFERENCE)
 _beside = partial(option, BESIDE)
 _encrl = partial(option, ENCRL)
-_training = partial(option, TRAINING)
 _baseline = partial(option, BASELINES)
 _decoding = partial(option, DECODING)
 _export = partial(option, EXPORT)
 
 _LAYERS = Choice(INITS)
 _MAYBE_EPOCHS = Whole(1, optional=True)
-
-
-@dataclass(frozen=True)
-class SharedOptions:
-    """What both families of recipes have."""
-
-    stage: int = _general("1", Whole(1, 10), "First stage to run.")
-    stop_stage: int = _general("9", Whole(1, 10), "Last stage to run.")
-    nj: int = _general("2", Whole(1), "Worker processes of stage 2.")
-    ngpu: int = _general("0", Whole(), "GPUs for training and decoding, on each node.")
-    decode_nj: int = _general(
-        "1",
-        Whole(1),
-        "Decoding processes; each set is split among them.",
-    )
-    num_threads: int = _general("1", Whole(1), "Threads of each process.")
-    python: tuple[str, ...] = _general(
-        "python3", Command(), "Python command for all stages; may include arguments."
-    )
-    datadir: str = _general("data", Folder(), "Folder of the Kaldi data folders.")
-    dumpdir: str = _general("dump", Folder(), "Folder for formatted audio or features.")
-    expdir: str = _general("exp", Folder(), "Folder for models, logs and reports.")
-    corpus: str = _general(
-        "",
-        Line(),
-        "Name of the corpus in the tables; if empty, the name of the recipe's folder.",
-    )
-    seed: int = _general(
-        "1", Whole(0, MOST_SEED), "Seed of the trainings, except the reference's."
-    )
-
-    train_set: str = _data("train", SetName(), "Training set.")
-    valid_set: str = _data("dev", SetName(), "Development set.")
-    test_sets: tuple[str, ...] = _data(
-        "test",
-        SetNames(),
-        "Test sets, in quotes if several; the tables show the first.",
-    )
-    local_data_opts: tuple[str, ...] = _data(
-        "",
-        Words(),
-        'Options for local/data.sh, e.g. "--an4 /corpora/an4".',
-    )
-    fs: int = _data(
-        "16000",
-        Whole(1),
-        "Sampling rate; must agree with frontend_conf in the configurations.",
-        unit="Hz",
-    )
-    speed_perturb_factors: tuple[str, ...] = _data(
-        "", Speeds(), 'Speed factors, e.g. "0.9 1.0 1.1"; training data only.'
-    )
-    min_wav_duration: str = _data(
-        "0.1", Number(0), "Shortest utterance; training data only.", unit="seconds"
-    )
-    max_wav_duration: str = _data(
-        "30",
-        Number(0, above=True, example="30"),
-        "Longest utterance; training data only.",
-        unit="seconds",
-    )
-    bad_utterances: str = _data(
-        "error",
-        Choice(("error", "drop")),
-        "Stop with an error, or drop bad utterances.",
-    )
-    check_audio: str = _data(
-        "full",
-        Choice(("full", "header", "none", "off")),
-        "What stage 2 checks first: full (all audio), header (only headers of audio "
-        "files), none (only tables), or off.",
-    )
-    expected_warnings: tuple[str, ...] = _data(
-        "",
-        Choices(warning_kinds),
-        'Known kinds of warnings of this corpus, e.g. "shared-text" if it has few '
-        "different sentences: stage 2 only prints their number.",
-    )
-    token_type: str = _data(
-        "char", Choice(("char", "bpe")), "Token unit: characters or BPE."
-    )
-    nbpe: int = _data("100", Whole(1), "Size of the BPE vocabulary.")
-    nlsyms: str = _data(
-        "",
-        Text(),
-        "File with non-linguistic symbols such as <noise>, one per line; each becomes "
-        "a token.",
-    )
-
-    remeasure_rtf: bool = _decoding(
-        "false",
-        Flag(),
-        "Measure speed again in stage 9; nothing else should run meanwhile.",
-    )
-    results: str = _decoding("RESULTS.md", Folder(), "File for the tables of stage 9.")
-    results_json: str = _decoding(
-        "results.json", Folder(), "File for the figures behind the tables."
-    )
-    plot_dir: str = _decoding(
-        "", Folder(optional=True), "Folder for plots; if empty, EXPDIR/report."
-    )
-    export_targets: tuple[str, ...] = _export(
-        "onnx",
-        Choices(target_names, optional=False),
-        "Export targets, in quotes if several.",
-        stages=[10],
-    )
-    export_opts: str = _export(
-        "",
-        Text(),
-        'More options, quoted for the shell, e.g. "--int8": python -m '
-        "espnet_plugin.bin.export --help",
-        passed_to=PassedTo("export", [10]),
-    )
 
 
 @dataclass(frozen=True)
@@ -442,74 +293,4 @@ class EncrlOptions(SharedOptions):
     )
     export_models: tuple[str, ...] = _export(
         "", Words(), "Folders of other models to export as well."
-    )
-
-
-@dataclass(frozen=True)
-class DualmodeOptions(SharedOptions):
-    """The options of ``dualmode.sh``."""
-
-    pretrain_set: str = _data(
-        "",
-        SetName(optional=True),
-        "Folder in datadir with audio for pre-training; transcripts are not used.",
-    )
-
-    pretrain_config: str = _training(
-        "conf/dualmode/pretrain_wav2vec2.yaml",
-        Text(),
-        "Configuration of stage 4.",
-    )
-    pretrain_epochs: int = _training(
-        "",
-        _MAYBE_EPOCHS,
-        "Epochs of stage 4, instead of the configuration's.",
-    )
-    train_config: str = _training(
-        "conf/dualmode/train.yaml",
-        Text(),
-        "Configuration of stage 5, supervised.",
-    )
-    row_dir: str = _training(
-        "conf/dualmode/rows",
-        Text(),
-        "Folder with a file for each row: its changes to train_config.",
-    )
-    rows: tuple[str, ...] = _training(
-        "self_pruned_50", Words(), "Names of files in row_dir, in quotes if several."
-    )
-    epochs: int = _training(
-        "",
-        _MAYBE_EPOCHS,
-        "Epochs of stage 5, instead of the configuration's.",
-    )
-    pretrained: str = _training(
-        "",
-        Text(),
-        "Checkpoint of a pre-training, for rows that start from one; if empty, that of "
-        "stage 4.",
-    )
-    reference: str = _training(
-        "",
-        Text(),
-        "Folder of a trained recogniser, the teacher of rows named taught_*.",
-    )
-    teacher_cache: str = same_option(EncrlOptions, "teacher_cache", section=TRAINING)
-    train_args: tuple[str, ...] = _training(
-        "",
-        Words(),
-        "More options for stages 5 and 8: those of ESPnet's asr_train.",
-        passed_to=PassedTo("dual_mode_train", [5, 8]),
-    )
-
-    baselines: tuple[str, ...] = _baseline(
-        "full_alone streaming_alone pruned_after_50 dense_dense",
-        Words(),
-        "Names of files in row_dir, in quotes if several.",
-    )
-
-    decoding: str = _decoding(
-        "best_path",
-        Choice(("best_path", "prefix", "transducer")),
-        "best_path, prefix, or transducer where there is one.",
     )

@@ -1,0 +1,28 @@
+"""The interface of the types of options."""
+
+from typing import Any, Protocol
+
+__all__ = ["Kind"]
+
+
+class Kind(Protocol):
+    """A type of option.
+
+    Attributes:
+        meta: Placeholder of the value in ``--help``, e.g. ``N``.
+        optional: Whether the value may be empty.
+    """
+
+    meta: str
+    optional: bool
+
+    def read(self, given: str) -> Any:
+        """Return the value that the text stands for.
+
+        Raises:
+            ValueError: With a clause that follows the option's name and value in the
+                message, e.g. "must be a whole number from 1".
+        """
+
+    def limits(self) -> str:
+        """Return the range for ``--help``, e.g. "from 1 to 10", or an empty text."""
