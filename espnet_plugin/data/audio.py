@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
-from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.data.file_kinds import why_unreadable
 from espnet_plugin.errors import UserError
 
 __all__ = ["MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
@@ -106,7 +106,7 @@ def _read(
             pieces = pieces or [np.zeros((0, sound.channels), np.float32)]
             return np.concatenate(pieces), rate, seconds
     except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
-        why = sphere_problem(Path(path)) or error
+        why = why_unreadable(Path(path)) or error
         raise UserError(f"{path} cannot be read as audio: {why}") from error
 
 
