@@ -16,7 +16,7 @@ from typing import Iterable, Optional, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["CACHE", "Contents", "file_state", "names_lost_files"]
+__all__ = ["CACHE", "Contents", "file_state", "names_file", "names_lost_files"]
 
 # What a folder's file of digests is called.
 CACHE = ".digests"
@@ -165,10 +165,12 @@ class Contents:
 
 def names_lost_files(path: Union[str, Path]) -> bool:
     """Tell whether a Kaldi table names a file that is not there (any more)."""
-    values = read_pairs(path).values()
-    return any(
-        _split(one)[0] is None and not one.rstrip().endswith("|") for one in values
-    )
+    return not all(map(names_file, read_pairs(path).values()))
+
+
+def names_file(value: str) -> bool:
+    """Tell whether a value of a Kaldi table is a command, or a file that is there."""
+    return value.rstrip().endswith("|") or _split(value)[0] is not None
 
 
 def file_state(path: Union[str, bytes]) -> str:
