@@ -139,6 +139,8 @@ CASES = {
                  [("missing-table", "train/text", 0, "")]),
     "empty table": (lambda train, **_: (train / "wav.scp").write_text(""),
                     [("missing-table", "train/wav.scp", 0, "")]),
+    "blank lines alone": (lambda train, **_: (train / "wav.scp").write_text("\n \n"),
+                          [("missing-table", "train/wav.scp", 0, "")]),
     "no folder": (lambda train, **_: shutil.rmtree(train),
                   [("missing-table", None, 0, "")]),
     "Latin-1": (line("text", f"{U3} GR\xdc\xdf".encode("latin-1")),
@@ -258,6 +260,17 @@ def test_all_kinds_are_tried():
     tried = {kind for _, expected in CASES.values() for kind, *_ in expected}
     elsewhere = {"shared-id", "features-alone", "unknown-characters", "same-set"}
     assert set(KINDS) - tried == elsewhere
+
+
+def test_a_folder_of_sets_and_a_table_are_no_set(corpus, tmp_path, caplog):
+    parent = corpus[0].parent
+    for given, says in (
+        (parent, "has no tables, but the sets dev test train: give these"),
+        (corpus[0] / "text", "is a file: give its folder"),
+    ):
+        caplog.clear()
+        assert check_data.main([str(given), "--output_dir", str(tmp_path / "out")]) == 2
+        assert says in caplog.text and "1 error, 0 warnings" in caplog.text
 
 
 def test_a_name_in_two_sets(corpus, tmp_path):
