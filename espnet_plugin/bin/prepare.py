@@ -17,7 +17,7 @@ from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import DataDir, join_sets, read_data_dir
 from espnet_plugin.data.prepare import format_set
 from espnet_plugin.data.tokens import build_token_list, read_symbols, read_token_list
-from espnet_plugin.data.transcripts import check_symbols, check_text
+from espnet_plugin.data.transcripts import check_symbols, check_text, rewritten
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
@@ -139,6 +139,8 @@ def prepare(args: argparse.Namespace) -> None:
     for name in sets:
         training = name == args.train_set
         checked = name in sets[:2]
+        if args.token_type == "bpe":
+            _warn_of_rewriting(args.data_dir / name, folders[name].text, tokenizer)
         if not checked:
             warn_of_unknown(args.data_dir / name, folders[name].text, tokenizer, tokens)
         format_set(
@@ -257,6 +259,26 @@ def warn_of_unknown(
         found[first],
         hint,
     )
+
+
+def _warn_of_rewriting(
+    where: Path, text: dict[str, str], tokenizer: AbsTokenizer
+) -> None:
+    """Log how many transcripts a BPE model spells in other characters."""
+    found = rewritten(text, tokenizer.text2tokens, tokenizer.tokens2text)
+    if found:
+        first = next(iter(found))
+        logging.warning(
+            "%s/text: %d of %d transcripts have characters that the BPE model "
+            "replaces, so that every model gets them wrong; %s: %r becomes %r. Spell "
+            "them in the table as the BPE model does",
+            where,
+            len(found),
+            len(text),
+            first,
+            text[first],
+            found[first],
+        )
 
 
 def _tokenizer(

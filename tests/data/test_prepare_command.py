@@ -77,6 +77,19 @@ def test_bpe(call, tmp_path, caplog):
     assert "--bpemodel None" in caplog.text
 
 
+def test_what_a_bpe_model_rewrites_is_named(call, corpus, caplog):
+    bpe = ["--token_type", "bpe", "--nbpe", "22"]
+    for name in ("train", "test"):
+        change(corpus.parent / name, "text", "a-2", "TWO ONE \ufb01\u2026")
+    assert call(*bpe) == 0
+    for name in ("train", "test"):
+        # Unicode's compatible form of the ligature and of the ellipsis.
+        said = f"{name}/text: 1 of 3 transcripts have characters that the BPE model"
+        assert said in caplog.text
+        assert "a-2: 'TWO ONE \ufb01\u2026' becomes 'TWO ONE fi...'" in caplog.text
+    assert "dev/text" not in caplog.text
+
+
 def test_a_typo_in_the_configuration_is_named(call, tmp_path, caplog):
     (tmp_path / "typo.yaml").write_text("frontend_conf: {fs: 16k\nencoder: x\n")
     assert call("--asr_config", str(tmp_path / "typo.yaml")) == 2

@@ -209,6 +209,8 @@ CASES = {
     "silence": (audio(lambda x: (0 * x + 0.01, RATE)), [("silent", *AT_WAV)]),
     "16-bit scale": (audio(lambda x: (32768 * x, RATE), subtype="FLOAT"),
                      [("scale", *AT_WAV), ("level", *AT_WAV)]),
+    "overshoot": (audio(lambda x: (2 * x / abs(x).max(), RATE), subtype="FLOAT"),
+                  [("overshoot", *AT_WAV)]),
     "quiet": (audio(lambda x: (x / 200, RATE)), [("level", *AT_WAV)]),
     "clipped": (audio(lambda x: ((15 * x).clip(-1, 1), RATE)), [("clipped", *AT_WAV)]),
     "long": (audio(lambda x: (np.tile(x, 9), RATE)),
