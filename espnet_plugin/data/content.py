@@ -25,6 +25,7 @@ CACHE = ".digests"
 _BYTES = 10
 # Types of ESPnet's tables whose values are no files.
 _TEXT_TYPES = ("text", "text_int", "text_float", "csv_int", "csv_float")
+_AUDIO_TYPES = ("sound", "kaldi_ark", "npy")
 # What Kaldi puts behind the name of an archive: where in it, and which part of that.
 _POSITION = re.compile(r":\d+(\[[^\]]*\])?$")
 # Reading many small files waits for the disk.
@@ -99,6 +100,8 @@ class Contents:
         # Stage 2 has read the same files, and keeps their digests beside its table.
         self._load(Path(path).parent / CACHE)
         split = {name: _split(value) for name, value in table.items()}
+        if kind in _AUDIO_TYPES:
+            _refuse_lost(path, table)
         files = {file for file, _ in split.values() if file is not None}
         digests = self._files(files)
         return {
@@ -166,6 +169,16 @@ class Contents:
 def names_lost_files(path: Union[str, Path]) -> bool:
     """Tell whether a Kaldi table names a file that is not there (any more)."""
     return not all(map(names_file, read_pairs(path).values()))
+
+
+def _refuse_lost(path: Union[str, Path], table: dict[str, str]) -> None:
+    lost = [name for name, value in table.items() if not names_file(value)]
+    if lost:
+        raise UserError(
+            f"{path} names {len(lost)} file(s) that are missing, e.g. {lost[0]}: "
+            f"{table[lost[0]][:300]}: bring them back, or run stage 2 again (without "
+            "them, nobody can tell whether results are of the same data)"
+        )
 
 
 def names_file(value: str) -> bool:
