@@ -29,9 +29,19 @@ PathLike = Union[str, Path]
 
 
 def file_checksum(path: PathLike) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes.
+
+    Raises:
+        UserError: If it is missing.
+    """
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path} is missing: bring it back, or delete what is left of that result "
+            "and run the stage that writes it again"
+        ) from error
 
 
 @contextmanager

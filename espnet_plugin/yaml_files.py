@@ -22,7 +22,7 @@ def parse_yaml(text: str) -> Any:
         ValueError: If it is not such YAML; one line.
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
         count = _count(content, {})
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -35,6 +35,26 @@ def parse_yaml(text: str) -> Any:
     if count > _MOST_VALUES:
         raise ValueError(f"its aliases expand to {count} values")
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is written twice, of which the last value would count."""
+
+    def construct_mapping(self, node, deep=False):
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                    continue
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None,
+                        None,
+                        f"the key {key.value} is written twice",
+                        key.start_mark,
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _count(content: Any, known: dict[int, int]) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import (
+    file_checksum,
     read_json,
     read_pairs,
     write_bytes,
@@ -122,3 +123,11 @@ def test_a_second_process_waits_for_the_first(tmp_path):
     assert second.stdout.readline() == "in\n"
     second.communicate("\n", timeout=10)
     first.communicate(timeout=10)
+
+
+def test_a_checksum_of_what_is_there_or_missing(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1.
+    assert file_checksum(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+    with pytest.raises(UserError, match="b is missing: bring it back, or delete"):
+        file_checksum(tmp_path / "b")

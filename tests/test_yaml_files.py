@@ -19,6 +19,7 @@ def test_read_yaml(tmp_path):
         (b"- a\n", "holds no keys"),
         (b"a: [1\n", "is not YAML"),
         (b"a: \xff\n", "is not YAML"),
+        (b"a: 1\nb: {c: 1,\n  c: 2}\n", "is not YAML: the key c .* twice, line 3"),
     ):
         path.write_bytes(content)
         with pytest.raises(UserError, match=f"--train_config .*a.yaml {what}"):
@@ -55,3 +56,8 @@ def test_null_replaces_or_removes():
     assert deep_merge(base, changes) == kept
     removed = {"encoder_conf": {"layers": 3}}
     assert deep_merge(base, changes, null_removes=True) == removed
+
+
+def test_what_an_alias_brings_may_be_replaced(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
+    assert read_yaml(tmp_path / "a.yaml")["b"] == {"x": 3, "y": 2}

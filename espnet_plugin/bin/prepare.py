@@ -14,10 +14,10 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.checkpoints.audio_scale import refuse_other_scale
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
-from espnet_plugin.data.kaldi import join_sets, read_data_dir
+from espnet_plugin.data.kaldi import DataDir, join_sets, read_data_dir
 from espnet_plugin.data.prepare import format_set
 from espnet_plugin.data.tokens import build_token_list, read_symbols, read_token_list
-from espnet_plugin.data.transcripts import check_symbols, check_text
+from espnet_plugin.data.transcripts import check_symbols, check_text, rewritten
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
@@ -114,10 +114,10 @@ def prepare(args: argparse.Namespace) -> None:
             "--unlabelled_sets needs --joined_set: give a name for the set of all "
             "training data"
         )
-    for name in args.unlabelled_sets:
-        read_data_dir(args.data_dir / name, labelled=False)
-    sets = [args.train_set, *args.other_sets]
+    sets = [args.train_set, *dict.fromkeys(args.other_sets)]
+    _check_names(args)
     folders = {name: read_data_dir(args.data_dir / name) for name in sets}
+    _check_unlabelled(args, folders[args.train_set])
     symbols = _symbols(args, imported)
     token_list, bpemodel = args.token_list, args.bpemodel
     if token_list is None:
@@ -139,6 +139,8 @@ def prepare(args: argparse.Namespace) -> None:
     for name in sets:
         training = name == args.train_set
         checked = name in sets[:2]
+        if args.token_type == "bpe":
+            _warn_of_rewriting(args.data_dir / name, folders[name].text, tokenizer)
         if not checked:
             warn_of_unknown(args.data_dir / name, folders[name].text, tokenizer, tokens)
         format_set(
@@ -174,6 +176,32 @@ def prepare(args: argparse.Namespace) -> None:
                 else ("feats.scp", "feats_shape")
             ),
         )
+
+
+def _check_names(args: argparse.Namespace) -> None:
+    """Refuse two sets that would be written to one folder of the dump."""
+    own = args.dump_train_set
+    others = [*args.other_sets, *args.unlabelled_sets]
+    if own in others and own != args.train_set:
+        raise UserError(
+            f"the set {own} has the name under which the training set "
+            f"{args.train_set} is written ({args.dump_dir / own}): rename "
+            f"{args.data_dir / own}"
+        )
+
+
+def _check_unlabelled(args: argparse.Namespace, train: DataDir) -> None:
+    """Refuse names that are in two of the sets that are joined."""
+    owner = {utt: args.train_set for utt in train.audio}
+    for name in args.unlabelled_sets:
+        for utt in read_data_dir(args.data_dir / name, labelled=False).audio:
+            if utt in owner:
+                raise UserError(
+                    f"--unlabelled_sets {name}: {utt} is also in "
+                    f"{args.data_dir / owner[utt]}: give the utterances of one of the "
+                    "two sets different names"
+                )
+            owner[utt] = name
 
 
 def _check_token_type(args: argparse.Namespace, imported: bool) -> None:
@@ -231,6 +259,26 @@ def warn_of_unknown(
         found[first],
         hint,
     )
+
+
+def _warn_of_rewriting(
+    where: Path, text: dict[str, str], tokenizer: AbsTokenizer
+) -> None:
+    """Log how many transcripts a BPE model spells in other characters."""
+    found = rewritten(text, tokenizer.text2tokens, tokenizer.tokens2text)
+    if found:
+        first = next(iter(found))
+        logging.warning(
+            "%s/text: %d of %d transcripts have characters that the BPE model "
+            "replaces, so that every model gets them wrong; %s: %r becomes %r. Spell "
+            "them in the table as the BPE model does",
+            where,
+            len(found),
+            len(text),
+            first,
+            text[first],
+            found[first],
+        )
 
 
 def _tokenizer(

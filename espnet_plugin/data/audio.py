@@ -8,13 +8,16 @@ import numpy as np
 import soundfile
 
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
-from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.data.file_kinds import why_unreadable
 from espnet_plugin.errors import UserError
 
-__all__ = ["MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
+__all__ = ["INTEGER_PEAK", "MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
 
 # Two steps of 16-bit audio: below that a file holds dither, not speech.
 SILENCE_PEAK = 2.0 / 32768.0
+# Floating-point samples beyond this have the range of integers. Overshoot of a loud
+# recording ends far below.
+INTEGER_PEAK = 32.0
 # Seconds that a segment may end after its recording, as for Kaldi's extract-segments.
 MAX_OVERSHOOT = 0.5
 # A header may announce more samples than memory holds.
@@ -37,7 +40,7 @@ def read_audio(
 
     Raises:
         UserError: If it cannot be read, has another rate, several channels, no sample,
-            a NaN, or is silent.
+            a NaN, samples in the range of integers, or is silent.
     """
     if path.rstrip().endswith("|"):
         raise UserError(
@@ -72,6 +75,12 @@ def read_audio(
         )
     if not np.isfinite(samples).all():
         raise UserError(f"{path} holds NaN or infinite samples")
+    peak = float(np.abs(samples).max())
+    if peak > INTEGER_PEAK:
+        raise UserError(
+            f"{path} reaches {peak:.0f}, the range of integers in a file of "
+            "floating-point samples: divide them by 32768"
+        )
     if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
         raise UserError(f"{path} is silent")
     return samples
@@ -106,7 +115,7 @@ def _read(
             pieces = pieces or [np.zeros((0, sound.channels), np.float32)]
             return np.concatenate(pieces), rate, seconds
     except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
-        why = sphere_problem(Path(path)) or error
+        why = why_unreadable(Path(path)) or error
         raise UserError(f"{path} cannot be read as audio: {why}") from error
 
 

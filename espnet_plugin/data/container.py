@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 
 from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.data.surplus import surplus
 from espnet_plugin.errors import UserError
 
 __all__ = ["LENGTH_TOLERANCE", "SequentialFile", "cut_off", "decoded_short"]
@@ -20,6 +21,8 @@ __all__ = ["LENGTH_TOLERANCE", "SequentialFile", "cut_off", "decoded_short"]
 LENGTH_TOLERANCE = 0.02
 # What programs that write into a pipe put where the length should stand.
 _UNKNOWN_LENGTH = 0x7FFF0000
+# What libsndfile calls the length of a FLAC file whose header has none.
+_ENDLESS = (1 << 63) - 1
 # "data : 96000 (should be 57582)" and its like, of the chunk with the samples. The
 # length of the whole (RIFF, FORM) is often wrong in files that lack nothing; Wave64 has
 # no other line.
@@ -94,8 +97,16 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
             f"is truncated: its header announces {match[2]} samples, but only "
             f"{match[1]} are there; copy or record it again"
         )
+    if sound.frames >= _ENDLESS:
+        return (
+            "does not say in its header how long it is, because it was written into a "
+            "pipe; ESPnet cannot read it: write it again to a file"
+        )
     if _TRUNCATED.search(log):
         return "is truncated: copy or record it again"
+    problem = surplus(Path(path))
+    if problem is not None:
+        return problem
     if sound.format == "NIST":
         problem = sphere_problem(Path(path))
         return None if problem is None else f"is truncated: {problem}"

@@ -16,7 +16,7 @@ from typing import Iterable, Optional, Sequence, Union
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["CACHE", "Contents", "file_state", "names_lost_files"]
+__all__ = ["CACHE", "Contents", "file_state", "names_file", "names_lost_files"]
 
 # What a folder's file of digests is called.
 CACHE = ".digests"
@@ -25,6 +25,7 @@ CACHE = ".digests"
 _BYTES = 10
 # Types of ESPnet's tables whose values are no files.
 _TEXT_TYPES = ("text", "text_int", "text_float", "csv_int", "csv_float")
+_AUDIO_TYPES = ("sound", "kaldi_ark", "npy")
 # What Kaldi puts behind the name of an archive: where in it, and which part of that.
 _POSITION = re.compile(r":\d+(\[[^\]]*\])?$")
 # Reading many small files waits for the disk.
@@ -99,6 +100,8 @@ class Contents:
         # Stage 2 has read the same files, and keeps their digests beside its table.
         self._load(Path(path).parent / CACHE)
         split = {name: _split(value) for name, value in table.items()}
+        if kind in _AUDIO_TYPES:
+            _refuse_lost(path, table)
         files = {file for file, _ in split.values() if file is not None}
         digests = self._files(files)
         return {
@@ -165,10 +168,22 @@ class Contents:
 
 def names_lost_files(path: Union[str, Path]) -> bool:
     """Tell whether a Kaldi table names a file that is not there (any more)."""
-    values = read_pairs(path).values()
-    return any(
-        _split(one)[0] is None and not one.rstrip().endswith("|") for one in values
-    )
+    return not all(map(names_file, read_pairs(path).values()))
+
+
+def _refuse_lost(path: Union[str, Path], table: dict[str, str]) -> None:
+    lost = [name for name, value in table.items() if not names_file(value)]
+    if lost:
+        raise UserError(
+            f"{path} names {len(lost)} file(s) that are missing, e.g. {lost[0]}: "
+            f"{table[lost[0]][:300]}: bring them back, or run stage 2 again (without "
+            "them, nobody can tell whether results are of the same data)"
+        )
+
+
+def names_file(value: str) -> bool:
+    """Tell whether a value of a Kaldi table is a command, or a file that is there."""
+    return value.rstrip().endswith("|") or _split(value)[0] is not None
 
 
 def file_state(path: Union[str, bytes]) -> str:

@@ -70,6 +70,24 @@ def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
         ) from error
 
 
+def _check_values(config: Mapping[str, Any], where: object) -> None:
+    """Refuse sections that are no mappings, and lengths that are no whole numbers."""
+    for name in ("frontend_conf", "encoder_conf"):
+        conf = config.get(name)
+        if conf is not None and not isinstance(conf, Mapping):
+            raise UserError(
+                f"{where}: {name}: {str(conf)[:60]!r} must be names with values, e.g. "
+                f"'{name}: {{name: value}}'"
+            )
+    for name in ("hop_length", "n_mels"):
+        value = (config.get("frontend_conf") or {}).get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(
+                f"{where}: frontend_conf.{name}: {value!r} must be a whole number from "
+                "1, without quotes"
+            )
+
+
 def check_front_end(
     config: Mapping[str, Any], where: Path, feats_type: str, fs: int, imported: bool
 ) -> None:
@@ -85,6 +103,7 @@ def check_front_end(
     Raises:
         UserError: Naming the option and the configuration.
     """
+    _check_values(config, where)
     if imported and takes_features(config) != (feats_type == "fbank"):
         takes = "features" if takes_features(config) else "audio"
         other = "raw" if feats_type == "fbank" else "fbank"

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +19,14 @@ __all__ = [
     "file_name",
     "join_sets",
     "read_data_dir",
+    "seconds",
     "speech_input",
     "write_data_dir",
 ]
 
 # Of a file's name, without what is put before and after it.
 _NAME_BYTES = 200
+_SECONDS = re.compile(r"-?([0-9]{1,9}\.?[0-9]*|\.[0-9]+)(e-?[0-9]{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -220,9 +221,7 @@ def _read_segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) != 3:
         raise ValueError("a segment needs a recording, a start and an end")
-    segment = Segment(fields[0], float(fields[1]), float(fields[2]))
-    if not math.isfinite(segment.start + segment.end):
-        raise ValueError("start and end must be numbers of seconds")
+    segment = Segment(fields[0], seconds(fields[1]), seconds(fields[2]))
     if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
         raise ValueError("it ends before it starts")
     return segment
@@ -253,6 +252,17 @@ def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
     write_lines(
         folder / "spk2utt", (f"{s} {' '.join(speakers[s])}" for s in sorted(speakers))
     )
+
+
+def seconds(text: str) -> float:
+    """Read a time in a table of segments.
+
+    Raises:
+        ValueError: If it is no plain number: Python would take 0_1 for one as well.
+    """
+    if not _SECONDS.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number of seconds, e.g. 12.34")
+    return float(text)
 
 
 def _seconds(value: float) -> str:

@@ -74,6 +74,14 @@ def format_set(
     problems = check_text(data.text, tokenize, known_tokens) if known_tokens else {}
     if symbols is not None:
         problems.update(check_symbols(data.text, symbols))
+    taken = _names_of_copies(data, options.speeds) if training else {}
+    if taken:
+        raise complain(
+            str(source),
+            taken,
+            "Rename them, or, if the set has copies at other speeds already, give "
+            "--speed_perturb_factors ''.",
+        )
     # What nobody trains on may be too fast for CTC, but must give a frame.
     needed = {
         utt: ctc_frames_needed(tokenize(data.text[utt])) if training and labelled else 1
@@ -132,7 +140,9 @@ def format_set(
             str(source),
             problems,
             "Correct or remove these utterances, or give --bad_utterances drop to "
-            "leave them out." + _finer_layers(made.short),
+            "leave them out."
+            + _finer_layers(made.short)
+            + _other_case(data.text, tokenize, known_tokens),
             listed_in=bad_list,
         )
     if problems:
@@ -150,7 +160,10 @@ def format_set(
             " ".join(made.too_long[:5]),
         )
     if not made.tables.audio:
-        raise UserError(f"{source}: no usable utterances are left")
+        way_out = _other_case(data.text, tokenize, known_tokens)
+        if made.too_long:
+            way_out += " Give other --min_wav_duration and --max_wav_duration."
+        raise UserError(f"{source}: no usable utterances are left.{way_out}")
     write_set(target, made.tables, made.lengths, options)
     write_json(done, stamp)
     note_seen(target)
@@ -199,6 +212,39 @@ class _Made:
         for name in (f"{speed_prefix(s)}{utt}" for utt in names for s in speeds):
             for table in (tables.audio, tables.text, tables.utt2spk, self.lengths):
                 table.pop(name, None)
+
+
+def _names_of_copies(data: DataDir, speeds: Sequence[float]) -> dict[str, str]:
+    """Return utterances with the name that a copy of another one would get."""
+    copies = {
+        f"{speed_prefix(speed)}{utt}": (utt, speed)
+        for utt in data.audio
+        for speed in speeds
+        if speed != 1.0
+    }
+    return {
+        utt: f"has the name that the copy of {copies[utt][0]} at speed "
+        f"{copies[utt][1]:g} would get"
+        for utt in data.audio
+        if utt in copies
+    }
+
+
+def _other_case(
+    text: dict[str, str],
+    tokenize: Callable[[str], list[str]],
+    known: Optional[set[str]],
+) -> str:
+    """Say that the token list has most transcripts in the other case; or nothing."""
+    bad = check_text(text, tokenize, known) if known else {}
+    for name, change in (("upper", str.upper), ("lower", str.lower)):
+        changed = {utt: change(text[utt]) for utt in bad}
+        if 2 * len(check_text(changed, tokenize, known or set())) < len(bad):
+            return (
+                f" In {name} case {len(bad)} transcripts would be in the token list: "
+                "convert the table text."
+            )
+    return ""
 
 
 def _leave_out(problems: dict[str, str], listed_in: Path) -> None:

@@ -59,9 +59,14 @@ def sphere_problem(path: Path) -> Optional[str]:
     A file of another kind has no problem that this could name.
     """
     try:
+        with path.open("rb") as stream:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                return None
         header = read_sphere_header(path)
+    except OSError:
+        return None
     except UserError as error:
-        return None if "no NIST SPHERE" in str(error) else str(error)
+        return str(error)
     if "shorten" in str(header.get("sample_coding", "")):
         return _SHORTEN
     try:

@@ -19,6 +19,7 @@ __all__ = [
     "build_token_list",
     "read_symbols",
     "read_token_list",
+    "unknown_pieces",
 ]
 
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
@@ -134,3 +135,33 @@ def _train_bpe(
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     # SentencePiece's own <unk>, <s>, </s>; ESPnet adds its own three.
     return pieces[3:]
+
+
+def unknown_pieces(
+    tokens: Collection[str], bpemodel: Union[str, Path], texts: Iterable[str]
+) -> list[str]:
+    """Return the pieces in which a BPE model spells texts and that are no tokens.
+
+    Args:
+        tokens: The token list.
+        bpemodel: SentencePiece's file.
+        texts: Transcripts; they are only read if the model has pieces that the list
+            lacks.
+
+    Raises:
+        UserError: If the model cannot be read.
+    """
+    try:
+        model = sentencepiece.SentencePieceProcessor(model_file=str(bpemodel))
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the BPE model {bpemodel} cannot be read ({error}): run stage 2 again, or "
+            "bring the file back"
+        ) from error
+    known = set(tokens)
+    if {model.id_to_piece(i) for i in range(3, model.get_piece_size())} <= known:
+        return []
+    found: set[str] = set()
+    for text in texts:
+        found.update(model.encode_as_pieces(text))
+    return sorted(found - known)

@@ -4,7 +4,7 @@ from typing import Callable, Collection
 
 from espnet_plugin.text import symbols_in
 
-__all__ = ["check_symbols", "check_text"]
+__all__ = ["check_symbols", "check_text", "rewritten"]
 
 
 def check_text(
@@ -38,3 +38,26 @@ def check_symbols(text: dict[str, str], listed: Collection[str]) -> dict[str, st
                 "or remove it"
             )
     return problems
+
+
+def rewritten(
+    text: dict[str, str],
+    tokenize: Callable[[str], list[str]],
+    join: Callable[[list[str]], str],
+) -> dict[str, str]:
+    """Return what tokens make of transcripts that they do not spell as they are.
+
+    SentencePiece's usual models replace characters by others before they spell: a
+    ligature by its letters, three dots by an ellipsis's.
+
+    Args:
+        text: Transcripts by utterance.
+        tokenize: Transcript to tokens.
+        join: Tokens to transcript.
+    """
+    found = {}
+    for utt, words in text.items():
+        back = join(tokenize(words))
+        if back != words:
+            found[utt] = back
+    return found

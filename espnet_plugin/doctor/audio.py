@@ -13,7 +13,7 @@ import soundfile
 
 from espnet_plugin.data.audio import MAX_OVERSHOOT, SILENCE_PEAK
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
-from espnet_plugin.data.sphere import sphere_problem
+from espnet_plugin.data.file_kinds import why_unreadable
 from espnet_plugin.errors import UserError
 
 __all__ = ["Heard", "Job", "Part", "PIPE_SECONDS", "hear", "kind_of_entry"]
@@ -121,7 +121,7 @@ def hear(job: Job) -> Heard:
     except UserError as error:
         return Heard(("truncated", str(error)))
     except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
-        why = None if isinstance(source, io.BytesIO) else sphere_problem(Path(job.path))
+        why = None if isinstance(source, io.BytesIO) else why_unreadable(Path(job.path))
         return Heard(("unreadable", f"{job.path}: {why or error}"))
 
 

@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Collection, Iterator, Sequence
 
+from espnet_plugin.data.audio import INTEGER_PEAK
 from espnet_plugin.doctor.audio import Heard, Job, hear
 from espnet_plugin.doctor.between import compare_sets, compare_tables
 from espnet_plugin.doctor.outliers import find_outliers
@@ -136,8 +137,10 @@ def _keep(
     first = sets[places[0][0]].folder / "wav.scp", places[0][1], places[0][2]
     if one.channels > 1:
         store.report("channels", *first, f"{job.path} has {one.channels} channels")
-    if one.peak > 1.01:
+    if one.peak > INTEGER_PEAK:
         store.report("scale", *first, f"{job.path} reaches {one.peak:.0f}")
+    elif one.peak > 1.01:
+        store.report("overshoot", *first, f"{job.path} reaches {one.peak:.2f}")
     elif one.clipped > 1e-4 and one.clipped * one.seconds * one.rate >= 10:
         what = f"{job.path}: {100 * one.clipped:.2f} % of its samples at full scale"
         store.report("clipped", *first, what)

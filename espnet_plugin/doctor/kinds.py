@@ -98,6 +98,8 @@ _ALL = (
     Kind("channels", ERROR, "several channels", "Choose one, or mix them down to one."),
     Kind("not-finite", ERROR, "samples that are NaN or infinite",
          "Convert the file again."),
+    Kind("scale", ERROR, "floating-point samples in the range of integers",
+         "Divide them by 32768."),
     Kind("silent", ERROR, "nothing but silence",
          "Remove the utterance, or find the right audio."),
     Kind("outside", ERROR, "segments outside their recording",
@@ -109,9 +111,9 @@ _ALL = (
     Kind("archive", WARNING, "positions in archives instead of files",
          "They are not read. Stage 2 of this project needs files."),
     Kind("features-alone", WARNING, "features, but no audio", "No audio was checked."),
-    Kind("scale", WARNING, "samples beyond 1.0",
-         "A float file whose samples have the range of 16-bit integers: divide them "
-         "by 32768."),
+    Kind("overshoot", WARNING, "samples beyond 1.0",
+         "They are clipped where audio is written again (segments, copies at other "
+         "speeds): scale the file down."),
     Kind("level", WARNING, "a level far from the rest of the set",
          "The gain, scale or microphone may be different: check that it is speech."),
     Kind("clipped", WARNING, "clipped samples", "Record again with less gain."),

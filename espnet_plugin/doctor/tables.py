@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Collection, Iterator
 
-from espnet_plugin.data.kaldi import audio_alone
+from espnet_plugin.data.kaldi import audio_alone, seconds
 from espnet_plugin.doctor.store import Store
 from espnet_plugin.text import (
     clean_text,
@@ -71,7 +71,13 @@ def read_tables(
             yield number, line, key, value
 
     if not folder.is_dir():
-        store.report("missing-table", folder, 0, "", "the folder does not exist")
+        what = "is a file: give its folder" if folder.is_file() else "does not exist"
+        store.report("missing-table", folder, 0, "", f"the folder {what}")
+        return facts
+    inner = sorted(one.parent.name for one in folder.glob("*/wav.scp"))
+    if inner and not (folder / "wav.scp").exists():
+        what = f"the folder has no tables, but the sets {' '.join(inner)}: give these"
+        store.report("missing-table", folder, 0, "", what)
         return facts
     if (folder / "wav.scp").exists() or not (folder / "feats.scp").exists():
         if _there(store, folder / "wav.scp"):
@@ -98,7 +104,9 @@ def _there(store: Store, path: Path, hint: str = "") -> bool:
     if not path.is_file():
         store.report("missing-table", path, 0, "", hint or "the file is missing")
         return False
-    if path.stat().st_size == 0:
+    with path.open("rb") as stream:
+        empty = not stream.read(_LONGEST).strip()
+    if empty:
         store.report("missing-table", path, 0, "", hint or "the file is empty")
         return False
     return True
@@ -186,7 +194,7 @@ def _segments(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
         try:
             if len(fields) != 3:
                 raise ValueError("a segment needs a recording, a start and an end")
-            t0, t1 = float(start), float(end)
+            t0, t1 = seconds(start), seconds(end)
             if not (0 <= t0 < float("inf")) or (t1 != -1 and not t0 < t1 < 1e9):
                 raise ValueError("it ends before it starts, or a time is not finite")
         except ValueError as error:

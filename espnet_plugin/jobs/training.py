@@ -9,6 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.jobs.environment import check_gpus
 from espnet_plugin.jobs.inputs import read_options
+from espnet_plugin.jobs.inputs_whole import check_inputs_whole
 from espnet_plugin.jobs.requests import TrainingRequest
 from espnet_plugin.jobs.trainer import train_task
 from espnet_plugin.jobs.training_job import training_job
@@ -78,6 +79,7 @@ def trained(
         if first and training.config_file is None:
             write_yaml(config_file, training.request.config)
         _check_epochs(training)
+        check_inputs_whole(training.request.config, training.options, config_file)
         check_gpus(read_options(training.options).get("ngpu") or 0)
         cmd = ["--config", str(config_file), "--output_dir", str(folder)]
         # An interrupted run is resumed, as asr.sh does.

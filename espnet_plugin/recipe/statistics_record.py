@@ -14,7 +14,7 @@ from typing import Optional
 
 from espnet_plugin.files import write_bytes
 
-__all__ = ["StatisticsRecord"]
+__all__ = ["StatisticsRecord", "lost_statistics"]
 
 _FRONT_END = r"(frontend|preprocessor)(_conf)?|speech_volume_normalize"
 _EARLIER_FRONT_END = r"frontend(_conf)?"
@@ -91,6 +91,22 @@ class StatisticsRecord:
             lines = _front_end(self.config, _EARLIER_FRONT_END)
             content += _bytes("".join(f"{line}\n" for line in lines))
         return _sha256(content)
+
+
+def lost_statistics(folder: Path, own: bool) -> str:
+    """Say which file of finished statistics is missing or empty; nothing if none is.
+
+    Args:
+        folder: Theirs.
+        own: They were computed; otherwise they are those of an imported reference, and
+            only lengths are there.
+    """
+    names = ["train/speech_shape", "valid/speech_shape"]
+    for name in [*names, "train/feats_stats.npz"] if own else names:
+        path = folder / name
+        if not path.is_file() or not path.stat().st_size:
+            return f"{path} is missing or empty"
+    return ""
 
 
 def _front_end(config: Path, keys: str) -> list[str]:

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 BOOTSTRAP_UNITS = ("utterance", "speaker")
+# Word error rate in % above which it is asked why.
+_MOSTLY_WRONG = 50.0
 _NAMES_IN_MESSAGE = 5
 
 PathLike = Union[str, Path]
@@ -368,7 +370,7 @@ def score_files(
     Raises:
         UserError: As `score_texts`, and if a file cannot be read.
     """
-    return score_texts(
+    scored = score_texts(
         read_pairs(reference),
         read_pairs(hypothesis),
         None if utt2spk is None else read_pairs(utt2spk),
@@ -380,6 +382,26 @@ def score_files(
         str(utt2spk),
         ignored,
     )
+    if scored.words.rate > _MOSTLY_WRONG:
+        _warn_of_case(scored, f"{hypothesis} and {reference}")
+    return scored
+
+
+def _warn_of_case(scored: Score, where: str) -> None:
+    """Say that most errors are of upper and lower case, if they are."""
+    found = scored.words.errors
+    folded = sum(
+        count_errors(one.reference.casefold(), one.hypothesis.casefold())[0].errors
+        for one in scored.utterances
+    )
+    if 2 * folded < found:
+        logging.warning(
+            "%s: %d of %d errors are differences between upper and lower case: write "
+            "both in the same case",
+            where,
+            found - folded,
+            found,
+        )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -100,3 +100,14 @@ def test_refuses_another_form(tmp_path, wave):
     refuse(path, "has 8000 Hz, not 16000.*--fs 8000")
     stereo = np.stack([wave, wave], 1)
     refuse(write(tmp_path / "stereo.wav", stereo), "has 2 channels")
+
+
+@pytest.mark.parametrize("scale, good", [(2.0, True), (32768.0, False)])
+def test_floats_in_the_range_of_integers(tmp_path, wave, scale, good):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, scale * wave, RATE, subtype="FLOAT")
+    if good:
+        assert np.array_equal(read_audio(str(path), RATE), soundfile.read(path)[0])
+    else:
+        with pytest.raises(UserError, match="range of integers.*divide them by 32768"):
+            read_audio(str(path), RATE)

@@ -97,3 +97,69 @@ def test_a_segment_after_the_end(tmp_path, wave):
 def test_a_position_in_an_archive_is_named_as_such():
     with pytest.raises(UserError, match="position in the archive data/wav.1.ark"):
         read_audio("data/wav.1.ark:13", RATE)
+
+
+def _announce(path, length):
+    """Give a WAV or FLAC file another length in its header, in bytes or samples."""
+    content = bytearray(path.read_bytes())
+    if content[:4] == b"RIFF":
+        content[40:44] = length.to_bytes(4, "little")
+    else:
+        # The last 36 bits of the 8 bytes at 18.
+        old = int.from_bytes(content[18:26], "big")
+        content[18:26] = (old >> 36 << 36 | length).to_bytes(8, "big")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("length", [0, 2 * RATE, 5 * RATE])
+def test_a_wav_file_with_more_audio_than_announced(tmp_path, wave, length):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave, RATE)
+    _announce(path, length)
+    with pytest.raises(UserError, match=f"after the {length} bytes of audio"):
+        read_audio(str(path), RATE)
+
+
+@pytest.mark.parametrize("after", [b"\0" * 2000, b"TAG" + b"x" * 125, b"x"])
+def test_what_programs_put_after_the_audio_is_no_audio(tmp_path, wave, after):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave, RATE)
+    path.write_bytes(path.read_bytes() + after)
+    assert len(read_audio(str(path), RATE)) == len(wave)
+
+
+@pytest.mark.parametrize("length", [100, RATE, 3 * RATE - 1])
+def test_a_flac_file_with_more_samples_than_announced(tmp_path, wave, length):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, wave, RATE)
+    _announce(path, length)
+    assert soundfile.info(path).frames == length
+    with pytest.raises(UserError, match=f"has {3 * RATE} samples, but .* {length}"):
+        read_audio(str(path), RATE)
+
+
+def test_a_flac_file_from_a_pipe_has_no_length(tmp_path, wave):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, wave, RATE)
+    _announce(path, 0)
+    with pytest.raises(UserError, match="does not say in its header how long it is"):
+        read_audio(str(path), RATE)
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (b"<!DOCTYPE html><html>404 Not Found</html>", "a text file, not audio"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"\x1f\x8b\x08\0" + bytes(99), "gzip"),
+        (b"\0\0\0\x20ftypM4A " + bytes(99), "an MP4 or M4A file"),
+        (bytes(range(256)), "bare samples"),
+        (b"", "it is empty"),
+        (b"NIST_1A\n   1024\nsample_count -i 9\n", "SPHERE header is truncated"),
+    ],
+)
+def test_what_is_no_audio_is_named(tmp_path, content, says):
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"cannot be read as audio: .*{says}"):
+        read_audio(str(path), RATE)

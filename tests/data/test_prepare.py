@@ -71,6 +71,34 @@ def test_speed_moves_the_pitch(tmp_path, corpus):
     assert peak == pytest.approx(1250, abs=3)
 
 
+def test_a_copy_must_not_replace_an_utterance_of_its_name(corpus, tmp_path):
+    for name in ("wav.scp", "text", "utt2spk"):
+        change(corpus, name, "sp0.9-a-1", read_pairs(corpus / name)["b-1"])
+    with pytest.raises(UserError, match="sp0.9-a-1: .* the copy of a-1 at speed 0.9"):
+        run(corpus, tmp_path / "dump", speeds=(0.9, 1.0), drop_bad=True)
+    # Without such copies it is a name like others.
+    target = run(corpus, tmp_path / "dump", speeds=(1.0, 1.1))
+    assert len(read_pairs(target / "text")) == 8
+    assert read_pairs(target / "text")["sp0.9-a-1"] == TEXT["b-1"]
+
+
+def test_no_utterance_is_left_and_why(corpus, tmp_path):
+    with pytest.raises(UserError, match="are left. Give other --min_wav_duration"):
+        run(corpus, tmp_path / "dump", max_seconds=0.2)
+    for drop in (False, True):
+        with pytest.raises(UserError, match="In lower case 3 transcripts would be"):
+            run(corpus, tmp_path / "dump", True, set("onetwhr "), drop_bad=drop)
+
+
+@pytest.mark.parametrize("time", ["0_1", "0,3", "00:00:01", "1e", "\u0661", "nan"])
+def test_a_time_of_a_segment_that_is_no_plain_number(corpus, tmp_path, time):
+    for utt in TEXT:
+        with (corpus / "segments").open("a") as stream:
+            stream.write(f"{utt} {utt} 0.1 {time if utt == 'a-2' else 0.4}\n")
+    with pytest.raises(UserError, match=f"a-2: .*'{time}' is not a number of seconds"):
+        read_data_dir(corpus)
+
+
 def test_length_filter_is_for_training_only(corpus, tmp_path, caplog):
     options = dict(min_seconds=0.6, max_seconds=1.0)
     assert list(read_pairs(run(corpus, tmp_path / "a", **options) / "text")) == ["a-2"]

@@ -77,6 +77,19 @@ def test_bpe(call, tmp_path, caplog):
     assert "--bpemodel None" in caplog.text
 
 
+def test_what_a_bpe_model_rewrites_is_named(call, corpus, caplog):
+    bpe = ["--token_type", "bpe", "--nbpe", "22"]
+    for name in ("train", "test"):
+        change(corpus.parent / name, "text", "a-2", "TWO ONE \ufb01\u2026")
+    assert call(*bpe) == 0
+    for name in ("train", "test"):
+        # Unicode's compatible form of the ligature and of the ellipsis.
+        said = f"{name}/text: 1 of 3 transcripts have characters that the BPE model"
+        assert said in caplog.text
+        assert "a-2: 'TWO ONE \ufb01\u2026' becomes 'TWO ONE fi...'" in caplog.text
+    assert "dev/text" not in caplog.text
+
+
 def test_a_typo_in_the_configuration_is_named(call, tmp_path, caplog):
     (tmp_path / "typo.yaml").write_text("frontend_conf: {fs: 16k\nencoder: x\n")
     assert call("--asr_config", str(tmp_path / "typo.yaml")) == 2
@@ -96,6 +109,38 @@ def imported(call, tmp_path):
         return call(*(str(tmp_path / o) if "its" in o else o for o in own), *more)
 
     return imported
+
+
+@pytest.mark.parametrize(
+    "config, says",
+    [
+        ("frontend_conf: {hop_length: '160'}", "frontend_conf.hop_length: '160' must"),
+        ("frontend_conf: {hop_length: 0}", "frontend_conf.hop_length: 0 must be"),
+        ("frontend_conf: {n_mels: 1.5}", "frontend_conf.n_mels: 1.5 must be"),
+        ("frontend_conf: [1, 2]", "frontend_conf: '[1, 2]' must be names with values"),
+        ("encoder_conf: conv2d", "encoder_conf: 'conv2d' must be names with values"),
+        ("seed: 1\nseed: 2", "the key seed is written twice, line 2"),
+    ],
+)
+def test_wrong_values_of_the_configuration(call, tmp_path, caplog, config, says):
+    (tmp_path / "asr.yaml").write_text(config)
+    assert call() == 2
+    assert "asr.yaml" in caplog.text and says in caplog.text
+
+
+def test_sets_that_would_be_one_folder_of_the_dump(call, corpus, tmp_path, caplog):
+    (corpus.parent / "test").rename(corpus.parent / "train_sp")
+    others = ["--other_sets", "dev", "train_sp"]
+    assert call("--dump_train_set", "train_sp", *others) == 2
+    assert "the set train_sp has the name under which the training set" in caplog.text
+    assert call(*others, "train_sp") == 0
+
+
+def test_unlabelled_audio_with_a_name_of_the_training_set(call, tmp_path, caplog):
+    more = ["--unlabelled_sets", "test", "--joined_set", "all"]
+    assert call(*more) == 2
+    assert "--unlabelled_sets test: a-1 is also in" in caplog.text
+    assert not (tmp_path / "dump/train").exists()  # before any work
 
 
 @pytest.mark.parametrize("fs", ["8k", 8000, "8000"])
@@ -287,7 +332,7 @@ def test_audio_without_transcripts_joins_the_training_data(
     assert read_pairs(dump / "train/wav.scp").keys() == TEXT.keys()
     (extra / "wav.scp").write_text(f"a-1 {audio['a-1']}\n")
     assert call(*more) == 2
-    assert "a-1 and 0 more are also in another set" in caplog.text
+    assert "--unlabelled_sets extra: a-1 is also in" in caplog.text
     assert call("--unlabelled_sets", "nowhere", "--joined_set", "x") == 2
     assert "nowhere is missing" in caplog.text
     assert call("--unlabelled_sets", "extra") == 2

@@ -139,6 +139,8 @@ CASES = {
                  [("missing-table", "train/text", 0, "")]),
     "empty table": (lambda train, **_: (train / "wav.scp").write_text(""),
                     [("missing-table", "train/wav.scp", 0, "")]),
+    "blank lines alone": (lambda train, **_: (train / "wav.scp").write_text("\n \n"),
+                          [("missing-table", "train/wav.scp", 0, "")]),
     "no folder": (lambda train, **_: shutil.rmtree(train),
                   [("missing-table", None, 0, "")]),
     "Latin-1": (line("text", f"{U3} GR\xdc\xdf".encode("latin-1")),
@@ -207,6 +209,8 @@ CASES = {
     "silence": (audio(lambda x: (0 * x + 0.01, RATE)), [("silent", *AT_WAV)]),
     "16-bit scale": (audio(lambda x: (32768 * x, RATE), subtype="FLOAT"),
                      [("scale", *AT_WAV), ("level", *AT_WAV)]),
+    "overshoot": (audio(lambda x: (2 * x / abs(x).max(), RATE), subtype="FLOAT"),
+                  [("overshoot", *AT_WAV)]),
     "quiet": (audio(lambda x: (x / 200, RATE)), [("level", *AT_WAV)]),
     "clipped": (audio(lambda x: ((15 * x).clip(-1, 1), RATE)), [("clipped", *AT_WAV)]),
     "long": (audio(lambda x: (np.tile(x, 9), RATE)),
@@ -258,6 +262,17 @@ def test_all_kinds_are_tried():
     tried = {kind for _, expected in CASES.values() for kind, *_ in expected}
     elsewhere = {"shared-id", "features-alone", "unknown-characters", "same-set"}
     assert set(KINDS) - tried == elsewhere
+
+
+def test_a_folder_of_sets_and_a_table_are_no_set(corpus, tmp_path, caplog):
+    parent = corpus[0].parent
+    for given, says in (
+        (parent, "has no tables, but the sets dev test train: give these"),
+        (corpus[0] / "text", "is a file: give its folder"),
+    ):
+        caplog.clear()
+        assert check_data.main([str(given), "--output_dir", str(tmp_path / "out")]) == 2
+        assert says in caplog.text and "1 error, 0 warnings" in caplog.text
 
 
 def test_a_name_in_two_sets(corpus, tmp_path):

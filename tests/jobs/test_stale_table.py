@@ -445,3 +445,16 @@ def test_an_archive_counts_with_the_place_in_it(tmp_path):
     archive.write_bytes(b"0123456780")
     said.add(Contents().table(table, "kaldi_ark"))
     assert len(said) == 4
+
+
+def test_audio_that_is_missing_is_named_and_no_difference(tmp_path):
+    for utt in ("a", "b"):
+        (tmp_path / f"{utt}.wav").write_bytes(b"RIFF")
+    table = tmp_path / "wav.scp"
+    table.write_text(f"a {tmp_path}/a.wav\nb {tmp_path}/b.wav\nc sox c.sph |\n")
+    before = Contents().table(table)
+    (tmp_path / "b.wav").rename(tmp_path / "elsewhere.wav")
+    with pytest.raises(UserError, match=r"wav.scp names 1 file\(s\) .* b: .*b.wav"):
+        Contents().table(table)
+    (tmp_path / "elsewhere.wav").rename(tmp_path / "b.wav")
+    assert Contents().table(table) == before

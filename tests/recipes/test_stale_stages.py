@@ -32,7 +32,10 @@ def recipe(tmp_path):
     subprocess.run([setup, folder], check=True, capture_output=True)
     write_path_sh(folder)
     skip = 'case "$*" in *.check_environment*) exit 0 ;; esac\n'
-    write(folder / "note", f'#!/bin/sh\n{skip}echo "$*" >> called.txt\n')
+    made = "for f in train/speech_shape valid/speech_shape train/feats_stats.npz; do\n"
+    made += 'mkdir -p "exp/asr_stats_raw_char/${f%/*}"\n'
+    made += 'echo 1 > "exp/asr_stats_raw_char/$f"\ndone\n'
+    write(folder / "note", f'#!/bin/sh\n{skip}echo "$*" >> called.txt\n{made}')
     (folder / "note").chmod(0o755)
     write(folder / "reference.yaml", CONFIG)
     (folder / "exp/asr_stats_raw_char").mkdir(parents=True)  # as stage 3 makes it
@@ -83,6 +86,17 @@ def test_statistics_follow_what_they_were_made_of(recipe):
     assert is_finished(recipe)
 
 
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_statistics_of_which_a_file_is_lost_are_made_again(recipe, how):
+    assert not is_finished(recipe) and is_finished(recipe)
+    for name in ("train/feats_stats.npz", "train/speech_shape", "valid/speech_shape"):
+        path = recipe / "exp/asr_stats_raw_char" / name
+        path.unlink() if how == "deleted" else path.write_text("")
+        said, called = encrl(recipe, *STATS)
+        assert f"{name} is missing or empty" in said and called
+        assert is_finished(recipe)
+
+
 def test_statistics_of_an_imported_reference_are_no_own_ones(recipe):
     stats = recipe / "exp/asr_stats_raw_char"
     write(recipe / "theirs/config.yaml", CONFIG)
@@ -95,6 +109,7 @@ def test_statistics_of_an_imported_reference_are_no_own_ones(recipe):
 
 def test_statistics_of_an_earlier_version_stay(recipe):
     done = recipe / "exp/asr_stats_raw_char/.done"
+    assert not is_finished(recipe)  # makes the files
     write(done)
     assert is_finished(recipe) and done.read_text() == ""
     os.utime(done, (1, 1))  # the dump is newer
@@ -107,6 +122,7 @@ def test_statistics_of_the_version_before_stay_and_differences_are_named(recipe)
     dumps = [recipe / f"dump/raw/{name}/done.json" for name in ("train", "dev")]
     content = "".join(path.read_text() for path in dumps) + "raw \n"
     content += "frontend: default\nfrontend_conf:\n    n_mels: 40\n"
+    assert not is_finished(recipe)  # makes the files
     write(done, hashlib.sha256(content.encode()).hexdigest() + "\n")
     assert is_finished(recipe)
     done.unlink()

@@ -251,6 +251,19 @@ def test_missing_and_surplus_utterances_are_named(files):
     assert "1 extra utterances (x9)" in message
 
 
+def test_transcripts_in_another_case_are_named(files, caplog):
+    lines = [f"u{i} ONE TWO\n" for i in range(9)]
+    (files / "hyp").write_text("".join(lines[:8]) + "u8 one too\n")
+    assert score_files(files / "ref", files / "hyp").words.errors == 17
+    assert "16 of 17 errors are differences between upper and lower" in caplog.text
+    # Wrong words in the same case, and a few in the other.
+    for wrong in ("u{} six six\n", "u{} SIX SIX\n"):
+        caplog.clear()
+        (files / "hyp").write_text("".join(wrong.format(i) for i in range(9)))
+        score_files(files / "ref", files / "hyp")
+        assert "lower case" not in caplog.text
+
+
 def test_speakers_must_be_known_for_a_bootstrap_over_them(files):
     with pytest.raises(UserError, match="utt2spk"):
         score_files(files / "ref", files / "hyp", unit="speaker")

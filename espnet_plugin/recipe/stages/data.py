@@ -13,7 +13,7 @@ from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
-from espnet_plugin.recipe.statistics_record import StatisticsRecord
+from espnet_plugin.recipe.statistics_record import StatisticsRecord, lost_statistics
 
 __all__ = [
     "DATA_STAGES",
@@ -237,6 +237,7 @@ def _make_statistics(layout: Layout, runner: Runner) -> None:
     )
     done = Path(layout.stats, ".done")
     why = record.why_made(done)
+    why = why or lost_statistics(Path(layout.stats), own=not options.reference)
     if not why:
         log(f"{layout.stats} is already finished")
         return
