@@ -26,7 +26,9 @@ __all__ = [
 
 # Of a file's name, without what is put before and after it.
 _NAME_BYTES = 200
-_SECONDS = re.compile(r"-?([0-9]{1,9}\.?[0-9]*|\.[0-9]+)(e-?[0-9]{1,2})?", re.ASCII)
+_SECONDS = re.compile(
+    r"[+-]?([0-9]{1,9}\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", re.ASCII
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from noise_corpus import RATE, SECONDS, TEXT, change, make_corpus, noise
 
 from espnet_plugin.data import prepare
 from espnet_plugin.data.fbank import kaldi_fbank
-from espnet_plugin.data.kaldi import read_data_dir
+from espnet_plugin.data.kaldi import read_data_dir, seconds
 from espnet_plugin.data.prepare import format_set
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
@@ -88,6 +88,11 @@ def test_no_utterance_is_left_and_why(corpus, tmp_path):
     for drop in (False, True):
         with pytest.raises(UserError, match="In lower case 3 transcripts would be"):
             run(corpus, tmp_path / "dump", True, set("onetwhr "), drop_bad=drop)
+
+
+@pytest.mark.parametrize("time", ["1.5", "+1.5", ".5", "2.", "1.5e+02", "1E-3", "-0.1"])
+def test_times_as_programs_write_them(time):
+    assert seconds(time) == float(time)
 
 
 @pytest.mark.parametrize("time", ["0_1", "0,3", "00:00:01", "1e", "\u0661", "nan"])
