@@ -49,12 +49,12 @@ def test_speed_perturbation(corpus, tmp_path):
     data = read_data_dir(target)
     lengths = read_pairs(target / "utt2num_samples")
     assert len(data.audio) == len(lengths) == 9
-    for utt, seconds in SECONDS.items():
+    for utt, length in SECONDS.items():
         for factor in (0.9, 1.1):
             copy = f"sp{factor}-{utt}"
             samples, rate = soundfile.read(data.audio[copy])
             assert rate == RATE and len(samples) == int(lengths[copy])
-            assert len(samples) == pytest.approx(seconds * RATE / factor, abs=2)
+            assert len(samples) == pytest.approx(length * RATE / factor, abs=2)
             assert data.text[copy] == TEXT[utt]
             assert data.utt2spk[copy] == f"sp{factor}-{utt[0]}"
     assert list(data.audio) == sorted(data.audio)
