@@ -89,7 +89,7 @@ def test_what_cannot_be_is_refused_at_once(shaped):
         ("2 1x7", "--sizes 1x7: width 7 must be even and a multiple of the 2"),
         ("1 1x16", "--sizes: 1 is given twice"),
         ("1x8 1x8", "--sizes 1x8 1x8: 1x8 is given twice"),
-        ("2 x8", "--sizes 2 x8: numbers of layers from 1, or layers x width"),
+        ("2 x8", "--sizes 2 x8: must be numbers of layers from 1, or layers x width"),
     ):
         result = run(folder, "--stage", "5", "--sizes", sizes, *TAG, check=False)
         assert result.returncode == 2 and message in result.stderr

@@ -117,10 +117,10 @@ def test_a_full_context_model_is_refused(model, caplog, tmp_path):
         write_json(one / "meta.json", meta)
         assert recognise.main([str(one), "-"]) == 2
         assert f"{one} holds the full-context model" in caplog.text
-    assert f"take {other}" not in caplog.text
+    assert f"use {other}" not in caplog.text
     other.mkdir()
     assert recognise.main([str(one), "-"]) == 2
-    assert f"take {other}" in caplog.text
+    assert f"use {other}" in caplog.text
 
 
 def test_a_file_comes_in_blocks_that_are_right(model, tmp_path, capsys):
