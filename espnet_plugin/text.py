@@ -7,6 +7,7 @@ them.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Callable, Iterable, Mapping, Optional
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "is_invisible",
     "is_unspaced",
     "list_form",
+    "mixed_scripts",
     "symbols_in",
     "text_problem",
     "what_is_cleaned",
@@ -55,6 +57,41 @@ _UNSPACED = (
 )
 # <noise>, [laugh], {cough}, and SentencePiece's space.
 _SYMBOL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\{[^{}\s]+\}|\u2581")
+
+
+# Scripts with letters that look the same, as the names of their characters begin.
+_ALIKE = ("LATIN", "CYRILLIC", "GREEK")
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+@lru_cache(maxsize=1 << 16)
+def _script(character: str) -> str:
+    name = unicodedata.name(character, "").partition(" ")[0]
+    return name if name in _ALIKE else ""
+
+
+def mixed_scripts(text: str) -> list[str]:
+    """Return descriptions of words that mix Latin, Cyrillic and Greek letters.
+
+    Hyphens, digits and other signs separate words: many languages write such compounds.
+
+    Args:
+        text: A transcript in composed form (NFC).
+    """
+    if text.isascii() or len({_script(one) for one in set(text)} - {""}) < 2:
+        return []
+    found = []
+    for word in _LETTERS.findall(text):
+        letters: dict[str, str] = {}
+        for one in word:
+            if script := _script(one):
+                letters[script] = letters.get(script, "") + one
+        if len(letters) > 1:
+            # The odd ones are the fewest.
+            script, odd = min(letters.items(), key=lambda item: len(item[1]))
+            points = ", ".join(f"U+{ord(one):04X}" for one in dict.fromkeys(odd))
+            found.append(f"{word!r}: {script.capitalize()} {odd} ({points})")
+    return found
 
 
 def is_invisible(character: str) -> bool:

@@ -11,6 +11,7 @@ from espnet_plugin.text import (
     is_invisible,
     is_unspaced,
     list_form,
+    mixed_scripts,
     symbols_in,
     text_problem,
     what_is_cleaned,
@@ -91,3 +92,21 @@ def test_scripts_without_spaces():
     for text in ("turn left", "한국어 문장", "Привет мир", "नमस्ते", "NHK を"):
         assert not is_unspaced([text, "AB"]), text
     assert not is_unspaced([])
+
+
+def test_letters_of_two_scripts_in_one_word():
+    assert mixed_scripts("HELL\u041e WORLD") == [
+        "'HELL\u041e': Cyrillic \u041e (U+041E)"
+    ]
+    assert mixed_scripts("c\u043b\u043e\u0432\u043e") == [
+        "'c\u043b\u043e\u0432\u043e': Latin c (U+0063)"
+    ]
+    for fine in (
+        "plain ASCII",
+        "na\u00efve \u0141\u00f3d\u017a",
+        "3D-\u043c\u043e\u0434\u0435\u043b\u044c \u0432 Moscow",
+        "\u03b1 particles \u03bb=5",
+        "\u5361\u62c9OK",
+        "",
+    ):
+        assert mixed_scripts(fine) == []

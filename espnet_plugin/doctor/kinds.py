@@ -77,6 +77,9 @@ _ALL = (
          "otherwise they are spelled letter by letter."),
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
          "If the case has no meaning, write all transcripts in one case."),
+    Kind("mixed-scripts", WARNING, "letters of two scripts in one word",
+         "Often a letter of another script that looks the same (a Cyrillic О in an "
+         "English word): replace it. Otherwise it becomes a token of its own."),
     Kind("rare-characters", WARNING, "characters that only one set has",
          "A model cannot write characters that its training data lacks: correct the "
          "texts, or spell all sets alike."),

@@ -12,6 +12,7 @@ from espnet_plugin.doctor.store import Store
 from espnet_plugin.text import (
     clean_text,
     id_problem,
+    mixed_scripts,
     symbols_in,
     text_problem,
     what_is_cleaned,
@@ -233,6 +234,9 @@ def _text(
             # They are no speech, so they do not count as such below.
             for one in {*symbols, *found}:
                 text = text.replace(one, " ")
+        if not text.isascii():
+            for what in mixed_scripts(text):
+                store.report("mixed-scripts", path, line, key, what)
         facts.characters.update(text)
         for character in set(text):
             if character not in first:

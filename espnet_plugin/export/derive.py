@@ -98,7 +98,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
     source = load_source(experiment, options.model_file, options.fbank_rate)
     target = _target(source, options)
     folder = options.output_dir or Experiment(experiment).exports / options.target
-    check_target(folder, source.facts, target.name)
+    check_target(folder, source.facts, target.name, experiment)
     dev = _read_dev(source, options)
     with whole_folder(folder) as new:
         _fill(new, source, target, dev, options, experiment)

@@ -1,6 +1,7 @@
 """The folder of an export, whole or not there."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 from typing import Iterator
@@ -15,10 +16,19 @@ __all__ = ["META", "check_target", "rejected_int8", "whole_folder"]
 META = "meta.json"
 
 
-def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
+def check_target(
+    folder: Path, facts: ModelFacts, target: str, experiment: Path
+) -> None:
     """Refuse a folder that holds something else.
 
-    An export of the same model and target may be replaced.
+    An export of the same model and target may be replaced, and one inside the model's
+    own folder also if the model was trained again since.
+
+    Args:
+        folder: Folder of the export.
+        facts: The model.
+        target: Name of the target.
+        experiment: Folder of the model.
 
     Raises:
         UserError: Naming what is there.
@@ -39,7 +49,11 @@ def check_target(folder: Path, facts: ModelFacts, target: str) -> None:
         )
     meta = read_json(folder / META)
     there = meta.get("model", {}) if isinstance(meta, dict) else {}
-    if there.get("checkpoint_sha256") != facts.checkpoint_sha256:
+    own = Path(folder).resolve().is_relative_to(Path(experiment).resolve())
+    changed = there.get("checkpoint_sha256") != facts.checkpoint_sha256
+    if changed and own and there.get("experiment") == facts.experiment:
+        logging.info("%s is exported again, because the model has changed", folder)
+    elif changed:
         raise UserError(
             f"--output_dir {folder}: it holds an export of a different model "
             f"({there.get('experiment')}, {there.get('checkpoint')}); {way_out}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.pretraining_loss import loss_of
+from espnet_plugin.recipe.config_keys import DUAL_MODE, check_keys
 from espnet_plugin.recipe.option_checks import (
     check_durations,
     check_file,
@@ -40,6 +41,7 @@ def check_dualmode(options: DualmodeOptions) -> None:
     wanted = set(range(options.stage, options.stop_stage + 1))
     if wanted & {2, 3, 4, 5, 8}:
         check_file("train_config", options.train_config)
+        check_keys(options.train_config, "--train_config", DUAL_MODE)
     if options.pretrain_set and 4 in wanted:
         check_file("pretrain_config", options.pretrain_config)
         _check_loss(options, wanted)

@@ -11,6 +11,7 @@ from typing import Any
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
+from espnet_plugin.recipe.config_keys import ENCRL, check_baseline_keys, check_keys
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.option_checks import (
     check_durations,
@@ -141,6 +142,7 @@ def check_encrl(options: EncrlOptions) -> None:
     given = options.reference or options.asr_recipe
     if wanted(options, 2, 3, 4) and not given:
         check_file("reference_config", options.reference_config)
+        check_keys(options.reference_config, "--reference_config")
     if options.asr_recipe and options.reference:
         raise UserError(
             f"--reference {options.reference}: with --asr_recipe the reference is an "
@@ -189,6 +191,7 @@ def _check_budget(options: EncrlOptions) -> None:
 
 def _check_stage_5(options: EncrlOptions) -> None:
     check_file("encrl_config", options.encrl_config)
+    check_keys(options.encrl_config, "--encrl_config", ENCRL)
     if options.budget:
         _check_budget(options)
     frozen = " ".join(options.alone_freeze)
@@ -253,6 +256,7 @@ def _check_finetune(options: EncrlOptions) -> None:
         return
     if further or not no_epochs:
         check_file("finetune_config", options.finetune_config)
+        check_keys(options.finetune_config, "--finetune_config")
     sizes = " ".join(map(str, options.sizes))
     for size, epochs in options.finetune_alone:
         if size not in options.sizes or not epochs:
@@ -272,3 +276,7 @@ def _check_baselines(options: EncrlOptions) -> None:
     check_named_files("baselines", options.baselines, options.baseline_dir)
     if options.baseline_training:
         check_file("baseline_training", options.baseline_training)
+        check_keys(options.baseline_training, "--baseline_training")
+    for name in options.baselines:
+        file = Path(options.baseline_dir, f"{name}.yaml")
+        check_baseline_keys(file, options.baseline_training)

@@ -78,10 +78,11 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
     decoding = choice.decoding or _DEFAULT_DECODING
     meta = experiment.meta().require(experiment.meta_file, *_REQUIRED_META)
     missing: list[str] = []
+    test_set = _DEFAULT_TEST_SET if choice.test_set is None else choice.test_set
     quality, names = quality_of(
         *(
             _score_of_today(experiment, decoding, name, choice, missing)
-            for name in (choice.test_set or _DEFAULT_TEST_SET, choice.dev_set)
+            for name in (test_set, choice.dev_set)
         )
     )
     variant, size = variant_and_size(meta.variant, meta.layers, meta.size)
@@ -114,7 +115,9 @@ def _score_of_today(
     choice: ScoreChoice,
     missing: list[str],
 ) -> Score:
-    """Read a score, unless it is of data that has changed since."""
+    """Read a score, unless it is of data that has changed since, or of no set."""
+    if not name:
+        return {}
     decoded = experiment.decoded(decoding, name)
     if choice.dump_dir is not None:
         file = experiment.meta().checkpoint

@@ -23,7 +23,7 @@ class ScoreChoice:
     #: of this plugin, the only one there is for others.
     decoding: Optional[str] = None
     #: None: test for folders of this plugin, the only one besides the development set
-    #: for others.
+    #: for others. Empty: there is no test set.
     test_set: Optional[str] = None
     #: Name of the development set, with or without ``org/``.
     dev_set: str = "dev"

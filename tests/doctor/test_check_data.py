@@ -193,6 +193,10 @@ CASES = {
     "unknown": (text("ONE <unk> TWO"), [("symbol", *AT_TEXT)]),
     "mixed case": (whole_text(lambda n, words: words.lower() if n < 4 else words),
                    [("mixed-case", "train/text", 0, "")]),
+    # Also as long as no set is large enough to say which letters are rare.
+    "Cyrillic letter": (text("ONE TW\u041e SIX"), [("mixed-scripts", *AT_TEXT)]),
+    "Greek letter": (text("ONE S\u0399X TWO"), [("mixed-scripts", *AT_TEXT)]),
+    "two of them": (text("\u041eNE TW\u041e SIX"), [("mixed-scripts", *AT_TEXT)] * 2),
     "too much text": (text("ONE TWO SIX " * 20), [("text-rate", *AT_TEXT)]),
     "no file": (lambda train, **_: path_of(train, 3).unlink(), [("no-file", *AT_WAV)]),
     "a folder": (line("wav.scp", f"{U3} /"), [("no-file", *AT_WAV)]),

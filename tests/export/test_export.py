@@ -141,6 +141,20 @@ def test_same_model_again_replaces_and_another_is_refused(
     assert file_checksum(exported / "meta.json") == before
 
 
+def test_a_model_that_was_trained_again_is_exported_again(experiment):
+    """In its own folder, where stage 10 puts it."""
+    exported = experiment / "export/onnx"
+    assert main([str(experiment)]) == 0
+    before = read_json(exported / "meta.json")["model"]["checkpoint_sha256"]
+    checkpoint = experiment / "valid.cer_ctc.ave.pth"
+    state = torch.load(checkpoint)
+    state["ctc.ctc_lo.bias"] += 1
+    torch.save(state, checkpoint)
+    assert main([str(experiment)]) == 0
+    after = read_json(exported / "meta.json")["model"]["checkpoint_sha256"]
+    assert before != after == file_checksum(checkpoint)
+
+
 def test_folder_with_other_files_is_refused(tiny_asr_model, tmp_path, caplog):
     (tmp_path / "thesis.tex").write_text("mine")
     assert main([str(tiny_asr_model.dir), "--output_dir", str(tmp_path)]) == 2

@@ -227,3 +227,44 @@ def test_only_sizes_that_are_made_go_on_alone(tiny_asr_model, tmp_path, trainer,
     with pytest.raises(UserError, match="must be one of the sizes"):
         family.finetune_together(run, [3, 1], {}, [], f"{tmp_path}/a", 1, alone)
     assert not trainer.asked
+
+
+def test_a_lost_description_is_written_again(tiny_asr_model, tmp_path, trainer, caplog):
+    """Without another training, also if the files of the epochs are deleted."""
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    arguments = (run, [2], "last", {}, [], f"{tmp_path}/asr", 1)
+    folder = tmp_path / "asr_2l"
+    family.finetune_family(*arguments)
+    before = (folder / "meta.json").read_bytes()
+    trainer.asked.clear()
+    (folder / "meta.json").unlink()
+    family.finetune_family(*arguments)
+    assert (folder / "meta.json").read_bytes() == before and not trainer.asked
+    assert "asr_2l is finished, but meta.json is missing" in caplog.text
+    # The configuration is ESPnet's, which writes it when it resumes.
+    (folder / "config.yaml").unlink()
+    with pytest.raises(UserError, match="config.yaml is missing, and the files of its"):
+        family.finetune_family(*arguments)
+    assert not trainer.asked
+    for name in ("checkpoint.pth", "1epoch.pth"):
+        (folder / name).touch()
+    family.finetune_family(*arguments)
+    assert list(trainer.asked) == ["asr_2l"] and (folder / "config.yaml").is_file()
+    # What it was fine-tuned from is still compared.
+    (folder / "meta.json").unlink()
+    source = torch.load(run / ENCRL_AVERAGED, weights_only=True)
+    for value in source.values():
+        value += 1
+    torch.save(source, run / ENCRL_AVERAGED)
+    with pytest.raises(UserError, match="different inputs: init"):
+        family.finetune_family(*arguments)
+    assert not (folder / "meta.json").exists()
+
+
+@pytest.mark.parametrize("name", ["meta.json", "config.yaml"])
+def test_a_model_without_training_is_made_whole(tiny_asr_model, tmp_path, name):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    for _ in range(2):
+        family.export_direct(run, [2], "spaced", f"{tmp_path}/asr")
+        assert not Experiment(tmp_path / "asr_2l").missing()[1:]
+        (tmp_path / "asr_2l" / name).unlink()

@@ -105,6 +105,19 @@ def test_a_set_that_is_not_there_any_more(scored):
     assert read(model, dump) == (50.0, 50.0, [])
 
 
+def test_without_a_test_set_an_old_one_does_not_count(scored, tmp_path):
+    """--test_sets '' after stage 7: what is decoded is not today's."""
+    model, dump = scored
+    row, names = read_model_folder(model, ScoreChoice(test_set="", dump_dir=dump))
+    assert row.quality.test_wer is None and names is None
+    assert row.quality.dev_wer == 50.0 and not any("test" in one for one in row.missing)
+    report = tmp_path / "report"
+    command = [str(model), "--test_set", "", "--output_dir", str(report)]
+    assert report_command.main(command) == 0
+    table = (report / "RESULTS.md").read_text()
+    assert table.count("50.0 [50.0, 50.0]") == 1  # that of dev
+
+
 def test_a_report_is_not_replaced_by_one_without_scores(scored, tmp_path, caplog):
     model, dump = scored
     report = tmp_path / "report"

@@ -89,7 +89,7 @@ def export_streaming(
     started = time.monotonic()
     source = load_streaming_source(experiment, model_file, fbank_rate, chunk_frames)
     folder = output_dir or Experiment(experiment).exports / target
-    check_target(folder, source.facts, target)
+    check_target(folder, source.facts, target, experiment)
     if target == "onnx" and calibration is not None:
         raise UserError(
             f"--calibration {calibration}: --target onnx uses the model's own front "
