@@ -1,4 +1,4 @@
-"""What one sound file holds, read once, piece by piece."""
+"""Measure one audio file: it is read once, in pieces."""
 
 import hashlib
 import io
@@ -19,23 +19,25 @@ from espnet_plugin.errors import UserError
 __all__ = ["Heard", "Job", "Part", "PIPE_SECONDS", "hear", "kind_of_entry"]
 
 _PIECE = 1 << 18
-# Seconds of which the highest and lowest sample are kept, for segments.
+# Length in seconds of the frames whose highest and lowest sample are kept, from which
+# the peaks of segments are computed.
 _FRAME = 0.01
-# A sample that is cut off, in a file that reaches the end of its scale.
+# A sample at or above this is clipped, in a file that reaches full scale.
 _FULL = 0.999
-# A command of wav.scp that runs longer hangs.
+# A command of wav.scp that runs longer than this is taken to hang.
 PIPE_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file to hear.
+    """An audio file to check.
 
     Attributes:
         path: File or command.
-        spans: Start and end in seconds of its segments; none: it is an utterance.
-        decode: Otherwise only its header is looked at.
-        run_pipes: Run it if it is a command.
+        spans: Start and end of its segments in seconds; empty if the whole file is one
+            utterance.
+        decode: Whether the samples are decoded; if not, only the header is read.
+        run_pipes: Whether it is run if it is a command.
     """
 
     path: str
@@ -46,12 +48,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Part:
-    """One utterance of a file.
+    """What was measured on one utterance of a file.
 
     Attributes:
         seconds: Its length.
         peak: Largest absolute sample.
-        rms: Root of the mean square; nan where not decoded.
+        rms: Root mean square of the samples; nan if not decoded.
         problem: Kind and reason, or None.
     """
 
@@ -63,18 +65,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Heard:
-    """A whole file.
+    """What was measured on a whole file.
 
     Attributes:
-        problem: Kind and reason why it cannot be used; or None.
+        problem: Kind and reason why it cannot be used; None if it can.
         seconds: Its length.
-        rate: Hz.
-        channels: Their number.
+        rate: Sampling rate in Hz.
+        channels: Number of channels.
         peak: Largest absolute sample; nan where not decoded.
         rms: Root of the mean square.
         clipped: Share of samples at full scale.
-        digest: Digest of the samples, whatever the container; None where not decoded.
-        parts: One for each span, or one for the whole.
+        digest: Digest of the samples, independent of the file format; None if not
+            decoded.
+        parts: One for each span, or one for the whole file.
     """
 
     problem: Optional[tuple[str, str]] = None
@@ -99,7 +102,7 @@ def kind_of_entry(value: str) -> str:
 
 
 def hear(job: Job) -> Heard:
-    """Read a file; what is wrong with it comes back, and is not raised."""
+    """Read a file; problems are returned, not raised."""
     source: Union[str, io.BytesIO] = job.path
     if kind_of_entry(job.path) == "pipe":
         if not job.run_pipes:

@@ -1,4 +1,4 @@
-"""What tables say of each other, and sets."""
+"""Compare the tables of one set, and the sets with each other."""
 
 from itertools import combinations
 from typing import Iterator
@@ -9,12 +9,12 @@ from espnet_plugin.doctor.store import Store
 __all__ = ["compare_sets", "compare_tables"]
 
 _FILES = {"wav": "wav.scp", "seg": "segments", "txt": "text", "spk": "utt2spk"}
-# Below this share of the smaller set, equal transcripts are chance.
+# Fewer shared transcripts than this share of the smaller set may be chance.
 _SHARED_TEXTS = 0.02
 
 
 def compare_tables(store: Store, sets: list[DataSet]) -> None:
-    """Find names that are twice in a table, or not in all tables of a set."""
+    """Find names that are repeated in a table, or missing in a table of the set."""
     for table in _FILES:
         store.db.execute(f"create index if not exists {table}_id on {table}(s, id)")
     for s, one in enumerate(sets):
@@ -32,7 +32,8 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
             for other in there:
                 if other == table:
                     continue
-                # Once for each table that lacks a name, of the first that has it.
+                # Report a missing name once for each table that lacks it, and name the
+                # first table that has it.
                 nowhere = "".join(
                     f" and not exists (select 1 from {t} b where b.s=a.s and b.id=a.id)"
                     for t in sorted({other, *there[:n]})
@@ -66,7 +67,7 @@ def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:
 
 
 def compare_sets(store: Store, sets: list[DataSet]) -> None:
-    """Find audio, names, texts and speakers that are in two sets, or twice in one."""
+    """Find audio, names, texts and speakers shared by two sets or repeated in one."""
     _same_audio(store, sets)
     for table in ("txt_sha", "spk_value"):
         name, column = table.split("_")
@@ -89,10 +90,10 @@ def compare_sets(store: Store, sets: list[DataSet]) -> None:
 
 
 def _same_audio(store: Store, sets: list[DataSet]) -> None:
-    """Group files by their samples; where they were not heard, by their paths."""
+    """Group files by their samples, or by their paths if they were not decoded."""
     store.db.execute("create index media_sha on media(sha)")
     store.db.execute("create index media_path on media(path)")
-    # One utterance a row: the samples of its file, and where it lies in it.
+    # One row for each utterance: the samples of its file, and its place in the file.
     store.db.execute(
         "create temp table heard as select coalesce(m.sha, w.value) sha,"
         " coalesce(g.t0, 0) t0, coalesce(g.t1, -1) t1, w.s s,"
@@ -159,14 +160,14 @@ def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
 
 
 def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
-    """Of the training set, which is the first one, and another."""
+    """Compare the characters of the training set (the first one) and another set."""
     first, second = sets[a], sets[b]
     if a or not (first.labelled and second.labelled):
         return
     if not first.facts.characters or not second.facts.characters:
         return
     for one, other in ((second, first), (first, second)):
-        # That training has more than a small test set says nothing.
+        # A small test set naturally has fewer characters than the training set.
         if one is first and sum(other.facts.characters.values()) < 2000:
             continue
         alone = set(one.facts.characters) - set(other.facts.characters)

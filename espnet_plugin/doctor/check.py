@@ -1,4 +1,4 @@
-"""One pass over Kaldi folders: tables, audio, and what lies between sets."""
+"""Check Kaldi folders in one pass: tables, audio, and comparisons between sets."""
 
 import logging
 import tempfile
@@ -20,7 +20,8 @@ from espnet_plugin.progress import progress
 
 __all__ = ["checked"]
 
-# Files that are handed out to processes at a time: memory does not grow with the set.
+# Number of files given to the processes at a time, so that memory does not grow with
+# the set.
 _WINDOW = 4096
 
 
@@ -31,13 +32,13 @@ def checked(
     unlabelled: Collection[Path] = (),
     valid: Collection[Path] = (),
 ) -> Iterator[tuple[Store, list[DataSet]]]:
-    """Check folders; yield what was found, which is on disk until the end.
+    """Check folders; yield the findings, which stay on disk until the generator ends.
 
     Args:
         folders: Kaldi folders, the training set first.
-        options: What is looked at.
-        unlabelled: The sets that need no transcripts.
-        valid: The sets that are validated on while the first is trained on.
+        options: What is checked.
+        unlabelled: Sets that need no transcripts.
+        valid: Development sets, used for validation during training.
     """
     if not folders:
         raise UserError(
@@ -70,7 +71,7 @@ def checked(
 
 
 def _hear_all(store: Store, sets: list[DataSet], options: CheckOptions) -> None:
-    """Hear every file once, however many lines name it."""
+    """Read every audio file once, even if several lines name it."""
     if options.audio == "none":
         return
     store.db.execute("create index wav_path on wav(value)")
@@ -100,7 +101,7 @@ _Place = tuple[int, int, str, int, str]
 def _jobs(
     store: Store, sets: list[DataSet], options: CheckOptions
 ) -> Iterator[tuple[Job, list[_Place]]]:
-    """Yield every file with the utterances that it holds."""
+    """Yield every file with the utterances in it."""
     reader = store.db.cursor()
     reader.execute(
         "select w.value, w.s, w.line, w.id, coalesce(g.line, 0), coalesce(g.id, w.id),"

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with, or odd about, a Kaldi data folder."""
+"""All kinds of errors and warnings about a Kaldi data folder."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 ERROR, WARNING = "error", "warning"
-# What a kind of warnings becomes where whoever made the corpus says that it has them.
+# Severity of a kind of warning that the corpus is declared to have.
 EXPECTED = "expected"
 
 
@@ -22,11 +22,11 @@ class Kind:
     """One kind of finding.
 
     Attributes:
-        name: For ``--error`` and ``--ignore``.
-        severity: ``error``: nothing can be trained or scored with such a line.
-            ``warning``: legal, and often a mistake.
+        name: Name of the kind, as in ``--error`` and ``--ignore``.
+        severity: ``error``: the line cannot be used for training or scoring.
+            ``warning``: the line is valid, but often a mistake.
         title: What it is, in a few words.
-        way_out: What to do.
+        way_out: What the user can do about it.
     """
 
     name: str
@@ -143,7 +143,7 @@ _ALL = (
          "speaker."),
 )  # fmt: skip
 KINDS = {kind.name: kind for kind in _ALL}
-# Errors for which no utterance can be left out: stage 2 cannot read the table.
+# Errors that leaving out utterances does not solve: stage 2 cannot read the table.
 OF_TABLES = frozenset("""
     missing-table encoding damaged bad-name duplicate-id no-value not-everywhere
     bad-segment features-alone

@@ -1,4 +1,4 @@
-"""Utterances unlike the others of their set: by length, text a second, level."""
+"""Find outliers of a set: by duration, characters per second, and level."""
 
 from typing import Iterator
 
@@ -9,12 +9,13 @@ from espnet_plugin.doctor.store import Store
 
 __all__ = ["figures_of", "find_outliers"]
 
-# Standard deviations of what is usual, estimated from the median absolute deviation,
+# An outlier is this many standard deviations (estimated from the median absolute
+# deviation) from the median,
 _DEVIATIONS = 6.0
-# and the least factor from the median (of lengths and rates; of levels, dB).
+# and at least this factor from it (durations, rates) or this many dB (levels).
 _FACTOR = 3.0
 _LEVEL_DB = 25.0
-# Fewer utterances show nothing that is usual.
+# Smaller sets are not searched: their median says too little.
 _FEWEST = 10
 
 
@@ -43,7 +44,7 @@ def find_outliers(store: Store, sets: list[DataSet], options: CheckOptions) -> N
 
 
 def figures_of(store: Store, s: int, name: str) -> np.ndarray:
-    """Return ``seconds``, ``rate`` (characters a second) or ``level`` (dB) of a set."""
+    """Return ``seconds``, ``rate`` (characters per second) or ``level`` (dB)."""
     for table, _, _, _, values in _columns(store, s):
         if table == name:
             return values
@@ -51,7 +52,7 @@ def figures_of(store: Store, s: int, name: str) -> np.ndarray:
 
 
 def _columns(store: Store, s: int) -> Iterator[tuple]:
-    """Yield name, count, function from row to utterance, lines and values."""
+    """Yield the name, count, function from row to utterance, lines, and values."""
     queries = {
         "seconds": "select u.rowid, u.line, u.seconds from utt u where u.s=?"
         " and u.seconds > 0",

@@ -1,4 +1,4 @@
-"""One HTML page: what was found, and histograms of each set. Nothing is loaded."""
+"""One HTML page with the findings and histograms of each set; it loads no files."""
 
 import html
 from pathlib import Path
@@ -54,10 +54,10 @@ def write_page(
 
     Args:
         path: The HTML file.
-        store: What is known.
-        sets: The folders.
-        verdict: Findings counted.
-        listed: The file that has all of them.
+        store: Rows and findings.
+        sets: The sets that were checked.
+        verdict: Counts of the findings.
+        listed: The file that lists all findings.
     """
     names = ", ".join(html.escape(one.name) for one in sets)
     parts = [
@@ -137,7 +137,7 @@ def _plots(store: Store, s: int) -> str:
 
 
 def _histogram(title: str, values: np.ndarray, whole: bool = False) -> str:
-    """Draw one; what lies outside of 99 % goes into the first and the last bar."""
+    """Draw a histogram; the outermost 1 % is put into the first and last bar."""
     if not len(values):
         return ""
     low, high = np.percentile(values, [0.5, 99.5])

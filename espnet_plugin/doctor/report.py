@@ -1,4 +1,4 @@
-"""The whole list, as text and as JSON, and the short one for a log."""
+"""Write all findings as text and as JSON, and a short list for a log."""
 
 import json
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Verdict:
-    """Findings counted by kind.
+    """Counts of the findings, by kind.
 
     Attributes:
-        counts: By name of the kind, in the kinds' order.
-        raised: Kinds that are warnings by themselves and errors here.
+        counts: Number of findings by name of the kind, in the order of `KINDS`.
+        raised: Kinds of warnings that are treated as errors here.
         expected: Kinds of warnings that this corpus is known to have.
     """
 
@@ -49,12 +49,12 @@ class Verdict:
 
     @property
     def status(self) -> int:
-        """Exit status: 2 with an error, 1 with a warning, 0 with nothing."""
+        """Exit status: 2 if there is an error, 1 if there is a warning, 0 otherwise."""
         return 2 if self.total(ERROR) else 1 if self.total(WARNING) else 0
 
     @property
     def of_tables(self) -> dict[str, int]:
-        """Errors that leaving out utterances does not help against, by kind."""
+        """Number of errors that leaving out utterances does not solve, by kind."""
         return {
             kind: count
             for kind, count in self.counts.items()
@@ -84,7 +84,7 @@ def where(one: Finding) -> str:
 
 
 def set_facts(store: Store, s: int, one: DataSet) -> dict[str, Any]:
-    """Return what a set holds."""
+    """Return the figures of a set as a dictionary for JSON."""
 
     def count(what: str, table: str) -> int:
         return next(store.rows(f"select {what} from {table} where s=?", s))[0] or 0
@@ -110,7 +110,7 @@ def set_facts(store: Store, s: int, one: DataSet) -> dict[str, Any]:
 def short_lines(
     store: Store, verdict: Verdict, severity: str, shown: int
 ) -> Iterator[str]:
-    """Yield the findings of a severity for a log: so many of each kind, and a count."""
+    """Yield lines for a log: at most ``shown`` findings of each kind, and a count."""
     for kind in verdict.kinds:
         if verdict.severity(kind) != severity:
             continue
@@ -123,7 +123,7 @@ def short_lines(
 
 
 def expected_lines(verdict: Verdict) -> Iterator[str]:
-    """Yield a line for each kind that was found and expected."""
+    """Yield a line for each kind that was found and was expected."""
     for kind in verdict.kinds:
         if verdict.severity(kind) == EXPECTED:
             number = verdict.counts[kind]
@@ -133,7 +133,7 @@ def expected_lines(verdict: Verdict) -> Iterator[str]:
 def write_list(
     path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
 ) -> None:
-    """Write every finding, grouped by kind, a line each."""
+    """Write every finding on a line of its own, grouped by kind."""
     with _opened(path) as out:
         print(verdict.sentence, file=out)
         for s, one in enumerate(sets):
@@ -160,7 +160,7 @@ def write_list(
 def write_json_list(
     path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
 ) -> None:
-    """Write the same as JSON, a finding a line, without holding them all."""
+    """Write the findings as JSON, one per line, without holding all in memory."""
     head = {
         "errors": verdict.total(ERROR),
         "warnings": verdict.total(WARNING),

@@ -1,4 +1,4 @@
-"""What is checked, and how."""
+"""The sets to check, and the options of the check."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +13,17 @@ AUDIO_LEVELS = ("full", "header", "none")
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What is looked at.
+    """What is checked.
 
     Attributes:
-        fs: Rate in Hz that all audio must have; None: that of most files.
+        fs: Sampling rate in Hz that all audio must have; None: the most frequent one.
         audio: ``full``: decode everything; ``header``; ``none``.
-        run_pipes: Run the commands of wav.scp.
+        run_pipes: Whether commands in wav.scp are run.
         symbols: Non-linguistic symbols that are expected.
-        min_seconds: Utterances below are left out of training.
-        max_seconds: Utterances above are left out of training.
-        ignored: Kinds of findings that are not looked for.
-        nj: Processes.
+        min_seconds: Shorter utterances are left out of training.
+        max_seconds: Longer utterances are left out of training.
+        ignored: Kinds of findings that are not reported.
+        nj: Number of processes.
     """
 
     fs: Optional[int] = None
@@ -38,13 +38,13 @@ class CheckOptions:
 
 @dataclass
 class DataSet:
-    """One folder.
+    """One data folder.
 
     Attributes:
         folder: Its path.
-        labelled: It has transcripts.
-        valid: Its transcripts must be written with the training set's characters.
-        facts: What was counted in them.
+        labelled: Whether it has transcripts.
+        valid: Whether its transcripts may have only the training set's characters.
+        facts: What was counted in its transcripts.
     """
 
     folder: Path
@@ -54,10 +54,10 @@ class DataSet:
 
     @property
     def name(self) -> str:
-        """What it is called: its folder's name."""
+        """Name of the set: its folder's name."""
         return self.folder.name
 
     @property
     def base(self) -> str:
-        """The table that has its utterances."""
+        """Name of the table that lists its utterances."""
         return "segments" if (self.folder / "segments").exists() else "wav.scp"

@@ -1,4 +1,4 @@
-"""What a check was of: tables by content, audio by size, inode and times."""
+"""A digest of what was checked: content of tables; size, inode and times of audio."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ _TABLES = ("wav.scp", "feats.scp", "segments", "text", "utt2spk", "spk2utt")
 
 
 def stamp_of(folders: Sequence[Path], settings: Any) -> str:
-    """Return a digest that changes with anything a check looks at.
+    """Return a digest that changes if anything changes that the check reads.
 
     Args:
         folders: Kaldi folders.
-        settings: What else decides; goes through JSON.
+        settings: Other settings that affect the result; serialised as JSON.
     """
     digest = hashlib.sha256(json.dumps(settings, default=str).encode())
     for folder in folders:

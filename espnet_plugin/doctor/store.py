@@ -1,4 +1,4 @@
-"""What is known of the folders, in a database on disk, so that memory stays small."""
+"""Rows and findings in a database on disk, so that little memory is used."""
 
 import sqlite3
 from pathlib import Path
@@ -19,17 +19,17 @@ create table utt(s int, id text, line int, seconds real, peak real, rms real,
     chars int, words int, sha blob);
 create table finding(kind text, file text, line int, id text, reason text);
 """
-# Rows that are written at a time.
+# Number of rows that are written at a time.
 _BATCH = 20000
 
 
 class Finding(NamedTuple):
-    """One bad or odd line.
+    """One line with an error or a warning.
 
     Attributes:
         kind: A name of `KINDS`.
-        file: The table.
-        line: From 1; 0 where the whole file is meant.
+        file: Name of the table.
+        line: Line number from 1; 0 if it concerns the whole file.
         id: Name of the utterance, recording or speaker; may be empty.
         reason: What is wrong with it.
     """
@@ -42,11 +42,11 @@ class Finding(NamedTuple):
 
 
 class Store:
-    """Rows of all tables, and findings.
+    """The rows of all tables, and the findings.
 
     Args:
-        path: The database, made anew.
-        ignored: Kinds of which nothing is kept.
+        path: The database file; an existing one is replaced.
+        ignored: Kinds whose findings are not stored.
     """
 
     def __init__(self, path: Path, ignored: Iterable[str] = ()):
@@ -60,7 +60,7 @@ class Store:
         self._found: list[Finding] = []
 
     def add(self, table: str, rows: Iterable[tuple]) -> None:
-        """Insert rows, some thousands at a time."""
+        """Insert rows, several thousand at a time."""
         batch: list[tuple] = []
         for row in rows:
             batch.append(row)
@@ -75,7 +75,7 @@ class Store:
             self.db.executemany(f"insert into {table} values({marks})", rows)
 
     def report(self, kind: str, file: object, line: int, name: str, reason: str):
-        """Keep a finding."""
+        """Store a finding."""
         if kind not in KINDS:
             raise KeyError(kind)
         if kind not in self._ignored:
@@ -84,7 +84,7 @@ class Store:
                 self.flush()
 
     def flush(self) -> None:
-        """Write findings that wait in memory."""
+        """Write the findings that are still in memory."""
         self._insert("finding", self._found)
         self._found = []
 
@@ -93,13 +93,13 @@ class Store:
         return iter(self.db.execute(sql, values))
 
     def counts(self) -> dict[str, int]:
-        """Return how many findings there are of each kind, in the kinds' order."""
+        """Return the number of findings of each kind, in the order of `KINDS`."""
         self.flush()
         found = dict(self.rows("select kind, count(*) from finding group by kind"))
         return {name: found[name] for name in KINDS if name in found}
 
     def findings(self, kind: str, limit: int = -1) -> Iterator[Finding]:
-        """Yield the findings of a kind by file and line."""
+        """Yield the findings of a kind, sorted by file and line."""
         self.flush()
         sql = "select * from finding where kind=? order by file, line, id limit ?"
         return map(Finding._make, self.rows(sql, kind, limit))

@@ -1,4 +1,4 @@
-"""The tables of one folder, line by line: what is wrong with a line by itself."""
+"""Check the tables of one folder line by line, each line by itself."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ from espnet_plugin.text import (
 
 __all__ = ["TextFacts", "read_tables"]
 
-# Of a table with lines; binary files have none.
+# Longest line of a table in bytes; a file with a longer one is binary.
 _LONGEST = 1 << 20
 _EXCERPT = 60
 _BOM = b"\xef\xbb\xbf"
@@ -29,14 +29,14 @@ _MARKS = re.compile(r"\[|\{|<|\u2581")
 
 @dataclass
 class TextFacts:
-    """What is counted while transcripts of a set go by.
+    """What is counted while the transcripts of a set are read.
 
     Attributes:
-        characters: How often each occurs.
-        first: The utterance in which each occurs first, and its line.
-        upper: Utterances without a lower-case letter, and with an upper-case one.
-        lower: The other way round.
-        mixed: Utterances with both.
+        characters: How often each character occurs.
+        first: The first utterance with each character, and its line number.
+        upper: Number of utterances with upper-case letters only.
+        lower: Number of utterances with lower-case letters only.
+        mixed: Number of utterances with both.
     """
 
     characters: Counter = field(default_factory=Counter)
@@ -55,10 +55,10 @@ def read_tables(
     """Put the tables of a folder into the store.
 
     Args:
-        store: Gets rows and findings.
+        store: Receives rows and findings.
         number: The set's number.
         folder: Kaldi folder.
-        labelled: It is to have transcripts.
+        labelled: Whether it must have transcripts.
         symbols: Non-linguistic symbols that are expected.
     """
     facts = TextFacts()
@@ -114,7 +114,7 @@ def _there(store: Store, path: Path, hint: str = "") -> bool:
 
 
 def _lines(store: Store, path: Path) -> Iterator[Line]:
-    """Yield (number, name, rest) as ESPnet splits them; report what is no such line."""
+    """Yield (number, name, rest), split as ESPnet does; report invalid lines."""
     previous, unsorted, endings, blank = b"", 0, 0, 0
     first_ending = first_blank = 0
     try:
@@ -231,7 +231,7 @@ def _text(
             found = [one for one in found if one[0] not in symbols]
             if found:
                 store.report("symbol", path, line, key, " ".join(found))
-            # They are no speech, so they do not count as such below.
+            # Symbols are not speech, so the counts below leave them out.
             for one in {*symbols, *found}:
                 text = text.replace(one, " ")
         if not text.isascii():
@@ -264,7 +264,7 @@ def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
 
 
 def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
-    """Report the first speaker whose utterances are others than in utt2spk."""
+    """Report the first speaker whose utterances differ from those in utt2spk."""
     path, there = folder / "spk2utt", 0
     store.db.execute("create index if not exists spk_id on spk(s, id)")
     for line, speaker, value in lines("spk2utt"):
