@@ -1,4 +1,4 @@
-"""Reading audio files and saying what is wrong with them."""
+"""Read audio files and report what is wrong with them."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["INTEGER_PEAK", "MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
 
-# Two steps of 16-bit audio: below that a file holds dither, not speech.
+# Two steps of 16-bit audio: a file with a lower peak holds dither, not speech.
 SILENCE_PEAK = 2.0 / 32768.0
 # Floating-point samples beyond this have the range of integers. Overshoot of a loud
 # recording ends far below.
@@ -32,8 +32,9 @@ def read_audio(
     Args:
         path: The file, or a Kaldi pipe (refused).
         sample_rate: The rate it must have, in Hz.
-        start: Second from which on it is read.
-        end: Second up to which; None, or past its end: all of it.
+        start: Time in seconds at which reading starts.
+        end: Time in seconds at which reading ends; None, or a time past the end: the
+            end of the file.
 
     Returns:
         ``(samples,)`` float32 in [-1, 1).
@@ -120,7 +121,7 @@ def _read(
 
 
 def file_rate(path: str) -> Optional[int]:
-    """Return the sampling rate in Hz of a file; None of what cannot be looked into."""
+    """Return the sampling rate in Hz of a file; None if it cannot be read."""
     if not os.path.isfile(path):
         return None
     try:

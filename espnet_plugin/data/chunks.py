@@ -1,4 +1,4 @@
-"""Dropping pieces of time from training audio: the finer dynamic data pruning."""
+"""Drop chunks of time from training audio: fine-grained dynamic data pruning."""
 
 from typing import Any, Callable, Optional
 
@@ -10,18 +10,18 @@ __all__ = ["ChunkDropper", "drop_chunks"]
 def drop_chunks(
     samples: np.ndarray, keep: float, chunk: int, random: Any = np.random
 ) -> np.ndarray:
-    """Return audio without some of its chunks, the others joined in order.
+    """Return audio without some of its chunks; the others are joined in order.
 
     - [0] Dynamic Data Pruning for Automatic Speech Recognition, 2024,
       https://arxiv.org/abs/2406.18373: pieces of time may be left out as well as
-      utterances, chunks better than single points. How long a chunk is and how it is
-      chosen is not in the abstract; here chance chooses.
+      utterances, chunks better than single points. The abstract does not give
+      the length of a chunk or how chunks are chosen; here they are drawn at random.
 
     Args:
         samples: ``(samples, ...)`` or ``(frames, features)``.
         keep: Share of the whole chunks to keep.
-        chunk: Length of a chunk in samples or frames; a rest at the end is kept.
-        random: Random numbers with numpy's ``choice``.
+        chunk: Length of a chunk in samples or frames; a shorter one at the end is kept.
+        random: Random generator with numpy's ``choice``.
     """
     count = len(samples) // chunk
     dropped = min(round((1.0 - keep) * count), count - 1)
@@ -34,11 +34,12 @@ def drop_chunks(
 
 
 class ChunkDropper:
-    """A preprocessing step of ESPnet's that then drops chunks of the speech.
+    """ESPnet's preprocessing, followed by dropping chunks of the speech.
 
     Args:
-        preprocess: ESPnet's, of training data; None without (``use_preprocessor``).
-        keep: See :func:`drop_chunks`.
+        preprocess: ESPnet's preprocessor of training data; None if there is none
+            (``use_preprocessor``).
+        keep: Share of the whole chunks to keep, see :func:`drop_chunks`.
         chunk: Length of a chunk in samples, or in frames of features.
     """
 

@@ -1,7 +1,7 @@
-"""Whether a sound file is whole: what its header announces against what is there.
+"""Check that an audio file is complete, by its header and its actual length.
 
-libsndfile reads what is left of a file that was cut off while it was copied, and calls
-that its length. What it found out it only writes into its log.
+If a file was truncated while it was copied, libsndfile reads what is left and reports
+that as the length. It mentions the truncation only in its log.
 """
 
 import re
@@ -19,9 +19,9 @@ __all__ = ["LENGTH_TOLERANCE", "SequentialFile", "cut_off", "decoded_short"]
 
 # The number of samples in an MP3 file is an estimate.
 LENGTH_TOLERANCE = 0.02
-# What programs that write into a pipe put where the length should stand.
+# Programs that write into a pipe put this value into the length field.
 _UNKNOWN_LENGTH = 0x7FFF0000
-# What libsndfile calls the length of a FLAC file whose header has none.
+# The length that libsndfile reports for a FLAC file whose header has none.
 _ENDLESS = (1 << 63) - 1
 # "data : 96000 (should be 57582)" and its like, of the chunk with the samples. The
 # length of the whole (RIFF, FORM) is often wrong in files that lack nothing; Wave64 has
@@ -44,12 +44,12 @@ _OGG_TAIL = 2 * 65307
 
 
 class SequentialFile(soundfile.SoundFile):
-    """Read without seeking.
+    """An audio file that is read without seeking.
 
-    soundfile seeks after every read to where it is already. In MP3 a frame may need the
-    bits of those before it, which are lost then: some 4000 samples after each block
-    would be wrong. And what cannot seek (GSM 6.10, ADPCM of the G.72x kinds) it does
-    not read as a whole.
+    After every read, soundfile seeks to the current position. In MP3 a frame may need
+    the bits of earlier frames, which the seek discards: about 4000 samples after each
+    block would be wrong. soundfile also does not read formats that cannot seek (GSM
+    6.10, G.72x ADPCM) to the end.
     """
 
     def seekable(self) -> bool:
@@ -75,14 +75,14 @@ class SequentialFile(soundfile.SoundFile):
 
 
 def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
-    """Describe what a file lacks, as far as is visible without decoding it.
+    """Describe what is missing in a file, as far as can be seen without decoding it.
 
     Args:
         path: The file.
-        sound: The same, opened.
+        sound: The same file, opened.
 
     Returns:
-        The reason, to be put after the file's name; None for a file that is whole.
+        The reason, to be put after the file's name; None for a complete file.
     """
     log = sound.extra_info
     for announced, there in _lengths(log):
@@ -124,7 +124,7 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
 
 
 def decoded_short(frames: int, announced: int) -> Optional[str]:
-    """Say that decoding a whole file gave fewer samples than it announces, or None."""
+    """Return a message if a file has fewer samples than its header says, else None."""
     if frames >= announced * (1 - LENGTH_TOLERANCE):
         return None
     return (
@@ -139,7 +139,7 @@ def _lengths(log: str):
 
 
 def _ogg_ends(path: Path) -> bool:
-    """Return whether the last page is whole and marked as the end of its stream."""
+    """Return whether the last page is complete and marked as the end of its stream."""
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _OGG_TAIL))
         tail = stream.read()

@@ -1,6 +1,6 @@
-"""What data consists of, as short digests: two folders of it that agree are the same.
+"""Short digests of the content of data: folders with equal digests are the same.
 
-All bytes of every file count, so that a WAV exchanged for another one of the same
+All bytes of every file are used, so that replacing a WAV file by another one of equal
 length is noticed. A file is read once: its digest is kept beside its size, inode and
 times (of modification and of the inode's change, which no tool can set back), and it is
 read again where one of them differs.
@@ -18,17 +18,17 @@ from espnet_plugin.files import read_pairs, write_lines
 
 __all__ = ["CACHE", "Contents", "file_state", "names_file", "names_lost_files"]
 
-# What a folder's file of digests is called.
+# Name of the file with the digests of a folder.
 CACHE = ".digests"
 
-# 80 bits tell apart what was exchanged by mistake.
+# 80 bits are enough to notice files that were replaced by mistake.
 _BYTES = 10
-# Types of ESPnet's tables whose values are no files.
+# Types of ESPnet's tables whose values are not files.
 _TEXT_TYPES = ("text", "text_int", "text_float", "csv_int", "csv_float")
 _AUDIO_TYPES = ("sound", "kaldi_ark", "npy")
-# What Kaldi puts behind the name of an archive: where in it, and which part of that.
+# Kaldi's suffix to the name of an archive: an offset and a range of rows.
 _POSITION = re.compile(r":\d+(\[[^\]]*\])?$")
-# Reading many small files waits for the disk.
+# Several threads, because reading many small files mostly waits for the disk.
 _THREADS = 4
 
 
@@ -40,8 +40,8 @@ class Contents:
     """Digests of files and of Kaldi tables, each file read once.
 
     Args:
-        cache: Where digests are kept from one run to the next; None: nowhere. Without
-            one that can be read or written, files are read again.
+        cache: File that keeps the digests between runs; None: they are not kept. If it
+            cannot be read or written, files are read again.
     """
 
     def __init__(self, cache: Optional[Path] = None):
@@ -66,14 +66,15 @@ class Contents:
         kind: str = "sound",
         keys: Optional[Sequence[str]] = None,
     ) -> str:
-        """Say in a few words what a Kaldi table holds; where the files lie is no part.
+        """Summarise the content of a Kaldi table; the paths of its files do not count.
 
         Args:
             path: ``wav.scp``, ``text`` and the like.
-            kind: ESPnet's type of it. Of text the words count, of other types the files
-                that the table names. Of a command (``sox ... |``) its words count.
-            keys: The utterances that count, in their order; all of the table, in any
-                order, when not given.
+            kind: ESPnet's type of the table. For text the digest is made from the
+                words, for other types from the files that the table names. For a
+                command (``sox ... |``) it is made from the command's words.
+            keys: The utterances to use, in this order; if not given, all of the table,
+                in any order.
 
         Returns:
             ``24 utterances, 0123456789abcdef0123 (sound)``.
@@ -110,7 +111,7 @@ class Contents:
         }
 
     def save(self) -> None:
-        """Keep what was read for the next run."""
+        """Save the digests for the next run."""
         if self._cache is None or not self._changed:
             return
         try:
@@ -122,7 +123,7 @@ class Contents:
                 ),
             )
         except UserError:
-            pass  # a folder that is only read; then files are read again
+            pass  # a read-only folder: files are read again next time
         self._changed = False
 
     def _load(self, cache: Path) -> None:
@@ -167,7 +168,7 @@ class Contents:
 
 
 def names_lost_files(path: Union[str, Path]) -> bool:
-    """Tell whether a Kaldi table names a file that is not there (any more)."""
+    """Return whether a Kaldi table names a file that does not exist."""
     return not all(map(names_file, read_pairs(path).values()))
 
 
@@ -182,15 +183,16 @@ def _refuse_lost(path: Union[str, Path], table: dict[str, str]) -> None:
 
 
 def names_file(value: str) -> bool:
-    """Tell whether a value of a Kaldi table is a command, or a file that is there."""
+    """Return whether a value of a Kaldi table is a command or an existing file."""
     return value.rstrip().endswith("|") or _split(value)[0] is not None
 
 
 def file_state(path: Union[str, bytes]) -> str:
-    """Return what changes whenever a file's content does, without reading it.
+    """Return a string that changes whenever a file's content does, without reading it.
 
-    Its size, inode and times; that of the inode's change cannot be set back, so a file
-    that was exchanged in place, with its old time, has another state.
+    It holds the size, inode and times. The time of the inode's change cannot be set
+    back, so a file that was replaced in place, with its old modification time, has
+    another state.
 
     Raises:
         OSError: If there is no such file.
@@ -201,7 +203,7 @@ def file_state(path: Union[str, bytes]) -> str:
 
 
 def _split(value: str) -> tuple[Optional[str], str]:
-    """Return the file that a table's value names, if any, and what else it says."""
+    """Return the file that a table's value names (or None), and the rest of it."""
     if value.rstrip().endswith("|"):
         return None, value
     if os.path.isfile(value):

@@ -10,8 +10,8 @@ __all__ = ["kaldi_fbank"]
 def kaldi_fbank(samples: np.ndarray, fs: int, num_mel_bins: int) -> np.ndarray:
     """Return Kaldi's log-mel filter banks, ``(frames, num_mel_bins)`` float32.
 
-    Without dither, so that features are the same every time; on the 16-bit scale, as
-    Kaldi and sherpa-onnx compute them.
+    There is no dither, so that features are the same every time. Samples are scaled to
+    the range of 16-bit integers, as in Kaldi and sherpa-onnx.
     """
     features = torchaudio.compliance.kaldi.fbank(
         torch.from_numpy(samples)[None] * 32768.0,

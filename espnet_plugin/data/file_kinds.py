@@ -1,4 +1,4 @@
-"""What a file is that cannot be read as audio, from its first bytes."""
+"""Recognise, from its first bytes, a file that cannot be read as audio."""
 
 from pathlib import Path
 from typing import Optional
@@ -9,7 +9,7 @@ __all__ = ["why_unreadable"]
 
 _CONVERT = "convert it once, e.g. with 'ffmpeg -i OLD -ar RATE -ac 1 NEW.wav'"
 _UNPACK = "unpack it first"
-# First bytes, what begins with them, and the way out.
+# First bytes, the kind of file that begins with them, and the way out.
 _KINDS = (
     (
         b"version https://git-lfs",

@@ -1,4 +1,4 @@
-"""A set that stage 2 wrote: its tables, and what it was made from."""
+"""The tables of a set that stage 2 wrote, and digests of what it was made from."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from espnet_plugin.files import read_pairs, write_lines
 
 __all__ = ["audio_digest", "lost_file", "tables_digest", "write_set"]
 
-# Which tables hold the inputs and their lengths.
+# The tables that hold the inputs and their lengths.
 _TABLES = {
     "raw": ("wav.scp", "utt2num_samples"),
     "fbank": ("feats.scp", "feats_shape"),
@@ -28,8 +28,8 @@ def write_set(
     Args:
         target: Its folder.
         data: Its tables.
-        lengths: Samples, or frames of features, by utterance.
-        options: How it was written.
+        lengths: Number of samples, or of feature frames, by utterance.
+        options: Options with which it was written.
     """
     raw = options.feats_type == "raw"
     write_data_dir(target, data)
@@ -42,7 +42,7 @@ def write_set(
 
 
 def lost_file(target: Path, options: FormatOptions, labelled: bool) -> Optional[str]:
-    """Return the first file of a set that was written and is not there any more."""
+    """Return the first file of a written set that no longer exists; None if all do."""
     scp, *others = _TABLES[options.feats_type]
     tables = [scp, *others, "utt2spk", "feats_type", *(["text"] if labelled else [])]
     for table in tables:
@@ -53,8 +53,8 @@ def lost_file(target: Path, options: FormatOptions, labelled: bool) -> Optional[
 
 
 def tables_digest(data: DataDir, options: FormatOptions, *others) -> str:
-    """Return a digest of what a set is made from, without the audio's content."""
-    # Its content is noted beside this, see :func:`audio_digest`.
+    """Return a digest of a set's tables and options, without the audio's content."""
+    # The digest of its content is stored separately, see :func:`audio_digest`.
     sizes = {
         u: os.path.getsize(p) if os.path.isfile(p) else -1
         for u, p in data.audio.items()
@@ -67,7 +67,7 @@ def tables_digest(data: DataDir, options: FormatOptions, *others) -> str:
 
 
 def audio_digest(data: DataDir, contents: Contents) -> str:
-    """Return a digest of all audio; what cannot be read is found bad later on."""
+    """Return a digest of all audio; unreadable files are reported later."""
     whole = hashlib.sha256()
     for path in sorted({p for p in data.audio.values() if os.path.isfile(p)}):
         whole.update(f"{path}\t{contents.file(path)}\n".encode())

@@ -1,4 +1,4 @@
-"""How many frames a model makes of an utterance, and how many CTC needs."""
+"""Number of frames that a model computes for an utterance, and that CTC needs."""
 
 from typing import Any, Hashable, Mapping, Optional, Sequence
 
@@ -28,7 +28,7 @@ _CONVOLUTIONS: dict[Optional[str], tuple[tuple[int, int], ...]] = {
     "wav2vec": (),
     None: (),
 }
-# Encoders whose ``input_layer`` is conv2d unless they are told otherwise.
+# Encoders whose default ``input_layer`` is conv2d.
 _CONV2D_BY_DEFAULT = (
     "conformer",
     "transformer",
@@ -51,7 +51,7 @@ def feature_frames(num_samples: int, hop_length: int) -> int:
 def input_layer_of(config: Mapping[str, Any]) -> tuple[Optional[str], bool]:
     """Return a model's sub-sampling layer, and whether its arithmetic is known.
 
-    Of one that is not known, ``linear`` is returned: nobody's frames are more.
+    For an unknown layer, ``linear`` is returned: no layer gives more frames.
 
     Args:
         config: A configuration of ESPnet's ASR task.
@@ -70,7 +70,7 @@ def encoder_frames(num_frames: int, input_layer: Optional[str]) -> int:
     Args:
         num_frames: Feature frames, e.g. one per 10 ms.
         input_layer: ``encoder_conf.input_layer`` of the ESPnet configuration; None
-            is a layer that leaves every frame.
+            means a layer that keeps every frame.
 
     Raises:
         UserError: If the layer is not one of ESPnet's sub-sampling layers.
@@ -98,7 +98,7 @@ def encoder_frame_centres(input_layer: Optional[str]) -> tuple[float, int]:
     Raises:
         UserError: If the layer is not one of ESPnet's sub-sampling layers.
     """
-    encoder_frames(0, input_layer)  # refuses what is unknown
+    encoder_frames(0, input_layer)  # raises an error for an unknown layer
     first, step = 0.0, 1
     for kernel, stride in _CONVOLUTIONS[input_layer]:
         first += step * (kernel - 1) / 2
@@ -109,7 +109,7 @@ def encoder_frame_centres(input_layer: Optional[str]) -> tuple[float, int]:
 def ctc_frames_needed(tokens: Sequence[Hashable]) -> int:
     """Return the fewest frames that CTC can align to ``tokens``.
 
-    One frame a token, and a blank between two equal neighbours (Graves et al. 2006,
-    section 3.2).
+    It needs one frame per token, and a blank between two equal neighbours (Graves et
+    al. 2006, section 3.2).
     """
     return len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:]))

@@ -1,4 +1,4 @@
-"""What a model's configuration says of the data that it takes."""
+"""What a model's configuration says about the data that it takes."""
 
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -16,15 +16,15 @@ __all__ = [
     "takes_features",
 ]
 
-# It knows no rate: its ``fs`` is not used.
+# Front ends that work at any rate: their ``fs`` is not used.
 _ANY_RATE = ("sliding_window",)
-_ENCODER_RATE = 16000  # of all HEARING_ENCODERS
+_ENCODER_RATE = 16000  # sampling rate of all HEARING_ENCODERS
 # Front ends that are whole pre-trained networks.
 _PRETRAINED = ("s3prl", "espnet_ssl", "whisper", "huggingface", "fused")
 
 
 def takes_features(config: Mapping[str, Any]) -> bool:
-    """Return whether a trained model has nothing for audio, but takes features."""
+    """Return whether a trained model has no front end and takes features, not audio."""
     return _no_front_end(config) and not hears_by_encoder(config)
 
 
@@ -46,14 +46,14 @@ def _no_front_end(config: Mapping[str, Any]) -> bool:
 
 
 def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
-    """Return the rate in Hz that the front end was made for; None if it has none.
+    """Return the sampling rate of the front end in Hz; None if it has no fixed one.
 
     Args:
         config: A configuration of ESPnet's ASR task.
         where: Its file, for the error.
 
     Raises:
-        UserError: If ``frontend_conf.fs`` is no rate.
+        UserError: If ``frontend_conf.fs`` is not a valid rate.
     """
     if hears_by_encoder(config):
         return _ENCODER_RATE
@@ -71,7 +71,7 @@ def sampling_rate(config: Mapping[str, Any], where: object) -> Optional[int]:
 
 
 def _check_values(config: Mapping[str, Any], where: object) -> None:
-    """Refuse sections that are no mappings, and lengths that are no whole numbers."""
+    """Refuse sections that are not mappings, and lengths that are not integers."""
     for name in ("frontend_conf", "encoder_conf"):
         conf = config.get(name)
         if conf is not None and not isinstance(conf, Mapping):
@@ -91,17 +91,18 @@ def _check_values(config: Mapping[str, Any], where: object) -> None:
 def check_front_end(
     config: Mapping[str, Any], where: Path, feats_type: str, fs: int, imported: bool
 ) -> None:
-    """Refuse data that are not what a model takes.
+    """Refuse data that do not fit what a model takes.
 
     Args:
         config: The model's configuration.
         where: Its file.
-        feats_type: ``raw`` or ``fbank``: what the data will be.
-        fs: Their sampling rate in Hz.
-        imported: The model is trained already; otherwise it will be, on these data.
+        feats_type: Type of the data: ``raw`` or ``fbank``.
+        fs: Sampling rate of the data in Hz.
+        imported: Whether the model is trained already; if not, it will be trained on
+            these data.
 
     Raises:
-        UserError: Naming the option and the configuration.
+        UserError: If they do not fit; it names the option and the configuration.
     """
     _check_values(config, where)
     if imported and takes_features(config) != (feats_type == "fbank"):

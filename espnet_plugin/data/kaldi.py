@@ -1,4 +1,4 @@
-"""Kaldi data folders: wav.scp, segments, text, utt2spk, read and checked as a whole."""
+"""Read and check Kaldi data folders: wav.scp, segments, text and utt2spk."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ __all__ = [
     "write_data_dir",
 ]
 
-# Of a file's name, without what is put before and after it.
+# Longest file name in bytes, without what is put before and after it.
 _NAME_BYTES = 200
 _SECONDS = re.compile(
     r"[+-]?([0-9]{1,9}\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", re.ASCII
@@ -33,12 +33,12 @@ _SECONDS = re.compile(
 
 @dataclass(frozen=True)
 class Segment:
-    """Where an utterance lies in a longer recording.
+    """The place of an utterance in a longer recording.
 
     Attributes:
-        recording: Its name.
-        start: Seconds.
-        end: Seconds; -1: to the end of the file.
+        recording: Name of the recording.
+        start: Start in seconds.
+        end: End in seconds; -1 for the end of the file.
     """
 
     recording: str
@@ -51,10 +51,10 @@ class DataDir:
     """One set of a corpus: tables by utterance name, in one order.
 
     Attributes:
-        audio: The file, of a whole recording where there is a segment.
-        text: The transcript; empty for audio without transcripts.
-        utt2spk: The speaker.
-        segments: Empty where every utterance is a whole file.
+        audio: Audio file; that of the whole recording if the utterance is a segment.
+        text: Transcript; the table is empty for audio without transcripts.
+        utt2spk: Speaker.
+        segments: Segment; the table is empty if every utterance is a whole file.
     """
 
     audio: dict[str, str]
@@ -71,7 +71,7 @@ def complain(
 ) -> UserError:
     """Return an error that counts ``problems`` (by utterance) and shows the first.
 
-    All of them are written to ``listed_in``, where it is given.
+    All problems are written to ``listed_in`` if it is given.
     """
     shown = "\n".join(f"  {utt}: {what}" for utt, what in list(problems.items())[:5])
     more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -84,7 +84,7 @@ def complain(
 
 
 def audio_alone(name: str) -> str:
-    """Say what can be done with a set that has no transcripts."""
+    """Return a sentence on what can be done with a set that has no transcripts."""
     return (
         "training and test sets need transcripts. Audio without transcripts can only "
         f"be used in stage 5: --unlabelled_sets {name}, together with a --train_set "
@@ -95,18 +95,18 @@ def audio_alone(name: str) -> str:
 def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     """Read and cross-check a data folder.
 
-    Transcripts come back as :func:`espnet_plugin.text.clean_text` has them; what
-    that changed is logged.
+    Transcripts are normalised by :func:`espnet_plugin.text.clean_text`; changes are
+    logged.
 
     Args:
         folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
-        labelled: Otherwise ``text`` is not looked at, and every utterance is a speaker
-            of its own where ``utt2spk`` is missing.
+        labelled: Whether the set has transcripts. If not, ``text`` is not read, and
+            every utterance is a speaker of its own if ``utt2spk`` is missing.
 
     Raises:
         UserError: If the folder or a table is missing or empty, a transcript is empty
-            or damaged, a segment is none, a name has characters that cannot be seen, or
-            the tables name different utterances.
+            or damaged, a segment is invalid, a name has invisible characters, or the
+            tables name different utterances.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -170,9 +170,9 @@ def _cleaned(folder: Path, text: dict[str, str]) -> dict[str, str]:
 
 
 def file_name(utt: str) -> str:
-    """Return an utterance's name as that of a file, which no other utterance has.
+    """Return a file name for an utterance that no other utterance has.
 
-    A slash would lead out of the folder, and Linux allows 255 bytes.
+    A slash would lead out of the folder, and Linux allows at most 255 bytes.
     """
     name = re.sub(r"[/%\0]", lambda match: f"%{ord(match[0]):02X}", utt)
     if len(name.encode()) <= _NAME_BYTES:
@@ -189,7 +189,7 @@ def _tables(data: DataDir, labelled: bool) -> list[tuple[str, dict[str, str]]]:
 
 
 def join_sets(parts: Sequence[Path], target: Path, tables: Sequence[str]) -> None:
-    """Write the tables of several formatted sets as those of one.
+    """Join the tables of several formatted sets into those of one set.
 
     Args:
         parts: Folders with these tables.
@@ -230,7 +230,7 @@ def _read_segment(line: str) -> Segment:
 
 
 def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
-    """Write the tables and ``spk2utt``, sorted by utterance as Kaldi wants them."""
+    """Write the tables and ``spk2utt``, sorted by utterance as Kaldi requires."""
     folder = Path(folder)
     audio = data.audio
     if data.segments:
@@ -243,7 +243,7 @@ def write_data_dir(folder: Union[str, Path], data: DataDir) -> None:
             ),
         )
     else:
-        # What an earlier preparation left would cut the files of this one.
+        # Segments of an earlier preparation would cut the files of this one.
         (folder / "segments").unlink(missing_ok=True)
     others = _tables(data, labelled=bool(data.text))[1:]
     for name, table in [("wav.scp", audio), *others]:
@@ -260,7 +260,7 @@ def seconds(text: str) -> float:
     """Read a time in a table of segments.
 
     Raises:
-        ValueError: If it is no plain number: Python would take 0_1 for one as well.
+        ValueError: If it is not a plain number (Python itself would also accept 0_1).
     """
     if not _SECONDS.fullmatch(text):
         raise ValueError(f"{text!r} is not a number of seconds, e.g. 12.34")
@@ -272,14 +272,14 @@ def _seconds(value: float) -> str:
 
 
 def speech_input(folder: Union[str, Path]) -> tuple[str, str]:
-    """Return which table of a dump lists the inputs, and as what ESPnet reads it.
+    """Return the table of a dump that lists the inputs, and its type for ESPnet.
 
     Stage 2 of this plugin and stages 3 and 4 of ``asr.sh`` say it in ``feats_type`` and
     ``audio_format``: ``raw`` audio is ``kaldi_ark`` where the format has "ark" in it,
     ``fbank`` are this plugin's ``.npy`` files, other features are Kaldi's.
 
     Raises:
-        UserError: If the folder is no dump.
+        UserError: If the folder is not a dump.
     """
     folder = Path(folder)
     texts = {}

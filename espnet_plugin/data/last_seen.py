@@ -1,6 +1,7 @@
-"""When stage 2 last found that a set is as its tables say.
+"""The time at which stage 2 last compared a set with its tables.
 
-Kept apart from what writes sets: options are checked before torch is imported.
+This module is separate from the one that writes sets, because options are checked
+before torch is imported.
 """
 
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Optional
 __all__ = ["last_seen", "note_seen"]
 
 _NOTE = ".seen"
-# Stage 2's own record, the only one that earlier versions wrote.
+# Record of stage 2; earlier versions wrote only this one.
 _RECORD = "done.json"
 
 
@@ -21,9 +22,9 @@ def note_seen(folder: Path) -> None:
 
 
 def last_seen(folder: Path) -> Optional[float]:
-    """Return when a set's tables were last compared, as a file's time in seconds.
+    """Return the time of the last comparison in seconds since the epoch.
 
-    None if stage 2 has not finished there.
+    It is None if stage 2 has not finished there.
     """
     record, note = folder / _RECORD, folder / _NOTE
     if not record.is_file():

@@ -33,7 +33,7 @@ from espnet_plugin.text import clean_text
 
 __all__ = ["format_set"]
 
-# Bad utterances that are named in the log; the others are in a file.
+# Number of bad utterances named in the log; a file lists all of them.
 _SHOWN = 5
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,11 @@ def format_set(
         source: A Kaldi data folder.
         target: The dump folder of this set.
         options: How to write it.
-        tokenize: Transcript to tokens.
+        tokenize: Converts a transcript to tokens.
         known_tokens: If given, transcripts with other tokens are an error.
-        training: Apply speed factors, the length filter and the CTC length check.
-        labelled: The set has transcripts.
+        training: Whether to apply speed factors, the length filter and the CTC length
+            check.
+        labelled: Whether the set has transcripts.
         symbols: If given, transcripts with other symbols in brackets are an error.
         form: Unicode's normal form in which transcripts are written.
 
@@ -82,7 +83,7 @@ def format_set(
             "Rename them, or, if the set has copies at other speeds already, give "
             "--speed_perturb_factors ''.",
         )
-    # What nobody trains on may be too fast for CTC, but must give a frame.
+    # Sets that are not trained on may be too fast for CTC, but must give a frame.
     needed = {
         utt: ctc_frames_needed(tokenize(data.text[utt])) if training and labelled else 1
         for utt in (data.text if labelled else data.audio)
@@ -90,8 +91,8 @@ def format_set(
     stamp = {"digest": tables_digest(data, options, training, needed, problems)}
     done = target / "done.json"
     known = read_json(done) if done.is_file() else None
-    # The files' sizes stand for their content there, as in earlier versions, which
-    # noted no more.
+    # In this digest file sizes represent the content, as in earlier versions, which
+    # stored nothing else.
     contents = Contents(target / CACHE)
     if known != stamp:
         stamp["audio"] = audio_digest(data, contents)
@@ -99,7 +100,7 @@ def format_set(
     lost = lost_file(target, options, labelled) if known == stamp else None
     if known == stamp and lost is None:
         logger.info("%s is already finished", target)
-        # Later stages warn of tables that are newer than this.
+        # Later stages warn about tables that are newer than this time.
         note_seen(target)
         return
     if known is None:
@@ -171,15 +172,15 @@ def format_set(
 
 @dataclass
 class _Made:
-    """What became of a set's utterances.
+    """Results of formatting a set's utterances.
 
     Attributes:
-        problems: What is wrong with some, by their names in the corpus.
-        tables: The others.
-        lengths: Theirs: samples, or frames of features.
-        too_long: Names of those outside the limits.
-        short: Feature frames of those that are too few for the transcript, and the
-            frames that CTC needs.
+        problems: Reason by name in the corpus, for the bad utterances.
+        tables: Tables of the usable utterances.
+        lengths: Number of samples, or of feature frames, of each usable utterance.
+        too_long: Names of the utterances outside the length limits.
+        short: For utterances too short for their transcript: their feature frames, and
+            the frames that CTC needs.
     """
 
     problems: dict[str, str]
@@ -189,11 +190,11 @@ class _Made:
     short: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, one: Utterance, result: Formatted, data: DataDir) -> None:
-        """Note the result of an utterance of ``data``."""
+        """Store the result of an utterance of ``data``."""
         if result.problem == "length":
             self.too_long.append(one.name)
         elif result.problem:
-            # A faster copy too short for its text is no fault of the corpus.
+            # The corpus is not at fault if only a faster copy is too short.
             if one.speed == 1.0:
                 self.problems[one.source] = result.problem
                 if result.frames is not None:
@@ -215,7 +216,7 @@ class _Made:
 
 
 def _names_of_copies(data: DataDir, speeds: Sequence[float]) -> dict[str, str]:
-    """Return utterances with the name that a copy of another one would get."""
+    """Return utterances whose name a speed-perturbed copy of another one would get."""
     copies = {
         f"{speed_prefix(speed)}{utt}": (utt, speed)
         for utt in data.audio
@@ -235,7 +236,7 @@ def _other_case(
     tokenize: Callable[[str], list[str]],
     known: Optional[set[str]],
 ) -> str:
-    """Say that the token list has most transcripts in the other case; or nothing."""
+    """Return a hint if most transcripts fit the tokens in the other case, else ""."""
     bad = check_text(text, tokenize, known) if known else {}
     for name, change in (("upper", str.upper), ("lower", str.lower)):
         changed = {utt: change(text[utt]) for utt in bad}
@@ -258,7 +259,7 @@ def _leave_out(problems: dict[str, str], listed_in: Path) -> None:
 
 
 def _finer_layers(short: list[tuple[int, int]]) -> str:
-    """Say what would make room for transcripts.
+    """Return a hint on how to get enough frames for the transcripts.
 
     Args:
         short: Feature frames of an utterance and the frames that CTC needs.

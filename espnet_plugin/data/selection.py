@@ -1,9 +1,9 @@
 """Dynamic data pruning: which utterances an epoch trains on, by their last losses.
 
 - [0] Dynamic Data Pruning for Automatic Speech Recognition, 2024,
-  https://arxiv.org/abs/2406.18373: a share of the utterances is kept, chosen anew every
-  cycle, and none is lost for good. What an utterance's score is and how long a cycle
-  lasts is not in the abstract; the answers here are ours.
+  https://arxiv.org/abs/2406.18373: a share of the utterances is kept and chosen again
+  in every cycle; none is removed permanently. The abstract defines neither the score of
+  an utterance nor the length of a cycle; those here are ours.
 """
 
 import math
@@ -28,39 +28,39 @@ class ScoreBook:
         self._scores: dict[str, float] = {}
 
     def update(self, names: Iterable[str], values: Iterable[float]) -> None:
-        """Note the loss of utterances, per frame or token; not finite ones are hard."""
+        """Store losses per frame or token; utterances with non-finite ones are hard."""
         for name, value in zip(names, values):
             value = float(value)
             self._scores[name] = value if math.isfinite(value) else math.inf
 
     def scores(self) -> dict[str, float]:
-        """Return them all."""
+        """Return all scores by utterance."""
         return dict(self._scores)
 
     def save(self, path: Union[str, Path]) -> None:
-        """Write them; an infinite one is null."""
+        """Write the scores as JSON; an infinite one becomes null."""
         finite = {k: v if v < math.inf else None for k, v in self._scores.items()}
         write_json(path, finite)
 
     def load(self, path: Union[str, Path]) -> None:
-        """Read what :meth:`save` wrote, in place of all scores."""
+        """Replace all scores by those that :meth:`save` wrote."""
         stored = read_json(path)
         self._scores = {k: math.inf if v is None else v for k, v in stored.items()}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """How utterances are chosen.
+    """Settings for choosing utterances.
 
     Attributes:
         keep: Share of the utterances an epoch trains on.
         criterion: ``easy``: those with the lowest loss; ``hard``: the highest;
             ``easy2hard``: from the lowest in the first epoch that chooses to the
             highest in the last; ``random``: a negative control.
-        warmup: Epochs on everything before the first choice.
+        warmup: Number of epochs on all utterances before the first choice.
         keep_time: Share of each utterance's time that is kept, chosen by chance each
             time it is used, from the first epoch on.
-        chunk_ms: Length of the pieces of time that are dropped.
+        chunk_ms: Length of the dropped chunks in milliseconds.
 
     Raises:
         UserError: If a value is out of range.
@@ -106,8 +106,8 @@ class Selection:
         """Return the utterances of an epoch, in the order of ``names``.
 
         Args:
-            names: All of them.
-            scores: Their losses; one that has none counts as the hardest.
+            names: Names of all utterances.
+            scores: Loss by utterance; an utterance without one counts as the hardest.
             epoch: Number of the epoch, from 1.
             max_epoch: Number of the last one.
             seed: Seed of the training.
@@ -120,14 +120,14 @@ class Selection:
             chosen = random.permutation(len(names))[:count]
         else:
             values = np.array([scores.get(name, math.inf) for name in names])
-            # Ties, which all unknown ones are, in an order of their own each epoch.
+            # Ties (all utterances without a score) are ordered at random in each epoch.
             order = np.lexsort((random.permutation(len(names)), values))
             chosen = order[self._first(len(names) - count, epoch, max_epoch) :][:count]
         kept = set(chosen.tolist())
         return [name for index, name in enumerate(names) if index in kept]
 
     def _first(self, left_out: int, epoch: int, max_epoch: int) -> int:
-        """How many of the easiest are skipped."""
+        """Return how many of the easiest utterances are skipped."""
         if self.criterion == "easy":
             return 0
         if self.criterion == "hard":
@@ -137,7 +137,7 @@ class Selection:
         return round(done * left_out)
 
     def batches_of(self, batches: int, epoch: int) -> int:
-        """Return how many batches an epoch has, of ``batches`` with everything."""
+        """Return the batches in an epoch if all utterances make ``batches``."""
         if epoch <= self.warmup:
             return batches
         return max(1, round(self.keep * batches))

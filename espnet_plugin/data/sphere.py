@@ -1,4 +1,4 @@
-"""NIST SPHERE headers: what a file holds, and why it may not be readable."""
+"""Read NIST SPHERE headers, and explain why such a file cannot be read."""
 
 from pathlib import Path
 from typing import Optional, Union
@@ -17,12 +17,12 @@ _SHORTEN = (
 def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
     """Return the fields of a SPHERE file's header.
 
-    ``header_bytes`` is its length. The other names are the file's own, of which
+    ``header_bytes`` is its length. The other names are those in the file, of which
     ``sample_rate``, ``sample_count``, ``channel_count``, ``sample_n_bytes`` and
     ``sample_coding`` are usual.
 
     Raises:
-        UserError: If it is no SPHERE file or its header is cut off.
+        UserError: If it is not a SPHERE file or its header is truncated.
     """
     try:
         with path.open("rb") as stream:
@@ -54,9 +54,9 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
 
 
 def sphere_problem(path: Path) -> Optional[str]:
-    """Say why a SPHERE file cannot be read; None if nothing is wrong with its header.
+    """Return why a SPHERE file cannot be read; None if its header is valid.
 
-    A file of another kind has no problem that this could name.
+    For a file of another format it returns None.
     """
     try:
         with path.open("rb") as stream:

@@ -1,8 +1,8 @@
-"""Sound files whose header announces less than there is.
+"""Find audio files whose header states less audio than the file holds.
 
-A recorder that crashed, or a program that wrote a header and then more samples, leaves
-them behind. libsndfile reads as much as is announced, so the rest of the audio would be
-missing under its whole transcript, without a word.
+A recorder that crashed, or a program that wrote more samples after the header, leaves
+such files. libsndfile reads only as much as the header states. The rest of the audio
+would be missing without a message, although the transcript covers all of it.
 """
 
 import struct
@@ -11,17 +11,18 @@ from typing import Optional
 
 __all__ = ["surplus"]
 
-# Bytes after the audio that may be anything, e.g. a tag; and as a share of the audio.
+# Bytes after the audio that may be anything, such as a tag; and their share of the
+# audio.
 _TAG = 4096
 _SHARE = 0.02
-# Programs that write into a pipe put this or more where the length should stand.
+# Programs that write into a pipe put this or more into the length field.
 _UNKNOWN_LENGTH = 0x7FFF0000
 _FLAC_INFO = 8
 _FLAC_TAIL = 1 << 17
 
 
 def surplus(path: Path) -> Optional[str]:
-    """Say that more audio is in a WAV or FLAC file than its header announces, or None.
+    """Return a message if a WAV or FLAC file is longer than its header says, or None.
 
     Args:
         path: A file that libsndfile has opened.
@@ -36,7 +37,7 @@ def surplus(path: Path) -> Optional[str]:
 
 
 def _riff(stream, size: int) -> Optional[str]:
-    """Walk the chunks: what follows the audio must be chunks, up to the end."""
+    """Check that the audio is followed by valid chunks only, up to the end."""
     at, audio = 12, None
     while at + 8 <= size:
         stream.seek(at)
@@ -65,7 +66,7 @@ def _is_chunk(name: bytes, length: int, left: int) -> bool:
 
 
 def _flac(stream, size: int) -> Optional[str]:
-    """Compare the number of samples with where the last frame says that it lies."""
+    """Compare the number of samples with the position in the last frame's header."""
     stream.seek(_FLAC_INFO)
     info = stream.read(18)
     block = int.from_bytes(info[2:4], "big")
@@ -90,7 +91,7 @@ def _frame_end(frame: bytes, block: int) -> Optional[int]:
     if len(frame) < 16 or frame[1] & 0xFE != 0xF8:
         return None
     code, number, at = frame[2] >> 4, frame[4], 5
-    # As in UTF-8: the ones at the beginning count the bytes.
+    # As in UTF-8, the number of leading one bits is the number of bytes.
     more = 0
     while more < 7 and number << more & 0x80:
         more += 1
@@ -115,7 +116,7 @@ def _frame_end(frame: bytes, block: int) -> Optional[int]:
 
 
 def _crc(content: bytes, bits: int, polynomial: int) -> int:
-    """Return a CRC; that of content with its own CRC at the end is 0."""
+    """Return a CRC; it is 0 for content that ends with its own CRC."""
     value, top, mask = 0, 1 << (bits - 1), (1 << bits) - 1
     for byte in content:
         value ^= byte << (bits - 8)

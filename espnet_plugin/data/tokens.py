@@ -23,16 +23,16 @@ __all__ = [
 ]
 
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
-# What ESPnet writes for a space between characters.
+# ESPnet's token for a space between characters.
 _SPACE = "<space>"
 
 
 def read_symbols(path: Union[str, Path]) -> tuple[str, ...]:
-    """Read non-linguistic symbols, one a line, as ESPnet's ``--nlsyms_txt`` has them.
+    """Read non-linguistic symbols, one per line, as in ESPnet's ``--nlsyms_txt``.
 
     Raises:
-        UserError: If the file cannot be read, or names a token that is none of the
-            transcripts'.
+        UserError: If the file cannot be read, or names a token that cannot be a
+            symbol of transcripts.
     """
     path = Path(path)
     try:
@@ -60,7 +60,7 @@ def read_symbols(path: Union[str, Path]) -> tuple[str, ...]:
 
 
 def read_token_list(path: Union[str, Path]) -> list[str]:
-    """Read one token a line; blank must come first, as CTC in ESPnet takes token 0."""
+    """Read one token per line; blank must be first, as ESPnet's CTC uses token 0."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run stage 2, which makes the token list")
@@ -81,8 +81,8 @@ def build_token_list(
     """Write ``tokens.txt`` (and ``bpe.model``) from the training transcripts.
 
     Args:
-        texts: Training transcripts only; other sets must not be seen.
-        folder: Where the files go.
+        texts: Transcripts of the training set only, not of other sets.
+        folder: Folder in which the files are written.
         nbpe: Size of the BPE vocabulary; None for characters.
         symbols: Non-linguistic symbols, which are tokens of their own where the texts
             have them (BPE: in any case), as in ESPnet's recipes.
@@ -105,7 +105,7 @@ def build_token_list(
         pieces = [t for t, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
     else:
         pieces = _train_bpe(texts, folder, nbpe, sorted({*symbols} - {UNKNOWN}))
-    # Where it is a symbol of the transcripts, it is the token that is there already.
+    # If <unk> is a symbol of the transcripts, it is the token that exists already.
     pieces = [piece for piece in pieces if piece != UNKNOWN]
     path = folder / "tokens.txt"
     write_lines(path, [BLANK, UNKNOWN, *pieces, SOS_EOS])
@@ -140,11 +140,11 @@ def _train_bpe(
 def unknown_pieces(
     tokens: Collection[str], bpemodel: Union[str, Path], texts: Iterable[str]
 ) -> list[str]:
-    """Return the pieces in which a BPE model spells texts and that are no tokens.
+    """Return the pieces that a BPE model uses for texts but the token list lacks.
 
     Args:
         tokens: The token list.
-        bpemodel: SentencePiece's file.
+        bpemodel: SentencePiece model file.
         texts: Transcripts; they are only read if the model has pieces that the list
             lacks.
 

@@ -1,4 +1,4 @@
-"""Transcripts that stage 2 refuses: what the tokens cannot spell, or would misspell."""
+"""Find transcripts that stage 2 refuses: tokens cannot spell them correctly."""
 
 from typing import Callable, Collection
 
@@ -10,7 +10,7 @@ __all__ = ["check_symbols", "check_text", "rewritten"]
 def check_text(
     text: dict[str, str], tokenize: Callable[[str], list[str]], known: set[str]
 ) -> dict[str, str]:
-    """Return what is wrong with transcripts, by utterance: unknown characters."""
+    """Return a message by utterance for transcripts with unknown characters."""
     problems = {}
     for utt, words in text.items():
         unknown = sorted(set(tokenize(words)) - known)
@@ -20,12 +20,12 @@ def check_text(
 
 
 def check_symbols(text: dict[str, str], listed: Collection[str]) -> dict[str, str]:
-    """Return transcripts with a symbol that would be spelled as letters, by utterance.
+    """Return a message by utterance for symbols that would be spelled as letters.
 
     Args:
-        text: Transcripts.
-        listed: Non-linguistic symbols that are tokens of their own. With a bracket
-            alone among them, brackets are characters like others.
+        text: Transcripts by utterance.
+        listed: Non-linguistic symbols that are tokens of their own. If a single bracket
+            is one of them, brackets are treated as ordinary characters.
     """
     problems = {}
     for utt, words in text.items():
@@ -45,15 +45,15 @@ def rewritten(
     tokenize: Callable[[str], list[str]],
     join: Callable[[list[str]], str],
 ) -> dict[str, str]:
-    """Return what tokens make of transcripts that they do not spell as they are.
+    """Return the rewritten text of transcripts that tokens do not reproduce exactly.
 
-    SentencePiece's usual models replace characters by others before they spell: a
-    ligature by its letters, three dots by an ellipsis's.
+    SentencePiece's usual models first replace some characters by others: a ligature by
+    its letters, an ellipsis by three dots.
 
     Args:
         text: Transcripts by utterance.
-        tokenize: Transcript to tokens.
-        join: Tokens to transcript.
+        tokenize: Converts a transcript to tokens.
+        join: Converts tokens to a transcript.
     """
     found = {}
     for utt, words in text.items():

@@ -1,4 +1,4 @@
-"""One utterance of stage 2: checked, and written as ESPnet reads it."""
+"""Check one utterance in stage 2 and write it in a format that ESPnet reads."""
 
 import io
 import signal
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FormatOptions:
-    """How a set is written.
+    """Options for writing a set.
 
     Attributes:
         fs: Sampling rate in Hz that every file must have.
@@ -42,8 +42,8 @@ class FormatOptions:
         num_mel_bins: Bins of ``fbank``.
         hop_length: Samples between two feature frames, for the CTC length check.
         input_layer: The encoder's sub-sampling layer, for the same check.
-        drop_bad: Leave bad utterances out instead of stopping at them.
-        nj: Worker processes.
+        drop_bad: Whether bad utterances are left out instead of raising an error.
+        nj: Number of worker processes.
     """
 
     fs: int = 16000
@@ -74,14 +74,14 @@ class FormatOptions:
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is to be written.
+    """One utterance to write.
 
     Attributes:
         source: Its name in the corpus.
         path: Its audio file.
-        segment: Where it lies there; None for the whole file.
-        speed: Factor of its speed; 1.0 keeps it.
-        target: Folder of the set; ``data`` in it gets the file, where one is written.
+        segment: Its place in that file; None for the whole file.
+        speed: Speed factor; 1.0 keeps the original speed.
+        target: Folder of the set; if a file is written, it goes into ``data`` there.
         options: How to write it.
         limits: Shortest and longest duration in seconds.
         needed: Frames after sub-sampling that CTC needs for its transcript.
@@ -98,7 +98,7 @@ class Utterance:
 
     @property
     def prefix(self) -> str:
-        """What a copy of another speed has in front of its name and its speaker's."""
+        """Prefix of the utterance and speaker names of a speed-perturbed copy."""
         return speed_prefix(self.speed)
 
     @property
@@ -108,19 +108,19 @@ class Utterance:
 
 
 def speed_prefix(speed: float) -> str:
-    """Return what a copy of this speed has in front of its name, as in Kaldi."""
+    """Return the name prefix of a copy with this speed factor, as in Kaldi."""
     return "" if speed == 1.0 else f"sp{speed:g}-"
 
 
 @dataclass(frozen=True)
 class Formatted:
-    """One utterance written, or what is wrong with it.
+    """Result for one utterance: the written file, or the problem.
 
     Attributes:
-        path: Its file.
-        length: Samples, or frames of features.
-        problem: None if it was written; "length" if it is to be left out.
-        frames: Feature frames, where they are too few for the transcript.
+        path: Its audio or feature file.
+        length: Number of samples, or of feature frames.
+        problem: None if it was written; "length" if its duration is out of the limits.
+        frames: Number of feature frames, if too few for the transcript.
     """
 
     path: str = ""
@@ -132,7 +132,7 @@ class Formatted:
 def one_thread() -> None:
     """Prepare a worker process: one thread, and the parent handles Ctrl-C."""
     torch.set_num_threads(1)
-    # Ctrl-C reaches every process; the parent's word on it is enough.
+    # Ctrl-C reaches every process; only the parent reports it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -167,7 +167,8 @@ def format_utterance(one: Utterance) -> Formatted:
         )
     if features is None and one.speed == 1.0 and segment is None:
         return Formatted(one.path, len(samples))
-    # In memory first, so that a full disk leaves no half file that looks whole.
+    # Written in memory first: a full disk must not leave a partial file that looks
+    # complete.
     content, folder, name = io.BytesIO(), Path(one.target, "data"), file_name(one.name)
     if features is not None:
         np.save(content, features)

@@ -1,4 +1,4 @@
-"""What the page's picture can show across and upwards, from the table of metrics."""
+"""The axes that a reader can choose in the page's chart, from the metrics' table."""
 
 from dataclasses import dataclass
 from typing import Optional, Sequence
@@ -19,7 +19,7 @@ from espnet_plugin.results.row import Interval
 
 __all__ = ["Across", "Upwards", "axes_across", "axes_upwards", "group_columns"]
 
-# Their columns are of models; those of other tables are of families and files.
+# Tables whose columns describe models; other tables describe families and files.
 _TABLES = (QUALITY, COST, DUAL, CONFIDENCE)
 
 
@@ -30,8 +30,8 @@ class Across:
     Attributes:
         name: The metric's name.
         label: Name of the axis, with the unit.
-        values: A figure a group, in that unit; None: not known.
-        less_is_better: Whether a Pareto front has a meaning.
+        values: Value of each group in that unit; None if not known.
+        less_is_better: Whether a lower value is better, so a Pareto front is drawn.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Upwards:
     Attributes:
         name: The metric's name.
         label: Name of the axis.
-        values: A rate a group; None: not known.
-        intervals: An interval a group; None: not known.
+        values: Rate of each group; None if not known.
+        intervals: Interval of each group; None if not known.
     """
 
     name: str
@@ -58,10 +58,10 @@ class Upwards:
 
 
 def group_columns(with_mode: bool) -> list[tuple[Metric, Column]]:
-    """Return the columns of a single model, each metric in its first table alone.
+    """Return the columns that describe one model, each metric once.
 
     Args:
-        with_mode: Whether there are models of two modes.
+        with_mode: Whether there are models with two modes.
     """
     found: list[tuple[Metric, Column]] = []
     for table in _TABLES:
@@ -96,18 +96,18 @@ def axes_across(groups: Sequence[Group]) -> list[Across]:
 
 
 def axes_upwards(groups: Sequence[Group], set_name: str) -> list[Upwards]:
-    """Return the error rates: all metrics with an interval, that to compare by first.
+    """Return the error rates (all metrics with an interval), the main one first.
 
     Args:
         groups: Groups with a score.
-        set_name: What the scored set is called.
+        set_name: Name of the scored set.
     """
     found = []
     for metric, column in group_columns(False):
         if not metric.intervals or metric.name in {one.name for one in found}:
             continue
         if set_name == "dev" and metric.name == "dev_wer":
-            continue  # it would be the same once more
+            continue  # it would repeat another axis
         interval = metric.intervals[0].name
         label = column.header.replace("test", set_name).replace(" % [95 %]", " (%)")
         values = tuple(group.mean(metric.name) for group in groups)

@@ -1,4 +1,4 @@
-"""What the page's script draws: one JSON of axes, series, points and their facts."""
+"""The data of the page's chart as one JSON: axes, series, points and their facts."""
 
 from typing import Any, Sequence
 
@@ -15,14 +15,14 @@ __all__ = ["chart_data"]
 
 
 def chart_data(results: Results, rivals: Sequence[str] = ()) -> dict[str, Any]:
-    """Collect what can be drawn; ``points`` is empty where no row has a score.
+    """Collect what can be drawn; ``points`` is empty if no row has a score.
 
     Args:
         results: What is reported.
-        rivals: The rivals that are shown at first, see `choose`.
+        rivals: Rivals that are shown initially, see `choose`.
 
     Raises:
-        UserError: If a rival is not there.
+        UserError: If a rival does not exist.
     """
     groups = [group for group in results.groups if group.test_wer is not None]
     if not groups:
@@ -89,7 +89,7 @@ def _series(choice: Choice, number: int) -> dict[str, Any]:
 def _facts(groups: Sequence[Group], set_name: str) -> tuple[list[str], list[list]]:
     """Return headers, and each group's cells as the tables write them.
 
-    A cell without a digit says nothing: it is None.
+    A cell without a digit holds no information and becomes None.
     """
     unit_name, seconds = time_unit(groups)
     headers, columns = [], []
@@ -105,5 +105,5 @@ def _facts(groups: Sequence[Group], set_name: str) -> tuple[list[str], list[list
 
 
 def _short(value: Any) -> Any:
-    """Six digits that count: more than anybody reads, less than a float has."""
+    """Round a float to six significant digits, which is enough for a reader."""
     return None if value is None else float(f"{value:.6g}")

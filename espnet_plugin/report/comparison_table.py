@@ -1,4 +1,4 @@
-"""The table of paired comparisons, and what is not there yet."""
+"""The table of paired comparisons, and notes on missing results."""
 
 from typing import Optional
 
@@ -19,7 +19,7 @@ _UNFINISHED = "a finished training (meta.json, config.yaml), so it is in no tabl
 
 
 def comparison_table(results: Results) -> Optional[Table]:
-    """What was compared and what came out; None if nothing was."""
+    """Return the table of comparisons and their results; None if there are none."""
     lines = []
     for one in results.comparisons:
         low, high = one.result.ci95
@@ -39,7 +39,7 @@ def comparison_table(results: Results) -> Optional[Table]:
 
 
 def missing_notes(results: Results) -> list[str]:
-    """What is not there yet, a line for all that lack the same; empty if all is."""
+    """Return a line for each missing item, naming the rows that lack it."""
     names: dict[str, list[str]] = {}
     for entry in [*results.rows, *results.runs.values()]:
         if entry.missing:

@@ -1,4 +1,4 @@
-"""The table of how well models know whether their words are right."""
+"""The table of how well models' confidence predicts correct words."""
 
 from typing import Optional
 

@@ -1,4 +1,4 @@
-"""The table of exported files: one line a file, seeds joined."""
+"""The table of exported files: one line per file, with means over seeds."""
 
 from typing import Optional
 

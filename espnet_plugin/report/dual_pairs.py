@@ -1,4 +1,4 @@
-"""Which recognisers of two modes have to be compared to answer the question."""
+"""Choose which recognisers with two modes are compared with each other."""
 
 import re
 from pathlib import Path
@@ -21,12 +21,13 @@ def dual_mode_pairs(
 ) -> list[tuple[str, str]]:
     """Return the pairs of rows for the report's ``--compare``, as the tables name them.
 
-    The second is to be compared with the first: self-pruned streaming models with the
-    dense one trained alone, or longer, and with the one pruned afterwards to the same
-    sparsity, and with that of the dense supernet; full-context models with the one
-    trained alone, pre-trained models with those that are not, and with each
-    other, ablations with what they
-    take something from. Left out are rows that are not there or have no score.
+    The second row of a pair is compared with the first. Self-pruned streaming models
+    are compared with the dense model trained alone, the one trained alone for longer,
+    the one pruned after training to the same sparsity, and the streaming model of the
+    dense supernet. Full-context models are compared with the one trained alone.
+    Pre-trained models are compared with those without pre-training and with each other.
+    Ablations are compared with the model from which they remove something. Pairs with a
+    row that does not exist or has no score are left out.
 
     Args:
         folder: Folder with the models, ``asr_<row>_s<seed>_<mode>``.
@@ -41,7 +42,7 @@ def dual_mode_pairs(
             label = f"{meta.method} {meta.variant} {meta.layers}"
             key = found["row"], found["mode"], meta.layers
             labels[key] = " ".join(label.split())
-    # Models of other depths are other models.
+    # Only models of the same depth are compared.
     return [
         (labels[(*first, layers)], labels[(*second, layers)])
         for layers in sorted({layers for *_, layers in labels}, reverse=True)
@@ -51,17 +52,17 @@ def dual_mode_pairs(
 
 
 def _questions() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Yield (row, mode) of both sides."""
+    """Yield pairs to compare, as (row, mode) of the first and of the second."""
     full, streaming = "full", "streaming"
     for sparsity in _SPARSITIES:
         pruned = f"self_pruned_{sparsity}"
         yield ("streaming_alone", streaming), (pruned, streaming)
         yield (f"pruned_after_{sparsity}", streaming), (pruned, streaming)
-    # The same question where masks were final earlier.
+    # The same comparison for models whose masks became final earlier.
     for row in ("early_50", "fixed_masks_50"):
         for baseline in ("streaming_alone", "pruned_after_50"):
             yield (baseline, streaming), (row, streaming)
-    # As many epochs as the one pruned afterwards had, without pruning.
+    # Trained without pruning for as many epochs as the model pruned afterwards.
     yield ("streaming_alone", streaming), ("streaming_longer", streaming)
     for row in (*_each("pruned_after"), *_each("self_pruned")):
         yield ("streaming_longer", streaming), (row, streaming)

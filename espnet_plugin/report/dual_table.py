@@ -1,4 +1,4 @@
-"""The table of recognisers with two modes: one line for both of a training."""
+"""The table of recognisers with two modes: one line for both modes of a training."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -66,7 +66,7 @@ def _line(name: str, training: _Training) -> Line:
 
 
 def _pick(training: _Training, metric: Metric) -> Optional[Group]:
-    """Both modes come out of one training; all else is of the streaming model."""
+    """Return the training for costs, and the streaming model for other metrics."""
     return training.one if metric.is_cost else training.streaming
 
 

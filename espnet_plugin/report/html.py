@@ -7,8 +7,8 @@ with all its counts. Our script and style have 36 kB, and what a reader does her
 (choose, point, sort) takes a few hundred lines. Markers and colours are those of the
 still pictures.
 
-The page forbids itself all that is not in it: its policy lets only this very script run
-(by hash), images come from the file alone, and nothing may be fetched. Without
+The page's content security policy allows only this script (by its hash) and images from
+the file itself; nothing may be fetched. Without
 JavaScript the tables and the still pictures remain.
 """
 
@@ -47,19 +47,19 @@ _SCRIPTS = (
 def report_html(
     results: Results, pictures: Sequence[Path] = (), rivals: Sequence[str] = ()
 ) -> str:
-    """All sections of the report as one page.
+    """Return all sections of the report as one page.
 
     Args:
         results: What is reported.
-        pictures: PNG files; where an SVG of the same name is beside one, the smaller of
-            the two is taken. Second pictures, of the methods that the first ones leave
-            out, are not: they would double the file, and the page's own picture shows
+        pictures: PNG files; if an SVG file of the same name exists, the smaller of the
+            two is used. The second pictures (of the methods that the first ones leave
+            out) are not used: they would double the file, and the page's chart shows
             every method.
-        rivals: The methods that are shown at first beside the main one, see `choose`;
-            none: chosen by its rule.
+        rivals: Methods that are shown initially with the main one, see `choose`; if
+            empty, they are chosen by its rule.
 
     Raises:
-        UserError: If there is no row, or a rival is not there.
+        UserError: If there is no row, or a rival does not exist.
     """
     pictures = [one for one in pictures if not one.stem.endswith(OTHERS)]
     data, script, style = chart_data(results, rivals), _script(), _read("report.css")
@@ -96,13 +96,13 @@ def _read(name: str) -> str:
 
 
 def _script() -> str:
-    """All scripts as one, which leaves no names behind."""
+    """Return all scripts as one that defines no global names."""
     parts = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
 def _json(data: Mapping[str, Any]) -> Markup:
-    """JSON that ends no element and begins none, whatever the names in it are."""
+    """Return JSON that is safe inside an HTML element, whatever names it holds."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -121,7 +121,7 @@ def _policy(script: str, style: str) -> str:
 
 
 def _data_of(picture: Path) -> str:
-    """An image inside the page; as an image, the names in one SVG meet no other's."""
+    """Return an image as a data URI, so that names in SVG files cannot collide."""
     drawing = picture.with_suffix(".svg")
     files = [picture, *([drawing] if drawing.is_file() else [])]
     source = min(files, key=lambda file: file.stat().st_size)

@@ -1,4 +1,4 @@
-"""The report as markdown, between two marks of a file that people write in too."""
+"""The report as markdown, between two marks in a file that people also edit."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["BEGIN_MARK", "END_MARK", "insert_block", "markdown_block", "write_ma
 BEGIN_MARK = "<!-- results:begin -->"
 END_MARK = "<!-- results:end -->"
 
-# Pictures have captions, and no heading.
+# Pictures have captions and no headings.
 _TEMPLATE = """\
 ### {{ corpus }}
 {%- for section in sections %}
@@ -59,12 +59,12 @@ def markdown_block(
     pictures: Sequence[Path] = (),
     folder: Union[str, Path] = ".",
 ) -> str:
-    """All sections of the report, with what has to be known to read its tables.
+    """Return all sections of the report, with the notes needed to read its tables.
 
     Args:
         results: What is reported.
         pictures: PNG files.
-        folder: Where the markdown file lies, from which pictures are addressed.
+        folder: Folder of the markdown file; paths of pictures are relative to it.
 
     Raises:
         UserError: If there is no row.
@@ -89,7 +89,7 @@ def insert_block(text: str, block: str, name: str = "the Markdown file") -> str:
     """Replace the text between the marks by ``block``; do not change the rest.
 
     Raises:
-        UserError: If the marks are not in it once each and in order.
+        UserError: If each mark is not there exactly once, or they are not in order.
     """
     if text.count(BEGIN_MARK) != 1 or text.count(END_MARK) != 1:
         raise UserError(
@@ -106,7 +106,7 @@ def insert_block(text: str, block: str, name: str = "the Markdown file") -> str:
 
 
 def write_markdown(path: Union[str, Path], block: str) -> Path:
-    """Put the tables between the marks of ``path``, or make a file that has them.
+    """Write the tables between the marks of ``path``; create the file if missing.
 
     Raises:
         UserError: If the file exists without the marks.

@@ -1,4 +1,4 @@
-"""How figures are written in a table's cell.
+"""Format values for the cells of a table.
 
 The functions that return a `Writer` are what the columns of `metrics` are made of.
 """
@@ -20,17 +20,17 @@ NONE = "-"
 PRUNED_MARK = "†"
 
 NumberWriter = Callable[[Optional[float]], str]
-# Of a group (or a family), a metric's name and the unit of the column.
+# Takes a group (or a family), a metric's name and the unit of the column.
 Writer = Callable[[Any, str, float], str]
 
 
 def fixed(digits: int) -> NumberWriter:
-    """With so many digits behind the point."""
+    """Return a writer with this number of decimals."""
     return lambda value: NOT_KNOWN if value is None else f"{value:.{digits}f}"
 
 
 def significant(value: Optional[float]) -> str:
-    """Two or three digits that count, never in powers of ten for what people read."""
+    """Write two or three significant digits, without an exponent if possible."""
     if value is None:
         return NOT_KNOWN
     if value == 0 or value >= 99.95:
@@ -43,12 +43,12 @@ def significant(value: Optional[float]) -> str:
 
 
 def rtf(value: Optional[float]) -> str:
-    """A real-time factor."""
+    """Write a real-time factor."""
     return NOT_KNOWN if value is None else f"{value:.3g}"
 
 
 def percent(value: Optional[float]) -> str:
-    """A share, in percent; a dash for none at all."""
+    """Write a share in percent; a dash for zero or unknown."""
     return f"{100 * value:.0f} %" if value else NONE
 
 

@@ -18,11 +18,11 @@ class Comparison:
     """Two rows on the same utterances.
 
     Attributes:
-        first: The one that is compared with.
-        second: The one that is compared.
-        result: The second's errors against the first's.
-        common: Number of utterances compared, if not the whole set of each.
-        part: Which of their models were compared, in words; empty if all.
+        first: The baseline of the comparison.
+        second: The group that is compared with it.
+        result: Errors of the second relative to the first.
+        common: Number of utterances compared, if not all of both sets.
+        part: The models that were compared, in words; empty if all were.
     """
 
     first: Group
@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The result in words."""
         labels = self.first.label, self.second.label
         sentence = self.result.sentence(*labels, self.unit)
         if self.common is not None:
@@ -72,11 +72,11 @@ def compare_groups(
     """Paired bootstrap of two groups' mean errors over seeds.
 
     Args:
-        first: The group that is compared with.
-        second: The group that is compared.
+        first: The baseline of the comparison.
+        second: The group that is compared with it.
         test_sets: Test sets by their keys, for the names of the utterances.
-        intersection: Where the test sets differ, take the utterances that are in both
-            with as many words; how many these are is logged.
+        intersection: If the test sets differ, use the utterances that are in both with
+            the same number of words; their number is logged.
 
     Returns:
         None if one has no score, or they have no test set in common.
@@ -121,7 +121,7 @@ def compare_groups(
 def _by_utterance(
     group: Group, test_sets: Mapping[str, TestSet]
 ) -> Optional[dict[str, tuple[float, float]]]:
-    """Errors and words of each utterance; None where the units are speakers."""
+    """Return errors and words by utterance; None if the units are speakers."""
     if len(group.test_sets) != 1:
         return None
     names = test_sets[next(iter(group.test_sets))].names

@@ -1,6 +1,7 @@
-"""What making models costs: their own training, and that of the runs they rest on.
+"""The cost of making models: their own training, and the runs they are built on.
 
-A sum or a mean is not known as soon as a part is not: a cost must not look smaller.
+A sum or a mean is unknown if any part is unknown, because a cost must not look smaller
+than it is.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Cost:
 
     @property
     def pflop(self) -> Optional[float]:
-        """10^15 of `flops`; None if there are none: a picture has no place for zero."""
+        """`flops` in units of 10^15; None if zero, as axes may be logarithmic."""
         return self.flops / _FLOPS_PER_PFLOP if self.flops else None
 
 
@@ -45,7 +46,7 @@ def own_cost(row: Row) -> Cost:
 
 
 def shared_cost(names: Iterable[str], runs: Runs) -> Cost:
-    """Cost of some shared runs, each in full; zero where none is named."""
+    """Return the full cost of shared runs; zero if none is named."""
     named = [runs.get(name) for name in names]
     return Cost(
         {

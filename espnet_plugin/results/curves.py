@@ -1,4 +1,4 @@
-"""The learning curve of a row, from the trainings that its model went through."""
+"""The learning curve of a row, from all trainings of its model."""
 
 import math
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["read_curve"]
 def read_curve(
     folder: Path, row: Row, shared: Iterable[tuple[Path, SharedRun]] = ()
 ) -> Curve:
-    """Read the epochs of shared trainings and then the model's own, numbered on.
+    """Read the epochs of shared trainings, then the model's own, numbered in sequence.
 
     A model's own log lies in its folder, or in ``train/`` where the model was made of
     what had been trained. Of a shared training the rates of the row's own size (or

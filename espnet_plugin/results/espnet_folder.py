@@ -1,4 +1,4 @@
-"""Any ESPnet ASR experiment folder: what it is, and which of its scores to take."""
+"""Identify any ESPnet ASR experiment folder, and choose which scores to use."""
 
 import logging
 from pathlib import Path
@@ -28,7 +28,7 @@ ScoredSets = dict[str, dict[str, DecodedSet]]
 
 
 def choose_decoding(folder: Path, scores: ScoredSets, wanted: Optional[str]) -> str:
-    """Choose the decoding folder; its name where there is none yet is ``wanted``.
+    """Choose the decoding folder; if there is none yet, ``wanted`` is its name.
 
     Args:
         folder: The experiment, for messages.
@@ -60,11 +60,11 @@ def choose_set(
     Args:
         folder: The experiment, for messages.
         sets: The scored sets of one decoding.
-        test_set: Name of the test set; None: the only one besides the development set.
+        test_set: Name of the test set; None: the only one except the development set.
         dev_set: Name of the development set, with or without ``org/``.
 
     Returns:
-        Both; None for what is not there.
+        Both; None for a set that does not exist.
 
     Raises:
         UserError: If no test set is named and there are several.
@@ -89,13 +89,13 @@ def choose_set(
 
 
 def read_identity(folder: Path, missing: list[str]) -> Identity:
-    """Return what is in ``meta.json`` of our own folders, from ``config.yaml``.
+    """Return from ``config.yaml`` what ``meta.json`` holds in this plugin's folders.
 
     ``layers`` is 0 where the configuration does not say it in a way known here.
 
     Args:
         folder: Folder with ``config.yaml``.
-        missing: Gets a note for what is not known.
+        missing: Receives a note for each unknown value.
 
     Raises:
         UserError: If ``config.yaml`` is not that of an ASR model.

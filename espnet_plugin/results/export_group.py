@@ -1,4 +1,4 @@
-"""One file of an export, over the seeds of a model."""
+"""One exported file, over the seeds of a model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ WER_INTERVAL = "export_wer_ci95"
 
 @dataclass(frozen=True)
 class _Member:
-    """What a metric of the source ``export.`` is taken of."""
+    """One exported file, from which metrics of the source ``export.`` are read."""
 
     row: Row
     export: ExportedFile
@@ -32,7 +32,7 @@ class ExportGroup:
 
     Attributes:
         group: The models.
-        target: What they were exported for.
+        target: The runtime that they were exported for.
         file: Name of the file.
         members: One for each seed that has such a file.
     """
@@ -44,16 +44,16 @@ class ExportGroup:
 
     @property
     def label(self) -> str:
-        """What it is called in a sentence."""
+        """Name of the file in a sentence."""
         return f"{self.group.label}, {self.target} {self.file}"
 
     @property
     def retained(self) -> Retained:
-        """What of it is of an earlier results.json."""
+        """The parts taken from an earlier results.json."""
         return retained_of([one.row for one in self.members], {})
 
     def mean(self, name: str) -> Optional[float]:
-        """Return a metric averaged over seeds; None where it is not known of any."""
+        """Return a metric averaged over seeds; None if no seed has it."""
         metric = metrics.find_metric(name)
         known = [v for v in map(metric.of, self.members) if v is not None]
         return metric.average(known) if known else None

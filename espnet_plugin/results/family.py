@@ -1,4 +1,4 @@
-"""Over sizes: what a whole family of models costs, what they share counted once."""
+"""The cost of a whole family of models over all sizes; shared runs count once."""
 
 from dataclasses import dataclass
 from typing import Any, Iterable
@@ -20,16 +20,16 @@ __all__ = ["Family", "family_costs"]
 
 @dataclass(frozen=True)
 class Family:
-    """All sizes of one method and variant, and what making them all costs.
+    """All sizes of one method and variant, and the cost of making them.
 
     Attributes:
         method: Method of all sizes.
         variant: Variant of all sizes.
         sizes: The sizes (see `Identity.shape`), largest first.
-        sets: Over how many sets of all sizes (seeds) the costs are means.
-        own: Sum over the sizes.
+        sets: Number of sets of all sizes (seeds) over which the costs are averaged.
+        own: Sum of the sizes' own costs.
         shared: Cost of the runs they share, each counted once.
-        retained: What of it is of an earlier results.json.
+        retained: The parts taken from an earlier results.json.
     """
 
     method: str
@@ -42,7 +42,7 @@ class Family:
 
     @property
     def label(self) -> str:
-        """What the family is called: method and variant."""
+        """Name of the family: method and variant."""
         return f"{self.method} {self.variant}".strip()
 
     @property
@@ -102,6 +102,6 @@ def family_costs(rows: Iterable[Row], runs: Runs) -> tuple[Family, ...]:
 
 
 def _shared(rows: Iterable[Row], runs: Runs) -> Cost:
-    # What several sizes are built on, be it by way of another run, is paid for once.
+    # A run on which several sizes are built, directly or indirectly, is counted once.
     chains = [chain_of(row.identity.shared_run, runs) for row in rows]
     return shared_cost(sorted({name for chain in chains for name in chain}), runs)

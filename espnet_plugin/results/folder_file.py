@@ -1,4 +1,4 @@
-"""The JSON files of an experiment folder: what is missing or no number is noted."""
+"""Read the JSON files of an experiment folder; note missing and invalid values."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,7 @@ from espnet_plugin.files import read_json
 
 __all__ = ["read_or_note"]
 
-# Keys of cost.json, rtf.json and score.json that are calculated with.
+# Keys of cost.json, rtf.json and score.json whose values are used in calculations.
 _NUMBERS = frozenset("""
     train_seconds valid_seconds cpu_seconds audio_seconds redone_seconds flops
     teacher_flops epochs encoder_rtf threads cores params_nonzero file_bytes
@@ -17,20 +17,20 @@ _NUMBERS = frozenset("""
     utterances words chars wer cer
     """.split())
 _INTERVALS = frozenset(("wer_ci95", "cer_ci95"))
-# What every utterance of score.json has.
+# Keys of every utterance of score.json.
 _COUNTS = ("errors", "words")
 
 
 def read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]:
-    """Read a file; what is not there is noted, and what is no finite number, too.
+    """Read a file; note it if it is missing, and each value that is not finite.
 
     Args:
-        path: A JSON file that holds keys.
+        path: A JSON file that holds an object.
         folder: The experiment, for the notes.
-        missing: Gets the notes.
+        missing: Receives the notes.
 
     Raises:
-        UserError: If the file holds no keys.
+        UserError: If the file does not hold a JSON object.
     """
     name = path.relative_to(folder).as_posix()
     if not path.exists():
@@ -46,7 +46,7 @@ def read_or_note(path: Path, folder: Path, missing: list[str]) -> dict[str, Any]
 
 
 def _is_usable(key: str, value: Any) -> bool:
-    """Return whether a value is what its key is for, or null; no NaN in any case."""
+    """Return whether a value is null or of its key's type; NaN is never usable."""
     if value is None:
         return True
     if key in _NUMBERS:

@@ -1,4 +1,4 @@
-"""Gather what the finished folders of an experiment say.
+"""Collect the results from the finished folders of an experiment.
 
 Nothing is guessed: a figure whose file is not there yet is not known, and the row says
 under ``missing`` which file that is. So is what is not a finite number.
@@ -101,7 +101,7 @@ def _reader(folder: Path) -> Optional[Callable]:
     meta = experiment.find_meta()
     if meta is not None:
         return read_shared_folder if meta.serves_models else read_model_folder
-    # What this plugin has begun and not finished is no model yet.
+    # An unfinished folder of this plugin is not a model yet.
     if experiment.is_ours or not experiment.config_file.exists():
         return None
     return read_espnet_folder

@@ -17,7 +17,7 @@ from espnet_plugin.shape import Shape
 
 __all__ = ["Group", "Pooled", "group_rows", "make_group"]
 
-# A bias that starts at zero and stays there is no pruning.
+# A bias that starts at zero and stays there does not count as pruned.
 _PRUNED_BELOW = 0.99
 
 
@@ -46,7 +46,7 @@ class Group:
         pooled: Errors on the test set, of words or of characters (`by_character`); None
             if they cannot be pooled.
         references: References of the scored rows; None among them if not known.
-        retained: What of the rows and their runs is of an earlier results.json.
+        retained: The rows and runs taken from an earlier results.json.
     """
 
     rows: tuple[Row, ...]
@@ -140,7 +140,7 @@ class Group:
 
     @cached_property
     def params_nonzero(self) -> Optional[float]:
-        """Those of them that are not exactly zero."""
+        """Parameters that are not exactly zero."""
         return self.mean("params_nonzero")
 
     @property
@@ -152,7 +152,7 @@ class Group:
 
     @property
     def has_shared(self) -> bool:
-        """Whether a part of the cost is that of a shared run."""
+        """Whether the cost includes a shared run."""
         return any(row.identity.shared_run for row in self.rows)
 
     @cached_property
@@ -161,17 +161,17 @@ class Group:
         return self.own + self.shared
 
     def values(self, name: str) -> list[float]:
-        """Return what is known of a metric, a figure a seed."""
+        """Return the known values of a metric, one per seed."""
         metric = metrics.find_metric(name)
         return [value for value in map(metric.of, self.rows) if value is not None]
 
     def mean(self, name: str) -> Optional[float]:
-        """Return a metric averaged over seeds; None where it is not known of any."""
+        """Return a metric averaged over seeds; None if no seed has it."""
         known = self.values(name)
         return metrics.find_metric(name).average(known) if known else None
 
     def range(self, name: str) -> Optional[Interval]:
-        """Return a metric's lowest and highest seed."""
+        """Return the lowest and highest value of a metric over seeds."""
         known = self.values(name)
         return (min(known), max(known)) if known else None
 

@@ -1,4 +1,4 @@
-"""What an entry of the table of metrics says; the table itself is in `metrics`."""
+"""The types of entries in the table of metrics; the table itself is in `metrics`."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence, Union
@@ -21,17 +21,17 @@ TIME = "time"
 
 
 def mean(values: Sequence[float]) -> float:
-    """Mean of what is known."""
+    """Return the mean of the known values."""
     return float(np.mean(values))
 
 
 def sum_if_known(values: Sequence[Optional[float]]) -> Optional[float]:
-    """Sum, or None as soon as one is not known."""
+    """Return the sum, or None if any value is unknown."""
     return None if any(value is None for value in values) else float(sum(values))
 
 
 def mean_if_all_known(values: Sequence[Optional[float]]) -> Optional[float]:
-    """Mean, or None as soon as one is not known."""
+    """Return the mean, or None if any value is unknown."""
     total = sum_if_known(values)
     return None if total is None else total / len(values)
 

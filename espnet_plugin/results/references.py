@@ -1,4 +1,4 @@
-"""Which reference a model learnt from, and whether rows of one table differ in it.
+"""The reference a model learnt from, and rows of one table that differ in it.
 
 A comparison of methods wants the same reference on both sides; a table that was made
 bit by bit, on several machines, may have lost that.
@@ -15,7 +15,7 @@ from espnet_plugin.results.shared_run import Runs, reference_of
 
 __all__ = ["read_reference", "reference_note"]
 
-# Of the checksum; enough to tell references apart.
+# Hexadecimal digits of the checksum; enough to distinguish references.
 _DIGITS = 12
 
 

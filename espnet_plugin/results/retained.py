@@ -1,7 +1,7 @@
-"""What a report retains of the results.json that was there, and how it says so.
+"""What a report keeps from an existing results.json, and how it is marked.
 
-A table may be made bit by bit, so rows whose folders are not given stay in it. They may
-be of another machine or of somebody else: whatever rests on them is marked.
+A table may be built in several steps, so rows whose folders are not given stay in it.
+They may come from another machine or person, so all values based on them are marked.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RETAINED_MARK = "‡"
 
 @dataclass(frozen=True)
 class Retained:
-    """What of a mean or a sum was retained.
+    """The retained parts of a mean or a sum.
 
     Attributes:
         names: Folders of rows, names of shared runs.
@@ -29,7 +29,7 @@ class Retained:
 
     @property
     def mark(self) -> str:
-        """To put behind a name; empty if nothing was retained."""
+        """The mark after a name; empty if nothing was retained."""
         return f" {RETAINED_MARK}" if self.names else ""
 
 

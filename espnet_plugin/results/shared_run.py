@@ -1,6 +1,7 @@
 """A training that serves several models (EncRL, a search for layers), and chains of it.
 
-A run may go on from another: what is built on it is built on that one, too.
+A run may continue another one. A model built on a run is also built on the runs that it
+continues.
 """
 
 from dataclasses import dataclass, field
@@ -41,9 +42,9 @@ def runs_by_name(shared_runs: Iterable[SharedRun]) -> Runs:
 
 
 def chain_of(name: Optional[str], runs: Runs) -> tuple[str, ...]:
-    """Return the names of a run and of those it went on from, the last one first.
+    """Return the names of a run and of the runs that it continues, the latest first.
 
-    The last name returned may be of a run that is not there.
+    The last name may be that of a run that does not exist.
     """
     names: list[str] = []
     while name and name not in names:

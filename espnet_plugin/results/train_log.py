@@ -21,7 +21,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 60480
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one "epoch results" line says; None where it does not, or says nan.
+    """The values of one "epoch results" line; None if absent or nan.
 
     Attributes:
         number: Number of the epoch, from 1.

@@ -1,6 +1,6 @@
-"""Which methods a picture shows, so that it can be read: a main one and rivals.
+"""Choose the methods of a picture, so that it is readable: a main one and rivals.
 
-Twenty methods over one another show nothing. The rule is `Choice.rule`, in words.
+Twenty methods on top of each other cannot be read. `Choice.rule` describes the rule.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from espnet_plugin.results.group import Group
 __all__ = ["MOST_RIVALS", "OTHERS", "Choice", "choose"]
 
 MOST_RIVALS = 5
-# What the second picture, of the methods that are left out, is called behind the name.
+# Suffix to the name of the second picture, which shows the methods left out.
 OTHERS = "_others"
 
 Key = tuple[str, str]
 
 _REFERENCE, _MAIN = "reference", ("encrl", "")
-# Trained without the reference: what every method has to beat.
+# Models trained without the reference, which every method should outperform.
 _BASELINES: tuple[Key, ...] = (
     *(("scratch", ""), ("streaming_alone", ""), ("full_alone", "")),
 )
-# A method with more errors than that says nothing about the others.
+# Methods with more than this many times the main method's errors are not chosen.
 _MOST_ERRORS = 3.0
 
 
@@ -35,9 +35,9 @@ class Choice:
 
     Attributes:
         shown: Series of the picture: reference, main method, rivals.
-        others: Series that have panels of their own.
-        beside: Series that are drawn in grey in each of those panels: the main method,
-            and from scratch.
+        others: Series with panels of their own, in the second picture.
+        beside: Series drawn in grey in each of those panels: the main method and
+            training from scratch.
         rule: How the rivals were chosen; empty if all methods are shown.
     """
 
@@ -48,30 +48,30 @@ class Choice:
 
     @property
     def groups(self) -> list[Group]:
-        """All groups that are shown."""
+        """Groups of all series that are shown."""
         return [group for one in self.shown for group in one.groups]
 
     @cached_property
     def styles(self) -> dict[Key, tuple[str, str]]:
-        """Colour and marker of each key; those shown have the clearest colours."""
+        """Colour and marker of each key; the series shown get the clearest colours."""
         return method_styles(one.key for one in (*self.shown, *self.others))
 
 
 def choose(groups: Sequence[Group], rivals: Sequence[str] = ()) -> Choice:
     """Choose what is shown: the reference, the main method, at most five rivals.
 
-    The main method is EncRL without a variant; where it is not there, the method with
-    the most models. Where there are no more than five rivals, all are shown. Otherwise
-    they are those that are named; or training from scratch and those with the lowest
-    mean error rate that have the main method's sizes and seeds.
+    The main method is EncRL without a variant; if it does not exist, the method with
+    the most models. If there are at most five rivals, all are shown. Otherwise the
+    named ones are shown; if none is named, training from scratch and the methods with
+    the lowest mean error rate among those with the main method's sizes and seeds.
 
     Args:
         groups: Groups with a test score.
-        rivals: Methods with variants, as the tables and legends name them (a mode and
-            a size left out); none: chosen by the rule.
+        rivals: Methods with variants, named as in the tables and legends, without mode
+            and size; if empty, they are chosen by the rule.
 
     Raises:
-        UserError: If a rival is not there, or more than five are named.
+        UserError: If a rival does not exist, or more than five are named.
     """
     lines: dict[Key, list[Series]] = {}
     for one in series_of(groups):
@@ -100,7 +100,7 @@ def choose(groups: Sequence[Group], rivals: Sequence[str] = ()) -> Choice:
 def _main_of(lines: dict[Key, list[Series]], candidates: list[Key]) -> Optional[Key]:
     if _MAIN in candidates:
         return _MAIN
-    # Of equals the first.
+    # Of several equal ones, the first is chosen.
     return max(candidates, key=lambda key: _models(lines[key]), default=None)
 
 
@@ -139,7 +139,7 @@ def _best(
         ("with the sizes of {main}", lambda key: _has_sizes(lines[key], ours)),
         ("at sizes that {main} has too", lambda key: True),
     )
-    # Means over other sizes, or over seeds of which one failed, do not compare.
+    # Means over other sizes, or with a failed seed, are not comparable.
     words, eligible = "", []
     for words, is_fair in fair:
         eligible = [key for key in known if is_fair(key)]
@@ -161,7 +161,7 @@ def _best(
 
 
 def _gap(theirs: Sequence[Series], ours: Sequence[Series]) -> Optional[float]:
-    """Points of the error rate above ours at common sizes; None if far or unknown."""
+    """Difference to our error rate at common sizes; None if very large or unknown."""
     places = _rates(ours)
     pairs = [
         (sum(rates) / len(rates), sum(places[place]) / len(places[place]))
@@ -184,7 +184,7 @@ def _rates(series: Sequence[Series]) -> dict[tuple, list[float]]:
 
 
 def _has_sizes(theirs: Sequence[Series], ours: Sequence[Series]) -> bool:
-    """Whether all of our sizes are there, in the modes that there are."""
+    """Return whether they have all of our sizes, in their modes."""
     places = _rates(theirs)
     modes = {mode for mode, _ in places}
     return {place for place in _rates(ours) if place[0] in modes} <= set(places)

@@ -1,4 +1,4 @@
-"""Which colour and marker a method has, in pictures and on the page."""
+"""Colours and markers of methods, in pictures and on the page."""
 
 from typing import Iterable
 
@@ -19,19 +19,19 @@ def method_styles(
     """Choose a colour for each method, a marker for each variant within it.
 
     Args:
-        names: (method, variant), in the order of a legend.
+        names: (method, variant) pairs, in the order of the legend.
     """
     styles: dict[tuple[str, str], tuple[str, str]] = {}
     listed = list(dict.fromkeys(names))
     methods = {method for method, _ in listed}
-    # The clearest two are there for others where their methods are not.
+    # The two clearest colours are free for others if their methods do not exist.
     free = [c for m, c in _COLOURS.items() if m not in {"reference", *methods}]
     colours = (*free, *_MORE_COLOURS)
     others = [m for m in dict.fromkeys(m for m, _ in listed) if m not in _COLOURS]
     for method in dict.fromkeys(method for method, _ in listed):
         colour, shift = _COLOURS.get(method), 0
         if colour is None:
-            # When the colours begin again, the markers go on.
+            # When the colours repeat, the next markers are used.
             shift, rest = divmod(others.index(method), len(colours))
             colour = colours[rest]
         variants = [variant for one, variant in listed if one == method]

@@ -18,14 +18,14 @@ from espnet_plugin.shape import largest_first
 
 __all__ = ["plot_curves"]
 
-# What of a row a line of panels shows; None: it is not known.
+# Function that returns the values of a row in one line of panels; None: not known.
 Values = Callable[[Row], Optional[tuple[float, ...]]]
 
 _KINDS: tuple[tuple[Values, str], ...] = (
     (lambda row: row.curve.dev_cer_by_epoch, "dev CER (%)"),
     (lambda row: row.curve.dev_loss_by_epoch, "dev loss"),
 )
-# More sizes than that would make panels too small; the rest is in results.json.
+# With more sizes the panels would be too small; the others are in results.json.
 _MOST_SIZES = 5
 _MARKS_A_CURVE = 7
 
@@ -35,7 +35,7 @@ def plot_curves(
 ) -> Optional[Path]:
     """Draw a panel for each size and mode, with a line for each model and seed.
 
-    The methods are those of the other pictures, and those without a score.
+    It shows the methods of the other pictures, and those without a score.
 
     Args:
         results: The results whose rows are drawn.
@@ -66,7 +66,7 @@ def plot_curves(
         sizes = sizes[:_MOST_SIZES]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Where models have one mode, it is None.
+    # The mode is None if models have only one.
     modes = sorted({row.mode for row in rows}, key=str, reverse=True)
     columns = [(size, mode) for size in sizes for mode in modes]
     # Methods in the order of the other pictures, so that they have the same colours.
@@ -138,17 +138,17 @@ def _panel(
 
 
 def _key(row: Row) -> tuple[str, str]:
-    """Method and variant, as in the other pictures."""
+    """Return method and variant, as in the other pictures."""
     return style_key(row.identity.method, row.identity.variant, row.mode)
 
 
 def _series(row: Row) -> tuple[str, str]:
-    """The series that it is in, in the other pictures."""
+    """Return the key of the row's series in the other pictures."""
     return series_key(row.identity.method, row.identity.variant, row.mode)
 
 
 def _scale(panel: Axes, rows: Iterable[Row], of: Values) -> None:
-    """Logarithmic, so that the end, where models differ, is not flat at the bottom."""
+    """Set a logarithmic axis, so that late differences between models are visible."""
     curves = [of(row) or () for row in rows]
     values = [value for curve in curves for value in curve if math.isfinite(value)]
     if min(values) <= 0:

@@ -28,7 +28,7 @@ def plot_results(
 ) -> list[Path]:
     """Draw the error rate against parameters, cost of models and families, and speed.
 
-    It is WER, and CER in scripts without spaces.
+    The error rate is WER, or CER for scripts without spaces.
 
     A point is the mean over seeds, its bar the 95 % interval; the number next to it is
     the size in layers (of models pruned at once: the share), and a line joins the sizes
@@ -106,7 +106,7 @@ def _pictures(
             _size_panels(choice.groups),
             "equal sizes set side by side",
             _size_panels(groups)[-1:],
-            # Every method has the same sizes; a cost, in contrast, is not moved.
+            # All methods have the same sizes, so points are moved apart; costs are not.
             side_by_side=True,
         ),
         Picture(
@@ -139,7 +139,7 @@ def _pictures(
 
 
 def _size_panels(groups: Sequence[Group]) -> list[Panel]:
-    """All parameters and, where zeros were pruned in, those that are none."""
+    """Return panels of all parameters and, if weights were pruned, non-zero ones."""
     panels = [
         Panel("all parameters (million)", lambda group: _scale(group.params, 1e6)),
         Panel(
@@ -156,7 +156,7 @@ def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
         _hours("cpu_seconds", "training (processor hours)"),
         _hours("train_seconds", "training (wall-clock hours)"),
     ]
-    # Wall-clock time holds pauses of the machine: drawn where there is no other.
+    # Wall-clock time includes pauses of the machine: used only if there is no other.
     unmeasured = any(
         group.whole["train_seconds"] and not group.whole["cpu_seconds"]
         for group in groups
@@ -171,8 +171,8 @@ def _hours(key: str, label: str) -> Panel:
 def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]]:
     """One panel for each size: all sizes of one family have the same cost.
 
-    Only families of the same sizes, as many as any has, are drawn: others cost less for
-    having less to make.
+    Only families with the same, largest set of sizes are drawn: others cost less
+    because they have fewer models.
 
     Returns:
         The panels, and one for all sizes of a family.
@@ -206,5 +206,5 @@ def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]
 
 
 def _scale(value: Optional[float], unit: float) -> Optional[float]:
-    """In a unit; what is not known or is nothing has no place on a logarithmic axis."""
+    """Convert to a unit; None for unknown or zero, as the axis may be logarithmic."""
     return value / unit if value else None

@@ -1,4 +1,4 @@
-"""Short texts beside the points of a plot, put where they hide least."""
+"""Place short texts beside the points of a plot, where they hide least."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 __all__ = ["Label", "place_labels"]
 
 _SIZE = 9  # points
-_CHARACTER_WIDTH = 0.62  # of the size, a little more than digits have
+_CHARACTER_WIDTH = 0.62  # relative to the size, slightly more than a digit
 # From a point to the middle of its text: right, left, above, below, then further off.
 _DIRECTIONS = ((1, 0.7), (-1, 0.7), (1, -0.7), (-1, -0.7), (0, 1.2), (0, -1.2))
 _DISTANCES = (10, 15, 21)  # points
@@ -33,7 +33,7 @@ def place_labels(
     """Write the labels, each where it overlaps least with points and other labels.
 
     Args:
-        panel: Where all else is drawn and laid out already.
+        panel: A panel in which everything else is drawn and laid out.
         labels: What to write.
         points: All markers of the panel, in data coordinates.
     """
@@ -65,12 +65,12 @@ def place_labels(
             va="center",
             fontsize=_SIZE,
             color=label.colour,
-            # Readable on a line or a bar, too.
+            # A white outline keeps it readable on a line or a bar.
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
             zorder=5,
             annotation_clip=False,
         )
-        # Or the panel would shrink for it, and the places no longer be right.
+        # Otherwise the panel would shrink, and the positions would be wrong.
         text.set_in_layout(False)
 
 

@@ -35,17 +35,17 @@ def draw_others(
     panels: Sequence[Panel],
     scored: str = "test",
 ) -> Optional[Path]:
-    """Draw one small panel a series, with the main method and from scratch in grey.
+    """Draw a small panel for each series; main method and from scratch are grey.
 
     Args:
         stem: Path of the files without their endings, .png and .svg.
         choice: Its ``others`` are drawn.
         title: Title of the figure.
-        panels: A series is drawn in the first panel in which it has a place.
-        scored: What the scored set is called.
+        panels: A series is drawn in the first panel that has a value for it.
+        scored: Name of the scored set.
 
     Returns:
-        The PNG file; None if no series has a place.
+        The PNG file; None if no series has a value.
     """
     drawn = [
         (one, panel)
@@ -126,7 +126,7 @@ def _cell(
     for group in known:
         draw_bar(cell, panel.x_of(group), group, colour, limit)
     facts = [one.scored, *([panel.title] if panel.title else [])]
-    # No line ends within them.
+    # Non-breaking spaces, so that no line ends within a fact.
     facts = [fact.replace(" ", "\u00a0") for fact in facts]
     name = ", ".join([" ".join(one.key).strip(), *facts])
     cell.set_title("\n".join(textwrap.wrap(name, _TITLE_WIDTH)), fontsize=8, pad=9)
@@ -146,7 +146,7 @@ def _line(
     limit: float,
     **look: object,
 ) -> list[Group]:
-    """Draw the points of a series and a line; return the groups that have a place."""
+    """Draw the points of a series and a line; return the groups with a value."""
     colour, marker = style
     known = [group for group in one.groups if panel.x_of(group)]
     if not known:

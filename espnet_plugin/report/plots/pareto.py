@@ -1,4 +1,4 @@
-"""Which models are worth having: none other is as good in both respects and better."""
+"""Find the models on the Pareto front of cost and error rate."""
 
 from typing import Sequence
 
@@ -6,21 +6,21 @@ __all__ = ["pareto_front"]
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Find the points that no other one beats, less being better in both numbers.
+    """Find the points that no other point dominates; lower is better in both values.
 
-    A point is beaten by one that is nowhere worse and somewhere better; so of several
-    equal points all are on the front, or none.
+    A point is dominated by one that is worse in neither value and better in at least
+    one. Equal points are therefore all on the front, or none is.
 
     Args:
         points: ``(cost, error rate)`` of each model, finite.
 
     Returns:
-        Indices into ``points``, in the order of growing cost (and falling error).
+        Indices into ``points``, sorted by increasing cost (and decreasing error).
     """
     front: list[int] = []
     best = float("inf")
     for index in sorted(range(len(points)), key=lambda i: points[i]):
-        # Sorted so, only an earlier point can beat this one.
+        # In this order only an earlier point can dominate this one.
         if points[index][1] < best or (front and points[index] == points[front[-1]]):
             front.append(index)
             best = points[index][1]

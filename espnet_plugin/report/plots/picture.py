@@ -1,4 +1,4 @@
-"""What one picture of points shows, before it is drawn."""
+"""Description of one picture of points, before it is drawn."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -10,14 +10,14 @@ __all__ = ["Picture"]
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture and its second one, of the methods that it leaves out.
+    """One picture, and a second one of the methods that the first leaves out.
 
     Attributes:
         name: Name of its files, without their endings.
-        title: Above it, without the corpus.
+        title: Title above it, without the corpus.
         remark: How the points of the first panel are placed; follows its title.
-        panels: Side by side.
-        of_others: The panels of the second one; empty: the same.
+        panels: Panels from left to right.
+        of_others: Panels of the second picture; if empty, the same ones.
         side_by_side: Whether points of nearly the same x are moved apart.
     """
 

@@ -1,4 +1,4 @@
-"""What pictures of points have in common: intervals, limits, axes, names."""
+"""Shared parts of pictures of points: intervals, limits, axes and names."""
 
 import math
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ __all__ = [
     *("mark_of", "rate_label", "upper_limit"),
 ]
 
-# A failed control near 100 % must not flatten all the rest: higher points stand at the
-# upper edge with their number.
+# A failed control near 100 % must not compress all other points: points above the limit
+# are drawn at the upper edge, with their value.
 _LIMIT_IN_MEDIANS = 3.0
 # A smaller spread is easier to read on a linear axis.
 _LOG_FROM_RATIO = 8.0
@@ -27,8 +27,9 @@ class Panel:
 
     Attributes:
         label: Name of the axis, with the unit.
-        x_of: The x value of a group; None (or 0): not in this panel.
-        title: Above it.
+        x_of: Function that returns the x value of a group; None (or 0) if the group is
+            not in this panel.
+        title: Title above it.
     """
 
     label: str
@@ -43,7 +44,7 @@ def error_words(groups: Sequence[Group]) -> str:
 
 
 def rate_label(groups: Sequence[Group], scored: str) -> str:
-    """Name the upward axis: WER, CER where there are no words, seldom both."""
+    """Return the label of the vertical axis: WER, CER, or rarely both."""
     rate = " or ".join(sorted({group.error_name for group in groups}))
     return f"{scored} {rate} (%), mean of seeds, 95 % interval"
 
@@ -54,17 +55,17 @@ def upper_limit(groups: Sequence[Group]) -> float:
     tops = [max(g.error_interval or (g.error_rate,)) for g in groups]
     cut = _LIMIT_IN_MEDIANS * rates[len(rates) // 2]
     highest = max(max(tops), rates[-1]) * 1.05
-    # With nothing but zeros any positive limit does.
+    # If all values are zero, any positive limit will do.
     return min(highest, cut) or 1.0
 
 
 def is_logarithmic(xs: Sequence[float]) -> bool:
-    """Whether places spread so far that their axis is logarithmic."""
+    """Return whether values have such a wide range that the axis is logarithmic."""
     return max(xs) > _LOG_FROM_RATIO * min(xs)
 
 
 def mark_of(group: Group, text: str, limit: float) -> str:
-    """The text next to a point: its error rate where the axis ends below it."""
+    """Return the text next to a point, with its error rate if it is off the axis."""
     if group.error_rate > limit:
         return f"{group.error_rate:.0f} % \u2191"
     return text
@@ -86,7 +87,7 @@ def finish_panel(panel: Axes, xs: Sequence[float], marks_a_side: int = 8) -> Non
         panel.set_xscale("log")
         _log_ticks(panel, math.log10(max(xs) / min(xs)))
     elif min(xs) == max(xs):
-        # Points set side by side are not at other values.
+        # Points that were moved apart still have the same value.
         panel.set_xticks([xs[0]])
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     else:

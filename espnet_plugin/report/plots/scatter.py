@@ -1,4 +1,4 @@
-"""Error rate over x: points with intervals, a line a method, the Pareto front."""
+"""Error rate over x: points with intervals, a line per method, a Pareto front."""
 
 import logging
 import math
@@ -24,9 +24,10 @@ from espnet_plugin.report.plots.style import add_caption, add_legend, plt, save_
 
 __all__ = ["draw_scatter"]
 
-# Share of the axis between variants that would hide one another.
+# Distance between points that would hide each other, as a share of the axis.
 _DODGE = 0.011
-# Share of the axis that many of them may take: a place still says about how large.
+# Largest total width of moved points, as a share of the axis, so that the position
+# still shows the approximate value.
 _WIDEST = 0.12
 
 
@@ -45,9 +46,9 @@ def draw_scatter(
         choice: The series that are shown, of groups with a test score. All pictures of
             the same choice have the same styles.
         title: Title of the figure.
-        panels: Side by side; those in which no group has a place are left out.
+        panels: Panels from left to right; those with a value for no group are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
-        scored: What the scored set is called.
+        scored: Name of the scored set.
 
     Returns:
         The PNG file; None, and a warning, if no panel has a point.
@@ -81,7 +82,7 @@ def draw_scatter(
     add_legend(figure, axes[0])
     if choice.rule:
         add_caption(figure, f"{choice.rule} {_other_methods(choice, stem)}")
-    # Where there is room shows only when all else has its place.
+    # Free space for labels is known only after everything else is laid out.
     figure.draw_without_rendering()
     for panel, (labels, points) in zip(axes[0], texts):
         place_labels(panel, labels, points)
@@ -102,13 +103,13 @@ def _front(
     places: Sequence[float],
     limit: float,
 ) -> None:
-    """Draw the front as steps, to the edges: what is beaten lies above and right.
+    """Draw the front as steps up to the edges; dominated points are above and right.
 
     Args:
-        panel: Where.
-        points: ``(x, error rate)``, which decide what is on the front.
-        places: Where the points are drawn, if they are set side by side.
-        limit: Upper edge.
+        panel: The panel to draw in.
+        points: ``(x, error rate)`` of each model, from which the front is computed.
+        places: x at which each point is drawn, as points may be moved apart.
+        limit: Upper end of the vertical axis, in percent.
     """
     front = [index for index in pareto_front(points) if points[index][1] <= limit]
     if not front:
@@ -142,7 +143,7 @@ def _panel(
         places = _set_side_by_side(exact, is_logarithmic(exact))
     xs = dict(zip(map(id, known), places))
     _front(panel, [(x, g.error_rate) for x, g in zip(exact, known)], places, limit)
-    # Of those in panels of their own as well: they are compared with these.
+    # Series with panels of their own count as well, as they are compared with these.
     say_seeds = len({one.scored for one in (*lines, *choice.others)}) > 1
     labels = []
     for one in lines:
@@ -172,7 +173,7 @@ def _line(
         color=colour,
         marker=marker,
         markersize=6.5,
-        # Hollow: one size only, an ablation or a control.
+        # A hollow marker: one size only, as for an ablation or a control.
         markerfacecolor=colour if one.is_family else "white",
         linewidth=1.4 if joined else 0.0,
         label=name,
@@ -182,7 +183,7 @@ def _line(
     labels = []
     for group in groups:
         draw_bar(panel, xs[id(group)], group, colour, limit)
-        # Of a single one the legend says it: many would hide one another.
+        # For a single point the legend says it; many labels would overlap.
         text = mark_of(group, one.mark(group) if joined else "", limit)
         if text:
             place = xs[id(group)], min(group.error_rate, limit)

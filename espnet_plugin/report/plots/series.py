@@ -1,4 +1,4 @@
-"""Which points of a picture belong together: the sizes, or the amounts, of a method."""
+"""Group the points of a picture into series: the sizes, or amounts, of a method."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from espnet_plugin.results.group import Group
 
 __all__ = ["Series", "series_key", "series_of", "style_key", "without_mode"]
 
-# What is pruned says how much at the end: "one-shot 7.5 %"; nothing else, in some.
+# Names of pruned variants end with the amount, as in "one-shot 7.5 %"; some names are
+# the amount alone.
 _AMOUNT = re.compile(r"(?:(?P<rest>.*\S) )?(?P<amount>[\d.]+) %")
 
 
@@ -17,9 +18,9 @@ class Series:
     """Groups of one method, variant and mode that differ in size, or in a percentage.
 
     Attributes:
-        method: Method of all of them.
-        variant: Variant of all of them, without the mode and the percentage.
-        groups: Largest first.
+        method: Method of all groups.
+        variant: Variant of all groups, without the mode and the percentage.
+        groups: The groups, largest first.
     """
 
     method: str
@@ -28,19 +29,19 @@ class Series:
 
     @property
     def key(self) -> tuple[str, str]:
-        """By which styles are chosen, see `style_key`."""
+        """Key by which its style is chosen, see `style_key`."""
         return style_key(self.method, self.variant, self.groups[0].mode)
 
     @property
     def is_family(self) -> bool:
-        """Whether there are several."""
+        """Whether it has several groups."""
         return len(self.groups) > 1
 
     @property
     def name(self) -> str:
-        """What a legend calls it, with the sizes or amounts."""
+        """Name in the legend, with the sizes or amounts."""
         name = f"{self.method} {self.variant}".strip()
-        # As in the tables, which say what it means.
+        # The same mark as in the tables, whose notes explain it.
         mark = next((g.retained.mark for g in self.groups if g.retained.names), "")
         if any(_amount(group) for group in self.groups):
             amounts = ", ".join(_amount(group) for group in self.groups)
@@ -51,19 +52,19 @@ class Series:
 
     @property
     def scored(self) -> str:
-        """Over how many seeds its means are."""
+        """Number of seeds of its means, in words."""
         counts = sorted({len(group.scored) for group in self.groups})
         text = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
         return f"{text} seed{'s' if text != '1' else ''}"
 
     def mark(self, group: Group) -> str:
-        """The text next to the point of one of the groups."""
+        """Return the text next to the point of one of the groups."""
         amount = _amount(group)
         return f"{amount} %" if amount else str(group.shape)
 
 
 def series_of(groups: Iterable[Group]) -> list[Series]:
-    """Collect the series, in the order in which their first groups come."""
+    """Collect the series, in the order of their first groups."""
     found: dict[tuple[str, str, Optional[str]], list[Group]] = {}
     for group in groups:
         variant = _without_amount(without_mode(group.variant, group.mode))
@@ -77,8 +78,8 @@ def series_of(groups: Iterable[Group]) -> list[Series]:
 def style_key(method: str, variant: str, mode: Optional[str]) -> tuple[str, str]:
     """Return the method and variant by which a style is chosen.
 
-    Both modes of a training have the same. Such trainings differ in little else than
-    the variant: each is told apart as a method is.
+    Both modes of a training have the same style. Such trainings mostly differ only in
+    the variant, so each one gets a style like a method of its own.
     """
     if mode is None:
         return method, variant
@@ -86,12 +87,12 @@ def style_key(method: str, variant: str, mode: Optional[str]) -> tuple[str, str]
 
 
 def series_key(method: str, variant: str, mode: Optional[str]) -> tuple[str, str]:
-    """Return the key of the series that a model is in: its style, all amounts alike."""
+    """Return the key of a model's series: its style key without the amount."""
     return style_key(method, _without_amount(without_mode(variant, mode)), mode)
 
 
 def without_mode(variant: str, mode: Optional[str]) -> str:
-    """Return what both modes of a training are called: tables have the mode last."""
+    """Return a variant's name without the mode, which is last in the tables."""
     return variant.removesuffix(mode or "").strip()
 
 

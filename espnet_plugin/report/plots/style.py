@@ -1,4 +1,4 @@
-"""How all pictures of a report look: backend, legend, files."""
+"""Common style of all pictures of a report: backend, legend, files."""
 
 import textwrap
 from pathlib import Path
@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-# plt from here has the backend that needs no screen.
+# Import plt from here: its backend needs no screen.
 __all__ = ["add_caption", "add_legend", "plt", "save_figure"]
 
 _LONG_LEGEND = 18
-_CHARACTERS_PER_INCH = 14  # of a caption, some room left
+_CHARACTERS_PER_INCH = 14  # in a caption, with some margin
 
 
 def add_legend(figure: Figure, panels: Iterable[Axes]) -> None:
@@ -44,7 +44,7 @@ def add_caption(figure: Figure, text: str) -> None:
 def save_figure(figure: Figure, stem: Path) -> Path:
     """Write ``stem`` .png and .svg, and return the PNG file."""
     for suffix in (".png", ".svg"):
-        # No date in it: the same results give the same file.
+        # Without a date, the same results give the same file.
         metadata = {"Date": None} if suffix == ".svg" else None
         figure.savefig(stem.with_suffix(suffix), dpi=150, metadata=metadata)
     plt.close(figure)
