@@ -180,7 +180,7 @@ class Running:
         """Whether other work competed with the measurement of the real-time factor.
 
         The load counts the measuring process itself. Where the number of cores is not
-        known, one other process is taken to fit beside it.
+        known, a load of one above the threads counts as quiet.
         """
         if self.encoder_rtf is None or self.rtf_load is None:
             return False

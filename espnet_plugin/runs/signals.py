@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP while jobs run: an end that stops them first, as Ctrl-C has."""
+"""SIGTERM and SIGHUP stop the running jobs before the program ends, as Ctrl-C does."""
 
 import logging
 import signal

@@ -1,7 +1,7 @@
 """Word and character errors, with how sure a test set of this size can make us.
 
 The errors are counted by `jiwer`; intervals and comparisons of two systems are by
-bootstrap over whole utterances, or over whole speakers (``evaluate/bootstrap.py``).
+bootstrap over whole utterances, or over whole speakers (``score/bootstrap.py``).
 """
 
 import logging
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 BOOTSTRAP_UNITS = ("utterance", "speaker")
-# Word error rate in % above which it is asked why.
+# Above this word error rate (in %), a message names likely reasons.
 _MOSTLY_WRONG = 50.0
 _NAMES_IN_MESSAGE = 5
 
