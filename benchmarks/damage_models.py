@@ -235,6 +235,8 @@ def main() -> int:
             for problem in problems:
                 print("   ", problem.strip().replace("\n", "\n    "))
         sys.stdout.flush()
+        # So that a run that is stopped still says how far it came.
+        print(f"case {seed} done, {bad} not in order", file=sys.stderr)
     print(f"{args.cases} cases, {bad} not in order")
     for (name, status), count in sorted(outcomes.items()):
         print(f"  {name}, status {status}: {count}")
