@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Optional, Sequence
+from typing import Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.distill.students import choose_layers
@@ -42,7 +42,6 @@ class LayersRequest:
 
     reference: Optional[str]
     layers: Sequence[int]
-    leaves: ClassVar[Sequence[str]] = ("config.yaml", "meta.json")
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:

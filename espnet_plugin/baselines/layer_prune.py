@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.load import load_asr_model
@@ -46,7 +46,6 @@ class SearchRequest:
     smallest: int
     data: Sequence[Sequence[str]]
     options: dict[str, Any]
-    leaves: ClassVar[Sequence[str]] = (_LAYERS,)
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:

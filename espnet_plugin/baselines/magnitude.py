@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Optional, Sequence
+from typing import Optional, Sequence
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.baselines.pruned import train_pruned
@@ -73,7 +73,6 @@ class PruneRequest:
     amount: float
     without: Sequence[str]
     per_tensor: bool
-    leaves: ClassVar[Sequence[str]] = ("config.yaml", "meta.json")
 
 
 def _prune_once(job: BaselineJob, options: Options, amount: float) -> Path:

@@ -110,8 +110,7 @@ def _fine_tune(
     """Fine-tune some layers of a source, unless that is done already."""
     experiment = Experiment(folder)
     if is_first(options) and experiment.is_finished:
-        known = experiment.find_meta()
-        if known is not None and known.encrl_sha256 != source.sha256:
+        if experiment.meta().encrl_sha256 != source.sha256:
             raise UserError(
                 f"{folder} was fine-tuned from a different training, not from "
                 f"{source.checkpoint}: delete the folder, or choose another --tag"

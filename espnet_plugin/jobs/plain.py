@@ -107,10 +107,8 @@ def fine_tune(
             :func:`train_plain_model`.
     """
     experiment = Experiment(folder)
-    # Only the first of several processes writes it. Without meta.json nothing else says
-    # what the finished training started from.
-    whole = experiment.meta_file.is_file() and experiment.start.model_file.is_file()
-    if is_first(options) and not (experiment.is_finished and whole):
+    # Only the first of several processes writes it.
+    if is_first(options) and not experiment.is_finished:
         write_start(experiment, start_config, state())
     logging.info("fine-tuning in %s", folder)
     train_plain_model(folder, config, options, meta, experiment.start.model_file)

@@ -4,14 +4,10 @@ A request is written to ``request.json`` of the job's folder, under the names of
 fields. The key ``inputs`` of this file has the same with data and files identified by
 their content (:mod:`espnet_plugin.jobs.inputs`); it is compared when the folder is used
 again.
-
-``leaves`` names the files without which a finished folder is not whole, and which are
-made again from the others. Files of epochs are not among them, because users delete
-these to save space.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 __all__ = [
     "CutRequest",
@@ -28,8 +24,6 @@ __all__ = [
     "UntrainedRequest",
 ]
 
-_MODEL = ("config.yaml", "meta.json")
-
 
 @dataclass(frozen=True)
 class TrainingRequest:
@@ -42,7 +36,6 @@ class TrainingRequest:
 
     config: Mapping[str, Any]
     options: Sequence[str]
-    leaves: ClassVar[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,6 @@ class PlainRequest(TrainingRequest):
     """
 
     init: str
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,6 @@ class PretrainingRequest(TrainingRequest):
     """
 
     seed: int
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,6 @@ class LMRequest(TrainingRequest):
     row: Mapping[str, Any]
     step: int
     source: Optional[str]
-    leaves: ClassVar[Sequence[str]] = ("config.yaml", "lm.json")
 
 
 @dataclass(frozen=True)
@@ -109,8 +99,6 @@ class EncRLRequest(TrainingRequest):
 
     seed: int
     reference: Optional[str]
-    # Its meta.json is written again by each run.
-    leaves: ClassVar[Sequence[str]] = ("config.yaml",)
 
 
 @dataclass(frozen=True)
@@ -123,7 +111,6 @@ class DualModeRequest(TrainingRequest):
     """
 
     start: tuple[Optional[str], str, bool]
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -150,7 +137,6 @@ class CutRequest:
     family: str
     layers: int
     encrl_sha256: str
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -166,7 +152,6 @@ class DirectRequest:
     encrl: str
     layers: Sequence[int]
     encrl_sha256: str
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -180,7 +165,6 @@ class UntrainedRequest:
 
     reference_config: str
     seed: int
-    leaves: ClassVar[Sequence[str]] = _MODEL
 
 
 @dataclass(frozen=True)
@@ -194,4 +178,3 @@ class RecogniserRequest:
 
     supernet: str
     mode: str
-    leaves: ClassVar[Sequence[str]] = _MODEL

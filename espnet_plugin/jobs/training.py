@@ -46,9 +46,6 @@ def trained(
 ) -> Iterator[bool]:
     """Train in ``folder`` unless the same training is finished there.
 
-    A finished folder that lacks a file of the request's ``leaves`` is made whole
-    without another epoch.
-
     The training counts as finished when the body of the ``with`` statement ends without
     an exception, so the body is the place to write the files made from it. An
     interrupted training is resumed.
@@ -65,8 +62,7 @@ def trained(
 
     Raises:
         UserError: If ``folder`` holds a different training, another run is using it,
-            ``max_epoch`` is wrong, there are too few GPUs, or a finished folder lacks
-            a file that cannot be made again.
+            ``max_epoch`` is wrong, or there are too few GPUs.
     """
     experiment = Experiment(folder)
     first = is_first(training.options)
@@ -78,12 +74,6 @@ def trained(
         if todo is None:
             yield False
             return
-        if experiment.is_finished and experiment.config_file.is_file():
-            # Only what the body writes is missing.
-            yield first
-            return
-        if experiment.is_finished and training.request.leaves:
-            _check_resumes(experiment)
         if first and prepare is not None:
             prepare()
         if first and training.config_file is None:
@@ -96,16 +86,6 @@ def trained(
         cmd += ["--resume", "true", *training.options, *training.start]
         train_task(training.task, cmd)
         yield first
-
-
-def _check_resumes(experiment: Experiment) -> None:
-    """Refuse a finished training without a configuration that would start again."""
-    if not experiment.resume_file.is_file() or not experiment.num_epoch_files:
-        raise UserError(
-            f"{experiment.folder} is finished, but {experiment.config_file.name} is "
-            "missing, and the files of its epochs, with which ESPnet would write it "
-            "again without training: bring it back, or delete the folder to train again"
-        )
 
 
 def _check_epochs(training: Training) -> None:

@@ -65,16 +65,9 @@ def _is_there(folder: Path, request: Any) -> bool:
     contents = digests_beside(folder)
     differing, _ = difference(known, request, contents)
     contents.save()
-    if differing is not None or _lacking(experiment, request):
-        return False
-    logging.info("%s is already finished%s", folder, _how_sure(known))
-    return True
-
-
-def _lacking(experiment: Experiment, request: Any) -> list[str]:
-    """Return the names of files that a finished folder should have and has not."""
-    names = getattr(request, "leaves", ())
-    return [name for name in names if not (experiment.folder / name).is_file()]
+    if differing is None:
+        logging.info("%s is already finished%s", folder, _how_sure(known))
+    return differing is None
 
 
 def _is_first_rank() -> bool:
@@ -116,11 +109,6 @@ def _job(
                 *(folder, differing),
             )
             experiment.done_file.unlink(missing_ok=True)
-        elif experiment.is_finished and (lacking := _lacking(experiment, request)):
-            logging.warning(
-                "%s is finished, but %s is missing: it is made again from the rest",
-                *(folder, " and ".join(lacking)),
-            )
         elif experiment.is_finished:
             # Another process has finished it since the first look.
             logging.info("%s is already finished", folder)

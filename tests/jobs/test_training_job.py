@@ -170,44 +170,6 @@ def test_other_errors_are_no_full_disk(folder, error):
     assert caught.value is error
 
 
-def test_an_option_of_the_same_name_hides_no_input(folder):
-    """ESPnet's init is how random weights are drawn, ours the first checkpoint."""
-    for config in ({"init": None}, {"init": "xavier_uniform"}):
-        one = folder / str(config["init"])
-        begun = PlainRequest(config, [], "0a1b")
-        for _ in range(2):
-            with training_job(one, begun):
-                (one / "1epoch.pth").touch()
-        with pytest.raises(UserError, match=r"init \(was 0a1b, is 2c3d\)"):
-            run(one, PlainRequest(config, [], "2c3d"))
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        PlainRequest(CONFIG, [], "None"),
-        EncRLRequest(CONFIG, [], 1, "0a1b"),
-        PretrainingRequest(CONFIG, [], 1),
-        DualModeRequest(CONFIG, [], (None, "keep", False)),
-        LMRequest(CONFIG, [], {}, 0, None),
-        CutRequest("x", 1, "0a1b"),
-    ],
-)
-def test_a_finished_folder_that_lacks_a_file_is_made_whole(folder, request_, caplog):
-    def work():
-        with training_job(folder, request_) as todo:
-            for name in request_.leaves if todo else ():
-                (todo / name).touch()
-            return todo
-
-    assert work() == folder and work() is None
-    assert "config.yaml" in request_.leaves
-    for name in request_.leaves:
-        (folder / name).unlink()
-        assert work() == folder and work() is None
-        assert f"is finished, but {name} is missing" in caplog.text
-
-
 def test_a_second_run_is_refused_while_the_first_is_at_work(folder):
     with training_job(folder, REQUEST):
         with pytest.raises(UserError, match="another run is using .*: wait"):
