@@ -110,7 +110,13 @@ def _fine_tune(
     """Fine-tune some layers of a source, unless that is done already."""
     experiment = Experiment(folder)
     if is_first(options) and experiment.is_finished:
-        if experiment.meta().encrl_sha256 != source.sha256:
+        known = experiment.find_meta()
+        if known is None:
+            raise UserError(
+                f"{folder} is finished, but its {experiment.meta_file.name} is "
+                "missing: bring it back, or delete the folder to train again"
+            )
+        if known.encrl_sha256 != source.sha256:
             raise UserError(
                 f"{folder} was fine-tuned from a different training, not from "
                 f"{source.checkpoint}: delete the folder, or choose another --tag"

@@ -203,6 +203,20 @@ def is_same_kind(known: Mapping[str, Any], request: Any) -> bool:
     return not set(known) - {item.name for item in fields(request)}
 
 
+def _hidden_difference(known: Mapping[str, Any], request: Any) -> Optional[Difference]:
+    """Compare fields that the inputs lack, because an option has the same name.
+
+    ESPnet's ``init`` (how random weights are drawn) hides the digest of the checkpoint
+    that a training starts from.
+    """
+    config = getattr(request, "config", None) or {}
+    hidden = [f.name for f in fields(request) if f.name in config and f.name in known]
+    now = {name: getattr(request, name) for name in hidden if name not in _PARTS}
+    return first_difference(
+        {name: known[name] for name in now}, json.loads(json.dumps(now))
+    )
+
+
 def difference(
     known: Mapping[str, Any], request: Any, contents: Contents
 ) -> tuple[Optional[Difference], JobInputs]:
@@ -219,7 +233,8 @@ def difference(
     """
     wanted = job_inputs(request, contents)
     if isinstance(known.get("inputs"), Mapping):
-        return first_difference(known["inputs"], wanted), wanted
+        found = first_difference(known["inputs"], wanted)
+        return found or _hidden_difference(known, request), wanted
     noted = {item.name for item in fields(request)} & set(known)
     # Fields that an earlier version did not record cannot be compared.
     now = {name: getattr(request, name) for name in noted}

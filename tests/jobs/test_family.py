@@ -227,3 +227,14 @@ def test_only_sizes_that_are_made_go_on_alone(tiny_asr_model, tmp_path, trainer,
     with pytest.raises(UserError, match="must be one of the sizes"):
         family.finetune_together(run, [3, 1], {}, [], f"{tmp_path}/a", 1, alone)
     assert not trainer.asked
+
+
+def test_a_lost_description_is_named(tiny_asr_model, tmp_path, trainer):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    arguments = (run, [2], "last", {}, [], f"{tmp_path}/asr", 1)
+    family.finetune_family(*arguments)
+    (tmp_path / "asr_2l/meta.json").unlink()
+    trainer.asked.clear()
+    with pytest.raises(UserError, match="asr_2l is finished, but its meta.json is"):
+        family.finetune_family(*arguments)
+    assert not trainer.asked

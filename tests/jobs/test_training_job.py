@@ -202,3 +202,15 @@ def test_a_killed_run_keeps_nobody_out(folder):
             run(folder)
         first.kill()
     assert run(folder) == folder
+
+
+def test_an_option_of_the_same_name_hides_no_input(folder):
+    """ESPnet's init is how random weights are drawn, ours the first checkpoint."""
+    for config in ({"init": None}, {"init": "xavier_uniform"}):
+        one = folder / str(config["init"])
+        begun = PlainRequest(config, [], "0a1b")
+        for _ in range(2):
+            with training_job(one, begun):
+                (one / "1epoch.pth").touch()
+        with pytest.raises(UserError, match=r"init \(was 0a1b, is 2c3d\)"):
+            run(one, PlainRequest(config, [], "2c3d"))
