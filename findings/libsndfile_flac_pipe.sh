@@ -12,13 +12,14 @@
 # Why it matters: durations from headers (statistics, filters by length, batches) become 18
 # million years, and ESPnet, which reads through libsndfile, cannot use the file.
 set -euo pipefail
-python=${PYTHON:-python3}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-"$python" -m venv env
-env/bin/pip install -q soundfile==0.14.0 av==18.1.0 numpy==2.4.6
-env/bin/python - <<'PY'
+
+folder=$(mktemp -d)
+trap 'rm -rf "${folder}"' EXIT
+"${PYTHON:-python3}" -m venv "${folder}/env"
+"${folder}/env/bin/python" -m pip install -qq --disable-pip-version-check \
+    soundfile==0.14.0 av==18.1.0 numpy==2.4.6
+cd "${folder}"
+"${folder}/env/bin/python" - <<'PYTHON'
 import sys
 
 import av
@@ -89,4 +90,4 @@ as_described = (
 )
 if not as_described:
     sys.exit("CHANGED: libsndfile treats a FLAC file without a length differently")
-PY
+PYTHON
