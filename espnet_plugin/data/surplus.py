@@ -15,8 +15,6 @@ __all__ = ["surplus"]
 # audio.
 _TAG = 4096
 _SHARE = 0.02
-# Programs that write into a pipe put this or more into the length field.
-_UNKNOWN_LENGTH = 0x7FFF0000
 _FLAC_INFO = 8
 _FLAC_TAIL = 1 << 17
 

@@ -228,7 +228,7 @@ def test_evaluation_draws_the_same_each_time_and_moves_nothing():
         assert torch.equal(before[name], value)
 
 
-def test_an_utterance_too_short_is_passed_over():
+def test_an_utterance_too_short_is_skipped():
     model = build().eval()
     features, _ = batch()
     _, stats, weight = model(features, torch.tensor([90, 12, 3]))
