@@ -89,6 +89,8 @@ def _frame_end(frame: bytes, block: int) -> Optional[int]:
     if len(frame) < 16 or frame[1] & 0xFE != 0xF8:
         return None
     code, number, at = frame[2] >> 4, frame[4], 5
+    if not code:  # Reserved: these bytes are audio that looks like a header.
+        return None
     # As in UTF-8, the number of leading one bits is the number of bytes.
     more = 0
     while more < 7 and number << more & 0x80:
@@ -108,7 +110,7 @@ def _frame_end(frame: bytes, block: int) -> Optional[int]:
     else:
         length = 576 << (code - 2) if code < 6 else 256 << (code - 8)
     at += {12: 1, 13: 2, 14: 2}.get(frame[2] & 0x0F, 0)
-    if not code or _crc(frame[: at + 1], 8, 0x07):
+    if _crc(frame[: at + 1], 8, 0x07):
         return None
     return (number if frame[1] & 1 else number * block) + length
 

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from espnet_plugin.data.audio import read_audio
+from espnet_plugin.data.surplus import surplus
 from espnet_plugin.errors import UserError
 
 RATE = 16000
@@ -136,6 +137,22 @@ def test_a_flac_file_with_more_samples_than_announced(tmp_path, wave, length):
     assert soundfile.info(path).frames == length
     with pytest.raises(UserError, match=f"has {3 * RATE} samples, but .* {length}"):
         read_audio(str(path), RATE)
+
+
+def test_flac_bytes_that_only_look_like_a_frame_header(tmp_path, wave):
+    """Compressed audio contains every sequence of bytes, also reserved block sizes."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, wave, RATE)
+    chance = np.random.RandomState(0)
+    like = b"".join(
+        bytes([0xFF, 0xF8 | fixed, code << 4 | rate, 0, number]) + chance.bytes(20)
+        for fixed in (0, 1)
+        for code in range(16)
+        for rate in (0, 12, 13, 14, 15)
+        for number in (0, 0x80, 0xC2, 0xFE, 0xFF)
+    )
+    path.write_bytes(path.read_bytes() + like)
+    assert surplus(path) is None
 
 
 def test_a_flac_file_from_a_pipe_has_no_length(tmp_path, wave):
