@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.pretraining_loss import loss_of
+from espnet_plugin.recipe.cache_folder import cache_folder
 from espnet_plugin.recipe.config_keys import DUAL_MODE, check_keys
 from espnet_plugin.recipe.option_checks import (
     check_durations,
@@ -20,10 +21,17 @@ __all__ = ["check_dualmode", "complete_dualmode"]
 
 
 def complete_dualmode(options: DualmodeOptions) -> DualmodeOptions:
-    """Return the options with a ``corpus`` if it is empty: the name of the folder."""
+    """Return the options with values for those that are empty or ``auto``.
+
+    An empty ``corpus`` is the name of the folder.
+    """
     here = os.environ.get("PWD") or os.getcwd()
     return replace(
-        options, corpus=options.corpus or os.path.basename(os.path.dirname(here))
+        options,
+        corpus=options.corpus or os.path.basename(os.path.dirname(here)),
+        teacher_cache=cache_folder(
+            options.teacher_cache, options.expdir, options.reference
+        ),
     )
 
 

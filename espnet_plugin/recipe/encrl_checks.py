@@ -10,6 +10,7 @@ from typing import Any
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.cache_folder import cache_folder
 from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
 from espnet_plugin.recipe.config_keys import ENCRL, check_baseline_keys, check_keys
 from espnet_plugin.recipe.layout import Layout
@@ -56,7 +57,13 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     if not variant and options.tag != "encrl":
         variant = options.tag
     options = replace(
-        options, corpus=corpus, variant=variant, reference_exp=reference_exp
+        options,
+        corpus=corpus,
+        variant=variant,
+        reference_exp=reference_exp,
+        teacher_cache=cache_folder(
+            options.teacher_cache, options.expdir, reference_exp
+        ),
     )
     if not options.budget:
         return with_sizes(options, options.sizes)

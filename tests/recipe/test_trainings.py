@@ -1,5 +1,6 @@
 """What stages 5 and 6 train, for the ways that a recipe may choose."""
 
+from espnet_plugin.recipe.dualmode_checks import complete_dualmode
 from espnet_plugin.recipe.encrl_checks import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.trainings import (
@@ -83,3 +84,23 @@ def test_a_size_with_a_width_is_trained_by_itself_and_nothing_of_it_is_frozen():
         ((TWO,), ("ctc",)),
         ((wide,), ()),
     ]
+
+
+def test_every_reference_has_a_teacher_cache_of_its_own():
+    """`./run.sh --reference_seed 2` in a folder where seed 1 was run."""
+    cache = ("--teacher_cache", "auto", "--expdir", "runs")
+    folders = [
+        of(*cache).teacher_cache,
+        of(*cache, "--reference_seed", "2").teacher_cache,
+        of(*cache, "--reference_exp", "elsewhere/big").teacher_cache,
+    ]
+    assert folders == [
+        "runs/teacher_cache",
+        "runs/teacher_cache_s2",
+        "runs/teacher_cache_big",
+    ]
+    assert of("--teacher_cache", "mine").teacher_cache == "mine"
+    assert of("--teacher_cache", "").teacher_cache == ""
+    given = ["--teacher_cache", "auto", "--reference", "../encrl1/exp/asr_reference_s3"]
+    options = complete_dualmode(FAMILIES["dualmode"].read(given).values)
+    assert options.teacher_cache == "exp/teacher_cache_s3"

@@ -18,7 +18,7 @@ exec ./encrl.sh \
     --family nested \
     --freeze encoder.embed \
     --finetune_epochs 0 \
-    --teacher_cache exp/teacher_cache \
+    --teacher_cache auto \
     --results exp/RESULTS.md \
     --results_json exp/results.json \
     "$@"

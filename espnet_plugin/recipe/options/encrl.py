@@ -237,8 +237,9 @@ class EncrlOptions(SharedOptions):
     teacher_cache: str = _encrl(
         "",
         Folder(optional=True),
-        "Folder that stores the reference's outputs, so that they are computed once; "
-        "if empty, they are computed in every epoch.",
+        "Folder that stores the reference's outputs, so that they are computed once. "
+        "auto: a folder of its own in --expdir for each reference; empty: they are "
+        "computed in every epoch.",
     )
     encrl_args: tuple[str, ...] = _encrl(
         "",
