@@ -99,7 +99,7 @@ def pocketsphinx(_: str) -> Callable[[str], str]:
 
     def text(path: str) -> str:
         samples, _ = soundfile.read(path, dtype="int16")
-        # Otherwise the text depends on the files before (findings/pocketsphinx_order.sh).
+        # Otherwise texts depend on the files before: findings/pocketsphinx_order.sh.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             decoder.start_stream()
