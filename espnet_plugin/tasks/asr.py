@@ -21,6 +21,7 @@ from espnet_plugin.tasks.ctc_start import (
     token_log_prior,
     training_tokens,
 )
+from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.plateau import CHOICES, PlateauWatch
 from espnet_plugin.tasks.pretrained import as_their_weights_come
 from espnet_plugin.tasks.ranks import (
@@ -176,7 +177,14 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the schedule and what is frozen are known."""
+        """Build the optimisers, once the schedule and what is frozen are known.
+
+        ESPnet loads ``init_param`` after this.
+
+        Raises:
+            UserError: If ``freeze_param`` or ``init_param`` name no weights.
+        """
+        check_named_weights(args, model)
         args.scheduler_conf = complete_schedule(args)
         lay_out_frozen(model)
         return super().build_optimizers(args, model)

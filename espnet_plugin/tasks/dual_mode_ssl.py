@@ -19,6 +19,7 @@ from espnet_plugin.names import (
     WAV2VEC2,
 )
 from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
 
@@ -102,7 +103,12 @@ class DualModeSSLTask(SSLTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the schedule's length is known."""
+        """Build the optimisers, once the schedule's length is known.
+
+        Raises:
+            UserError: If ``freeze_param`` or ``init_param`` name no weights.
+        """
+        check_named_weights(args, model)
         args.scheduler_conf = complete_schedule(args)
         return super().build_optimizers(args, model)
 

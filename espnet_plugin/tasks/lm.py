@@ -13,6 +13,7 @@ from espnet_plugin import host
 from espnet_plugin.cost.log import CostLog, Stopwatch
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
 
 __all__ = ["CountedLMTask"]
@@ -79,6 +80,16 @@ class CountedLMTask(LMTask):
     def get_parser(cls) -> argparse.ArgumentParser:
         """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
         return make_exact(super().get_parser())
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model):
+        """Build the optimisers; see ``LMTask.build_optimizers``.
+
+        Raises:
+            UserError: If ``freeze_param`` or ``init_param`` name no weights.
+        """
+        check_named_weights(args, model)
+        return super().build_optimizers(args, model)
 
     @classmethod
     def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
