@@ -72,7 +72,8 @@ def _cut(job: BaselineJob, shared: Path, size: int, copied: bool) -> Path:
     experiment = Experiment(job.folder(size))
     if not experiment.meta_file.is_file():
         # The norm after the last layer is also applied to the output of each exit.
-        state = plain_state(averaged_file(shared, job.training), range(size))
+        averaged = averaged_file(shared, job.training, ctc_alone=True)
+        state = plain_state(averaged, range(size))
         config = plain_config(job.reference.config(), size)
         # Its cost is that of the shared training.
         meta = job.meta(size, shared=shared.name)

@@ -231,7 +231,7 @@ def finetune_together(
     # The norm after the last layer is also applied to the output of each exit.
     trained = _Source(
         source.config,
-        averaged_file(together, training),
+        averaged_file(together, training, ctc_alone=True),
         source.variant,
         seed,
         source.audio_scale,

@@ -15,6 +15,7 @@ from espnet_plugin.jobs.requests import PlainRequest
 from espnet_plugin.jobs.trainer import PLAIN_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.names import OWN_OPTIONS
+from espnet_plugin.tasks.criteria import OF_DECODERS
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 from espnet_plugin.yaml_files import write_yaml
 
@@ -23,20 +24,33 @@ __all__ = ["averaged_file", "fine_tune", "train_plain_model"]
 _CRITERION = ["valid", "cer_ctc", "min"]
 
 
-def averaged_file(folder: Path, config: Mapping[str, Any]) -> Path:
+def averaged_file(
+    folder: Path, config: Mapping[str, Any], ctc_alone: bool = False
+) -> Path:
     """Return the checkpoint that a training writes at its end: the mean of its best
     epochs.
 
     Args:
         folder: Folder of the training.
         config: Its configuration. Of several criteria on the development set, CTC's
-            character error rate is used, otherwise the first one.
+            character error rate is used, otherwise the first one that the model has.
+        ctc_alone: Whether the model has no attention decoder. The configuration may
+            say so as well, by a ``ctc_weight`` of 1.
 
     Raises:
-        UserError: If no criterion uses the development set.
+        UserError: If no criterion uses the development set, or all need an attention
+            decoder that the model does not have.
     """
     criteria = config.get("best_model_criterion") or [_CRITERION]
     dev = [name for phase, name, *_ in criteria if phase == "valid"]
+    ctc_alone |= (config.get("model_conf") or {}).get("ctc_weight") == 1.0
+    if dev and ctc_alone:
+        dev = [name for name in dev if name not in OF_DECODERS]
+        if not dev:
+            raise UserError(
+                f"best_model_criterion {criteria}: needs an attention decoder, but the "
+                f"model is trained with CTC alone (ctc_weight 1.0): use {_CRITERION}"
+            )
     if not dev:
         raise UserError(
             f"best_model_criterion {criteria}: no criterion uses the dev set, on which "

@@ -18,6 +18,7 @@ from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.criteria import check_criteria
 from espnet_plugin.tasks.plateau import PlateauWatch
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
@@ -142,13 +143,15 @@ class CostTrainer(Trainer):
         """Validate and record the seconds it took; see the base class.
 
         Raises:
-            UserError: If the training does not learn; see :class:`PlateauWatch`.
+            UserError: If the training does not learn (see :class:`PlateauWatch`), or
+                epochs are to be chosen by a value that does not exist.
         """
         watch = Stopwatch()
         super().validate_one_epoch(
             model=model, iterator=iterator, reporter=reporter, options=options, **others
         )
         seconds = watch.read()[0]
+        check_criteria(reporter.stats, options, reporter.epoch)
         cls._note(options, others, reporter.epoch, valid_seconds=seconds)
         if watch_for := _plateau_watch(_plain(model)):
             watch_for.judge(reporter.epoch, _mean(reporter, "cer_ctc"))

@@ -1,0 +1,63 @@
+"""Whether the values by which epochs are chosen exist in a training's validation.
+
+ESPnet 202611 skips a criterion that names no value, so that a training with a misspelt
+one ends without a model; a criterion for early stopping ends in a ``KeyError``.
+"""
+
+import logging
+import math
+from typing import Any, Mapping, Sequence
+
+from espnet_plugin.errors import UserError
+from espnet_plugin.suggest import did_you_mean
+
+__all__ = ["OF_DECODERS", "check_criteria"]
+
+# Values that ESPnet's model computes with its attention decoder alone.
+OF_DECODERS = ("acc", "loss_att", "cer", "wer")
+# Measurements of the training, not of the model.
+_TIMES = ("time", "iter_time", "forward_time", "total_count")
+
+
+def check_criteria(
+    stats: Mapping[str, Sequence[Any]], options: Any, epoch: int
+) -> None:
+    """Check the criteria on the development set after a validation.
+
+    Args:
+        stats: The values of each batch by name, as ESPnet's ``SubReporter`` keeps them.
+        options: Options of ESPnet's trainer.
+        epoch: Number of the epoch, from 1.
+
+    Raises:
+        UserError: If no criterion of ``best_model_criterion`` has a value, or the one
+            of ``early_stopping_criterion`` has none and ``patience`` is set.
+    """
+    known = {
+        name
+        for name, steps in stats.items()
+        if name not in _TIMES and any(not math.isnan(one.value) for one in steps)
+    }
+    ways = f"the validation computes {', '.join(sorted(known))}"
+    chosen = [
+        name for phase, name, _ in options.best_model_criterion if phase == "valid"
+    ]
+    missing = [name for name in chosen if name not in known]
+    if missing and len(missing) == len(chosen):
+        raise UserError(
+            f"best_model_criterion {criteria}: the validation has "
+            f"no value {missing[0]}{did_you_mean(missing[0], known)}, so no epoch could "
+            f"be chosen; {ways}"
+        )
+    if missing and epoch == 1:
+        logging.warning(
+            "best_model_criterion: the validation has no value %s; %s",
+            ", ".join(missing),
+            ways,
+        )
+    phase, name, _ = options.early_stopping_criterion
+    if options.patience is not None and phase == "valid" and name not in known:
+        raise UserError(
+            f"early_stopping_criterion {' '.join(options.early_stopping_criterion)}: "
+            f"the validation has no value {name}{did_you_mean(name, known)}; {ways}"
+        )
