@@ -39,9 +39,8 @@ def check_criteria(
         if name not in _TIMES and any(not math.isnan(one.value) for one in steps)
     }
     ways = f"the validation computes {', '.join(sorted(known))}"
-    chosen = [
-        name for phase, name, _ in options.best_model_criterion if phase == "valid"
-    ]
+    criteria = options.best_model_criterion
+    chosen = [name for phase, name, _ in criteria if phase == "valid"]
     missing = [name for name in chosen if name not in known]
     if missing and len(missing) == len(chosen):
         raise UserError(
