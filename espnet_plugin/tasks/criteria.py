@@ -44,9 +44,9 @@ def check_criteria(
     missing = [name for name in chosen if name not in known]
     if missing and len(missing) == len(chosen):
         raise UserError(
-            f"best_model_criterion {criteria}: the validation has "
-            f"no value {missing[0]}{did_you_mean(missing[0], known)}, so no epoch could "
-            f"be chosen; {ways}"
+            f"best_model_criterion {criteria}: the validation has no value "
+            f"{missing[0]}{did_you_mean(missing[0], known)}, so no epoch could be "
+            f"chosen; {ways}"
         )
     if missing and epoch == 1:
         logging.warning(
