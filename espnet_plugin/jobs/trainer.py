@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Callable, Iterator, Sequence
 
+from espnet_plugin.yaml_files import read_yaml
+
 __all__ = [
     "DUAL_MODE_TASK",
     "ENCRL_TASK",
@@ -41,9 +43,18 @@ def train_here(task: str, cmd: Sequence[str]) -> None:
     Args:
         task: ``module:class``.
         cmd: Options of its ``main``.
+
+    Raises:
+        UserError: If the configuration has an unknown option or a wrong value.
     """
     module, name = task.split(":")
-    getattr(importlib.import_module(module), name).main(cmd=list(cmd))
+    chosen = getattr(importlib.import_module(module), name)
+    if "--config" in cmd:
+        # Recipes have checked it before their first stage; other callers have not.
+        file = cmd[list(cmd).index("--config") + 1]
+        checks = importlib.import_module("espnet_plugin.tasks.configuration")
+        checks.check_configuration(chosen, read_yaml(file), file)
+    chosen.main(cmd=list(cmd))
 
 
 _trainer: ContextVar[Trainer] = ContextVar("trainer", default=train_here)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Mapping, Sequence, Type
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.command_line import CommandLine, shown
+from espnet_plugin.recipe.config_sections import check_sections
 from espnet_plugin.recipe.dry_run import dry_run_words
 from espnet_plugin.recipe.dualmode_checks import check_dualmode, complete_dualmode
 from espnet_plugin.recipe.encrl_checks import check_encrl, complete
@@ -116,6 +117,7 @@ def _run_encrl(
         runner.here(runner.python("estimate", *dry_run_words(options)))
     else:
         check_passed_on(options, runner)
+        check_sections(options, runner)
         encrl.run_encrl(options, runner)
         log("Done")
 
@@ -140,6 +142,7 @@ def _run_dualmode(
     layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"
     check_passed_on(options, runner(suffix))
+    check_sections(options, runner(suffix))
     # Logs of the data stages have the same names as in the EncRL family.
     dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
     log("Done")
@@ -164,6 +167,7 @@ def _run_lmprune(
         return Runner(commands, options.expdir, suffix, interrupts, options.python)
 
     check_passed_on(options, runner(""))
+    check_sections(options, runner(""))
     layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
     lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
     log("Done")
