@@ -18,6 +18,7 @@ __all__ = [
     "BaselineConfig",
     "baseline_epochs",
     "baseline_names",
+    "check_variants",
     "epochs_of",
     "read_baseline",
     "with_learning_rate",
@@ -127,6 +128,7 @@ def read_baseline(file: Path) -> BaselineConfig:
         )
     module = importlib.import_module(f"{baselines.__name__}.{method}")
     given, training = content.get("options") or {}, content.get("training")
+    _check_kinds(file, content)
     return BaselineConfig(
         file=file,
         method=method,
@@ -137,6 +139,35 @@ def read_baseline(file: Path) -> BaselineConfig:
         training_conf=content.get("training_conf") or {},
         epochs=_read_epochs(content.get("epochs") or {}, file),
     )
+
+
+def _check_kinds(file: Path, content: Mapping[str, Any]) -> None:
+    """Check the values that the file's keys have, before the first training."""
+    for key, kind, words in (
+        ("variant", str, "text; write a number in quotes"),
+        ("training", str, "the name of a file"),
+        ("training_conf", Mapping, "a mapping, e.g. {max_epoch: 7}"),
+    ):
+        value = content.get(key)
+        if value is not None and not isinstance(value, kind):
+            raise UserError(f"{file}: {key} {value!r}: must be {words}")
+
+
+def check_variants(configs: Sequence["BaselineConfig"]) -> None:
+    """Check that the tables can tell baselines from each other.
+
+    Raises:
+        UserError: If two have the same method and variant; it names their files.
+    """
+    seen: dict[tuple[str, str], Path] = {}
+    for one in configs:
+        other = seen.setdefault((one.method, one.variant), one.file)
+        if other != one.file:
+            raise UserError(
+                f"{other} and {one.file} both have method {one.method} and variant "
+                f"{one.variant!r}, so that the tables could not tell their models "
+                "apart: give one of them a variant of its own"
+            )
 
 
 def _read_epochs(given: Any, file: Path) -> dict[Shape, int]:

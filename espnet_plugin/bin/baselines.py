@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.baselines.config import baseline_names
+from espnet_plugin.baselines.config import check_variants, read_baseline
 from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
@@ -99,6 +100,8 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             "--reference is needed: give the folder of the model that baselines "
             "start from or imitate, e.g. exp/asr_reference (stage 4)"
         )
+    # All files are read before the first training.
+    check_variants([read_baseline(path) for path in args.baselines])
     made: list[Path] = []
     for path in args.baselines:
         made += run_baseline(

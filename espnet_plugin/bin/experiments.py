@@ -101,13 +101,9 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
         raise UserError(
             f"{recipe} has no run.sh: --plan {args.plan} must be in a recipe's folder"
         )
-    for option in "--expdir", "--stage", "--stop_stage":
-        if option in more:
-            raise UserError(
-                f"{option} cannot be given after --, because the plan sets it"
-            )
     groups = args.rows or list(spec.default)
     jobs = make_jobs(spec, groups, args.seeds)
+    _check_more(more, spec)
     calls = Calls(recipe, more, args.launch)
     records = Records(recipe, Path("exp"))
     if args.list:
@@ -125,6 +121,21 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
             f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}. See "
             f"their logs in {records.folder}, then run the same command again"
         )
+
+
+def _check_more(more: Sequence[str], spec: PlanSpec) -> None:
+    """Refuse options for every job that would replace what makes the jobs differ."""
+    ours = {"--expdir", "--stage", "--stop_stage"}
+    for row in spec.rows.values():
+        words = shlex.split(row.options)
+        ours |= {name for name, value in zip(words, words[1:]) if "{" in value}
+    for option in more:
+        if option.startswith("--") and option.replace("-", "_") in {
+            name.replace("-", "_") for name in ours
+        }:
+            raise UserError(
+                f"{option} cannot be given after --, because the plan sets it"
+            )
 
 
 def _train(jobs: Sequence[Job], calls: Calls, records: Records, number: int) -> list:

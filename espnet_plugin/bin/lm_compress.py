@@ -11,7 +11,12 @@ from pathlib import Path
 from espnet_plugin.bin.lm_train import add_training_options, read_training
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.jobs.lm_train import compress, train_control, train_further
+from espnet_plugin.jobs.lm_train import (
+    check_job,
+    compress,
+    train_control,
+    train_further,
+)
 from espnet_plugin.lm.rows import Control, Further, read_row
 from espnet_plugin.yaml_files import read_yaml
 
@@ -45,6 +50,7 @@ def make(args: argparse.Namespace, options: list[str]) -> None:
     rows = {path.stem: read_row(path) for path in args.rows}
     fine_tuning = read_yaml(args.fine_tuning_config, "--fine_tuning_config")
     job = read_training(args, options, fine_tuning)
+    check_job(job, rows)
     for name, row in sorted(
         rows.items(), key=lambda item: isinstance(item[1], Control)
     ):

@@ -56,7 +56,11 @@ def run(args: argparse.Namespace) -> None:
             "--reference_config"
         )
     reference = read_yaml(files.config, "--reference")
-    encrl = {} if args.encrl_config is None else read_yaml(args.encrl_config)
+    encrl = (
+        {}
+        if args.encrl_config is None
+        else read_yaml(args.encrl_config, "--encrl_config")
+    )
     if not args.budget:
         raise UserError(
             "--budget is needed: give one or more limits, e.g. 1.5M 0.6M, or 70MMAC/s"

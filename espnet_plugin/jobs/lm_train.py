@@ -13,19 +13,21 @@ from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.jobs.requests import LMRequest
 from espnet_plugin.jobs.trainer import LM_TASK
 from espnet_plugin.jobs.training import Training, trained
-from espnet_plugin.lm.record import Cost, LMRecord
-from espnet_plugin.lm.rows import Compression, Control, Further
-from espnet_plugin.lm.shape import Shape
+from espnet_plugin.lm.record import Cost, LMRecord, lm_folder
+from espnet_plugin.lm.rows import Compression, Control, Further, Row, check_rows
+from espnet_plugin.lm.shape import Shape, check_lm_conf
 from espnet_plugin.names import TRANSFORMER_LM
 
 __all__ = [
+    "check_job",
     "LMTraining",
     "compress",
-    "lm_folder",
     "train_control",
     "train_dense",
     "train_further",
 ]
+
+_NO_DENSE = "run stage 4, which trains the dense model"
 
 _CRITERION = ["valid", "loss", "min"]
 # Sub-folder with the same model as a plain ESPnet model, if its own class is not one.
@@ -72,24 +74,12 @@ class LMTraining:
                 f"--config: lm {config.get('lm')}: only Transformer language models "
                 f"can be compressed here: write lm: {TRANSFORMER_LM}"
             )
+        check_lm_conf(config.get("lm_conf") or {}, "--config: lm_conf")
         return {**config, **self.text.config(), **changes}
 
     def folder(self, row: str, keep: Optional[float] = None) -> Path:
         """Return the folder of a model; see :func:`lm_folder`."""
         return lm_folder(self.exp_dir, row, self.seed, keep)
-
-
-def lm_folder(exp_dir: Path, row: str, seed: int, keep: Optional[float] = None) -> Path:
-    """Return the folder of a model: ``lm_<row>[_k<percent>]_s<seed>``.
-
-    Args:
-        exp_dir: Folder of all experiments.
-        row: Name of the row.
-        seed: Seed of the training.
-        keep: Share of the weights that are kept, 0 to 1; None: not in the name.
-    """
-    share = "" if keep is None else f"_k{100 * keep:g}"
-    return Path(exp_dir) / f"lm_{row}{share}_s{seed}"
 
 
 def train_dense(job: LMTraining) -> Path:
@@ -104,6 +94,22 @@ def train_dense(job: LMTraining) -> Path:
         if todo:
             _finish(folder, job, _Made("dense", "dense", keep=1.0))
     return folder
+
+
+def check_job(job: LMTraining, rows: Mapping[str, Row]) -> None:
+    """Check all rows of a call before the first is trained.
+
+    Raises:
+        UserError: If the dense model is missing, or see
+            :func:`espnet_plugin.lm.rows.check_rows`.
+    """
+    dense = job.folder("dense")
+    LMRecord.read(dense, _NO_DENSE)
+    check_rows(
+        rows,
+        lambda row, keep: LMRecord.is_in(job.folder(row, keep)),
+        _shape(dense),
+    )
 
 
 def compress(job: LMTraining, name: str, row: Compression) -> list[Path]:
@@ -123,7 +129,7 @@ def compress(job: LMTraining, name: str, row: Compression) -> list[Path]:
         UserError: If the dense model is missing or cannot have the sizes of the row.
     """
     source = job.folder("dense")
-    LMRecord.read(source, "run stage 4, which trains the dense model")
+    LMRecord.read(source, _NO_DENSE)
     dense = _shape(source)
     shapes = [row.shape(dense, step) for step in range(len(row.keep))]
     folders = []
@@ -216,7 +222,7 @@ def train_further(job: LMTraining, name: str, row: Further) -> Path:
         UserError: If the dense model is missing.
     """
     source, folder = job.folder("dense"), job.folder(name)
-    before = LMRecord.read(source, "run stage 4, which trains the dense model")
+    before = LMRecord.read(source, _NO_DENSE)
     start = source / before.checkpoint
     config = job.full_config({**job.fine_tuning, "max_epoch": row.epochs})
     digest = file_checksum(start)

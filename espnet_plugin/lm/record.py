@@ -8,7 +8,15 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.records import read_keys
 from espnet_plugin.files import write_json
 
-__all__ = ["Cost", "Decoded", "LMRecord", "Measured", "SetFigures", "find_models"]
+__all__ = [
+    "Cost",
+    "Decoded",
+    "LMRecord",
+    "Measured",
+    "SetFigures",
+    "find_models",
+    "lm_folder",
+]
 
 _RECORD, _MEASURED, _DECODED = "lm.json", "measured.json", "wer.json"
 
@@ -70,6 +78,11 @@ class LMRecord:
     def write(self, folder: Path) -> None:
         """Write ``lm.json``."""
         write_json(Path(folder) / _RECORD, asdict(self))
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Return whether a folder holds a finished model."""
+        return Path(folder, _RECORD).is_file()
 
     @classmethod
     def read(cls, folder: Path, way_out: str = "train this model first") -> Self:
@@ -196,3 +209,16 @@ def find_models(exp_dir: Path, seed: Optional[int] = None) -> list[Path]:
         if seed is None or record.seed == seed:
             found.append((record.method != "dense", record.row, -record.keep, path))
     return [path.parent for *_, path in sorted(found)]
+
+
+def lm_folder(exp_dir: Path, row: str, seed: int, keep: Optional[float] = None) -> Path:
+    """Return the folder of a model: ``lm_<row>[_k<percent>]_s<seed>``.
+
+    Args:
+        exp_dir: Folder of all experiments.
+        row: Name of the row.
+        seed: Seed of the training.
+        keep: Share of the weights that are kept, 0 to 1; None: not in the name.
+    """
+    share = "" if keep is None else f"_k{100 * keep:g}"
+    return Path(exp_dir) / f"lm_{row}{share}_s{seed}"

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Sequence, Union
+from typing import Callable, Literal, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.lm.shape import Shape
 from espnet_plugin.options import read_options
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["Compression", "Control", "Further", "Row", "read_row"]
+__all__ = ["Compression", "Control", "Further", "Row", "check_rows", "read_row"]
 
 _CRITERIA = {
     "structured": ("magnitude", "first_order"),
@@ -137,3 +137,61 @@ def read_row(path: Path) -> Row:
     if isinstance(given.get("keep"), (int, float)) and kind is Compression:
         given["keep"] = [given["keep"]]
     return read_options(kind, given, f"--rows {path}: row")
+
+
+def check_rows(
+    rows: Mapping[str, Row],
+    finished: Callable[[str, float], bool],
+    dense: Optional[Shape] = None,
+) -> None:
+    """Check before the first training what rows need of each other and of the model.
+
+    Args:
+        rows: The rows of this call, by name.
+        finished: Whether an earlier call has made the model of a row and a share.
+        dense: Sizes of the dense model; None: they are not known yet.
+
+    Raises:
+        UserError: If a control is like a model that there will not be, the model cannot
+            have the sizes of a row, or two steps of a row have the same sizes.
+    """
+    for name, row in rows.items():
+        if isinstance(row, Control):
+            _check_control(name, row, rows.get(row.like), finished)
+        elif isinstance(row, Compression) and dense is not None:
+            _check_sizes(name, row, dense)
+
+
+def _check_control(
+    name: str,
+    row: Control,
+    like: Optional[Row],
+    finished: Callable[[str, float], bool],
+) -> None:
+    where = f"--rows {name}: like {row.like}, keep {row.keep:g}"
+    if isinstance(like, Compression):
+        if row.keep not in like.keep:
+            shares = ", ".join(f"{share:g}" for share in like.keep)
+            raise UserError(f"{where}: that row makes models with keep {shares}")
+    elif like is not None:
+        raise UserError(f"{where}: that row is not a compression")
+    elif not finished(row.like, row.keep):
+        raise UserError(
+            f"{where}: there is no such model: name that row in --rows as well"
+        )
+
+
+def _check_sizes(name: str, row: Compression, dense: Shape) -> None:
+    before = dense
+    for step, keep in enumerate(row.keep):
+        try:
+            shape = row.shape(dense, step)
+        except UserError as error:
+            raise UserError(f"--rows {name}: {error}") from error
+        if shape == before:
+            than = f"keep {row.keep[step - 1]:g}" if step else "the dense model"
+            raise UserError(
+                f"--rows {name}: keep {keep:g} leaves the same sizes as {than}: choose "
+                "a smaller share"
+            )
+        before = shape

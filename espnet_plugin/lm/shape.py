@@ -7,7 +7,7 @@ from typing import Any, Mapping, Self
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import COMPACT_LM, TRANSFORMER_LM
 
-__all__ = ["MATRICES", "PARTS", "Shape"]
+__all__ = ["MATRICES", "PARTS", "Shape", "check_lm_conf"]
 
 # The weight matrices of a block by their names in ESPnet's modules.
 MATRICES = ("linear_q", "linear_k", "linear_v", "linear_out", "w_1", "w_2")
@@ -47,6 +47,7 @@ class Shape:
         # Here, because it takes many seconds to import.
         from espnet2.lm.transformer_lm import TransformerLM
 
+        check_lm_conf(conf, "lm_conf")
         known = {**_defaults(TransformerLM), **conf}
         width, heads = known["att_unit"], known["head"]
         return cls(
@@ -138,11 +139,12 @@ class Shape:
             units = int((budget - heads * a_head) / a_unit)
         if heads < 1 or units < 1:
             fixed = units * a_unit if parts == "heads" else heads * a_head
+            way_out = "" if parts == "both" else ", or parts: both"
             least = fixed + (a_head if parts == "heads" else a_unit)
             raise UserError(
                 f"keep {keep:g} with parts {parts}: the parts that are not compressed "
                 f"have {fixed / (budget / keep):.1%} of the weights; give keep of at "
-                f"least {least / (budget / keep):.3f}, or parts: both"
+                f"least {least / (budget / keep):.3f}{way_out}"
             )
         return replace(self, heads=heads, units=units)
 
@@ -179,6 +181,32 @@ class Shape:
                 "this language model's matrices are already products of factors: "
                 "start from the dense model"
             )
+
+
+def check_lm_conf(conf: Any, where: str) -> None:
+    """Check the sizes in ESPnet's ``lm_conf``, those that are given.
+
+    Args:
+        conf: The value of ``lm_conf``.
+        where: What names it, for messages.
+
+    Raises:
+        UserError: If it is no mapping, a size is not a whole number from 1, or the
+            width is not a multiple of the heads.
+    """
+    if not isinstance(conf, Mapping):
+        raise UserError(f"{where} {conf!r}: must be a mapping, e.g. {{layer: 4}}")
+    for name in ("att_unit", "embed_unit", "head", "unit", "layer"):
+        value = conf.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(f"{where}.{name} {value!r}: must be a whole number from 1")
+    width, heads = conf.get("att_unit"), conf.get("head")
+    own = conf.get("head_width")
+    if width is not None and heads is not None and own is None and width % heads:
+        raise UserError(
+            f"{where}.head {heads}: att_unit {width} is not a multiple of it: change "
+            "one of them"
+        )
 
 
 def _defaults(kind: type) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.suggest import did_you_mean
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["ASR", "DUAL_MODE", "ENCRL", "PRUNED", "check_baseline_keys", "check_keys"]
+__all__ = [
+    "ASR",
+    "DUAL_MODE",
+    "ENCRL",
+    "LM",
+    "PRUNED",
+    "check_baseline_keys",
+    "check_keys",
+]
 
 # ESPnet's ASR training, with the options that this plugin adds to all of its trainings.
 ASR = frozenset("""
@@ -57,6 +65,8 @@ ENCRL = ASR | _TEACHER | frozenset("""
     student_linear_units student_num_layers student_output_size teacher_dtype
     """.split())
 DUAL_MODE = ASR | _TEACHER | {"start_from", "start_masks", "start_whole"}
+# A language model; what only recognisers have, ESPnet refuses itself.
+LM = ASR | {"lm", "lm_conf"}
 PRUNED = ASR | frozenset("""
     dense_model_file pruner pruner_conf pruner_nonzero pruner_without
     """.split())

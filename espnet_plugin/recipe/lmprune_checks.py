@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.lm.rows import read_row
+from espnet_plugin.lm.record import LMRecord, lm_folder
+from espnet_plugin.lm.rows import check_rows, read_row
+from espnet_plugin.lm.shape import check_lm_conf
 from espnet_plugin.names import TRANSFORMER_LM
+from espnet_plugin.recipe.config_keys import LM, check_keys
 from espnet_plugin.recipe.option_checks import check_file, check_named_files
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
@@ -37,21 +40,33 @@ def check_lmprune(options: LmpruneOptions) -> None:
         _check_config(options.lm_config)
     if 5 in wanted:
         check_file("fine_tuning_config", options.fine_tuning_config)
+        check_keys(options.fine_tuning_config, "--fine_tuning_config", LM)
         check_named_files("rows", options.rows, options.row_dir)
         if not options.rows:
             raise UserError(
                 "--rows '': name one or more files in --row_dir, or skip stage 5 "
                 "(--stop_stage 4, then --stage 6)"
             )
+        rows = {}
         for row in options.rows:
-            read_row(Path(options.row_dir, f"{row}.yaml"))
+            rows[row] = read_row(Path(options.row_dir, f"{row}.yaml"))
+        check_rows(rows, lambda row, keep: _made(options, row, keep))
+
+
+def _made(options: LmpruneOptions, row: str, keep: float) -> bool:
+    """Return whether there is a model of a row, for any seed."""
+    folders = (lm_folder(options.expdir, row, seed, keep) for seed in options.seeds)
+    return any(map(LMRecord.is_in, folders))
 
 
 def _check_config(file: str) -> None:
     check_file("lm_config", file)
-    kind = read_yaml(file, "--lm_config").get("lm")
+    content = read_yaml(file, "--lm_config")
+    kind = content.get("lm")
     if kind != TRANSFORMER_LM:
         raise UserError(
             f"--lm_config {file}: lm {kind}: only Transformer language models can be "
             f"made smaller here: write lm: {TRANSFORMER_LM}"
         )
+    check_keys(file, "--lm_config", LM, content)
+    check_lm_conf(content.get("lm_conf") or {}, f"--lm_config {file}: lm_conf")

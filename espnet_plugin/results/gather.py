@@ -78,8 +78,8 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     ]:
         if entry.missing:
             logging.warning("%s lacks %s", name, ", ".join(entry.missing))
-    _refuse_twins(rows, lambda row: row.identity.row_key)
-    _refuse_twins(shared, lambda run: run.name)
+    _refuse_twins(rows, lambda row: row.identity.row_key, _row_text)
+    _refuse_twins(shared, lambda run: run.name, lambda run: run.name)
     return Entries(
         rows=tuple(_with_curve(folder, row, shared) for folder, row in rows),
         shared_runs=(*(run for _, run in shared), *stored.values()),
@@ -117,14 +117,20 @@ def _with_curve(
     return replace(row, curve=read_curve(folder, row, before))
 
 
-def _refuse_twins(entries: Iterable[tuple[Path, Entry]], key_of: Callable) -> None:
+def _row_text(row: Row) -> str:
+    return f"{row.identity.label!r} with seed {row.identity.seed}"
+
+
+def _refuse_twins(
+    entries: Iterable[tuple[Path, Entry]], key_of: Callable, text_of: Callable
+) -> None:
     seen: dict = {}
     for path, entry in entries:
         key = key_of(entry)
         if key in seen:
             raise UserError(
-                f"{seen[key]} and {path} both describe {key}: give one of them a "
-                "different variant or seed in its meta.json (or rename its folder if "
-                "it has no meta.json), or give only one of the two"
+                f"{seen[key]} and {path} both describe {text_of(entry)}: give one of "
+                "them a different variant or seed in its meta.json (or rename its "
+                "folder if it has no meta.json), or give only one of the two"
             )
         seen[key] = path

@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Iterable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.runs.spec import PlanSpec, RowSpec
@@ -72,7 +72,21 @@ def make_jobs(
                 if job.name in jobs:
                     raise UserError(f"rows.{row}: two jobs are named {job.name}")
                 jobs[job.name] = job
+    _refuse_twins(jobs.values())
     return list(jobs.values())
+
+
+def _refuse_twins(jobs: Iterable[Job]) -> None:
+    """Refuse jobs of one row that make the same call: one training, several times."""
+    seen: dict[tuple, Job] = {}
+    for job in jobs:
+        other = seen.setdefault((job.row, job.words), job)
+        if other is not job:
+            raise UserError(
+                f"rows.{job.row}: the jobs {other.name} and {job.name} make the same "
+                f"call ({shlex.join(job.words)}): use {{seed}} and the names in each "
+                "in its options, or give it seeds: first"
+            )
 
 
 def fill_in(text: str, values: Mapping[str, object], where: str) -> str:

@@ -54,9 +54,12 @@ class Records:
         try:
             content = json.loads((self.folder / f"{name}.json").read_text())
             content["command"] = tuple(content["command"])
-            return Record(**content)
+            record = Record(**content)
         except (OSError, ValueError, TypeError, KeyError):
             return None
+        whole = isinstance(record.inputs, dict) and isinstance(record.after, dict)
+        number = isinstance(record.seconds, (int, float))
+        return record if whole and number else None
 
     def write(self, job: Job, record: Record) -> None:
         """Keep a record."""

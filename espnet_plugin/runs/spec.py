@@ -1,5 +1,7 @@
 """What ``experiments.yaml`` of a recipe may hold."""
 
+import shlex
+import string
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Mapping, Optional, Sequence, Union
@@ -85,7 +87,7 @@ def read_spec(path: Path) -> PlanSpec:
     """
     if not path.is_file():
         raise UserError(f"{path} is missing: give the recipe's experiments.yaml")
-    content = read_yaml(path)
+    content = read_yaml(path, "the plan")
     for part in "rows", "tables":
         if not isinstance(content.get(part, {}), Mapping):
             raise UserError(f"{path}: {part} must be a mapping from names to values")
@@ -109,6 +111,8 @@ def read_spec(path: Path) -> PlanSpec:
                     f"{path}: tables.{name}.compare {pair!r}: must be a list of two "
                     "rows"
                 )
+            for row in pair:
+                _only_size(row, f"{path}: tables.{name}.compare")
     _known(spec.default, groups, f"{path}: default")
     for size in spec.sizes:
         try:
@@ -117,7 +121,74 @@ def read_spec(path: Path) -> PlanSpec:
             raise UserError(f"{path}: sizes {error}") from error
     for name, row in spec.rows.items():
         _known(row.after, set(spec.rows), f"{path}: rows.{name}.after")
+        _check_row(row, f"{path}: rows.{name}")
+    _check_seeds(spec.seeds, f"{path}: seeds")
+    _split(spec.prepare or "", f"{path}: prepare")
+    for name, table in spec.tables.items():
+        _split(table.options, f"{path}: tables.{name}.options")
     return spec
+
+
+def _check_row(row: RowSpec, where: str) -> None:
+    words = _split(row.options, f"{where}.options")
+    if any(word.partition("=")[0] == "--expdir" for word in words):
+        raise UserError(
+            f"{where}.options: --expdir cannot be given here: write it as the key "
+            "expdir of the row"
+        )
+    if row.seeds not in (None, "first"):
+        _check_seeds(row.seeds, f"{where}.seeds")
+    for key, values in row.each.items():
+        named = f"{where}.each.{key}"
+        if key in ("seed", "first"):
+            raise UserError(
+                f"{named}: {{{key}}} has a value already: choose another name, or "
+                f"give the row's seeds with the key seeds"
+            )
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{named} {values!r}: must be a list of one or more values")
+        for value in values:
+            # YAML reads on, off, yes and no as true and false.
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                raise UserError(
+                    f"{named} {value!r}: must be text or a number; in YAML, write "
+                    "words such as on, no and null in quotes"
+                )
+    for pattern in row.leaves:
+        parts = Path(pattern).parts
+        if not parts or Path(pattern).is_absolute() or ".." in parts:
+            raise UserError(
+                f"{where}.leaves {pattern!r}: must be a pattern of folders in the "
+                "row's expdir, e.g. asr_encrl_s{seed}_*"
+            )
+
+
+def _only_size(row: str, where: str) -> None:
+    """Refuse what a comparison cannot fill in, before the trainings."""
+    try:
+        named = {field for _, field, _, _ in string.Formatter().parse(row)}
+    except ValueError as error:
+        raise UserError(f"{where} {row!r}: {error}") from error
+    if unknown := named - {None, "size"}:
+        raise UserError(
+            f"{where} {row!r}: {{{unknown.pop()}}} is not a known placeholder; choose "
+            "from {size}"
+        )
+
+
+def _check_seeds(seeds: Sequence[int], where: str) -> None:
+    if not seeds or min(seeds) < 0:
+        raise UserError(f"{where} {list(seeds)}: must be one or more numbers from 0")
+
+
+def _split(options: str, where: str) -> list[str]:
+    try:
+        return shlex.split(options)
+    except ValueError as error:
+        raise UserError(
+            f"{where} {options!r}: {str(error).lower()}: close the quotation mark, or "
+            "write it as \\'"
+        ) from error
 
 
 def _known(names: Sequence[str], known: set, where: str) -> None:

@@ -278,6 +278,9 @@ def test_early_exit_trains_once_with_all_exits(
         ({"method": "gates", "options": {"eta": {2: 1e-5}}}, r"no value for \[1\]"),
         ({"method": "gates", "options": {"eta": {2: "x", 1: 1}}}, "convert string"),
         ({"method": "ctc_kd", "options": {"student_init": "x"}}, "student_init 'x'"),
+        ({"method": "scratch", "variant": 5}, "some.yaml: variant 5: must be text"),
+        ({"method": "scratch", "training": 5}, "some.yaml: training 5"),
+        ({"method": "scratch", "training_conf": 5}, "training_conf 5: must be a map"),
     ],
 )
 def test_what_is_not_understood(
@@ -415,3 +418,16 @@ def test_other_settings_need_a_file_of_another_name(
     copy = write("two", method="scratch", variant="fast")
     assert command.main([*options, str(copy), "--max_lr", "0.5"]) == 0
     assert list(trainer.asked) == ["asr_one_s1_1l", "asr_two_s1_1l"]
+
+
+def test_all_files_are_read_before_the_first_training(
+    tiny_asr_model, tmp_path, trainer, write, caplog
+):
+    options = ["--reference_config", str(tiny_asr_model.config), "--sizes", "1"]
+    options += ["--exp_dir", str(tmp_path / "exp"), "--baselines"]
+    good = str(write("one", method="scratch"))
+    assert command.main([*options, good, str(write("bad", method="x"))]) == 2
+    # A copy without a variant of its own could not be told from it in the tables.
+    assert command.main([*options, good, str(write("two", method="scratch"))]) == 2
+    assert "one.yaml and" in caplog.text and "two.yaml both have" in caplog.text
+    assert not trainer.asked

@@ -6,8 +6,8 @@ import yaml
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_train import equal_epochs
 from espnet_plugin.lm.record import Cost
-from espnet_plugin.lm.rows import Compression, Control, Further, read_row
-from espnet_plugin.lm.shape import Shape
+from espnet_plugin.lm.rows import Compression, Control, Further, check_rows, read_row
+from espnet_plugin.lm.shape import Shape, check_lm_conf
 
 DENSE = Shape(
     vocab=12, embed=6, width=8, heads=4, head_width=2, units=32, layers=2, ranks={}
@@ -131,3 +131,62 @@ def test_wrong_rows(tmp_path, given, message):
     with pytest.raises(UserError, match=message) as error:
         read_row(row(tmp_path, **given))
     assert "row.yaml" in str(error.value)
+
+
+ROWS = {
+    "cut": Compression("structured", [0.7, 0.4], 2),
+    "more": Further(2),
+}
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        (Control("gone", 0.5), "like gone, keep 0.5: there is no such model"),
+        (
+            Control("cut", 0.5),
+            "like cut, keep 0.5: that row makes models with keep 0.7",
+        ),
+        (Control("more", 0.5), "that row is not a compression"),
+        (Control("control", 0.5), "that row is not a compression"),
+    ],
+)
+def test_a_control_of_nothing_is_refused_before_the_training(control, message):
+    with pytest.raises(UserError, match=f"--rows control: .*{message}"):
+        check_rows({**ROWS, "control": control}, lambda row, keep: False)
+
+
+def test_a_control_may_be_like_what_an_earlier_call_made():
+    rows = {"control": Control("old", 0.25)}
+    check_rows(rows, lambda row, keep: (row, keep) == ("old", 0.25))
+    check_rows({**ROWS, "control": Control("cut", 0.4)}, lambda row, keep: False)
+
+
+def test_sizes_are_checked_before_the_training():
+    good = {"good": Compression("structured", [0.7, 0.4], 2)}
+    check_rows(good, lambda row, keep: False, DENSE)
+    for method, keep, message in (
+        ("structured", [0.7, 0.0001], "--rows bad: keep 0.0001 with parts both"),
+        ("low_rank", [0.0001], "--rows bad: keep 0.0001: the rank"),
+        ("low_rank", [0.50001, 0.5], "keep 0.5 leaves the same sizes as keep 0.50001"),
+    ):
+        rows = {**good, "bad": Compression(method, keep, 2)}
+        with pytest.raises(UserError, match=message) as error:
+            check_rows(rows, lambda row, keep: False, DENSE)
+        assert "or parts: both" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        (3, "lm_conf 3: must be a mapping"),
+        ({"head": 3, "att_unit": 8}, "lm_conf.head 3: att_unit 8"),
+        ({"layer": 0}, "lm_conf.layer 0"),
+        ({"unit": "16"}, "lm_conf.unit '16'"),
+        ({"embed_unit": True}, "lm_conf.embed_unit True"),
+    ],
+)
+def test_wrong_sizes_in_a_configuration(conf, message):
+    with pytest.raises(UserError, match=message):
+        check_lm_conf(conf, "lm_conf")
+    check_lm_conf({"head": 2, "att_unit": 8}, "lm_conf")

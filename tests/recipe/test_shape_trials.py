@@ -200,6 +200,8 @@ def test_candidates_are_printed(tiny_asr_model, capsys, caplog):
     asked = ["--reference_config", str(tiny_asr_model.config), "--budget"]
     assert command.main([*asked, "15k", "1GMAC/s"]) == 2
     assert "1GMAC/s: no shape" in caplog.text
+    assert command.main([*asked, "15k", "--encrl_config", "no.yaml"]) == 2
+    assert "--encrl_config no.yaml is missing" in caplog.text
     assert not capsys.readouterr().out
     assert command.main([*asked, "15k"]) == 0
     title, header, *lines = capsys.readouterr().out.splitlines()

@@ -174,3 +174,21 @@ def test_a_recurrent_model_and_sparsity_out_of_range(recipe, tmp_path, monkeypat
         options = ("--stop_stage", "6", "--row_dir", str(tmp_path), "--rows", "much")
         message = refused(*options)
         assert f"keep [{keep}]" in message and "much.yaml" in message
+
+
+def test_a_wrong_configuration_is_refused_before_stage_3(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(recipe)
+    file = tmp_path / "lm.yaml"
+    for text, message in (
+        ("max_epochs: 3", "no option max_epochs; did you mean max_epoch?"),
+        ("lm_conf: {head: 3, att_unit: 8}", "lm.yaml: lm_conf.head 3"),
+    ):
+        file.write_text(f"lm: transformer\n{text}\n")
+        assert message in refused("--stop_stage", "6", "--lm_config", str(file))
+    file.write_text("max_epochs: 3\n")
+    assert "--fine_tuning_config" in refused(
+        "--stop_stage", "6", "--fine_tuning_config", str(file)
+    )
+    # The row it is like is neither made nor asked for.
+    asked = refused("--stop_stage", "6", "--rows", "scratch_50")
+    assert "--rows scratch_50: like" in asked and "name that row" in asked

@@ -172,7 +172,9 @@ def test_bad_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="serves"):
         gathered([tmp_path / "encrl_a"])
     twins = [make_model(tmp_path, "one"), make_model(tmp_path, "two")]
-    with pytest.raises(UserError, match="asr_one and .*asr_two both describe"):
+    with pytest.raises(
+        UserError, match="asr_one and .*asr_two both describe '[a-z ]*6' with seed 1:"
+    ):
         gathered(twins)
     # The same folder twice is no mistake.
     assert len(gathered([twins[0], f"{twins[0]}/"])["rows"]) == 1

@@ -1,5 +1,6 @@
 """The command that trains every row: order, resuming, failures, tables."""
 
+import json
 import os
 import signal
 import subprocess
@@ -266,6 +267,8 @@ def test_a_second_one_on_the_same_folder_is_refused(recipe):
     ("more", "fact"),
     [
         (["--", "--expdir", "exp2"], "--expdir"),
+        # The plan fills in the seed: every job would have the same value.
+        (["--", "--leaves", "x"], "--leaves cannot be given after --"),
         (["--rows", "mian"], "--rows mian"),
     ],
 )
@@ -293,3 +296,13 @@ def test_a_cluster_gets_the_job_and_its_log(recipe):
     log = recipe / "exp/runs/reference_s1.log"
     assert f"--gpu 1 {log}" in (recipe / "launched").read_text()
     assert "backend local" in log.read_text()
+
+
+def test_a_damaged_record_counts_as_none(recipe, capsys):
+    assert run(recipe, "--seeds", "1", "--no_tables") == 0
+    file = recipe / "exp/runs/reference_s1.json"
+    whole = json.loads(file.read_text())
+    for part in {"after": []}, {"inputs": 3}, {"seconds": "x"}:
+        file.write_text(json.dumps({**whole, **part}))
+        assert run(recipe, "--seeds", "1", "--list") == 0
+        assert "not run yet" in capsys.readouterr().out

@@ -25,7 +25,11 @@ PLAN = {
             "each": {"name": ["clip kl", "mse"]},
             "expdir": "exp/ablations",
         },
-        "control": {"options": "--stage 8", "group": "other", "after": ["ablation"]},
+        "control": {
+            "options": "--stage 8 --seed {seed}",
+            "group": "other",
+            "after": ["ablation"],
+        },
     },
     "tables": {},
 }
@@ -79,6 +83,27 @@ def test_a_group_brings_what_it_needs(tmp_path):
         ({"options": 3}, ("rows.new.options", "3")),
         ({}, ("rows.new", "options")),
         ({"options": "", "seeds": "all"}, ("rows.new.seeds", "'all'")),
+        ({"options": "", "seeds": []}, ("rows.new.seeds []", "one or more")),
+        ({"options": "", "seeds": [1, -1]}, ("rows.new.seeds [1, -1]",)),
+        ({"options": "--tag 'it"}, ("rows.new.options", "close the quotation mark")),
+        ({"options": "--expdir exp/x"}, ("rows.new.options: --expdir", "the key")),
+        ({"options": "--expdir=exp/x"}, ("rows.new.options: --expdir", "the key")),
+        # Text would be taken letter by letter, and YAML reads on as true.
+        ({"options": "{n}", "each": {"n": "kl"}}, ("rows.new.each.n 'kl'", "list")),
+        ({"options": "{n}", "each": {"n": []}}, ("rows.new.each.n []",)),
+        ({"options": "{n}", "each": {"n": ["a", True]}}, ("each.n True", "quotes")),
+        ({"options": "{n}", "each": {"n": [None]}}, ("each.n None", "quotes")),
+        ({"options": "{n}", "each": {"n": [["a"]]}}, ("each.n ['a']",)),
+        ({"options": "{seed}", "each": {"seed": [4]}}, ("each.seed", "key seeds")),
+        ({"options": "{seed}", "leaves": ["/a/*"]}, ("rows.new.leaves '/a/*'",)),
+        ({"options": "{seed}", "leaves": ["../a"]}, ("rows.new.leaves '../a'",)),
+        ({"options": "{seed}", "leaves": [""]}, ("rows.new.leaves ''",)),
+        # One training, started several times.
+        ({"options": "--tag x"}, ("new_s1 and new_s2", "--tag x", "{seed}")),
+        (
+            {"options": "--seed {seed}", "each": {"n": ["x", "y"]}},
+            ("new_x_s1 and new_y_s1 make the same call",),
+        ),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, row, facts):
@@ -111,9 +136,32 @@ def test_jobs_of_one_name_are_refused(tmp_path):
         ({"rows": {}}, "rows"),
         ({"rows": 3}, "rows"),
         ({"speed": 3}, "speed"),
+        ({"seeds": []}, "seeds []"),
+        ({"seeds": [-1]}, "seeds [-1]"),
+        ({"prepare": "--stage '1"}, "prepare"),
+        (
+            {"tables": {"T": {"options": "--stage '9", "groups": []}}},
+            "tables.T.options",
+        ),
+        (
+            {
+                "tables": {
+                    "T": {"options": "", "groups": [], "compare": [["a {siz}", "b"]]}
+                }
+            },
+            "{siz}",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, change, fact):
     with pytest.raises(UserError) as error:
         spec(tmp_path, **change)
     assert fact in str(error.value) and "experiments.yaml" in str(error.value)
+
+
+def test_what_the_plan_is_called_in_messages(tmp_path):
+    for text in "", "rows: {a: 1, a: 2}":
+        (tmp_path / "experiments.yaml").write_text(text)
+        with pytest.raises(UserError, match="the plan .*experiments.yaml") as error:
+            read_spec(tmp_path / "experiments.yaml")
+        assert "--config" not in str(error.value)
