@@ -238,3 +238,20 @@ def _write_shapes(folder, config, listed, texts) -> None:
             *(name, len(text), sum(len(t.split()) for t in text.values())),
             sum(len(one.tokens) for one in sentences),
         )
+        _say_unknown(name, sentences, listed)
+
+
+def _say_unknown(name: str, sentences, listed: Sequence[str]) -> None:
+    """Warn about text that the tokens cannot write: it is learnt as unknown."""
+    if "<unk>" not in listed:
+        return
+    number = listed.index("<unk>")
+    unknown = {one.name: int((one.tokens == number).sum()) for one in sentences}
+    names = [utterance for utterance, count in unknown.items() if count]
+    if names:
+        logging.warning(
+            "%s: %d of %d sentences, e.g. %s, have parts that are not in the token "
+            "list (%d tokens in all are <unk>): write them as the recogniser's "
+            "transcripts are written, or leave them out",
+            *(name, len(names), len(sentences), names[0], sum(unknown.values())),
+        )

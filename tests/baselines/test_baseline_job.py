@@ -354,7 +354,8 @@ def test_a_learning_rate_of_nothing_is_refused(tmp_path, capsys):
 def test_the_list_has_the_models_of_this_call_alone(
     tiny_asr_model, tmp_path, trainer, write
 ):
-    two = write("one", method="scratch"), write("two", method="scratch")
+    one = write("one", method="scratch")
+    two = one, write("two", method="scratch", variant="other")
     config, exp = tiny_asr_model.config, tmp_path / "exp"
     options = ["--reference_config", str(config), "--exp_dir", str(exp)]
     for number, sizes in ((0, ["2", "1"]), (1, ["1"])):

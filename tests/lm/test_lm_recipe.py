@@ -192,6 +192,18 @@ def test_text_wrong_options(tmp_path, caplog):
     assert "token type bpe needs a BPE model" in message
 
 
+def test_text_that_the_tokens_cannot_write_is_mentioned(tmp_path, caplog):
+    given = ["--token_list", str(write_tokens(tmp_path / "tokens.txt"))]
+    given += ["--train_text", str(write_text(tmp_path / "train"))]
+    other = {"d1": "A BED", "d2": "A ZOO", "d3": "a"}
+    given += ["--valid_text", str(write_text(tmp_path / "dev", other))]
+    assert lm_text.main(["--output_dir", str(tmp_path / "out"), *given]) == 0
+    said = [one.getMessage() for one in caplog.records if "<unk>" in one.getMessage()]
+    # Z, O, O and the small letter.
+    assert len(said) == 1 and "valid: 2 of 3 sentences, e.g. d2" in said[0]
+    assert "4 tokens in all" in said[0]
+
+
 def test_a_missing_dense_model_and_a_recurrent_one(tmp_path, caplog):
     write_text(tmp_path / "train")
     options = ["--output_dir", f"{tmp_path}/lm_text", "--token_list"]
