@@ -77,7 +77,8 @@ class Speed(Figures):
         parameters: Total number of parameters (``total``) and numbers by part.
         params_nonzero: Number of parameters that are not zero.
         macs_per_audio_second: Multiply-adds per second of audio.
-        peak_memory_mb: Peak memory in 10^6 bytes.
+        peak_memory_mb: Memory of a forward pass on top of the loaded model, at its
+            peak, in 10^6 bytes.
         checkpoint: Name of the measured checkpoint.
         file_bytes: Size of the checkpoint in bytes.
         chunk_rtf: Real-time factor of chunks of a streaming model.
