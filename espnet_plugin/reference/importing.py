@@ -1,7 +1,7 @@
 """Import a reference model from an experiment folder or a packed model.
 
-What comes from elsewhere is not trusted: tensors are read without running code, YAML
-and NumPy files without objects, and an archive can write into its own folder only.
+The files are not trusted: tensors are read without executing code, YAML and NumPy files
+without Python objects, and archives are unpacked into their own folder only.
 """
 
 import errno
@@ -38,7 +38,7 @@ __all__ = ["check_ctc", "import_reference"]
 
 PathLike = Union[str, Path]
 
-# What a file is called in the folder that is made, by the setting that names it.
+# Name of a file in the new folder, by the option that names the file.
 _COPIES = {
     "normalize_conf.stats_file": "feats_stats.npz",
     "bpemodel": "bpe.model",
@@ -59,33 +59,33 @@ class _Source(NamedTuple):
 def import_reference(
     reference: PathLike, output_dir: PathLike, model_file: Optional[str] = None
 ) -> Path:
-    """Check a reference model and copy what is needed of it into ``output_dir``.
+    """Check a reference model and copy the necessary files into ``output_dir``.
 
-    The result is an ordinary experiment folder that needs nothing outside of it:
+    The result is an ordinary experiment folder that does not depend on other files:
     ``config.yaml``, the checkpoint under its own name, ``feats_stats.npz``,
-    ``bpe.model`` (of a BPE model), ``tokens.txt`` and ``meta.json``. It appears whole
-    or not at all. A decoder is kept; who needs none may drop it.
+    ``bpe.model`` (for BPE tokens), ``tokens.txt`` and ``meta.json``. It is created
+    completely or not at all. A decoder is kept.
 
     Args:
-        reference: An experiment folder of ESPnet's ASR training, a zip file as
-            ``espnet2.bin.pack`` writes it or the folder of an unpacked one, or a name
-            in ESPnet's model zoo.
-        output_dir: The folder to make.
+        reference: An experiment folder of ESPnet's ASR training, a zip file of
+            ``espnet2.bin.pack`` or its unpacked folder, or a name in ESPnet's model
+            zoo.
+        output_dir: The folder to create.
         model_file: Name of the checkpoint in the folder; by default the average by CTC
             character error rate, then other averages, the best epoch, the latest.
 
     Returns:
-        ``output_dir``. Nothing is done when it holds this reference already.
+        ``output_dir``. Nothing is done if it already holds this reference.
 
     Raises:
-        UserError: If the reference is incomplete, damaged, has no CTC layer with the
+        UserError: If the reference is incomplete or damaged, has no CTC layer with the
             blank as token 0, or ``output_dir`` holds something else.
     """
     name, output_dir = str(reference), Path(output_dir)
     reference = Path(reference)
     if is_model_name(name):
         if _has(output_dir, "source", name, model_file):
-            return output_dir  # which needs no network
+            return output_dir  # without using the network
         reference = download_model(name)
     else:
         name = reference.name
@@ -112,10 +112,10 @@ def _way_out(error: OSError) -> str:
 
 
 def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) -> None:
-    """Refuse a model that cannot teach by CTC.
+    """Check that a model has a CTC layer with the blank as token 0.
 
     Raises:
-        UserError: If the CTC layer is off, or its blank is not token 0.
+        UserError: If it is not a CTC model, or its blank is not token 0.
     """
     kind = config.get("model") or "espnet"
     if kind != "espnet":
@@ -177,9 +177,10 @@ def _import(
     config["output_dir"] = _from_here(output_dir)
     blocks = count_layers(model)
     if blocks:
-        # ESPnet writes down only what was given, and later stages count layers.
+        # Later stages need the number of layers, which ESPnet only writes if it was
+        # given.
         config["encoder_conf"].setdefault("num_blocks", blocks)
-    # It says from where the training started, which is not here.
+    # The checkpoint from which the training started is not copied.
     config["init_param"] = []
     write_lines(folder / "tokens.txt", tokens)
     made = Experiment(folder)
@@ -226,7 +227,7 @@ def _what_is_in(folder: Path) -> str:
 
 
 def _check(source: _Source):
-    """Return the configuration, the tokens and the model; everything fits."""
+    """Return configuration, tokens and model, after checking that they fit together."""
     config = source.config
     tokens = _tokens(config, source.config_file)
     check_ctc(config, tokens, source.config_file)
@@ -294,9 +295,9 @@ def _from_unpacked(
     """Find the parts of a packed model.
 
     Args:
-        root: Where it was unpacked.
-        model_file: The checkpoint asked for.
-        archive: The archive, for messages; ``root`` if there is none.
+        root: Folder of the unpacked model.
+        model_file: Name of the requested checkpoint.
+        archive: Path of the archive, for messages; ``root`` if None.
     """
     archive = archive or root
     names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
@@ -331,7 +332,7 @@ def _from_unpacked(
                 f"{archive}: {dotted}: {value} leads outside the archive; pack it "
                 "again from the folder the model was trained in"
             )
-        # ``zip`` drops the leading slash of what was outside of the current folder.
+        # ``zip`` drops the leading slash of absolute paths.
         parts = value.parts[1:] if value.is_absolute() else value.parts
         inside = str(PurePosixPath(*parts))
         found, _ = find_file(inside, config_file, [root, *above])
@@ -339,7 +340,7 @@ def _from_unpacked(
     resolved = resolve_paths(config, config_file, [root, *above])
     allowed = [root.resolve()]
     if root.parent.name == "snapshots":
-        # The hub's own cache: a model's files are links to its blobs.
+        # In the cache of the Hugging Face hub, a model's files are links to blobs.
         allowed.append((root.parents[1] / "blobs").resolve())
     for dotted, _ in file_settings(resolved):
         path = Path(get_setting(resolved, dotted)).resolve()
@@ -349,7 +350,7 @@ def _from_unpacked(
 
 
 def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
-    """Return what a packed model says of its files; nothing for a plain zip."""
+    """Return the description of a packed model's files; empty for a plain zip."""
     path = Experiment(root).pack_file
     if path.name not in names:
         return {}
@@ -363,7 +364,7 @@ def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
 
 
 def _member(name: Any, names: list[str]) -> Optional[str]:
-    """Find the member that a pack's ``meta.yaml`` means."""
+    """Find the member of a pack that ``meta.yaml`` names."""
     if not isinstance(name, str):
         return None
     name = name.lstrip("/")
@@ -375,7 +376,7 @@ def _is_ctc_only(config: dict[str, Any]) -> bool:
 
 
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
-    """Return whether the folder holds this reference, by an entry of its meta.json."""
+    """Return whether the folder holds this reference, by a key of its meta.json."""
     meta = Experiment(output_dir).find_meta()
     if meta is None or getattr(meta, key) != value:
         return False
@@ -394,7 +395,7 @@ def _checksum(paths: list[Path]) -> str:
 
 
 def _from_here(path: Path) -> str:
-    """Write a path as recipes do: relative where it lies below the current folder."""
+    """Return a path as recipes write it: relative if it is below the current folder."""
     absolute, here = Path(os.path.abspath(path)), Path.cwd()
     if absolute.is_relative_to(here):
         return str(absolute.relative_to(here))

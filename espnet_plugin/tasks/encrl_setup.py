@@ -87,7 +87,7 @@ class EncRLSetup:
         )
 
     def start(self, model: ESPnetEncRLModel) -> None:
-        """Copy the student's initial weights; freeze what cannot be trained; set precision.
+        """Copy the student's initial weights, and set precision and frozen parts.
 
         Args:
             model: The model that ESPnet has built; changed in place.
