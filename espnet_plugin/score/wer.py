@@ -1,7 +1,7 @@
-"""Word and character errors, with how sure a test set of this size can make us.
+"""Word and character error rates, with intervals.
 
-The errors are counted by `jiwer`; intervals and comparisons of two systems are by
-bootstrap over whole utterances, or over whole speakers (``score/bootstrap.py``).
+Errors are counted by `jiwer`. Intervals and comparisons of two systems use a bootstrap
+over whole utterances or whole speakers (``score/bootstrap.py``).
 """
 
 import logging
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 BOOTSTRAP_UNITS = ("utterance", "speaker")
-# Above this word error rate (in %), a message names likely reasons.
+# Above this word error rate (in %), differences of case are looked for.
 _MOSTLY_WRONG = 50.0
 _NAMES_IN_MESSAGE = 5
 
@@ -47,9 +47,9 @@ class Counts:
 
     Attributes:
         reference: Length of the reference.
-        substitutions: Units of the reference replaced by another.
-        deletions: Units of the reference left out.
-        insertions: Units of the hypothesis that the reference has not.
+        substitutions: Number of units of the reference that were replaced.
+        deletions: Number of units of the reference that are missing.
+        insertions: Number of additional units in the hypothesis.
     """
 
     reference: int = 0
@@ -67,7 +67,11 @@ class Counts:
 
     @property
     def rate(self) -> float:
-        """Error rate in percent; an empty reference has none."""
+        """Error rate in percent.
+
+        Raises:
+            ZeroDivisionError: If the reference is empty.
+        """
         if self.reference == 0:
             raise ZeroDivisionError(
                 "the reference is empty, so an error rate cannot be computed"
@@ -85,7 +89,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class UtteranceScore:
-    """One utterance: its texts and its errors; ``speaker`` is None where unknown."""
+    """Texts and errors of one utterance; ``speaker`` is None if not known."""
 
     name: str
     speaker: Optional[str]
@@ -103,7 +107,7 @@ class Score:
         utterances: Scores of utterances, in the order of the reference file.
         wer_ci95: 95 % interval of the word error rate, (low, high) in percent.
         cer_ci95: 95 % interval of the character error rate, (low, high) in percent.
-        unit: What the bootstrap drew, "utterance" or "speaker".
+        unit: Unit of the bootstrap, "utterance" or "speaker".
         resamples: Number of draws.
         seed: Seed of the draws.
     """
@@ -128,10 +132,10 @@ class Score:
         return [u for u in self.utterances if u.words.errors]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``score.json``; rates and intervals are in percent.
+        """Return the content of ``score.json``; rates and intervals are in percent.
 
-        "spk" is in an utterance only where the speaker is known, and "error_unit"
-        only where it is "char": in scripts without spaces between words.
+        "spk" is only present if the speaker is known, and "error_unit" only if it is
+        "char", for scripts without spaces between words.
         """
         words, chars = self.words, self.chars
         per_utterance = []
@@ -178,21 +182,22 @@ class Score:
 def count_errors(reference: str, hypothesis: str) -> tuple[Counts, Counts]:
     """Count the errors of one utterance.
 
-    Any run of white space separates two words. In the characters a space between two
-    words counts as one character, as it does in ESPnet's ``score_cer``. What cannot be
-    seen does not count, and a character is the same however it is composed
+    Words are separated by white space of any length. In character errors, the space
+    between two words counts as one character, as in ESPnet's ``score_cer``. Invisible
+    characters and differences of Unicode composition do not count
     (:func:`espnet_plugin.text.clean_text`).
 
     Args:
-        reference: What was said.
-        hypothesis: What was recognised.
+        reference: Reference transcript.
+        hypothesis: Recognised transcript.
 
     Returns:
         The counts in words and in characters.
     """
     reference, hypothesis = clean_text(reference), clean_text(hypothesis)
     if not reference:
-        # jiwer refuses an empty reference (version 3) or not (4): all is inserted.
+        # Empty references are an error in jiwer 3 but not in 4; all words are
+        # insertions.
         return Counts(insertions=len(hypothesis.split())), Counts(
             insertions=len(hypothesis)
         )
@@ -221,8 +226,8 @@ def compare_scores(
     """Compare two systems by the content of their ``score.json``.
 
     Raises:
-        UserError: If they are not of the same utterances and references, or speakers
-            are asked for and are not in there.
+        UserError: If utterances or references differ, or the unit is "speaker" and
+            speakers are missing.
     """
     rows = [
         {entry["utt"]: entry for entry in score["per_utterance"]}
@@ -280,22 +285,22 @@ def score_texts(
     """Score hypotheses against references.
 
     Args:
-        references: Text by utterance. An empty one is allowed: whatever is recognised
-            there is inserted.
-        hypotheses: Text by utterance, of exactly the same utterances; may be empty.
-        speakers: Speaker by utterance; may know more utterances.
-        unit: What the bootstrap draws, "utterance" or "speaker".
+        references: Transcripts by utterance. They may be empty; all recognised words
+            are then insertions.
+        hypotheses: Transcripts of the same utterances; they may be empty.
+        speakers: Speakers by utterance; further utterances are ignored.
+        unit: Unit of the bootstrap, "utterance" or "speaker".
         resamples: Number of bootstrap samples.
         seed: Seed of the draws.
-        reference_name: What to call the references in a message, a file's name say.
-        hypothesis_name: What to call the hypotheses.
-        speakers_name: What to call the speakers.
-        ignored: Symbols that are taken out of both first, as ESPnet's scoring does with
-            its non-linguistic symbols.
+        reference_name: Name of the references in messages, e.g. a file name.
+        hypothesis_name: Name of the hypotheses in messages.
+        speakers_name: Name of the table of speakers in messages.
+        ignored: Symbols that are first removed from both, like non-linguistic symbols
+            in ESPnet's scoring.
 
     Raises:
-        UserError: If utterances are missing or surplus, if no reference has a word,
-            or if speakers are asked for and not known.
+        UserError: If utterances are missing or unexpected, no reference has a word, or
+            the unit is "speaker" and speakers are missing.
     """
     if not references:
         raise UserError(f"{reference_name} contains no utterances")
@@ -365,10 +370,10 @@ def score_files(
     seed: int = 0,
     ignored: Collection[str] = (),
 ) -> Score:
-    """Score a Kaldi ``text`` against another (``utterance words...`` in each line).
+    """Score a Kaldi ``text`` against another (each line is ``utterance words...``).
 
     Raises:
-        UserError: As `score_texts`, and if a file cannot be read.
+        UserError: See :func:`score_texts`; or if a file cannot be read.
     """
     scored = score_texts(
         read_pairs(reference),
@@ -388,7 +393,7 @@ def score_files(
 
 
 def _warn_of_case(scored: Score, where: str) -> None:
-    """Say that most errors are of upper and lower case, if they are."""
+    """Warn if most errors are differences between upper and lower case."""
     found = scored.words.errors
     folded = sum(
         count_errors(one.reference.casefold(), one.hypothesis.casefold())[0].errors
