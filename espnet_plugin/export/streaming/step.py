@@ -14,9 +14,9 @@ from typing import Optional
 import torch
 from torch import nn
 
+from espnet_plugin.dual_mode.chunking import Chunking
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.layer import ConformerLayer, FeedForward
-from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.dual_mode.subsampling import Subsampling
 
 __all__ = ["ChunkLayers", "SubsampledFrames"]
