@@ -33,7 +33,8 @@ from espnet_plugin.recognise.hotwords import Phrase, read_hotwords
 from espnet_plugin.recognise.load import load_model
 from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 from espnet_plugin.score.bootstrap import paired_bootstrap
-from espnet_plugin.score.wer import Score, score_texts
+from espnet_plugin.score.values import Score
+from espnet_plugin.score.wer import score_texts
 
 _LEAST_LETTERS = 3
 

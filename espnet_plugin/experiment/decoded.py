@@ -70,7 +70,7 @@ class DecodedSet:
         return self.score_file.is_file()
 
     def score(self) -> dict[str, Any]:
-        """Read ``score.json``; see :meth:`espnet_plugin.score.wer.Score.to_dict`.
+        """Read ``score.json``; see :meth:`espnet_plugin.score.values.Score.to_dict`.
 
         Raises:
             UserError: If the file is missing or is not JSON.

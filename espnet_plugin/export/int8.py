@@ -22,7 +22,8 @@ from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.verify import given_input
 from espnet_plugin.score.bootstrap import PairedComparison
-from espnet_plugin.score.wer import Counts, Score, compare_scores, score_texts
+from espnet_plugin.score.values import Counts, Score
+from espnet_plugin.score.wer import compare_scores, score_texts
 
 __all__ = [
     "PROBE_UTTERANCES",

@@ -7,7 +7,7 @@ import jiwer
 
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import write_json, write_text
-from espnet_plugin.score.wer import Counts, Score, UtteranceScore
+from espnet_plugin.score.values import Counts, Score, UtteranceScore
 from espnet_plugin.text import clean_text
 
 __all__ = ["result_text", "summary_table", "write_score"]
