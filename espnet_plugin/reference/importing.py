@@ -9,21 +9,17 @@ import hashlib
 import logging
 import os
 import shutil
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Optional, Union
+from pathlib import Path
+from typing import Any, Optional, Union
 
-from espnet_plugin.checkpoints.archive import extract_zip
 from espnet_plugin.checkpoints.bounds import check_announced
-from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import (
     build_asr_model,
     count_layers,
     file_settings,
-    find_file,
     get_setting,
     load_state,
-    read_config,
-    resolve_paths,
     set_setting,
 )
 from espnet_plugin.errors import UserError
@@ -31,8 +27,9 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
+from espnet_plugin.reference.source import Source, from_folder, from_zip
 from espnet_plugin.scratch import scratch_folder
-from espnet_plugin.yaml_files import parse_yaml, write_yaml
+from espnet_plugin.yaml_files import write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
 
@@ -44,16 +41,6 @@ _COPIES = {
     "bpemodel": "bpe.model",
     "non_linguistic_symbols": "non_linguistic_symbols.txt",
 }
-
-
-class _Source(NamedTuple):
-    config_file: Path
-    config: dict[str, Any]  # with the paths of files that exist
-    checkpoint: Path
-
-    def files(self) -> list[Path]:
-        named = [get_setting(self.config, key) for key, _ in file_settings(self.config)]
-        return [self.config_file, self.checkpoint, *map(Path, named)]
 
 
 def import_reference(
@@ -150,12 +137,9 @@ def _import(
     if archive and _has(output_dir, "source_sha256", checksum, model_file):
         return
     if archive:
-        source = _from_zip(reference, scratch / "unpacked", model_file)
+        source = from_zip(reference, scratch / "unpacked", model_file)
     else:
-        packed = Experiment(reference).pack_file.is_file()
-        whole = Experiment(reference).config_file.is_file()
-        read = _from_unpacked if packed and not whole else _from_dir
-        source = read(reference, model_file)
+        source = from_folder(reference, model_file)
         checksum = _checksum(source.files())
         if _has(output_dir, "source_sha256", checksum, model_file):
             return
@@ -226,7 +210,7 @@ def _what_is_in(folder: Path) -> str:
     )
 
 
-def _check(source: _Source):
+def _check(source: Source):
     """Return configuration, tokens and model, after checking that they fit together."""
     config = source.config
     tokens = _tokens(config, source.config_file)
@@ -265,114 +249,6 @@ def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
             "tokens such as '1' or 'no' there)"
         )
     return tokens
-
-
-def _from_dir(folder: Path, model_file: Optional[str]) -> _Source:
-    config_file = Experiment(folder).config_file
-    if not config_file.is_file():
-        raise UserError(
-            f"--reference {folder} has no config.yaml: give the folder that ESPnet's "
-            "ASR training wrote, e.g. exp/asr_train_raw_bpe500"
-        )
-    config = read_config(config_file)
-    checkpoint = choose_checkpoint(folder, model_file, _is_ctc_only(config))
-    return _Source(config_file, resolve_paths(config, config_file), checkpoint)
-
-
-def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
-    if archive.suffix != ".zip":
-        raise UserError(
-            f"--reference {archive} is neither a folder nor a .zip: pack it with "
-            "python -m espnet2.bin.pack asr ... --outpath model.zip"
-        )
-    extract_zip(archive, root)
-    return _from_unpacked(root, model_file, archive)
-
-
-def _from_unpacked(
-    root: Path, model_file: Optional[str], archive: Optional[Path] = None
-) -> _Source:
-    """Find the parts of a packed model.
-
-    Args:
-        root: Folder of the unpacked model.
-        model_file: Name of the requested checkpoint.
-        archive: Path of the archive, for messages; ``root`` if None.
-    """
-    archive = archive or root
-    names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
-    meta = _pack_meta(archive, root, names)
-    config_name = _member(meta.get("asr_train_config"), names)
-    if config_name is None:
-        wanted = Experiment(root).config_file.name
-        inside = [name for name in names if PurePosixPath(name).name == wanted]
-        if not inside:
-            raise UserError(
-                f"{archive} has no config.yaml: it is not an ASR model packed by "
-                "espnet2.bin.pack"
-            )
-        config_name = min(inside, key=lambda name: (name.count("/"), name))
-    config_file = root / config_name
-    config = read_config(config_file)
-    checkpoint_name = _member(meta.get("asr_model_file"), names)
-    if checkpoint_name is None or model_file is not None:
-        checkpoint = choose_checkpoint(
-            config_file.parent, model_file, _is_ctc_only(config)
-        )
-    else:
-        checkpoint = root / checkpoint_name
-        logging.info("checkpoint: %s (as packed)", checkpoint_name)
-    # Only what was in the archive: a foreign configuration must not make us copy
-    # files of this machine.
-    above = [folder for folder in config_file.parents if folder.is_relative_to(root)]
-    for dotted, _ in file_settings(config):
-        value = PurePosixPath(str(get_setting(config, dotted)))
-        if ".." in value.parts:
-            raise UserError(
-                f"{archive}: {dotted}: {value} leads outside the archive; pack it "
-                "again from the folder the model was trained in"
-            )
-        # ``zip`` drops the leading slash of absolute paths.
-        parts = value.parts[1:] if value.is_absolute() else value.parts
-        inside = str(PurePosixPath(*parts))
-        found, _ = find_file(inside, config_file, [root, *above])
-        set_setting(config, dotted, str(found) if found else inside)
-    resolved = resolve_paths(config, config_file, [root, *above])
-    allowed = [root.resolve()]
-    if root.parent.name == "snapshots":
-        # In the cache of the Hugging Face hub, a model's files are links to blobs.
-        allowed.append((root.parents[1] / "blobs").resolve())
-    for dotted, _ in file_settings(resolved):
-        path = Path(get_setting(resolved, dotted)).resolve()
-        if not any(path.is_relative_to(folder) for folder in allowed):
-            raise UserError(f"{archive}: {dotted}: {path} is not in the archive")
-    return _Source(config_file, resolved, checkpoint)
-
-
-def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
-    """Return the description of a packed model's files; empty for a plain zip."""
-    path = Experiment(root).pack_file
-    if path.name not in names:
-        return {}
-    try:
-        meta = parse_yaml(path.read_text(encoding="utf-8"))
-        return {**meta["files"], **meta["yaml_files"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{archive}: its meta.yaml was not written by espnet2.bin.pack ({error})"
-        ) from error
-
-
-def _member(name: Any, names: list[str]) -> Optional[str]:
-    """Find the member of a pack that ``meta.yaml`` names."""
-    if not isinstance(name, str):
-        return None
-    name = name.lstrip("/")
-    return name if name in names else None
-
-
-def _is_ctc_only(config: dict[str, Any]) -> bool:
-    return config["model_conf"].get("ctc_weight", 0.5) == 1.0
 
 
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
