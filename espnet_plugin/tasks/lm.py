@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Optional
 
@@ -13,6 +12,7 @@ from espnet_plugin import host
 from espnet_plugin.cost.log import CostLog, Stopwatch
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
 
@@ -21,9 +21,6 @@ __all__ = ["CountedLMTask"]
 # At import, because a spawned rank finds the task by importing this module.
 host.register_lm()
 
-# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
-_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
-
 
 class CostLMTrainer(Trainer):
     """``espnet2.train.trainer.Trainer`` that also writes ``cost.json``."""
@@ -31,10 +28,8 @@ class CostLMTrainer(Trainer):
     @classmethod
     def build_options(cls, args):
         """Read the options; curves are left out where what draws them is missing."""
-        for option, package in _CURVES.items():
-            if getattr(args, option) and find_spec(package) is None:
-                logging.info("%s is not installed, so no curves are drawn", package)
-                setattr(args, option, False)
+        for package in leave_out_curves(args):
+            logging.info("%s is not installed, so no curves are drawn", package)
         return super().build_options(args)
 
     @classmethod

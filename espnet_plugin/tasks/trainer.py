@@ -4,7 +4,6 @@ import logging
 import math
 import os
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Mapping, Optional
 
@@ -19,6 +18,7 @@ from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tasks.criteria import check_criteria
+from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.plateau import PlateauWatch
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
@@ -28,8 +28,6 @@ _FLOPS = "_flop_model"
 # Largest accepted share of an epoch's updates that ESPnet skips because their gradient
 # is not finite. With use_amp such updates are normal until the scale has been found.
 _MOST_SKIPPED = 0.1
-# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
-_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
 
 
 def _plain(model: torch.nn.Module) -> torch.nn.Module:
@@ -52,14 +50,11 @@ class CostTrainer(Trainer):
     @classmethod
     def build_options(cls, args):
         """Read the options; curves are left out where what draws them is missing."""
-        for option, package in _CURVES.items():
-            if getattr(args, option) and find_spec(package) is None:
-                logging.warning(
-                    "%s is not installed, so no training curves are drawn: pip "
-                    "install %s",
-                    *(package, package),
-                )
-                setattr(args, option, False)
+        for package in leave_out_curves(args):
+            logging.warning(
+                "%s is not installed, so no training curves are drawn: pip install %s",
+                *(package, package),
+            )
         if args.use_amp and args.ngpu < 1:
             # ESPnet leaves it to the scaler to skip an update whose gradient is not
             # finite, and without a GPU the scaler does nothing: all weights become NaN.
