@@ -65,6 +65,25 @@ VARIANTS = {
         ),
         {},
     ),
+    "conformer_conv1d": (
+        "conformer",
+        dict(
+            rel_pos_type="latest",
+            positionwise_layer_type="conv1d",
+            positionwise_conv_kernel_size=3,
+            **CONVOLUTION,
+        ),
+        {},
+    ),
+    "conformer_convolutional_positions": (
+        "conformer",
+        dict(
+            pos_enc_layer_type="conv",
+            selfattention_layer_type="selfattn",
+            **CONVOLUTION,
+        ),
+        {},
+    ),
     "transformer": ("transformer", {}, {}),
     "branchformer": ("branchformer", BRANCHES, {}),
     "e_branchformer": (

@@ -146,6 +146,12 @@ def export(args: argparse.Namespace) -> list[Path]:
             f"{len(args.experiments)} models are given: export them one by one, or "
             "leave the option out"
         )
+    for experiment in args.experiments:
+        if experiment.is_file():
+            raise UserError(
+                f"{experiment} is a file: give the experiment's folder, "
+                f"{experiment.parent}"
+            )
     if args.web is not None and (args.target != "onnx" or args.features):
         option = "--features" if args.features else f"--target {args.target}"
         raise UserError(

@@ -16,6 +16,7 @@ names it, the other files are still recognised, and the exit status is 2.
 """
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
@@ -113,9 +114,7 @@ def recognise(args: argparse.Namespace) -> None:
     """Recognise the files."""
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
-    whole, live = _given(args, _WHOLE), _given(args, _LIVE)
-    if "-" in args.audio:
-        live.append("-")
+    whole, live = _given(args, _WHOLE), _live_options(args)
     if whole and live:
         raise UserError(
             f"{', '.join(live)} is for streaming models and {', '.join(whole)} for "
@@ -130,6 +129,10 @@ def recognise(args: argparse.Namespace) -> None:
 
 def _given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
     return [f"--{name}" for name in names if getattr(args, name) is not None]
+
+
+def _live_options(args: argparse.Namespace) -> list[str]:
+    return _given(args, _LIVE) + (["-"] if "-" in args.audio else [])
 
 
 def _options(args: argparse.Namespace, *names: str) -> dict:
@@ -162,7 +165,6 @@ def _can_stream(folder: Path) -> bool:
 def _set_threads(args: argparse.Namespace) -> None:
     import torch
 
-    # An exported model is run by onnxruntime, which has one thread anyway.
     torch.set_num_threads(args.num_threads)
 
 
@@ -170,7 +172,14 @@ def _live(args: argparse.Namespace) -> None:
     from espnet_plugin.dual_mode.load import load_recogniser
     from espnet_plugin.recognise.batch import each_file
     from espnet_plugin.recognise.live import LiveOptions, recognise_live
+    from espnet_plugin.recognise.onnx_model import is_export
 
+    if is_export(args.model_dir):
+        raise UserError(
+            f"{', '.join(_live_options(args))}: {args.model_dir} is an export, which "
+            "is used for whole files here: give files, or run the script of a "
+            "streaming export"
+        )
     options = LiveOptions(**_options(args, "block_ms", "real_time", "quiet"))
     _set_threads(args)
     recogniser = load_recogniser(args.model_dir, args.chunk_frames)
@@ -198,13 +207,18 @@ def _whole(args: argparse.Namespace) -> None:
     from espnet_plugin.recognise.load import load_file_recogniser
 
     _set_threads(args)
-    recogniser = load_file_recogniser(args.model_dir, options, phrases, args.model_file)
+    recogniser = load_file_recogniser(
+        args.model_dir, options, phrases, args.model_file, args.num_threads
+    )
     recognise_files(recogniser.file, args.audio, output_format, args.output_dir)
 
 
 def main(cmd=None) -> int:
     """Run the command."""
     args = get_parser().parse_args(cmd)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever encoding the terminal has, tokens may be of any script.
+        sys.stdout.reconfigure(encoding="utf-8")
     return run_command(lambda: recognise(args))
 
 

@@ -4,9 +4,10 @@ If a file was truncated while it was copied, libsndfile reads what is left and r
 that as the length. It mentions the truncation only in its log.
 """
 
+import os
 import re
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import BinaryIO, Iterator, Optional, Union
 
 import numpy as np
 import soundfile
@@ -52,6 +53,9 @@ class SequentialFile(soundfile.SoundFile):
     6.10, G.72x ADPCM) to the end.
     """
 
+    def __init__(self, source: Union[str, Path, BinaryIO]):
+        super().__init__(_for_libsndfile(source))
+
     def seekable(self) -> bool:
         return False
 
@@ -66,12 +70,26 @@ class SequentialFile(soundfile.SoundFile):
                 piece = self.read(size, dtype="float32", always_2d=True)
             except (soundfile.LibsndfileError, RuntimeError) as error:
                 raise UserError(
-                    f"{self.name} is damaged or truncated ({error}): copy or record it "
-                    "again"
+                    f"{_shown(self.name)} is damaged or truncated ({error}): copy or "
+                    "record it again"
                 ) from error
             if not len(piece):
                 return
             yield piece
+
+
+def _for_libsndfile(source: Union[str, Path, BinaryIO]):
+    """Return bytes for a name that is not UTF-8, which soundfile does not encode."""
+    if isinstance(source, (str, Path)):
+        try:
+            str(source).encode()
+        except UnicodeEncodeError:
+            return os.fsencode(source)
+    return source
+
+
+def _shown(name) -> str:
+    return os.fsdecode(name) if isinstance(name, bytes) else str(name)
 
 
 def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:

@@ -19,7 +19,16 @@ except ImportError:  # before ESPnet 202609
 
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 
-__all__ = ["encode_alone", "features_alone", "log_posteriors", "masks_padding"]
+__all__ = [
+    "encode_alone",
+    "features_alone",
+    "hears_padding",
+    "log_posteriors",
+    "masks_padding",
+]
+
+# positionwise_layer_type conv1d and conv1d-linear, and pos_enc_layer_type conv.
+_UNMASKED = ("MultiLayeredConv1d", "Conv1dLinear", "ConvolutionalPositionalEmbedding")
 
 
 def masks_padding(model: ESPnetASRModel) -> bool:
@@ -27,7 +36,7 @@ def masks_padding(model: ESPnetASRModel) -> bool:
 
     This is only true for encoders that are known to mask their convolutions and
     attention (since ESPnet 202609). The legacy relative positions depend on the length
-    of the padded batch.
+    of the padded batch, and the convolutions of ``_UNMASKED`` reach into the padding.
     """
     encoder = model.encoder
     if isinstance(encoder, DualModeConformerEncoder):
@@ -39,11 +48,17 @@ def masks_padding(model: ESPnetASRModel) -> bool:
     return (
         isinstance(encoder, known)
         and not legacy
+        and not hears_padding(model)
         and not getattr(encoder, "ctc_trim", False)
         and model.preencoder is None
         and model.postencoder is None
         and hasattr(convolution, "mask_padded_frames")
     )
+
+
+def hears_padding(model: ESPnetASRModel) -> bool:
+    """Tell whether what pads a batch is heard by convolutions without a mask."""
+    return any(type(part).__name__ in _UNMASKED for part in model.encoder.modules())
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.graph.encoder import STRIDES, encoder_stride
 from espnet_plugin.names import DUAL_MODE
 
-__all__ = ["ENCODERS", "check_config", "check_model"]
+__all__ = ["ENCODERS", "check_config", "check_model", "check_volume"]
 
 ENCODERS = ("conformer", "e_branchformer", "branchformer", "transformer")
 _NORMALISATIONS = (None, "global_mvn", "utterance_mvn")
@@ -37,6 +37,7 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
             f"{where}: model_conf.ctc_weight is 0: the model has no CTC layer, and an "
             "attention decoder is not exported; train with a ctc_weight above 0"
         )
+    check_volume(config, where)
     encoder = config["encoder"]
     # The full-context mode of a dual-mode encoder is exported like other encoders.
     if encoder not in (*ENCODERS, DUAL_MODE):
@@ -72,6 +73,21 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
         raise UserError(
             f"{where}: token_type {config['token_type']}: a device can only join the "
             "tokens of char, bpe, word or phn"
+        )
+
+
+def check_volume(config: Mapping[str, Any], where: Path) -> None:
+    """Refuse a model whose audio ESPnet scales before the model gets it.
+
+    Raises:
+        UserError: Naming the setting.
+    """
+    volume = config.get("speech_volume_normalize")
+    if volume is not None and config.get("use_preprocessor", True):
+        raise UserError(
+            f"{where}: speech_volume_normalize: {volume} cannot be exported: ESPnet "
+            "scales each recording to that peak before the model, and the exported "
+            "model would get the audio as it is; train without it"
         )
 
 

@@ -13,7 +13,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
-from espnet_plugin.export.folder import META, check_target, whole_folder
+from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
 from espnet_plugin.export.int8 import log_int8, make_int8
 from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
@@ -101,7 +101,7 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
     folder = options.output_dir or Experiment(experiment).exports / options.target
     check_target(folder, source.facts, target.name, experiment)
     dev = _read_dev(source, options)
-    with whole_folder(folder) as new:
+    with whole_folder(folder, OWN_FILES) as new:
         _fill(new, source, target, dev, options, experiment)
     logging.info("%s, in %.0f s", folder, time.monotonic() - started)
     return folder

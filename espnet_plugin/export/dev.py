@@ -42,6 +42,10 @@ def read_dev(folder: Path, rate: int, count: int) -> DevSet:
     """
     if count < 1:
         raise UserError(f"--dev_utterances {count}: must be at least 1")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(
+            f"--dev {folder}: this is a file; give a Kaldi data folder, e.g. data/dev"
+        )
     if not folder.is_dir():
         raise UserError(f"--dev {folder}: the folder does not exist")
     if not (folder / "wav.scp").is_file():

@@ -3,17 +3,25 @@
 import contextlib
 import logging
 import os
+import shutil
 from pathlib import Path
-from typing import Iterator
+from typing import Collection, Iterator
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.files import read_json
 from espnet_plugin.scratch import scratch_folder
 
-__all__ = ["META", "check_target", "rejected_int8", "whole_folder"]
+__all__ = ["META", "OWN_FILES", "check_target", "rejected_int8", "whole_folder"]
 
 META = "meta.json"
+# What an export may hold, of whatever target; other files in its folder are a user's.
+OWN_FILES = (
+    *("model.onnx", "model.int8.onnx"),
+    *("chunk.onnx", "chunk.int8.onnx", "front_end.onnx"),
+    *("recognise.py", "run_sherpa.py", "run_sherpa_kaldi.py", "__pycache__"),
+    *("tokens.txt", META, "README.md", "card.json"),
+)
 
 
 def check_target(
@@ -45,7 +53,7 @@ def check_target(
     if not (folder / META).is_file():
         raise UserError(
             f"--output_dir {folder}: the folder holds files that are not an export; "
-            f"{way_out}"
+            "choose another one"
         )
     meta = read_json(folder / META)
     there = meta.get("model", {}) if isinstance(meta, dict) else {}
@@ -71,18 +79,39 @@ def rejected_int8(folder: Path) -> str:
     return "" if int8["accepted"] else int8["reason"]
 
 
+def _keep_others(old: Path, new: Path, own: Collection[str]) -> None:
+    """Copy what is in an old folder and is neither in the new one nor in ``own``."""
+    for path in old.iterdir():
+        place = new / path.name
+        if path.name in own or os.path.lexists(place):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, place, symlinks=True)
+        else:
+            shutil.copy2(path, place, follow_symlinks=False)
+
+
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, own: Collection[str] = ()) -> Iterator[Path]:
     """Create a temporary folder that replaces ``folder`` at the end.
 
-    If anything fails before, the old folder is not changed.
+    If anything fails before, the old folder is not changed. A symbolic link is kept:
+    the folder that it leads to is replaced.
+
+    Args:
+        folder: The folder.
+        own: Names of files that an earlier version may have written. If given, all
+            other files in the old folder, which are a user's, are kept.
 
     Raises:
         UserError: If the disk is full or the folder cannot be written.
     """
+    folder = Path(os.path.realpath(folder))
     try:
         with scratch_folder(folder) as temporary:
             yield temporary
+            if own and folder.exists():
+                _keep_others(folder, temporary, own)
             os.chmod(temporary, 0o755)
             if folder.exists():
                 with scratch_folder(folder) as old:

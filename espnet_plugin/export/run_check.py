@@ -93,7 +93,7 @@ def check_runner(
             "was written"
         )
     found = dict(
-        line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line
+        line.split("\t", 1) for line in done.stdout.split("\n") if "\t" in line
     )
     different = [
         name

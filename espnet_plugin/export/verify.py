@@ -7,11 +7,12 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Iterable, Sequence
 
 import numpy as np
 import torch
 
+from espnet_plugin.decode.posteriors import hears_padding
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.ports import Port
@@ -49,7 +50,7 @@ class Parity:
     Attributes:
         lengths_s: Durations of single utterances in seconds.
         batch_s: Durations of the utterances of a batch in seconds; empty if not
-        supported.
+            supported, or if the model's convolutions reach into the padding.
         shortest: Samples (or feature frames) of the shortest input that was tried.
         max_difference: Largest difference of two log-probabilities.
     """
@@ -103,7 +104,14 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
         found = port.read(model.run(port.feed([given])))[0]
         compare(stock_alone(source, stock), stock, found, f"{seconds} s")
     pairs = [_made_up(source, port, s, 10 + n) for n, s in enumerate(_BATCH)]
-    if port.batches:
+    batches = port.batches and not hears_padding(source.model)
+    if batches != port.batches:
+        logging.warning(
+            "the encoder has convolutions (conv1d, or pos_enc_layer_type conv) that "
+            "hear the padding of a batch, in ESPnet as well: give the exported model "
+            "one utterance at a time"
+        )
+    if batches:
         expected_batch = stock_batch(source, [stock for stock, _ in pairs])
         found_batch = port.read(model.run(port.feed([given for _, given in pairs])))
         for expected, found, (stock, _) in zip(expected_batch, found_batch, pairs):
@@ -112,7 +120,7 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     found = port.read(model.run(port.feed([pairs[0][1][:1]])))[0]
     if not len(found) or not np.isfinite(found).all():
         raise UserError("the exported model gives no output for a single sample")
-    batch_s = _BATCH if port.batches else ()
+    batch_s = _BATCH if batches else ()
     return Parity(_SECONDS, batch_s, 1, largest)
 
 
@@ -237,7 +245,11 @@ def machine_paths() -> list[str]:
         str(Path(__file__).resolve().parents[2]),
         *site.getsitepackages(),
     }
-    # Short paths such as "/root" or "/data" may be in the file by chance.
+    return _long_paths(paths)
+
+
+def _long_paths(paths: Iterable[str]) -> list[str]:
+    """Leave out short paths such as "/data", which may be in the file by chance."""
     return sorted(path for path in paths if len(Path(path).parts) > 2)
 
 
@@ -262,7 +274,8 @@ def check_file(path: Path, more_paths: Sequence[Path] = ()) -> None:
     if outside:
         raise UserError(f"{path.name} has {len(outside)} tensors in other files")
     data = path.read_bytes()
-    for folder in [*machine_paths(), *(str(p.resolve()) for p in more_paths)]:
+    more = _long_paths(str(p.resolve()) for p in more_paths)
+    for folder in [*machine_paths(), *more]:
         if os.fsencode(folder) in data:
             raise UserError(f"{path.name} names the folder {folder} of this machine")
 

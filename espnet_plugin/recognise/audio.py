@@ -7,11 +7,12 @@ from typing import Iterator, Optional
 import numpy as np
 import soundfile
 
+from espnet_plugin.data.audio import INTEGER_PEAK
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.resample import resample_blocks
 
-__all__ = ["AudioReader", "check_file"]
+__all__ = ["AudioReader", "check_file", "check_range"]
 
 BLOCK_SECONDS = 5.0
 # Least power of the mean of the channels, relative to their mean power. Two channels of
@@ -99,8 +100,9 @@ class AudioReader:
         """Yield ``(samples,)`` float32 at the model's rate, some seconds at a time.
 
         Raises:
-            UserError: If a sample is NaN or infinite, decoding fails, the file ends
-                before its announced length, or averaging the channels leaves nothing.
+            UserError: If a sample is NaN, infinite or in the range of integers,
+                decoding fails, the file ends before its announced length, or averaging
+                the channels leaves nothing.
         """
         rate = self._sound.samplerate
         if rate == self._rate:
@@ -118,6 +120,7 @@ class AudioReader:
                     f"{path} holds a NaN or infinite sample at {second:.3f} s: repair "
                     "the program that wrote it, or convert it to 16-bit samples"
                 )
+            check_range(path, block)
             done += len(block)
             if self._channel is not None:
                 yield block[:, self._channel - 1]
@@ -136,6 +139,20 @@ class AudioReader:
             )
 
 
+def check_range(path: str, samples: np.ndarray) -> None:
+    """Refuse floating-point samples that have the range of integers.
+
+    Raises:
+        UserError: Naming the file and its peak.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > INTEGER_PEAK:
+        raise UserError(
+            f"{path} reaches {peak:.0f}, the range of integers in a file of "
+            "floating-point samples: divide them by 32768"
+        )
+
+
 def check_file(path: str) -> None:
     """Check that a path is a file with content.
 
@@ -145,7 +162,12 @@ def check_file(path: str) -> None:
     file = Path(path)
     if file.is_dir():
         raise UserError(f"{path} is a folder: give sound files, e.g. {path}/*.wav")
-    if not file.is_file():
+    if not file.exists():
         raise UserError(f"{path} is missing: give the path of a sound file")
+    if not file.is_file():
+        raise UserError(
+            f"{path} is a pipe or a device, not a file: write the audio into a file "
+            "first (a streaming model also takes standard input, as -)"
+        )
     if file.stat().st_size == 0:
         raise UserError(f"{path} is empty (0 bytes): record or copy it again")

@@ -1,17 +1,17 @@
 """Recognise several files; an error in one does not affect the others."""
 
-import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
-from espnet_plugin.recognise.formats import FORMATS, SUFFIXES
+from espnet_plugin.recognise.formats import FORMATS, SUFFIXES, one_line
 from espnet_plugin.recognise.transcript import Transcript
 
-__all__ = ["each_file", "output_paths", "recognise_files"]
+__all__ = ["check_output_dir", "each_file", "output_paths", "recognise_files"]
 
 
 def recognise_files(
@@ -48,7 +48,7 @@ def recognise_files(
 
     def failed(file: str, error: UserError) -> None:
         if written is None and output_format == "json":
-            print(json.dumps({"file": file, "error": str(error)}, ensure_ascii=False))
+            print(one_line({"file": file, "error": str(error)}))
         elif written is None and output_format == "text" and len(files) > 1:
             print(flush=True)
 
@@ -96,7 +96,8 @@ def output_paths(
     """Return the path of the transcript of each file; None for standard output.
 
     Raises:
-        UserError: If two transcripts would have the same path, or subtitles of several
+        UserError: If two transcripts would have the same path, a file of that name is
+            beside the audio, the folder cannot be written, or subtitles of several
             files would go to standard output.
     """
     if output_dir is None:
@@ -106,6 +107,7 @@ def output_paths(
                 "give --output_dir, to get one file for each"
             )
         return None
+    check_output_dir(output_dir)
     paths: dict[str, Path] = {}
     for file in files:
         path = Path(output_dir) / f"{Path(file).stem}{SUFFIXES[output_format]}"
@@ -115,5 +117,29 @@ def output_paths(
                 f"--output_dir {output_dir}: {other} and {file} would both be written "
                 f"to {path}; recognise them in two calls with different folders"
             )
+        if path.exists() and path.resolve().parent == Path(file).resolve().parent:
+            raise UserError(
+                f"--output_dir {output_dir}: {path} exists beside {file}, and may be "
+                "its transcript: choose another folder, or move that file"
+            )
         paths[file] = path
     return paths
+
+
+def check_output_dir(folder: Path) -> None:
+    """Check that files can be written into a folder, which may not be there yet.
+
+    Raises:
+        UserError: If something else has its name, or it cannot be written.
+    """
+    there = Path(folder)
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(
+            f"--output_dir {folder}: {there} is not a folder; choose another one"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--output_dir {folder}: {there} cannot be written; choose another one"
+        )

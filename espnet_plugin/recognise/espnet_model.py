@@ -76,7 +76,13 @@ class EspnetCtcModel:
         self.token_type = _token_type(args, config_file)
         self.blank = int(getattr(self._model, "blank_id", 0))
         # The same preprocessing as in decoding, e.g. normalisation of the volume.
-        self._prepare = ASRTask.build_preprocess_fn(args, False)
+        try:
+            self._prepare = ASRTask.build_preprocess_fn(args, False)
+        except RuntimeError as error:  # a token twice, or no <unk>
+            raise UserError(
+                f"{config_file}: ESPnet cannot use this token_list ({error}): use the "
+                "list that the model was trained with"
+            ) from error
         times = self._frame_times(config)
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 

@@ -1,11 +1,12 @@
 """Transcripts as plain text, JSON and subtitles."""
 
 import json
-from typing import Callable, Sequence
+import re
+from typing import Any, Callable, Mapping, Sequence
 
 from espnet_plugin.recognise.transcript import Transcript, Word
 
-__all__ = ["FORMATS", "SUFFIXES", "cues", "to_json", "to_srt", "to_text"]
+__all__ = ["FORMATS", "SUFFIXES", "cues", "one_line", "to_json", "to_srt", "to_text"]
 
 # Usual limits of subtitles: two lines of 42 characters, readable in the time shown.
 CUE_LETTERS = 84
@@ -59,7 +60,13 @@ def to_json(transcript: Transcript) -> str:
         "notes": list(transcript.notes),
         "segments": segments,
     }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return one_line(content)
+
+
+def one_line(content: Mapping[str, Any]) -> str:
+    """Return JSON on one line; bytes of a file name that are no UTF-8 are escaped."""
+    line = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 def to_srt(transcript: Transcript) -> str:

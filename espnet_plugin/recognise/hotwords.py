@@ -1,6 +1,7 @@
 """Contextual words: a bonus in the beam search for words that the user expects."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Optional, Union
@@ -150,7 +151,7 @@ def read_hotwords(
     if not default_weight > 0 or default_weight == float("inf"):
         raise UserError(f"--hotword_weight {default_weight}: must be above 0")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(
             f"--hotwords {path} cannot be read ({error.strerror}): give a text file "
@@ -160,7 +161,7 @@ def read_hotwords(
         raise UserError(f"--hotwords {path} is not UTF-8 text: {error}") from error
     phrases: dict[str, Phrase] = {}
     for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
         source = f"{path}:{number}"
         text, weight = _split(line.strip(), source, default_weight)
@@ -198,6 +199,12 @@ def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
         return
     where = f"{phrase.source}: " if phrase.source else ""
     way_out = "remove the line, or spell the word with characters that the model knows"
+    for form in ("NFC", "NFD"):
+        if _unwritable(unicodedata.normalize(form, phrase.text), vocabulary) is None:
+            way_out = (
+                f"the model's tokens spell it in Unicode's form {form}: convert the "
+                f"file, e.g. uconv -x {form} FILE"
+            )
     for other in (phrase.text.upper(), phrase.text.lower()):
         if _unwritable(other, vocabulary) is None:
             way_out = f"write {other!r}, because case matters for the model's tokens"
@@ -211,6 +218,8 @@ def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
 def _unwritable(text: str, vocabulary: Vocabulary) -> Optional[str]:
     """Return the first letter or word that tokens cannot spell; None if all can."""
     pieces = set(vocabulary.pieces) - {""}
+    if vocabulary.kind == "char" and " " in text and " " not in pieces:
+        return " "  # without <space>, no two words are written
     longest = max(map(len, pieces), default=0)
     for word in text.split(" "):
         # In SentencePiece, the space is part of the word's first piece.

@@ -14,7 +14,7 @@ import numpy as np
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.audio import check_file
+from espnet_plugin.recognise.audio import check_file, check_range
 from espnet_plugin.recognise.sound_stream import (
     is_sound_file,
     read_wav_header,
@@ -174,6 +174,7 @@ def _from_file(
             )
         done = 0
         for piece in sound.pieces(block):
+            check_range(name, piece)
             done += len(piece)
             yield piece[:, 0]
         problem = decoded_short(done, sound.frames)

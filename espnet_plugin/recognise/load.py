@@ -27,18 +27,21 @@ def can_stream(folder: Union[str, Path]) -> bool:
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
 
 
-def load_model(folder: Union[str, Path], model_file: Optional[str] = None) -> CtcModel:
+def load_model(
+    folder: Union[str, Path], model_file: Optional[str] = None, num_threads: int = 1
+) -> CtcModel:
     """Load the model in a folder with its runtime (ESPnet or onnxruntime).
 
     Args:
         folder: An ESPnet experiment with a CTC model, or an export of one.
         model_file: Name of the checkpoint or ONNX file; chosen automatically if None.
+        num_threads: Threads of onnxruntime; torch's are set for the whole process.
 
     Raises:
         UserError: If the folder has no such model.
     """
     if is_export(folder):
-        return OnnxCtcModel(folder, model_file)
+        return OnnxCtcModel(folder, model_file, num_threads)
     # Imported here, because importing torch and ESPnet takes many seconds.
     from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 
@@ -50,6 +53,7 @@ def load_file_recogniser(
     options: SearchOptions = SearchOptions(),
     phrases: Sequence[Phrase] = (),
     model_file: Optional[str] = None,
+    num_threads: int = 1,
 ) -> Recogniser:
     """Load a recogniser of whole files, with the calibration in the folder, if any.
 
@@ -58,10 +62,11 @@ def load_file_recogniser(
         options: Options of the search.
         phrases: Contextual words.
         model_file: Name of the checkpoint or ONNX file; chosen automatically if None.
+        num_threads: Threads of onnxruntime; torch's are set for the whole process.
 
     Raises:
         UserError: If the folder holds no such model, or an option does not fit it.
     """
-    model = load_model(folder, model_file)
+    model = load_model(folder, model_file, num_threads)
     calibration = read_calibration(Path(folder), model.checksum())
     return Recogniser(model, options, phrases, calibration)

@@ -31,6 +31,7 @@ class OnnxCtcModel:
     Args:
         folder: The folder.
         model_file: Name of a model file in it, e.g. ``model.int8.onnx``.
+        num_threads: Threads of onnxruntime.
 
     Attributes:
         path: Path of the model's file.
@@ -47,7 +48,12 @@ class OnnxCtcModel:
             file, or if onnxruntime is not installed.
     """
 
-    def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
+    def __init__(
+        self,
+        folder: Union[str, Path],
+        model_file: Optional[str] = None,
+        num_threads: int = 1,
+    ):
         check_packages("onnxruntime")
         folder = Path(folder)
         meta = read_json(folder / META)
@@ -76,7 +82,7 @@ class OnnxCtcModel:
         self.blank = int(meta["blank"])
         self.sample_rate = int(meta["sample_rate"])
         self._inputs = meta["inputs"]
-        self._model = OnnxModel(self.path)
+        self._model = OnnxModel(self.path, num_threads)
         times = measure_frame_times(self.log_posteriors, self.sample_rate)
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 

@@ -117,7 +117,7 @@ def _streaming(export, place, meta) -> WebModel:
         raise UserError(
             f"{export}: {' and '.join(missing)} missing: export the model again"
         )
-    lines = (export / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    lines = (export / "tokens.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
     return WebModel(
         label=f"{meta['model']['experiment']}, streaming",

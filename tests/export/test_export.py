@@ -128,10 +128,15 @@ def test_script_cuts_long_audio_and_refuses_two_channels(exported, tmp_path):
 def test_same_model_again_replaces_and_another_is_refused(
     exported, experiment, tiny_asr_model, caplog
 ):
-    (exported / "left_over.txt").write_text("of an older export")
+    (exported / "model.int8.onnx").write_text("of an older export")
+    (exported / "names.txt").write_text("of its user")
+    (exported / "calls").mkdir()
+    (exported / "calls/one.txt").write_text("also")
     command = [str(tiny_asr_model.dir), "--output_dir", str(exported)]
     assert main(command) == 0
-    assert not (exported / "left_over.txt").exists()
+    assert not (exported / "model.int8.onnx").exists()
+    assert (exported / "names.txt").read_text() == "of its user"
+    assert (exported / "calls/one.txt").read_text() == "also"
     before = file_checksum(exported / "meta.json")
     state = torch.load(experiment / "valid.cer_ctc.ave.pth")
     state["ctc.ctc_lo.bias"] += 1
@@ -155,10 +160,20 @@ def test_a_model_that_was_trained_again_is_exported_again(experiment):
     assert before != after == file_checksum(checkpoint)
 
 
+def test_a_link_to_a_folder_stays_one(tiny_asr_model, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    command = [str(tiny_asr_model.dir), "--output_dir", str(tmp_path / "link")]
+    assert main(command) == main(command) == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk/model.onnx").is_file()
+
+
 def test_folder_with_other_files_is_refused(tiny_asr_model, tmp_path, caplog):
     (tmp_path / "thesis.tex").write_text("mine")
     assert main([str(tiny_asr_model.dir), "--output_dir", str(tmp_path)]) == 2
     assert "not an export" in caplog.text and str(tmp_path) in caplog.text
+    assert "remove" not in caplog.text  # it may be the experiment itself
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -197,6 +212,12 @@ def test_paths_and_outside_data_are_found(exported, tmp_path):
     onnx.save(content, str(tmp_path / "told.onnx"))
     with pytest.raises(UserError, match="names the folder"):
         check_file(tmp_path / "told.onnx")
+    # Nodes have names like "/network/...", which is no folder by that name.
+    (name,) = {"/" + node.name.split("/")[1] for node in content.graph.node[-1:]}
+    content = _load(exported)
+    onnx.save(content, str(tmp_path / "fine.onnx"))
+    assert name.encode() in (tmp_path / "fine.onnx").read_bytes()
+    check_file(tmp_path / "fine.onnx", [Path(name)])
     content = _load(exported)
     onnx.save(
         content,
@@ -207,6 +228,13 @@ def test_paths_and_outside_data_are_found(exported, tmp_path):
     )
     with pytest.raises(UserError, match="in other files"):
         check_file(tmp_path / "split.onnx")
+
+
+def test_files_instead_of_folders(tiny_asr_model, caplog):
+    assert main([str(tiny_asr_model.config)]) == 2
+    assert f"give the experiment's folder, {tiny_asr_model.dir}" in caplog.text
+    assert main([str(tiny_asr_model.dir), "--dev", str(tiny_asr_model.text)]) == 2
+    assert "text: this is a file; give a Kaldi data folder" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -223,6 +251,7 @@ def test_paths_and_outside_data_are_found(exported, tmp_path):
             "several channels",
         ),
         (dict(token_type="hugging_face"), "token_type hugging_face"),
+        (dict(speech_volume_normalize=0.5), "speech_volume_normalize: 0.5"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before_loading(

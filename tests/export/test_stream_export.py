@@ -191,3 +191,25 @@ def test_bad_input(tmp_path):
     with pytest.raises(UserError, match="ctc_lo.bias holds NaN"):
         export_streaming(transducer)
     assert not (transducer / "export").exists()
+
+
+def test_what_users_give_by_mistake(exported, tmp_path):
+    """A bad file costs the others nothing; an MP3 is decoded in blocks as in one."""
+    source, folder = exported
+    samples = speech(1.7)
+    soundfile.write(tmp_path / "good.mp3", samples, RATE)
+    soundfile.write(tmp_path / "loud.wav", samples * 32768, RATE, subtype="FLOAT")
+    (tmp_path / "text.wav").write_text("no audio")
+    decoded = soundfile.read(tmp_path / "good.mp3", dtype="float32")[0]
+    text = load_recogniser(source).accept(decoded, last=True).text
+    names = [tmp_path / name for name in ("text.wav", "loud.wav", "good.mp3")]
+    status, lines, errors = run(folder, "--quiet", *names)
+    assert (status, lines) == (1, [text]) and text, errors
+    assert "cannot be read as audio" in errors and "integers stored" in errors
+    wav = tmp_path / "good.wav"
+    soundfile.write(wav, samples, RATE)
+    status, lines, errors = run(folder, "-", stdin=wav.read_bytes())
+    assert (status, lines) == (1, []) and "is a sound file" in errors
+    for option in (("--block_ms", "nan"), ("--num_threads", 0), ("--model", "no.onnx")):
+        status, lines, errors = run(folder, wav, *option)
+        assert status == 2 and f"{option[0]} {option[1]}: " in errors

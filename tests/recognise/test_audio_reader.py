@@ -1,6 +1,7 @@
 """Reading files of any kind block by block, and what is wrong with them."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -113,8 +114,26 @@ def test_samples_that_are_no_numbers(tmp_path):
             read(path)
 
 
+def test_floats_in_the_range_of_integers(tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, 32768 * tone(), RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match="loud.wav reaches .*divide them by 32768"):
+        read(path)
+    # A loud recording that goes beyond 1 is none.
+    soundfile.write(path, 4 * tone(), RATE, subtype="FLOAT")
+    assert np.abs(read(path)[0]).max() > 1.5
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    soundfile.write(os.fsencode(path), tone(), RATE, format="WAV")
+    assert len(read(path)[0]) == len(tone())
+
+
 def test_what_is_no_audio(tmp_path):
     empty, text, none = (tmp_path / name for name in ("a.wav", "b.wav", "c.wav"))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     empty.write_bytes(b"")
     text.write_text("no sound at all")
     soundfile.write(none, np.zeros(0), RATE)
@@ -124,6 +143,7 @@ def test_what_is_no_audio(tmp_path):
         (none, "c.wav has no samples"),
         (tmp_path / "d.wav", "d.wav is missing"),
         (tmp_path, "is a folder"),
+        (pipe, "is a pipe or a device.*into a file first"),
     ):
         with pytest.raises(UserError, match=message):
             read(path)

@@ -1,6 +1,7 @@
 """Several files: a bad one costs the others nothing."""
 
 import json
+import os
 
 import pytest
 
@@ -48,10 +49,29 @@ def test_a_file_of_each(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(UserError, match="file is not a folder; choose another"):
+            output_paths(["a.wav"], "text", folder)
+    assert output_paths(["a.wav"], "text", tmp_path / "new/below")
+
+
+def test_names_that_are_not_utf8(capsysbinary):
+    name = os.fsdecode(b"caf\xe9.wav")
+    recognise_files(recognise, [name], "json")
+    assert json.loads(capsysbinary.readouterr().out)["file"] == name
+
+
 def test_what_would_be_mixed_up(tmp_path):
     with pytest.raises(UserError, match="--format srt with 2 files.*--output_dir"):
         output_paths(["a.wav", "b.wav"], "srt", None)
     with pytest.raises(UserError, match="x/a.wav and y/a.mp3 would both be written"):
         output_paths(["x/a.wav", "y/a.mp3"], "json", tmp_path)
+    # Reference transcripts often lie beside the audio.
+    (tmp_path / "a.txt").write_text("WHAT WAS SAID")
+    with pytest.raises(UserError, match="a.txt exists beside .*choose another folder"):
+        output_paths([str(tmp_path / "a.wav")], "text", tmp_path)
+    assert output_paths(["x/a.wav"], "text", tmp_path)
     # The same one twice is harmless.
     assert len(output_paths(["a.wav", "a.wav"], "text", tmp_path)) == 1

@@ -89,6 +89,17 @@ def test_the_volume_is_normalised_as_in_decoding(tiny_asr_model, tmp_path):
     assert not np.allclose(plain.log_posteriors(speech), plain.log_posteriors(loud))
 
 
+def test_a_token_twice(tiny_asr_model, tmp_path):
+    for path in tiny_asr_model.dir.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    config["token_list"][5] = config["token_list"][6]
+    (tmp_path / "config.yaml").unlink()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match="config.yaml: ESPnet cannot use this token_li"):
+        EspnetCtcModel(tmp_path)
+
+
 def test_which_checkpoint(tiny_asr_model, tmp_path):
     for path in tiny_asr_model.dir.iterdir():
         (tmp_path / path.name).symlink_to(path)

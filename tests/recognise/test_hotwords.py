@@ -67,14 +67,14 @@ def write(tmp_path, text):
 
 
 def test_a_list_is_read_with_its_weights(tmp_path):
-    path = write(tmp_path, "\ufeffANN\n\n# a comment\nA  B C :0.25\n  D\n")
+    path = write(tmp_path, "\ufeffANN\n\n# a comment\n  # another\nA  B C :0.25\n  D\n")
     phrases = read_hotwords(path, 1.5)
     assert [(p.text, p.weight) for p in phrases] == [
         ("ANN", 1.5),
         ("A B C", 0.25),
         ("D", 1.5),
     ]
-    assert phrases[1].source == f"{path}:4"
+    assert phrases[1].source == f"{path}:5"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,10 @@ def test_missing_and_unreadable_lists(tmp_path):
         # Each letter is there, but no piece begins a word with "E".
         (Vocabulary(("<blank>", "\u2581A", "E"), "bpe"), "A EA", "cannot write 'EA'"),
         (Vocabulary(("<blank>", "YES"), "word"), "YES MAY", "cannot write 'M'"),
+        # Without <space> a model of characters writes one word.
+        (Vocabulary(("<blank>", "A", "B")), "A B", "cannot write ' ' of 'A B'"),
+        # An accent of its own, as macOS writes it, and one letter in the tokens.
+        (Vocabulary(("<blank>", "\u00e9")), "e\u0301", ".*Unicode's form NFC"),
     ],
 )
 def test_words_that_the_model_cannot_write(vocabulary, text, message):

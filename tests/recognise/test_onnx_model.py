@@ -11,7 +11,7 @@ from espnet_plugin.bin import recognise
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json, read_pairs, write_json
 from espnet_plugin.recognise.espnet_model import EspnetCtcModel
-from espnet_plugin.recognise.load import can_stream, load_model
+from espnet_plugin.recognise.load import can_stream, load_file_recogniser, load_model
 
 pytest.importorskip("onnxruntime")
 
@@ -73,6 +73,26 @@ def test_other_exports_are_refused(exported, tmp_path, changes, words):
     with pytest.raises(UserError) as error:
         load_model(tmp_path)
     assert all(word in str(error.value) for word in [str(tmp_path), *words])
+
+
+def test_threads_are_onnxruntimes(exported, monkeypatch):
+    import onnxruntime
+
+    given, session = [], onnxruntime.InferenceSession
+
+    def noted(path, options, **more):
+        given.append(options.intra_op_num_threads)
+        return session(path, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", noted)
+    load_file_recogniser(exported, num_threads=2)
+    load_file_recogniser(exported)
+    assert given == [2, 1]
+
+
+def test_standard_input_is_for_streaming_models(exported, caplog):
+    assert recognise.main([str(exported), "-"]) == 2
+    assert "is an export, which is used for whole files" in caplog.text
 
 
 def test_a_missing_file_is_named_with_what_there_is(exported):

@@ -7,6 +7,7 @@ Needs numpy, soundfile and onnxruntime. One channel, at the model's rate.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +17,46 @@ import soundfile
 HERE = Path(__file__).resolve().parent
 
 
+# Louder than any audio in [-1, 1]: integers that were stored as floats.
+LOUDEST = 32.0
+
+
 def read(path, meta):
+    """Return the samples or features of a file; ValueError says what is wrong."""
     if meta["input"] == "features":
-        return np.load(path).astype(np.float32)
+        return features(path, meta["model"]["feature_dim"])
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise SystemExit(f"{path} cannot be read as audio: {error}") from None
+    except (OSError, RuntimeError, TypeError, UnicodeError) as error:
+        raise ValueError(f"cannot be read as audio: {error}") from None
     if rate != meta["sample_rate"] or samples.shape[1] != 1:
-        raise SystemExit(
-            f"{path}: {rate} Hz and {samples.shape[1]} channel(s); the model takes "
+        raise ValueError(
+            f"{rate} Hz and {samples.shape[1]} channel(s); the model takes "
             f"{meta['sample_rate']} Hz and one channel. Convert it, e.g. by sox "
             f"{path} -r {meta['sample_rate']} -c 1 converted.wav"
         )
     if not len(samples) or not np.isfinite(samples).all():
-        raise SystemExit(f"{path}: no samples, or some are not numbers")
+        raise ValueError("no samples, or some are not numbers")
+    if np.abs(samples).max() > LOUDEST:
+        raise ValueError(
+            "samples beyond [-1, 1], probably integers stored as floats: divide them "
+            "by 32768"
+        )
     return samples[:, 0]
+
+
+def features(path, dim):
+    try:
+        found = np.load(path).astype(np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"cannot be read as features (.npy): {error}") from None
+    if found.ndim != 2 or found.shape[1] != dim or not len(found):
+        raise ValueError(
+            f"has the shape {found.shape}; the model takes (frames, {dim})"
+        )
+    if not np.isfinite(found).all():
+        raise ValueError("some features are not numbers")
+    return found
 
 
 def parts(samples, meta, seconds):
@@ -69,8 +94,8 @@ class Recogniser:
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
         self.meta = json.loads((Path(folder) / "meta.json").read_text("utf-8"))
-        lines = (Path(folder) / "tokens.txt").read_text("utf-8").splitlines()
-        self.names = [line.rsplit(" ", 1)[0] for line in lines]
+        lines = (Path(folder) / "tokens.txt").read_text("utf-8").split("\n")
+        self.names = [line.rsplit(" ", 1)[0] for line in lines if line]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         self.session = onnxruntime.InferenceSession(
@@ -94,13 +119,28 @@ def main():
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--longest", type=float, default=30.0, help="seconds at once")
     args = parser.parse_args()
+    if not 1 <= args.longest < 1e6:
+        parser.error(f"--longest {args.longest:g}: must be from 1 to 1000000 seconds")
+    if args.num_threads < 1:
+        parser.error(f"--num_threads {args.num_threads}: must be at least 1")
+    if not (HERE / args.model).is_file():
+        there = ", ".join(sorted(path.name for path in HERE.glob("*.onnx")))
+        parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
+    # Whatever the terminal's encoding is, tokens may be of any script.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     recogniser = Recogniser(HERE, args.model, args.num_threads)
-    meta = recogniser.meta
+    meta, failed = recogniser.meta, 0
     for path in args.files:
-        cut = parts(read(path, meta), meta, args.longest)
+        try:
+            cut = parts(read(path, meta), meta, args.longest)
+        except ValueError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            failed += 1
+            continue
         texts = [recogniser.text(part) for part in cut]
         print(f"{path}\t{' '.join(filter(None, texts))}", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ Needs numpy, soundfile and sherpa-onnx. One channel, 16 kHz.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import sherpa_onnx
 import soundfile
 
 HERE = Path(__file__).resolve().parent
+# Louder than any audio in [-1, 1]: integers that were stored as floats.
+LOUDEST = 32.0
 RATE = 16000
 
 
@@ -38,6 +41,27 @@ class Recogniser:
         return self.result(samples).text.strip()
 
 
+def read(path, rate):
+    """Return the samples of a file; ValueError says what is wrong."""
+    try:
+        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError, TypeError, UnicodeError) as error:
+        raise ValueError(f"cannot be read as audio: {error}") from None
+    if found != rate or samples.shape[1] != 1 or not len(samples):
+        raise ValueError(
+            f"{found} Hz, {samples.shape[1]} channel(s), {len(samples)} samples; the "
+            f"model takes {rate} Hz and one channel"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("some samples are not numbers")
+    if np.abs(samples).max() > LOUDEST:
+        raise ValueError(
+            "samples beyond [-1, 1], probably integers stored as floats: divide them "
+            "by 32768"
+        )
+    return samples[:, 0]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], allow_abbrev=False
@@ -47,22 +71,28 @@ def main():
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--times", action="store_true", help="seconds of each token")
     args = parser.parse_args()
-    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    if args.num_threads < 1:
+        parser.error(f"--num_threads {args.num_threads}: must be at least 1")
+    if not (HERE / args.model).is_file():
+        there = ", ".join(sorted(path.name for path in HERE.glob("*.onnx")))
+        parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
+    # Whatever the terminal's encoding is, tokens may be of any script.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    recogniser, failed = Recogniser(HERE, args.model, args.num_threads), 0
     for path in args.files:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        if rate != RATE or samples.shape[1] != 1 or not len(samples):
-            raise SystemExit(
-                f"{path}: {rate} Hz, {samples.shape[1]} channel(s), {len(samples)} "
-                f"samples; the model takes {RATE} Hz and one channel"
-            )
-        if not np.isfinite(samples).all():
-            raise SystemExit(f"{path}: some samples are not numbers")
-        result = recogniser.result(samples[:, 0])
+        try:
+            samples = read(path, RATE)
+        except ValueError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        result = recogniser.result(samples)
         print(f"{path}\t{result.text.strip()}", flush=True)
         if args.times:
             for token, start in zip(result.tokens, result.timestamps):
                 print(f"  {start:8.2f}  {token}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,7 +14,7 @@ from espnet_plugin.experiment.exported import MEASURED
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
-from espnet_plugin.export.folder import META, check_target, whole_folder
+from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
 from espnet_plugin.export.int8 import log_int8, pass_gate
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
@@ -98,7 +98,7 @@ def export_streaming(
     dev = None
     if trial.dev is not None:
         dev = read_dev(trial.dev, source.facts.sample_rate, trial.dev_utterances)
-    with whole_folder(folder) as new:
+    with whole_folder(folder, OWN_FILES) as new:
         if target == "onnx":
             _fill(new, source, experiment, dev, trial)
         else:

@@ -18,6 +18,10 @@ import numpy as np
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
+# Louder than any audio in [-1, 1]: integers that were stored as floats.
+LOUDEST = 32.0
+# How sound files begin; standard input takes bare samples.
+FILES = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
 
 
 class Recogniser:
@@ -36,7 +40,7 @@ class Recogniser:
         self.meta = json.loads(meta)
         self.stream, self.framing = self.meta["streaming"], self.meta["framing"]
         tokens = (Path(folder) / "tokens.txt").read_text(encoding="utf-8")
-        self.names = [line.rsplit(" ", 1)[0] for line in tokens.splitlines()]
+        self.names = [line.rsplit(" ", 1)[0] for line in tokens.split("\n") if line]
         self.reset()
 
     def reset(self):
@@ -123,22 +127,46 @@ class Recogniser:
 def from_file(path, rate, block):
     import soundfile
 
-    with soundfile.SoundFile(path) as sound:
+    class Sequential(soundfile.SoundFile):
+        """Does not seek after a block, which spoils the next samples of an MP3."""
+
+        def seekable(self):
+            return False
+
+    try:
+        sound = Sequential(path)
+    except (OSError, RuntimeError, TypeError, UnicodeError) as error:
+        raise ValueError(f"cannot be read as audio: {error}") from None
+    with sound:
         if sound.samplerate != rate or sound.channels != 1:
-            raise SystemExit(
-                f"{path}: {sound.samplerate} Hz and {sound.channels} channel(s); the "
-                f"model takes {rate} Hz and one channel. Convert it, e.g. by sox "
-                f"{path} -r {rate} -c 1 converted.wav"
+            raise ValueError(
+                f"{sound.samplerate} Hz and {sound.channels} channel(s); the model "
+                f"takes {rate} Hz and one channel. Convert it, e.g. by sox {path} -r "
+                f"{rate} -c 1 converted.wav"
             )
-        yield from sound.blocks(block, dtype="float32")
+        try:
+            while len(samples := sound.read(block, dtype="float32")):
+                yield samples
+        except RuntimeError as error:
+            raise ValueError(f"cannot be decoded: {error}") from None
 
 
 def from_stdin(block):
-    rest = b""
+    rest, first = b"", True
     while data := sys.stdin.buffer.read1(2 * block):
         data = rest + data
+        if first and len(data) < 4:
+            rest = data
+            continue
+        if first and data[:4] in FILES:
+            raise ValueError(
+                "standard input is a sound file, not raw samples: give its path instead"
+            )
+        first = False
         rest = data[len(data) // 2 * 2 :]
         yield np.frombuffer(data[: len(data) // 2 * 2], "<i2") / np.float32(32768)
+    if len(rest) > 1:  # a single sample
+        yield np.frombuffer(rest[:2], "<i2") / np.float32(32768)
 
 
 def from_microphone(rate, block):
@@ -165,7 +193,16 @@ def main():
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="final texts only")
     args = parser.parse_args()
-    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    if not 0 < args.block_ms < 1e6:
+        parser.error(f"--block_ms {args.block_ms:g}: must be above 0, up to 1000000")
+    if args.num_threads < 1:
+        parser.error(f"--num_threads {args.num_threads}: must be at least 1")
+    if not (HERE / args.model).is_file():
+        there = ", ".join(sorted(path.name for path in HERE.glob("chunk*.onnx")))
+        parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
+    # Whatever the terminal's encoding is, tokens may be of any script.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    recogniser, failed = Recogniser(HERE, args.model, args.num_threads), 0
     rate, stopped = recogniser.meta["sample_rate"], []
     block = max(1, round(rate * args.block_ms / 1000))
 
@@ -180,19 +217,34 @@ def main():
             blocks = iter(live)
         else:
             blocks = from_file(name, rate, block)
-        recogniser.reset()
-        shown = ""
-        for samples in blocks:
-            if not np.isfinite(samples).all():
-                raise SystemExit(f"{name}: some samples are not numbers")
-            text = recogniser.accept(samples)
-            if text != shown and not args.quiet:
-                print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)
-                shown = text
-            if stopped:
-                break
-        print(recogniser.accept([], last=True), flush=True)
+        try:
+            recognise(recogniser, blocks, stopped, args.quiet)
+        except ValueError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def recognise(recogniser, blocks, stopped, quiet):
+    """Print what is recognised in an utterance; ValueError says what is wrong."""
+    recogniser.reset()
+    shown = ""
+    for samples in blocks:
+        if not np.isfinite(samples).all():
+            raise ValueError("some samples are not numbers")
+        if np.abs(samples).max(initial=0.0) > LOUDEST:
+            raise ValueError(
+                "samples beyond [-1, 1], probably integers stored as floats: divide "
+                "them by 32768"
+            )
+        text = recogniser.accept(samples)
+        if text != shown and not quiet:
+            print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)
+            shown = text
+        if stopped:
+            break
+    print(recogniser.accept([], last=True), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,7 @@ Needs numpy, soundfile and sherpa-onnx. One channel, at the model's rate.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from sherpa_onnx import OnlineRecognizer
 from sherpa_onnx.lib import _sherpa_onnx as sherpa
 
 HERE = Path(__file__).resolve().parent
+# Louder than any audio in [-1, 1]: integers that were stored as floats.
+LOUDEST = 32.0
 
 
 def recogniser_of(meta, folder, model, num_threads):
@@ -73,6 +76,27 @@ class Recogniser:
         return self.recogniser.get_result(self.stream).strip()
 
 
+def read(path, rate):
+    """Return the samples of a file; ValueError says what is wrong."""
+    try:
+        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError, TypeError, UnicodeError) as error:
+        raise ValueError(f"cannot be read as audio: {error}") from None
+    if found != rate or samples.shape[1] != 1:
+        raise ValueError(
+            f"{found} Hz and {samples.shape[1]} channel(s); the model takes {rate} Hz "
+            "and one channel"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("some samples are not numbers")
+    if np.abs(samples).max(initial=0.0) > LOUDEST:
+        raise ValueError(
+            "samples beyond [-1, 1], probably integers stored as floats: divide them "
+            "by 32768"
+        )
+    return samples[:, 0]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], allow_abbrev=False
@@ -83,26 +107,36 @@ def main():
     parser.add_argument("--num_threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="tokens and times as well")
     args = parser.parse_args()
-    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    if not 0 < args.block_ms < 1e6:
+        parser.error(f"--block_ms {args.block_ms:g}: must be above 0, up to 1000000")
+    if args.num_threads < 1:
+        parser.error(f"--num_threads {args.num_threads}: must be at least 1")
+    if not (HERE / args.model).is_file():
+        there = ", ".join(sorted(path.name for path in HERE.glob("*.onnx")))
+        parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
+    # Whatever the terminal's encoding is, tokens may be of any script.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    recogniser, failed = Recogniser(HERE, args.model, args.num_threads), 0
     rate = recogniser.rate
     block = max(1, round(rate * args.block_ms / 1000))
     for path in args.files:
-        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
-        if found != rate or samples.shape[1] != 1 or not np.isfinite(samples).all():
-            raise SystemExit(
-                f"{path}: {found} Hz and {samples.shape[1]} channel(s), or samples "
-                f"that are not numbers; the model takes {rate} Hz and one channel"
-            )
+        try:
+            samples = read(path, rate)
+        except ValueError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            failed += 1
+            continue
         recogniser.reset()
         for start in range(0, len(samples), block):
-            recogniser.accept(samples[start : start + block, 0])
-        text = recogniser.accept(samples[:0, 0], last=True)
+            recogniser.accept(samples[start : start + block])
+        text = recogniser.accept(samples[:0], last=True)
         print(f"{path}\t{text}", flush=True)
         if args.json:
             kind, stream = recogniser.recogniser, recogniser.stream
             tokens, times = kind.tokens(stream), kind.timestamps(stream)
             print(json.dumps({"tokens": tokens, "times": times}), flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

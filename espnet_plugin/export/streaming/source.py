@@ -16,6 +16,7 @@ from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.check import check_volume
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.files import file_checksum
 
@@ -144,6 +145,7 @@ def _check_config(
             f"{where}: model_conf.ctc_weight is 0: the model has no CTC layer; train "
             "with a ctc_weight above 0"
         )
+    check_volume(config, where)
     for part in ("preencoder", "postencoder"):
         if config.get(part):
             raise UserError(

@@ -1,0 +1,113 @@
+"""The script of an export on what its users give it by mistake."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from tiny_asr import build_tiny_asr
+from tiny_stream import speech
+
+from espnet_plugin.bin import export, recognise
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model whose tokens are of another script, one of them a line separator."""
+    model = build_tiny_asr(tmp_path_factory.mktemp("cyrillic"))
+    config = yaml.safe_load(model.config.read_text())
+    alphabet = "абвгдежзийклмнопрстуфхцчш\u2028"
+    config["token_list"][3:29] = list(alphabet)
+    model.config.write_text(yaml.safe_dump(config, allow_unicode=True))
+    assert export.main([str(model.dir), "--dev", str(model.data_dir)]) == 0
+    return model.dir, model.dir / "export/onnx"
+
+
+def run(folder, *args, **environment):
+    done = subprocess.run(
+        [sys.executable, str(folder / "recognise.py"), *map(os.fsencode, args)],
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture()
+def audio(tmp_path):
+    path = tmp_path / "good.wav"
+    soundfile.write(path, speech(1.2), RATE)
+    return str(path)
+
+
+def test_a_bad_file_costs_the_others_nothing(exported, audio, tmp_path):
+    samples = speech(1.2)
+    (tmp_path / "text.wav").write_text("no audio")
+    (tmp_path / "numbers.wav").write_bytes(b"")
+    loud = tmp_path / "numbers.wav"
+    soundfile.write(loud, samples * 32768, RATE, subtype="FLOAT")
+    samples[700] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, RATE, subtype="FLOAT")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    soundfile.write(os.fsencode(odd), speech(0.7), RATE, format="WAV")
+    bad = ["missing.wav", "text.wav", "numbers.wav", "nan.wav"]
+    names = [str(tmp_path / name) for name in bad]
+    status, out, err = run(exported[1], *names, odd, audio)
+    _, alone, _ = run(exported[1], audio)
+    assert status == 1 and out == alone != ""
+    assert [line.split(":")[0] for line in err.splitlines()][:4] == names
+    assert "integers stored as floats" in err and "not numbers" in err
+    assert "Traceback" not in err
+
+
+def test_the_text_is_espnets_in_any_encoding(exported, audio, capsys):
+    experiment, folder = exported
+    assert recognise.main([str(experiment), audio]) == 0
+    text = capsys.readouterr().out
+    assert any("а" <= letter <= "ш" for letter in text)
+    for encoding in ("utf-8", "cp1252"):
+        status, out, err = run(folder, audio, PYTHONIOENCODING=encoding)
+        assert status == 0, err
+        # Our command writes a separator of lines as a space.
+        found = out.split("\t", 1)[1]
+        assert found.split() == text.split()
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--longest", "0"),
+        ("--longest", "0.05"),
+        ("--longest", "nan"),
+        ("--longest", "inf"),
+        ("--num_threads", "0"),
+        ("--model", "nothing.onnx"),
+    ],
+)
+def test_options_that_make_no_sense(exported, audio, option, value):
+    status, out, err = run(exported[1], audio, option, value)
+    assert (status, out) == (2, "") and f"{option} {value}: " in err
+
+
+def test_features_of_another_shape(tiny_asr_model, tmp_path):
+    folder = tmp_path / "features"
+    command = [str(tiny_asr_model.dir), "--features", "--output_dir", str(folder)]
+    assert export.main(command) == 0
+    good = np.random.default_rng(0).standard_normal((80, 20)).astype(np.float32)
+    files = {"good": good, "narrow": good[:, :19], "flat": good[0], "empty": good[:0]}
+    for name, content in files.items():
+        np.save(tmp_path / f"{name}.npy", content)
+    names = [str(tmp_path / f"{name}.npy") for name in files]
+    (tmp_path / "text.npy").write_text("no array")
+    status, out, err = run(folder, *names, str(tmp_path / "text.npy"))
+    assert status == 1 and [line.split("\t")[0] for line in out.splitlines()] == [
+        names[0]
+    ]
+    assert err.count("the model takes (frames, 20)") == 3 and "cannot be read" in err
