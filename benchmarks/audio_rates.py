@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How many hours of audio a core gets through in an hour: stages 2, 3 and loading.
+"""Hours of audio that one core processes in an hour: stages 2 and 3, and loading.
 
     python benchmarks/audio_rates.py --wav_scp egs2/.../data/train/wav.scp
 

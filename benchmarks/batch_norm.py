@@ -1,4 +1,4 @@
-"""Whether a model's batch-norm statistics are at fault for what it makes of new speech.
+"""Whether a model's batch-norm statistics cause its errors on new speech.
 
 Character error rate of a CTC model by best path, with the statistics of its checkpoint,
 with those of each batch, and with statistics gathered anew from clean training audio:

@@ -1,4 +1,4 @@
-"""Memory and time of the data doctor on as many lines as wanted.
+"""Memory and time of the data doctor for a given number of lines.
 
     python benchmarks/check_data.py --lines 1000000 --folder /tmp/million
 

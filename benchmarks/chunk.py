@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""One streaming chunk, dense against cut out: share removed and time saved.
+"""One streaming chunk, dense and pruned: share of weights removed and time saved.
 
     python benchmarks/chunk.py --rounds 5
     python benchmarks/chunk.py --layers 4 --width 96 --heads 4 --units 384 --front 48
 
 Random weights; masks of heads, units and channels, and with --granularity also of the
-front end. The dense model and the cut-out one take turns, so that other work on the
-machine meets both; times are of one thread, seconds are of this machine.
+front end. The dense and the pruned model take turns, so that other work on the machine
+affects both; times are of one thread, seconds are of this machine.
 """
 
 import argparse

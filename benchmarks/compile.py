@@ -1,7 +1,7 @@
 """Whether ``torch.compile`` of the encoder pays for itself on this machine.
 
-A student alone, as it is and compiled, takes turns at whole steps on the same batch,
-so for one length of utterances: the best case, a training has hundreds of lengths.
+Whole steps of a student alone, not compiled and compiled, take turns on the same batch,
+so with one length of utterances. This is the best case: a training has hundreds.
 
     python benchmarks/compile.py [--dynamic true]    # true: one program for all lengths
 

@@ -1,15 +1,14 @@
-"""Damage valid recipe folders at random, and see what doctor and stage 2 make of it.
+"""Damage valid recipe folders at random, and check what the doctor and stage 2 do.
 
     python benchmarks/damage.py --cases 300 --seed 0
 
 Each case is a small corpus with one to three damages (tables, transcripts, names,
 audio, segments), from its own seed: --cases 1 --seed N repeats case N. Both commands
-run in this process. A case is in order if each ends with status 0, 1 or 2 and, where
-stage 2 went through, what it wrote is right by other means than its own: transcripts
-are the source's, cleaned by the rules of Unicode's database alone; tokens are those of
-the transcripts; lengths are those that the WAV header announces. Nothing may be written
-beside the case's folder. What is not in order is printed with its seed, and the exit
-status is 1.
+run in this process. A case passes if each ends with status 0, 1 or 2 and, if stage 2
+succeeded, its results agree with independent computations: transcripts are the
+source's, cleaned by the rules of Unicode's database alone; tokens are those of the
+transcripts; lengths are those in the WAV header. Nothing may be written outside the
+case's folder. Cases that fail are printed with their seed, and the exit status is 1.
 """
 
 import argparse

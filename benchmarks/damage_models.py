@@ -1,15 +1,15 @@
-"""Damage files of finished experiments at random, and see what the commands make of it.
+"""Damage files of finished experiments at random, and check what the commands do.
 
     python benchmarks/damage_models.py --experiments /tmp/kills/after_8 --cases 200
 
 The folder is one that stages 2 to 8 have filled (benchmarks/kills.py keeps them). In
 each case one or two files of its exp/ or dump/ are damaged, from the case's own seed:
-cut off, emptied, bytes changed, removed, exchanged for a folder or another file, and in
-JSON and YAML one value replaced or removed. Then a model is imported, recognised with,
-its test set decoded and scored, and a report is written, all in this process. Each has
-to end with status 0, 1 or 2 without what nobody foresaw, and write nothing beside its
-folders; text of a model that is not damaged has to be what it was. What is not in order
-is printed with its seed, and the exit status is 1.
+truncated, emptied, bytes changed, removed, replaced by a folder or another file, and in
+JSON and YAML one value replaced or removed. Then a model is imported and used for
+recognition, its test set is decoded and scored, and a report is written, all in this
+process. Each has to end with status 0, 1 or 2 without an unexpected error, and write
+nothing outside its folders; a model that is not damaged has to recognise the same text
+as before. Cases that fail are printed with their seed, and the exit status is 1.
 """
 
 import argparse

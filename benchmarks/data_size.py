@@ -3,7 +3,7 @@
 The whole of stage 5 as a recipe runs it, a process for each amount: the reference's
 outputs stored (``--teacher_cache``), then ``--epochs`` epochs of a student of six
 layers. The audio is noise in utterances of AN4's lengths, the weights are random.
-Amounts take turns, a round after the other. Run it on a machine that does nothing else:
+The amounts take turns in each round. Run it on a machine that does nothing else:
 
     python benchmarks/data_size.py --rounds 5
 

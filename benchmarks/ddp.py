@@ -1,8 +1,8 @@
 """Throughput of EncRL by two processes on CPUs (gloo) against one.
 
-Each process has one thread and a core of its own (``--cores``). The models have random
-weights and the audio is noise; what is trained is ESPnet's own loop. Run it on a
-machine that does nothing else:
+Each process has one thread and its own core (``--cores``). The models have random
+weights and the audio is noise; the loop is ESPnet's own. Run it on a machine that does
+nothing else:
 
     python benchmarks/ddp.py --cores 0 1
 
@@ -11,10 +11,10 @@ It prints one JSON object: seconds of audio trained on in a second, the median o
 
 * ``split``: two ranks share the one process's batch;
 * ``whole``: two ranks with as large a batch each;
-* ``apart``: the same without any exchange: what the two cores give at most;
-* ``steps``: nothing exchanged, but the one waits for the other after every batch;
-* ``gradients``: gradients alone are exchanged (KL alone is matched: it needs no more);
-* ``clip``: CLIP's vectors too; ``whole`` has ESPnet's own figures and signal besides.
+* ``apart``: the same without any exchange, the most that two cores can reach;
+* ``steps``: nothing exchanged, but each waits for the other after every batch;
+* ``gradients``: only gradients are exchanged (with KL alone, which needs no more);
+* ``clip``: CLIP's vectors too; ``whole`` also exchanges ESPnet's statistics and signal.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of exported models, as ratios, beside what they were to reach.
+"""The figures of exported models as ratios, with their goals.
 
     python benchmarks/device.py --json device.json
     python benchmarks/device.py --experiment exp/asr_encrl_s1_6l --rounds 20

@@ -1,9 +1,9 @@
 """Wall-clock time of three models by EncRL against the same three from scratch.
 
-Each route is what AN4's recipe runs, a process a stage, one after the other on the same
-machine: EncRL (the reference's outputs stored, an epoch of all sizes in one step, four
-of fine-tuning together, four more of the smallest alone) and from scratch (nine
-epochs a size). Then the same for the largest size alone. The audio is noise in
+Each route is what AN4's recipe runs, one process for each stage, one after the other on
+the same machine: EncRL (the reference's outputs stored, an epoch of all sizes in one
+step, four of fine-tuning together, four more of the smallest alone) and from scratch
+(nine epochs a size). Then the same for the largest size alone. The audio is noise in
 utterances of AN4's lengths, the weights of the reference are random: only time is
 measured here. Run it on a machine that does nothing else:
 

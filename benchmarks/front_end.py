@@ -1,4 +1,4 @@
-"""ESPnet's conv2d front end with its kernels channels last against as they are.
+"""ESPnet's conv2d front end with kernels in channels-last order and in the usual order.
 
 Forward alone, as where it is frozen, and forward with backward; seconds of the
 processor, one thread, both layouts in turn:

@@ -11,9 +11,9 @@ same of the utterances in which a listed phrase was said, and of all others, whe
 can only do harm.
 
 The list of a set holds what a user could know in advance: of AN4 the names that are
-spelled, "P I T T S B U R G H", which are utterances of single letters alone. As many
-such names as wanted of the training transcripts are added (``--distractors``), which
-nobody says there. Another corpus: a list of one's own, ``--hotwords FILE``.
+spelled, "P I T T S B U R G H", which are utterances of single letters alone.
+``--distractors`` adds a number of such names from the training transcripts that nobody
+says in the set. For another corpus, give a list with ``--hotwords FILE``.
 """
 
 import argparse
@@ -33,7 +33,8 @@ from espnet_plugin.recognise.hotwords import Phrase, read_hotwords
 from espnet_plugin.recognise.load import load_model
 from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 from espnet_plugin.score.bootstrap import paired_bootstrap
-from espnet_plugin.score.wer import Score, score_texts
+from espnet_plugin.score.values import Score
+from espnet_plugin.score.wer import score_texts
 
 _LEAST_LETTERS = 3
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What ESPnet's stored attention matrices take of memory while the student's step runs.
+"""Memory that ESPnet's stored attention matrices take during the student's step.
 
     demo=egs2/mini_synth/encrl1/conf/demo_reference.yaml
     python benchmarks/kept_attention.py --config $demo
     python benchmarks/kept_attention.py --config conf/large/reference_17.yaml
 
 A teacher with random weights (the encoder of the configuration, without its decoder)
-hears a batch of noise twice: as it is, and with the freeing of attention matrices
-switched off. Printed are megabytes that the process holds afterwards beyond what it
-held before, and the sum of the matrices; memory does not depend on what else runs.
+encodes a batch of noise twice: with and without the freeing of attention matrices. It
+prints by how many megabytes the memory of the process has grown, and the sum of the
+matrices; memory does not depend on what else runs.
 """
 
 import argparse

@@ -4,9 +4,9 @@
     python benchmarks/kills.py --folder /tmp/kills --cases 20
     python benchmarks/kills.py --folder /tmp/kills --faults kill --stages 5 6 --cases 5
 
-Each stage runs twice undisturbed. What these two runs leave has to be left by every
-other run as well, bit for bit; what they do not share (times) is no result. Then, for
-each case, the stage starts from the same folder and
+Each stage runs twice undisturbed. Every other run has to leave the same results as
+these two, bit for bit; values in which these two differ (times) are not compared. Then,
+for each case, the stage starts from the same folder and
 
   kill, term, int   all its processes get SIGKILL, SIGTERM or SIGINT (Ctrl-C) at a
                     random moment: one in four while it starts, the others between the
@@ -18,8 +18,8 @@ each case, the stage starts from the same folder and
   twice             it is started twice at the same time
 
 and is run again without a fault, which has to end with status 0 and the same results.
-The moments come from --seed. Cases that are done stand in FOLDER/cases.jsonl and are
-not run again, so the same command resumes; --table prints the table of what is there.
+The moments come from --seed. Finished cases are in FOLDER/cases.jsonl and are not run
+again, so the same command resumes; --table prints the table of the finished cases.
 """
 
 import argparse

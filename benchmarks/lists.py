@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What lists of many utterances cost before a training takes its first step.
+"""What lists of many utterances cost before the first step of a training.
 
     python benchmarks/lists.py --utterances 10000 100000 1000000
 
-For each number: processor seconds and peak memory of what ESPnet and this plugin read
-whole, each in a process of its own. The lists are synthetic, their lengths those of
-speech (uniform, 1 to 17 s); no audio is needed, none is read.
+For each number: processor seconds and peak memory of reading the lists that ESPnet and
+this plugin load completely, each in its own process. The lists are synthetic, their
+lengths those of speech (uniform, 1 to 17 s); no audio is needed.
 """
 
 import argparse

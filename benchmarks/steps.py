@@ -1,8 +1,8 @@
-"""What one training step costs: alone, with a live teacher, a cached one, for a family.
+"""Cost of a training step: alone, with a live teacher, with a cached one, for a family.
 
 Every case is a whole step (forward, backward, update) on the same batch of noise, with
-random weights, one thread. The cases take turns, so that whatever else the machine does
-meets all of them; a round's ratios are of that round. Run it on a machine that does
+random weights, one thread. The cases take turns, so that other work on the machine
+affects all of them; ratios are taken within a round. Run it on a machine that does
 nothing else:
 
     python benchmarks/steps.py --rounds 7

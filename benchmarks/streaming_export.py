@@ -3,11 +3,11 @@
 
     python benchmarks/streaming_export.py --rounds 40
 
-Random weights; the dual-mode encoder of conf/dualmode/train.yaml where nothing
-else is said, dense and cut out at --sparsity. All cases take turns in one process, so
-that other work on the machine meets them alike, and of each round's times the ratio is
-taken; one thread, features in and log-probabilities out on both sides, the left context
-full. Needs onnx and onnxruntime.
+Random weights; by default the dual-mode encoder of conf/dualmode/train.yaml, dense and
+pruned at --sparsity. All cases take turns in one process, so that other work on the
+machine affects all alike, and ratios are taken within a round; one thread, features in
+and log-probabilities out on both sides, the left context full. Needs onnx and
+onnxruntime.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The EncRL recipe on noise with the smallest models, to interrupt and to repeat."""
+"""The EncRL recipe on noise with the smallest models, for runs that are interrupted."""
 
 import os
 import shutil

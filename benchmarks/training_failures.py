@@ -1,4 +1,4 @@
-"""Why a training from scratch fails: one encoder or one change a run, dev CER an epoch.
+"""Why a training from scratch fails: one encoder or change per run, dev CER per epoch.
 
 Trains as the recipe does from scratch (conf/train_ctc.yaml, the architecture of
 conf/train_reference.yaml), and may stop early on the schedule of all epochs. Run it in

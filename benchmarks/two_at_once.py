@@ -6,7 +6,7 @@
 
 The tiny recipe and the undisturbed runs of kills.py are used, and made if missing.
 
-pairs   Stages a and b (a not after b) start from what there is before a. Each must end
+pairs   Stages a and b (a not after b) start from the state before a. Each must end
         with 0, or with 2 and one line that says what is missing or that another run
         works in the folder. Then the stages from a to b run one after the other, and
         the results must be those of the undisturbed runs, bit for bit.

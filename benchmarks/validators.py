@@ -1,4 +1,4 @@
-"""What Kaldi's and lhotse's validators say of the damages of the doctor's tests.
+"""Which damages of the doctor's tests Kaldi's and lhotse's validators report.
 
     PYTHONPATH=tests/doctor python benchmarks/validators.py --kaldi egs/wsj/s5
 

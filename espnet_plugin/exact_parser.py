@@ -1,8 +1,9 @@
-"""Parsers that take options by their whole names only, and suggest the right one.
+"""Parsers that accept no abbreviated options, and suggest the right option.
 
-``argparse`` takes ``--max_ep`` for ``--max_epoch``, so that a misspelt option may set
-another one, and an abbreviation changes its meaning when an option is added. Its own
-message for an unknown option is below a usage of up to 200 lines and suggests nothing.
+``argparse`` accepts ``--max_ep`` for ``--max_epoch``. So a misspelt option may set a
+different one, and an abbreviation changes its meaning when an option is added. Its
+message for an unknown option comes after a usage of up to 200 lines and suggests
+nothing.
 """
 
 import argparse
@@ -19,9 +20,9 @@ P = TypeVar("P", bound=argparse.ArgumentParser)
 
 
 class ExactParser(argparse.ArgumentParser):
-    """``ArgumentParser`` without abbreviations, whose errors are one line each.
+    """``ArgumentParser`` without abbreviations and with one-line errors.
 
-    Takes what ``ArgumentParser`` takes.
+    The arguments are those of ``ArgumentParser``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,11 +34,11 @@ class ExactParser(argparse.ArgumentParser):
 
 
 def make_exact(parser: P, see: str = "") -> P:
-    """Make a parser behave as :class:`ExactParser`, and return it.
+    """Make a parser behave like :class:`ExactParser`, and return it.
 
     Args:
-        parser: A parser, perhaps of another library.
-        see: The command whose ``--help`` its messages name; the parser's ``prog`` if
+        parser: A parser, possibly created by a different library.
+        see: Command whose ``--help`` the messages recommend; the parser's ``prog`` if
             empty.
     """
     parser.allow_abbrev = False

@@ -1,4 +1,4 @@
-"""Small files, written whole or not at all."""
+"""Small files, written completely or not at all."""
 
 import fcntl
 import hashlib
@@ -24,7 +24,7 @@ __all__ = [
     "write_text",
 ]
 
-# A path as callers may give it.
+# Type of path arguments.
 PathLike = Union[str, Path]
 
 
@@ -32,7 +32,7 @@ def file_checksum(path: PathLike) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
-        UserError: If it is missing.
+        UserError: If the file is missing.
     """
     try:
         with open(path, "rb") as stream:
@@ -46,17 +46,17 @@ def file_checksum(path: PathLike) -> str:
 
 @contextmanager
 def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
-    """Keep a folder to this process.
+    """Lock a folder for this process, a context manager.
 
-    The lock goes with the process that holds it, so a kill leaves none behind.
+    The lock ends with the process that holds it, even if that is killed.
 
     Args:
-        folder: Made if it is not there.
-        wait: Whether to wait for another process that holds it, or to refuse.
+        folder: The folder; it is created if it does not exist.
+        wait: Whether to wait for a process that holds the lock, or to raise an error.
 
     Raises:
-        UserError: If another process holds it and ``wait`` is off, or the folder cannot
-            be written.
+        UserError: If another process holds the lock and ``wait`` is false, or the
+            folder cannot be written.
     """
     folder = Path(folder)
     try:
@@ -82,7 +82,7 @@ def locked(folder: PathLike, wait: bool = True) -> Iterator[None]:
 
 
 def write_bytes(path: PathLike, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half.
+    """Write a file atomically: a reader sees the old content or the new content.
 
     Raises:
         UserError: If the disk is full or the folder cannot be written.
@@ -91,7 +91,7 @@ def write_bytes(path: PathLike, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The same folder, because a rename is only atomic within one file system.
+        # In the same folder, because a rename is only atomic within a file system.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -109,7 +109,7 @@ def write_bytes(path: PathLike, content: bytes) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all; see :func:`write_bytes`."""
+    """Write ``text`` as UTF-8, atomically; see :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -119,7 +119,11 @@ def write_lines(path: PathLike, lines: Iterable[str]) -> None:
 
 
 def write_json(path: PathLike, content: Any) -> None:
-    """Write ``content`` as indented JSON, atomically; NaN is refused."""
+    """Write ``content`` as indented JSON, atomically.
+
+    Raises:
+        ValueError: If it contains NaN or infinity.
+    """
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
@@ -134,7 +138,7 @@ def read_json(path: PathLike) -> Any:
             return json.load(stream)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run the stage that writes it") from error
-    # Not UTF-8, not JSON, a number of too many digits, nested too deeply.
+    # Not UTF-8, not JSON, a number with too many digits, nested too deeply.
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not JSON ({error}): delete it and run the stage again"
@@ -142,11 +146,11 @@ def read_json(path: PathLike) -> Any:
 
 
 def read_pairs(path: PathLike) -> dict[str, str]:
-    """Read a Kaldi table: ``key rest of the line``.
+    """Read a Kaldi table, whose lines are ``key value``.
 
     Returns:
-        The rest of each line by its key, in the file's order. A key alone on its line
-        has an empty value. A byte order mark at the beginning is left out.
+        The values by their keys, in the order of the file. A key alone on its line has
+        an empty value. A byte order mark at the beginning is ignored.
 
     Raises:
         UserError: If the file is missing, is not UTF-8, or repeats a key.
@@ -154,7 +158,7 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     path = Path(path)
     table: dict[str, str] = {}
     try:
-        # A mark that Windows programs write would belong to the first key.
+        # utf-8-sig: a byte order mark would otherwise be part of the first key.
         with open(path, encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, 1):
                 fields = line.strip().split(maxsplit=1)

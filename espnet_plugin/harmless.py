@@ -1,8 +1,8 @@
-"""Lines of ESPnet that look like errors and are none: not printed, or said to be fine.
+"""Suppress or explain lines of ESPnet that look like errors but are none.
 
-Nothing else is held back. ESPnet prints a line to standard error where the package
-``flash_attn`` is not installed, which nothing here uses; and it warns that a model that
-is trained by CTC alone has no attention decoder, which is what such a model is.
+There are two. ESPnet prints a line to standard error if the package ``flash_attn``,
+which is not used here, is not installed. And it warns that a model trained only with
+CTC has no attention decoder, which is intended. All other lines are kept.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ _ATTENTION = "espnet2.legacy.nets.pytorch_backend.transformer.attention"
 _FLASH = "Failed to import Flash Attention"
 _MISSING = "No module named 'flash_attn'"
 
-# Beginnings of warnings, and what a reader should know.
+# Harmless warnings, and why they are harmless.
 HARMLESS_WARNINGS = {
     "Set decoder to none as ctc_weight==1.0": "as it should be: a CTC model has none",
 }
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads the module as ever, and prints all that it prints but one line."""
+    """Loads a module normally, without one of the lines that it prints."""
 
     def __init__(self, loader: importlib.abc.Loader) -> None:
         self._loader = loader
@@ -61,17 +61,17 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def quiet_attention_import() -> None:
-    """Have ESPnet's module of attention imported without its line on Flash Attention.
+    """Suppress the line on Flash Attention when ESPnet's attention module is imported.
 
-    The line is kept where ``flash_attn`` is installed and cannot be imported. Safe to
-    call twice.
+    The line is kept if ``flash_attn`` is installed but cannot be imported. Safe to call
+    twice.
     """
     if not any(isinstance(one, _Finder) for one in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 def add_log_filter() -> None:
-    """Turn ``HARMLESS_WARNINGS`` into information, with the reason, in every log."""
+    """Log ``HARMLESS_WARNINGS`` as information, with the reason, in all handlers."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(_explain)
 

@@ -4,17 +4,17 @@ ESPnet has no entry points: its registries are dictionaries, read when a parser 
 model is built. So every process that builds one of our models has to call
 :func:`register` first:
 
-- Commands (``espnet_plugin.bin``) arrange for it: see ``bin/run.py``.
-- Task modules do it when they are imported, which also happens where a spawned rank
-  un-pickles a task.
+- Commands (``espnet_plugin.bin``) do it in ``bin/run.py``.
+- Task modules do it when they are imported. This includes spawned ranks, which import
+them to unpickle a task.
 - ``espnet_plugin.launch`` does it for ESPnet's own modules.
-- Your own Python calls it once, before it builds or loads a model::
+- Your own Python code has to call it once, before it builds or loads a model::
 
       from espnet_plugin import host
 
       host.register()
 
-ESPnet is imported in the functions only, because that takes many seconds.
+ESPnet is only imported inside the functions, because that takes many seconds.
 """
 
 from espnet_plugin.names import (
@@ -49,7 +49,7 @@ def register() -> None:
 def register_ssl() -> None:
     """Make this plugin's classes known to ESPnet's SSL task; safe to call twice.
 
-    wav2vec 2.0's loss also serves ESPnet's own SSL model and encoders.
+    The loss of wav2vec 2.0 can also be used with ESPnet's own SSL model and encoders.
     """
     from espnet2.tasks import ssl
 

@@ -4,13 +4,14 @@ An unmodified ``asr.sh`` trains and decodes models of this plugin with
 
     ./run.sh --python "python3 -m espnet_plugin.launch" --asr_config conf/my_encrl.yaml
 
-because it calls ``${python} -m espnet2.bin.asr_train`` and the like. What follows is
-run as ``python3`` would run it: ``-m module options`` or ``script options``.
+because it calls ``${python} -m espnet2.bin.asr_train`` and similar commands. The
+arguments are those of ``python3``: ``-m module options`` or ``script options``.
 
-ESPnet has no entry points, so something has to register in every process that builds
-a model. Spawned ranks (several GPUs) are such processes: before one unpickles its work,
-Python imports the parent's main module again, by the name ``__mp_main__``. That module
-is this one, not the module that it runs, and so every rank registers too.
+ESPnet has no entry points, so the classes must be registered in every process that
+builds a model. This includes spawned ranks (several GPUs). Before a rank unpickles its
+work, Python imports the parent's main module again, under the name ``__mp_main__``.
+That module is this one, not the module that it runs, and so every rank registers the
+classes too.
 """
 
 import importlib.util
@@ -26,8 +27,8 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["LIGHT", "main"]
 
-# They build no model; registering would import ESPnet, which takes many seconds, for
-# nothing, and asr.sh calls some of them dozens of times.
+# Modules that build no model. They run without registration, which would import ESPnet
+# for many seconds; asr.sh calls some of them dozens of times.
 LIGHT = {
     "espnet2.bin.aggregate_stats_dirs",
     "espnet2.bin.launch",
@@ -38,14 +39,14 @@ LIGHT = {
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> int:
-    """Register, then run what ``cmd`` names.
+    """Register the classes, then run a module or script.
 
     Args:
         cmd: ``-m module options...`` or ``script options...``.
 
     Returns:
-        The exit status: 2 after a user's mistake, as the commands of this plugin. A
-        module that exits by itself raises ``SystemExit``, as ever.
+        The exit status: 2 after a ``UserError``, as for the commands of this plugin. If
+        the module calls ``sys.exit``, ``SystemExit`` is passed on.
     """
     cmd = list(sys.argv[1:] if cmd is None else cmd)
     is_module = bool(cmd) and cmd[0] == "-m"
@@ -65,9 +66,11 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
                 _register()
             spec = importlib.util.find_spec(name)
             sys.argv[0] = (spec and spec.origin) or name
-            # What typeguard says of functions in a main module that it cannot look up.
+            # A warning of typeguard about functions that it cannot find in a main
+            # module.
             warnings.filterwarnings("ignore", "instrumentor did not find the target")
-            # Not with alter_sys: the main module, which ranks import, stays this one.
+            # Without alter_sys, so that this remains the main module, which ranks
+            # import.
             runpy.run_module(name, run_name="__main__")
     except UserError as error:
         logging.getLogger().error("%s", error)
@@ -77,7 +80,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
 
 def _register() -> None:
     host.register()
-    # The ASR task imports what this needs, so that it costs nothing more.
+    # The ASR task imports the same modules, so this takes no extra time.
     host.register_ssl()
     host.register_lm()
 

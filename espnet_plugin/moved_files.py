@@ -1,4 +1,4 @@
-"""Configurations that were moved: old command lines get an answer."""
+"""New places of configurations that were moved, for error messages."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Union
 __all__ = ["moved_to"]
 
 _ROOT = Path(__file__).resolve().parents[1]
-# By what the path ends in: in the repository's conf/ each was found from any recipe.
+# New path by the end of the old path, which was valid in every recipe (conf/ is a
+# link).
 _MOVED = {
     "conf/dualmode/train_an4.yaml": "egs2/an4/dualmode1/conf/dualmode/train_an4.yaml",
     "conf/lmprune/train_lm_an4.yaml": (
@@ -17,7 +18,10 @@ _MOVED = {
 
 
 def moved_to(path: Union[str, os.PathLike]) -> str:
-    """Return the end of a message about a missing file: where it is now, or nothing."""
+    """Return a clause for a message about a missing file with its new place.
+
+    The clause is empty if the file was not moved.
+    """
     parts = Path(path).parts
     for old, new in _MOVED.items():
         end = Path(old).parts

@@ -1,7 +1,7 @@
 """The names under which ESPnet knows this plugin's classes.
 
-A module of its own that imports nothing: a name can be asked for without the many
-seconds that importing ESPnet takes. ``host.py`` registers the classes.
+This module imports nothing, so that names are available without importing ESPnet, which
+takes many seconds. ``host.py`` registers the classes.
 """
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "WAV2VEC2",
 ]
 
-# ESPnet's registries take lower-case names only.
+# ESPnet's registries only accept lower-case names.
 ESPNET = "espnet"  # ESPnet's own model of the ASR task
 ENCRL = "encrl"  # a model of the ASR task
 PRUNED = "pruned"  # a model of the ASR task
@@ -33,7 +33,7 @@ SPAN_MASK = "span_mask"  # a utility (`util`) of the SSL task
 TRANSFORMER_LM = "transformer"  # ESPnet's own model of the LM task
 COMPACT_LM = "compact_transformer"  # a model of the LM task
 
-# Encoders of ESPnet's own that take audio, without any front end.
+# Encoders of ESPnet that take samples, without a front end.
 HEARING_ENCODERS = (
     "whisper",
     "wav2vec2",
@@ -43,6 +43,6 @@ HEARING_ENCODERS = (
     "beats",
 )
 
-# What our training of stock models adds to ESPnet's options; a finished model's
-# configuration does not have them.
+# Options that our training of stock models adds to ESPnet's. They are not in the
+# configuration of a finished model.
 OWN_OPTIONS = ("ctc_start", "data_selection_conf", "on_plateau")

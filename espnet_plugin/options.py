@@ -1,4 +1,4 @@
-"""Options that are given as a mapping, as in a YAML file, made into a typed value."""
+"""Turn an option that is a mapping (e.g. from YAML) into a typed value."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -39,19 +39,20 @@ def read_options(
     option: str,
     **fixed: Any,
 ) -> T:
-    """Build a value from an option that is a mapping.
+    """Build a typed value from an option that is a mapping.
 
     Args:
-        kind: A data class, or another class whose parameters are annotated. What is out
-            of range it refuses itself, by a ``UserError`` that begins with the name of
-            the parameter; ``Literal`` says what may be chosen.
-        given: The option's value; None is an empty one.
-        option: The option's name, for messages.
+        kind: A data class, or another class with annotated parameters. ``Literal``
+            lists allowed values. For a value out of range, it raises a ``UserError``
+            that begins with the name of the parameter.
+        given: Value of the option; None counts as an empty mapping.
+        option: Name of the option, for messages.
         fixed: Arguments of ``kind`` that the option cannot set.
 
     Raises:
-        UserError: Naming option, key, value and what may be given: if it is no mapping,
-            a key is unknown or missing, or a value of the wrong type or out of range.
+        UserError: If the option is not a mapping, a key is unknown or missing, or a
+            value has the wrong type or is out of range. The message names option, key,
+            value and the allowed values.
     """
     types = {n: t for n, t in _parameters(kind).items() if n not in fixed}
     if not isinstance(given, (Mapping, type(None))):
@@ -79,7 +80,10 @@ def read_options(
 
 
 def _parameters(kind: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
-    """Return type and need of every parameter, those behind ``**others`` included."""
+    """Return for each parameter its type and whether it is required.
+
+    If a class takes ``**others``, the parameters of its base class are included.
+    """
     found: dict[str, tuple[Any, bool]] = {}
     for base in inspect.getmro(kind) if inspect.isclass(kind) else (kind,):
         init = vars(base).get("__init__") if inspect.isclass(base) else base
@@ -130,7 +134,7 @@ def _words(wanted: Any) -> str:
 
 
 def _hint(value: Any) -> str:
-    """Return what to write where YAML reads a number without a point as text."""
+    """Return advice for a number without a point (1e-3), which YAML reads as text."""
     if not isinstance(value, str) or "e" not in value.lower():
         return ""
     try:

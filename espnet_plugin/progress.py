@@ -1,4 +1,4 @@
-"""Progress of long work in the log, with the time left."""
+"""Log the progress of long work, with the time left."""
 
 import logging
 import time
@@ -20,12 +20,12 @@ def progress(
     """Yield ``items`` and log how many are done and how long the rest will take.
 
     Args:
-        items: What to go through.
+        items: The items to yield.
         total: Number of items.
         what: The plural noun for the log, e.g. ``"utterances of train"``.
-        every_s: Seconds between two lines; a short job prints only its last line.
-        clock: Monotonic clock in seconds; a test gives its own.
-        logger: Where the lines go; this module's by default.
+        every_s: Seconds between two lines; short work only logs its last line.
+        clock: Monotonic clock in seconds; tests replace it.
+        logger: The logger; that of this module by default.
     """
     logger = logger or logging.getLogger(__name__)
     start = last = clock()

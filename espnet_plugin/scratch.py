@@ -1,4 +1,4 @@
-"""Temporary folders beside a result; what a killed process left is removed later."""
+"""Temporary folders next to a result; those of killed processes are removed later."""
 
 import fcntl
 import os
@@ -12,21 +12,21 @@ from typing import Iterator
 
 __all__ = ["scratch_folder"]
 
-# Between making a folder and locking it a process needs less than this, in seconds.
+# A younger folder (in seconds) may be one that its process has not locked yet.
 _YOUNG = 60
 
 
 @contextmanager
 def scratch_folder(place: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``place``, and remove it at the end.
+    """Create an empty folder next to ``place`` and remove it at the end.
 
-    It is on the same file system, so what is in it (or the folder itself) can be
-    renamed to ``place`` in one step. A process that is killed leaves its folder: the
-    next one with the same ``place`` removes it. A lock tells whether a folder's process
-    is still there.
+    It is on the same file system, so the folder or its content can be renamed to
+    ``place`` in one step. If the process is killed, its folder remains, and the next
+    process with the same ``place`` removes it. A lock shows whether the process of a
+    folder is still running.
 
     Args:
-        place: What is made; its parent folder is made if it is not there.
+        place: Path of the result. Its parent folder is created if necessary.
 
     Raises:
         OSError: If the parent folder cannot be written.
@@ -45,7 +45,7 @@ def scratch_folder(place: Path) -> Iterator[Path]:
 
 
 def _lock(handle: int) -> bool:
-    """Lock an open folder; return whether it is ours. Not all file systems can."""
+    """Lock an open folder; return whether it succeeded (not all file systems can)."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -64,7 +64,7 @@ def _sweep(folder: Path, prefix: str) -> None:
                 continue
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
-            continue  # another process has removed it, or it is no folder
+            continue  # another process has removed it, or it is not a folder
         try:
             if _lock(handle):
                 shutil.rmtree(path, ignore_errors=True)

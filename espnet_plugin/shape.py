@@ -1,6 +1,7 @@
-"""The shape of a small model: encoder layers, and a width of its own if it has one.
+"""The shape of a small model: its encoder layers, and its width if that is its own.
 
-Options and folder names write it ``4`` (the reference's width) or ``4x72``.
+In options and folder names it is written ``4`` (with the reference's width) or
+``4x72``.
 """
 
 import argparse
@@ -15,7 +16,7 @@ __all__ = ["Heads", "Shape", "check_shapes", "largest_first", "shape_option"]
 
 _FORM = re.compile(r"([1-9][0-9]{0,2})(?:x([1-9][0-9]{0,4}))?")
 _WANTED = "layers, or layers x width, e.g. 4 or 4x72"
-# ESPnet's own defaults, which a configuration need not repeat.
+# ESPnet's defaults, for configurations that do not set them.
 _WIDTH, _HEADS = 256, 4
 
 
@@ -24,8 +25,8 @@ class Shape:
     """Layers and width of an encoder.
 
     Attributes:
-        layers: Encoder layers; 0 where they are not known.
-        width: Width of the encoder (``output_size``); None: the reference's.
+        layers: Number of encoder layers; 0 if it is not known.
+        width: Width of the encoder (``output_size``); None for the reference's width.
     """
 
     layers: int
@@ -37,10 +38,10 @@ class Shape:
 
     @classmethod
     def parse(cls, text: str) -> "Shape":
-        """Read ``4`` or ``4x72``.
+        """Parse ``4`` or ``4x72``.
 
         Raises:
-            UserError: If it is neither.
+            UserError: If the text has a different form.
         """
         match = _FORM.fullmatch(text)
         if match is None:
@@ -50,26 +51,26 @@ class Shape:
 
     @property
     def in_words(self) -> str:
-        """What a sentence or a title calls it: ``4 layers``, ``4x72 layers``."""
+        """Text for sentences and titles: ``4 layers``, ``4x72 layers``."""
         return "1 layer" if self == Shape(1) else f"{self} layers"
 
     @property
     def order(self) -> tuple[int, float]:
-        """Sort by this for the largest first; the reference's width is the largest."""
+        """Sort key, largest shape first; the reference's width is the largest."""
         return -self.layers, float("-inf") if self.width is None else -self.width
 
     def to_json(self) -> Union[int, str]:
-        """Return the number of layers, or the text where there is a width."""
+        """Return the number of layers, or the text if the shape has a width."""
         return self.layers if self.width is None else str(self)
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What a width has to fit.
+    """The attention heads that a width has to be compatible with.
 
     Attributes:
-        width: The width of models whose shape names none.
-        number: Attention heads.
+        width: Width of models whose shape has no width.
+        number: Number of attention heads.
     """
 
     width: int
@@ -79,11 +80,11 @@ class Heads:
     def of(
         cls, reference: Mapping[str, Any], encrl: Optional[Mapping[str, Any]] = None
     ) -> "Heads":
-        """Read them in configurations.
+        """Read width and heads from configurations.
 
         Args:
-            reference: The reference's.
-            encrl: Stage 5's, which may give its students another encoder.
+            reference: Configuration of the reference.
+            encrl: Configuration of stage 5, which may define a different encoder.
         """
         theirs = reference.get("encoder_conf") or {}
         encrl = encrl or {}
@@ -96,12 +97,12 @@ class Heads:
 def check_shapes(
     shapes: Iterable[Shape], heads: Heads, option: str = "--sizes"
 ) -> tuple[Shape, ...]:
-    """Return the shapes without widths that are the reference's.
+    """Check shapes, and remove widths that are equal to the default width.
 
     Args:
-        shapes: What was asked for.
-        heads: What their widths have to fit.
-        option: The option that asked, for messages.
+        shapes: The requested shapes.
+        heads: Default width and number of attention heads.
+        option: Name of the option, for messages.
 
     Raises:
         UserError: If a width is odd or cannot be divided into the heads, or a shape is
@@ -109,7 +110,7 @@ def check_shapes(
     """
     checked: list[Shape] = []
     for shape in shapes:
-        # Codes of positions are pairs of a sine and a cosine.
+        # Even, because position encodings are pairs of a sine and a cosine.
         step = math.lcm(heads.number, 2)
         if shape.width is not None and shape.width % step:
             fitting = max(1, shape.width // step) * step
@@ -129,7 +130,7 @@ def check_shapes(
 
 
 def shape_option(text: str) -> Shape:
-    """Read a shape as a type of ``argparse``, which names the option itself."""
+    """Parse a shape; for ``type=`` in ``argparse``, which adds the option's name."""
     try:
         return Shape.parse(text)
     except UserError as error:
@@ -137,5 +138,5 @@ def shape_option(text: str) -> Shape:
 
 
 def largest_first(shapes: Iterable[Shape]) -> list[Shape]:
-    """Return the shapes, deepest first, and of equal depth the widest first."""
+    """Return the shapes, those with most layers first, then the widest first."""
     return sorted(shapes, key=lambda shape: shape.order)

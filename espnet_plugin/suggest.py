@@ -1,4 +1,4 @@
-"""The nearest right spelling of a word that is not known."""
+"""Suggest the most similar known word for an unknown word."""
 
 from difflib import get_close_matches
 from typing import Iterable
@@ -7,12 +7,12 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(given: str, known: Iterable[str], dashes: str = "") -> str:
-    """Return a question that follows a message, or nothing if no word is near.
+    """Return a question to append to a message; empty if no word is similar.
 
     Args:
-        given: The misspelt word.
-        known: The words that are right.
-        dashes: Put in front of the word that is suggested.
+        given: The unknown word.
+        known: The known words.
+        dashes: Prefix of the suggested word.
     """
     near = get_close_matches(given, list(known), n=1)
     if not near:

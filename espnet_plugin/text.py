@@ -1,8 +1,8 @@
-"""Transcripts as they are meant: one white space, no invisible characters, one form.
+"""Clean transcripts: plain spaces, no invisible characters, one Unicode normal form.
 
-What nobody sees must not decide what a model learns: a no-break space would be a token
-of its own, a decomposed "é" two tokens, and ESPnet's readers strip or split at some of
-them.
+Invisible differences must not affect what a model learns. A no-break space would be a
+token of its own and a decomposed "é" two tokens, and ESPnet's readers strip or split at
+some of these characters.
 """
 
 import re
@@ -27,19 +27,21 @@ __all__ = [
 # ZERO WIDTH NON-JOINER and JOINER: invisible, but Persian and Indic scripts spell with
 # them, and emoji.
 JOINERS = "\u200c\u200d"
-# Format characters that are drawn, so that they are text: Arabic signs before numbers,
+# Format characters that are visible, so that they are text: Arabic signs before
+# numbers,
 # the end of a verse, Kaithi and Syriac marks.
 _DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x08E2}
 _DRAWN |= {0x0890, 0x0891, 0x110BD, 0x110CD}
-# Fillers and blanks, neither format characters nor white space, that cannot be seen.
+# Invisible fillers and blanks that are neither format characters nor white space.
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-# Selectors of how the character before is drawn.
+# Variation selectors, which change the form of the preceding character.
 _SELECTORS = (
     range(0x180B, 0x1810),
     range(0xFE00, 0xFE10),
     range(0xE0100, 0xE01F0),
 )
-# Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue, Tai Tham; kana, Bopomofo and Chinese
+# Scripts without spaces between words: Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue,
+# Tai Tham; kana, Bopomofo and Chinese
 # signs; their extensions; halfwidth kana; the supplementary planes of Chinese.
 _UNSPACED = (
     (0x0E00, 0x0EFF),
@@ -59,7 +61,7 @@ _UNSPACED = (
 _SYMBOL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\{[^{}\s]+\}|\u2581")
 
 
-# Scripts with letters that look the same, as the names of their characters begin.
+# Scripts that share letter shapes: first words of their characters' Unicode names.
 _ALIKE = ("LATIN", "CYRILLIC", "GREEK")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -87,7 +89,7 @@ def mixed_scripts(text: str) -> list[str]:
             if script := _script(one):
                 letters[script] = letters.get(script, "") + one
         if len(letters) > 1:
-            # The odd ones are the fewest.
+            # The script with fewer letters is reported as the wrong one.
             script, odd = min(letters.items(), key=lambda item: len(item[1]))
             points = ", ".join(f"U+{ord(one):04X}" for one in dict.fromkeys(odd))
             found.append(f"{word!r}: {script.capitalize()} {odd} ({points})")
@@ -95,10 +97,11 @@ def mixed_scripts(text: str) -> list[str]:
 
 
 def is_invisible(character: str) -> bool:
-    """Return whether nothing is drawn for a character, white space apart.
+    """Return whether a character is invisible and not white space.
 
-    Byte order marks, zero-width spaces, soft hyphens, marks of the writing direction,
-    variation selectors. Not the joiners, which some scripts spell with.
+    These are byte order marks, zero-width spaces, soft hyphens, direction marks,
+    variation selectors and some fillers, but not the joiners, which some scripts need
+    for spelling.
     """
     if character in JOINERS or character.isspace():
         return False
@@ -111,11 +114,11 @@ def is_invisible(character: str) -> bool:
 
 
 def clean_text(text: str, form: str = "NFC") -> str:
-    """Return a transcript with what cannot be seen taken out.
+    """Return a transcript without invisible characters and irregular spaces.
 
     Args:
         text: A transcript.
-        form: Unicode's normal form of the result, ``NFC`` or ``NFD``.
+        form: Unicode normal form of the result, ``NFC`` or ``NFD``.
 
     Returns:
         ``text`` without invisible characters, in that form, with one plain space for
@@ -128,7 +131,7 @@ def clean_text(text: str, form: str = "NFC") -> str:
 
 
 def what_is_cleaned(text: str) -> list[str]:
-    """Name what :func:`clean_text` takes out or replaces, with code points."""
+    """Describe what :func:`clean_text` removes or replaces, with code points."""
     found = []
     spaces = sorted({c for c in text if c.isspace() and c != " "})
     if spaces:
@@ -144,7 +147,7 @@ def what_is_cleaned(text: str) -> list[str]:
 
 
 def text_problem(text: str) -> Optional[str]:
-    """Say why a transcript is no text: control or replacement characters; else None."""
+    """Describe control or replacement characters in a transcript; None if none."""
     if text.isascii() and text.isprintable():
         return None
     bad = sorted({c for c in text if _is_damage(c)})
@@ -172,7 +175,7 @@ def _is_damage(character: str) -> bool:
 
 
 def id_problem(name: str) -> Optional[str]:
-    """Say why a string cannot name an utterance or a speaker; None if it can."""
+    """Describe why a string cannot be an utterance or speaker id; None if it can."""
     if name.isascii() and name.isprintable():
         return None
     bad = sorted({c for c in name if _is_damage(c) or is_invisible(c)})
@@ -182,12 +185,12 @@ def id_problem(name: str) -> Optional[str]:
 
 
 def symbols_in(text: str) -> list[str]:
-    """Return what looks like a symbol and not like speech: ``<noise>``, ``[laugh]``."""
+    """Return the symbols in a text that are not speech: ``<noise>``, ``[laugh]``."""
     return _SYMBOL.findall(text)
 
 
 def list_form(tokens: Iterable[str]) -> str:
-    """Return the normal form in which a token list spells: ``NFD`` or ``NFC``."""
+    """Return the Unicode normal form of a token list: ``NFD`` or ``NFC``."""
     text = "".join(tokens)
     composed = unicodedata.normalize("NFD", text) != text
     marks = any(unicodedata.combining(c) for c in text)
@@ -195,10 +198,11 @@ def list_form(tokens: Iterable[str]) -> str:
 
 
 def is_unspaced(texts: Iterable[str]) -> bool:
-    """Return whether most letters are of scripts that put no space between words.
+    """Return whether most letters belong to scripts without spaces between words.
 
-    Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan: a "word" there is what stands
-    between two punctuation marks, and one wrong letter makes all of it wrong.
+    Such languages are Chinese, Japanese, Thai, Lao, Khmer, Burmese and Tibetan. The
+    text between two punctuation marks would count as one word, which a single wrong
+    letter makes wrong.
     """
     letters = unspaced = 0
     for text in texts:
@@ -226,10 +230,11 @@ def count_cleaned(
 
     Args:
         texts: Transcripts by utterance.
-        say: Called with what was found, in how many, and in which first.
+        say: Called with a description, the number of transcripts to which it applies,
+            and the id of the first of them.
 
     Returns:
-        The cleaned ones.
+        The cleaned transcripts by utterance.
     """
     cleaned, counts = {}, {}
     for utt, text in texts.items():

@@ -1,4 +1,4 @@
-"""Configurations: YAML files read and written in one way, and merged."""
+"""Read, write and merge configurations in YAML."""
 
 from pathlib import Path
 from typing import Any, Mapping
@@ -11,22 +11,24 @@ from espnet_plugin.moved_files import moved_to
 
 __all__ = ["deep_merge", "parse_yaml", "read_yaml", "write_yaml"]
 
-# Values of a configuration, with what it repeats by an alias counted each time.
+# Largest number of values in a configuration, with aliases expanded.
 _MOST_VALUES = 10**6
 
 
 def parse_yaml(text: str) -> Any:
-    """Read YAML of unknown origin: no Python objects, nothing that grows.
+    """Parse YAML of unknown origin safely.
+
+    Python objects and expansions of aliases to very many values are refused.
 
     Raises:
-        ValueError: If it is not such YAML; one line.
+        ValueError: If the text is not YAML or is refused; its message is one line.
     """
     try:
         content = yaml.load(text, _Loader)
         count = _count(content, {})
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    except Exception as error:  # tags on values that are none raise anything
+    except Exception as error:  # tags with unsuitable values raise many types
         what = getattr(error, "problem", None) or str(error).strip()
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
@@ -38,7 +40,7 @@ def parse_yaml(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is written twice, of which the last value would count."""
+    """Refuses repeated keys, of which only the last value would have an effect."""
 
     def construct_mapping(self, node, deep=False):
         if isinstance(node, yaml.MappingNode):
@@ -58,11 +60,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def _count(content: Any, known: dict[int, int]) -> int:
-    """Return how many values there are, aliases counted as often as they stand."""
+    """Return the number of values, with aliases expanded."""
     if not isinstance(content, (dict, list)):
         return 1
     if id(content) not in known:
-        known[id(content)] = _MOST_VALUES + 1  # if it holds itself
+        known[id(content)] = _MOST_VALUES + 1  # the result if it contains itself
         inner = content if isinstance(content, list) else content.values()
         known[id(content)] = 1 + sum(_count(one, known) for one in inner)
     return known[id(content)]
@@ -73,10 +75,10 @@ def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
 
     Args:
         path: The file.
-        option: What names it, for messages.
+        option: Option that names the file, for messages.
 
     Raises:
-        UserError: If it is missing, is not YAML, or holds no keys.
+        UserError: If the file is missing, not YAML or not a mapping.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,7 +93,7 @@ def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
 
 
 def write_yaml(path: PathLike, content: Mapping[str, Any]) -> None:
-    """Write a configuration, whole or not at all, with its keys in their order.
+    """Write a configuration atomically, with its keys in the given order.
 
     Raises:
         UserError: If the disk is full or the folder cannot be written.
@@ -103,12 +105,12 @@ def write_yaml(path: PathLike, content: Mapping[str, Any]) -> None:
 def deep_merge(
     base: Mapping[str, Any], changes: Mapping[str, Any], null_removes: bool = False
 ) -> dict[str, Any]:
-    """Return a configuration with some values replaced, however deep they are.
+    """Return a configuration with some values replaced, at any depth.
 
     Args:
-        base: The configuration; it stays as it is.
-        changes: New values; a mapping replaces only the keys that it has itself.
-        null_removes: Whether null removes a key, instead of replacing its value.
+        base: The configuration; it is not changed.
+        changes: New values. A mapping only replaces the keys that it has.
+        null_removes: Whether null removes a key instead of replacing its value.
     """
     merged = dict(base)
     for key, value in changes.items():

@@ -1,9 +1,9 @@
-"""The CMU Census corpus (AN4): fetching it, and its own tree to Kaldi data folders.
+"""Download the CMU Census corpus (AN4) and prepare Kaldi data folders.
 
-The corpus's own tree is read (``etc/an4_{train,test}.{fileids,transcription}`` and
-``wav/``), audio as SPHERE (the original) or FLAC. The test set is the official one. The
-development set is every utterance of some training *speakers*, so that it measures what
-the test set does: unseen voices.
+The original folder structure is read (``etc/an4_{train,test}.{fileids,transcription}``
+and ``wav/``), with audio as SPHERE (the original) or FLAC. The test set is the official
+one. The development set has all utterances of some training *speakers*, so that it also
+measures errors on unseen voices.
 """
 
 import logging
@@ -28,7 +28,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# ESPnet's own recipe has the same: the university's, then a copy that ESPnet keeps.
+# As in ESPnet's recipe: the university's address, then that of ESPnet's copy.
 URLS = (
     "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
     "https://huggingface.co/datasets/espnet/an4/resolve/main/an4_sphere.tar.gz",
@@ -36,7 +36,7 @@ URLS = (
 
 # "<s> YES </s> (an251-fash-b)", or without the marks.
 _LINE = re.compile(r"^(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\((\S+)\)\s*$")
-# A file name, "<prompt>-<speaker>-b".
+# File names have the form "<prompt>-<speaker>-b".
 _NAME = re.compile(r"^[^-]+-([^-]+)-[^-]+$")
 _SUFFIXES = (".sph", ".flac", ".wav")
 _WAY_OUT = (
@@ -49,8 +49,8 @@ def read_part(root: Path, part: str) -> DataDir:
     """Read the ``train`` or ``test`` part of the corpus below ``root``.
 
     Raises:
-        UserError: If a list is missing, empty or malformed, or an utterance lacks its
-            audio or its transcript.
+        UserError: If a list is missing, empty or malformed, or an utterance has no
+        audio or no transcript.
     """
     fileids = root / "etc" / f"an4_{part}.fileids"
     transcription = root / "etc" / f"an4_{part}.transcription"
@@ -69,7 +69,8 @@ def read_part(root: Path, part: str) -> DataDir:
         if match is None:
             problems[fileid] = "is not named <prompt>-<speaker>-<channel>"
             continue
-        # The speaker first, so that sorting by utterance also sorts by speaker.
+        # The id begins with the speaker, so that sorting by utterance also sorts by
+        # speaker.
         utt = f"{match[1]}-{name}"
         found = [p for s in _SUFFIXES if (p := root / "wav" / f"{fileid}{s}").is_file()]
         if not found:
@@ -88,7 +89,7 @@ def read_part(root: Path, part: str) -> DataDir:
 
 
 def _read_lines(path: Path) -> list[str]:
-    """Return the lines that are not blank; there must be one."""
+    """Return the lines that are not blank; there must be at least one."""
     if not path.is_file():
         raise UserError(f"{path} is missing: {_WAY_OUT}")
     try:
@@ -104,13 +105,13 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def choose_speakers(speakers: set[str], number: int, option: str) -> list[str]:
-    """Choose speakers at even distances in alphabetical order.
+    """Choose speakers at equal distances in alphabetical order.
 
-    Names begin with ``f`` for women and ``m`` for men, so both are there in the
-    training set's proportion.
+    Names begin with ``f`` for women and ``m`` for men, so both are chosen in the
+    proportion of the training set.
 
     Raises:
-        UserError: If not at least one speaker is left for each side.
+        UserError: If ``number`` is not from 1 to the number of speakers minus 1.
     """
     if not 1 <= number < len(speakers):
         raise UserError(
@@ -123,7 +124,7 @@ def choose_speakers(speakers: set[str], number: int, option: str) -> list[str]:
 
 
 def subset(data: DataDir, utterances: set[str]) -> DataDir:
-    """Return some utterances of ``data``, in its order."""
+    """Return the given utterances of ``data``, in its order."""
     return DataDir(
         *(
             {utt: table[utt] for utt in table if utt in utterances}
@@ -133,7 +134,7 @@ def subset(data: DataDir, utterances: set[str]) -> DataDir:
 
 
 def split_transcribed(train: DataDir, number: int) -> dict[str, DataDir]:
-    """Return the training set as if only some speakers had been transcribed."""
+    """Divide the training set as if only some speakers had been transcribed."""
     speakers = set(train.utt2spk.values())
     chosen = choose_speakers(speakers, number, "--transcribed_speakers")
     theirs = {utt for utt, speaker in train.utt2spk.items() if speaker in chosen}
@@ -147,17 +148,18 @@ def split_transcribed(train: DataDir, number: int) -> dict[str, DataDir]:
 def prepare_an4(
     root: Path, folder: Path, dev_speakers: int, transcribed_speakers: int = 0
 ) -> None:
-    """Write ``train``, ``dev`` and ``test`` below ``folder``.
+    """Write ``train``, ``dev`` and ``test`` in ``folder``.
 
-    With ``transcribed_speakers`` also ``train_transcribed``, what so many of the
-    training speakers say, and ``train_untranscribed``, audio of the others.
+    If ``transcribed_speakers`` is above 0, also write ``train_transcribed``, the
+    utterances of this number of training speakers, and ``train_untranscribed``, the
+    audio of the others.
 
     Raises:
-        UserError: If the corpus is not as it should be; nothing is written then.
+        UserError: If the corpus is incomplete or damaged; nothing is written then.
     """
     if not root.is_dir():
         raise UserError(f"--an4 {root} is not a folder: {_WAY_OUT}")
-    # Absolute, because wav.scp may be read from anywhere.
+    # Absolute, so that wav.scp can be used from any folder.
     train, test = (read_part(root.resolve(), part) for part in ("train", "test"))
     speakers = set(train.utt2spk.values())
     overlap = speakers & set(test.utt2spk.values())
@@ -177,13 +179,13 @@ def prepare_an4(
 
 
 def download_an4(folder: Path, urls: Sequence[str] = URLS) -> Path:
-    """Make ``folder/an4`` from the first address that serves the archive.
+    """Create ``folder/an4`` from the first address that serves the archive.
 
     Returns:
-        The unpacked corpus.
+        Path of the unpacked corpus.
 
     Raises:
-        UserError: If no address does, with what each said and the way without network.
+        UserError: If no address does; the message has the reason for each address.
     """
     corpus = folder / "an4"
     if corpus.is_dir():
@@ -191,7 +193,7 @@ def download_an4(folder: Path, urls: Sequence[str] = URLS) -> Path:
         return corpus
     problems = []
     for number, url in enumerate(urls):
-        # A file an address, because a part can only be completed from where it began.
+        # One file per address, because a partial download is resumed from the same one.
         archive = folder / f"{number}_{url.rsplit('/', 1)[-1]}"
         try:
             if not archive.is_file():

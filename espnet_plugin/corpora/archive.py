@@ -1,4 +1,4 @@
-"""Fetch an archive from the network and unpack it, whole or not at all."""
+"""Download an archive and unpack it, completely or not at all."""
 
 import gzip
 import logging
@@ -23,20 +23,20 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 class DamagedArchive(UserError):
-    """The archive itself is of no use; another copy may be."""
+    """The archive is damaged; a new download may help."""
 
 
 def fetch(url: str, path: Path, timeout_s: float = _TIMEOUT_S) -> None:
-    """Download a ``.tar.gz``; a part that an earlier call left is completed.
+    """Download a ``.tar.gz``; an interrupted download is resumed.
 
     Args:
-        url: Its address.
-        path: File to write, called ``<name>.part`` while it is incomplete.
-        timeout_s: Seconds without an answer after which it is given up.
+        url: Address of the archive.
+        path: File to write; it is called ``<name>.part`` while it is incomplete.
+        timeout_s: Longest time without an answer, in seconds.
 
     Raises:
         UserError: If there is no connection, the server refuses, the sizes differ, or
-            what came is no gzip file. A part that may be completed stays.
+            the file is not in gzip format. A part that can be completed is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -53,14 +53,14 @@ def fetch(url: str, path: Path, timeout_s: float = _TIMEOUT_S) -> None:
     with part.open("rb") as stream:
         is_gzip = stream.read(2) == _GZIP_MAGIC
     if not is_gzip or (expected is not None and size > expected):
-        # Another page, such as a log-in form, or a part of another file: no use.
+        # Not the archive: a page such as a log-in form, or a part of a different file.
         part.unlink()
         raise UserError(f"{url}: the downloaded file ({size} bytes) is not the archive")
     part.replace(path)
 
 
 def _download(url: str, part: Path, timeout_s: float) -> Optional[int]:
-    """Append what is missing to ``part``; return the whole size if it is known."""
+    """Complete ``part``; return the size of the whole file in bytes if it is known."""
     done = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "espnet_plugin"})
     if done:
@@ -70,11 +70,11 @@ def _download(url: str, part: Path, timeout_s: float) -> Optional[int]:
     except urllib.error.HTTPError as error:
         if not done or error.code != _RANGE_NOT_SATISFIABLE:
             raise
-        # The part is whole, or of another file: only a fresh start tells.
+        # The part is complete, or of a different file; it cannot be known which.
         part.unlink()
         return _download(url, part, timeout_s)
     with response:
-        # A server that knows no ranges sends everything again.
+        # A server that does not support ranges sends everything again.
         goes_on = response.status == 206
         start = done if goes_on else 0
         length = response.headers.get("Content-Length")
@@ -96,26 +96,26 @@ def unpack(
     inside: str,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> None:
-    """Unpack a folder of a ``.tar.gz``; ``folder`` appears complete or not at all.
+    """Unpack a folder of a ``.tar.gz``; ``folder`` is created completely or not at all.
 
-    Nothing in the archive can be written elsewhere, be a device or point out of the
-    folder: Python's ``data`` filter (PEP 706) refuses it.
+    Members outside the folder, devices and links out of it are refused by Python's
+    ``data`` filter (PEP 706).
 
     Args:
-        archive: The file.
-        folder: Where the archive's folder ``inside`` goes; must not exist.
-        inside: Path in the archive.
-        wanted: Chooses members by their path in the archive.
+        archive: Path of the archive.
+        folder: New path of the archive's folder ``inside``; it must not exist.
+        inside: Path of the folder in the archive.
+        wanted: Function that selects members by their paths in the archive.
 
     Raises:
-        DamagedArchive: If it is truncated, unsafe or lacks the folder.
-        UserError: If it is missing, or there is no room for what it holds.
+        DamagedArchive: If the archive is truncated, unsafe or lacks the folder.
+        UserError: If it is missing, or its content cannot be written.
     """
     try:
         with scratch_folder(folder) as temporary:
             with tarfile.open(archive, "r:gz") as tar:
-                # One pass: a list of the members first would be a second one, and
-                # archives of 30 GB exist.
+                # One pass without listing the members first, because archives may have
+                # 30 GB.
                 members = (member for member in tar if wanted(member.name))
                 tar.extractall(temporary, members, filter="data")
             source = temporary / inside

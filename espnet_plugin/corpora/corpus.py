@@ -1,4 +1,4 @@
-"""What the preparation of every public corpus shares: fetching, and writing sets."""
+"""Shared steps in preparing public corpora: downloads and writing of sets."""
 
 import logging
 import shutil
@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Archive:
-    """A public ``.tar.gz`` of a corpus, or of a part of it.
+    """A public ``.tar.gz`` of a corpus or of a part of it.
 
     Attributes:
-        url: Its address.
-        inside: The folder in it that is wanted.
-        num_bytes: About its size, to tell beforehand whether it fits.
+        url: Address of the archive.
+        inside: Folder in the archive that is used.
+        num_bytes: Approximate size in bytes, for checking the free disk space.
     """
 
     url: str
@@ -31,17 +31,17 @@ class Archive:
 
 
 def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
-    """Download and unpack what is not there; an archive goes once it is unpacked.
+    """Download and unpack missing folders; archives are removed after unpacking.
 
-    A finished part is not downloaded again, an interrupted download is resumed.
+    Finished folders are not downloaded again, and interrupted downloads are resumed.
 
     Args:
-        wanted: The archive by the folder that it becomes.
-        way_out: What to do without a network, for the error.
+        wanted: Archives by the folders into which they are unpacked.
+        way_out: Advice for machines without a network, for messages.
 
     Raises:
-        UserError: If it does not fit on the disk (before anything is fetched), or an
-            address does not serve it.
+        UserError: If the disk has too little space (before any download), or a download
+            fails.
     """
     missing = {f: a for f, a in wanted.items() if not f.is_dir()}
     if not missing:
@@ -51,8 +51,8 @@ def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
     for folder in missing:
         folder.parent.mkdir(parents=True, exist_ok=True)
     place = next(iter(missing)).parent
-    # The audio is packed already, so an archive is about as large as what is in it; the
-    # archive being unpacked is beside it.
+    # Audio is compressed already, so an archive is about as large as its content. While
+    # an archive is unpacked, both exist.
     needed, free = sum(sizes) + max(sizes), shutil.disk_usage(place).free
     if needed > free:
         raise UserError(
@@ -74,7 +74,7 @@ def fetch_missing(wanted: Mapping[Path, Archive], way_out: str) -> None:
 
 
 def write_sets(folder: Path, sets: Mapping[str, DataDir]) -> None:
-    """Write data folders by name and log what is in each."""
+    """Write data folders by name and log their sizes."""
     for name, data in sets.items():
         write_data_dir(folder / name, data)
         logger.info(

@@ -1,8 +1,8 @@
-"""LibriSpeech (Panayotov et al., ICASSP 2015) in its own tree, to Kaldi data folders.
+"""Prepare Kaldi data folders from LibriSpeech (Panayotov et al., ICASSP 2015).
 
 ``LibriSpeech/<part>/<reader>/<chapter>/<reader>-<chapter>.trans.txt`` has a line for
-each ``<reader>-<chapter>-<number>.flac`` next to it. As in Kaldi's and ESPnet's recipes
-each chapter counts as a speaker, so the folders are theirs, line by line.
+each ``<reader>-<chapter>-<number>.flac`` next to it. As in the recipes of Kaldi and
+ESPnet, each chapter counts as a speaker, so the data folders are identical to theirs.
 """
 
 import logging
@@ -18,7 +18,7 @@ __all__ = ["PARTS", "find_parts", "parse_sets", "prepare_librispeech", "read_par
 logger = logging.getLogger(__name__)
 
 _ADDRESS = "https://www.openslr.org/resources/12"
-# Utterances (https://www.openslr.org/12), and bytes of the archive.
+# Number of utterances (https://www.openslr.org/12), and size of the archive in bytes.
 PARTS = {
     "dev-clean": (2703, 337926286),
     "dev-other": (2864, 314305928),
@@ -28,7 +28,7 @@ PARTS = {
     "train-clean-360": (104014, 23049477885),
     "train-other-500": (148688, 30593501606),
 }
-# FLAC is the original; others are re-coded copies of the same tree.
+# FLAC is the original format; the others are for converted copies.
 _SUFFIXES = (".flac", ".wav", ".opus", ".ogg")
 _WAY_OUT = (
     "Run the command again on a machine with network access and enough disk space "
@@ -38,10 +38,10 @@ _WAY_OUT = (
 
 
 def parse_sets(specs: Sequence[str]) -> dict[str, list[str]]:
-    """Read ``name=part+part...``: which parts a set is made of.
+    """Parse ``name=part+part...``: sets and the parts that they consist of.
 
     Raises:
-        UserError: If one is written otherwise, or a name is listed twice.
+        UserError: If one has a different form, or a name is listed twice.
     """
     sets: dict[str, list[str]] = {}
     for spec in specs:
@@ -58,23 +58,23 @@ def parse_sets(specs: Sequence[str]) -> dict[str, list[str]]:
 def find_parts(
     root: Optional[Path], parts: Sequence[str], download_dir: Path
 ) -> dict[str, Path]:
-    """Return the folder of each part; what is nowhere is downloaded.
+    """Return the folder of each part; missing parts are downloaded.
 
     Args:
-        root: The unpacked corpus (or the folder around ``LibriSpeech/``); None: all of
-            it comes from ``download_dir``.
-        parts: Their names, e.g. ``train-clean-100``.
-        download_dir: Where downloads are, or go.
+        root: The unpacked corpus (or the folder that contains ``LibriSpeech/``). None:
+            all parts are taken from ``download_dir``.
+        parts: Names of the parts, e.g. ``train-clean-100``.
+        download_dir: Folder for downloads.
 
     Raises:
-        UserError: If ``root`` is no such folder, a part is neither there nor public, or
-            the download fails.
+        UserError: If ``root`` is not such a folder, a part is neither there nor public,
+            or a download fails.
     """
     found: dict[str, Path] = {}
     if root is not None:
         if not root.is_dir():
             raise UserError(f"--librispeech {root} is not a folder. {_WAY_OUT}")
-        # Absolute, because wav.scp may be read from anywhere.
+        # Absolute, so that wav.scp can be used from any folder.
         places = [root.resolve() / "LibriSpeech", root.resolve()]
         for part in parts:
             there = [place / part for place in places if (place / part).is_dir()]
@@ -108,11 +108,11 @@ def read_part(folder: Path, allow_incomplete: bool = False) -> DataDir:
     """Read one part, e.g. ``LibriSpeech/dev-clean``.
 
     Args:
-        folder: Its folder.
-        allow_incomplete: Take a part of the public corpus that lacks utterances.
+        folder: Folder of the part.
+        allow_incomplete: Whether a public part may lack utterances.
 
     Raises:
-        UserError: If there is no transcript, an utterance lacks its audio or its words,
+        UserError: If there are no transcripts, an utterance has no audio or no words,
             audio has no transcript, or a public part lacks utterances.
     """
     data, problems = DataDir({}, {}, {}), {}
@@ -159,10 +159,10 @@ def prepare_librispeech(
     download_dir: Path,
     allow_incomplete: bool = False,
 ) -> None:
-    """Write the sets below ``output_dir``; see :func:`find_parts`.
+    """Write the sets in ``output_dir``; see :func:`find_parts`.
 
     Raises:
-        UserError: If the corpus is not as it should be; nothing is written then.
+        UserError: If the corpus is incomplete or damaged; nothing is written then.
     """
     wanted = list(dict.fromkeys(part for parts in sets.values() for part in parts))
     folders = find_parts(root, wanted, download_dir)

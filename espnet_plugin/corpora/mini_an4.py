@@ -1,7 +1,7 @@
-"""The eight AN4 utterances that ESPnet's package carries, to Kaldi data folders.
+"""Prepare Kaldi data folders from the eight AN4 utterances in ESPnet's package.
 
-Five utterances to train on, one for development, two for the test: enough to see that a
-recipe runs on real speech, far too few to measure anything.
+Five utterances are for training, one for development and two for the test. They show
+that a recipe runs on real speech, but are far too few to measure anything.
 """
 
 import importlib.metadata
@@ -21,19 +21,20 @@ logger = logging.getLogger(__name__)
 _ARCHIVE = "egs3/mini_an4/esp2_asr/downloads.tar.gz"
 _INSIDE = "downloads/an4"
 
-# The archive's lists leave this recording out; its words are from AN4's own lists.
+# The archive's lists omit this recording; its transcript is from AN4's lists.
 _UNLISTED = "an4_clstk/fash/cen7-fash-b", "TWO SIX EIGHT FOUR FOUR ONE EIGHT"
 
-# The only utterance whose letters all occur in the others: characters that training
-# does not know are an error in the development set. Its speaker is in training too.
+# The only utterance whose characters all occur in the others; unknown characters in the
+# development set would be an error. Its speaker is in training too.
 _DEV = {"mwhw-an152-mwhw-b"}
 
 
 def find_archive() -> Path:
-    """Return the archive among the files of the installed ESPnet.
+    """Return the path of the archive in the installed ESPnet.
 
     Raises:
-        UserError: If ESPnet is not installed as a package, or this release lacks it.
+        UserError: If ESPnet is not installed as a package, or its release lacks the
+        file.
     """
     try:
         distribution = importlib.metadata.distribution("espnet")
@@ -55,7 +56,7 @@ def prepare_mini_an4(archive: Path, download_dir: Path, output_dir: Path) -> Non
     """Unpack the corpus into ``download_dir/an4`` and write the data folders.
 
     Raises:
-        UserError: If the archive is unusable.
+        UserError: If the archive is missing or damaged.
     """
     corpus = download_dir / "an4"
     if corpus.is_dir():

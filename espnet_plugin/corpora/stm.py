@@ -1,13 +1,13 @@
-"""TED-LIUM's STM transcripts, to what Kaldi's and ESPnet's recipes make of them.
+"""Read TED-LIUM's STM transcripts as the recipes of Kaldi and ESPnet do.
 
-A line is ``<talk> <channel> <speaker> <start> <end> <label> <words>``. The real files
-hold more than that: lines to be left out, marks of noise, of pronunciation variants and
-of silence, utterance names at the end, and suffixes apart from their words.
+A line is ``<talk> <channel> <speaker> <start> <end> <label> <words>``. Real files also
+have lines that must be ignored, marks of noise, pronunciation variants and silence,
+utterance names at the end, and suffixes that are separated from their words.
 
-The transcripts are those of ESPnet's tedlium2 and tedlium3, word by word, so that error
-rates compare. That includes one loss of theirs: a first word that begins with an
-apostrophe ('cause) goes, because their join of suffixes takes it for a part of the
-label before it.
+The transcripts are identical to those of ESPnet's tedlium2 and tedlium3, so that error
+rates can be compared. This includes one of their errors: a first word that begins with
+an apostrophe ('cause) is lost, because it is joined to the label before it like a
+suffix.
 """
 
 import re
@@ -29,10 +29,10 @@ class StmLine:
 
     Attributes:
         name: ``<talk>-<start>-<end>`` in hundredths of a second, as in ESPnet.
-        talk: The recording.
-        start: Seconds.
-        end: Seconds.
-        words: What was said.
+        talk: Name of the recording.
+        start: Start in seconds.
+        end: End in seconds.
+        words: The transcript.
     """
 
     name: str
@@ -49,14 +49,14 @@ def read_stm(
 
     Args:
         sources: Name (for errors) and content of each file.
-        brackets: Characters of the words to exchange, e.g. ``("<", "[")``; ``{}``
-            always become ``[]``.
+        brackets: Characters to replace in the words, e.g. ``("<", "[")``; ``{}`` are
+            always replaced by ``[]``.
 
     Returns:
-        The utterances that have words, by name.
+        The utterances that have words, sorted by name.
 
     Raises:
-        UserError: If a line has too few fields, times that are none, or a name twice
+        UserError: If a line has too few fields or invalid times, or a name occurs twice
             with different words.
     """
     rows = []
@@ -118,7 +118,7 @@ def _mapped(line: str) -> str:
 
 def _utterance(fields: Sequence[str], words: str, where: str) -> StmLine:
     start, end = (_number(field, where) for field in fields[3:5])
-    # Hundredths, cut off as awk's %d does; ESPnet's segments have these times.
+    # Truncated to hundredths like awk's %d, as in ESPnet's segments.
     first, last = int(start * 100), int(end * 100)
     if not 0 <= first < last:
         raise UserError(f"{where}: from {start:g} to {end:g} s is not a time span")
@@ -129,7 +129,7 @@ def _utterance(fields: Sequence[str], words: str, where: str) -> StmLine:
 def join_suffixes(words: Sequence[str]) -> list[str]:
     """Join each word that begins with an apostrophe to the one before, in pairs.
 
-    ``i 'd 've`` gives ``i'd 've``: a joined word takes no second suffix.
+    ``i 'd 've`` becomes ``i'd 've``: a joined word does not get a second suffix.
     """
     joined, index = [], 0
     while index < len(words):
@@ -147,16 +147,16 @@ def extend_times(
 ) -> list[StmLine]:
     """Extend segments into the pauses around them (Kaldi's extend_segment_times.py).
 
-    Segments that overlap then, or did before, meet in the middle.
+    The boundary of segments that overlap is moved to the middle of the overlap.
 
     Args:
         lines: Lines of any number of talks.
-        before: Seconds that a segment may grow at its start.
-        after: Seconds that it may grow at its end.
-        at_the_end: Seconds that a talk's last segment may grow.
+        before: Extension at the start of a segment in seconds.
+        after: Extension at the end of a segment in seconds.
+        at_the_end: Largest extension beyond the last end in a talk, in seconds.
 
     Returns:
-        In the same order; empty segments are left out.
+        The lines in the same order, without empty segments.
     """
     times = {line.name: [line.start, line.end] for line in lines}
     talks: dict[str, list[list[float]]] = {}
@@ -179,13 +179,13 @@ def extend_times(
 
 
 def split_speakers(lines: Sequence[StmLine], max_seconds: float) -> dict[str, str]:
-    """Cut each talk into speakers of a few minutes, ``<talk>-1``, ``<talk>-2``...
+    """Divide each talk into speakers with a few minutes, ``<talk>-1``, ``<talk>-2``...
 
-    As Kaldi's modify_speaker_info.sh does.
+    The result is that of Kaldi's modify_speaker_info.sh.
 
     Args:
-        lines: Sorted by name.
-        max_seconds: Seconds of speech that one speaker gets at most.
+        lines: The lines, sorted by name.
+        max_seconds: Longest speech of one speaker in seconds.
 
     Returns:
         The speaker by utterance.
@@ -193,7 +193,7 @@ def split_speakers(lines: Sequence[StmLine], max_seconds: float) -> dict[str, st
     groups: dict[str, list[list[str]]] = {}
     seconds: dict[str, float] = {}
     for line in lines:
-        # Six digits, as awk prints the durations that Kaldi adds up.
+        # Six digits, as awk prints the durations that Kaldi sums.
         length = float(f"{line.end - line.start:.6g}")
         talk = groups.setdefault(line.talk, [])
         if not talk or seconds[line.talk] + length > max_seconds:

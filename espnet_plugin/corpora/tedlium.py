@@ -1,8 +1,9 @@
-"""TED-LIUM 2 and 3 (Rousseau et al. 2014, Hernandez et al. 2018) to Kaldi data folders.
+"""Prepare Kaldi data folders from TED-LIUM 2 and 3.
 
-Each set is a folder with ``stm/<talk>.stm`` and ``sph/<talk>.sph``. Transcripts, times
-and speakers are those of ESPnet's egs2/tedlium2 and egs2/tedlium3; the audio is named
-as it is and cut by stage 2, so sph2pipe is not needed.
+Sources: Rousseau et al. 2014 (release 2), Hernandez et al. 2018 (release 3). Each set
+is a folder with ``stm/<talk>.stm`` and ``sph/<talk>.sph``. Transcripts, times and
+speakers are those of ESPnet's egs2/tedlium2 and egs2/tedlium3. ``wav.scp`` has the
+original files, which stage 2 reads and cuts, so sph2pipe is not needed.
 """
 
 import logging
@@ -26,13 +27,13 @@ SETS = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Release:
-    """What differs between the releases.
+    """Properties of a release.
 
     Attributes:
-        archive: The public one; its folder inside is the corpus's own name.
-        sets: Folder of the sets below the corpus's, for each data type.
-        num_talks: Talks in all sets together, by data type, as far as known.
-        brackets: What ESPnet's recipe exchanges in the words.
+        archive: The public archive.
+        sets: Folder of the sets relative to that of the corpus, by data type.
+        num_talks: Total number of talks in all sets, by data type, as far as known.
+        brackets: Characters that ESPnet's recipe replaces in the words.
     """
 
     archive: Archive
@@ -65,15 +66,16 @@ RELEASES = {
 
 
 def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
-    """Return the corpus's folder; where none is named, it is downloaded.
+    """Return the folder of the corpus; download it if no folder is given.
 
     Args:
-        root: ``TEDLIUM_release2`` or ``TEDLIUM_release-3``, or the folder around it.
+        root: ``TEDLIUM_release2`` or ``TEDLIUM_release-3``, or the folder that contains
+        it.
         release: 2 or 3.
-        download_dir: Where a download is, or goes.
+        download_dir: Folder for the download.
 
     Raises:
-        UserError: If ``root`` is not it, or the download fails.
+        UserError: If ``root`` is not the corpus, or the download fails.
     """
     archive = RELEASES[release].archive
     way_out = (
@@ -85,7 +87,7 @@ def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
         folder = download_dir.resolve() / archive.inside
         fetch_missing({folder: archive}, way_out)
         return folder
-    # Absolute, because wav.scp may be read from anywhere.
+    # Absolute, so that wav.scp can be used from any folder.
     for folder in (root.resolve() / archive.inside, root.resolve()):
         if (folder / next(iter(RELEASES[release].sets.values())) / SETS[0]).is_dir():
             return folder
@@ -98,7 +100,8 @@ def find_corpus(root: Optional[Path], release: int, download_dir: Path) -> Path:
 def read_set(folder: Path, brackets: tuple[tuple[str, str], ...] = ()) -> DataDir:
     """Read ``folder/stm/*.stm`` and find ``folder/sph/*.sph``.
 
-    Training segments are extended by 0.15 s before and 0.1 s after, as ESPnet's are.
+    Training segments are extended by 0.15 s at the start and 0.1 s at the end, as in
+    ESPnet.
 
     Raises:
         UserError: If a transcript cannot be read, or a talk has no readable audio.
@@ -170,19 +173,19 @@ def prepare_tedlium(
     data_type: str = "legacy",
     allow_incomplete: bool = False,
 ) -> None:
-    """Write ``train``, ``dev`` and ``test`` below ``output_dir``.
+    """Write ``train``, ``dev`` and ``test`` in ``output_dir``.
 
     Args:
         root: See :func:`find_corpus`.
-        output_dir: Where the folders go.
+        output_dir: Output folder.
         release: 2 or 3.
         download_dir: See :func:`find_corpus`.
-        data_type: Part of release 3: ``legacy`` has the dev and test sets of
-            releases 1 and 2, ``speaker-adaptation`` others.
-        allow_incomplete: Take a corpus that lacks talks.
+        data_type: Part of release 3: ``legacy`` has the dev and test sets of releases 1
+            and 2, ``speaker-adaptation`` has different ones.
+        allow_incomplete: Whether the corpus may lack talks.
 
     Raises:
-        UserError: If the corpus is not as it should be; nothing is written then.
+        UserError: If the corpus is incomplete or damaged; nothing is written then.
     """
     about = RELEASES[release]
     if data_type not in about.sets:

@@ -1,4 +1,4 @@
-"""The operations of one training step, counted on noise."""
+"""Count the operations of one training step on random input."""
 
 from contextlib import contextmanager
 from typing import Iterable, Iterator
@@ -13,23 +13,24 @@ __all__ = ["count_step"]
 def count_step(
     model: torch.nn.Module, batch: dict, utterances: int, seconds: float
 ) -> tuple[int, int]:
-    """Count the operations of forward and backward on noise.
+    """Count the operations of forward and backward pass on random input.
 
-    In evaluation mode and without touching ``.grad``, so that neither batch statistics
-    nor random numbers nor gradients of the training change. Layers that stochastic
-    depth skips in some steps count with the share of steps in which they run.
+    The model is in evaluation mode and ``.grad`` is not changed, so that batch
+    statistics, random numbers and gradients of the training stay the same. Layers with
+    stochastic depth are weighted by the share of steps in which they run.
 
     Args:
         model: A model with ``seconds_per_input``.
-        batch: A real batch, for its keys, types and widths.
+        batch: A real batch, which defines the keys, types and widths.
         utterances: Number of utterances.
-        seconds: Length of each.
+        seconds: Duration of each utterance in seconds.
 
     Returns:
-        Operations of the student (or plain model), and of its frozen teacher.
+        Floating-point operations of the student (or plain model), and of its frozen
+        teacher.
     """
     length = max(1, round(seconds / model.seconds_per_input))
-    # A decoder's work grows with the transcript: as many tokens a second as here.
+    # A decoder's work depends on the transcript: use the batch's tokens per second.
     tokens = 1
     if "text" in batch:
         longest = int(batch["speech_lengths"].max())
@@ -47,7 +48,7 @@ def count_step(
         elif isinstance(value, torch.Tensor):
             probe[key] = value[:1, :1].clamp(min=1).repeat(utterances, tokens)
     teacher = getattr(model, "teacher", None)
-    # A model whose steps differ says which kinds there are, and how often each comes.
+    # A model with different kinds of steps lists them with their shares.
     kinds = getattr(model, "step_kinds", [(1.0, None)])
     chances = _chances_to_skip(model)
     training = model.training
@@ -62,8 +63,8 @@ def count_step(
             counted = _count_once(model, probe)
             taught = teacher.flops if teacher is not None else 0
             if chances:
-                # All layers of an encoder are alike, so one count without any of those
-                # that may be missing tells what each of them costs.
+                # All layers of an encoder cost the same, so one count without all
+                # layers that may be skipped gives the cost of each.
                 with _skipped(chances):
                     least = _count_once(model, probe)
                 counted -= (counted - least) * sum(chances.values()) / len(chances)
@@ -87,7 +88,7 @@ def _count_once(model: torch.nn.Module, probe: dict) -> int:
 
 
 def _chances_to_skip(model: torch.nn.Module) -> dict[torch.nn.Module, float]:
-    """Return the layers with stochastic depth, and the share of steps they rest in."""
+    """Return the layers with stochastic depth and their rates of being skipped."""
     return {
         layer: layer.stochastic_depth_rate
         for layer in model.modules()
@@ -97,7 +98,7 @@ def _chances_to_skip(model: torch.nn.Module) -> dict[torch.nn.Module, float]:
 
 @contextmanager
 def _skipped(layers: Iterable[torch.nn.Module]) -> Iterator[None]:
-    """Let layers pass their input on, as they do in the steps in which they rest."""
+    """Let layers return their input, as in steps in which they are skipped."""
     before = [(layer, layer.forward) for layer in layers]
     for layer, _ in before:
         layer.forward = _pass_on

@@ -1,4 +1,4 @@
-"""torch's counter of operations, with one of its formulas put right."""
+"""torch's counter of operations, with one of its formulas corrected."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop
@@ -7,11 +7,11 @@ __all__ = ["flop_counter"]
 
 
 def flop_counter() -> FlopCounterMode:
-    """Return a counter, to be used as a context.
+    """Return a counter of floating-point operations, a context manager.
 
-    torch (2.11) counts the gradient of a grouped convolution's weights as if it were
-    not grouped: of the depthwise ones of a Conformer of width 256, 256 times what is
-    done, which is more than all the rest of the layer.
+    torch (2.11) counts the weight gradient of a grouped convolution as if it were not
+    grouped. For the depthwise convolutions of a Conformer of width 256, the count is
+    256 times too high, and higher than that of the rest of the layer.
     """
     return FlopCounterMode(
         display=False,
@@ -33,7 +33,7 @@ def _conv_backward(
     output_mask,
     out_shape,
 ) -> int:
-    """Count as torch does, but each group's weights by themselves."""
+    """Count as torch does, but divide the weight gradient by the number of groups."""
 
     def count(mask: list[bool]) -> int:
         return conv_backward_flop(

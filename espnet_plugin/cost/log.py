@@ -1,7 +1,7 @@
-"""What training costs, recorded while it runs.
+"""The cost of a training (time, audio, operations), recorded while it runs.
 
-Floating-point operations are counted with torch's own counter (2 x multiply-adds of
-matrix products and convolutions, forward and backward; element-wise work is not in it).
+Floating-point operations are counted with torch's counter: 2 x multiply-adds of matrix
+products and convolutions, forward and backward, without element-wise operations.
 """
 
 import time
@@ -19,16 +19,16 @@ __all__ = ["CostLog", "FlopModel", "Stopwatch", "total_cost", "write_no_cost"]
 class FlopModel:
     """Operations of a step as a function of its batch's shape.
 
-    The counter makes a step several times slower, so it runs on six small batches (of
-    two and three utterances: CLIP leaves a batch of one out) and the rest is
-    arithmetic: every layer's work is a polynomial in the length, of second degree
-    because of attention, and has a part for each utterance and one for the batch
-    (relative positions). What is left out is the products of utterances with each other
-    in CLIP, less than a millionth, and the rounding of lengths by sub-sampling.
+    The counter makes a step several times slower. So it runs only on six small batches,
+    and a polynomial is fitted. The work of every layer is a polynomial of second degree
+    in the length (because of attention), with one part for each utterance and one for
+    the batch (relative positions). The batches have two and three utterances, because
+    CLIP skips a batch of one. The model neglects the products between utterances in
+    CLIP (less than a millionth) and the rounding of lengths by subsampling.
 
     Args:
-        count: Returns the operations counted for ``(utterances, seconds)``; several
-            numbers are modelled side by side.
+        count: Function of ``(utterances, seconds)`` that returns counted operations;
+            each of the returned numbers is modelled by itself.
     """
 
     SECONDS = (1.0, 3.0, 6.0)
@@ -47,8 +47,8 @@ class FlopModel:
         """Return the operations for a padded batch.
 
         Args:
-            utterances: Utterances in the batch.
-            seconds: Length of the longest.
+            utterances: Number of utterances in the batch.
+            seconds: Duration of the longest in seconds.
         """
         powers = np.array([seconds**2, seconds, 1.0])
         flops = powers @ (self._batch + utterances * self._each)
@@ -56,13 +56,13 @@ class FlopModel:
 
 
 class CostLog:
-    """``cost.json`` of a training: one entry an epoch, and their sums.
+    """``cost.json`` of a training: one entry per epoch, and their sums.
 
-    An epoch that runs again after an interruption replaces its entry; the seconds of
-    the lost one stay counted under ``redone_seconds``.
+    An epoch that is repeated after an interruption replaces its entry. The seconds of
+    the lost epoch are added to ``redone_seconds``.
 
     Args:
-        path: The file. An existing one is continued.
+        path: Path of the file. An existing file is continued.
     """
 
     def __init__(self, path: Union[str, Path]):
@@ -91,12 +91,12 @@ class CostLog:
         self._write()
 
     def add_once(self, name: str, made_of: str = "", **figures: float) -> None:
-        """Add what is done once before the epochs, instead of an entry of that name.
+        """Add or replace the entry of work that is done once, before the epochs.
 
         Args:
-            name: Its name.
-            made_of: Digest of its inputs, if other trainings may use it.
-            figures: As those of :meth:`add`.
+            name: Name of the entry.
+            made_of: Checksum of its inputs, if other trainings may share the result.
+            figures: Figures as in :meth:`add`.
         """
         self._once[name] = figures
         if made_of:
@@ -120,7 +120,7 @@ class CostLog:
 
 
 def total_cost(entries: list[dict]) -> dict:
-    """Sum the figures of epochs; ``epochs`` is how many there are."""
+    """Sum the figures of entries; ``epochs`` is the number of entries."""
     keys = sorted({key for entry in entries for key in entry} - {"epoch"})
     return {
         **{key: sum(entry.get(key, 0) for entry in entries) for key in keys},
@@ -129,19 +129,19 @@ def total_cost(entries: list[dict]) -> dict:
 
 
 def write_no_cost(folder: Path) -> None:
-    """Write ``cost.json`` of a model that no training was needed for."""
+    """Write ``cost.json`` of a model that needed no training."""
     keys = ("train_seconds", "cpu_seconds", "audio_seconds", "flops", "teacher_flops")
     write_json(Experiment(folder).cost_file, {**dict.fromkeys(keys, 0), "epochs": 0})
 
 
 class Stopwatch:
-    """Wall-clock and processor seconds since it was made."""
+    """Measures wall-clock and processor time since its creation."""
 
     def __init__(self):
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> tuple[float, float]:
-        """Return (wall-clock seconds, this process's processor seconds)."""
+        """Return wall-clock seconds and processor seconds of this process."""
         return (
             time.perf_counter() - self._wall,
             time.process_time() - self._cpu,

@@ -1,4 +1,4 @@
-"""Batches of utterances whose attention fits into memory."""
+"""Form batches of utterances whose attention fits into memory."""
 
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -15,13 +15,13 @@ __all__ = [
     "frames_of",
 ]
 
-# Every frame attends to every other one.
+# Encoders in which every frame attends to every other frame.
 _QUADRATIC = ("conformer", "transformer", "branchformer", "e_branchformer", DUAL_MODE)
-# Matrices (heads x frames x frames, float32) that a layer holds at its peak. ESPnet's
-# attention keeps one of every layer afterwards (``self.attn``). Measured with AN4's 12
-# layers: 0.69 and 2.71 GB for 60 and 120 s, where this gives 0.68 and 2.73.
+# Number of matrices (heads x frames x frames, float32) in a layer at its peak. ESPnet's
+# attention also keeps one for every layer (``self.attn``). Measured with 12 layers on
+# AN4: 0.69 and 2.71 GB for 60 and 120 s; this formula gives 0.68 and 2.73 GB.
 _AT_ONCE = 8
-# Above this, a batch of several utterances gains nothing.
+# Largest memory of a batch; larger batches are not faster.
 _BATCH_BYTES = 10**9
 _HOP = 128  # ESPnet's default
 
@@ -29,15 +29,15 @@ _HOP = 128  # ESPnet's default
 def frames_of(
     config: Mapping[str, Any], length: int, are_samples: bool
 ) -> Optional[int]:
-    """Return the frames that an encoder attends over.
+    """Return the number of frames over which an encoder attends.
 
     Args:
         config: A configuration of ESPnet's ASR task.
-        length: Samples or feature frames of an utterance.
-        are_samples: Which of the two.
+        length: Number of samples or feature frames of an utterance.
+        are_samples: Whether ``length`` is in samples.
 
     Returns:
-        The frames; None where the memory does not grow with their square.
+        The number of frames; None if memory does not grow with its square.
     """
     if config.get("encoder", "rnn") not in _QUADRATIC:
         return None
@@ -48,23 +48,23 @@ def frames_of(
 
 
 def attention_bytes(config: Mapping[str, Any], frames: Optional[int]) -> int:
-    """Return about what attention over ``frames`` needs for one utterance, in bytes.
+    """Estimate the memory of attention over one utterance, in bytes.
 
     Args:
         config: A configuration of ESPnet's ASR task.
-        frames: See :func:`frames_of`.
+        frames: Number of frames; see :func:`frames_of`.
     """
     if frames is None:
         return 0
     conf = config.get("encoder_conf") or {}
     heads, layers = conf.get("attention_heads", 4), conf.get("num_blocks", 6)
-    if isinstance(heads, list):  # of each layer, in a model that was cut out
+    if isinstance(heads, list):  # one number per layer, in a model that was cut out
         heads = max(heads)
     return 4 * heads * frames**2 * (_AT_ONCE + layers - 1)
 
 
 def available_memory() -> Optional[int]:
-    """Return the bytes available without swapping; None where it is not known.
+    """Return the available memory without swapping in bytes; None if not known.
 
     Source: ``MemAvailable`` of Linux's ``/proc/meminfo``, and the limit of the control
     group (version 2) that the process is in.
@@ -78,7 +78,7 @@ def available_memory() -> Optional[int]:
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
             used = int((group / "memory.current").read_text())
-            # Cached files count as used there, and give way.
+            # Cached files are counted as used, but can be released.
             for line in (group / "memory.stat").read_text().splitlines():
                 if line.startswith("inactive_file "):
                     used -= int(line.split()[1])
@@ -89,13 +89,13 @@ def available_memory() -> Optional[int]:
 
 
 def check_fits(name: str, utt: str, needed: int, available: Optional[int]) -> None:
-    """Refuse an utterance whose attention needs more memory than there is.
+    """Check that the attention over an utterance fits into memory.
 
     Args:
-        name: The set.
-        utt: Its longest utterance.
-        needed: Bytes that it needs.
-        available: Bytes there are; None: not known.
+        name: Name of the set.
+        utt: Id of its longest utterance.
+        needed: Required memory in bytes.
+        available: Available memory in bytes; None if not known.
 
     Raises:
         UserError: If it does not fit.
@@ -111,18 +111,18 @@ def check_fits(name: str, utt: str, needed: int, available: Optional[int]) -> No
 
 
 def batches_within(needed: Mapping[str, int], batch_size: int) -> list[list[str]]:
-    """Divide utterances into batches, with fewer in a batch where they are long.
+    """Divide utterances into batches, which are smaller for long utterances.
 
     Args:
-        needed: Bytes that each utterance needs; the largest first.
-        batch_size: Utterances of a batch, at most.
+        needed: Required memory of each utterance in bytes, the largest first.
+        batch_size: Largest number of utterances in a batch.
 
-    Returns:
-        The names, in the same order.
+        Returns:
+            Lists of ids, in the same order.
     """
     batches: list[list[str]] = []
     for utt in needed:
-        # All of a batch are padded to its first.
+        # All utterances of a batch are padded to the length of its first.
         full = not batches or len(batches[-1]) >= batch_size
         if full or needed[batches[-1][0]] * (len(batches[-1]) + 1) > _BATCH_BYTES:
             batches.append([])

@@ -1,4 +1,4 @@
-"""Best-path (greedy) CTC decoding, and the files ESPnet's inference would write."""
+"""Best-path (greedy) CTC decoding, with files in the format of ESPnet's inference."""
 
 from pathlib import Path
 from typing import Iterable, NamedTuple, Sequence, Union
@@ -9,19 +9,19 @@ from espnet_plugin.files import write_lines
 
 __all__ = ["FILES", "Hypothesis", "best_path", "is_finished", "write_hypotheses"]
 
-# "text" is written last: where it is, all files are.
+# "text" is written last: if it exists, all files do.
 FILES = ("token", "token_int", "score", "text")
 
 
 class Hypothesis(NamedTuple):
-    """What was recognised in one utterance.
+    """The recognised text of one utterance.
 
     Attributes:
-        utt_id: Name of the utterance.
+        utt_id: Id of the utterance.
         text: Words separated by spaces; for a model without tokenizer, the tokens.
         tokens: Token symbols.
-        token_ids: Their numbers.
-        score: Log-probability of the alignment.
+        token_ids: Token indices.
+        score: Natural log-probability of the alignment.
     """
 
     utt_id: str
@@ -39,22 +39,22 @@ def best_path(
 ) -> list[tuple[list[int], float]]:
     """Take the best token of each frame, collapse repeats and remove blanks.
 
-    The most probable alignment, not the most probable text: it is what CTC decoding
-    costs least with, and what a device runs. Source: Graves et al., "Connectionist
-    Temporal Classification" (ICML 2006), section 3.2, "best path decoding".
+    The result is the most probable alignment, which need not be the most probable text.
+    This is the cheapest CTC decoding and the one that devices use. Source: Graves et
+    al., "Connectionist Temporal Classification" (ICML 2006), section 3.2, "best path
+    decoding".
 
     Args:
         log_probs: Log-softmax of the CTC layer, ``(batch, frames, vocab)``.
-        lengths: Valid frames of each utterance, ``(batch,)``; what stands after them
-            is not looked at.
-        blank: Number of the blank token.
+        lengths: Valid frames of each utterance, ``(batch,)``; padding is ignored.
+        blank: Index of the blank.
         drop: Further tokens to leave out after collapsing, e.g. ``<sos/eos>``.
 
     Returns:
-        For each utterance its token numbers and its score: the sum over the valid
+        For each utterance its token indices and its score: the sum over the valid
         frames of the largest log-probability, i.e. the log-probability of the best
-        alignment. It is a lower bound of the text's, which sums over all alignments,
-        and 0 for an utterance without frames.
+        alignment. It is a lower bound for the log-probability of the text, which
+        includes all alignments, and 0 for an utterance without frames.
 
     Raises:
         ValueError: If the shapes do not agree, a length exceeds the frames, or
@@ -100,12 +100,12 @@ def best_path(
 def write_hypotheses(directory: Union[str, Path], utts: Iterable[Hypothesis]) -> None:
     """Write ``text``, ``token``, ``token_int`` and ``score``, each atomically.
 
-    The form is that of the ``1best_recog`` folder of ``espnet2.bin.asr_inference``:
-    one line per utterance, its name, a space and the value, also when that is empty.
-    The score is a plain number (ESPnet's may read ``tensor(-1.5)``).
+    The format is that of the folder ``1best_recog`` of ``espnet2.bin.asr_inference``:
+    one line per utterance with its id, a space and the value, which may be empty. The
+    score is a plain number (ESPnet's may be ``tensor(-1.5)``).
 
     Args:
-        directory: Folder that they go to; made when it is missing.
+        directory: Output folder; it is created if necessary.
         utts: The utterances in the order of the lines.
     """
     utts = list(utts)
@@ -121,7 +121,7 @@ def write_hypotheses(directory: Union[str, Path], utts: Iterable[Hypothesis]) ->
 
 
 def is_finished(directory: Union[str, Path], model_file: Union[str, Path]) -> bool:
-    """Tell whether ``directory`` holds all files, none older than the model."""
+    """Return whether ``directory`` has all files, and none is older than the model."""
     newest = Path(model_file).stat().st_mtime
     paths = [Path(directory) / name for name in FILES]
     return all(path.is_file() and path.stat().st_mtime >= newest for path in paths)

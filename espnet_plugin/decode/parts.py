@@ -1,4 +1,4 @@
-"""Decoding with several processes, each with its part of every set."""
+"""Decode with several processes, each of which decodes a part of every set."""
 
 import logging
 import multiprocessing
@@ -26,23 +26,23 @@ def decode_in_parts(
     nj: int,
     **options: Any,
 ) -> list[Path]:
-    """Decode ``sets`` as ``decode_model`` does, ``nj`` processes side by side.
+    """Decode ``sets`` like ``decode_model``, with ``nj`` parallel processes.
 
-    Each loads the model once. Parts that were finished before an interruption are not
-    done again.
+    Each process loads the model once. Parts that were finished before an interruption
+    are not decoded again.
 
     Args:
-        config: The model's ``config.yaml``.
-        checkpoint: Its checkpoint.
-        sets: What to decode.
-        nj: Processes; 1: this one.
+        config: Path of the model's ``config.yaml``.
+        checkpoint: Path of its checkpoint.
+        sets: The sets to decode.
+        nj: Number of processes; with 1, this process decodes.
         options: Options of :func:`~espnet_plugin.decode.run.decode_model`.
 
     Returns:
         The folder of each set.
 
     Raises:
-        UserError: As ``decode_model``, or if a process is killed.
+        UserError: See ``decode_model``; or if a process is killed.
     """
     if nj < 1:
         raise UserError(f"--nj {nj}: must be at least 1 process")
@@ -69,7 +69,7 @@ def decode_in_parts(
         for number in range(nj)
     ]
     parts = [[item for item in part if item is not None] for part in parts]
-    # Spawned: ESPnet and torch have threads, which a fork would leave behind.
+    # Spawned, because a fork would not include the threads of ESPnet and torch.
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(nj, mp_context=context) as pool:
@@ -93,7 +93,7 @@ def decode_in_parts(
 
 
 def _part(item: DecodeSet, keys: Sequence[str], number: int, nj: int):
-    """Return every nj-th utterance of a set as a set; None if there is none."""
+    """Return every nj-th utterance of a set as a set; None if it would be empty."""
     chosen = keys[number::nj]
     if not chosen:
         return None

@@ -1,4 +1,4 @@
-"""Encodings and CTC posteriors that do not depend on who else is in the batch."""
+"""Encodings and CTC posteriors that do not depend on the rest of the batch."""
 
 from typing import Optional, Sequence
 
@@ -32,12 +32,11 @@ _UNMASKED = ("MultiLayeredConv1d", "Conv1dLinear", "ConvolutionalPositionalEmbed
 
 
 def masks_padding(model: ESPnetASRModel) -> bool:
-    """Tell whether the encoder's output does not depend on the padding of a batch.
+    """Return whether the encoder's output does not depend on the padding of a batch.
 
-    Of the encoders only those known to mask their convolutions and attention are
-    counted, from the ESPnet on that does so (202609). The old relative positions count
-    from the end of the padded batch, and the convolutions of ``_UNMASKED`` reach into
-    the padding.
+    This is only true for encoders that are known to mask their convolutions and
+    attention (since ESPnet 202609). The legacy relative positions depend on the length
+    of the padded batch, and the convolutions of ``_UNMASKED`` reach into the padding.
     """
     encoder = model.encoder
     if isinstance(encoder, DualModeConformerEncoder):
@@ -73,8 +72,8 @@ def log_posteriors(
         speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
 
     Returns:
-        ``(batch, frames, vocab)`` and the valid frames ``(batch,)``; an utterance too
-        short for the sub-sampling has none.
+        ``(batch, frames, vocab)`` and the numbers of valid frames ``(batch,)``; an
+        utterance that is too short for the subsampling has none.
     """
     encodings = encode_alone(model, speech)
     lengths = torch.tensor([len(item) for item in encodings])
@@ -90,17 +89,17 @@ def encode_alone(
 ) -> list[torch.Tensor]:
     """Encode utterances as if each were alone.
 
-    The front end runs utterance by utterance, because its last windows reach into the
-    padding; the encoder runs once for the batch where it masks properly, and
-    utterance by utterance otherwise.
+    The front end runs for each utterance separately, because its last windows would
+    include padding. The encoder runs once for the batch if it masks padding completely,
+    otherwise for each utterance separately.
 
     Args:
         model: The model, in evaluation mode.
         speech: Samples ``(samples,)`` or features ``(frames, dim)`` of each utterance.
 
     Returns:
-        ``(frames, dim)`` of each, its valid frames alone; none of an utterance too
-        short for the sub-sampling.
+        ``(frames, dim)`` for each utterance, without padding; zero frames if it is too
+        short for the subsampling.
     """
     device = next(model.parameters()).device
     feats = [features_alone(model, item.to(device)) for item in speech]
@@ -127,7 +126,7 @@ def _width(model: ESPnetASRModel) -> int:
 def features_alone(
     model: ESPnetASRModel, speech: torch.Tensor
 ) -> Optional[torch.Tensor]:
-    """Return what the encoder gets of one utterance.
+    """Return the input of the encoder for one utterance.
 
     Args:
         model: The model, in evaluation mode.
@@ -135,11 +134,11 @@ def features_alone(
 
     Returns:
         The normalised features ``(frames, dim)``, or None if the utterance is too short
-        for the sub-sampling.
+        for the subsampling.
     """
     stft = getattr(model.frontend, "stft", None)
-    # A centred window is mirrored at both ends, for which the audio has to suffice.
-    window = getattr(stft or model.encoder, "n_fft", 0)  # Whisper's encoder has it
+    # Centred windows mirror the audio at both ends, so it must be long enough.
+    window = getattr(stft or model.encoder, "n_fft", 0)  # in Whisper: of the encoder
     if len(speech) <= window // 2:
         return None
     sizes = torch.tensor([len(speech)], device=speech.device)
@@ -159,7 +158,7 @@ def features_alone(
 def _encode(
     model: ESPnetASRModel, feats: torch.Tensor, sizes: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do what ``ESPnetASRModel.encode`` does after the normalisation."""
+    """Run the part of ``ESPnetASRModel.encode`` after the normalisation."""
     if model.preencoder is not None:
         feats, sizes = model.preencoder(feats, sizes)
     uses_ctc = getattr(model.encoder, "interctc_use_conditioning", False) or getattr(

@@ -1,4 +1,4 @@
-"""ESPnet's own CTC prefix search, with its files where ours would be."""
+"""Decode with ESPnet's own CTC prefix search."""
 
 import argparse
 import logging
@@ -18,14 +18,14 @@ __all__ = ["PrefixSearch", "prefix_search"]
 
 @dataclass(frozen=True)
 class PrefixSearch:
-    """How ESPnet searches.
+    """Options of ESPnet's search.
 
     Attributes:
-        beam: Hypotheses that are kept.
-        lm_config: Configuration of a language model; None for none.
-        lm_file: Its weights, checked beforehand: ESPnet loads with ``strict=False``.
-        lm_weight: What its log-probability is multiplied by before it is added to that
-            of CTC, whose weight is 1.
+        beam: Beam size.
+        lm_config: Configuration of a language model; None to use none.
+        lm_file: Its weights, which must be checked before: ESPnet loads with
+        ``strict=False``.
+        lm_weight: Weight of its log-probability; the weight of CTC is 1.
     """
 
     beam: int = 1
@@ -52,14 +52,15 @@ def prefix_search(
     ngpu: int = 0,
     search: PrefixSearch = PrefixSearch(),
 ) -> None:
-    """Run ``espnet2.bin.asr_inference`` by CTC, and keep its best text.
+    """Run ``espnet2.bin.asr_inference`` with CTC only, and keep its best texts.
 
     Args:
         data: Path, ``speech`` and type, as ESPnet's ``--data_path_and_name_and_type``.
-        keys: The utterances to decode, in the order of the output.
-        train_args: The model's configuration, with files that exist.
-        checkpoint: The model, checked beforehand: ESPnet loads with ``strict=False``.
-        output_dir: Where the files of its ``1best_recog`` go.
+        keys: Ids of the utterances to decode, in the order of the output.
+        train_args: Configuration of the model, with paths of existing files.
+        checkpoint: The model, which must be checked before: ESPnet loads with
+        ``strict=False``.
+        output_dir: Output folder for the files of ``1best_recog``.
         ngpu: 1 to decode on a GPU.
         search: Beam and language model; by default beam 1 and none.
     """
@@ -69,10 +70,10 @@ def prefix_search(
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output_dir, prefix=".prefix_") as scratch:
-        # The paths in it are those that were found from here.
+        # Its paths are already resolved, so they do not depend on its folder.
         config = Experiment(scratch).config_file
         write_yaml(config, vars(train_args))
-        # ESPnet reads its files in step, so they must be in the order of the output.
+        # ESPnet decodes in the order of the table.
         path, name, kind = data
         table = read_pairs(path)
         scp = Path(scratch) / Path(path).name
@@ -111,10 +112,10 @@ def prefix_search(
 
 
 def _too_short(score: Path, token: Path) -> set[str]:
-    """Return the utterances that ESPnet's inference had no frame for.
+    """Return the utterances that were too short for a single frame.
 
-    It writes ``<space>`` for them, and as their score a plain ``0.0``, where that of a
-    search is printed as a tensor.
+    ESPnet writes ``<space>`` for them, and a plain ``0.0`` as their score; scores of a
+    search are printed as tensors.
     """
     if not (score.is_file() and token.is_file()):
         return set()

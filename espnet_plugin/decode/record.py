@@ -1,4 +1,4 @@
-"""Records the inputs of a decoded set, so that outdated results are not kept."""
+"""Record the inputs of a decoded set, so that outdated results are not kept."""
 
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Union
@@ -23,17 +23,18 @@ def decode_inputs(
     method: str,
     contents: Contents,
 ) -> dict[str, Any]:
-    """Return what a decoded set is made of.
+    """Return the inputs that determine a decoded set.
 
-    How many processes, threads or GPUs decode, and in which batches, changes no text.
+    The number of processes, threads and GPUs and the batches are not included, because
+    they do not change the text.
 
     Args:
-        config: The model's configuration.
-        checkpoint: The model.
+        config: Path of the model's configuration.
+        checkpoint: Path of the model.
         data: Path, ``speech`` and type of the table.
-        keys: The utterances, in their order.
-        method: How it is decoded.
-        contents: Reads what the files hold.
+        keys: Ids of the utterances, in their order.
+        method: Decoding method.
+        contents: Reads checksums of files.
 
     Raises:
         UserError: If a file cannot be read.
@@ -46,7 +47,7 @@ def decode_inputs(
         "method": method,
     }
     factor = sample_factor(Path(config).parent, read_yaml(config, "model"), data)
-    # Earlier versions decoded such sets as they were, and noted nothing.
+    # Only recorded if not 1, because earlier versions did not have it.
     return inputs if factor == 1.0 else {**inputs, "samples": f"times {factor:g}"}
 
 
@@ -57,17 +58,17 @@ def why_decode(
     checkpoint: Union[str, Path],
     table: Union[str, Path],
 ) -> Optional[str]:
-    """Say in a line why a set is to be decoded; None where it is decoded already.
+    """Return the reason why a set must be decoded; None if it is up to date.
 
-    A folder of an earlier version, which noted nothing, counts as decoded while its
-    files are newer than the model and the table of the audio.
+    A folder of an earlier version, which has no record, is up to date if its files are
+    newer than the model and the table of the audio.
 
     Args:
-        folder: The decoded set's.
+        folder: Folder of the decoded set.
         inputs: See :func:`decode_inputs`.
-        keys: The utterances, in their order.
-        checkpoint: The model.
-        table: The table of the audio.
+        keys: Ids of the utterances, in their order.
+        checkpoint: Path of the model.
+        table: Path of the table of the audio.
     """
     text = folder / FILES[-1]
     if not all((folder / name).is_file() for name in FILES):
@@ -86,17 +87,17 @@ def why_decode(
 
 
 def forget_decoded(folder: Path) -> None:
-    """Take what was decoded for unfinished, before it is decoded again."""
+    """Mark a set as unfinished before it is decoded again."""
     (Path(folder) / FILES[-1]).unlink(missing_ok=True)
     DecodedSet(Path(folder)).decoded_file.unlink(missing_ok=True)
 
 
 def note_decoded(folder: Path, inputs: Mapping[str, Any]) -> None:
-    """Note what a set was decoded from, once all of its files are there.
+    """Record the inputs of a set after all of its files have been written.
 
     Raises:
-        UserError: If that cannot be written. The set then counts as not decoded:
-            without a note nobody could tell later whether it is of the same data.
+        UserError: If the record cannot be written. The set then counts as not decoded,
+            because nobody could compare its inputs later.
     """
     try:
         write_json(DecodedSet(Path(folder)).decoded_file, dict(inputs))

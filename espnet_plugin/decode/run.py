@@ -51,9 +51,9 @@ class DecodeSet(NamedTuple):
         name: Name of the set, for the log.
         data: ``(path, "speech", type)`` as ESPnet's ``--data_path_and_name_and_type``,
             or that as one string with commas.
-        output_dir: Where ``text``, ``token``, ``token_int`` and ``score`` go.
-        key_file: A table whose first column names the utterances to decode, in the
-            order to write them; the first file of ``data`` when not given.
+        output_dir: Output folder for ``text``, ``token``, ``token_int`` and ``score``.
+        key_file: A table whose first column has the ids of the utterances to decode, in
+            the order of the output; by default the first file of ``data``.
     """
 
     name: str
@@ -63,13 +63,14 @@ class DecodeSet(NamedTuple):
 
 
 class WaitingSet(NamedTuple):
-    """A set that is to be decoded.
+    """A set that must be decoded.
 
     Attributes:
         item: The set.
         data: Path, ``speech`` and type of its table.
-        keys: The utterances, in the order of the output.
-        inputs: What the output will be made of.
+        keys: Ids of the utterances, in the order of the output.
+        inputs: Inputs of the output; see
+        :func:`~espnet_plugin.decode.record.decode_inputs`.
     """
 
     item: DecodeSet
@@ -86,14 +87,14 @@ def waiting_sets(
     overwrite: bool = False,
     digests: Optional[Path] = None,
 ) -> list[WaitingSet]:
-    """Return the sets that are not decoded yet, or from something else; say why.
+    """Return the sets that are not decoded or outdated, and log the reasons.
 
     Args:
-        config: The model's ``config.yaml``.
-        checkpoint: Its checkpoint.
-        sets: What is to be decoded.
-        method: How.
-        overwrite: Decode again what is finished.
+        config: Path of the model's ``config.yaml``.
+        checkpoint: Path of its checkpoint.
+        sets: The sets.
+        method: Decoding method.
+        overwrite: Whether finished sets are decoded again.
         digests: See :class:`~espnet_plugin.data.content.Contents`.
 
     Raises:
@@ -102,7 +103,7 @@ def waiting_sets(
     if not Path(checkpoint).is_file():
         raise UserError(f"checkpoint {checkpoint} is missing: train the model first")
     sets = [DecodeSet(*item) for item in sets]
-    # All inputs are looked at before the first set is decoded.
+    # All inputs are checked before the first set is decoded.
     looked_at = [check_set(item) for item in sets]
     contents, waiting = Contents(digests), []
     for item, (data, keys) in zip(sets, looked_at):
@@ -130,22 +131,21 @@ def decode_model(
     overwrite: bool = False,
     digests: Optional[Path] = None,
 ) -> list[Path]:
-    """Decode ``sets`` with one model; what is finished is not done again.
+    """Decode ``sets`` with one model; finished sets are not decoded again.
 
     Args:
-        config: The model's ``config.yaml``.
-        checkpoint: Its checkpoint.
-        sets: :class:`DecodeSet`, or tuples of its fields.
+        config: Path of the model's ``config.yaml``.
+        checkpoint: Path of its checkpoint.
+        sets: The sets, or tuples of their fields.
         method: ``best_path``, or ``prefix`` for ESPnet's own prefix search with beam 1
             (slow: one step of the search per token), or ``transducer`` for the greedy
             search of a model that has one.
         batch_size: Utterances per batch in best-path decoding; their texts do not
             depend on it.
-        num_threads: Threads of torch on the CPU; as they are when not given.
+        num_threads: Threads of torch on the CPU; not changed if None.
         ngpu: 1 to decode on a GPU.
-        overwrite: Decode again what is finished.
-        digests: File that keeps digests of the audio from run to run; None: it is
-            read anew.
+        overwrite: Whether finished sets are decoded again.
+        digests: File with checksums of the audio from earlier runs; None: compute them.
 
     Returns:
         The folder of each set.
@@ -182,7 +182,7 @@ def decode_model(
                 f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
             )
         for item, data, keys, inputs in waiting:
-            # Removed first, so that an interrupted run leaves no mixture behind.
+            # Removed first, so that an interrupted run does not leave a mixture.
             forget_decoded(item.output_dir)
             factor = sample_factor(Path(config).parent, vars(train_args), data)
             if method == "prefix" and factor != 1.0:
@@ -194,7 +194,7 @@ def decode_model(
             if method == "prefix":
                 prefix_search(data, keys, train_args, checkpoint, item.output_dir, ngpu)
             else:
-                # As ESPnet does for its intermediate outputs: not part of any text.
+                # Not part of any text; ESPnet removes them too.
                 drop = sorted({model.sos, model.eos} - {0})
                 if method == "transducer":
                     search = partial(_search_batch, model)
@@ -219,7 +219,7 @@ def decode_model(
 
 
 def _best_path_batch(model, drop, speech) -> list[tuple[int, list[int], float]]:
-    """Return frames, tokens and score of each utterance."""
+    """Return number of frames, token indices and score of each utterance."""
     log_probs, lengths = log_posteriors(model, speech)
     found = best_path(log_probs, lengths, drop=drop)
     return [(frames, *one) for frames, one in zip(lengths.tolist(), found)]
@@ -281,18 +281,18 @@ def _decode_batches(
 def _read(dataset: ESPnetDataset, key: str) -> torch.Tensor:
     try:
         _, data = dataset[key]
-    except Exception as error:  # soundfile, kaldiio and numpy have their own
+    except Exception as error:  # of soundfile, kaldiio or numpy
         raise UserError(
             f"utterance {key} cannot be read: {error}: repair it, or remove it from "
             "the list"
         ) from error
     speech = torch.as_tensor(data["speech"])
-    # An archive's 16-bit samples come as integers, which no front end takes.
+    # Front ends do not accept integers, as which 16-bit samples in archives are read.
     return speech if speech.is_floating_point() else speech.float()
 
 
 def _tokenizer(train_args: argparse.Namespace):
-    """Build what turns tokens into text, as ``asr_inference`` does."""
+    """Build the tokenizer that turns tokens into text, as ``asr_inference`` does."""
     token_type = getattr(train_args, "token_type", None)
     bpemodel = getattr(train_args, "bpemodel", None)
     if token_type is None:
@@ -313,9 +313,9 @@ def _memory_needed(
     dataset: ESPnetDataset,
     config: dict[str, Any],
 ) -> dict[str, int]:
-    """Return the bytes that attention needs, the longest utterance first.
+    """Return the memory of attention in bytes, with the longest utterance first.
 
-    So memory runs out at once, if it does.
+    In this order, a lack of memory shows at once.
     """
     sizes = _lengths(data, keys, dataset)
     return {
@@ -327,7 +327,7 @@ def _memory_needed(
 def _lengths(
     data: Sequence[tuple[str, str, str]], keys: Sequence[str], dataset: ESPnetDataset
 ) -> dict[str, tuple[int, bool]]:
-    """Return each utterance's length, and whether that is in samples."""
+    """Return the length of each utterance, and whether it is in samples."""
     folder = Path(data[0][0]).parent
     for name in ("utt2num_samples", "utt2num_frames"):
         if (folder / name).is_file():
@@ -340,10 +340,10 @@ def _lengths(
 
 
 def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
-    """Return the data triple and the utterances in the order of the output.
+    """Return the data triple and the ids of the utterances in the order of the output.
 
     Raises:
-        UserError: If the set is not one of speech, or lacks an utterance.
+        UserError: If the set is not of type speech, is empty, or lacks an utterance.
     """
     data = []
     for spec in item.data:

@@ -8,15 +8,15 @@ from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from torch import nn
 
 from espnet_plugin.dual_mode.attention import position_codes
+from espnet_plugin.dual_mode.chunking import (
+    Chunking,
+    ChunkSizes,
+    chunk_codes,
+    encode_chunks,
+)
 from espnet_plugin.dual_mode.layer import ConformerLayer
 from espnet_plugin.dual_mode.masks import SelfPruner
-from espnet_plugin.dual_mode.options import (
-    ACTIVATIONS,
-    MODES,
-    Chunking,
-    check_chunks,
-    layer_sizes,
-)
+from espnet_plugin.dual_mode.options import ACTIVATIONS, MODES, layer_sizes
 from espnet_plugin.dual_mode.subsampling import Latency, Subsampling, too_short
 from espnet_plugin.errors import UserError
 from espnet_plugin.options import read_options
@@ -120,8 +120,7 @@ class DualModeConformerEncoder(AbsEncoder):
         }
         super().__init__()
         self.options = options
-        self._left, self._ahead = left_context_frames, look_ahead_frames
-        self._chunks = check_chunks(chunk_frames, self._left, self._ahead)
+        self._chunks = ChunkSizes(chunk_frames, left_context_frames, look_ahead_frames)
         if cnn_module_kernel < 1 or cnn_module_kernel % 2 == 0:
             raise UserError(
                 f"cnn_module_kernel {cnn_module_kernel}: must be odd, so that the "
@@ -161,7 +160,6 @@ class DualModeConformerEncoder(AbsEncoder):
         self.after_norm = nn.LayerNorm(output_size, eps=1e-12)
         self.mode = self._check_mode(mode)
         self.sparse: Optional[bool] = None
-        self._chosen: Optional[int] = None
         self.pruner: Optional[SelfPruner] = None
         if pruning is not None:
             self.pruner = read_options(SelfPruner, pruning, "pruning", root=self)
@@ -196,19 +194,19 @@ class DualModeConformerEncoder(AbsEncoder):
             UserError: If the mode or the chunk is impossible, or ``sparse`` is wanted
                 where there are no masks.
         """
-        before = self.mode, self.sparse, self._chosen
+        before = self.mode, self.sparse, self._chunks.chosen
         if chunk_frames is not None:
-            check_chunks(chunk_frames, self._left, self._ahead)
+            self._chunks.check(chunk_frames)
         if sparse and self.pruner is None:
             raise UserError(
                 "sparse: this encoder has no masks; give it the option `pruning`"
             )
         self.mode = self._check_mode(mode)
-        self.sparse, self._chosen = sparse, chunk_frames
+        self.sparse, self._chunks.chosen = sparse, chunk_frames
         try:
             yield self
         finally:
-            self.mode, self.sparse, self._chosen = before
+            self.mode, self.sparse, self._chunks.chosen = before
 
     def forward(
         self,
@@ -321,20 +319,16 @@ class DualModeConformerEncoder(AbsEncoder):
         """Run the layers; the output of each is appended to ``outputs`` if given."""
         x = self.position_dropout(frames * self._output_size**0.5)
         valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        run = self._full if mode == "full" else self._streaming
-        x = run(x, valid, outputs)
+        if mode == "full":
+            return self.after_norm(self._full(x, valid, outputs))
+        chunking = self.chunking()
+        codes = self.position_dropout(self.chunk_codes(chunking, x))
+        x = encode_chunks(self.encoders, x, valid, chunking, codes, outputs)
         return self.after_norm(x)
 
     def chunking(self) -> Chunking:
         """Return the chunking of the next call; training draws one of several."""
-        if self._chosen is not None:
-            chunk = self._chosen
-        elif self.training and len(self._chunks) > 1:
-            # With torch's generator, which ESPnet seeds and whose state it saves.
-            chunk = self._chunks[int(torch.randint(len(self._chunks), ()))]
-        else:
-            chunk = self._chunks[0]
-        return Chunking(chunk, self._left, self._ahead)
+        return self._chunks.next(self.training)
 
     @contextmanager
     def weights(self, mode: str) -> Iterator[None]:
@@ -353,28 +347,10 @@ class DualModeConformerEncoder(AbsEncoder):
         chunk_frames: Optional[int] = None,
         look_ahead_frames: Optional[int] = None,
     ) -> Latency:
-        """Return the latency of the streaming mode in milliseconds, without computing.
-
-        With hop h, stride s and span n of the sub-sampling (4 and 7 feature frames for
-        ``conv2d``): chunk ``c * s * h``, look-ahead ``r * s * h``, front end
-        ``(n - 1 - s) * h``, and half a window, since frames are centred. Their
-        sum is the time from the middle of the first feature frame of a chunk to the
-        last sample that the chunk needs.
-
-        Args:
-            hop_ms: Milliseconds between feature frames.
-            window_ms: Milliseconds of ``n_fft`` samples, also if ``win_length`` is
-                shorter: the front end waits for all of them.
-            chunk_frames: Encoder frames in a chunk; None: the first of the options.
-            look_ahead_frames: Encoder frames of look-ahead; None: that of the options.
-
-        Raises:
-            UserError: If a number of frames is out of range.
-        """
-        chunk = self._chunks[0] if chunk_frames is None else chunk_frames
-        ahead = self._ahead if look_ahead_frames is None else look_ahead_frames
-        check_chunks(chunk, self._left, ahead)
-        return self.embed.latency(chunk, ahead, hop_ms, window_ms)
+        """Return the latency of the streaming mode; see :meth:`ChunkSizes.latency`."""
+        return self._chunks.latency(
+            self.embed, hop_ms, window_ms, chunk_frames, look_ahead_frames
+        )
 
     def stream(self, features: torch.Tensor, state=None, last: bool = False):
         """Encode an utterance as it arrives; see streaming.py.
@@ -393,10 +369,8 @@ class DualModeConformerEncoder(AbsEncoder):
         return stream(self, features, state, last)
 
     def chunk_codes(self, chunking: Chunking, like: torch.Tensor) -> torch.Tensor:
-        """Return the position codes of every chunk; see ``position_codes``."""
-        chunk, left, ahead = chunking
-        own = chunk + ahead
-        return position_codes(own, left, left + own, self._output_size, like)
+        """Return the position codes of every chunk; see ``chunking.chunk_codes``."""
+        return chunk_codes(chunking, self._output_size, like)
 
     def _full(
         self,
@@ -412,31 +386,6 @@ class DualModeConformerEncoder(AbsEncoder):
             if outputs is not None:
                 outputs.append(x)
         return x
-
-    def _streaming(
-        self,
-        x: torch.Tensor,
-        valid: torch.Tensor,
-        outputs: Optional[list[torch.Tensor]],
-    ) -> torch.Tensor:
-        """Compute all chunks at once, each with its own copy of the look-ahead."""
-        chunking = self.chunking()
-        chunk, left, ahead = chunking
-        batch, frames, _ = x.shape
-        chunks = -(-frames // chunk)
-        fill = chunks * chunk + ahead - frames
-        x = nn.functional.pad(x, (0, 0, 0, fill))
-        x = x.unfold(1, chunk + ahead, chunk).transpose(2, 3)
-        valid = nn.functional.pad(valid, (left, fill))
-        valid = valid.unfold(1, left + chunk + ahead, chunk)
-        codes = self.position_dropout(self.chunk_codes(chunking, x))
-        for layer in self.encoders:
-            positions = layer.self_attn.project_codes(codes)
-            cache = layer.empty_cache(batch, left, x)
-            x, _ = layer.forward_chunks(x, positions, valid, cache, chunk)
-            if outputs is not None:
-                outputs.append(x[:, :, :chunk].flatten(1, 2)[:, :frames])
-        return x[:, :, :chunk].flatten(1, 2)[:, :frames]
 
     def _check_mode(self, mode: str) -> str:
         if mode not in MODES:

@@ -5,8 +5,8 @@ from typing import Optional
 
 import torch
 
+from espnet_plugin.dual_mode.chunking import Chunking
 from espnet_plugin.dual_mode.layer import LayerCache
-from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.errors import UserError
 
 __all__ = ["StreamingState", "initial_state", "stream"]

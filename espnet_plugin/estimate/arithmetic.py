@@ -1,7 +1,7 @@
-"""How long the stages would take and what they would fill: arithmetic alone.
+"""Estimate the time and disk space of the stages from operations and rates.
 
-Hours follow from operations counted elsewhere and from rates that are named, so that
-each can be replaced by what was measured on the machine at hand.
+The operations are counted elsewhere. Every rate is an option, so that it can be
+replaced by one that was measured on the machine.
 """
 
 from dataclasses import replace
@@ -19,12 +19,12 @@ from espnet_plugin.estimate.plan import (
 
 __all__ = ["cache_bytes", "estimate"]
 
-# Bytes of each weight: as a checkpoint; with Adam's two moments, to resume from.
+# Bytes per weight: in a checkpoint; with Adam's two moments, for resuming.
 _WEIGHT, _RESUME = 4, 12
 
 
 def cache_bytes(plan: Plan, hours: float, utterance_seconds: float) -> float:
-    """Return the size of a store of outputs (distill/store_format.py)."""
+    """Return the size of a teacher cache in bytes; see distill/store_format.py."""
     tokens = plan.cache_top or plan.vocabulary
     per_token = 6 if plan.cache_top else 2
     frames = hours * 3600 * plan.frames_per_second
@@ -36,13 +36,13 @@ def cache_bytes(plan: Plan, hours: float, utterance_seconds: float) -> float:
 def estimate(
     corpus: Corpus, hardware: Hardware, plan: Plan, stages: Optional[range] = None
 ) -> list[StageCost]:
-    """Return what the stages would take.
+    """Estimate what the stages would take.
 
     Args:
-        corpus: What is trained on.
-        hardware: And with what.
-        plan: What is done.
-        stages: Their numbers; 2 to 8 by default.
+        corpus: Amount of audio.
+        hardware: Rates of the hardware.
+        plan: Models and epochs.
+        stages: Numbers of the stages; 2 to 8 by default.
 
     Raises:
         UserError: If a rate or an amount is not positive.
@@ -60,7 +60,7 @@ def estimate(
     def training(
         stage: int, name: str, flops: float, epochs: float, models: list, more=0.0
     ) -> StageCost:
-        """Cost of epochs over the audio; ``flops`` are those of an hour of it."""
+        """Cost of epochs over the audio; ``flops`` is for an hour of audio."""
         hours = epochs * epoch
         compute = hours * flops / (hardware.flops_per_second * hardware.devices) / 3600
         passes = hours * len(models)
@@ -112,7 +112,7 @@ def estimate(
         )
     else:
         costs.append(StageCost(4, "reference (imported)", 0.0))
-    # A cache is filled by one device, whatever their number.
+    # A cache is filled by a single device.
     teacher = plan.reference.forward
     stored = cache_bytes(plan, epoch, corpus.utterance_seconds) if plan.cache else 0.0
     live = 0.0 if plan.cache else teacher
@@ -181,7 +181,7 @@ def _baselines(plan: Plan) -> str:
 
 
 def _together(costs: Sequence[StageCost]) -> StageCost:
-    """Return the cost of trainings one after another; the longest sets the pace."""
+    """Return the sum of the costs of trainings, with the limit of the longest."""
     longest = max(costs, key=lambda cost: cost.hours)
     amounts = ("hours", "num_bytes", "read_bytes", "sent_bytes")
     summed = {name: sum(getattr(c, name) for c in costs) for name in amounts}

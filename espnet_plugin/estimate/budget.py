@@ -1,4 +1,4 @@
-"""How large a model may be: in parameters, or in computing per second of audio."""
+"""Budgets for models: parameters, or multiply-adds per second of audio."""
 
 import argparse
 import re
@@ -8,7 +8,7 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["LEAST_USE", "Budget", "budget_option"]
 
-# Below this share of its budget a model leaves too much of it unused.
+# Least share of the budget that a model has to use.
 LEAST_USE = 0.9
 
 _FORM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([kMG]?)(MAC/s)?")
@@ -22,9 +22,9 @@ class Budget:
     """A limit.
 
     Attributes:
-        text: As it was given: ``1.5M``, ``70MMAC/s``.
-        amount: Parameters, or multiply-adds per second of audio.
-        computing: Whether it is of multiply-adds.
+        text: The limit as it was given: ``1.5M``, ``70MMAC/s``.
+        amount: Number of parameters, or multiply-adds per second of audio.
+        computing: Whether the limit is in multiply-adds.
     """
 
     text: str
@@ -33,10 +33,11 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> "Budget":
-        """Read parameters (``1.5M``, ``900k``) or computing (``70MMAC/s``).
+        """Parse a number of parameters (``1.5M``, ``900k``) or a rate (``70MMAC/s``).
 
         Raises:
-            UserError: If it is neither, or not from 1 to 10^15.
+            UserError: If the text has a different form, or the value is not from 1 to
+            10^15.
         """
         match = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
         amount = float(match[1]) * _UNITS[match[2]] if match else 0.0
@@ -49,20 +50,20 @@ class Budget:
         return cls(text, amount, match[3] is not None)
 
     def equals(self, other: "Budget") -> bool:
-        """Return whether both are the same limit, however they are written."""
+        """Return whether both are the same limit, even if written differently."""
         return (self.amount, self.computing) == (other.amount, other.computing)
 
     def __str__(self) -> str:
         return self.text
 
     def holds(self, params: int, macs_per_second: float) -> bool:
-        """Return whether a model fits, and uses most of it."""
+        """Return whether a model fits and uses at least 90 % of the budget."""
         used = macs_per_second if self.computing else params
         return LEAST_USE * self.amount <= used <= self.amount
 
 
 def budget_option(text: str) -> Budget:
-    """Read a budget as a type of ``argparse``, which names the option itself."""
+    """Parse a budget; for ``type=`` in ``argparse``, which adds the option's name."""
     try:
         return Budget.parse(text)
     except UserError as error:

@@ -1,8 +1,7 @@
-"""Which shapes of a small model fit a budget.
+"""List the shapes of small models that fit a budget.
 
-Nothing is trained, and of each width only models of one and of two layers are built:
-the layers of an encoder are all alike, so that parameters and operations grow in
-proportion to their number.
+Nothing is trained. For each width only models with one and two layers are built,
+because parameters and operations are linear in the number of layers.
 """
 
 import math
@@ -16,20 +15,20 @@ from espnet_plugin.shape import Heads, Shape, largest_first
 
 __all__ = ["Candidate", "fitting", "list_shapes", "spread"]
 
-# What matrix products are fast at, on most hardware.
+# Widths are multiples of 8, for which matrix products are fast on most hardware.
 _STEP = 8
 _FEWEST_LAYERS = 2
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A shape and what a model of it takes.
+    """A shape with its size and computation.
 
     Attributes:
         shape: Layers, and the width if it is not the reference's.
         width: Width of the encoder.
-        params: Parameters.
-        macs_per_second: Multiply-adds per second of audio, of an utterance of ten
+        params: Number of parameters.
+        macs_per_second: Multiply-adds per second of audio for an utterance of ten
             seconds.
     """
 
@@ -44,16 +43,17 @@ def list_shapes(
 ) -> tuple[Candidate, ...]:
     """Count all shapes that are no larger than the reference.
 
-    They have 2 layers up to the reference's, and widths up to its own that are
-    multiples of 8 and of its heads.
+    They have from 2 layers to the number of the reference's, and widths up to that of
+    the reference that are multiples of 8 and of the attention heads.
 
     Args:
-        reference: The reference's configuration.
-        encrl: Stage 5's, which may say what its students are like.
+        reference: Configuration of the reference.
+        encrl: Configuration of stage 5, which may change options of the student.
         vocabulary: Number of tokens.
 
     Returns:
-        The deepest first, and of each depth the widest.
+        The candidates, those with most layers first, then the widest first.
+
 
     Raises:
         UserError: If such a model cannot be counted.
@@ -82,15 +82,15 @@ def list_shapes(
 def fitting(
     candidates: Iterable[Candidate], budget: Budget, most: int = 0
 ) -> tuple[Candidate, ...]:
-    """Return those that a budget holds: at most all of it, and at least 90 %.
+    """Return the candidates that use 90 to 100 % of a budget.
 
     Args:
         candidates: See :func:`list_shapes`.
         budget: The limit.
-        most: If above 0, :func:`spread` chooses so many.
+        most: If above 0, only this number is returned, chosen by :func:`spread`.
 
     Raises:
-        UserError: If there is none, naming those just above and below.
+        UserError: If there is none; the message names the nearest candidates.
     """
     candidates = tuple(candidates)
     found = [one for one in candidates if budget.holds(one.params, one.macs_per_second)]
@@ -103,10 +103,10 @@ def fitting(
 
 
 def spread(candidates: Sequence[Candidate], number: int) -> tuple[Candidate, ...]:
-    """Choose some whose depths lie as far apart as possible.
+    """Choose candidates with evenly spaced numbers of layers.
 
-    Of each depth the widest counts; of the depths there are, evenly spaced ones are
-    taken, the deepest and the shallowest included (of one alone, the middle one).
+    For each number of layers the widest candidate is used. The largest and the smallest
+    number are included; if only one is wanted, it is the middle one.
     """
     widest: dict[int, Candidate] = {}
     for one in candidates:

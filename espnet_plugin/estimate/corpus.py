@@ -1,4 +1,4 @@
-"""How much audio is trained on and decoded: as found on the disk, given, or assumed."""
+"""Find how much audio is trained on and decoded: on disk, from options, or assumed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,29 +10,30 @@ from espnet_plugin.estimate.sets import find_size
 
 __all__ = ["CorpusOptions", "FoundCorpus", "find_corpus"]
 
-# LibriSpeech's development and test sets have 5.1 to 5.4 h each. Those of a small
-# corpus are taken to be no larger than its training set.
+# LibriSpeech's development and test sets have 5.1 to 5.4 h each. For a small corpus at
+# most the hours of its training set are assumed.
 _ASSUMED_EVAL_HOURS = 5.0
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """Where to look, and what is said; the attributes are options of the command.
+    """Options of the command on the amount of audio.
 
     Attributes:
-        corpus_hours: Hours of training audio, where no folder says them.
-        dump_dir: Where stage 2 writes sets.
-        data_dir: Kaldi folders, read where stage 2 has not run.
-        train_set: The training set's name in ``data_dir``.
-        dump_train_set: And in ``dump_dir``.
-        lengths: The training set's ``utt2num_samples``, if elsewhere.
-        segments: Its ``segments``, if elsewhere.
+        corpus_hours: Hours of training audio, used if no folder has this information.
+        dump_dir: Folder of the sets written by stage 2.
+        data_dir: Folder of the Kaldi folders, used if stage 2 has not run.
+        train_set: Name of the training set in ``data_dir``.
+        dump_train_set: Name of the training set in ``dump_dir``.
+        lengths: Path of the training set's ``utt2num_samples``, if it is elsewhere.
+        segments: Path of the training set's ``segments``, if it is elsewhere.
         eval_sets: Names of the sets to decode.
-        eval_hours: Their hours, instead of what the folders say.
+        eval_hours: Hours of these sets, in place of those found in the folders.
         segmented: Whether stage 2 will cut the audio.
         fs: Sampling rate in Hz.
-        speed_perturb_factors: Speeds; 1 is always among them.
-        utterance_seconds: Mean length, where the training set is not there yet.
+        speed_perturb_factors: Speed factors; 1 is always added.
+        utterance_seconds: Mean duration of utterances in seconds, used if the training
+            set does not exist yet.
     """
 
     corpus_hours: Optional[float]
@@ -51,13 +52,13 @@ class CorpusOptions:
 
 
 class FoundCorpus(NamedTuple):
-    """Amounts of audio, and in words where they are from.
+    """Amounts of audio, and descriptions of their sources.
 
     Attributes:
         corpus: The amounts.
-        source: Where the hours of training audio are from.
-        length_source: Where the mean length of an utterance is from.
-        eval_source: Where the hours to decode are from.
+        source: Source of the hours of training audio.
+        length_source: Source of the mean duration of an utterance.
+        eval_source: Source of the hours to decode.
     """
 
     corpus: Corpus
@@ -70,7 +71,7 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
     """Return how much audio there is.
 
     Raises:
-        UserError: If nothing says how much is trained on.
+        UserError: If the amount of training audio is not known.
     """
     speeds = tuple(sorted({1.0, *options.speed_perturb_factors}))
     dump, data = options.dump_dir or Path("dump/raw"), options.data_dir or Path("data")
@@ -107,13 +108,13 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
 def _eval_hours(
     options: CorpusOptions, dump: Path, data: Path, assumed: float
 ) -> tuple[float, str]:
-    """Return the hours of the sets to decode, and in words where they come from.
+    """Return the hours of the sets to decode, and a description of their source.
 
     Args:
         options: The options.
         dump: Folder of the formatted sets.
         data: Folder of the Kaldi folders.
-        assumed: Hours of a set that is not there yet.
+        assumed: Hours assumed for a set that does not exist yet.
     """
     if options.eval_hours is not None:
         return options.eval_hours, "--eval_hours"

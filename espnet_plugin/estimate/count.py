@@ -1,8 +1,8 @@
-"""Operations and sizes of the models a configuration describes, without training.
+"""Count operations and sizes of the models of a configuration, without training.
 
-They are counted with torch's own counter on its ``meta`` device, where tensors have
-shapes and no content, so nothing is computed; models of one and of two layers stand for
-those of any depth, whose layers are all alike.
+They are counted with torch's counter on the ``meta`` device, where tensors have shapes
+but no content, so nothing is computed. Models with one and two layers are counted and
+extrapolated to any depth, because all layers have the same size.
 """
 
 import argparse
@@ -34,23 +34,23 @@ __all__ = [
     "student_config",
 ]
 
-# What is random, unknown before stage 3, or has no operations.
+# Parts that are random, not known before stage 3, or without operations.
 _LEFT_OUT = ("specaug", "normalize", "init")
-# Exits after layers that a model of two has not; their CTC layer is one product more.
+# Options that name layers which a model with two layers does not have.
 _EXITS = ("interctc_layer_idx", "interctc_use_conditioning")
 
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What one kind of model costs, at any depth.
+    """Operations and size of one kind of model, for any number of layers.
 
     Attributes:
-        train: Operations of forward and backward, with one layer and with two.
-        forward: Operations of encoder and CTC layer forward alone, with one layer and
-            with two.
-        params: Number of weights, with one layer and with two.
+        train: Operations of forward and backward pass, with one and with two layers.
+        forward: Operations of the forward pass of encoder and CTC layer, with one and
+            with two layers.
+        params: Number of weights, with one and with two layers.
         width: Width of the encoder's output.
-        frames_per_second: Rate of the encoder's output.
+        frames_per_second: Frame rate of the encoder's output in Hz.
     """
 
     train: tuple[FlopModel, FlopModel]
@@ -60,18 +60,18 @@ class ModelCost:
     frames_per_second: float
 
     def train_flops(self, layers: int, seconds: float, utterances: int = 16) -> float:
-        """Return operations of training on one utterance of a batch.
+        """Return the operations of training on one utterance of a batch.
 
         Args:
-            layers: Layers of the encoder.
-            seconds: Length of every utterance of the batch.
-            utterances: Utterances in the batch; relative positions are computed once
-                for all of them.
+            layers: Number of encoder layers.
+            seconds: Duration of every utterance of the batch in seconds.
+            utterances: Number of utterances in the batch, which share the computation
+                of relative positions.
         """
         return self._each(self.train, layers, seconds, utterances)
 
     def forward_flops(self, layers: int, seconds: float, utterances: int = 16) -> float:
-        """Return operations of the forward pass; see :meth:`train_flops`."""
+        """Return the operations of the forward pass; see :meth:`train_flops`."""
         return self._each(self.forward, layers, seconds, utterances)
 
     def num_params(self, layers: int) -> int:
@@ -93,10 +93,10 @@ def build_model(
     Args:
         config: Configuration of a training or of a finished experiment.
         vocabulary: Number of tokens.
-        num_layers: Layers instead of the configuration's.
+        num_layers: Number of layers, if not that of the configuration.
 
     Raises:
-        UserError: If ESPnet does not take the configuration.
+        UserError: If ESPnet cannot build the model, or it has no front end or layers.
     """
     args = _stock_args(config, vocabulary)
     if num_layers is not None:
@@ -132,7 +132,7 @@ def _stock_args(config: dict, vocabulary: int) -> argparse.Namespace:
     return args
 
 
-# What a configuration of EncRL may say of the student; the latter are empty by default.
+# Options of the student in a configuration of EncRL; the latter are mappings.
 _STUDENT = ("encoder", "frontend", "output_size", "linear_units")
 _STUDENT_CONF = ("encoder_conf", "frontend_conf")
 
@@ -141,9 +141,9 @@ def student_config(reference: dict, encrl: dict, num_layers: int) -> dict:
     """Return the plain configuration of the student that stage 5 would train.
 
     Args:
-        reference: The reference's configuration.
-        encrl: Stage 5's, which may name another width, encoder or front end.
-        num_layers: Layers of the student.
+        reference: Configuration of the reference.
+        encrl: Configuration of stage 5, which may set a width, encoder or front end.
+        num_layers: Number of layers of the student.
     """
     teacher = _stock_args(reference, 4)
     options = StudentOptions(
@@ -171,17 +171,17 @@ def count_model(
     tokens_per_second: float = 3.0,
     freeze: Sequence[str] = (),
 ) -> ModelCost:
-    """Count what training and using a model takes.
+    """Count the operations of training and using a model.
 
     Args:
         config: See :func:`build_model`.
         vocabulary: Number of tokens.
-        tokens_per_second: Rate of tokens in the transcripts; matters with an attention
-            decoder.
-        freeze: Modules that do not learn, as ESPnet's ``--freeze_param`` names them.
+        tokens_per_second: Rate of tokens in the transcripts; only used with an
+            attention decoder.
+        freeze: Frozen modules, named as in ESPnet's ``--freeze_param``.
 
     Raises:
-        UserError: See :func:`build_model`; or ``freeze`` names nothing of the model.
+        UserError: See :func:`build_model`; or if a module of ``freeze`` does not exist.
     """
     train, forward, params = [], [], []
     for layers in (1, 2):
@@ -205,11 +205,11 @@ def count_model(
 
 @dataclass(frozen=True)
 class ForwardCount:
-    """What a model has and computes, at any depth.
+    """Size and computation of a model, for any number of layers.
 
     Attributes:
-        params: Number of weights, with one layer and with two.
-        macs: Multiply-adds per second of audio, with one layer and with two.
+        params: Number of weights, with one and with two layers.
+        macs: Multiply-adds per second of audio, with one and with two layers.
     """
 
     params: tuple[int, int]
@@ -231,13 +231,13 @@ def count_forward(
 ) -> ForwardCount:
     """Count weights and the multiply-adds of recognising one utterance.
 
-    The figures are those of :func:`espnet_plugin.measure.speed.count_macs` on a model
-    that is really built.
+    The result is the same as that of :func:`espnet_plugin.measure.speed.count_macs` on
+    the complete model.
 
     Args:
         config: See :func:`build_model`.
         vocabulary: Number of tokens.
-        audio_seconds: Length of the utterance; attention grows with it.
+        audio_seconds: Duration of the utterance in seconds, which affects attention.
 
     Raises:
         UserError: See :func:`build_model`.
@@ -247,7 +247,7 @@ def count_forward(
         model = build_model(config, vocabulary, layers).eval()
         params.append(sum(p.numel() for p in model.parameters()))
         model.to("meta")
-        # Of encoder and CTC layer alone, without gradients.
+        # Only encoder and CTC layer, without gradients.
         count = _count(model, 0.0, False, 1, audio_seconds)
         macs.append(count / 2 / audio_seconds)
     return ForwardCount((params[0], params[1]), (macs[0], macs[1]))
@@ -267,7 +267,7 @@ def _freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
 
 
 def _count(model, tokens_per_second, backward, utterances: int, seconds: float) -> int:
-    """Count the operations of a forward pass, or of that and the backward one."""
+    """Count the operations of a forward pass, or of forward and backward pass."""
     with flop_counter() as counter, torch.set_grad_enabled(backward):
         tokens = max(1, round(seconds * tokens_per_second)) if backward else None
         _, outputs = _run(model, utterances, seconds, tokens)
@@ -281,11 +281,11 @@ def _count(model, tokens_per_second, backward, utterances: int, seconds: float) 
 def _run(model, utterances: int, seconds: float, tokens: Optional[int]):
     """Run front end, encoder, CTC layer and (with ``tokens``) an attention decoder.
 
-    ``ESPnetASRModel.forward`` looks at lengths, which have no content here; its losses
-    have no operations that are counted.
+    ``ESPnetASRModel.forward`` cannot be used, because it reads the lengths, which have
+    no content on the ``meta`` device. Its losses have no counted operations.
     """
     length = round(seconds / model.seconds_per_input)
-    # Lengths lie on the CPU, where they can be looked at.
+    # Lengths are on the CPU, where they can be read.
     lengths = torch.full((utterances,), length)
     speech = torch.empty(utterances, length, device="meta")
     features, lengths = model.frontend(speech, lengths)
@@ -304,16 +304,16 @@ def _run(model, utterances: int, seconds: float, tokens: Optional[int]):
 def measure_flops_per_second(
     config: dict, vocabulary: int, seconds: float, steps: int = 3
 ) -> float:
-    """Return the operations a second that training reaches on this machine's CPU.
+    """Return the operations per second that training reaches on this machine's CPU.
 
-    Two layers of the model, two utterances a batch; the fastest of some steps, because
-    other work on the machine only slows them down.
+    It trains two layers of the model with two utterances per batch. The fastest step
+    counts, because other work on the machine only makes steps slower.
 
     Args:
         config: See :func:`build_model`.
         vocabulary: Number of tokens.
-        seconds: Length of an utterance.
-        steps: How many.
+        seconds: Duration of an utterance in seconds.
+        steps: Number of steps.
     """
     model = build_model(config, vocabulary, 2).train()
     length, tokens = round(seconds / model.seconds_per_input), round(3 * seconds)

@@ -1,4 +1,4 @@
-"""Operations on an hour of audio, of the reference and of small models of any shape."""
+"""Operations per hour of audio, for the reference and small models of any shape."""
 
 from typing import Any, Mapping, Sequence
 
@@ -10,20 +10,20 @@ __all__ = ["CountedModels"]
 
 
 class CountedModels:
-    """Counts each kind of model once, and answers for every depth of it.
+    """Counts each kind of model once, for all numbers of layers.
 
     Args:
-        reference: The reference's configuration.
-        encrl: Stage 5's.
+        reference: Configuration of the reference.
+        encrl: Configuration of stage 5.
         vocabulary: Number of tokens.
-        shapes: The shapes that will be asked for.
-        layers: Layers of the student of the reference's width.
-        utterance_seconds: Length of an utterance.
+        shapes: All shapes that will be requested.
+        layers: Number of layers of the student with the reference's width.
+        utterance_seconds: Duration of an utterance in seconds.
 
     Attributes:
         student: Configuration of that student.
         vocabulary: Number of tokens.
-        utterance_seconds: Length of an utterance.
+        utterance_seconds: Duration of an utterance in seconds.
 
     Raises:
         UserError: See :func:`espnet_plugin.estimate.count.count_model`.
@@ -43,7 +43,8 @@ class CountedModels:
         self._depth = (reference.get("encoder_conf") or {})["num_blocks"]
         self._reference = count_model(dict(reference), vocabulary)
         self._by_frozen = {(): count_model(self.student, vocabulary)}
-        # All depths of one width are counted at once; nothing is frozen in them.
+        # One count for each width serves all numbers of layers; nothing is frozen in
+        # them.
         self._by_width = {
             width: count_model(
                 student_config(
@@ -58,7 +59,7 @@ class CountedModels:
 
     @property
     def frames_per_second(self) -> float:
-        """Rate of the reference's outputs."""
+        """Frame rate of the reference's outputs in Hz."""
         return self._reference.frames_per_second
 
     @property
@@ -75,11 +76,11 @@ class CountedModels:
         """Return the operations and weights of a small model.
 
         Args:
-            shape: Its layers, and its width if that is not the reference's.
-            freeze: Modules that do not learn.
+            shape: Shape of the model.
+            freeze: Frozen modules.
 
         Raises:
-            UserError: If ``freeze`` names nothing of the model.
+            UserError: If a module of ``freeze`` does not exist.
         """
         cost = self._frozen(tuple(freeze))
         return self._flops(self._by_width.get(shape.width, cost), shape.layers)

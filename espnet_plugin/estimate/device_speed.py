@@ -1,4 +1,4 @@
-"""How many operations a second a device reaches: given, from a training, or assumed."""
+"""The operations per second of a device: given, measured, or assumed."""
 
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
@@ -7,18 +7,18 @@ from espnet_plugin.files import read_json
 
 __all__ = ["A100_FLOPS", "DeviceSpeed", "find_speed"]
 
-# ESPnet says of its librispeech recipe's conf/tuning/train_asr_e_branchformer.yaml:
+# Derived from ESPnet's librispeech recipe, conf/tuning/train_asr_e_branchformer.yaml:
 # "Trained with A100 (40 GB) x 8 GPUs. It takes 40 minutes per epoch." With the
-# operations counted for it, that is so many a second and GPU (docs/scaling.md).
+# operations counted for that model, this is the speed of one GPU (docs/scaling.md).
 A100_FLOPS = 1.4e13
 
 
 class DeviceSpeed(NamedTuple):
-    """What a device reaches in training.
+    """The speed of a device in training.
 
     Attributes:
         flops_per_second: Operations per second.
-        source: Where that is from, in words.
+        source: Description of the source of this figure.
     """
 
     flops_per_second: float
@@ -34,10 +34,11 @@ def find_speed(
     """Return the speed of a device.
 
     Args:
-        given: Operations per second, if they were given.
-        cost_file: ``cost.json`` of a finished training, if its speed counts.
-        gpu: Whether a GPU is meant, whose speed is assumed otherwise.
-        measure: Measures the CPU, otherwise.
+        given: Operations per second, if given by the user.
+        cost_file: ``cost.json`` of a finished training whose speed is used, if any.
+        gpu: Whether the device is a GPU. If so, and nothing is given, an A100 is
+        assumed.
+        measure: Function that measures the CPU; used if nothing else is known.
     """
     if given is not None:
         return DeviceSpeed(given, "--flops_per_second")

@@ -1,24 +1,25 @@
-"""What an estimate is made of: a corpus, a plan, hardware; and what comes out."""
+"""Data of an estimate: corpus, plan and hardware, and the resulting costs."""
 
 from dataclasses import dataclass
 from typing import Sequence
 
 __all__ = ["FLAC_BYTES", "Corpus", "Hardware", "ModelFlops", "Plan", "StageCost"]
 
-# Per hour of audio at 16 kHz. LibriSpeech's archives of 960.9 h of FLAC have 60.03 GB.
+# Bytes of an hour of FLAC at 16 kHz: LibriSpeech's archives have 60.03 GB for 960.9 h.
 FLAC_BYTES = 60.03e9 / 960.9
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is trained on.
+    """Amount of audio.
 
     Attributes:
         hours: Hours of training audio, before speed perturbation.
-        speeds: Speed factors, 1.0 included.
-        utterance_seconds: Mean length; all utterances are taken to have it.
-        segmented: Utterances are parts of longer files, which stage 2 cuts out.
-        eval_hours: Hours of the sets that are decoded.
+        speeds: Speed factors, including 1.0.
+        utterance_seconds: Mean duration in seconds, assumed for all utterances.
+        segmented: Whether utterances are parts of longer files and are cut out by stage
+        2.
+        eval_hours: Hours of all sets that are decoded.
     """
 
     hours: float
@@ -29,25 +30,26 @@ class Corpus:
 
     @property
     def epoch_hours(self) -> float:
-        """Hours of one epoch: all speeds."""
+        """Hours of audio in one epoch, with all speeds."""
         return sum(self.hours / speed for speed in self.speeds)
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Rates; audio hours are those of the audio that is read.
+    """Rates of the hardware, in hours of audio per hour of work.
 
-    Those of audio are as ``benchmarks/audio_rates.py`` measured them (docs/scaling.md).
+    The defaults were measured by ``benchmarks/audio_rates.py`` (docs/scaling.md).
 
     Attributes:
         flops_per_second: Operations per second that one device reaches in training.
-        devices: GPUs; 1 for training on the CPU.
-        processes: Processes of stage 2.
-        read_rate: Hours of audio checked in an hour by one process of stage 2.
-        write_rate: The same where a copy of another speed, or a cut one, is written.
-        stats_rate: Hours of audio in an hour of stage 3, one process.
-        load_rate: Hours of audio that one loading process reads in an hour of training.
-        loaders: Loading processes on each device.
+        devices: Number of GPUs; 1 for training on the CPU.
+        processes: Number of processes of stage 2.
+        read_rate: Rate at which one process of stage 2 checks audio.
+        write_rate: Rate at which one process of stage 2 writes audio (copies with a
+            different speed, or cut utterances).
+        stats_rate: Rate of stage 3, with one process.
+        load_rate: Rate at which one loading process reads audio in training.
+        loaders: Number of loading processes for each device.
     """
 
     flops_per_second: float
@@ -62,11 +64,12 @@ class Hardware:
 
 @dataclass(frozen=True)
 class ModelFlops:
-    """One model to train or to run.
+    """Operations and size of a model.
 
     Attributes:
         train: Operations of training on an hour of audio.
-        forward: Operations of encoder and CTC layer on an hour of audio.
+        forward: Operations of the forward pass of encoder and CTC layer on an hour of
+        audio.
         params: Number of weights.
     """
 
@@ -77,28 +80,28 @@ class ModelFlops:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done.
+    """Models and epochs of the stages.
 
     Attributes:
         reference: The large model.
-        student: Trained by stage 5.
-        finetuned: Trainings of stage 6: a model, and its epochs.
-        models: The small models, by name; as they are trained by stage 8.
+        student: The student of stage 5.
+        finetuned: Trainings of stage 6: models and their epochs.
+        models: The small models of stage 8, by name.
         vocabulary: Number of tokens.
-        frames_per_second: Rate of the encoders' outputs.
+        frames_per_second: Frame rate of the encoders' outputs in Hz.
         width: Width of the reference's encoder.
-        reference_epochs: 0 if it is imported.
+        reference_epochs: Epochs of the reference; 0 if it is imported.
         encrl_epochs: Epochs of stage 5.
-        alone: Models that stage 5 trains by themselves, and their epochs.
+        alone: Models that stage 5 trains separately, and their epochs.
         trials: Models that stage 5 tries first for a budget, and their epochs.
         baseline_epochs: Epochs of each model in stage 8.
-        num_baselines: Kinds of baselines that stage 8 trains, each taken to train like
-            a model from scratch.
-        num_untrained: Kinds of baselines that stage 8 cuts out without training.
-        nbest: Checkpoints that a training keeps.
-        updates_per_hour: Updates of the weights for an hour of audio, all devices.
-        cache: The reference's outputs are computed once.
-        cache_top: Tokens of a frame that the cache keeps; 0: all.
+        num_baselines: Number of baselines that stage 8 trains, each assumed to train
+            like a model from scratch.
+        num_untrained: Number of baselines that stage 8 cuts out without training.
+        nbest: Number of checkpoints that a training keeps.
+        updates_per_hour: Updates of the weights per hour of audio, on all devices.
+        cache: Whether the reference's outputs are cached.
+        cache_top: Number of tokens per frame in the cache; 0: all.
     """
 
     reference: ModelFlops
@@ -123,17 +126,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class StageCost:
-    """What one stage takes.
+    """Cost of one stage.
 
     Attributes:
         stage: Number of the stage.
         name: What it does.
         hours: Wall-clock hours.
-        num_bytes: Bytes that it leaves on the disk.
+        num_bytes: Bytes that it leaves on disk.
         read_bytes: Bytes of audio and cache that it reads.
         sent_bytes: Bytes that each device sends to others.
-        limit: What sets the pace: ``compute``, ``loading``, or ``cores``.
-        finished: Whether its work is done already, so that it takes nothing.
+        limit: What limits the speed: ``compute``, ``loading``, or ``cores``.
+        finished: Whether the stage is finished already and costs nothing.
     """
 
     stage: int

@@ -1,4 +1,4 @@
-"""How much audio a set has, from what is on the disk before or after stage 2."""
+"""Find the amount of audio in a set from files that exist before or after stage 2."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import soundfile
 
 __all__ = ["SetSize", "find_size"]
 
-# So many headers are read where nothing else says how long the files are.
+# Number of headers that are read if nothing else has the lengths of the files.
 _HEADERS = 200
 
 
@@ -19,7 +19,7 @@ class SetSize:
     Attributes:
         hours: Hours of audio.
         utterances: Number of utterances.
-        source: The file that says it.
+        source: File with this information.
     """
 
     hours: float
@@ -28,12 +28,12 @@ class SetSize:
 
 
 def find_size(formatted: Path, data: Path, sample_rate: int) -> Optional[SetSize]:
-    """Return the size of a set, None where nothing on the disk says it.
+    """Return the size of a set; None if it is not known.
 
     Args:
-        formatted: Its folder under ``dump/``, which stage 2 writes.
-        data: Its Kaldi folder. Without ``segments`` or ``utt2dur`` the headers of up to
-            200 of its files are read, and their mean length is used for all.
+        formatted: Its folder in ``dump/``, written by stage 2.
+        data: Its Kaldi folder. Without ``segments`` and ``utt2dur``, the headers of up
+            to 200 files are read, and their mean duration is assumed for all.
         sample_rate: Sampling rate of the formatted set in Hz.
     """
     lengths, segments = formatted / "utt2num_samples", data / "segments"
@@ -50,7 +50,7 @@ def find_size(formatted: Path, data: Path, sample_rate: int) -> Optional[SetSize
             return _size(seconds, durations)
         return _from_headers(scp) if scp.is_file() else None
     except (ValueError, IndexError, OSError, soundfile.SoundFileError):
-        return None  # stage 2 names what is wrong with it
+        return None  # stage 2 reports what is wrong
 
 
 def _lines(table: Path) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""An estimate in words and a table."""
+"""Format an estimate as text with a table."""
 
 from typing import Sequence
 
@@ -20,7 +20,7 @@ def amount(num_bytes: float) -> str:
 
 
 def _significant(value: float) -> str:
-    """Return a number with three significant digits, without an exponent above 1."""
+    """Return a number with three significant digits, and without decimals from 100."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -37,13 +37,13 @@ def _hours(hours: float) -> str:
 def assumption_lines(
     found: FoundCorpus, hardware: Hardware, speed: DeviceSpeed, gpu: bool
 ) -> list[str]:
-    """Return in words what the estimate assumes, and where it has it from.
+    """Return sentences on the assumptions of an estimate and their sources.
 
     Args:
-        found: The audio.
-        hardware: The rates.
-        speed: The devices' speed.
-        gpu: Whether they are GPUs.
+        found: Amounts of audio.
+        hardware: Rates of the hardware.
+        speed: Speed of the devices.
+        gpu: Whether the devices are GPUs.
     """
     corpus = found.corpus
     return [
@@ -79,10 +79,10 @@ def estimate_lines(
 
     Args:
         costs: Costs of the stages that would run.
-        plan: What would be done.
-        corpus: Description of the audio.
-        assumptions: The assumptions made, a line each.
-        cached: Stage 5 as it would be with a teacher cache.
+        plan: Models and epochs of the stages.
+        corpus: Amounts of audio.
+        assumptions: Lines on the assumptions.
+        cached: Costs of stage 5 with a teacher cache.
     """
     lines = [
         "Dry run: nothing is started. Assumptions, and the options that change them "

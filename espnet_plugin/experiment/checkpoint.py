@@ -1,4 +1,4 @@
-"""Which of the checkpoints in an experiment folder to take."""
+"""Choose the checkpoint of an experiment folder."""
 
 import fnmatch
 import logging
@@ -10,9 +10,9 @@ from espnet_plugin.files import PathLike
 
 __all__ = ["AVERAGED_EPOCHS", "averaged_name", "choose_checkpoint"]
 
-# The optimiser's state as well, to resume from; the copy outlives an epoch.
+# For resuming, with the optimiser's state. The copy is kept while an epoch runs.
 RESUME, RESUME_PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
-# ESPnet averages at the very end of a training, so this tells whether it has ended.
+# ESPnet averages at the end of a training, so these files show that it has ended.
 AVERAGED_EPOCHS = "*.ave*.pth"
 SINGLE_EPOCHS = "*epoch.pth"
 
@@ -33,7 +33,7 @@ def epoch_files(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: int(path.name.removesuffix("epoch.pth")))
 
 
-# From the best to the last resort, before any other name.
+# In order of preference; other names come last.
 _PATTERNS = (
     "valid.cer_ctc.ave.pth",
     "valid.cer_ctc.ave_*best.pth",
@@ -47,7 +47,7 @@ _PATTERNS = (
     "*best.pth",
     "latest.pth",
     "*epoch.pth",
-    # Of this plugin's small models; beside it may lie one without masked blocks.
+    # Small models of this plugin; their folder may also have model.blocks.pth.
     "model.pth",
 )
 
@@ -55,17 +55,18 @@ _PATTERNS = (
 def choose_checkpoint(
     directory: PathLike, name: Optional[str] = None, ctc_only: bool = True
 ) -> Path:
-    """Return the checkpoint of an experiment folder that ought to be used.
+    """Return the checkpoint of an experiment folder that is to be used.
 
     Args:
         directory: The folder with ``config.yaml``.
-        name: File name asked for by the user; otherwise an average of the best epochs
-            by CTC character error rate, then any average, the best epoch, the latest.
-        ctc_only: The model has no attention decoder. ESPnet then averages arbitrary
-            epochs as those of the best accuracy, so these are taken last.
+        name: File name given by the user. If None: the average of the best epochs by
+            CTC character error rate, else any other average, the best epoch, or the
+            latest.
+        ctc_only: Whether the model has no attention decoder. In that case ESPnet's
+            "best accuracy" epochs are arbitrary, so these are used last.
 
     Raises:
-        UserError: If there is none, or ``name`` is not there.
+        UserError: If there is no checkpoint, or none of that name.
     """
     directory = Path(directory)
     names = sorted(
@@ -84,7 +85,7 @@ def choose_checkpoint(
         for pattern in (*_PATTERNS, "*"):
             found = fnmatch.filter(candidates, pattern)
             if found:
-                # The last epoch of "9epoch.pth" and "10epoch.pth" is the tenth.
+                # By length first: "10epoch.pth" is later than "9epoch.pth".
                 choice = max(found, key=lambda item: (len(item), item))
                 logging.info("checkpoint: %s (choice: %s)", choice, ", ".join(names))
                 return directory / choice
@@ -95,7 +96,7 @@ def choose_checkpoint(
 
 
 def _by_trust(names: list[str], ctc_only: bool) -> list[list[str]]:
-    """Put those chosen by an accuracy that the model does not have behind the rest."""
+    """Separate checkpoints that were chosen by an accuracy that does not exist."""
     if not ctc_only:
         return [names]
     doubtful = [name for name in names if name.startswith("valid.acc.")]

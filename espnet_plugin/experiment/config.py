@@ -9,7 +9,7 @@ from espnet_plugin.yaml_files import parse_yaml
 
 __all__ = ["check_config", "read_config"]
 
-# What holds the options of a part.
+# Keys with the options of one part of the model.
 _CONFS = (
     "encoder_conf", "ctc_conf", "model_conf", "frontend_conf", "specaug_conf",
     "normalize_conf", "preencoder_conf", "postencoder_conf", "decoder_conf",
@@ -20,7 +20,7 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
     """Read an experiment's ``config.yaml`` (plain YAML, no Python objects).
 
     Raises:
-        UserError: If it is missing, is not YAML, or is no ESPnet ASR configuration.
+        UserError: If it is missing, not YAML, or not an ESPnet ASR configuration.
     """
     config_file = Path(config_file)
     try:
@@ -39,10 +39,10 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
 
 
 def check_config(config: Any, config_file: PathLike) -> None:
-    """Refuse what is not an ASR model's complete configuration.
+    """Check that a configuration is complete and that of an ASR model.
 
     Raises:
-        UserError: Naming the keys that it lacks.
+        UserError: If keys are missing or have values of a wrong type.
     """
     if not isinstance(config, dict):
         raise UserError(

@@ -1,4 +1,4 @@
-"""One decoded set of an experiment, ``decode_<decoding>/<set>``, and finding them."""
+"""Decoded sets of an experiment: the folders ``decode_<decoding>/<set>``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from espnet_plugin.experiment.records import read_keys
 __all__ = ["DECODE_PREFIX", "ORIGINAL", "DecodedSet", "find_scored"]
 
 DECODE_PREFIX = "decode_"
-# asr.sh puts the development set here, because its stage 4 has filtered another copy.
+# asr.sh decodes the unfiltered development set here; its stage 4 makes a filtered copy.
 ORIGINAL = "org/"
 
 _SCORE, _SCORED, _TEXT = "score.json", "scored.json", "text"
@@ -36,7 +36,7 @@ class DecodedSet:
 
     @property
     def text_file(self) -> Path:
-        """What was recognised."""
+        """The recognised transcripts."""
         return self.folder / _TEXT
 
     @property
@@ -59,7 +59,7 @@ class DecodedSet:
         return self.folder / _KINDS[unit] / _RESULT
 
     def transcripts(self, unit: str = "word") -> tuple[Path, Path]:
-        """Return what asr.sh scored: the reference and the hypothesis."""
+        """Return the files that asr.sh scored: reference and hypothesis."""
         return self.folder / _KINDS[unit] / _REF_TRN, self.folder / _KINDS[unit] / (
             _HYP_TRN
         )
@@ -70,10 +70,10 @@ class DecodedSet:
         return self.score_file.is_file()
 
     def score(self) -> dict[str, Any]:
-        """Read ``score.json``; see :meth:`espnet_plugin.score.wer.Score.to_dict`.
+        """Read ``score.json``; see :meth:`espnet_plugin.score.values.Score.to_dict`.
 
         Raises:
-            UserError: If there is none, or it is not JSON.
+            UserError: If the file is missing or is not JSON.
         """
         if not self.is_scored:
             raise UserError(
@@ -87,8 +87,8 @@ def find_scored(folder: Path) -> dict[str, dict[str, DecodedSet]]:
     """Find all scored sets below ``<folder>/<decoding>/[org/]<set>``.
 
     Returns:
-        The sets by folder name of the decoding and by name, ``org/`` included. Each has
-        a ``score.json`` (of this plugin) or transcripts (of asr.sh).
+        The sets by folder name of the decoding and by name (including ``org/``). Each
+        has a ``score.json`` (from this plugin) or transcripts (from asr.sh).
     """
     found: dict[str, dict[str, DecodedSet]] = {}
     patterns = [_SCORE, *(f"{kind}/{_REF_TRN}" for kind in _KINDS.values())]

@@ -1,4 +1,4 @@
-"""What was measured on the files of a model's exports, as their ``meta.json`` says."""
+"""Measurements of the files of a model's exports, from their ``meta.json``."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -10,36 +10,37 @@ from espnet_plugin.experiment.records import read_keys, record_from_json
 
 __all__ = ["MEASURED", "ExportedFile", "read_exports"]
 
-# The key of these figures in an export's meta.json.
+# Key of these figures in an export's meta.json.
 MEASURED = "measured"
 _META = "meta.json"
 
 
 @dataclass(frozen=True)
 class ExportedFile(Figures):
-    """One model file of an export; None where a figure was not measured.
+    """Measurements of one model file of an export; None for figures not measured.
 
     Attributes:
-        target: What it was exported for, e.g. ``onnx``.
-        file: Its name.
-        file_bytes: Its size, with that of a front end in a file of its own.
-        rtf_1s: Seconds of computing for a second of audio, of an utterance of 1 s.
-        rtf_3s: The same of 3 s.
-        rtf_10s: The same of 10 s.
-        chunk_ms: Milliseconds of computing for a chunk, of a streaming model.
-        process_mb: Highest resident memory of the process of the folder's script that
+        target: Target of the export, e.g. ``onnx``.
+        file: Name of the file.
+        file_bytes: Size in bytes, including that of a separate file with the front end.
+        rtf_1s: Real-time factor (computing time / duration) for an utterance of 1 s.
+        rtf_3s: The same for 3 s.
+        rtf_10s: The same for 10 s.
+        chunk_ms: Computing time for a chunk of a streaming model, in ms.
+        process_mb: Peak resident memory of the process of the folder's script that
             recognises an utterance of about two seconds, in 10^6 bytes.
-        first_word_s: Seconds from the start of that process to its first text.
-        others_cores: Processors that other programs kept busy meanwhile, on average.
-        threads: Threads of the runtime.
-        cpu: The processor.
-        wer: Word error rate of the file on ``wer_set``, percent.
+        first_word_s: Time from the start of that process to its first text, in seconds.
+        others_cores: Average number of processor cores that other programs used during
+            the measurement.
+        threads: Number of threads of the runtime.
+        cpu: Name of the processor.
+        wer: Word error rate of the file on ``wer_set``, in percent.
         wer_ci95: Its 95 % interval over utterances.
-        wer_set: Name of the data folder that ``wer`` is of.
-        errors_by_unit: Word errors of each utterance.
-        words_by_unit: Words of each utterance.
+        wer_set: Name of the data folder on which ``wer`` was measured.
+        errors_by_unit: Number of word errors in each utterance.
+        words_by_unit: Number of words in each utterance.
         others: Keys that this version does not know.
-        not_finite: Keys whose values are no finite numbers.
+        not_finite: Keys whose values are not finite.
     """
 
     target: str = ""
@@ -63,7 +64,7 @@ class ExportedFile(Figures):
     not_finite: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return its keys for a JSON file; what is not known is left out."""
+        """Return the known figures as keys of a JSON file."""
         known = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in vars(self).items()
@@ -81,19 +82,19 @@ class _Export:
 
 
 def read_exports(folder: Path, checkpoint_sha256: str) -> tuple[ExportedFile, ...]:
-    """Read the figures of a model's exports, a folder each.
+    """Read the measurements of a model's exports; each export is a folder.
 
-    An export of another checkpoint is left out, and logged.
+    An export of a different checkpoint is left out, with a warning.
 
     Args:
-        folder: The experiment's folder of exports.
-        checkpoint_sha256: Digest of the checkpoint that is the model.
+        folder: Folder with the experiment's exports.
+        checkpoint_sha256: Checksum of the model's checkpoint.
 
     Returns:
-        A value for each file, by target and then as the export lists them.
+        One value for each file, ordered by target and then as in ``meta.json``.
 
     Raises:
-        UserError: If a file is damaged.
+        UserError: If a ``meta.json`` is damaged.
     """
     found = []
     for path in sorted(folder.glob(f"*/{_META}")):

@@ -1,4 +1,4 @@
-"""``cost.json`` and ``rtf.json``: what a training cost, and how fast its model is."""
+"""``cost.json`` and ``rtf.json``: cost of a training and speed of its model."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +12,16 @@ Kind = TypeVar("Kind", bound="Figures")
 
 
 class Figures:
-    """Numbers that a file may lack; NaN and infinity count as missing."""
+    """Base class of figures in a file. NaN and infinity count as missing."""
 
     @classmethod
     def from_json(cls: Type[Kind], content: dict[str, Any], path: Path) -> Kind:
-        """Read the content of a file, also of an earlier version.
+        """Read the content of a file of this or an earlier version.
 
-        Values that are not finite numbers are taken as missing; ``not_finite`` names
-        them.
+        Values that are not finite count as missing and are named in ``not_finite``.
 
         Raises:
-            UserError: If a value has the wrong type; it names file, key and value.
+            UserError: If a value has the wrong type.
         """
         bad = tuple(key for key, value in content.items() if not is_finite(value))
         kept = {key: value for key, value in content.items() if key not in bad}
@@ -31,21 +30,21 @@ class Figures:
 
 @dataclass(frozen=True)
 class Cost(Figures):
-    """What a training cost, in all; None where it was not recorded.
+    """Total cost of a training; None for figures that were not recorded.
 
     Attributes:
         train_seconds: Wall-clock seconds of training steps.
         valid_seconds: Wall-clock seconds of validation.
         cpu_seconds: Processor seconds of all processes.
-        audio_seconds: Audio that was trained on, repetitions included.
+        audio_seconds: Seconds of audio in all training steps, including repetitions.
         flops: Floating-point operations of the model.
-        teacher_flops: Operations of the frozen reference.
+        teacher_flops: Floating-point operations of the frozen reference.
         epochs: Number of epochs.
         redone_seconds: Seconds lost by interruptions.
-        once: Figures of what was done once before the epochs, by name.
-        per_epoch: An entry for each epoch.
+        once: Figures of work that was done once before the epochs, by name.
+        per_epoch: Figures of each epoch.
         others: Keys that this version does not know.
-        not_finite: Keys whose values are no finite numbers.
+        not_finite: Keys whose values are not finite.
     """
 
     train_seconds: Optional[float] = None
@@ -64,27 +63,29 @@ class Cost(Figures):
 
 @dataclass(frozen=True)
 class Speed(Figures):
-    """What was measured on a finished model; None where it was not.
+    """Measurements of a finished model; None for figures not measured.
 
     Attributes:
-        encoder_rtf: Seconds of computing for a second of audio.
-        runs: The factor of each run.
-        threads: Threads of torch.
-        audio_seconds: Length of the utterance.
-        load_average: The machine's, before; earlier versions wrote one number.
-        cpu: The processor.
+        encoder_rtf: Real-time factor (computing time / duration) of the encoder.
+        runs: Real-time factor in each run.
+        threads: Number of threads of torch.
+        audio_seconds: Duration of the utterance in seconds.
+        load_average: Load average of the machine before the measurement; earlier
+            versions wrote one number.
+        cpu: Name of the processor.
         device: torch's name of the device.
-        parameters: Number of parameters in all (``total``) and by part.
-        params_nonzero: Parameters that are not zero.
-        macs_per_audio_second: Multiply-adds for a second of audio.
-        peak_memory_mb: Peak memory.
-        checkpoint: Name of the file that was measured.
-        file_bytes: Size of that file.
-        chunk_rtf: Seconds of computing a chunk of audio takes, for a second of it.
-        chunk_ms: Milliseconds of computing for a chunk.
-        chunk_audio_ms: Milliseconds of audio in a chunk.
+        parameters: Total number of parameters (``total``) and numbers by part.
+        params_nonzero: Number of parameters that are not zero.
+        macs_per_audio_second: Multiply-adds per second of audio.
+        peak_memory_mb: Memory of a forward pass on top of the loaded model, at its
+            peak, in 10^6 bytes.
+        checkpoint: Name of the measured checkpoint.
+        file_bytes: Size of the checkpoint in bytes.
+        chunk_rtf: Real-time factor of chunks of a streaming model.
+        chunk_ms: Computing time for a chunk, in ms.
+        chunk_audio_ms: Duration of the audio in a chunk, in ms.
         others: Keys that this version does not know.
-        not_finite: Keys whose values are no finite numbers.
+        not_finite: Keys whose values are not finite.
     """
 
     encoder_rtf: Optional[float] = None

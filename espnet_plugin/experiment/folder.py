@@ -1,8 +1,8 @@
-"""An experiment folder: what is in it, what is missing, and which stage makes it.
+"""An experiment folder: its content, what is missing, and which stage makes that.
 
-The names of its files are in :mod:`espnet_plugin.experiment.paths`. It is read without
-torch or ESPnet, which take many seconds to import. Writing a model and training are the
-matter of :mod:`espnet_plugin.jobs`.
+The names of its files are in :mod:`espnet_plugin.experiment.paths`. This module does
+not import torch or ESPnet, which would take many seconds. Models are written and
+trained by :mod:`espnet_plugin.jobs`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from espnet_plugin.files import write_json
 
 __all__ = ["Experiment", "ModelFiles"]
 
-# ESPnet's folders of statistics, which are beside the models.
+# Prefix of ESPnet's folders of statistics, which are next to the models.
 _STATISTICS = "asr_stats"
 
 
@@ -33,8 +33,8 @@ class ModelFiles:
     """A model as a configuration and a checkpoint.
 
     Attributes:
-        config: Its ``config.yaml``.
-        checkpoint: Its tensors; None where only its architecture is known.
+        config: Path of ``config.yaml``.
+        checkpoint: Path of the checkpoint; None if only the architecture is known.
     """
 
     config: Path
@@ -46,14 +46,14 @@ class Experiment(ExperimentPaths):
     """A folder that holds a training, a model, or both.
 
     Attributes:
-        folder: Its path; it need not exist yet.
+        folder: Path of the folder, which need not exist yet.
     """
 
     # What there is
 
     @property
     def is_finished(self) -> bool:
-        """Whether a training or an export of this plugin came to its end here."""
+        """Whether a training or an export of this plugin has finished here."""
         return self.done_file.is_file()
 
     @property
@@ -63,12 +63,12 @@ class Experiment(ExperimentPaths):
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is something that another training would mix or lose."""
+        """Whether there are files that another training would mix up or overwrite."""
         return self.is_finished or any(self.folder.glob("*.pth"))
 
     @property
     def is_averaged(self) -> bool:
-        """Whether ESPnet's training came to its end, where it averages epochs."""
+        """Whether ESPnet's training has finished, since it then averages epochs."""
         return any(self.folder.glob(AVERAGED_EPOCHS))
 
     @property
@@ -78,14 +78,14 @@ class Experiment(ExperimentPaths):
 
     @property
     def is_statistics(self) -> bool:
-        """Whether it is a folder of ESPnet's statistics, which are beside models."""
+        """Whether this is a folder of ESPnet's statistics."""
         return self.name.startswith(_STATISTICS)
 
     def missing(self) -> list[str]:
-        """Say what a finished model should have and has not, and where it comes from.
+        """List the files of a finished model that are missing here.
 
         Returns:
-            A line for each missing file: its name and what makes it.
+            A line for each missing file: its name and how to make it.
         """
         wanted = [(self.config_file, self._training_way_out())]
         if not self.is_ours:
@@ -104,7 +104,7 @@ class Experiment(ExperimentPaths):
         """Read ``meta.json``.
 
         Raises:
-            UserError: If there is none, which says what makes it, or it is damaged.
+            UserError: If it is missing or damaged.
         """
         found = self.find_meta()
         if found is None:
@@ -125,12 +125,12 @@ class Experiment(ExperimentPaths):
         """Read ``config.yaml`` of an ASR model.
 
         Raises:
-            UserError: If there is none, or it is not that of an ASR model.
+            UserError: If it is missing or not that of an ASR model.
         """
         return read_config(self.config_file)
 
     def request(self) -> Optional[dict[str, Any]]:
-        """Read what was asked for, None where nothing was begun."""
+        """Read ``request.json``; None if nothing was started here."""
         if not self.request_file.is_file():
             return None
         return read_keys(self.request_file)
@@ -139,7 +139,7 @@ class Experiment(ExperimentPaths):
         """Read ``cost.json``.
 
         Raises:
-            UserError: If there is none, which says what makes it, or it is damaged.
+            UserError: If it is missing or damaged.
         """
         if not self.cost_file.is_file():
             raise self._lacks(self.cost_file, self._cost_way_out())
@@ -149,7 +149,7 @@ class Experiment(ExperimentPaths):
         """Read ``rtf.json``.
 
         Raises:
-            UserError: If there is none, which says what makes it, or it is damaged.
+            UserError: If it is missing or damaged.
         """
         if not self.speed_file.is_file():
             raise self._lacks(self.speed_file, self._speed_way_out())
@@ -159,11 +159,11 @@ class Experiment(ExperimentPaths):
         """Return the checkpoint that is the model.
 
         Args:
-            name: File name; by default that of ``meta.json``, and of folders without
-                one the best, see :func:`choose_checkpoint`.
+            name: File name. By default it is that in ``meta.json`` or, without that
+                file, the choice of :func:`choose_checkpoint`.
 
         Raises:
-            UserError: If there is none, or the training has not ended.
+            UserError: If there is no checkpoint, or the training has not finished.
         """
         if name is None and self.is_ours:
             meta = self.meta()
@@ -178,19 +178,23 @@ class Experiment(ExperimentPaths):
         return choose_checkpoint(self.folder, name, ctc_only=weight == 1.0)
 
     def model_files(self) -> ModelFiles:
-        """Return configuration and checkpoint of the model; see :meth:`checkpoint`."""
+        """Return configuration and checkpoint of the model; see :meth:`checkpoint`.
+
+        Raises:
+            UserError: If one of them is missing.
+        """
         if not self.config_file.is_file():
             raise self._lacks(self.config_file, self._training_way_out())
         return ModelFiles(self.config_file, self.checkpoint())
 
     def require_finished(self, stage: str) -> None:
-        """Refuse a folder whose training or export has not ended.
+        """Check that the training or export in this folder has finished.
 
         Args:
-            stage: What makes it, e.g. ``stage 5 (EncRL)``.
+            stage: The stage that does it, e.g. ``stage 5 (EncRL)``, for the message.
 
         Raises:
-            UserError: Naming the folder and the stage.
+            UserError: If it has not finished.
         """
         if not self.is_finished:
             raise UserError(f"{self.folder} is not finished: run {stage} first")
@@ -203,7 +207,7 @@ class Experiment(ExperimentPaths):
         return UserError(f"{self.folder} has no {path.name}: {way_out}")
 
     def _stage(self) -> str:
-        """Name the stage that trains what is here, as far as the folder tells."""
+        """Name the stage that trains this model, as far as the folder shows it."""
         meta = None
         if self.meta_file.is_file():
             meta = self.find_meta()

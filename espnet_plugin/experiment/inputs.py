@@ -1,27 +1,27 @@
-"""What a result was made of, as names and plain values, and how two of them differ.
+"""Compare the inputs of a result, as names and plain values.
 
-Every stage that keeps results notes this beside them, and compares it when it is asked
-for them again. Data and files are identified by their content, so a table or a folder
-may move; what does not decide the result (how many processes, which device, where it is
-written) is left out.
+Every stage that keeps results records their inputs next to them, and compares these
+when the same results are requested again. Data and files are identified by their
+content, so a table or a folder may be moved. Inputs that do not affect the result
+(number of processes, device, output folder) are not recorded.
 """
 
 from typing import Any, Mapping, NamedTuple, Optional
 
 __all__ = ["KIND", "Difference", "first_difference", "flat"]
 
-# The name under which a record says what kind of result it is of.
+# Name of the input that is the kind of the result.
 KIND = "kind"
 _LONGEST = 60
 
 
 class Difference(NamedTuple):
-    """The first input of a result that is another one now.
+    """The first input of a result that has changed.
 
     Attributes:
-        name: Which.
-        old: What the result was made of; None if nothing was given.
-        new: What it would be made of now; None if nothing is given.
+        name: Name of the input.
+        old: Its value when the result was made; None if it was not given.
+        new: Its value now; None if it is not given.
         others: Number of further inputs that differ.
     """
 
@@ -36,9 +36,9 @@ class Difference(NamedTuple):
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one with dotted names: ``optim_conf.lr``.
+    """Flatten nested mappings to one with dotted names: ``optim_conf.lr``.
 
-    None and empty mappings are left out: they say that nothing is given.
+    None and empty mappings are left out, because they mean "not given".
     """
     result: dict[str, Any] = {}
     for name, value in values.items():
@@ -55,15 +55,15 @@ def first_difference(
     """Return the first input that differs, in the order of ``new``; None if none does.
 
     Args:
-        old: What a result was made of, by name; see :func:`flat`.
-        new: What it would be made of now.
+        old: Inputs with which a result was made, by name; see :func:`flat`.
+        new: Inputs with which it would be made now.
     """
     names = [*new, *(name for name in old if name not in new)]
     differing = [name for name in names if old.get(name) != new.get(name)]
     if not differing:
         return None
     name = differing[0]
-    # Of another kind all the rest is another, too.
+    # If the kind differs, all other inputs differ too.
     others = 0 if name == KIND else len(differing) - 1
     return Difference(name, old.get(name), new.get(name), others)
 

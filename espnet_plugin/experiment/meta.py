@@ -1,4 +1,4 @@
-"""``meta.json``: what a finished training, or a model made of one, is."""
+"""``meta.json``: description of a finished training or model."""
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["ENCRL_METHOD", "Meta", "REFERENCE_METHOD"]
 
 REFERENCE_METHOD = "reference"
 ENCRL_METHOD = "encrl_pretrain"
-# Written even if null, because readers of the tables look for the keys themselves.
+# Keys that are written even if null, because the tables expect them.
 _ALWAYS = ("variant",)
 _MODEL_ALWAYS = ("shared",)
 _MODE_ALWAYS = ("sparsity", "latency_ms", "latency_parts")
@@ -19,40 +19,42 @@ _MODE_ALWAYS = ("sparsity", "latency_ms", "latency_parts")
 
 @dataclass(frozen=True)
 class Meta:
-    """The content of ``meta.json``; None and empty where the file does not say it.
+    """Content of ``meta.json``; None or empty for keys that are not in the file.
 
     Attributes:
-        method: How it was made, as the tables name it.
+        method: Name of the method in the tables.
         variant: Name of the variant of the method; empty for the main one.
         seed: Seed of the training.
-        name: Name of a training that serves several models, if not its folder's.
-        size: Layers of a model with as many parameters, if this one keeps all layers.
-        size_width: Width of the encoder where the size names it, as in 4x72; None: the
-            reference's.
-        serves: Numbers of layers that models made of this training have; a folder with
-            this is a training, not a model.
-        modes: Modes of the recognisers that a dual-mode training serves.
-        shared: Folder name of the training that the model was made of.
-        after: Folder name of the training that this one started from.
+        name: Name of a training that produces several models, if it is not that of the
+            folder.
+        size: Nominal number of layers of a model that keeps all layers: that of a model
+            with as many parameters.
+        size_width: Width of the encoder if it is part of the size, as in 4x72; None for
+            the reference's width.
+        serves: Numbers of layers of the models that are made from this training. A
+            folder with this key is a training, not a model.
+        modes: Modes of the recognisers that a dual-mode training produces.
+        shared: Folder name of the training that the model was made from.
+        after: Folder name of the training from which this one started.
         kept_layers: Layers of the larger model that this one consists of, from 0.
-        encrl_sha256: Digest of the checkpoint that the training started from.
-        reference_sha256: Digest of the reference's checkpoint.
-        target_params: Parameters that a pruner had to leave.
+        encrl_sha256: Checksum of the checkpoint from which the training started.
+        reference_sha256: Checksum of the reference's checkpoint.
+        target_params: Number of parameters that pruning had to reach.
         linear_units: Feed-forward units of a narrowed model.
         mode: Mode of a recogniser from a dual-mode training.
         sparsity: Share of its weights that are zero.
-        latency_ms: Latency of the recogniser, in milliseconds.
-        latency_parts: What the latency consists of, in milliseconds.
-        blocks_file_bytes: Size of its file without masked blocks.
-        layers: Encoder layers.
+        latency_ms: Latency of the recogniser in milliseconds.
+        latency_parts: Parts of the latency by name, in milliseconds.
+        blocks_file_bytes: Size of its file without masked blocks, in bytes.
+        layers: Number of encoder layers.
         width: Width of the encoder.
-        params: Parameters.
-        params_nonzero: Parameters that are not zero.
+        params: Number of parameters.
+        params_nonzero: Number of parameters that are not zero.
         source: Where an imported reference came from.
-        source_sha256: Digest of the files it was imported from.
-        checkpoint: Name of the checkpoint that is the model.
-        audio_scale: How many times as large as in [-1, 1] the samples were that it was
-            trained on, where its configuration does not name them.
+        source_sha256: Checksum of the files from which it was imported.
+        checkpoint: Name of the model's checkpoint.
+        audio_scale: Factor between the samples that it was trained on and samples in
+            [-1, 1], if the configuration does not define it.
         init_param: ESPnet's option to start from a pre-training, by kind of start.
         others: Keys that this version does not know.
     """
@@ -90,15 +92,15 @@ class Meta:
 
     @classmethod
     def from_json(cls, content: dict[str, Any], path: Path) -> "Meta":
-        """Read the content of a ``meta.json``, also of an earlier version.
+        """Read the content of a ``meta.json`` of this or an earlier version.
 
         Raises:
-            UserError: If a value has the wrong type; it names file, key and value.
+            UserError: If a value has the wrong type.
         """
         return record_from_json(cls, content, path)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is written into ``meta.json``."""
+        """Return the content of ``meta.json``."""
         always = list(_ALWAYS)
         if not self.serves:
             always += _MODEL_ALWAYS
@@ -115,14 +117,14 @@ class Meta:
 
     @property
     def serves_models(self) -> bool:
-        """Whether this is a training that models are made of, and no model itself."""
+        """Whether this is a training from which models are made, not a model."""
         return bool(self.serves) or self.method == ENCRL_METHOD
 
     def require(self, path: Path, *names: str) -> "Meta":
-        """Return itself if these fields are known.
+        """Return this object after checking that some fields are known.
 
         Raises:
-            UserError: Naming the file and those that are not.
+            UserError: If one of the fields is None.
         """
         lacking = [name for name in names if getattr(self, name) is None]
         if lacking:
@@ -133,5 +135,5 @@ class Meta:
         return self
 
     def but(self, **changes: Any) -> "Meta":
-        """Return a copy with other values."""
+        """Return a copy with some values changed."""
         return replace(self, **changes)

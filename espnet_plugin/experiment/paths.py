@@ -24,22 +24,22 @@ _META, _CONFIG, _DONE, _REQUEST = (
 _COST, _SPEED, _COPIED = "cost.json", "rtf.json", "copied.json"
 _TRAIN_CONFIG, _TRAIN_LOG = "train_config.yaml", "train.log"
 _MODEL, _LATEST = "model.pth", "latest.pth"
-# The same model as model.pth, without the masked blocks: a smaller file, no faster.
+# The same model as model.pth without the masked blocks: smaller, but not faster.
 _BLOCKS = "model.blocks.pth"
-# Of epochs with final masks only; ESPnet's own average may hold others.
+# Average of epochs with final masks only; ESPnet's average may include others.
 _FINAL = "valid.cer_final.averaged.pth"
 _EXPORTS = "export"
 _CONFIDENCE = "confidence.json"
 _START, _WORK = "init", "train"
-# What espnet2.bin.pack says of the files in a pack.
+# Description of the files in a pack by espnet2.bin.pack.
 _PACK = "meta.yaml"
-# Which files an imported reference was made of, so that every stage can ask.
+# List of the files from which a reference was imported, for all stages.
 _SOURCE = "source.json"
 
 
 @dataclass(frozen=True)
 class ExperimentPaths:
-    """Where the files of an experiment are, whether they exist or not.
+    """Paths of the files of an experiment, whether they exist or not.
 
     Attributes:
         folder: The experiment's folder.
@@ -52,12 +52,12 @@ class ExperimentPaths:
 
     @property
     def name(self) -> str:
-        """Name of the folder, also where it is given as ``.``."""
+        """Name of the folder, even if its path is ``.``."""
         return self.folder.resolve().name
 
     @property
     def meta_file(self) -> Path:
-        """What the finished training or model is."""
+        """Description of the finished training or model; see :class:`Meta`."""
         return self.folder / _META
 
     @property
@@ -67,37 +67,37 @@ class ExperimentPaths:
 
     @property
     def done_file(self) -> Path:
-        """Written at the very end."""
+        """Written when everything is finished."""
         return self.folder / _DONE
 
     @property
     def request_file(self) -> Path:
-        """What this plugin was asked for when it began."""
+        """The request with which this plugin started the training or export."""
         return self.folder / _REQUEST
 
     @property
     def cost_file(self) -> Path:
-        """What the training costs, recorded while it runs."""
+        """Cost of the training, recorded while it runs."""
         return self.folder / _COST
 
     @property
     def exports(self) -> Path:
-        """Where the exports for devices are, a folder a target."""
+        """Folder of the exports for devices, with a folder for each target."""
         return self.folder / _EXPORTS
 
     @property
     def confidence_file(self) -> Path:
-        """How sure the model may be of its words, and how well that was calibrated."""
+        """Calibration of the model's word confidence."""
         return self.folder / _CONFIDENCE
 
     @property
     def speed_file(self) -> Path:
-        """Speed, memory and size as they were measured."""
+        """Measured speed, memory and size."""
         return self.folder / _SPEED
 
     @property
     def copied_file(self) -> Path:
-        """Which tensors EncRL's student has of the reference."""
+        """Tensors that EncRL's student has copied from the reference."""
         return self.folder / _COPIED
 
     @property
@@ -126,17 +126,17 @@ class ExperimentPaths:
 
     @property
     def pack_file(self) -> Path:
-        """What ``espnet2.bin.pack`` says of a packed model's files."""
+        """Description of a packed model's files by ``espnet2.bin.pack``."""
         return self.folder / _PACK
 
     @property
     def source_file(self) -> Path:
-        """The files that an imported reference was made of."""
+        """List of the files from which a reference was imported."""
         return self.folder / _SOURCE
 
     @property
     def model_file(self) -> Path:
-        """The checkpoint of a model that was written, not trained, here."""
+        """Checkpoint of a model that was written here, not trained."""
         return self.folder / _MODEL
 
     @property
@@ -146,7 +146,7 @@ class ExperimentPaths:
 
     @property
     def final_masks_file(self) -> Path:
-        """Mean of a dual-mode training's epochs whose masks are final."""
+        """Average of a dual-mode training's epochs with final masks."""
         return self.folder / _FINAL
 
     @property
@@ -156,12 +156,12 @@ class ExperimentPaths:
 
     @property
     def resume_file(self) -> Path:
-        """ESPnet's whole state, to go on from."""
+        """ESPnet's complete state, for resuming."""
         return self.folder / RESUME
 
     @property
     def previous_resume_file(self) -> Path:
-        """The state of the epoch before, kept while an epoch runs."""
+        """The state after the previous epoch, kept while an epoch runs."""
         return self.folder / RESUME_PREVIOUS
 
     def epoch_file(self, epoch: int) -> Path:
@@ -178,12 +178,12 @@ class ExperimentPaths:
 
     @property
     def encrl_file(self) -> Path:
-        """What an EncRL run leaves: the mean of its epochs of the lowest loss."""
+        """Result of an EncRL run: the average of the epochs with the lowest loss."""
         return self.averaged_file("loss")
 
     @property
     def start(self) -> Self:
-        """The model that a training here starts from."""
+        """The model from which a training here starts."""
         return type(self)(self.folder / _START)
 
     @property

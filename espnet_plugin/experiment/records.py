@@ -12,17 +12,17 @@ __all__ = ["OTHERS", "is_finite", "read_keys", "record_from_json"]
 
 Record = TypeVar("Record")
 
-# The field of a record that takes the keys it does not know.
+# Field of a record for unknown keys.
 OTHERS = "others"
 _NOT_IN_FILE = (OTHERS, "not_finite")
 _WORDS = {int: "a whole number", float: "a number", str: "text", dict: "keys"}
 
 
 def read_keys(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds keys.
+    """Read a JSON file that is an object (keys and values).
 
     Raises:
-        UserError: If it is missing, is not JSON, or holds something else.
+        UserError: If it is missing, not JSON, or not an object.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -33,20 +33,19 @@ def read_keys(path: Path) -> dict[str, Any]:
 def record_from_json(
     kind: Type[Record], content: dict[str, Any], path: Path, **extra: Any
 ) -> Record:
-    """Make a dataclass of the content of a JSON file.
+    """Make a dataclass from the content of a JSON file.
 
-    Fields that the file lacks, or that are null in it, have their default values: files
-    of earlier versions lack some. Keys that are no field are kept in ``others``.
+    Fields that are missing or null in the file have their default values; files of
+    earlier versions do not have all fields. Unknown keys are kept in ``others``.
 
     Args:
         kind: A dataclass with a field ``others``.
-        content: The file's keys.
-        path: The file, for messages.
+        content: Content of the file.
+        path: Path of the file, for messages.
         extra: Values of fields that are not in the file.
 
     Raises:
-        UserError: If a value is of another type than its field; it names the file, the
-            key and the value.
+        UserError: If a value does not have the type of its field.
     """
     hints = get_type_hints(kind)
     known = [f.name for f in fields(kind) if f.name not in _NOT_IN_FILE]
@@ -69,7 +68,7 @@ def _checked(value: Any, hint: Any, key: str, path: Path) -> Any:
     kind = get_origin(hint) or hint
     if kind is Any:
         return value
-    # A measurement may be a whole number; true and false are none.
+    # Whole numbers are valid measurements; true and false are not.
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or isinstance(value, bool):
         raise _wrong(value, _WORDS.get(kind, kind.__name__), key, path)
@@ -84,7 +83,7 @@ def _wrong(value: Any, wanted: str, key: str, path: Path) -> UserError:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether all numbers in a JSON value are finite."""
+    """Return whether all numbers in a JSON value are finite."""
     if isinstance(value, dict):
         return all(map(is_finite, value.values()))
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""Derive from a trained model the files that a device runs, and check them."""
+"""Export a trained model to files for a device, and check them."""

@@ -6,7 +6,7 @@ from espnet_plugin.export.card_json import card_lines
 
 __all__ = ["dev_lines", "int8_lines", "model_card"]
 
-# Differences of log-probabilities up to here are rounding.
+# Differences of log-probabilities up to this value are rounding errors.
 _EXACT = 1e-3
 
 
@@ -70,14 +70,14 @@ def _checks(verified: Mapping[str, Any]) -> list[str]:
 
 
 def dev_lines(dev: Optional[Mapping[str, Any]]) -> list[str]:
-    """Say in how many utterances the same was recognised."""
+    """Return lines on the number of utterances with the same tokens."""
     if not dev:
         return []
     line = (
         f"* {dev['same_tokens']} of {dev['utterances']} utterances of "
         f"{dev['folder']} give the same tokens as ESPnet"
     )
-    # Exports of earlier versions did not note it.
+    # Exports of earlier versions did not record it.
     largest = dev.get("max_difference", 0.0)
     if largest > _EXACT:
         line += f"; approximate: their log-probabilities differ by up to {largest:.2g}"
@@ -85,7 +85,7 @@ def dev_lines(dev: Optional[Mapping[str, Any]]) -> list[str]:
 
 
 def int8_lines(int8: Mapping[str, Any]) -> list[str]:
-    """Say what the 8-bit file costs, or why there is none."""
+    """Return lines on the loss of the 8-bit file, or why there is none."""
     if not int8["accepted"]:
         return [f"Not written: {int8['reason']}."]
     low, high = int8["ci95"]

@@ -74,7 +74,7 @@ def _rate(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def limits_of(meta: Mapping[str, Any]) -> list[str]:
-    """Return what the model cannot do, a sentence each."""
+    """Return the limits of the model as clauses."""
     limits = ["one channel"]
     if meta.get("sample_rate"):
         limits.append(f"audio at {meta['sample_rate']} Hz only")

@@ -1,4 +1,4 @@
-"""What cannot be exported is refused before any work is done."""
+"""Refuse models that cannot be exported, before any work is done."""
 
 from pathlib import Path
 from typing import Any, Mapping
@@ -23,14 +23,14 @@ _BLANK = "<blank>"
 
 
 def check_config(config: Mapping[str, Any], where: Path) -> None:
-    """Refuse a configuration whose model has no exported form.
+    """Check that the model of a configuration can be exported.
 
     Args:
         config: An experiment's ``config.yaml``.
-        where: Its file.
+        where: Path of the file, for messages.
 
     Raises:
-        UserError: Naming the setting, its value and what is possible.
+        UserError: If an option has a value that is not supported.
     """
     if (config.get("model_conf") or {}).get("ctc_weight") == 0.0:
         raise UserError(
@@ -39,7 +39,7 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
         )
     check_volume(config, where)
     encoder = config["encoder"]
-    # Of two modes, the one for whole utterances is exported like the others.
+    # The full-context mode of a dual-mode encoder is exported like other encoders.
     if encoder not in (*ENCODERS, DUAL_MODE):
         raise UserError(
             f"{where}: encoder {encoder} cannot be exported; supported are "
@@ -107,15 +107,15 @@ def _check_front_end(conf: Mapping[str, Any], where: Path) -> None:
 
 
 def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
-    """Refuse a loaded model that would be exported wrongly.
+    """Check that a loaded model can be exported correctly.
 
     Args:
         model: The ESPnet ASR model.
-        where: Its ``config.yaml``.
-        checkpoint: Its checkpoint.
+        where: Path of its ``config.yaml``, for messages.
+        checkpoint: Path of its checkpoint, for messages.
 
     Raises:
-        UserError: Naming what is wrong.
+        UserError: If a part is not supported, or a weight is not finite.
     """
     if model.ctc is None:
         raise UserError(f"{where}: the model has no CTC layer to export")

@@ -1,4 +1,4 @@
-"""From a finished experiment to a folder that a device can use."""
+"""Export a finished experiment to a folder that a device can use."""
 
 import logging
 import shutil
@@ -45,16 +45,16 @@ INT8 = "model.int8.onnx"
 
 @dataclass(frozen=True)
 class ExportOptions(TrialOptions):
-    """How a model is exported, and how that is tried.
+    """Options of an export and of its tests.
 
     Attributes:
         target: One of :data:`~espnet_plugin.export.target_names.TARGETS`.
         output_dir: The folder to write; in the experiment if not given.
         model_file: Name of the checkpoint; the best average if not given.
-        features: Leave the front end out of the graph.
+        features: Whether the front end is left out of the graph.
         fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
             banks.
-        sherpa_kind: For target ``sherpa-onnx``, which of its kinds the file is for.
+        sherpa_kind: For target ``sherpa-onnx``: model type of sherpa-onnx.
     """
 
     target: str = "onnx"
@@ -81,17 +81,18 @@ class ExportOptions(TrialOptions):
 
 
 def export_model(experiment: Path, options: ExportOptions) -> Path:
-    """Export a model, check what was written, and only then put it into its place.
+    """Export a model, check the files, and only then move them to their folder.
 
     Args:
         experiment: An ESPnet experiment folder.
-        options: How.
+        options: Options of the export.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: If the model cannot be exported, or the export is not the model.
+        UserError: If the model cannot be exported, or the export gives different
+        results.
     """
     check_packages("onnx", "onnxruntime")
     started = time.monotonic()
@@ -167,7 +168,7 @@ def _fill(
         write_json(new / META, meta)
         return meta
 
-    # The script reads it, and what the script prints is in it.
+    # Written twice: the script reads it, and the script's results are added to it.
     write_meta()
     if dev is not None:
         ran = [
@@ -189,7 +190,7 @@ def _measured(
     texts: Mapping[str, Mapping[str, str]],
     options: ExportOptions,
 ) -> dict[str, Any]:
-    """Return the figures of every model file of the folder."""
+    """Return the measurements of every model file in the folder."""
     work = None
     if options.measure and is_installed(target.needs):
         script = new / target.runner.name
@@ -213,7 +214,7 @@ def _quantise(
     options: ExportOptions,
     expected: dict[str, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """Write the quantised file if it is good enough; say what was measured."""
+    """Write the quantised file if it is good enough; return the measurements."""
     result, texts = make_int8(
         source,
         port,

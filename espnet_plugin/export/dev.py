@@ -1,4 +1,4 @@
-"""The utterances that an export is tried on."""
+"""Utterances for testing an export."""
 
 import logging
 from dataclasses import dataclass
@@ -29,15 +29,16 @@ class DevSet:
 
 
 def read_dev(folder: Path, rate: int, count: int) -> DevSet:
-    """Read utterances of a Kaldi data folder, spread evenly over it.
+    """Read evenly spaced utterances of a Kaldi data folder.
 
     Args:
         folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
         rate: Sampling rate in Hz, which the audio must have.
-        count: Utterances to read, at most.
+        count: Largest number of utterances.
 
     Raises:
-        UserError: If the folder, a file or ``count`` is of no use.
+        UserError: If the folder or a file is missing or invalid, or ``count`` is below
+        1.
     """
     if count < 1:
         raise UserError(f"--dev_utterances {count}: must be at least 1")

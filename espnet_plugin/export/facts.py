@@ -1,4 +1,4 @@
-"""What a device has to know of a model besides its network."""
+"""Facts about a model that a device needs besides the network."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -12,7 +12,7 @@ _FEATURE_SHIFT_MS = 10.0
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model as its export describes it.
+    """Description of an exported model.
 
     Attributes:
         experiment: Name of its folder.
@@ -20,17 +20,17 @@ class ModelFacts:
         checkpoint_sha256: SHA-256 of that file.
         encoder: ESPnet's name of the encoder.
         layers: Number of encoder layers.
-        parameters: Values of the encoder and the CTC layer.
-        front_end: What computes features, one of the two names above; None: unknown,
-            the model takes features.
-        feature_dim: Numbers per feature frame.
+        parameters: Number of parameters of encoder and CTC layer.
+        front_end: The front end, one of the two names above; None if the model takes
+            features of an unknown kind.
+        feature_dim: Number of values per feature frame.
         sample_rate: Sampling rate in Hz; None if the front end is unknown.
-        hop: Samples per feature frame; None: unknown.
-        stride: Feature frames per frame of the encoder.
-        tokens: Symbols of the CTC layer by number.
-        blank: Number of the blank.
-        drop: Numbers of tokens that are no text, e.g. ``<sos/eos>``.
-        token_type: ESPnet's; None: tokens are words.
+        hop: Samples per feature frame; None if not known.
+        stride: Feature frames per encoder frame.
+        tokens: Symbols of the CTC layer by index.
+        blank: Index of the blank.
+        drop: Indices of tokens that are not text, e.g. ``<sos/eos>``.
+        token_type: ESPnet's token type; None if tokens are words.
     """
 
     experiment: str

@@ -1,4 +1,4 @@
-"""The folder of an export, whole or not there."""
+"""The folder of an export, which is written completely or not at all."""
 
 import contextlib
 import logging
@@ -27,10 +27,10 @@ OWN_FILES = (
 def check_target(
     folder: Path, facts: ModelFacts, target: str, experiment: Path
 ) -> None:
-    """Refuse a folder that holds something else.
+    """Check that a folder may be written.
 
-    An export of the same model and target may be replaced, and one inside the model's
-    own folder also if the model was trained again since.
+    An export of the same model and target may be replaced. Inside the model's own
+    folder this is also possible if the model has been trained again since.
 
     Args:
         folder: Folder of the export.
@@ -39,7 +39,7 @@ def check_target(
         experiment: Folder of the model.
 
     Raises:
-        UserError: Naming what is there.
+        UserError: If it holds something else.
     """
     if not folder.exists():
         return
@@ -74,7 +74,7 @@ def check_target(
 
 
 def rejected_int8(folder: Path) -> str:
-    """Return why an export has no 8-bit file; empty: it has one, or none was wanted."""
+    """Return why an export has no 8-bit file; empty if it has one or wants none."""
     int8 = read_json(folder / META).get("int8") or {"accepted": True}
     return "" if int8["accepted"] else int8["reason"]
 
@@ -93,18 +93,18 @@ def _keep_others(old: Path, new: Path, own: Collection[str]) -> None:
 
 @contextlib.contextmanager
 def whole_folder(folder: Path, own: Collection[str] = ()) -> Iterator[Path]:
-    """Give a temporary folder, which takes the place of ``folder`` at the end.
+    """Create a temporary folder that replaces ``folder`` at the end.
 
-    If anything fails in between, what was there before stays as it was. A symbolic link
-    stays one: the folder that it leads to is replaced.
+    If anything fails before, the old folder is not changed. A symbolic link is kept:
+    the folder that it leads to is replaced.
 
     Args:
-        folder: The place.
-        own: Names of what an earlier version may have written. If given, everything
-            else in the old folder, which a user has put there, is kept.
+        folder: The folder.
+        own: Names of files that an earlier version may have written. If given, all
+            other files in the old folder, which are a user's, are kept.
 
     Raises:
-        UserError: If the disk is full or the place cannot be written.
+        UserError: If the disk is full or the folder cannot be written.
     """
     folder = Path(os.path.realpath(folder))
     try:

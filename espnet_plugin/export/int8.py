@@ -1,4 +1,4 @@
-"""The quantised model, if it is as good: measured on dev before it is written."""
+"""Quantise a model, and keep the result only if its loss on dev is small."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -22,7 +22,8 @@ from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.verify import given_input
 from espnet_plugin.score.bootstrap import PairedComparison
-from espnet_plugin.score.wer import Counts, Score, compare_scores, score_texts
+from espnet_plugin.score.values import Counts, Score
+from espnet_plugin.score.wer import compare_scores, score_texts
 
 __all__ = [
     "PROBE_UTTERANCES",
@@ -33,21 +34,21 @@ __all__ = [
     "pass_gate",
 ]
 
-# Utterances that the sensitivity of a product is measured on.
+# Number of utterances for measuring the sensitivity of a product.
 PROBE_UTTERANCES = 8
-# Layers that a message names.
+# Number of layers named in a message.
 _SHOWN_LAYERS = 6
-# How many of the operations may stay in 32 bits; with more, little is gained.
+# Largest share of operations that may stay in 32 bits; with more, little is gained.
 _KEPT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How files of one model are tried on utterances.
+    """Functions that test a model file on utterances.
 
     Attributes:
-        texts: Returns what a file recognises, by utterance of the development set.
-        outputs: Returns a file's log-probabilities ``(frames, vocabulary)`` of a few.
+        texts: Returns the texts that a file recognises, by utterance of the dev set.
+        outputs: Returns log-probabilities ``(frames, vocabulary)`` of a few utterances.
     """
 
     texts: Callable[[Path], dict[str, str]]
@@ -59,9 +60,9 @@ class Attempt:
     """One quantised file that was tried.
 
     Attributes:
-        kept_fp32: Layers of the products that were left in 32 bits.
-        wer_int8: Its word error rate, in percent.
-        difference: ``wer_int8`` less the rate in 32 bits, in points.
+        kept_fp32: Layers of the products that stayed in 32 bits.
+        wer_int8: Word error rate of the file, in percent.
+        difference: ``wer_int8`` minus the rate in 32 bits, in percentage points.
     """
 
     kept_fp32: tuple[str, ...]
@@ -71,7 +72,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Int8Result:
-    """What was measured of a quantised model.
+    """Measurements of a quantised model.
 
     Attributes:
         accepted: Whether its loss is within the limit, so that it was written.

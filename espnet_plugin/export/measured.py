@@ -18,7 +18,7 @@ from espnet_plugin.score.wer import score_texts
 __all__ = ["exported_file", "short_utterance", "workload"]
 
 _UTTERANCE_S = 2.0
-# Of features of an unknown kind: Kaldi's shift of 10 ms.
+# Features of an unknown kind are assumed to have Kaldi's frame shift of 10 ms.
 _FRAMES_PER_SECOND = 100
 
 
@@ -30,7 +30,7 @@ def workload(
     texts: Mapping[str, str],
     threads: int,
 ) -> Workload:
-    """Return what the files of a model for whole utterances are measured with.
+    """Return the audio and script for measuring a model for whole utterances.
 
     Args:
         source: The model.
@@ -79,7 +79,7 @@ def exported_file(
     texts: Optional[Mapping[str, str]] = None,
     timed: Optional[Timed] = None,
 ) -> ExportedFile:
-    """Return what is known of a file.
+    """Return size, error rate and timing of a file, as far as known.
 
     Args:
         paths: The file, and others that it needs, whose sizes are added.

@@ -1,4 +1,4 @@
-"""What goes into an exported graph and what comes out of it, for each of its forms."""
+"""Inputs and outputs of exported graphs, for each form of graph."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -22,9 +22,9 @@ __all__ = [
     "padded",
 ]
 
-# Of log-probabilities, natural logarithm.
+# Largest difference of natural log-probabilities.
 TOLERANCE = 1e-4
-# Of a token that cannot win.
+# Log-probability of tokens that must never be the best ones.
 NEVER = -1e4
 _EXAMPLE_S = 1.5
 
@@ -34,14 +34,14 @@ class Port:
     """Names and shapes of a graph's inputs and outputs.
 
     Attributes:
-        kind: ``samples`` or ``features``: what a caller gives.
+        kind: Type of the input, ``samples`` or ``features``.
         inputs: Names of the inputs.
         outputs: Names of the outputs.
         axes: Axes of free length by name, as torch's exporter takes them.
         batches: Whether several utterances can be given at once.
-        masked: Numbers of tokens that the graph never lets win.
-        tolerance: Difference of log-probabilities from ESPnet's that is allowed.
-        least_same: Share of utterances in which the same has to be recognised.
+        masked: Indices of tokens that the graph never makes the best ones.
+        tolerance: Allowed difference of log-probabilities from ESPnet's.
+        least_same: Least share of utterances with the same recognised tokens.
     """
 
     kind: str

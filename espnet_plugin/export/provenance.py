@@ -1,4 +1,4 @@
-"""How an exported model was made, as far as its experiment folder says."""
+"""How an exported model was made, as far as its experiment folder shows it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ NO_LICENSE = "not stated when it was exported (--license)"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a model comes from; None and empty where the folder does not say it.
+    """Origin of a model; None or empty for values that the folder does not have.
 
     Attributes:
         method: How it was made, as the tables name it; ``espnet`` for a folder that

@@ -1,4 +1,4 @@
-"""What ESPnet's own model says: the exported one is compared with it."""
+"""Outputs of ESPnet's own model, with which the exported one is compared."""
 
 from typing import Sequence
 
@@ -30,7 +30,8 @@ def stock_batch(
 ) -> list[np.ndarray]:
     """Return ESPnet's log-probabilities of utterances in one batch.
 
-    As if each were alone where the encoder allows it. The old relative positions
+    They are computed as if each were alone, if the encoder allows it. The old relative
+    positions
     (``legacy_rel_pos``) depend on the padded length, so for these the batch is encoded
     by ESPnet as a batch.
     """

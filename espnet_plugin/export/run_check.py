@@ -1,4 +1,4 @@
-"""The script that is copied beside a model is tried as its user will call it."""
+"""Test the script that is copied next to a model, as its user will call it."""
 
 import logging
 import subprocess
@@ -25,11 +25,11 @@ _UTTERANCES = 100
 
 @dataclass(frozen=True)
 class RunnerCheck:
-    """What the script printed.
+    """Result of testing the script.
 
     Attributes:
-        script: Its name.
-        model: The file that it ran.
+        script: Name of the script.
+        model: Name of the model file that it used.
         utterances: Number of utterances it was given.
         same_texts: Number of utterances with the expected text: ESPnet's, or, for a
             quantised file, what the check before recognised with the file.

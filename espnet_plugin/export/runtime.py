@@ -1,4 +1,4 @@
-"""onnxruntime, which only an export needs."""
+"""Use of onnxruntime, which only exports need."""
 
 import importlib.util
 import os
@@ -13,7 +13,7 @@ __all__ = ["OnnxModel", "check_packages", "is_installed", "quiet_environment"]
 
 
 def is_installed(package: str) -> bool:
-    """Tell whether a package can be imported, without importing it."""
+    """Return whether a package can be imported, without importing it."""
     return importlib.util.find_spec(package) is not None
 
 

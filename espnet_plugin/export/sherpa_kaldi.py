@@ -1,4 +1,4 @@
-"""A model of Kaldi's filter banks behind sherpa-onnx's kind ``zipformer_ctc``."""
+"""A model with Kaldi's filter banks for sherpa-onnx's type ``zipformer_ctc``."""
 
 import math
 from typing import Sequence
@@ -20,7 +20,7 @@ __all__ = ["ZipformerGraph", "ZipformerPort", "zipformer_target"]
 # The kind computes features of samples in [-1, 1]; the model's are of 16-bit numbers.
 _OFFSET = 2 * math.log(32768.0)
 _FLOOR = math.log(torch.finfo(torch.float32).eps)
-# Its times count so many feature frames a row.
+# Number of feature frames per output frame that sherpa-onnx assumes for times.
 _FACTOR = 4
 _LEAST_SAME = 0.95
 

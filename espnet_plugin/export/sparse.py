@@ -1,4 +1,4 @@
-"""Constants that are mostly zeros, written as the few numbers that are not."""
+"""Store constants that are mostly zeros by their non-zero values."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["store_sparsely"]
 
-# Below this a constant is not worth three nodes.
+# Smaller constants are not worth three nodes.
 _LEAST = 4096
 
 

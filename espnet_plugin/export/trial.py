@@ -1,4 +1,4 @@
-"""How an export is tried once it is written, whichever kind of model it is of."""
+"""Options for testing and measuring an export, for all kinds of models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +11,15 @@ __all__ = ["TrialOptions"]
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """What is tried and measured, and said of it.
+    """Options for testing and measuring an export.
 
     Attributes:
-        dev: A Kaldi data folder to try the export on.
-        dev_utterances: Utterances of it that are tried, at most.
-        int8: Also quantise.
-        max_wer_loss: Points of word error rate that this may cost.
-        num_threads: Threads of onnxruntime while the export is tried.
-        measure: Measure time and memory of the written files.
+        dev: Kaldi data folder on which the export is tested.
+        dev_utterances: Largest number of utterances that are used.
+        int8: Whether a quantised file is written too.
+        max_wer_loss: Largest accepted loss of word error rate in percentage points.
+        num_threads: Number of threads of onnxruntime in the tests.
+        measure: Whether time and memory of the files are measured.
         license: License of the reference, for the model card.
     """
 

@@ -1,4 +1,4 @@
-"""An exported model says what ESPnet's says, or is no export."""
+"""Check that an exported model gives the same results as ESPnet's model."""
 
 import logging
 import os
@@ -45,12 +45,12 @@ _BATCH = (8.1, 3.3, 5.03)
 
 @dataclass(frozen=True)
 class Parity:
-    """How near the exported model is to ESPnet's on made-up audio.
+    """Differences between the exported model and ESPnet's on artificial audio.
 
     Attributes:
-        lengths_s: Seconds of the utterances, each by itself.
-        batch_s: Seconds of the utterances of a batch; empty: the model takes none, or
-            its convolutions hear the padding.
+        lengths_s: Durations of single utterances in seconds.
+        batch_s: Durations of the utterances of a batch in seconds; empty if not
+            supported, or if the model's convolutions reach into the padding.
         shortest: Samples (or feature frames) of the shortest input that was tried.
         max_difference: Largest difference of two log-probabilities.
     """
@@ -81,9 +81,9 @@ class DevCheck:
 def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     """Compare several lengths, a batch, and the shortest input there is.
 
-    A deep model in single precision is itself that far from its exact values, on which
-    the port's limit would fail by chance. So where it is exceeded, ESPnet's model is
-    computed in double precision, and its own rounding is allowed as well.
+    The rounding errors of a deep model in single precision may exceed the tolerance of
+    the port. So if it is exceeded, ESPnet's model is also computed in double precision,
+    and its own rounding error is added to the tolerance.
 
     Raises:
         UserError: If the number of frames differs, or a log-probability by more than
@@ -228,7 +228,7 @@ def check_dev(
 
 
 def _is_tie(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:
-    """Tell whether another token won only where two were equal but for rounding."""
+    """Return whether best tokens only differ where two are equal up to rounding."""
     rows = np.flatnonzero(expected.argmax(1) != found.argmax(1))
     margins = expected[rows].max(1) - expected[rows, found[rows].argmax(1)]
     return bool((margins <= tolerance).all())
@@ -249,19 +249,19 @@ def machine_paths() -> list[str]:
 
 
 def _long_paths(paths: Iterable[str]) -> list[str]:
-    """Leave out those of a single part: "/data" or "/model" may be there by chance."""
+    """Leave out short paths such as "/data", which may be in the file by chance."""
     return sorted(path for path in paths if len(Path(path).parts) > 2)
 
 
 def check_file(path: Path, more_paths: Sequence[Path] = ()) -> None:
-    """Check that a file is whole by itself and tells nothing of this machine.
+    """Check that a file is self-contained and has no paths of this machine.
 
     Args:
         path: The ONNX file.
         more_paths: Folders that must not be named in it either.
 
     Raises:
-        UserError: Naming what was found.
+        UserError: If it uses other files or contains such a path.
     """
     import onnx
 

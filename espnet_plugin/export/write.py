@@ -1,4 +1,4 @@
-"""A graph as one ONNX file."""
+"""Write a graph as one ONNX file."""
 
 import warnings
 from pathlib import Path
@@ -14,7 +14,8 @@ from espnet_plugin.export.source import Source
 
 __all__ = ["OPSET", "write_graph", "write_model"]
 
-# The newest that torch's exporter of traces knows well; runtimes of 2022 read it.
+# The newest one that torch's tracing exporter fully supports; runtimes since 2022 read
+# it.
 OPSET = 17
 
 
@@ -56,8 +57,9 @@ def write_graph(
 ) -> None:
     """Trace a module and write it, with the weights, into one file.
 
-    torch's older exporter, because the newer one takes thirty times as long, puts the
-    weights into a second file and paths of this machine into the first.
+    torch's older exporter is used, because the newer one takes thirty times as long,
+    writes the weights into a second file, and writes paths of this machine into the
+    first.
 
     Args:
         module: The module; it is put into evaluation mode.

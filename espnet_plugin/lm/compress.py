@@ -1,4 +1,4 @@
-"""A smaller language model made of a large one's weights, before any fine-tuning."""
+"""Make a smaller language model from a large one's weights, without training."""
 
 from dataclasses import replace
 from typing import Optional, Sequence
@@ -29,15 +29,16 @@ _FEED_FORWARD = "feed_forward."
 def cut_parts(
     source: LanguageModel, target: Shape, criterion: str, text: Sequence[Sentence]
 ) -> State:
-    """Return the weights of a model with the least important parts cut out.
+    """Return the weights of a model without its least important parts.
 
-    Every block loses as many heads and units; which ones, each block decides alone.
+    The same number of heads and units is removed from every block; they are chosen in
+    each block separately.
 
     Args:
-        source: The model, without factors.
-        target: Its sizes afterwards.
+        source: A model without factors.
+        target: Sizes of the result.
         criterion: ``magnitude`` or ``first_order``.
-        text: The training text, which the second looks at.
+        text: Training text, used by ``first_order``.
     """
     if criterion == "magnitude":
         found = magnitude(source.model)
@@ -74,15 +75,15 @@ def keep_parts(source: LanguageModel, target: Shape, found: Importance) -> State
 def factored_state(
     source: LanguageModel, target: Shape, criterion: str, text: Sequence[Sentence]
 ) -> State:
-    """Return the weights of a model whose matrices are products of two factors.
+    """Return the weights of a model with factorised matrices.
 
     Args:
-        source: The model, without factors.
-        target: Its sizes afterwards, with the ranks.
+        source: A model without factors.
+        target: Sizes of the result, with the ranks.
         criterion: ``magnitude`` for the largest singular values, ``activations`` for
             the smallest error of each layer's outputs on the text, ``first_order`` for
             the singular components that the loss depends on most.
-        text: The training text, which the last two look at.
+        text: Training text, used by ``activations`` and ``first_order``.
     """
     moments, importance = {}, {}
     if criterion == "activations":
@@ -108,9 +109,9 @@ def factored_state(
 
 
 def merged_state(source: LanguageModel) -> tuple[State, Shape]:
-    """Return the weights with every product of factors multiplied out, and the sizes.
+    """Return the weights with all factors multiplied, and the sizes.
 
-    The function is the same; the file is as large as that of the dense model.
+    The model computes the same function, and its file is as large as the dense model's.
     """
     state = dict(source.model.state_dict())
     for number in range(source.shape.layers):
@@ -125,14 +126,14 @@ def merged_state(source: LanguageModel) -> tuple[State, Shape]:
 
 
 def padded_state(state: State, shape: Shape) -> tuple[State, Shape]:
-    """Return weights with heads of zeros in the place of those that were cut.
+    """Return weights with heads of zeros in place of the removed ones.
 
-    ESPnet's own class has as many heads as fit into ``att_unit``. A head whose values
-    and output are zero adds nothing, so the function is the same.
+    ESPnet's class always has as many heads as fit into ``att_unit``. A head with zero
+    values and output adds nothing, so the function is the same.
 
     Args:
-        state: Weights without factors.
-        shape: Their sizes.
+        state: Weights of a model without factors.
+        shape: Sizes of the model.
     """
     state, missing = dict(state), shape.width - shape.heads * shape.head_width
     for number in range(shape.layers) if missing else ():
@@ -158,5 +159,5 @@ def _layer(number: int, name: str) -> str:
 
 
 def _largest(importance: Optional[torch.Tensor], count: int) -> torch.Tensor:
-    """Indices of the largest, ascending."""
+    """Return the indices of the largest values, in ascending order."""
     return importance.topk(count).indices.sort().values

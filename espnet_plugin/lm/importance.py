@@ -1,9 +1,9 @@
-"""How much a language model would miss its heads, units and singular components.
+"""Importance of a language model's heads, units and singular components.
 
-First-order importance of a part: what the loss would change by, to first order, if the
-part's output were scaled. That is the sum of weight times gradient over the weights
-that write its output. Its size is added up batch by batch, because over all of the
-training text the gradients of a trained model cancel out.
+The first-order importance of a part is the change of the loss, to first order, if the
+output of the part is scaled: the sum of weight times gradient over its output weights.
+Absolute values are summed over batches, because over the whole training text the
+gradients of a trained model cancel out.
 """
 
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ __all__ = [
     "singular_first_order",
 ]
 
-# Block and matrix.
+# Index of the block and name of the matrix.
 Key = tuple[int, str]
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Importance of what structured pruning can cut, a tensor for each block.
+    """Importance of parts that structured pruning can remove, for each block.
 
     Attributes:
-        heads: ``(heads,)``.
-        units: ``(units,)``.
+        heads: Importance of the attention heads, ``(heads,)`` for each block.
+        units: Importance of the feed-forward units, ``(units,)`` for each block.
     """
 
     heads: Sequence[torch.Tensor]
@@ -41,10 +41,10 @@ class Importance:
 
 
 def magnitude(model: ESPnetLanguageModel) -> Importance:
-    """Return the norm of what a part reads by times the norm of what it writes by.
+    """Return the norm of a part's input weights times that of its output weights.
 
-    Of a head these are its values and its columns of the output projection, of a unit
-    its row of the first and its column of the second matrix.
+    For a head these are its value projection and its columns of the output projection,
+    for a unit its row of the first matrix and its column of the second.
     """
     heads, units = [], []
     for block in model.lm.encoder.encoders:
@@ -58,11 +58,11 @@ def magnitude(model: ESPnetLanguageModel) -> Importance:
 
 
 def first_order(model: ESPnetLanguageModel, batches: Iterable[Batch]) -> Importance:
-    """Return ``sum over batches |sum w g|`` per token of text, for heads and units.
+    """Return ``sum over batches |sum w g|`` per token, for heads and units.
 
     Args:
         model: A model without factors; its gradients are cleared.
-        batches: The text.
+        batches: Batches of the training text.
     """
     blocks = model.lm.encoder.encoders
     first = blocks[0].self_attn
@@ -86,9 +86,10 @@ def first_order(model: ESPnetLanguageModel, batches: Iterable[Batch]) -> Importa
 def singular_first_order(
     model: ESPnetLanguageModel, batches: Iterable[Batch]
 ) -> dict[Key, torch.Tensor]:
-    """Return ``sum over batches |s_i dL/ds_i|`` per token of each singular component.
+    """Return ``sum over batches |s_i dL/ds_i|`` per token for each singular component.
 
-    The gradient by a singular value is ``u_i^T G v_i``, where G is the matrix's.
+    The gradient with respect to a singular value is ``u_i^T G v_i``, where G is the
+    gradient with respect to the matrix.
     """
     parts, found = {}, {}
     for number, name, layer in block_layers(model.lm):
@@ -110,7 +111,7 @@ def singular_first_order(
 def input_moments(
     model: ESPnetLanguageModel, batches: Iterable[Batch]
 ) -> dict[Key, torch.Tensor]:
-    """Return the mean of ``x x^T`` over each matrix's inputs, padding left out."""
+    """Return the mean of ``x x^T`` over each matrix's inputs, without padding."""
     model.eval()
     sums: dict[Key, torch.Tensor] = {}
     valid = torch.zeros(0)
@@ -129,7 +130,7 @@ def input_moments(
     total = 0
     try:
         for batch in batches:
-            # The model puts <sos> in front.
+            # The model prepends <sos>.
             lengths = batch.lengths + 1
             valid = torch.arange(int(lengths.max()))[None] < lengths[:, None]
             model.nll(batch.tokens, batch.lengths)
@@ -141,12 +142,12 @@ def input_moments(
 
 
 def _gradients(model: ESPnetLanguageModel, batches: Iterable[Batch]) -> Iterator[int]:
-    """Leave the gradients of a batch's summed loss in the model, batch by batch.
+    """Compute the gradients of the summed loss of each batch.
 
     Yields:
-        The tokens that the loss is summed over.
+        The number of tokens in the batch, while the gradients are in ``.grad``.
     """
-    model.eval()  # dropout would make another importance of every call
+    model.eval()  # dropout would make the importance random
     for batch in batches:
         model.zero_grad(set_to_none=True)
         nll, lengths = model.nll(batch.tokens, batch.lengths)

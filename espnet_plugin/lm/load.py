@@ -34,13 +34,13 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A language model that was loaded.
+    """A loaded language model.
 
     Attributes:
-        model: In evaluation mode, on the CPU.
+        model: The model, in evaluation mode, on the CPU.
         config: Its configuration.
         shape: Its sizes.
-        checkpoint: The file of its weights.
+        checkpoint: Path of its weights.
     """
 
     model: ESPnetLanguageModel
@@ -50,7 +50,7 @@ class LanguageModel:
 
     @property
     def args(self) -> argparse.Namespace:
-        """The configuration as ESPnet's functions take it."""
+        """The configuration as a namespace, as ESPnet's functions expect it."""
         return argparse.Namespace(**copy.deepcopy(dict(self.config)))
 
 
@@ -67,7 +67,7 @@ def read_lm_config(path: PathLike) -> dict[str, Any]:
     """Read ``config.yaml`` of a Transformer language model.
 
     Raises:
-        UserError: If it is missing, or is that of another model.
+        UserError: If it is missing, or not that of a Transformer language model.
     """
     config = read_yaml(path, "the language model's configuration")
     kind = config.get("lm")
@@ -95,7 +95,7 @@ def build_lm(config: Mapping[str, Any], where: PathLike) -> ESPnetLanguageModel:
 
     Args:
         config: The configuration; ``token_list`` holds the tokens.
-        where: Where it came from, for messages.
+        where: Path of the configuration, for messages.
 
     Raises:
         UserError: If ESPnet cannot build it.
@@ -117,15 +117,16 @@ def build_lm(config: Mapping[str, Any], where: PathLike) -> ESPnetLanguageModel:
 
 
 def load_lm(config_file: PathLike, checkpoint: PathLike = "") -> LanguageModel:
-    """Load a Transformer language model so that no tensor is missing in silence.
+    """Load a Transformer language model; all tensors must be present and fit.
 
     Args:
-        config_file: Its configuration, or the folder with it.
-        checkpoint: Its weights; the best of the configuration's folder by default.
+        config_file: Path of the configuration, or the folder with it.
+        checkpoint: Path of the weights; by default chosen in the configuration's
+        folder.
 
     Raises:
-        UserError: If a file is missing or damaged, the model is of another kind, or
-            the weights are not all of this model.
+        UserError: If a file is missing or damaged, the model is of a different kind, or
+            the weights do not fit the model exactly.
     """
     config_file = Path(config_file)
     if config_file.is_dir():
@@ -142,13 +143,13 @@ def load_lm(config_file: PathLike, checkpoint: PathLike = "") -> LanguageModel:
 def check_same_tokens(
     lm: Sequence[str], recogniser: Sequence[str], lm_name: str, recogniser_name: str
 ) -> None:
-    """Refuse two token lists that differ.
+    """Check that two token lists are equal.
 
-    ESPnet does not compare them: with as many tokens in another order it decodes, and
-    the language model scores other tokens than those that it is asked about.
+    ESPnet does not compare them: if the same number of tokens is in a different order,
+    it decodes, but the language model scores the wrong tokens.
 
     Raises:
-        UserError: Naming the first difference.
+        UserError: If they differ; the message names the first difference.
     """
     if list(lm) == list(recogniser):
         return

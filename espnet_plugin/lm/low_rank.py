@@ -1,4 +1,4 @@
-"""The best product of two small matrices for a large one, by singular values."""
+"""Approximate a matrix by a product of two smaller ones, by singular values."""
 
 from typing import Optional
 
@@ -15,12 +15,12 @@ def factor(
     moment: Optional[torch.Tensor] = None,
     importance: Optional[torch.Tensor] = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return B and A whose product approximates a matrix.
+    """Return matrices B and A whose product approximates a matrix W.
 
-    Without ``moment`` and ``importance`` B A is the best of its rank in the Frobenius
-    norm. With ``moment``, the mean of ``x x^T`` over the layer's inputs, the mean of
-    ``|W x - B A x|^2`` is the smallest. With ``importance`` those singular components
-    are kept whose value is highest.
+    By default B A has the smallest error in the Frobenius norm for its rank. With
+    ``moment`` (the mean of ``x x^T`` over the layer's inputs) it has the smallest mean
+    of ``|W x - B A x|^2``. With ``importance``, the singular components with the
+    highest values are kept.
 
     - [0] G. Eckart, C. Young, "The approximation of one matrix by another of lower
       rank", 1936, https://doi.org/10.1007/BF02288367
@@ -28,12 +28,12 @@ def factor(
     Args:
         weight: W, ``(outputs, inputs)``.
         rank: Rank of the product.
-        moment: ``(inputs, inputs)``.
-        importance: One for each singular component of W.
+        moment: Second moment of the inputs, ``(inputs, inputs)``.
+        importance: Importance of each singular component of W, ``(components,)``.
 
     Returns:
-        B ``(outputs, rank)`` and A ``(rank, inputs)``, balanced: the columns of one are
-        as long as the rows of the other. In the precision of ``weight``.
+        B ``(outputs, rank)`` and A ``(rank, inputs)``, in the precision of ``weight``.
+        They are balanced: each column of B has the same norm as the row of A.
 
     Raises:
         UserError: If the rank is below 1 or above the smaller side.
@@ -50,8 +50,8 @@ def factor(
         kept = left[:, :rank]
     else:
         kept = left[:, importance.topk(rank).indices]
-    # Projecting the outputs on those directions is the best product, also for inputs
-    # that never vary in some direction: the root of their moment has no inverse.
+    # The best product projects the outputs on these directions. Unlike a formula with
+    # the inverse root of the moment, this also works if that is singular.
     inner, values, right = torch.linalg.svd(kept.T @ w, full_matrices=False)
     scale = values.sqrt()
     return (

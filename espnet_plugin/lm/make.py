@@ -1,4 +1,4 @@
-"""From a language model's folder to the start of a smaller one, and to a plain one."""
+"""Write the start of a smaller language model, or a model of ESPnet's own class."""
 
 from pathlib import Path
 from typing import Any, Mapping
@@ -23,7 +23,7 @@ from espnet_plugin.yaml_files import write_yaml
 __all__ = ["make_start", "merged_model", "write_plain"]
 
 State = dict[str, torch.Tensor]
-# Of config.yaml, what makes the model and its tokens; the rest is how it was trained.
+# Keys of config.yaml that define the model and its tokens, not its training.
 _ARCHITECTURE = (
     "token_list", "token_type", "bpemodel", "non_linguistic_symbols", "cleaner", "g2p",
     "use_preprocessor", "lm", "lm_conf", "model", "model_conf", "init",
@@ -38,21 +38,22 @@ def make_start(
     output: Path,
     config: Mapping[str, Any],
 ) -> None:
-    """Write the weights that a smaller model's training starts from.
+    """Write the weights from which the training of a smaller model starts.
 
     Args:
-        source: Folder of the model that it is made of.
-        target: Sizes of the smaller one.
-        row: How it is made.
-        text: The training text.
-        output: The file.
-        config: Configuration of the smaller model; the weights have to fit it.
+        source: Folder of the model that is compressed.
+        target: Sizes of the smaller model.
+        row: Compression method and criterion.
+        text: Path of the training text.
+        output: Path of the file to write.
+        config: Configuration of the smaller model, against which the weights are
+        checked.
 
     Raises:
-        UserError: If the source is damaged or of another kind.
+        UserError: If the source is damaged or not a Transformer language model.
     """
     loaded = merged_model(load_lm(source))
-    # A model cut in several steps goes on from the sizes that it has.
+    # In incremental compression the source may already be smaller than the dense model.
     sentences = read_sentences(text, loaded.args)
     make = factored_state if row.method == "low_rank" else cut_parts
     state = make(loaded, target, row.criterion, sentences)
@@ -62,17 +63,17 @@ def make_start(
 
 
 def merged_model(loaded: LanguageModel) -> LanguageModel:
-    """Return the same function without factors; the model itself if it has none."""
+    """Return an equivalent model without factors; the model itself if it has none."""
     if not loaded.shape.ranks:
         return loaded
     return _other(loaded, *merged_state(loaded))
 
 
 def write_plain(loaded: LanguageModel, folder: Path) -> None:
-    """Write the same function as a model of ESPnet's own class.
+    """Write an equivalent model of ESPnet's own class.
 
-    Products are multiplied out, and heads that were cut are there with zeros, so the
-    file is larger, and what it computes is the same.
+    Factors are multiplied and removed heads are replaced by zeros. So the file is
+    larger, but the model computes the same.
     """
     plain = _other(loaded, *padded_state(*merged_state(loaded)))
     config = {key: plain.config[key] for key in _ARCHITECTURE if key in plain.config}

@@ -1,7 +1,8 @@
-"""ESPnet's Transformer LM with fewer heads, or with products of two small matrices.
+"""ESPnet's Transformer LM with fewer heads, or with factorised matrices.
 
-``TransformerLM`` ties the width of a head to that of the model (``att_unit / head``),
-so fewer heads there are wider heads, and no weight less. Here both are options.
+In ``TransformerLM`` the width of a head is ``att_unit / head``, so fewer heads are
+wider and do not save weights. Here the number and the width of heads are separate
+options.
 """
 
 from typing import Any, Iterator, Mapping, Optional
@@ -19,12 +20,12 @@ _ATTENTION = ("linear_q", "linear_k", "linear_v", "linear_out")
 
 
 class LowRankLinear(nn.Module):
-    """A linear layer whose matrix is a product of two: ``y = B (A x) + b``.
+    """A linear layer with a factorised matrix: ``y = B (A x) + b``.
 
     Args:
         inputs: Width of the input.
         outputs: Width of the output.
-        rank: Columns of B and rows of A.
+        rank: Number of columns of B and of rows of A.
 
     Raises:
         UserError: If the rank is below 1 or above the smaller width.
@@ -46,14 +47,14 @@ class LowRankLinear(nn.Module):
 
 
 class CompactTransformerLM(TransformerLM):
-    """A ``TransformerLM`` whose heads keep their width, or with matrices in factors.
+    """A ``TransformerLM`` with a free head width or factorised matrices.
 
     Args:
-        vocab_size: Tokens.
-        head: Attention heads of each block.
-        head_width: Width of a head; ``att_unit / head`` when not given.
-        ranks: Ranks of the block's matrices that are products of two, by name:
-            ``linear_q``, ``linear_k``, ``linear_v``, ``linear_out``, ``w_1``, ``w_2``.
+        vocab_size: Number of tokens.
+        head: Number of attention heads in each block.
+        head_width: Width of a head; by default ``att_unit / head``.
+        ranks: Ranks of the factorised matrices in each block, by name: ``linear_q``,
+            ``linear_k``, ``linear_v``, ``linear_out``, ``w_1``, ``w_2``.
         conf: Other options of ESPnet's class.
 
     Raises:
@@ -68,7 +69,7 @@ class CompactTransformerLM(TransformerLM):
         ranks: Optional[Mapping[str, int]] = None,
         **conf: Any,
     ):
-        # One head suits every width; the real number follows.
+        # One head is valid for every width; the heads are set below.
         super().__init__(vocab_size, head=1, **conf)
         width = self.decoder.in_features
         if head_width is None and head and width % head:

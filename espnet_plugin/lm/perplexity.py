@@ -1,4 +1,4 @@
-"""How well a language model predicts a text."""
+"""Perplexity of a language model on a text."""
 
 import math
 from typing import Sequence
@@ -18,13 +18,13 @@ def text_figures(
 ) -> SetFigures:
     """Return perplexity and the log likelihood of each sentence.
 
-    The perplexity is that of ``espnet2.bin.lm_calc_perplexity``: e to the mean negative
-    log likelihood of a token, where each sentence has one token more, its end.
+    The perplexity is defined as in ``espnet2.bin.lm_calc_perplexity``: exp of the mean
+    negative log likelihood per token, including an end token for each sentence.
 
     Args:
         model: The model; left in evaluation mode.
         text: The sentences, at least one.
-        size: Sentences side by side.
+        size: Number of sentences in a batch.
     """
     model.eval()
     figures: dict[str, tuple[float, int]] = {}

@@ -1,4 +1,4 @@
-"""What a folder of a language model says of itself: ``lm.json`` and others."""
+"""Records in the folder of a language model: ``lm.json`` and others."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ _RECORD, _MEASURED, _DECODED = "lm.json", "measured.json", "wer.json"
 
 @dataclass(frozen=True)
 class Cost:
-    """What making a model took.
+    """Cost of making a model.
 
     Attributes:
-        operations: The training's; see :attr:`~espnet_plugin.lm.shape.Shape`.
-        tokens: Number of tokens read, with one end for each sentence.
-        cpu_seconds: Processor time, validation not included.
+        operations: Operations of the training; see
+            :attr:`~espnet_plugin.lm.shape.Shape.operations`.
+        tokens: Number of training tokens, including an end token for each sentence.
+        cpu_seconds: Processor time without validation, in seconds.
     """
 
     operations: int
@@ -45,21 +46,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class LMRecord:
-    """A finished model.
+    """Record of a finished model.
 
     Attributes:
-        row: Name of what asked for it, ``dense`` for the large one.
+        row: Name of its row; ``dense`` for the large model.
         method: ``dense``, ``structured``, ``low_rank``, ``scratch`` or ``further``.
-        criterion: What was kept, empty where nothing was cut.
+        criterion: Criterion of importance; empty if nothing was removed.
         schedule: ``one_shot``, ``incremental``, or empty.
-        parts: What ``structured`` cut.
-        keep: Share of the blocks' weights.
+        parts: Parts that ``structured`` removed.
+        keep: Share of the blocks' weights that was kept.
         seed: Seed of the training.
-        plain: Whether ESPnet's own class holds it.
-        checkpoint: Name of the file of its weights.
-        parameters: Values in all.
+        plain: Whether it is a model of ESPnet's own class.
+        checkpoint: Name of the checkpoint.
+        parameters: Number of parameters.
         own: Cost of the last training.
-        total: Cost of all trainings on the way, the dense model's included.
+        total: Cost of all trainings that led to it, including the dense model's.
     """
 
     row: str
@@ -106,13 +107,13 @@ class LMRecord:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """A language model on a text.
+    """Figures of a language model on a text.
 
     Attributes:
-        perplexity: Per token, ends of sentences included.
-        names: Names of the utterances.
-        nll: Negative log likelihood of each, in nats.
-        tokens: Tokens of each, with its end.
+        perplexity: Perplexity per token, including ends of sentences.
+        names: Ids of the utterances.
+        nll: Negative log likelihood of each utterance, in nats.
+        tokens: Number of tokens of each utterance, including its end.
     """
 
     perplexity: float
@@ -123,15 +124,15 @@ class SetFigures:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on a model.
+    """Measurements of a model.
 
     Attributes:
-        sets: Figures by name of the set.
-        cut_perplexity: On the dev set before any fine-tuning; None of a model that was
-            not cut.
-        file_bytes: Size of the file of its weights.
-        ms_per_token: Milliseconds for one token on one thread, None if not measured.
-        load_average: Load of the machine meanwhile.
+        sets: Figures on each set, by name.
+        cut_perplexity: Perplexity on the dev set before fine-tuning; None if nothing
+            was removed.
+        file_bytes: Size of the checkpoint in bytes.
+        ms_per_token: Time per token on one thread in ms; None if not measured.
+        load_average: Load average of the machine during the measurement.
     """
 
     sets: Mapping[str, SetFigures]
@@ -166,14 +167,14 @@ class Decoded:
     """Word error rates with a language model.
 
     Attributes:
-        recogniser: Name of its folder.
-        beam: Width of the search.
-        weight: Weight of the language model, chosen on the dev set; 0 without one.
-        grid: Word error rate on dev in percent by weight.
-        wer: On the test set, in percent.
-        ci95: Its 95 % interval over utterances.
-        test_set: Name of the set.
-        score_file: Its ``score.json``, from the folder of this file.
+        recogniser: Name of the recogniser's folder.
+        beam: Beam size of the search.
+        weight: Weight of the language model, chosen on the dev set; 0 without a model.
+        grid: Word error rate on dev in percent, by weight.
+        wer: Word error rate on the test set, in percent.
+        ci95: 95 % interval of ``wer`` over utterances.
+        test_set: Name of the test set.
+        score_file: Path of its ``score.json``, relative to the folder of this record.
     """
 
     recogniser: str
@@ -191,7 +192,7 @@ class Decoded:
 
     @classmethod
     def find(cls, folder: Path) -> Optional[Self]:
-        """Read ``wer.json``; None where there is none."""
+        """Read ``wer.json``; None if it is missing."""
         path = Path(folder) / _DECODED
         return cls(**read_keys(path)) if path.is_file() else None
 
@@ -200,8 +201,8 @@ def find_models(exp_dir: Path, seed: Optional[int] = None) -> list[Path]:
     """Return the folders of finished language models, the dense one first.
 
     Args:
-        exp_dir: The folder of all experiments.
-        seed: Only those of this seed.
+        exp_dir: Folder of all experiments.
+        seed: If given, only models with this seed are returned.
     """
     found = []
     for path in Path(exp_dir).glob(f"lm_*/{_RECORD}"):

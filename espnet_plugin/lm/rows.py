@@ -1,4 +1,4 @@
-"""What a row of the table describes: a compression, or a control."""
+"""Rows of the table: compressions and controls."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +24,16 @@ class Compression:
     Attributes:
         method: ``structured``: heads and feed-forward units are cut out. ``low_rank``:
             every matrix of a block becomes a product of two.
-        keep: Shares of the blocks' weights that stay, one for each step, falling. One:
-            one shot. Several: incremental, and each leaves a model.
-        epochs: Epochs of fine-tuning, of all steps together.
-        criterion: What is kept; see :mod:`espnet_plugin.lm.compress`.
-        parts: What ``structured`` cuts: ``units``, ``heads`` or ``both``.
+        keep: Decreasing shares of the blocks' weights that are kept, one for each step.
+            One share is one-shot compression; several are incremental and give a model
+            each.
+        epochs: Total epochs of fine-tuning in all steps.
+        criterion: Criterion of importance; see :mod:`espnet_plugin.lm.compress`.
+        parts: What ``structured`` removes: ``units``, ``heads`` or ``both``.
 
     Raises:
-        UserError: If a value is out of range, or the criterion is not one of the
-            method.
+        UserError: If a value is out of range, or the method does not have the
+        criterion.
     """
 
     method: Literal["structured", "low_rank"]
@@ -69,7 +70,7 @@ class Compression:
         return "one_shot" if len(self.keep) == 1 else "incremental"
 
     def step_epochs(self, step: int) -> int:
-        """Return the epochs after a step, from 0; the last has what is left over."""
+        """Return the epochs after a step (from 0); the last step gets the remainder."""
         each = self.epochs // len(self.keep)
         last = step == len(self.keep) - 1
         return self.epochs - each * (len(self.keep) - 1) if last else each
@@ -78,7 +79,7 @@ class Compression:
         """Return the sizes after a step.
 
         Raises:
-            UserError: If there are none.
+            UserError: If no sizes have this share of weights.
         """
         if self.method == "low_rank":
             return dense.factored(self.keep[step])
@@ -87,12 +88,13 @@ class Compression:
 
 @dataclass(frozen=True)
 class Control:
-    """A small model trained from random weights, as large and as dear as another.
+    """A small model trained from random weights, with the size and cost of another.
 
     Attributes:
-        like: Row whose sizes it has. It is trained for as many operations as that took
-            in all, the training of the dense model included.
-        keep: Which of the row's models.
+        like: Row of the model with the same sizes. The control is trained with as many
+            operations as that model took in total, including the training of the dense
+            model.
+        keep: Share of weights, which selects one of the row's models.
         method: ``scratch``.
     """
 
@@ -103,7 +105,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Further:
-    """The dense model, trained further as a cut one is, without being cut.
+    """The dense model, trained further like a compressed one, but not compressed.
 
     Attributes:
         epochs: Epochs of fine-tuning.
@@ -130,7 +132,7 @@ def read_row(path: Path) -> Row:
     """Read a row's file.
 
     Raises:
-        UserError: If it is missing, or says something else or something out of range.
+        UserError: If it is missing, or has unknown options or values out of range.
     """
     given = read_yaml(path, "--rows")
     kind = _KINDS.get(str(given.get("method")), Compression)

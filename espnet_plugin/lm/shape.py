@@ -1,4 +1,4 @@
-"""The sizes of a Transformer language model, and those of a smaller one."""
+"""The sizes of Transformer language models."""
 
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -11,9 +11,9 @@ __all__ = ["MATRICES", "PARTS", "Shape", "check_lm_conf"]
 
 # The weight matrices of a block by their names in ESPnet's modules.
 MATRICES = ("linear_q", "linear_k", "linear_v", "linear_out", "w_1", "w_2")
-# What structured pruning may cut.
+# What structured pruning may remove.
 PARTS = ("units", "heads", "both")
-# Multiply-adds count as two operations; the backward pass takes twice the forward one.
+# Operations per weight and token: 2 in the forward pass (multiply, add), 4 backward.
 _OPERATIONS = 6
 
 
@@ -22,14 +22,14 @@ class Shape:
     """The sizes of a Transformer language model.
 
     Attributes:
-        vocab: Tokens.
+        vocab: Number of tokens.
         embed: Width of the embedding.
         width: Width of the residual stream, ESPnet's ``att_unit``.
-        heads: Attention heads of a block.
+        heads: Number of attention heads in a block.
         head_width: Width of one head. In ESPnet's own class it is ``width / heads``.
-        units: Feed-forward units of a block.
-        layers: Blocks.
-        ranks: Rank of each matrix of ``MATRICES`` that is a product of two factors.
+        units: Number of feed-forward units in a block.
+        layers: Number of blocks.
+        ranks: Rank of each factorised matrix, by its name in ``MATRICES``.
     """
 
     vocab: int
@@ -43,8 +43,8 @@ class Shape:
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any], vocab: int) -> Self:
-        """Read ESPnet's ``lm_conf``; what it leaves out has ESPnet's default."""
-        # Here, because it takes many seconds to import.
+        """Read ESPnet's ``lm_conf``; missing options have ESPnet's defaults."""
+        # Imported here, because it takes many seconds.
         from espnet2.lm.transformer_lm import TransformerLM
 
         check_lm_conf(conf, "lm_conf")
@@ -62,7 +62,7 @@ class Shape:
         )
 
     def to_conf(self, conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Return the name of the class and ``conf`` with these sizes."""
+        """Return the name of the class, and ``conf`` changed to these sizes."""
         own = {"head_width", "ranks"}
         changed = {name: value for name, value in conf.items() if name not in own}
         changed.update(att_unit=self.width, embed_unit=self.embed, layer=self.layers)
@@ -80,7 +80,7 @@ class Shape:
         return not self.ranks and self.heads * self.head_width == self.width
 
     def matrices(self) -> dict[str, tuple[int, int]]:
-        """Return (outputs, inputs) of the matrices of a block."""
+        """Return the shape (outputs, inputs) of each matrix of a block."""
         inner = self.heads * self.head_width
         into, out = (inner, self.width), (self.width, inner)
         return {
@@ -94,7 +94,7 @@ class Shape:
 
     @property
     def block_weights(self) -> int:
-        """Weights in the matrices of all blocks, without biases."""
+        """Number of weights in the matrices of all blocks, without biases."""
         return self.layers * sum(
             (
                 self.ranks[name] * (rows + columns)
@@ -106,26 +106,26 @@ class Shape:
 
     @property
     def operations(self) -> int:
-        """Operations of training on one token, by the weights in matrix products.
+        """Operations of training on one token, from the weights in matrix products.
 
-        Six for each weight: a multiply-add is two, and the backward pass takes twice
-        the forward one. Products of queries, keys and values with each other, which
-        grow with the length of a sentence, are not in it.
+        They are six for each weight: a multiply-add is two, and the backward pass takes
+        twice the forward pass. Products of queries, keys and values, which depend on
+        the length of a sentence, are not included.
         """
         outside = self.embed * self.width + self.width * self.vocab
         return _OPERATIONS * (self.block_weights + outside)
 
     def cut(self, keep: float, parts: str = "both") -> Self:
-        """Return the sizes with heads and feed-forward units cut.
+        """Return the sizes with fewer heads and feed-forward units.
 
         Args:
-            keep: Share of the weights in the blocks' matrices that may stay.
-            parts: ``units``, ``heads``, or ``both``: that share of the heads (rounded,
-                at least one), and as many units as the rest has room for.
+            keep: Largest share of the weights in the blocks' matrices that is kept.
+            parts: ``units``, ``heads``, or ``both``. With ``both``, this share of the
+                heads is kept (rounded, at least one), and as many units as then fit.
 
         Raises:
-            UserError: If ``keep`` is not between 0 and 1, the model is one of factors,
-                or what is not cut has more weights already.
+            UserError: If ``keep`` is not between 0 and 1, matrices are factorised, or
+                the parts that are not removed have too many weights.
         """
         self._check(keep)
         a_head, a_unit = 4 * self.width * self.head_width, 2 * self.width
@@ -149,14 +149,14 @@ class Shape:
         return replace(self, heads=heads, units=units)
 
     def factored(self, keep: float) -> Self:
-        """Return the sizes with every matrix a product of two factors.
+        """Return the sizes with every matrix factorised.
 
-        The rank is the same in every block, and such that the two factors have at most
-        the share ``keep`` of the matrix's weights.
+        The rank is the same in every block. It is the largest for which the two factors
+        have at most the share ``keep`` of the matrix's weights.
 
         Raises:
-            UserError: If ``keep`` is not between 0 and 1, the model is one of factors
-                already, or a rank would be 0.
+            UserError: If ``keep`` is not between 0 and 1, matrices are already
+                factorised, or a rank would be 0.
         """
         self._check(keep)
         ranks = {

@@ -1,4 +1,4 @@
-"""How long a language model takes for a token in a beam search."""
+"""Measure the time of a language model per token in a beam search."""
 
 import statistics
 import time
@@ -17,12 +17,12 @@ def ms_per_token(
 
     Args:
         model: The model; left in evaluation mode.
-        tokens: Length of the hypotheses at the end; each step adds one token.
-        beam: Hypotheses that are scored together.
-        runs: Measurements, after one to warm up.
+        tokens: Final length of the hypotheses; each step adds one token.
+        beam: Number of hypotheses that are scored together.
+        runs: Number of measurements, after one for warming up.
 
     Returns:
-        Milliseconds for one token of each hypothesis, the median of the runs.
+        Milliseconds for adding one token to each hypothesis, the median of the runs.
     """
     model.eval()
     threads = torch.get_num_threads()

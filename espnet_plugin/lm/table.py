@@ -17,14 +17,14 @@ NO_LM = "no_lm"
 
 @dataclass(frozen=True)
 class TableRow:
-    """A model of the table, over all seeds.
+    """A model of the table, with all seeds.
 
     Attributes:
         row: Name of the row.
-        keep: Share of the blocks' weights.
-        records: One for each seed.
-        measured: In the same order.
-        decoded: In the same order, of those that were decoded.
+        keep: Share of the blocks' weights that was kept.
+        records: Records of the seeds.
+        measured: Measurements of the seeds, in the same order.
+        decoded: Word error rates of the seeds that were decoded, in the same order.
     """
 
     row: str
@@ -45,16 +45,16 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows of one size on the same sentences and seeds.
+    """Comparison of two rows of the same size, on the same sentences and seeds.
 
     Attributes:
-        first: Name of a row.
-        second: Name of the other.
+        first: Name of the first row.
+        second: Name of the second row.
         ratio: Perplexity of the second divided by that of the first.
-        ci95: Its 95 % interval, by bootstrap over sentences, each drawn for both and
-            for all seeds.
-        p_value: Two-sided.
-        seeds: Seeds that both have.
+        ci95: 95 % interval of the ratio, by a paired bootstrap over sentences with the
+            mean over seeds.
+        p_value: Two-sided p-value.
+        seeds: Seeds that both rows have.
     """
 
     first: str
@@ -65,7 +65,7 @@ class Pair:
     seeds: Sequence[int]
 
     def sentence(self) -> str:
-        """What the numbers say."""
+        """Return the comparison as a sentence."""
         low, high = self.ci95
         shown = "no difference shown"
         if self.p_value < 0.05:
@@ -103,7 +103,7 @@ def collect(exp_dir: Path) -> list[TableRow]:
 
 
 def compare(rows: Sequence[TableRow], name: str) -> list[Pair]:
-    """Compare every two rows of one size on a set, by the seeds that both have."""
+    """Compare all pairs of rows of the same size on a set, on their common seeds."""
     pairs = []
     for index, first in enumerate(rows):
         for second in rows[index + 1 :]:
@@ -126,7 +126,7 @@ def _pair(first: TableRow, second: TableRow, name: str) -> Optional[Pair]:
         [fmean(values) for values in zip(*(one[seed].nll for seed in seeds))]
         for one in figures
     ]
-    # In hundredths of a nat for each token; e to that is the ratio of perplexities.
+    # The difference is in hundredths of a nat per token; exp gives the ratio.
     found = paired_bootstrap(*mean_nll, tokens)
     low, high = (math.exp(one / 100) for one in found.ci95)
     ratio = math.exp(found.difference / 100)
@@ -139,15 +139,15 @@ def markdown(
     test_set: str,
     without_lm: Optional[Decoded] = None,
 ) -> str:
-    """Return the table, and below it the comparisons of rows of one size.
+    """Return the table, followed by the comparisons of rows of the same size.
 
-    Columns of what was not measured are left out.
+    Columns without any measurement are left out.
 
     Args:
         rows: The models.
         pairs: See :func:`compare`.
-        test_set: The set of the perplexities.
-        without_lm: The same search without any language model.
+        test_set: Name of the test set.
+        without_lm: Word error rate of the same search without a language model.
     """
     decoded = any(row.decoded for row in rows)
     timed = any(m.ms_per_token is not None for row in rows for m in row.measured)
@@ -194,7 +194,7 @@ def _cells(row: TableRow, test_set: str, timed: bool, decoded: bool) -> list[str
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    """Return the mean, and of several the lowest and the highest."""
+    """Return the mean and, for several values, the lowest and the highest."""
     if not values:
         return ""
     mean = f"{fmean(values):.{digits}f}"
@@ -204,7 +204,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def to_json(rows: Sequence[TableRow], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Return what is behind the table; the figures of single sentences left out."""
+    """Return the data of the table, without the figures of single sentences."""
     models = []
     for row in rows:
         for record, measured in zip(row.records, row.measured):

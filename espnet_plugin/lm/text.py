@@ -1,4 +1,4 @@
-"""Text as a language model reads it: token numbers, in batches."""
+"""Text as token indices in batches, for language models."""
 
 import argparse
 from pathlib import Path
@@ -16,8 +16,8 @@ class Sentence(NamedTuple):
     """A line of text.
 
     Attributes:
-        name: Name of the utterance.
-        tokens: Token numbers, ``(length,)``, without start and end.
+        name: Id of the utterance.
+        tokens: Token indices, ``(length,)``, without start and end.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Sentence(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Sentences side by side.
+    """A padded batch of sentences.
 
     Attributes:
-        names: Names of the utterances.
-        tokens: ``(batch, length)``, padded with 0.
-        lengths: ``(batch,)``.
+        names: Ids of the utterances.
+        tokens: Token indices, ``(batch, length)``, padded with 0.
+        lengths: Numbers of tokens, ``(batch,)``.
     """
 
     names: Sequence[str]
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 
 def read_text(path: Union[str, Path]) -> dict[str, str]:
-    """Read a Kaldi ``text``, without the utterances that have no words.
+    """Read a Kaldi ``text`` file without the utterances that have no words.
 
     Raises:
         UserError: If the file is missing, or no utterance has a word.
@@ -54,10 +54,10 @@ def read_text(path: Union[str, Path]) -> dict[str, str]:
 
 
 def read_sentences(path: Union[str, Path], args: argparse.Namespace) -> list[Sentence]:
-    """Read a Kaldi ``text`` by ESPnet's own preprocessor, in the file's order.
+    """Read a Kaldi ``text`` file with ESPnet's preprocessor, in the file's order.
 
     Args:
-        path: The file.
+        path: Path of the file.
         args: Configuration of a language model, with its tokens.
 
     Raises:
@@ -73,7 +73,7 @@ def read_sentences(path: Union[str, Path], args: argparse.Namespace) -> list[Sen
 
 
 def batches(sentences: Sequence[Sentence], size: int = 16) -> Iterator[Batch]:
-    """Yield batches of sentences of like length, the shortest first."""
+    """Yield batches of sentences of similar length, the shortest first."""
     ordered = sorted(sentences, key=lambda one: len(one.tokens))
     for start in range(0, len(ordered), size):
         part = ordered[start : start + size]

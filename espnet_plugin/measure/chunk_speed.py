@@ -13,12 +13,12 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["chunk_rtf", "frames_ms"]
 
-_HOP_MS = 10.0  # of features computed beforehand
+_HOP_MS = 10.0  # of precomputed features
 _DEFAULT_RATE, _DEFAULT_HOP, _DEFAULT_WINDOW = 16000, 128, 512  # ESPnet's front end's
 
 
 def frames_ms(config: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``hop_ms`` of the features and, of those of audio, ``window_ms``.
+    """Return ``hop_ms`` of the features and, for models of audio, ``window_ms``.
 
     Args:
         config: Configuration of the experiment, as ``config.yaml`` holds it.
@@ -42,20 +42,20 @@ def chunk_rtf(
 ) -> dict[str, Any]:
     """Measure the time to compute one chunk, relative to its audio.
 
-    Features come in as many as make one chunk, and each call returns one chunk: what
-    a device does between two chunks, without the features themselves. The left context
-    is full before the clock starts.
+    Each call gets the features of one chunk and returns one chunk. This is the work of
+    a device between two chunks, without computing the features. The left context is
+    full before the measurement starts.
 
     Args:
         encoder: The encoder; its mode is left as it was.
-        hop_ms: Milliseconds from one feature frame to the next.
+        hop_ms: Time from one feature frame to the next in ms.
         chunks: Number of chunks that are timed.
         threads: Threads of torch while measuring; restored afterwards.
 
     Returns:
-        ``chunk_rtf`` (seconds of computing per second of speech, the median),
-        ``chunk_ms`` of computing (median), ``chunk_ms_p95``, ``chunk_frames`` and
-        ``chunk_audio_ms``.
+        ``chunk_rtf`` (computing time / duration of the audio, the median),
+        ``chunk_ms`` (computing time, the median), ``chunk_ms_p95`` (its 95th
+        percentile), ``chunk_frames`` and ``chunk_audio_ms``.
 
     Raises:
         UserError: If ``chunks`` or ``threads`` is below 1.

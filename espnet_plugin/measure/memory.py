@@ -1,4 +1,4 @@
-"""Peak memory of an encoder's forward pass, measured in a process of its own.
+"""Measure the peak memory of a forward pass, in a separate process.
 
 Importing ESPnet takes many seconds, so one process imports it for all models and forks
 for each: ``python -m espnet_plugin.measure.memory``, which `peak_memory_mb` starts.
@@ -29,22 +29,22 @@ def peak_memory_mb(
 ) -> Optional[float]:
     """Measure how much memory one forward pass needs on top of the loaded model.
 
-    A process that has done nothing but import loads the model, gives what loading left
-    back to the system, and notes its resident memory. It then recognises one utterance
-    (front end to CTC arg max, no gradient) and notes the highest resident memory of
-    that time. The figure is the difference: activations, the audio and what torch sets
-    up for a first pass. The parameters are not in it (their size is that of the
-    checkpoint), nor is Python.
+    A process that has only imported modules loads the model, returns freed memory to
+    the system, and records its resident memory. It then recognises one utterance (front
+    end to CTC arg max, without gradients) and records the peak of its resident memory.
+    The result is the difference: activations, the audio and what torch allocates in a
+    first pass. Python and the parameters (their size is that of the checkpoint) are not
+    included.
 
     Args:
         model_dir: Folder with ``config.yaml``.
         model_file: Name of the checkpoint in it.
-        audio_seconds: Length of the utterance, of noise.
-        threads: Threads of torch.
+        audio_seconds: Duration of the utterance (noise) in seconds.
+        threads: Number of threads of torch.
 
     Returns:
-        Megabytes (10^6 bytes), or None where the system does not tell (it takes
-        Linux's ``/proc``); the reason is logged.
+        Megabytes (10^6 bytes); None, with a warning, if the measurement is not
+        possible. It needs Linux's ``/proc``.
     """
     request = [os.path.abspath(model_dir), model_file, audio_seconds, threads]
     answer = _server.ask({"cwd": os.getcwd(), "request": request})
@@ -57,13 +57,13 @@ def peak_memory_mb(
 
 
 class _Server:
-    """The process that measures, started when it is first asked."""
+    """The measuring process, which is started when it is first used."""
 
     def __init__(self):
         self._process: Optional[subprocess.Popen] = None
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Return its answer: ``megabytes`` or ``error``."""
+        """Send a question and return the answer: ``megabytes`` or ``error``."""
         try:
             if self._process is None or self._process.poll() is not None:
                 self._start()
@@ -83,7 +83,7 @@ class _Server:
             return {"error": str(error)}
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """End the process if it is running."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -97,7 +97,7 @@ class _Server:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # What ESPnet says while it is imported would be taken for trouble.
+            # ESPnet's output during import looks like errors.
             stderr=subprocess.DEVNULL,
             text=True,
         )
@@ -116,7 +116,7 @@ def _resident_kib(key: str) -> int:
 
 
 def _forget_peak() -> None:
-    """Let ``VmHWM`` begin anew: loading may have needed more than recognising does."""
+    """Reset ``VmHWM``: loading may have needed more memory than recognition."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -130,7 +130,8 @@ def _measure(model_dir: Path, model_file: str, seconds: float, threads: int) -> 
     checkpoint = choose_checkpoint(model_dir, model_file)
     model, rate = load_with_rate(model_dir, checkpoint)
     speech, lengths = make_input(model, rate, seconds)
-    # What malloc keeps of the loading would be used again and so not be seen.
+    # Otherwise memory that malloc has kept after loading would be reused and not
+    # counted.
     ctypes.CDLL(None).malloc_trim(0)
     _forget_peak()
     before = _resident_kib("VmRSS")
@@ -140,16 +141,16 @@ def _measure(model_dir: Path, model_file: str, seconds: float, threads: int) -> 
 
 
 def main() -> None:
-    """Answer questions from standard input, a line each, until it is closed."""
+    """Answer questions on standard input, one per line, until it is closed."""
     logging.disable(logging.INFO)
-    # Everything a measurement needs, so that the forks import nothing.
+    # Imported before forking, so that the child processes import nothing.
     from espnet_plugin import host
     from espnet_plugin.measure import workload  # noqa: F401
 
     host.register()
 
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # only answers go to the standard output
+    os.dup2(2, 1)  # so that only answers go to the standard output
     for line in sys.stdin:
         question = json.loads(line)
         read_end, write_end = os.pipe()

@@ -1,4 +1,4 @@
-"""How large a model is."""
+"""Count the parameters of a model."""
 
 import torch
 
@@ -6,11 +6,11 @@ __all__ = ["count_nonzero", "count_parameters"]
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, int]:
-    """Count the values of the parameters, in all and by part of the model.
+    """Count the parameters, in total and by part of the model.
 
     Returns:
-        ``total``, and the number in each child module that has any, e.g. ``encoder``,
-        ``ctc``. Buffers (statistics) are not counted.
+        ``total``, and the number in each child module with parameters, e.g. ``encoder``
+        and ``ctc``. Buffers (e.g. statistics) are not counted.
     """
     counts = {"total": sum(item.numel() for item in model.parameters())}
     for name, child in model.named_children():
@@ -21,5 +21,5 @@ def count_parameters(model: torch.nn.Module) -> dict[str, int]:
 
 
 def count_nonzero(model: torch.nn.Module) -> int:
-    """Count the values of the parameters that are not exactly zero."""
+    """Count the parameters that are not exactly zero."""
     return sum(int(torch.count_nonzero(item)) for item in model.parameters())

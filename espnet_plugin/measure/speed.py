@@ -1,4 +1,4 @@
-"""How fast an encoder is on one thread, and how much it computes."""
+"""Measure the speed of a model and count its operations."""
 
 import logging
 import os
@@ -30,13 +30,14 @@ def count_macs(
 ) -> float:
     """Count the multiply-adds of a forward pass for one second of audio.
 
-    Half of what torch's counter says for one utterance: matrix products, convolutions
-    and attention from front end to CTC arg max. Element-wise work and the Fourier
-    transform are not in it. Attention grows with the length, so the length belongs to
-    the figure. A product with a weight of zero counts as any other.
+    This is half of the operations that torch's counter reports for one utterance:
+    matrix products, convolutions and attention, from front end to CTC arg max.
+    Element-wise operations and the Fourier transform are not included. The result
+    depends on the length of the utterance because of attention. Products with weights
+    of zero are counted too.
 
     Args:
-        model: The model; its mode is left as it was.
+        model: The model; its training mode is restored afterwards.
         sample_rate: Sampling rate in Hz.
         audio_seconds: Length of the utterance.
     """
@@ -58,10 +59,10 @@ def encoder_rtf(
     threads: int = 1,
     runs: int = 10,
 ) -> dict[str, Any]:
-    """Measure front end, normalisation, encoder and CTC arg max against real time.
+    """Measure the real-time factor of front end, encoder and CTC arg max.
 
-    One utterance alone, one warm-up, then the median of ``runs``. For a model that
-    takes features, those are given and their computation is not measured.
+    A single utterance is recognised once for warming up and then ``runs`` times; the
+    median counts. For a model that takes features, their computation is not included.
 
     Args:
         model: The model; its mode and its device are left as they were.

@@ -1,4 +1,4 @@
-"""What is measured: a model, an utterance for it, and one pass of recognition."""
+"""The measured work: recognition of an artificial utterance with a model."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from espnet_plugin.experiment.folder import Experiment
 
 __all__ = ["load_with_rate", "make_input", "recognise", "speech_like_noise"]
 
-# Of features computed beforehand: Kaldi's shift of 10 ms.
+# Precomputed features have Kaldi's frame shift of 10 ms.
 _FRAMES_PER_SECOND = 100
 
 
@@ -29,7 +29,7 @@ def load_with_rate(model_dir: Path, checkpoint: Path) -> tuple[ESPnetASRModel, i
 def make_input(
     model: ESPnetASRModel, sample_rate: int, audio_seconds: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make one utterance for a model, on its device.
+    """Make an artificial utterance for a model, on its device.
 
     Returns:
         ``(1, samples)``, or ``(1, frames, width)`` of random features for a model that
@@ -49,18 +49,18 @@ def make_input(
 def recognise(
     model: ESPnetASRModel, speech: torch.Tensor, lengths: torch.Tensor
 ) -> torch.Tensor:
-    """Run front end, normalisation, encoder and CTC arg max: what is measured here.
+    """Run front end, normalisation, encoder and CTC arg max.
 
-    With a transducer its greedy search takes the place of the arg max.
+    With a transducer, greedy search is used in place of the arg max.
 
     Args:
         model: A model in evaluation mode, with a CTC layer or a transducer.
-        speech: ``(batch, samples)`` or ``(batch, frames, width)``.
-        lengths: ``(batch,)``.
+        speech: Samples ``(batch, samples)`` or features ``(batch, frames, width)``.
+        lengths: Numbers of samples or frames, ``(batch,)``.
 
     Returns:
-        The best token of each frame, ``(batch, frames)``, on the CPU: reading the
-        result waits for a GPU. Of a transducer, the tokens of the first utterance.
+        The best token of each frame, ``(batch, frames)``; with a transducer, the tokens
+        of the first utterance. They are on the CPU, so that a GPU has finished.
     """
     encoded, _ = model.encode(speech, lengths)
     if isinstance(encoded, tuple):
@@ -72,21 +72,21 @@ def recognise(
 
 
 def speech_like_noise(sample_rate: int, seconds: float, seed: int = 0) -> torch.Tensor:
-    """Make noise with the spectrum and the syllable rhythm of speech, roughly.
+    """Make noise with roughly the spectrum and the syllable rhythm of speech.
 
-    Digital silence would do too for most models, but not for those that trim blank
-    frames, and denormal numbers slow some processors down.
+    Digital silence is not used, because some models trim blank frames, and denormal
+    numbers are slow on some processors.
 
     Returns:
-        ``(samples,)``, at most 0.3 in magnitude.
+        ``(samples,)`` with a peak of 0.3.
     """
     rng = np.random.default_rng(seed)
     count = int(round(sample_rate * seconds))
     spectrum = np.fft.rfft(rng.standard_normal(count))
     hertz = np.fft.rfftfreq(count, 1 / sample_rate)
-    # Flat up to 500 Hz and falling by 6 dB an octave, as speech does on average.
+    # Flat up to 500 Hz, then falling by 6 dB per octave, as in average speech.
     wave = np.fft.irfft(spectrum / np.maximum(hertz, 500.0), n=count)
-    # Four syllables a second.
+    # Four syllables per second.
     wave *= 0.55 + 0.45 * np.sin(2 * np.pi * 4.0 * np.arange(count) / sample_rate)
     wave *= 0.3 / max(np.abs(wave).max(), 1e-12)
     return torch.from_numpy(wave.astype(np.float32))
@@ -98,7 +98,7 @@ def _input_size(model: ESPnetASRModel) -> int:
         return mean.numel()
     embed = model.encoder.embed
     if hasattr(embed, "conv"):
-        # The layer after the convolutions keeps no trace of the input's width.
+        # The input width cannot be derived from the layers after the convolutions.
         raise UserError(
             "a model that takes features needs normalize: global_mvn, from which its "
             "input width is known"

@@ -1,4 +1,4 @@
-"""Which layers carry what: a linear CTC probe on every layer of a frozen recogniser.
+"""Linear CTC probes on every layer of a frozen recogniser.
 
 ``heads.py`` (the probes) and ``fit.py`` (their training and scores, with the options of
 ``options.py``) are plain torch. ``layers.py`` gets the outputs of the layers from a

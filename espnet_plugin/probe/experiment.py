@@ -44,7 +44,7 @@ class ProbedMode:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A recogniser that was loaded, and its modes."""
+    """A loaded recogniser and the modes to probe."""
 
     folder: Path
     checkpoint: Path
@@ -60,19 +60,19 @@ def probe_experiments(
     options: ProbeOptions = ProbeOptions(),
     modes: Sequence[str] = (),
 ) -> list[ProbedMode]:
-    """Probe the layers of recognisers; none of them is changed.
+    """Probe the layers of recognisers, which are not changed.
 
     Args:
-        folders: Experiment folders: a supernet, of which the mean of the epochs with
-            final masks is taken, a recogniser made of one, or any ESPnet ASR model.
-        train_dir: Kaldi folder that the probes are trained on.
-        dev_dir: Kaldi folder that their errors are counted on.
-        options: How the probes are trained.
-        modes: The modes to probe; all that each was trained for if empty.
+        folders: Experiment folders of supernets (the average of epochs with final masks
+            is used), of recognisers made from one, or of any ESPnet ASR models.
+        train_dir: Kaldi folder with training data for the probes.
+        dev_dir: Kaldi folder on which their errors are counted.
+        options: Training options of the probes.
+        modes: The modes to probe; if empty, all for which the model was trained.
 
     Raises:
-        UserError: If a folder holds no such model or not that mode, the models have
-            different tokens, or data is missing or bad.
+        UserError: If a folder has no such model, a model does not have the mode, the
+            models have different tokens, or data is missing or damaged.
     """
     opened = [_open(Path(folder), modes) for folder in folders]
     for one in opened[1:]:

@@ -1,6 +1,6 @@
 """Train the probes of all layers together, and count their errors.
 
-Plain torch: where the layers' outputs come from is the caller's matter.
+Plain torch; the caller provides the outputs of the layers.
 """
 
 import logging
@@ -27,30 +27,30 @@ __all__ = [
 
 
 class LayerOutputs(NamedTuple):
-    """What every layer makes of a batch.
+    """Outputs of every layer for a batch.
 
     Attributes:
-        layers: ``(batch, frames, width)`` of each layer, without gradient.
-        lengths: ``(batch,)``, valid frames.
+        layers: Outputs ``(batch, frames, width)`` of each layer, without gradient.
+        lengths: Numbers of valid frames, ``(batch,)``.
     """
 
     layers: Sequence[torch.Tensor]
     lengths: torch.Tensor
 
 
-# From indices of utterances to what the layers make of them.
+# Function from indices of utterances to the outputs of the layers.
 Encode = Callable[[Sequence[int]], LayerOutputs]
 
 
 @dataclass(frozen=True)
 class LayerScore:
-    """What the probe of one layer recognises.
+    """Errors of the probe of one layer.
 
     Attributes:
         layer: Number of the layer, from 1.
-        errors: Substitutions, deletions and insertions of tokens on dev.
-        tokens: Tokens of dev's transcripts.
-        train_loss: Mean CTC loss of a training utterance in the last epoch, in nats.
+        errors: Number of substitutions, deletions and insertions of tokens on dev.
+        tokens: Number of tokens in dev's transcripts.
+        train_loss: Mean CTC loss per training utterance in the last epoch, in nats.
     """
 
     layer: int
@@ -73,26 +73,26 @@ def fit_probes(
     options: ProbeOptions = ProbeOptions(),
     drop: Sequence[int] = (),
 ) -> list[LayerScore]:
-    """Train a probe for each layer, all in one pass over the data.
+    """Train a probe for each layer, all in the same passes over the data.
 
-    The probes share the outputs of the layers and nothing else: gradients are clipped
-    one by one, and Adam treats each weight by itself, so that a probe learns what it
-    would learn alone.
+    The probes only share the outputs of the layers. Gradients are clipped for each
+    probe, and Adam treats each weight separately, so a probe learns the same as if it
+    were trained alone.
 
     Args:
-        encode_train: Encodes training utterances.
-        train: Token numbers of each training utterance.
-        encode_dev: Encodes utterances of dev.
-        dev: Token numbers of each utterance of dev.
-        tokens: Number of tokens, the blank (0) included.
-        options: How to train.
-        drop: Tokens that do not count in what is recognised.
+        encode_train: Function that encodes training utterances.
+        train: Token indices of each training utterance.
+        encode_dev: Function that encodes utterances of dev.
+        dev: Token indices of each utterance of dev.
+        tokens: Number of tokens, including the blank (0).
+        options: Training options.
+        drop: Tokens that are removed from hypotheses.
 
-    Returns:
-        The scores on dev, layer by layer.
+        Returns:
+            The scores on dev, layer by layer.
 
     Raises:
-        UserError: If there is nothing to learn from or to count on, or a loss is not
+        UserError: If the training data or dev has no usable utterance, or a loss is not
             finite.
     """
     if not any(len(one) for one in dev):
@@ -113,7 +113,7 @@ def _train(
     options: ProbeOptions,
 ) -> tuple[LayerProbes, list[float]]:
     """Return the trained probes, and the mean loss of each in the last epoch."""
-    # Utterances of a length together; the order of the batches is drawn.
+    # Utterances of similar length form a batch; the order of the batches is random.
     order = sorted(range(len(train)), key=lambda index: len(train[index]))
     size = options.batch_size
     batches = [order[n : n + size] for n in range(0, len(order), size)]
@@ -136,7 +136,7 @@ def _train(
             frames = outputs.lengths.tolist()
             fits = [n >= max(1, needed_frames(t)) for n, t in zip(frames, targets)]
             too_short += fits.count(False)
-            # Standardising takes two frames.
+            # Standardising needs at least two frames.
             if any(fits) and sum(n for n, fit in zip(frames, fits) if fit) > 1:
                 losses = probes.losses(*_chosen(outputs, targets, fits))
                 _step(probes, optim, losses, sum(fits))
@@ -208,14 +208,14 @@ def _errors(
 
 
 def needed_frames(tokens: Sequence[int]) -> int:
-    """Return the frames that CTC needs for these tokens: a blank between equal ones."""
+    """Return the number of frames that CTC needs, with blanks between equal tokens."""
     values = [int(one) for one in tokens]
     return len(values) + sum(a == b for a, b in zip(values, values[1:]))
 
 
 def token_errors(reference: Sequence[int], hypothesis: Sequence[int]) -> int:
-    """Return the least number of substitutions, deletions and insertions."""
-    if not reference:  # jiwer refuses it
+    """Return the minimum number of substitutions, deletions and insertions."""
+    if not reference:  # which jiwer does not accept
         return len(hypothesis)
     wanted, given = (" ".join(map(str, one)) for one in (reference, hypothesis))
     found = jiwer.process_words(wanted, given)

@@ -15,11 +15,11 @@ __all__ = ["LayerProbes", "LinearProbe", "valid_frames"]
 
 
 def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """Return ``(batch, frames)``, True where an utterance has a frame.
+    """Return ``(batch, frames)``, True on valid frames.
 
     Args:
-        lengths: ``(batch,)``, valid frames.
-        frames: Frames with padding.
+        lengths: Numbers of valid frames, ``(batch,)``.
+        frames: Number of frames with padding.
     """
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
@@ -27,17 +27,18 @@ def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
 class LinearProbe(nn.Module):
     """Standardise each dimension, then project linearly to the tokens.
 
-    The means and variances are those of the batch in training, and of all training
-    batches afterwards: layers whose outputs have different scales can have the same
-    learning rate. Both steps are affine, so what is found is in the layer itself.
+    Means and variances are those of the batch during training, and of all training
+    batches afterwards. Standardising allows the same learning rate for layers with
+    different scales. Both steps are affine, so the probe only finds information that is
+    linearly present in the layer.
 
     Args:
         width: Width of the layer's output.
-        tokens: Number of tokens, the blank included.
-        seed: Seed of the weights.
+        tokens: Number of tokens, including the blank.
+        seed: Seed of the initial weights.
 
     Raises:
-        UserError: If a size is below 1.
+        UserError: If ``width`` is below 1 or ``tokens`` below 2.
     """
 
     def __init__(self, width: int, tokens: int, seed: int = 0):
@@ -47,7 +48,7 @@ class LinearProbe(nn.Module):
                 f"a probe of width {width} for {tokens} tokens: there must be at least "
                 "one dimension, and a token besides the blank"
             )
-        # No momentum: the mean over all batches.
+        # Without momentum, the statistics are means over all batches.
         self.standardise = nn.BatchNorm1d(width, affine=False, momentum=None)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -74,8 +75,8 @@ class LayerProbes(nn.ModuleList):
 
     Args:
         widths: Width of each layer's output.
-        tokens: Number of tokens, the blank included.
-        seed: Seed of the weights.
+        tokens: Number of tokens, including the blank.
+        seed: Seed of the initial weights.
     """
 
     def __init__(self, widths: Sequence[int], tokens: int, seed: int = 0):
@@ -93,9 +94,9 @@ class LayerProbes(nn.ModuleList):
         each, and one between equal neighbours) has loss 0.
 
         Args:
-            outputs: ``(batch, frames, width)`` of each layer, without gradient.
-            lengths: ``(batch,)``, valid frames.
-            targets: Token numbers of each utterance.
+            outputs: Outputs ``(batch, frames, width)`` of each layer, without gradient.
+            lengths: Numbers of valid frames, ``(batch,)``.
+            targets: Token indices of each utterance.
 
         Returns:
             ``(layers,)``.

@@ -16,14 +16,15 @@ __all__ = ["freeze", "layer_outputs"]
 
 
 def freeze(model: ESPnetASRModel, where: str) -> ESPnetASRModel:
-    """Put a model into evaluation mode and switch off its gradients, permanently.
+    """Put a model into evaluation mode and disable its gradients.
 
     Args:
         model: The model.
-        where: What to call it in a message.
+        where: Name of the model in messages.
 
     Raises:
-        UserError: If its encoder has no row of layers, or changes what is between them.
+        UserError: If its encoder has no list of layers, or changes frames between
+        layers.
     """
     name = type(model.encoder).__name__
     if not count_layers(model):
@@ -43,7 +44,7 @@ def freeze(model: ESPnetASRModel, where: str) -> ESPnetASRModel:
 def layer_outputs(
     model: ESPnetASRModel, speech: Sequence[torch.Tensor], mode: str = "full"
 ) -> LayerOutputs:
-    """Compute what every layer makes of utterances, as if each were alone.
+    """Compute the outputs of every layer as if each utterance were alone.
 
     Args:
         model: The model, from :func:`freeze`.
@@ -51,7 +52,7 @@ def layer_outputs(
         mode: ``full``, or ``streaming`` with an encoder of two modes.
 
     Returns:
-        The outputs; an utterance too short for the sub-sampling has no frames.
+        The outputs; an utterance that is too short for the subsampling has no frames.
 
     Raises:
         UserError: If the encoder has no such mode.
@@ -105,7 +106,7 @@ def _encode(
 
 
 def _first(output) -> torch.Tensor:
-    """Return the frames: ESPnet's layers add positions, masks and more to them."""
+    """Return the frames of an ESPnet layer's output, which may have masks and more."""
     while isinstance(output, (tuple, list)):
         output = output[0]
     return output

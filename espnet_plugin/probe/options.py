@@ -1,4 +1,4 @@
-"""How probes are trained; read without torch, which takes seconds to import."""
+"""Training options of probes, in a module that does not import torch."""
 
 import math
 from dataclasses import dataclass
@@ -10,13 +10,12 @@ __all__ = ["ProbeOptions"]
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """How the probes are trained.
+    """Training options of the probes.
 
     Attributes:
-        epochs: Times that all training utterances are seen.
-        batch_size: Utterances in a batch.
-        learning_rate: Learning rate of Adam at the beginning; it falls to 0 along a
-            line.
+        epochs: Number of passes over the training utterances.
+        batch_size: Number of utterances in a batch.
+        learning_rate: Initial learning rate of Adam; it falls to 0 linearly.
         seed: Seed of the weights and of the order of the batches.
 
     Raises:

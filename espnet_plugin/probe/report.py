@@ -18,7 +18,7 @@ STEM = "layer_probes"
 
 
 def probe_table(probed: Sequence[ProbedMode]) -> str:
-    """Return a Markdown table: a line for each layer, a column for each mode."""
+    """Return a Markdown table with a row for each layer and a column for each mode."""
     lines = [
         ["layer", *(one.label for one in probed)],
         ["---", *("---:" for _ in probed)],
@@ -38,7 +38,7 @@ def probe_table(probed: Sequence[ProbedMode]) -> str:
 def probe_json(
     probed: Sequence[ProbedMode], options: ProbeOptions, train: Path, dev: Path
 ) -> dict[str, Any]:
-    """Return everything that was found, and how."""
+    """Return all results with the options and data used."""
     return {
         "train": str(train),
         "dev": str(dev),
@@ -68,14 +68,14 @@ def write_probes(
     """Write ``layer_probes`` as .md, .json, .png and .svg.
 
     Args:
-        folder: Folder that they go to; made when it is missing.
-        probed: What was found.
-        options: How the probes were trained.
-        train: Data that they were trained on.
-        dev: Data that their errors were counted on.
+        folder: Output folder; it is created if necessary.
+        probed: The results.
+        options: Training options of the probes.
+        train: Training data of the probes.
+        dev: Data on which errors were counted.
 
-    Returns:
-        The files.
+        Returns:
+            Paths of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table, content = folder / f"{STEM}.md", folder / f"{STEM}.json"

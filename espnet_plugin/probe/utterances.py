@@ -1,4 +1,4 @@
-"""Audio and tokens of a Kaldi folder, as a model's own training reads them."""
+"""Audio and tokens of a Kaldi folder, read as in the training of a model."""
 
 import argparse
 from pathlib import Path
@@ -22,14 +22,14 @@ class Utterances:
 
     Args:
         folder: Kaldi folder with ``wav.scp`` and ``text``.
-        train_args: Training arguments of the model: they say what a token is.
+        train_args: Training arguments of the model, which define the tokens.
         experiment: Folder of the model.
 
     Attributes:
-        tokens: Token numbers of each utterance.
+        tokens: Token indices of each utterance.
 
     Raises:
-        UserError: If a file is missing or bad, or the two name different utterances.
+        UserError: If a file is missing or damaged, or an utterance has no transcript.
     """
 
     def __init__(self, folder: Path, train_args: argparse.Namespace, experiment: Path):
@@ -61,18 +61,18 @@ class Utterances:
         """Read the samples of utterances.
 
         Raises:
-            UserError: If one cannot be read.
+            UserError: If an utterance cannot be read.
         """
         return [self._read(self.names[index]) for index in indices]
 
     def _read(self, name: str) -> torch.Tensor:
         try:
             speech = torch.as_tensor(self._audio[name][1]["speech"])
-        except Exception as error:  # soundfile and kaldiio have their own
+        except Exception as error:  # of soundfile or kaldiio
             raise UserError(
                 f"{self._folder}: utterance {name} cannot be read: {error}: repair it, "
                 "or remove it from wav.scp and text"
             ) from error
-        # Samples of an archive are whole numbers, which no front end takes.
+        # Front ends do not accept integers, as which samples in archives are read.
         speech = speech if speech.is_floating_point() else speech.float()
         return speech * self._factor

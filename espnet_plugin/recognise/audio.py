@@ -15,8 +15,8 @@ from espnet_plugin.recognise.resample import resample_blocks
 __all__ = ["AudioReader", "check_file", "check_range"]
 
 BLOCK_SECONDS = 5.0
-# Channels of independent noise keep half their power when two are averaged; of the same
-# signal with opposite sign nothing is left.
+# Least power of the mean of the channels, relative to their mean power. Two channels of
+# independent noise have 0.5; the same signal with opposite signs has 0.
 _CANCELLED = 0.02
 
 
@@ -24,19 +24,20 @@ class AudioReader:
     """Reads one file block by block: memory does not grow with its length.
 
     Several channels are averaged, because most such files hold one speaker recorded
-    twice; where the channels cancel each other, or each has its own speaker, one has to
-    be chosen with ``channel``. Another rate is resampled by a polyphase filter.
+    twice. If the channels cancel each other, or each has its own speaker, one must be
+    chosen with ``channel``. A different sampling rate is converted with a polyphase
+    filter.
 
     Args:
-        path: Whatever libsndfile reads: WAV, FLAC, MP3, OGG, Opus...
-        sample_rate: The rate that the blocks are to have, in Hz.
-        channel: The channel to take, counted from 1; the mean of all if None.
+        path: A file in a format that libsndfile reads: WAV, FLAC, MP3, OGG, Opus...
+        sample_rate: Sampling rate of the blocks in Hz.
+        channel: Number of the channel to use, from 1; the mean of all if None.
 
     Attributes:
-        notes: What was done to the audio that a user should know.
+        notes: Sentences for the user on how the audio was changed.
 
     Raises:
-        UserError: If the file is missing, empty, truncated or no sound file, or does
+        UserError: If the file is missing, empty, truncated or not a sound file, or does
             not have the channel.
     """
 
@@ -153,10 +154,10 @@ def check_range(path: str, samples: np.ndarray) -> None:
 
 
 def check_file(path: str) -> None:
-    """Refuse what is no file, or an empty one.
+    """Check that a path is a file with content.
 
     Raises:
-        UserError: Naming it and the way out.
+        UserError: If it is a folder, missing or empty.
     """
     file = Path(path)
     if file.is_dir():

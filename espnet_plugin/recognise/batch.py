@@ -1,4 +1,4 @@
-"""Several files; a bad one does not affect the others."""
+"""Recognise several files; an error in one does not affect the others."""
 
 import logging
 import os
@@ -20,19 +20,21 @@ def recognise_files(
     output_format: str = "text",
     output_dir: Optional[Path] = None,
 ) -> None:
-    """Recognise files and print what was recognised, or write a file of each.
+    """Recognise files, and print the transcripts or write one file for each.
 
-    On standard output ``text`` is one line a file, in their order, empty for one that
-    failed; ``json`` is one line a file, of one that failed with ``file`` and ``error``.
+    On standard output, ``text`` and ``json`` are one line for each file in the given
+    order. For a file that failed, the line of ``text`` is empty and the line of
+    ``json`` has ``file`` and ``error``.
 
     Args:
-        recognise: Recognises one file.
-        files: Their paths.
+        recognise: Function that recognises the file with a given path.
+        files: Paths of the files.
         output_format: One of ``FORMATS``.
-        output_dir: Where ``<name>.txt``, ``.json`` or ``.srt`` go.
+        output_dir: Folder for ``<name>.txt``, ``.json`` or ``.srt``; standard output if
+            None.
 
     Raises:
-        UserError: After all the others, if some could not be recognised.
+        UserError: If a file could not be recognised, after all others are done.
     """
     written = output_paths(files, output_format, output_dir)
 
@@ -58,15 +60,16 @@ def each_file(
     files: Sequence[str],
     failed: Callable[[str, UserError], None] = lambda file, error: None,
 ) -> None:
-    """Do ``work`` for each file; those that cannot be used are named at the end.
+    """Call ``work`` for each file, and report the files that failed at the end.
 
     Args:
-        work: Raises a UserError for a file that cannot be used.
-        files: Their paths.
-        failed: Called with such a file and its error.
+        work: Function of a path that raises a UserError if the file cannot be used.
+        files: Paths of the files.
+        failed: Called with the path and the error of a file that failed.
 
     Raises:
-        UserError: The error of the file if there is only one; else how many failed.
+        UserError: If a file failed: its own error if it is the only file, else the
+            number and names of those that failed.
     """
     bad = []
     for file in files:
@@ -90,12 +93,12 @@ def each_file(
 def output_paths(
     files: Sequence[str], output_format: str, output_dir: Optional[Path]
 ) -> Optional[dict[str, Path]]:
-    """Return where the transcript of each file goes; None: to standard output.
+    """Return the path of the transcript of each file; None for standard output.
 
     Raises:
-        UserError: If two would be one file, if a file of that name is beside the
-            audio, if the folder cannot be written, or if subtitles of several would be
-            joined.
+        UserError: If two transcripts would have the same path, a file of that name is
+            beside the audio, the folder cannot be written, or subtitles of several
+            files would go to standard output.
     """
     if output_dir is None:
         if output_format == "srt" and len(files) > 1:

@@ -1,4 +1,4 @@
-"""CTC prefix beam search, with contextual words if wanted."""
+"""CTC prefix beam search, optionally with contextual words."""
 
 from dataclasses import dataclass
 from math import exp, inf, log1p
@@ -13,13 +13,14 @@ __all__ = ["BeamHypothesis", "prefix_beam_search"]
 
 @dataclass(frozen=True)
 class BeamHypothesis:
-    """A token sequence that was found.
+    """A token sequence found by the search.
 
     Attributes:
-        token_ids: Without blanks and repeats.
-        log_probability: Natural logarithm of its probability: the sum over all of its
-            alignments that stayed in the beam, so a lower bound.
-        bonus: Bonus for contextual words, in the same unit; the sum decides the order.
+        token_ids: Indices of the tokens, without blanks and repeats.
+        log_probability: Natural logarithm of its probability, summed over all of its
+            alignments that stayed in the beam. So it is a lower bound.
+        bonus: Bonus for contextual words, in the same unit. Hypotheses are ordered by
+            the sum.
     """
 
     token_ids: tuple[int, ...]
@@ -66,25 +67,26 @@ def prefix_beam_search(
 ) -> list[BeamHypothesis]:
     """Search for the most probable token sequences.
 
-    Unlike the best path, it adds up the alignments of a sequence. With a beam that
-    holds all prefixes, and where ``min_log_prob`` and ``max_tokens`` leave nothing out,
-    the probabilities are exact.
+    Unlike the best path, it sums over the alignments of a sequence. The probabilities
+    are exact if the beam holds all prefixes, and ``min_log_prob`` and ``max_tokens``
+    exclude nothing.
 
     Source: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition
-    using Bi-Directional Recurrent DNNs" (2014), algorithm 1; its language model's place
-    is taken by the contextual words.
+    using Bi-Directional Recurrent DNNs" (2014), algorithm 1, with contextual words in
+    place of its language model.
 
     Args:
         log_probs: Log-softmax of the CTC layer, ``(frames, vocabulary)``.
-        blank: Number of the blank.
-        beam_size: Prefixes kept after each frame.
-        hotwords: Contextual words; their bonus counts in the pruning too.
-        never: Tokens that no sequence may hold, e.g. ``<sos/eos>``.
-        min_log_prob: A token less probable than this in a frame is not tried there.
-        max_tokens: No more than that many are tried in a frame, the most probable.
+        blank: Index of the blank.
+        beam_size: Number of prefixes kept after each frame.
+        hotwords: Contextual words; their bonus also affects the pruning.
+        never: Tokens that are never used, e.g. ``<sos/eos>``.
+        min_log_prob: Tokens with a lower natural log-probability in a frame are not
+            tried there.
+        max_tokens: Number of tokens tried in a frame: the most probable ones.
 
     Returns:
-        The sequences that are left, best first; one that is empty for no frames.
+        The sequences in the last beam, best first. For no frames, the empty one.
 
     Raises:
         ValueError: If ``beam_size`` is below one or the shapes do not fit.
@@ -126,7 +128,7 @@ def _step(beam, row, blank, tokens, hotwords) -> dict[_Prefix, tuple[float, floa
         stay = in_token + float(row[node.token]) if node.parent is not None else -inf
         extended[node] = (_add(old_blank, total + blank_prob), _add(old_token, stay))
         for token, prob in tokens:
-            # Without a blank between, the same token again is no second one.
+            # Without a blank in between, the same token is a repeat, not a new token.
             start = in_blank if token == node.token else total
             if start == -inf:
                 continue

@@ -1,4 +1,4 @@
-"""Fits the confidence of a model on a set with transcripts."""
+"""Collect the data on which a model's confidence is calibrated, and assess it."""
 
 from pathlib import Path
 from typing import NamedTuple, Union
@@ -24,12 +24,12 @@ __all__ = ["Judged", "calibration_errors", "judge_set", "right_words"]
 
 
 class Judged(NamedTuple):
-    """The recognised words of a set, and which of them are right.
+    """The recognised words of a set, and which of them are correct.
 
     Attributes:
-        words: For each utterance, for each word, the confidence of its tokens at each
-            of ``TEMPERATURES``, ``(tokens, temperatures)``.
-        correct: Whether that word is right.
+        words: For each utterance and each of its words, the confidence of the tokens at
+            each of ``TEMPERATURES``, ``(tokens, temperatures)``.
+        correct: For each utterance and each of its words, whether it is correct.
     """
 
     words: list[list[np.ndarray]]
@@ -50,13 +50,13 @@ def judge_set(
     """Recognise a Kaldi folder and compare its words with the transcripts.
 
     Args:
-        model: The model of the recogniser.
-        recogniser: The recogniser, set up as it will be used.
+        model: The recogniser's model.
+        recogniser: The recogniser, with the options that will be used later.
         data_dir: Kaldi folder with ``wav.scp`` (of files) and ``text``.
 
     Raises:
-        UserError: If a file of the folder is missing or bad, or the two name different
-            utterances.
+        UserError: If a file of the folder is missing or damaged, or an utterance of
+            ``wav.scp`` has no transcript.
     """
     data_dir = Path(data_dir)
     paths, texts = read_pairs(data_dir / "wav.scp"), read_pairs(data_dir / "text")
@@ -79,7 +79,7 @@ def judge_set(
 
 
 def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float, float]:
-    """Return the expected calibration error without calibration, and with it.
+    """Return the expected calibration error without and with calibration.
 
     Raises:
         UserError: If no word was recognised.
@@ -96,7 +96,7 @@ def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float,
 
 
 def right_words(reference: str, words: list[str]) -> list[bool]:
-    """Return which words agree with the reference in a least-errors alignment."""
+    """Return for each word whether a minimum-errors alignment finds it correct."""
     right = [False] * len(words)
     if words and reference.split():
         aligned = jiwer.process_words(reference, " ".join(words))

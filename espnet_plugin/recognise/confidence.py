@@ -1,4 +1,4 @@
-"""How sure the recogniser is of tokens and words, and whether it is right to be."""
+"""Confidence of tokens and words, its calibration and its calibration error."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -25,30 +25,32 @@ __all__ = [
 ]
 
 AGGREGATES = ("min", "mean", "product")
-# 241 steps of 1.7 %: finer than a dev set can tell apart.
+# 241 values in steps of 1.7 %, which is finer than a dev set can distinguish.
 TEMPERATURES = tuple(float(t) for t in np.geomspace(1 / 8, 8, 241))
 ECE_BINS = 10
-# Confidence 1 of a wrong word would be infinitely unlikely.
+# Limits confidence to [1e-6, 1 - 1e-6]: a wrong word with confidence 1 would have an
+# infinite loss.
 _CLIP = 1e-6
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How posteriors become confidence; without a dev set, as they are.
+    """How posteriors are turned into confidence. The default leaves them unchanged.
 
     Attributes:
-        temperature: Log-posteriors are divided by it and normalised again: above 1, the
-            model was too sure.
-        aggregate: How the tokens of a word are joined, one of ``AGGREGATES``.
-        checkpoint_sha256: Names the model it was fitted to; None if not fitted.
-        words: Recognised words it was fitted on.
-        correct: Number of those that were right.
-        ece_before: Expected calibration error on them without calibration.
-        ece_after: The same after calibration, cross-fitted: each half of the utterances
-            with the temperature of the other half.
-        test_words: Recognised words of another set, if one was given.
-        test_ece_before: Expected calibration error on that without calibration.
-        test_ece_after: The same after calibration.
+        temperature: Log-posteriors are divided by it and normalised again. Above 1, the
+            model was overconfident.
+        aggregate: How the confidences of a word's tokens are combined, one of
+            ``AGGREGATES``.
+        checkpoint_sha256: Checksum of the model's file; None if not fitted.
+        words: Number of recognised words that it was fitted on.
+        correct: Number of correct words among them.
+        ece_before: Expected calibration error on these words without calibration.
+        ece_after: The same with calibration. It is cross-fitted: each half of the
+            utterances uses the temperature of the other half.
+        test_words: Number of recognised words of a test set, if one was given.
+        test_ece_before: Expected calibration error on the test set without calibration.
+        test_ece_after: The same with calibration.
     """
 
     temperature: float = 1.0
@@ -70,11 +72,11 @@ class Calibration:
 def token_confidence(
     log_probs: np.ndarray, tokens: Sequence[int], temperatures: Sequence[float] = (1.0,)
 ) -> np.ndarray:
-    """Return the posterior of each token in its frame, by temperature.
+    """Return the posterior of each token at each temperature.
 
     Args:
         log_probs: Log-softmax in the frame of each token, ``(tokens, vocabulary)``.
-        tokens: Their numbers.
+        tokens: Indices of the tokens.
         temperatures: Above zero.
 
     Returns:
@@ -82,7 +84,7 @@ def token_confidence(
     """
     log_probs = np.asarray(log_probs, np.float64)
     own = log_probs[np.arange(len(tokens)), list(tokens)]
-    # Below 0, and the largest of them 0 at most: nothing overflows.
+    # The largest value becomes 0, so that nothing overflows.
     relative = log_probs - log_probs.max(1, keepdims=True, initial=-np.inf)
     own = own - log_probs.max(1, initial=-np.inf)
     columns = [
@@ -93,7 +95,7 @@ def token_confidence(
 
 
 def aggregate(values: np.ndarray, how: str) -> np.ndarray:
-    """Join the confidences of a word's tokens, the first axis, to the word's.
+    """Combine the confidences of a word's tokens (the first axis).
 
     Raises:
         ValueError: If ``how`` is not one of ``AGGREGATES``.
@@ -110,15 +112,15 @@ def aggregate(values: np.ndarray, how: str) -> np.ndarray:
 def expected_calibration_error(
     confidence: np.ndarray, correct: np.ndarray, bins: int = ECE_BINS
 ) -> float:
-    """Return the mean distance between confidence and accuracy, over equal bins.
+    """Return the mean distance of confidence and accuracy, over bins of equal width.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017),
-    equation 3. A bin holds what is above its lower bound up to its upper bound; the
-    first one also holds 0.
+    equation 3. A bin excludes its lower bound and includes its upper bound; the first
+    bin includes 0.
 
     Args:
         confidence: ``(words,)`` in [0, 1].
-        correct: ``(words,)`` of truth values.
+        correct: ``(words,)`` of booleans.
 
     Raises:
         UserError: If there is no word.
@@ -134,7 +136,7 @@ def expected_calibration_error(
 
 
 def negative_log_likelihood(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Return the mean of -log P(what happened), over the first axis."""
+    """Return the mean of -ln P(outcome) over the first axis (words)."""
     clipped = np.clip(confidence, _CLIP, 1 - _CLIP)
     right = np.asarray(correct, bool).reshape(-1, *[1] * (clipped.ndim - 1))
     return -np.where(right, np.log(clipped), np.log1p(-clipped)).mean(0)
@@ -145,13 +147,13 @@ def fit(
     correct: Sequence[Sequence[bool]],
     checkpoint_sha256: str,
 ) -> Calibration:
-    """Choose temperature and aggregate of the greatest likelihood.
+    """Choose the temperature and aggregate with the highest likelihood.
 
     Args:
-        words: For each utterance, for each recognised word, the confidence of its
-            tokens at each of ``TEMPERATURES``, ``(tokens, temperatures)``.
-        correct: Whether that word is right.
-        checkpoint_sha256: Names the model.
+        words: For each utterance and each recognised word, the confidence of its tokens
+            at each of ``TEMPERATURES``, ``(tokens, temperatures)``.
+        correct: For each utterance and each recognised word, whether it is correct.
+        checkpoint_sha256: Checksum of the model's file.
 
     Raises:
         UserError: If all words are right, or all wrong, or there are fewer than 20.
@@ -190,7 +192,7 @@ def fit(
 
 
 def _cross_fitted(table, truth, correct) -> float:
-    """Return the calibration error where every half has the other's temperature."""
+    """Return the calibration error if each half uses the other's temperature."""
     sizes = [len(utterance) for utterance in correct]
     half = np.repeat(np.arange(len(sizes)) % 2, sizes)
     confidence = np.empty(len(truth))
@@ -211,9 +213,9 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
 
 
 def read_calibration(folder: Path, checkpoint_sha256: str) -> Calibration:
-    """Read ``confidence.json``; plain posteriors where there is none.
+    """Read ``confidence.json``; without that file, posteriors are used unchanged.
 
-    What was fitted to another checkpoint is not used, which is logged.
+    A calibration that was fitted to a different checkpoint is not used, with a warning.
 
     Raises:
         UserError: If the file is damaged.

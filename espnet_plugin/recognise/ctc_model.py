@@ -1,4 +1,4 @@
-"""A model of the recogniser, in whatever runtime it runs."""
+"""The interface of models that the recogniser uses, for any runtime."""
 
 from typing import Protocol, Sequence
 
@@ -8,15 +8,16 @@ __all__ = ["CtcModel"]
 
 
 class CtcModel(Protocol):
-    """What the recogniser needs of a model.
+    """Interface of a model.
 
     Attributes:
-        sample_rate: The rate of the samples it takes, in Hz.
-        tokens: Symbols of the CTC layer by number.
-        token_type: ``char``, ``bpe``, ``word`` or ``phn``: how tokens write words.
-        blank: Number of the blank.
-        frame_seconds: Seconds from one frame of the output to the next.
-        first_frame_seconds: Centre of what the first frame is computed from.
+        sample_rate: Sampling rate of the input in Hz.
+        tokens: Symbols of the CTC layer by index.
+        token_type: ``char``, ``bpe``, ``word`` or ``phn``: how tokens form words.
+        blank: Index of the blank.
+        frame_seconds: Duration from one frame of the output to the next in seconds.
+        first_frame_seconds: Centre of the audio from which the first frame is computed,
+            in seconds.
     """
 
     sample_rate: int
@@ -33,10 +34,10 @@ class CtcModel(Protocol):
             samples: ``(samples,)`` float32 in [-1, 1], one channel.
 
         Returns:
-            ``(frames, vocabulary)``; no frame if the samples are too few.
+            ``(frames, vocabulary)``; zero frames if there are too few samples.
         """
         ...
 
     def checksum(self) -> str:
-        """Return the SHA-256 of the model's file: its calibration is of that one."""
+        """Return the SHA-256 of the model's file, to which a calibration refers."""
         ...

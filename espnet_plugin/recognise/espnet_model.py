@@ -25,23 +25,25 @@ __all__ = ["EspnetCtcModel"]
 
 
 class EspnetCtcModel:
-    """A plain ESPnet CTC experiment, or a dual-mode one for whole files.
+    """A plain ESPnet CTC experiment, or a dual-mode one in full-context mode.
 
     Args:
         folder: Experiment folder with ``config.yaml`` and a checkpoint.
-        model_file: Name of the checkpoint; the best one if None.
+        model_file: Name of the checkpoint; chosen automatically if None.
 
     Attributes:
         checkpoint: Path of the checkpoint.
-        tokens: Symbols of the CTC layer by number.
-        token_type: How tokens write words.
-        blank: Number of the blank.
+        tokens: Symbols of the CTC layer by index.
+        token_type: How tokens form words.
+        blank: Index of the blank.
         sample_rate: Sampling rate in Hz.
-        frame_seconds: Seconds from one frame of the output to the next.
-        first_frame_seconds: Centre of what the first frame is computed from.
+        frame_seconds: Duration from one frame of the output to the next in seconds.
+        first_frame_seconds: Centre of the audio from which the first frame is computed,
+            in seconds.
 
     Raises:
-        UserError: If the folder holds no such model.
+        UserError: If the folder has no such model, or the model takes features, has no
+            CTC layer or no known sampling rate.
     """
 
     def __init__(self, folder: Union[str, Path], model_file: Optional[str] = None):
@@ -73,7 +75,7 @@ class EspnetCtcModel:
         self.tokens = tuple(self._model.token_list)
         self.token_type = _token_type(args, config_file)
         self.blank = int(getattr(self._model, "blank_id", 0))
-        # As when it is decoded from Kaldi folders, e.g. the volume is normalised.
+        # The same preprocessing as in decoding, e.g. normalisation of the volume.
         try:
             self._prepare = ASRTask.build_preprocess_fn(args, False)
         except RuntimeError as error:  # a token twice, or no <unk>
@@ -95,7 +97,7 @@ class EspnetCtcModel:
             samples: ``(samples,)`` float32 in [-1, 1].
 
         Returns:
-            ``(frames, vocabulary)``; no frame if the samples are too few.
+            ``(frames, vocabulary)``; zero frames if there are too few samples.
         """
         if self._prepare is not None:
             samples = self._prepare("", {"speech": samples})["speech"]
@@ -104,14 +106,15 @@ class EspnetCtcModel:
         return log_probs[0, : int(lengths[0])].numpy()
 
     def _frame_times(self, config: Mapping[str, Any]) -> FrameTimes:
-        """Work out where the frames lie, or measure it where that is not known."""
+        """Compute the times of the frames, or measure them for an unknown front end."""
         layer, known = input_layer_of(config)
         stft = getattr(self._model.frontend, "stft", None)
         plain = self._model.preencoder is None and self._model.postencoder is None
         if not known or stft is None or not plain:
             return measure_frame_times(self.log_posteriors, self.sample_rate)
         hop = stft.hop_length / self.sample_rate
-        # ESPnet's windows are centred: feature frame 0 lies around sample 0.
+        # By default ESPnet's windows are centred: feature frame 0 is centred on sample
+        # 0.
         half = 0.0 if stft.center else stft.n_fft / 2 / self.sample_rate
         first, step = encoder_frame_centres(layer)
         return FrameTimes(step * hop, first * hop + half)
@@ -121,7 +124,7 @@ def _choose(folder: Path, model_file: Optional[str]) -> Path:
     experiment = Experiment(folder)
     meta = experiment.find_meta()
     if model_file is None and meta is not None:
-        model_file = meta.checkpoint  # what our own trainings say they leave
+        model_file = meta.checkpoint  # recorded by trainings of this plugin
     if model_file is None and experiment.final_masks_file.is_file():
         model_file = experiment.final_masks_file.name
     return choose_checkpoint(folder, model_file)

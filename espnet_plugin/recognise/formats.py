@@ -8,13 +8,13 @@ from espnet_plugin.recognise.transcript import Transcript, Word
 
 __all__ = ["FORMATS", "SUFFIXES", "cues", "one_line", "to_json", "to_srt", "to_text"]
 
-# Subtitles: two lines of 42 letters at most, as is usual, no longer than people read.
+# Usual limits of subtitles: two lines of 42 characters, readable in the time shown.
 CUE_LETTERS = 84
 LINE_LETTERS = 42
 CUE_SECONDS = 6.0
-# A pause that long begins a new subtitle.
+# A pause of at least this length begins a new subtitle.
 CUE_PAUSE_SECONDS = 1.0
-# A single short word would flash by.
+# Shorter subtitles, e.g. of a single word, could not be read.
 LEAST_CUE_SECONDS = 0.8
 
 
@@ -70,13 +70,13 @@ def one_line(content: Mapping[str, Any]) -> str:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """Return SubRip subtitles, without the newline at the end; empty without words."""
+    """Return SubRip subtitles without a final newline; empty if there are no words."""
     groups = cues(transcript.words)
     starts = [group[0].start for group in groups[1:]] + [transcript.seconds]
     blocks = []
     for number, (group, next_start) in enumerate(zip(groups, starts), 1):
         start, end = group[0].start, group[-1].end
-        # Longer if there is room, never into the next one or past the audio.
+        # Extended if there is room, but not into the next one or beyond the audio.
         end = max(end, min(start + LEAST_CUE_SECONDS, next_start))
         lines = "\n".join(_wrap([word.text for word in group]))
         blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
@@ -86,8 +86,8 @@ def to_srt(transcript: Transcript) -> str:
 def cues(words: Sequence[Word]) -> list[list[Word]]:
     """Group words into subtitles.
 
-    A subtitle ends before a pause of a second, and where one more word would make it
-    longer than six seconds or than two lines hold.
+    A subtitle ends before a pause of at least one second, and where another word would
+    make it longer than six seconds or two lines.
     """
     groups: list[list[Word]] = []
     for word in words:

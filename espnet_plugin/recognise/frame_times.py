@@ -1,4 +1,4 @@
-"""Where the frames of a model's output lie in its input."""
+"""Times of the frames of a model's output in its input."""
 
 import logging
 from typing import Any, Callable, Mapping
@@ -16,17 +16,19 @@ _SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 def measure_frame_times(
     log_posteriors: Callable[[np.ndarray], np.ndarray], sample_rate: int
 ) -> FrameTimes:
-    """Count the frames that a model makes of two lengths of noise.
+    """Derive frame times from the numbers of frames for two lengths of noise.
 
-    Of what is lost at the edges, half is taken to be lost at each: the first frame may
-    be off by as much as that is wrong, the step from frame to frame is exact.
+    The audio that no frame covers is assumed to be lost equally at both ends. If that
+    is wrong, the time of the first frame is wrong; the step from frame to frame is
+    exact.
 
     Args:
-        log_posteriors: From samples to ``(frames, vocabulary)``.
-        sample_rate: Rate of the samples, in Hz.
+        log_posteriors: Function from samples ``(samples,)`` to ``(frames,
+        vocabulary)``.
+        sample_rate: Sampling rate in Hz.
 
     Raises:
-        UserError: If the longer noise does not make more frames than the shorter one.
+        UserError: If the longer noise does not give more frames than the shorter one.
     """
     noise = np.random.default_rng(0).standard_normal(int(_LONG_SECONDS * sample_rate))
     noise = (0.01 * noise).astype(np.float32)
@@ -51,14 +53,14 @@ def measure_frame_times(
 
 
 def stream_frame_times(meta: Mapping[str, Any]) -> FrameTimes:
-    """Work out where the frames of a streaming export lie.
+    """Compute the times of the frames of a streaming export.
 
     Args:
-        meta: Its ``meta.json``.
+        meta: Content of its ``meta.json``.
     """
     framing, stream, rate = meta["framing"], meta["streaming"], meta["sample_rate"]
-    # In samples: the centre of the first feature frame, and of the features that the
-    # first frame of the encoder is made of.
+    # In samples: the centre of the first feature frame, then the centre of the feature
+    # frames from which the encoder's first frame is computed.
     centre = framing["size"] / 2 - framing["before"]
     centre += (stream["span"] - 1) / 2 * framing["hop"]
     return FrameTimes(stream["stride"] * framing["hop"] / rate, centre / rate)

@@ -1,4 +1,4 @@
-"""Contextual words: a bonus in the beam search for what the user expects to hear."""
+"""Contextual words: a bonus in the beam search for words that the user expects."""
 
 import re
 import unicodedata
@@ -11,19 +11,19 @@ from espnet_plugin.recognise.vocabulary import Vocabulary
 
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 
-# Natural-log units a letter; the best on AN4's dev set (docs/recognise.md).
+# In natural-log units per letter; the best value on AN4's dev set (docs/recognise.md).
 DEFAULT_WEIGHT = 1.0
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A word or several, and what each of its letters (and spaces) is worth.
+    """A word or several words, and the bonus for each letter (or space).
 
     Attributes:
-        text: Words with one space between.
-        weight: Natural-log units a letter, above zero.
-        source: Where it was written, for messages.
+        text: Words separated by one space.
+        weight: Bonus per letter in natural-log units, above zero.
+        source: File and line, for messages.
     """
 
     text: str
@@ -32,19 +32,19 @@ class Phrase:
 
     @property
     def bonus(self) -> float:
-        """What the whole phrase is worth."""
+        """Bonus of the whole phrase in natural-log units."""
         return self.weight * len(self.text)
 
 
 @dataclass(frozen=True)
 class Match:
-    """The parts of the phrases that are in a prefix.
+    """The phrases that a prefix contains, completely or in part.
 
     Attributes:
-        earned: Bonus of the phrases that are complete.
-        begun: Places in the prefix tree, one for each phrase that has been begun.
+        earned: Bonus of the complete phrases.
+        begun: Nodes of the prefix tree, one for each phrase that has begun.
         at_boundary: Whether a word may begin here.
-        bonus: ``earned`` and what the furthest of the begun ones has for now.
+        bonus: ``earned`` plus the largest partial bonus of the phrases that have begun.
     """
 
     earned: float
@@ -56,12 +56,12 @@ class Match:
 class Hotwords:
     """A prefix tree of phrases over letters.
 
-    A phrase counts where whole words agree: "ANN" begins where a word begins, and is
-    complete when that word ends. Until then each letter has its share of the bonus,
-    so that the words stay in the beam; where the text goes on otherwise, all of it is
-    taken back. The bonus of a finished text is thus the sum over the places where a
-    phrase occurs in it as whole words. Letters are compared, not tokens, so a BPE model
-    may write a word in any pieces.
+    A phrase only matches whole words: "ANN" begins where a word begins and is complete
+    where that word ends. Until then each letter adds its share of the bonus, so that
+    the prefix stays in the beam. If the text continues differently, this share is
+    removed. So the bonus of a finished text is the sum over all places where a phrase
+    occurs in it as whole words. Letters are compared, not tokens, so a BPE model may
+    split a word in any way.
 
     Args:
         phrases: The phrases, at least one.
@@ -89,7 +89,7 @@ class Hotwords:
                 self._children.append({})
                 self._partial.append(0.0)
                 self._complete.append(0.0)
-            # Of phrases that begin alike, the better one keeps them in the beam.
+            # For phrases with a common beginning, the larger bonus applies.
             self._partial[node] = max(self._partial[node], phrase.weight * depth)
         self._complete[node] = max(self._complete[node], phrase.bonus)
 
@@ -117,7 +117,7 @@ class Hotwords:
             if letter != " ":
                 places = (*begun, 0) if at_boundary else begun
                 begun, at_boundary = self._follow(places, letter), False
-            elif not at_boundary:  # several spaces are one
+            elif not at_boundary:  # repeated spaces count as one
                 earned += self._completed(begun)
                 begun, at_boundary = self._follow(begun, letter), True
         partial = max((self._partial[place] for place in begun), default=0.0)
@@ -134,18 +134,18 @@ class Hotwords:
 def read_hotwords(
     path: Union[str, Path], default_weight: float = DEFAULT_WEIGHT
 ) -> list[Phrase]:
-    """Read one word or phrase a line, with its own weight after `` :`` if wanted.
+    """Read one word or phrase per line, with an optional weight after `` :``.
 
     Example::
 
         PITTSBURGH
         FOREST HILLS :0.5
 
-    Empty lines are skipped, and so are lines that begin with ``#``.
+    Empty lines and lines that begin with ``#`` are skipped.
 
     Raises:
-        UserError: Naming the line, if a weight is not a number above zero, or a phrase
-            is listed twice; or if the file is missing or holds no phrase.
+        UserError: If the file is missing or has no phrase, a weight is not a number
+            above zero, or a phrase is listed twice.
     """
     path = Path(path)
     if not default_weight > 0 or default_weight == float("inf"):
@@ -193,7 +193,7 @@ def _split(line: str, source: str, default: float) -> tuple[str, float]:
 
 
 def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
-    """Refuse a phrase that no sequence of tokens writes."""
+    """Check that some sequence of tokens spells a phrase."""
     lost = _unwritable(phrase.text, vocabulary)
     if lost is None:
         return
@@ -216,13 +216,13 @@ def _check(phrase: Phrase, vocabulary: Vocabulary) -> None:
 
 
 def _unwritable(text: str, vocabulary: Vocabulary) -> Optional[str]:
-    """Return the first word, or its first letter, that no tokens make."""
+    """Return the first letter or word that tokens cannot spell; None if all can."""
     pieces = set(vocabulary.pieces) - {""}
     if vocabulary.kind == "char" and " " in text and " " not in pieces:
         return " "  # without <space>, no two words are written
     longest = max(map(len, pieces), default=0)
     for word in text.split(" "):
-        # SentencePiece writes the space as a part of the word's first piece.
+        # In SentencePiece, the space is part of the word's first piece.
         marked = word if vocabulary.kind == "char" else f" {word}"
         reached = [True] + [False] * len(marked)
         for end in range(1, len(marked) + 1):

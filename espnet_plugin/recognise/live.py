@@ -1,4 +1,4 @@
-"""Text that grows while audio comes in, from a file or from standard input."""
+"""Streaming recognition of a file or of standard input."""
 
 import logging
 import signal
@@ -26,12 +26,12 @@ __all__ = ["LiveOptions", "recognise_live"]
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """How audio comes in and text goes out.
+    """Options of streaming recognition.
 
     Attributes:
-        block_ms: Audio handed over at a time.
-        real_time: Hand a file over no faster than it was spoken.
-        quiet: Print final texts only.
+        block_ms: Duration of the blocks that are passed to the recogniser, in ms.
+        real_time: Whether a file is passed on at the speed at which it was spoken.
+        quiet: Whether only the final text is printed.
     """
 
     block_ms: float = 100.0
@@ -46,16 +46,17 @@ class LiveOptions:
 def recognise_live(
     recogniser: StreamingRecogniser, name: str, options: LiveOptions
 ) -> None:
-    """Recognise one utterance and print its text.
+    """Recognise one utterance, and print the text as it grows.
 
     Args:
-        recogniser: Reset before.
-        name: A file, or ``-`` for standard input: 16-bit samples, or the bytes of a
-            sound file.
-        options: See there.
+        recogniser: The recogniser; it is reset first.
+        name: Path of a file, or ``-`` for standard input: 16-bit samples or the bytes
+            of a sound file.
+        options: Options of streaming recognition.
 
     Raises:
-        UserError: If the file cannot be read, or is not what the model takes.
+        UserError: If the file cannot be read, or has a different sampling rate than the
+            model or several channels.
     """
     recogniser.reset()
     rate = recogniser.sample_rate
@@ -68,17 +69,17 @@ def recognise_live(
             time.sleep(max(0.0, begun + spoken - time.monotonic()))
         text = recogniser.accept(samples).text
         if text != shown and not options.quiet:
-            # A terminal shows one growing line, a file one line a step.
+            # A terminal shows one growing line; a file gets one line per step.
             print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)
             shown = text
     print(recogniser.accept([], last=True).text, flush=True)
 
 
 def _from_stdin(block: int, rate: int) -> Iterator[np.ndarray]:
-    """Yield what comes in, samples or a sound file, as samples.
+    """Yield the samples that arrive on standard input, bare or in a sound file.
 
-    Samples are taken as they come, those of a WAV file too. Other files come in whole
-    first: libsndfile wants to go back in them.
+    Bare samples and WAV files are recognised while they arrive. Files of other formats
+    are first read completely, because libsndfile needs to seek in them.
     """
     stream = _until_stopped(sys.stdin.buffer, 2 * block)
     head = stream_head(stream)
@@ -97,7 +98,7 @@ def _from_stdin(block: int, rate: int) -> Iterator[np.ndarray]:
 
 
 def _samples(pieces: Iterable[bytes]) -> Iterator[np.ndarray]:
-    """Yield 16-bit samples, which pieces may cut in two, as floats below 1."""
+    """Yield 16-bit samples as floats in [-1, 1); a piece may end within a sample."""
     rest = b""
     for data in pieces:
         data = rest + data
@@ -116,10 +117,11 @@ def _from_spool(pieces: Iterable[bytes], block: int, rate: int):
 
 
 def _until_stopped(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield bytes until the stream ends, or Ctrl-C.
+    """Yield bytes until the stream ends or the user presses Ctrl-C.
 
-    That is how a microphone is stopped, and what was said until then is wanted: only
-    reading is interrupted, not a chunk that is being computed, unless it comes twice.
+    Ctrl-C is the way to stop a microphone, and the text until then is still wanted. So
+    it only interrupts reading, not the computation of a chunk, unless it is pressed
+    twice.
     """
     reading = stopped = False
 
@@ -133,7 +135,7 @@ def _until_stopped(stream: BinaryIO, size: int) -> Iterator[bytes]:
     try:
         while not stopped:
             reading = True
-            # What is there is enough: waiting for a whole block would add latency.
+            # Less than a block is enough: waiting for a whole block would add latency.
             data = stream.read1(size)
             reading = False
             if not data:
@@ -148,7 +150,7 @@ def _until_stopped(stream: BinaryIO, size: int) -> Iterator[bytes]:
 def _from_file(
     path: str, block: int, rate: int, name: Optional[str] = None
 ) -> Iterator[np.ndarray]:
-    """Yield the samples of a file, which a message calls ``name``."""
+    """Yield the samples of a file; messages call it ``name``."""
     name = path if name is None else name
     check_file(path)
     try:

@@ -1,4 +1,4 @@
-"""Which recogniser a folder holds."""
+"""Load the model in a folder as a recogniser."""
 
 from pathlib import Path
 from typing import Optional, Sequence, Union
@@ -16,10 +16,10 @@ __all__ = ["can_stream", "load_file_recogniser", "load_model"]
 
 
 def can_stream(folder: Union[str, Path]) -> bool:
-    """Tell whether a folder holds a model that recognises while audio comes in.
+    """Return whether a folder holds a model that can recognise in streaming mode.
 
     Raises:
-        UserError: If it has no configuration of an ASR model.
+        UserError: If it does not have the configuration of an ASR model.
     """
     if is_export(folder):
         return False
@@ -30,19 +30,19 @@ def can_stream(folder: Union[str, Path]) -> bool:
 def load_model(
     folder: Union[str, Path], model_file: Optional[str] = None, num_threads: int = 1
 ) -> CtcModel:
-    """Load the model of a folder, in the runtime that it is for.
+    """Load the model in a folder with its runtime (ESPnet or onnxruntime).
 
     Args:
         folder: An ESPnet experiment with a CTC model, or an export of one.
-        model_file: Name of the checkpoint or ONNX file; the best one if None.
+        model_file: Name of the checkpoint or ONNX file; chosen automatically if None.
         num_threads: Threads of onnxruntime; torch's are set for the whole process.
 
     Raises:
-        UserError: If the folder holds no such model.
+        UserError: If the folder has no such model.
     """
     if is_export(folder):
         return OnnxCtcModel(folder, model_file, num_threads)
-    # Here, because torch and ESPnet take many seconds to import.
+    # Imported here, because importing torch and ESPnet takes many seconds.
     from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 
     return EspnetCtcModel(folder, model_file)
@@ -55,13 +55,13 @@ def load_file_recogniser(
     model_file: Optional[str] = None,
     num_threads: int = 1,
 ) -> Recogniser:
-    """Load a recogniser of whole files, with the folder's calibrated confidence.
+    """Load a recogniser of whole files, with the calibration in the folder, if any.
 
     Args:
-        folder: An ESPnet experiment with a CTC model.
-        options: How to search.
+        folder: An ESPnet experiment with a CTC model, or an export of one.
+        options: Options of the search.
         phrases: Contextual words.
-        model_file: Name of the checkpoint; the best one if None.
+        model_file: Name of the checkpoint or ONNX file; chosen automatically if None.
         num_threads: Threads of onnxruntime; torch's are set for the whole process.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Exported models as models of the recogniser: onnxruntime instead of torch."""
+"""Exported ONNX models as models of the recogniser, without torch."""
 
 from pathlib import Path
 from typing import Optional, Union
@@ -18,7 +18,7 @@ _MODEL, _TOKENS = "model.onnx", "tokens.txt"
 
 
 def is_export(folder: Union[str, Path]) -> bool:
-    """Tell whether a folder holds an exported model, of whatever target."""
+    """Return whether a folder holds an exported model, for any target."""
     folder = Path(folder)
     if not (folder / META).is_file() or not (folder / _TOKENS).is_file():
         return False
@@ -30,21 +30,22 @@ class OnnxCtcModel:
 
     Args:
         folder: The folder.
-        model_file: Name of the model in it, e.g. ``model.int8.onnx``.
+        model_file: Name of a model file in it, e.g. ``model.int8.onnx``.
         num_threads: Threads of onnxruntime.
 
     Attributes:
-        path: The model's file.
-        tokens: Symbols by number.
-        token_type: How tokens write words.
-        blank: Number of the blank.
-        sample_rate: Rate of the samples, in Hz.
-        frame_seconds: Seconds from one frame of the output to the next.
-        first_frame_seconds: Centre of what the first frame is computed from.
+        path: Path of the model's file.
+        tokens: Symbols of the CTC layer by index.
+        token_type: How tokens form words.
+        blank: Index of the blank.
+        sample_rate: Sampling rate in Hz.
+        frame_seconds: Duration from one frame of the output to the next in seconds.
+        first_frame_seconds: Centre of the audio from which the first frame is computed,
+            in seconds.
 
     Raises:
-        UserError: If the folder is for another target, takes features, or lacks a file;
-            or onnxruntime is not installed.
+        UserError: If the export is for a different target, takes features or lacks a
+            file, or if onnxruntime is not installed.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class OnnxCtcModel:
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 
     def checksum(self) -> str:
-        """Return the SHA-256 of the model's file: its calibration is of that one."""
+        """Return the SHA-256 of the model's file, to which a calibration refers."""
         return file_checksum(self.path)
 
     def log_posteriors(self, samples: np.ndarray) -> np.ndarray:
@@ -96,7 +97,7 @@ class OnnxCtcModel:
             samples: ``(samples,)`` float32 in [-1, 1].
 
         Returns:
-            ``(frames, vocabulary)``; no frame if there are no samples.
+            ``(frames, vocabulary)``; zero frames if there are no samples.
         """
         if not len(samples):
             return np.zeros((0, len(self.tokens)), np.float32)

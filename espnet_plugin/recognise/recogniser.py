@@ -22,20 +22,20 @@ from espnet_plugin.recognise.words import FrameTimes, TokenSpan, align
 
 __all__ = ["Found", "Recogniser", "SearchOptions"]
 
-# With --hotwords or --nbest, if no beam is asked for.
+# Used for --hotwords and --nbest if --beam_size is not given.
 DEFAULT_BEAM = 16
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a text is looked for.
+    """Options of the search.
 
     Attributes:
-        beam_size: Prefixes of the beam search; None: the best path, unless
+        beam_size: Number of prefixes in the beam. None: the best path is used, unless
             alternatives or contextual words need a beam.
-        nbest: Texts to return, the best one included.
+        nbest: Number of texts to return, including the best one.
         max_segment_seconds: Longer audio is cut at pauses.
-        channel: The channel to take, from 1; the mean of all if None.
+        channel: Number of the channel to use, from 1; the mean of all if None.
     """
 
     beam_size: Optional[int] = None
@@ -57,12 +57,12 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Found:
-    """The best token sequence of a piece, aligned.
+    """The best token sequence of a segment, with its alignment.
 
     Attributes:
-        spans: Its tokens and their frames.
-        rows: Log-posteriors in the peak frame of each, ``(tokens, vocabulary)``.
-        alternatives: Texts and scores.
+        spans: Tokens of the sequence and their frames.
+        rows: Log-posteriors in the peak frame of each token, ``(tokens, vocabulary)``.
+        alternatives: The best texts with their scores, best first.
     """
 
     spans: tuple[TokenSpan, ...]
@@ -79,12 +79,12 @@ class Recogniser:
 
     Args:
         model: See :class:`~espnet_plugin.recognise.ctc_model.CtcModel`.
-        options: How to search.
+        options: Options of the search.
         phrases: Contextual words.
-        calibration: How posteriors become confidence.
+        calibration: How posteriors are turned into confidence.
 
     Raises:
-        UserError: If an option is wrong, or the model cannot write a contextual word.
+        UserError: If an option is wrong, or the model cannot spell a contextual word.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class Recogniser:
             )
 
     def search(self, samples: np.ndarray) -> Found:
-        """Find the best token sequence of a piece.
+        """Find the best token sequence of a segment.
 
         Args:
-            samples: ``(samples,)`` at the model's rate.
+            samples: ``(samples,)`` at the model's sampling rate.
         """
         log_probs = np.asarray(self._model.log_posteriors(samples))
         if self._beam is None:
@@ -143,7 +143,7 @@ class Recogniser:
                     self.vocabulary.silent,
                 )
             ]
-        # The pieces of a word may differ where its letters do not.
+        # Different token sequences may spell the same text.
         texts: dict[str, float] = {}
         for token_ids, score in found:
             texts.setdefault(self.vocabulary.text(token_ids), score)
@@ -156,7 +156,7 @@ class Recogniser:
         )
 
     def _best_path(self, log_probs: np.ndarray) -> tuple[list[int], float]:
-        """As ``decode.best_path`` does, which needs torch."""
+        """Compute the best path like ``decode.best_path``, but without torch."""
         if not len(log_probs):
             return [], 0.0
         best = log_probs.argmax(1)
@@ -167,7 +167,7 @@ class Recogniser:
     def _part(self, segment: Segment) -> Part:
         rate = self._model.sample_rate
         start = segment.start / rate
-        # Added as samples: it has to be the very number the next one begins at.
+        # Added in samples, so that it is exactly equal to the start of the next part.
         stop = (segment.start + len(segment.samples)) / rate
         found = self.search(segment.samples)
         tokens = [span.token_id for span in found.spans]

@@ -1,4 +1,4 @@
-"""Another sampling rate, block by block."""
+"""Convert the sampling rate block by block."""
 
 from math import ceil, gcd
 from typing import Iterable, Iterator
@@ -8,7 +8,7 @@ from scipy.signal import firwin, resample_poly
 
 __all__ = ["resample_blocks"]
 
-# Zero crossings of the resampling filter on each side, and its window: scipy's own.
+# Zero crossings of the filter on each side, and its window: scipy's defaults.
 _HALF_FILTER = 10
 _WINDOW = ("kaiser", 5.0)
 
@@ -16,21 +16,21 @@ _WINDOW = ("kaiser", 5.0)
 def resample_blocks(
     blocks: Iterable[np.ndarray], rate: int, wanted: int
 ) -> Iterator[np.ndarray]:
-    """Resample a signal that comes in blocks, as if it were whole.
+    """Resample a signal that arrives in blocks.
 
-    Each block is filtered together with as much of its neighbours as the filter
-    reaches, so that the result is that of ``scipy.signal.resample_poly`` on the whole.
+    Each block is filtered with as much of its neighbours as the filter needs. So the
+    result is that of ``scipy.signal.resample_poly`` on the whole signal.
 
     Args:
-        blocks: ``(samples,)`` each, any lengths.
-        rate: The rate of the blocks, in Hz.
-        wanted: The rate of the result, in Hz.
+        blocks: Blocks ``(samples,)`` of any length.
+        rate: Sampling rate of the blocks in Hz.
+        wanted: Sampling rate of the result in Hz.
     """
     common = gcd(rate, wanted)
     up, down = wanted // common, rate // common
     half = _HALF_FILTER * max(up, down)
     taps = firwin(2 * half + 1, 1.0 / max(up, down), window=_WINDOW)
-    # Cuts lie where an input sample and an output sample coincide: every ``down``.
+    # Blocks are cut where an input and an output sample coincide: every ``down``.
     context = ceil(ceil(half / up) / down) * down
     taps = taps.astype(np.float32)
     held, before = np.zeros(0, np.float32), 0
@@ -48,7 +48,7 @@ def resample_blocks(
 
 
 def _middle(part, up, down, before, length, taps) -> np.ndarray:
-    """Resample and leave out what belongs to the neighbours."""
+    """Resample a block with its context, and return the samples of the block."""
     done = resample_poly(part, up, down, window=taps)
     first = before * up // down
     return done[first : first + ceil(length * up / down)]

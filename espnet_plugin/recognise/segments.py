@@ -1,4 +1,4 @@
-"""Long audio in pieces, cut where it is quietest."""
+"""Cut long audio into segments where it is quietest."""
 
 from dataclasses import dataclass
 from typing import Iterable, Iterator
@@ -9,21 +9,21 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["Segment", "Segmenter", "quietest"]
 
-# Energy is measured in frames of that length, smoothed over that many of them: a stop
-# consonant is silent for less than 0.15 s, and a pause worth cutting in lasts longer.
+# Energy is computed in frames of this length and averaged over this number of frames:
+# 0.15 s, longer than the closure of a stop consonant and shorter than a useful pause.
 FRAME_SECONDS = 0.01
 SMOOTHING_FRAMES = 15
-# Whatever is within that of the quietest place counts as the same pause.
+# Levels up to this far above the minimum are part of a pause.
 PAUSE_DB = 3.0
 _FLOOR = 1e-10
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a signal.
+    """A segment of a signal.
 
     Attributes:
-        start: Its first sample, counted from the beginning of the signal.
+        start: Index of its first sample in the signal.
         samples: ``(samples,)``.
     """
 
@@ -32,21 +32,20 @@ class Segment:
 
 
 class Segmenter:
-    """Cuts a signal that comes in blocks; at most one piece and a block are held.
+    """Cuts a signal that arrives in blocks; it holds at most one segment and a block.
 
-    No threshold says what is silence: as long as more than ``max_seconds`` are left,
-    the cut is made in the middle of the longest pause between ``max_seconds / 2`` and
-    ``max_seconds``, a pause being what is within ``PAUSE_DB`` of the quietest place
-    there. So a noisy recording is cut at its quietest places as well, and what is no
-    longer than ``max_seconds`` is left whole. Without any pause it is cut all the same,
-    at the quietest place, perhaps within a word.
+    There is no fixed threshold for silence. While more than ``max_seconds`` are left,
+    the next cut is in the middle of the longest pause between ``max_seconds / 2`` and
+    ``max_seconds``. A pause is where the level is within ``PAUSE_DB`` of the minimum in
+    that range. So a noisy recording is also cut where it is quietest. Without any
+    pause, the cut may be within a word. Audio of up to ``max_seconds`` is not cut.
 
     Args:
         sample_rate: Sampling rate in Hz.
-        max_seconds: No piece is longer than this.
+        max_seconds: Longest duration of a segment in seconds.
 
     Raises:
-        UserError: If that is below one second.
+        UserError: If ``max_seconds`` is less than one second.
     """
 
     def __init__(self, sample_rate: int, max_seconds: float):
@@ -58,7 +57,7 @@ class Segmenter:
         self._most = int(max_seconds * sample_rate)
 
     def split(self, blocks: Iterable[np.ndarray]) -> Iterator[Segment]:
-        """Yield the pieces in order; together they are the whole signal."""
+        """Yield the segments in order; together they are the whole signal."""
         held, start = np.zeros(0, np.float32), 0
         for block in blocks:
             held = np.concatenate([held, block])
@@ -76,19 +75,20 @@ class Segmenter:
         power = np.square(part.reshape(frames, -1), dtype=np.float64).mean(axis=1)
         width = min(SMOOTHING_FRAMES, frames)
         smooth = np.convolve(power, np.full(width, 1.0 / width), mode="valid")
-        # The value at ``i`` is of the frames ``i`` to ``i + width - 1``.
+        # The value at ``i`` is the mean of the frames ``i`` to ``i + width - 1``.
         place = quietest(10.0 * np.log10(smooth + _FLOOR)) + width / 2
         return first + round(place * self._frame)
 
 
 def quietest(levels: np.ndarray) -> float:
-    """Return the middle of the longest stretch near the minimum; the last of equals.
+    """Return the middle of the longest stretch near the minimum.
 
     Args:
-        levels: ``(places,)`` in dB, at least one.
+        levels: Levels in dB, ``(positions,)``, at least one.
 
     Returns:
-        A place, or half-way between two.
+        A position, or a value half-way between two. Of equally long stretches, the last
+        one is used.
     """
     low = levels <= levels.min() + PAUSE_DB
     edges = np.flatnonzero(np.diff(np.concatenate([[False], low, [False]])))

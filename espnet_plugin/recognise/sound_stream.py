@@ -9,7 +9,8 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["WavStream", "is_sound_file", "read_wav_header", "stream_head"]
 
-# How files begin, and what stands eight bytes later where the first word is too common.
+# First bytes of sound files. Containers with other content as well are recognised by
+# their bytes 8 to 11 (``_FORMS``).
 _BEGINNINGS = (
     b"fLaC",
     b"OggS",
@@ -40,7 +41,7 @@ _MP4 = b"ftyp"  # after four bytes of length
 _HEAD_BYTES = 12
 _MPEG_BYTES = 4096
 _WAV_BYTES = 1 << 16
-# What programs that write into a pipe put where the length should stand.
+# Programs that write into a pipe do not know the length and write a value from here on.
 _UNKNOWN_LENGTHS = 0x7FFF0000
 
 _MPEG_KBITS = {
@@ -56,10 +57,10 @@ _MPEG_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000
 
 
 def stream_head(stream: Iterator[bytes]) -> bytes:
-    """Read as much as is needed to tell samples from a file, and no more.
+    """Read only as many bytes as are needed to distinguish samples from a file.
 
-    Bare samples are not kept waiting: twelve bytes tell most of them. Those whose
-    first sample looks like MPEG audio are compared over a tenth of a second.
+    For most bare samples twelve bytes are enough, so that recognition starts at once.
+    If the first sample looks like MPEG audio, a tenth of a second is needed.
     """
     head = b""
     wanted = _HEAD_BYTES
@@ -78,7 +79,7 @@ def stream_head(stream: Iterator[bytes]) -> bytes:
 
 
 def is_sound_file(head: bytes) -> bool:
-    """Return whether bytes are the beginning of a sound file, not samples."""
+    """Return whether bytes are the beginning of a sound file, not bare samples."""
     return (
         head.startswith(_BEGINNINGS)
         or _form(head)
@@ -92,7 +93,7 @@ def _form(head: bytes) -> bool:
 
 
 def _two_mpeg_frames(head: bytes) -> bool:
-    """Return whether a frame of MPEG audio, MP3 or AAC, is followed by a second one."""
+    """Return whether two consecutive frames of MPEG audio (MP3 or AAC) begin here."""
     length = _mpeg_frame(head)
     return bool(length) and bool(_mpeg_frame(head[length:]))
 
@@ -120,13 +121,13 @@ def _mpeg_frame(head: bytes) -> int:
 
 @dataclass(frozen=True)
 class WavStream:
-    """A WAV file with 16-bit samples that comes in.
+    """Header of a WAV file with 16-bit samples that is read from a stream.
 
     Attributes:
-        rate: Hz.
-        channels: Their number.
-        start: Bytes before the samples.
-        length: Bytes of samples; None where the header does not know.
+        rate: Sampling rate in Hz.
+        channels: Number of channels.
+        start: Number of bytes before the samples.
+        length: Number of bytes of samples; None if the header does not say it.
     """
 
     rate: int
@@ -135,10 +136,10 @@ class WavStream:
     length: Optional[int]
 
     def data(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the samples' bytes of a file given from its beginning.
+        """Yield the bytes of the samples.
 
         Raises:
-            UserError: If it ends before its announced length.
+            UserError: If the stream ends before the length in the header.
         """
         skipped = done = 0
         for piece in pieces:
@@ -158,7 +159,7 @@ class WavStream:
 
 
 def _data_chunk(head: bytes) -> Optional[tuple[int, int]]:
-    """Return where samples begin in a RIFF file and their announced length."""
+    """Return the position and length in bytes of the samples in a RIFF file."""
     at = 12
     while at + 8 <= len(head):
         length = int.from_bytes(head[at + 4 : at + 8], "little")
@@ -179,7 +180,7 @@ def read_wav_header(head: bytes) -> Optional[WavStream]:
         with wave.open(io.BytesIO(head), "rb") as file:
             parameters = file.getparams()
     except (wave.Error, EOFError):
-        return None  # floats, mu-law: libsndfile's business
+        return None  # float or mu-law samples, which libsndfile reads
     if parameters.sampwidth != 2:
         return None
     start, length = chunk

@@ -1,4 +1,4 @@
-"""What is recognised in a file."""
+"""The transcript of a file: words with times, confidence and alternatives."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class Word:
 
     Attributes:
         text: The word.
-        start: Second it begins at, in the file.
-        end: Second it ends at.
-        confidence: Estimated probability that it is right.
+        start: Time in the file at which it begins, in seconds.
+        end: Time at which it ends, in seconds.
+        confidence: Estimated probability that it is correct.
     """
 
     text: str
@@ -24,7 +24,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A text and its score: natural logarithm of its probability, with any bonus."""
+    """A text and its score: natural logarithm of its probability, plus any bonus."""
 
     text: str
     score: float
@@ -32,14 +32,14 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of the file.
+    """The transcript of one segment of the file.
 
     Attributes:
-        start: Second it begins at.
-        end: Second it ends at.
+        start: Time at which it begins, in seconds.
+        end: Time at which it ends, in seconds.
         words: The words in order.
-        alternatives: The best texts of this piece, the one of ``words`` first; without
-            a beam that one alone.
+        alternatives: The best texts of this segment, beginning with that of ``words``;
+            only that one if no beam was used.
     """
 
     start: float
@@ -50,14 +50,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was recognised in a file.
+    """The transcript of a file.
 
     Attributes:
-        file: Its path.
-        seconds: Its length.
-        parts: Its pieces in order.
-        notes: What was done to the audio.
-        calibrated: Whether confidence was calibrated on a dev set.
+        file: Path of the file.
+        seconds: Duration in seconds.
+        parts: Transcripts of the segments in order.
+        notes: Sentences on how the audio was changed.
+        calibrated: Whether the confidence was calibrated on a dev set.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""What a model's tokens write."""
+"""Turn the tokens of a model into words."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ _NOT_TEXT = ("<blank>", "<sos/eos>", "<sos>", "<eos>")
 
 @dataclass(frozen=True)
 class WrittenWord:
-    """A word and where it comes from.
+    """A word and the tokens that it consists of.
 
     Attributes:
-        text: Without spaces.
-        first: Its first token, counted in the sequence.
-        last: Its last one, inclusive.
+        text: The word, without spaces.
+        first: Position of its first token in the sequence.
+        last: Position of its last token in the sequence.
     """
 
     text: str
@@ -35,13 +35,14 @@ class Vocabulary:
     """The tokens of a CTC layer and how they are joined into words.
 
     Attributes:
-        tokens: Symbols of the CTC layer by number.
+        tokens: Symbols of the CTC layer by index.
         kind: ``char`` (``<space>`` is the space), ``bpe`` (SentencePiece pieces),
-            ``word`` or ``phn`` (each token is taken as a word).
-        blank: Number of the blank.
-        pieces: What each token writes, a space where a word ends or begins. A byte
-            of SentencePiece's fallback, blank and the like write nothing here.
-        silent: Numbers of the tokens that are never part of a text.
+            ``word`` or ``phn`` (each token is a word).
+        blank: Index of the blank.
+        pieces: Text of each token, with a space where a word ends or begins. It is
+            empty for bytes of SentencePiece's byte fallback, the blank and similar
+            tokens.
+        silent: Indices of the tokens that are never part of a text.
     """
 
     tokens: tuple[str, ...]
@@ -74,8 +75,8 @@ class Vocabulary:
         """Join tokens into words.
 
         Returns:
-            The words in order. Joined by one space they are the text that ESPnet's
-            tokenizer makes of the tokens, but for repeated spaces.
+            The words in order. Joined by one space, they are the text of ESPnet's
+            tokenizer, except for repeated spaces.
         """
         letters: list[tuple[str, int, int]] = []  # letter, first and last token
         place = 0
@@ -102,16 +103,16 @@ class Vocabulary:
         return words
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Return the words with one space between."""
+        """Return the words, separated by one space."""
         return " ".join(word.text for word in self.words(token_ids))
 
     def byte(self, token: int) -> Optional[int]:
-        """Return the byte that a token of SentencePiece's fallback represents."""
+        """Return the byte of a token of the byte fallback; None for other tokens."""
         match = _BYTE.fullmatch(self.tokens[token]) if self.kind == "bpe" else None
         return None if match is None else int(match[1], 16)
 
     def _bytes_from(self, token_ids: Sequence[int], place: int) -> bytes:
-        """Return the bytes that a run of fallback tokens represents."""
+        """Return the bytes of the byte-fallback tokens from a position on."""
         run = bytearray()
         for token in token_ids[place:]:
             value = self.byte(token)
@@ -122,7 +123,7 @@ class Vocabulary:
 
 
 def check_kind(kind: str) -> None:
-    """Refuse tokens that cannot be joined into words here.
+    """Check that tokens of a type can be joined into words.
 
     Raises:
         UserError: If ``kind`` is not one of ``KINDS``.
@@ -135,6 +136,6 @@ def check_kind(kind: str) -> None:
 
 
 def _decode(run: bytes) -> str:
-    """As SentencePiece does, each byte that is no UTF-8 becomes a mark of its own."""
+    """Decode UTF-8; as in SentencePiece, each invalid byte becomes U+FFFD."""
     text = run.decode("utf-8", "surrogateescape")
     return re.sub("[\udc80-\udcff]", "\ufffd", text)

@@ -1,4 +1,4 @@
-"""When each token and word was said."""
+"""Times of tokens and words: frame times and CTC alignment."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -10,11 +10,11 @@ __all__ = ["FrameTimes", "TokenSpan", "align"]
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """Where the frames of a model's output lie in its input.
+    """Times of the frames of a model's output in its input.
 
     Attributes:
-        step: Seconds from one frame to the next.
-        first: Second of the centre of what frame 0 is computed from. Zero would be the
+        step: Duration from one frame to the next in seconds.
+        first: Centre of the audio from which frame 0 is computed, in seconds from the
             first sample.
     """
 
@@ -22,7 +22,7 @@ class FrameTimes:
     first: float = 0.0
 
     def span(self, first: int, last: int) -> tuple[float, float]:
-        """Return begin and end of the frames ``first`` to ``last``, in seconds.
+        """Return start and end of the frames ``first`` to ``last``, in seconds.
 
         Each frame covers ``step`` seconds around its centre; nothing begins before
         the first sample.
@@ -33,13 +33,13 @@ class FrameTimes:
 
 @dataclass(frozen=True)
 class TokenSpan:
-    """The frames that an alignment gives to a token.
+    """The frames that an alignment assigns to a token.
 
     Attributes:
-        token_id: Its number.
-        first: Its first frame.
-        last: Its last one, inclusive.
-        peak: The one in which it is most probable.
+        token_id: Index of the token.
+        first: Index of its first frame.
+        last: Index of its last frame.
+        peak: Index of the frame in which it is most probable.
     """
 
     token_id: int
@@ -53,21 +53,22 @@ def align(
 ) -> list[TokenSpan]:
     """Find the most probable CTC alignment of a token sequence (Viterbi).
 
-    For the tokens of the best path it is the best path itself.
+    For the tokens of the best path, it is the best path itself.
 
     Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006),
     section 4.1, with the maximum in place of the sum.
 
     Args:
-        log_probs: ``(frames, vocabulary)``.
-        token_ids: Without blanks; equal neighbours need a blank between them.
-        blank: Number of the blank.
+        log_probs: Log-posteriors ``(frames, vocabulary)``.
+        token_ids: Indices of the tokens, without blanks. Equal neighbours need a blank
+            between them.
+        blank: Index of the blank.
 
     Returns:
-        One span a token, in order, none overlapping.
+        One span for each token, in order and without overlap.
 
     Raises:
-        ValueError: If the frames are too few for the tokens.
+        ValueError: If there are too few frames for the tokens.
     """
     if not len(token_ids):
         return []

@@ -1,7 +1,7 @@
 """Import a reference model from an experiment folder or a packed model.
 
-What comes from elsewhere is not trusted: tensors are read without running code, YAML
-and NumPy files without objects, and an archive can write into its own folder only.
+The files are not trusted: tensors are read without executing code, YAML and NumPy files
+without Python objects, and archives are unpacked into their own folder only.
 """
 
 import errno
@@ -9,21 +9,17 @@ import hashlib
 import logging
 import os
 import shutil
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Optional, Union
+from pathlib import Path
+from typing import Any, Optional, Union
 
-from espnet_plugin.checkpoints.archive import extract_zip
 from espnet_plugin.checkpoints.bounds import check_announced
-from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpoint
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.load import (
     build_asr_model,
     count_layers,
     file_settings,
-    find_file,
     get_setting,
     load_state,
-    read_config,
-    resolve_paths,
     set_setting,
 )
 from espnet_plugin.errors import UserError
@@ -31,14 +27,15 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
+from espnet_plugin.reference.source import Source, from_folder, from_zip
 from espnet_plugin.scratch import scratch_folder
-from espnet_plugin.yaml_files import parse_yaml, write_yaml
+from espnet_plugin.yaml_files import write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
 
 PathLike = Union[str, Path]
 
-# What a file is called in the folder that is made, by the setting that names it.
+# Name of a file in the new folder, by the option that names the file.
 _COPIES = {
     "normalize_conf.stats_file": "feats_stats.npz",
     "bpemodel": "bpe.model",
@@ -46,46 +43,36 @@ _COPIES = {
 }
 
 
-class _Source(NamedTuple):
-    config_file: Path
-    config: dict[str, Any]  # with the paths of files that exist
-    checkpoint: Path
-
-    def files(self) -> list[Path]:
-        named = [get_setting(self.config, key) for key, _ in file_settings(self.config)]
-        return [self.config_file, self.checkpoint, *map(Path, named)]
-
-
 def import_reference(
     reference: PathLike, output_dir: PathLike, model_file: Optional[str] = None
 ) -> Path:
-    """Check a reference model and copy what is needed of it into ``output_dir``.
+    """Check a reference model and copy the necessary files into ``output_dir``.
 
-    The result is an ordinary experiment folder that needs nothing outside of it:
+    The result is an ordinary experiment folder that does not depend on other files:
     ``config.yaml``, the checkpoint under its own name, ``feats_stats.npz``,
-    ``bpe.model`` (of a BPE model), ``tokens.txt`` and ``meta.json``. It appears whole
-    or not at all. A decoder is kept; who needs none may drop it.
+    ``bpe.model`` (for BPE tokens), ``tokens.txt`` and ``meta.json``. It is created
+    completely or not at all. A decoder is kept.
 
     Args:
-        reference: An experiment folder of ESPnet's ASR training, a zip file as
-            ``espnet2.bin.pack`` writes it or the folder of an unpacked one, or a name
-            in ESPnet's model zoo.
-        output_dir: The folder to make.
+        reference: An experiment folder of ESPnet's ASR training, a zip file of
+            ``espnet2.bin.pack`` or its unpacked folder, or a name in ESPnet's model
+            zoo.
+        output_dir: The folder to create.
         model_file: Name of the checkpoint in the folder; by default the average by CTC
             character error rate, then other averages, the best epoch, the latest.
 
     Returns:
-        ``output_dir``. Nothing is done when it holds this reference already.
+        ``output_dir``. Nothing is done if it already holds this reference.
 
     Raises:
-        UserError: If the reference is incomplete, damaged, has no CTC layer with the
+        UserError: If the reference is incomplete or damaged, has no CTC layer with the
             blank as token 0, or ``output_dir`` holds something else.
     """
     name, output_dir = str(reference), Path(output_dir)
     reference = Path(reference)
     if is_model_name(name):
         if _has(output_dir, "source", name, model_file):
-            return output_dir  # which needs no network
+            return output_dir  # without using the network
         reference = download_model(name)
     else:
         name = reference.name
@@ -112,10 +99,10 @@ def _way_out(error: OSError) -> str:
 
 
 def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) -> None:
-    """Refuse a model that cannot teach by CTC.
+    """Check that a model has a CTC layer with the blank as token 0.
 
     Raises:
-        UserError: If the CTC layer is off, or its blank is not token 0.
+        UserError: If it is not a CTC model, or its blank is not token 0.
     """
     kind = config.get("model") or "espnet"
     if kind != "espnet":
@@ -150,12 +137,9 @@ def _import(
     if archive and _has(output_dir, "source_sha256", checksum, model_file):
         return
     if archive:
-        source = _from_zip(reference, scratch / "unpacked", model_file)
+        source = from_zip(reference, scratch / "unpacked", model_file)
     else:
-        packed = Experiment(reference).pack_file.is_file()
-        whole = Experiment(reference).config_file.is_file()
-        read = _from_unpacked if packed and not whole else _from_dir
-        source = read(reference, model_file)
+        source = from_folder(reference, model_file)
         checksum = _checksum(source.files())
         if _has(output_dir, "source_sha256", checksum, model_file):
             return
@@ -177,9 +161,10 @@ def _import(
     config["output_dir"] = _from_here(output_dir)
     blocks = count_layers(model)
     if blocks:
-        # ESPnet writes down only what was given, and later stages count layers.
+        # Later stages need the number of layers, which ESPnet only writes if it was
+        # given.
         config["encoder_conf"].setdefault("num_blocks", blocks)
-    # It says from where the training started, which is not here.
+    # The checkpoint from which the training started is not copied.
     config["init_param"] = []
     write_lines(folder / "tokens.txt", tokens)
     made = Experiment(folder)
@@ -225,8 +210,8 @@ def _what_is_in(folder: Path) -> str:
     )
 
 
-def _check(source: _Source):
-    """Return the configuration, the tokens and the model; everything fits."""
+def _check(source: Source):
+    """Return configuration, tokens and model, after checking that they fit together."""
     config = source.config
     tokens = _tokens(config, source.config_file)
     check_ctc(config, tokens, source.config_file)
@@ -266,116 +251,8 @@ def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
     return tokens
 
 
-def _from_dir(folder: Path, model_file: Optional[str]) -> _Source:
-    config_file = Experiment(folder).config_file
-    if not config_file.is_file():
-        raise UserError(
-            f"--reference {folder} has no config.yaml: give the folder that ESPnet's "
-            "ASR training wrote, e.g. exp/asr_train_raw_bpe500"
-        )
-    config = read_config(config_file)
-    checkpoint = choose_checkpoint(folder, model_file, _is_ctc_only(config))
-    return _Source(config_file, resolve_paths(config, config_file), checkpoint)
-
-
-def _from_zip(archive: Path, root: Path, model_file: Optional[str]) -> _Source:
-    if archive.suffix != ".zip":
-        raise UserError(
-            f"--reference {archive} is neither a folder nor a .zip: pack it with "
-            "python -m espnet2.bin.pack asr ... --outpath model.zip"
-        )
-    extract_zip(archive, root)
-    return _from_unpacked(root, model_file, archive)
-
-
-def _from_unpacked(
-    root: Path, model_file: Optional[str], archive: Optional[Path] = None
-) -> _Source:
-    """Find the parts of a packed model.
-
-    Args:
-        root: Where it was unpacked.
-        model_file: The checkpoint asked for.
-        archive: The archive, for messages; ``root`` if there is none.
-    """
-    archive = archive or root
-    names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
-    meta = _pack_meta(archive, root, names)
-    config_name = _member(meta.get("asr_train_config"), names)
-    if config_name is None:
-        wanted = Experiment(root).config_file.name
-        inside = [name for name in names if PurePosixPath(name).name == wanted]
-        if not inside:
-            raise UserError(
-                f"{archive} has no config.yaml: it is not an ASR model packed by "
-                "espnet2.bin.pack"
-            )
-        config_name = min(inside, key=lambda name: (name.count("/"), name))
-    config_file = root / config_name
-    config = read_config(config_file)
-    checkpoint_name = _member(meta.get("asr_model_file"), names)
-    if checkpoint_name is None or model_file is not None:
-        checkpoint = choose_checkpoint(
-            config_file.parent, model_file, _is_ctc_only(config)
-        )
-    else:
-        checkpoint = root / checkpoint_name
-        logging.info("checkpoint: %s (as packed)", checkpoint_name)
-    # Only what was in the archive: a foreign configuration must not make us copy
-    # files of this machine.
-    above = [folder for folder in config_file.parents if folder.is_relative_to(root)]
-    for dotted, _ in file_settings(config):
-        value = PurePosixPath(str(get_setting(config, dotted)))
-        if ".." in value.parts:
-            raise UserError(
-                f"{archive}: {dotted}: {value} leads outside the archive; pack it "
-                "again from the folder the model was trained in"
-            )
-        # ``zip`` drops the leading slash of what was outside of the current folder.
-        parts = value.parts[1:] if value.is_absolute() else value.parts
-        inside = str(PurePosixPath(*parts))
-        found, _ = find_file(inside, config_file, [root, *above])
-        set_setting(config, dotted, str(found) if found else inside)
-    resolved = resolve_paths(config, config_file, [root, *above])
-    allowed = [root.resolve()]
-    if root.parent.name == "snapshots":
-        # The hub's own cache: a model's files are links to its blobs.
-        allowed.append((root.parents[1] / "blobs").resolve())
-    for dotted, _ in file_settings(resolved):
-        path = Path(get_setting(resolved, dotted)).resolve()
-        if not any(path.is_relative_to(folder) for folder in allowed):
-            raise UserError(f"{archive}: {dotted}: {path} is not in the archive")
-    return _Source(config_file, resolved, checkpoint)
-
-
-def _pack_meta(archive: Path, root: Path, names: list[str]) -> dict[str, str]:
-    """Return what a packed model says of its files; nothing for a plain zip."""
-    path = Experiment(root).pack_file
-    if path.name not in names:
-        return {}
-    try:
-        meta = parse_yaml(path.read_text(encoding="utf-8"))
-        return {**meta["files"], **meta["yaml_files"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{archive}: its meta.yaml was not written by espnet2.bin.pack ({error})"
-        ) from error
-
-
-def _member(name: Any, names: list[str]) -> Optional[str]:
-    """Find the member that a pack's ``meta.yaml`` means."""
-    if not isinstance(name, str):
-        return None
-    name = name.lstrip("/")
-    return name if name in names else None
-
-
-def _is_ctc_only(config: dict[str, Any]) -> bool:
-    return config["model_conf"].get("ctc_weight", 0.5) == 1.0
-
-
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
-    """Return whether the folder holds this reference, by an entry of its meta.json."""
+    """Return whether the folder holds this reference, by a key of its meta.json."""
     meta = Experiment(output_dir).find_meta()
     if meta is None or getattr(meta, key) != value:
         return False
@@ -394,7 +271,7 @@ def _checksum(paths: list[Path]) -> str:
 
 
 def _from_here(path: Path) -> str:
-    """Write a path as recipes do: relative where it lies below the current folder."""
+    """Return a path as recipes write it: relative if it is below the current folder."""
     absolute, here = Path(os.path.abspath(path)), Path.cwd()
     if absolute.is_relative_to(here):
         return str(absolute.relative_to(here))

@@ -1,4 +1,4 @@
-"""Models by their name in ESPnet's model zoo, where the network allows it."""
+"""Download models from ESPnet's model zoo by their names."""
 
 import re
 from pathlib import Path
@@ -7,29 +7,29 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["download_model", "is_model_name"]
 
-# A user and a model of theirs, perhaps with a revision: espnet/name@abc.
+# Owner and model, optionally with a revision: espnet/name@abc.
 _NAME = re.compile(r"^[^/.~][^/]*/[^/]+$")
 
 
 def is_model_name(reference: str) -> bool:
-    """Return whether this may be a model's name rather than a misspelt path."""
+    """Return whether this can be a model's name and is not a misspelt path."""
     if Path(reference).exists() or not _NAME.match(reference):
         return False
-    # exp/asr_typo is a path as long as there is an exp.
+    # exp/asr_typo counts as a path if the folder exp exists.
     return not Path(reference).parent.exists() and not reference.endswith(".zip")
 
 
 def download_model(name: str) -> Path:
-    """Fetch a model with ``espnet_model_zoo``, which keeps it for the next time.
+    """Download a model with ``espnet_model_zoo``, which caches it.
 
     Args:
-        name: Name that ``Speech2Text.from_pretrained`` takes, e.g. ``espnet/...``.
+        name: A name that ``Speech2Text.from_pretrained`` accepts, e.g. ``espnet/...``.
 
     Returns:
-        A packed model, or the folder of one that is unpacked.
+        Path of a packed model, or of the folder of an unpacked one.
 
     Raises:
-        UserError: If that package is missing, or has no such model, or no network.
+        UserError: If the package is not installed, or the download fails.
     """
     neither = f"--reference {name} does not exist as a folder or file here"
     way_out = (
@@ -44,7 +44,7 @@ def download_model(name: str) -> Path:
         ) from error
     try:
         return Path(ModelDownloader().download(name))
-    except Exception as error:  # of the network, the hub, the archive, the disk
+    except Exception as error:  # errors of network, hub, archive or disk
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{neither}, and could not be fetched from ESPnet's model zoo "

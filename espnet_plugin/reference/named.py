@@ -1,4 +1,4 @@
-"""What --reference names, looked at before anything that takes time is imported."""
+"""Check --reference by the names of files, before slow imports."""
 
 import zipfile
 from pathlib import Path
@@ -13,15 +13,15 @@ _WAY_OUT = "give an ESPnet ASR experiment folder, a .zip that espnet2.bin.pack w
 
 
 def check_reference(reference: str, model_file: str = "") -> None:
-    """Refuse a reference that cannot be imported, as far as names of files tell.
+    """Check that a reference can be imported, as far as names of files show it.
 
     Args:
-        reference: A folder, a packed model, or a name in ESPnet's model zoo; names are
+        reference: A folder, a packed model, or a name in ESPnet's model zoo, which is
             not looked up.
-        model_file: Name of the checkpoint in the folder; empty: any.
+        model_file: Name of the checkpoint in the folder; empty for any.
 
     Raises:
-        UserError: Naming the path, and what is wrong with it.
+        UserError: If the path does not exist, is of a wrong kind, or lacks a file.
     """
     path = Path(reference)
     if not path.exists():
@@ -43,7 +43,7 @@ def check_reference(reference: str, model_file: str = "") -> None:
 def _check_folder(path: Path, model_file: str) -> None:
     found = Experiment(path)
     if found.pack_file.is_file():
-        return  # an unpacked model, whose files lie deeper
+        return  # an unpacked model, whose files are in subfolders
     if not found.config_file.is_file():
         raise UserError(
             f"--reference {path} has no config.yaml: give the folder that ESPnet's ASR "

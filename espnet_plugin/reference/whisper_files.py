@@ -1,4 +1,4 @@
-"""Reading the encoder of a Whisper model from a file, and naming its size."""
+"""Read the encoder of a Whisper model from a file, and determine its size."""
 
 import json
 import math
@@ -15,19 +15,19 @@ from espnet_plugin.errors import UserError
 __all__ = ["WhisperEncoderFile", "read_whisper_encoder"]
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-_LONGEST_HEADER = 10**8  # as the format's own library
-# What ends up in ESPnet's encoder; the parameter names are those of openai-whisper.
+_LONGEST_HEADER = 10**8  # the limit in the safetensors library
+# Prefix of the encoder's parameters in openai-whisper.
 _PREFIX = "encoder."
 
 
 @dataclass(frozen=True)
 class WhisperEncoderFile:
-    """The encoder in a file.
+    """The encoder read from a file.
 
     Attributes:
-        name: The Whisper model that has this size, e.g. ``tiny``.
-        state: Its tensors in single precision, as ``whisper.model.AudioEncoder`` names
-            them.
+        name: Name of the Whisper model of this size, e.g. ``tiny``.
+        state: Its tensors in single precision, with the names of
+            ``whisper.model.AudioEncoder``.
     """
 
     name: str
@@ -38,13 +38,12 @@ def read_whisper_encoder(path: Path) -> WhisperEncoderFile:
     """Read an encoder from Whisper's own ``.pt`` file, or from ``.safetensors``.
 
     Args:
-        path: A file as ``whisper.load_model`` downloads it (the decoder is left out),
-            or one in the safetensors format with the tensors of
-            ``whisper.model.AudioEncoder``, with or without ``encoder.`` before their
-            names.
+        path: A file downloaded by ``whisper.load_model`` (the decoder is ignored), or a
+            safetensors file with the tensors of ``whisper.model.AudioEncoder``, with or
+            without the prefix ``encoder.``.
 
     Raises:
-        UserError: If it cannot be read, or holds no encoder of a Whisper model.
+        UserError: If it cannot be read, or has no encoder of a Whisper model.
     """
     if not path.is_file():
         raise UserError(
@@ -75,7 +74,7 @@ def _read_whisper(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read the format: length of the header, JSON header, the tensors' bytes."""
+    """Read a safetensors file: length of the header, JSON header, bytes of tensors."""
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))

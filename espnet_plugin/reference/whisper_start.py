@@ -1,4 +1,4 @@
-"""An ESPnet experiment of a Whisper encoder and a CTC layer that is yet to learn."""
+"""Write an ESPnet experiment with a Whisper encoder and a random CTC layer."""
 
 import logging
 from pathlib import Path
@@ -24,21 +24,21 @@ def write_whisper_start(
     bpemodel: Optional[Path] = None,
     seed: int = 1,
 ) -> Path:
-    """Write ``config.yaml``, a checkpoint and ``tokens.txt``: a stock ESPnet model.
+    """Write ``config.yaml``, a checkpoint and ``tokens.txt`` of a stock ESPnet model.
 
     Args:
         weights: See :func:`read_whisper_encoder`.
-        token_list: The tokens, one a line, ``<blank>`` first.
-        output_dir: The folder to make.
+        token_list: Path of the tokens, one per line, ``<blank>`` first.
+        output_dir: The folder to create.
         token_type: ``char`` or ``bpe``.
-        bpemodel: The BPE model of the tokens.
+        bpemodel: Path of the BPE model, for ``bpe``.
         seed: Seed of the CTC layer's random weights.
 
     Returns:
-        The checkpoint.
+        Path of the checkpoint.
 
     Raises:
-        UserError: If a file cannot be read, or the folder holds something already.
+        UserError: If a file cannot be read, or the folder is not empty.
     """
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(f"--output_dir {output_dir} is not empty: choose another one")
@@ -95,7 +95,7 @@ def _config(
         "cleaner": None,
         "g2p": None,
         "use_preprocessor": True,
-        # The encoder takes audio; where a width is given, ESPnet builds no front end.
+        # The encoder takes audio; with input_size, ESPnet builds no front end.
         "input_size": 1,
         "frontend": None,
         "frontend_conf": {},

@@ -1,4 +1,4 @@
-"""The axes that a reader can choose in the page's chart, from the metrics' table."""
+"""The axes that a reader can choose in the page's chart, from the table of metrics."""
 
 from dataclasses import dataclass
 from typing import Optional, Sequence

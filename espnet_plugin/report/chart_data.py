@@ -18,7 +18,7 @@ def chart_data(results: Results, rivals: Sequence[str] = ()) -> dict[str, Any]:
     """Collect what can be drawn; ``points`` is empty if no row has a score.
 
     Args:
-        results: What is reported.
+        results: The results to report.
         rivals: Rivals that are shown initially, see `choose`.
 
     Raises:

@@ -1,15 +1,15 @@
-"""The report as one HTML file: no network, no other file.
+"""The report as one HTML file that needs no network and no other file.
 
-Its picture can be explored: axes, methods and sizes are chosen, points say what they
-are. It is drawn by a small script of our own in plain SVG, not by a library: Plotly's
-plotly.min.js alone (version 7.1) has 4.8 MB, nine times what AN4's results.json has
-with all its counts. Our script and style have 36 kB, and what a reader does here
-(choose, point, sort) takes a few hundred lines. Markers and colours are those of the
-still pictures.
+Its chart is interactive: the reader chooses axes, methods and sizes, and points show
+their values. It is drawn by a small script of this plugin in plain SVG, not by a
+library: Plotly's plotly.min.js alone (version 7.1) has 4.8 MB, nine times as much as
+AN4's results.json with all its counts. Our script and style have 36 kB, and the
+functions needed here (choosing, hovering, sorting) take a few hundred lines. Markers
+and colours are those of the static pictures.
 
 The page's content security policy allows only this script (by its hash) and images from
-the file itself; nothing may be fetched. Without
-JavaScript the tables and the still pictures remain.
+the file itself; nothing may be downloaded. Without JavaScript, the tables and the
+static pictures are still shown.
 """
 
 import base64
@@ -50,11 +50,11 @@ def report_html(
     """Return all sections of the report as one page.
 
     Args:
-        results: What is reported.
+        results: The results to report.
         pictures: PNG files; if an SVG file of the same name exists, the smaller of the
-            two is used. The second pictures (of the methods that the first ones leave
-            out) are not used: they would double the file, and the page's chart shows
-            every method.
+            two is used. The second pictures (of methods that the first ones leave out)
+            are not used: they would double the size of the file, and the page's chart
+            shows every method.
         rivals: Methods that are shown initially with the main one, see `choose`; if
             empty, they are chosen by its rule.
 

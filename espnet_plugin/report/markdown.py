@@ -62,7 +62,7 @@ def markdown_block(
     """Return all sections of the report, with the notes needed to read its tables.
 
     Args:
-        results: What is reported.
+        results: The results to report.
         pictures: PNG files.
         folder: Folder of the markdown file; paths of pictures are relative to it.
 

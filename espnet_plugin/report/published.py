@@ -1,7 +1,7 @@
-"""What the EncRL paper reports, for context: other data, not measured here.
+"""Results of the EncRL paper, for context: other data, not measured here.
 
-Hannan et al., Interspeech 2025, https://doi.org/10.21437/Interspeech.2025-1704. Only
-the paper's own numbers are here; WER in percent, and it gives no intervals.
+Source: Hannan et al., Interspeech 2025, https://doi.org/10.21437/Interspeech.2025-1704.
+These are the paper's own figures: WER in percent, without intervals.
 """
 
 from espnet_plugin.report.table import Table
@@ -83,7 +83,7 @@ _TABLES = (
 def published_tables(results: Results) -> tuple[Table, ...]:
     """Return the paper's tables 1 to 4, the last with two figures from its text.
 
-    Without a model of EncRL there is none of them: there they are no context.
+    If the results have no model of EncRL, no tables are returned.
     """
     shown = any(group.method.startswith("encrl") for group in results.groups)
     return _TABLES if shown else ()

@@ -1,4 +1,4 @@
-"""The one list of a report's sections; `markdown` and `html` are its renderings.
+"""The list of a report's sections, which `markdown` and `html` render.
 
 To add a section, write its builder and add it to `SECTIONS`.
 """
@@ -31,8 +31,8 @@ class Content:
         text: A paragraph.
         tables: Tables with their notes.
         points: Lines of a list.
-        pictures: PNG files; an SVG file of the same name may be beside one.
-        published: Whether it is not measured here, and so set apart.
+        pictures: PNG files; an SVG file with the same name may be next to one.
+        published: Whether the figures are published ones, not measured here.
     """
 
     text: str = ""
@@ -42,7 +42,7 @@ class Content:
     published: bool = False
 
 
-# Of the results and the pictures that were drawn; None: the section is left out.
+# Function of results and pictures that returns the content; None: no such section.
 Builder = Callable[[Results, Sequence[Path]], Optional[Content]]
 
 
@@ -97,10 +97,10 @@ SECTIONS: tuple[tuple[str, Builder], ...] = (
 
 
 def report_sections(results: Results, pictures: Sequence[Path] = ()) -> list[Section]:
-    """Build all sections that there is something for.
+    """Build all sections that have content.
 
     Args:
-        results: What is reported.
+        results: The results to report.
         pictures: PNG files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the figures say of each size, in one plain sentence a size."""
+"""Summarise the results for each size in one sentence."""
 
 from typing import Optional
 
@@ -14,16 +14,16 @@ _METHOD, _AGAINST = "encrl", "scratch"
 
 
 def size_sentences(results: Results) -> list[str]:
-    """Return a sentence for each size that EncRL and training from scratch both made.
+    """Return a sentence for each size that exists for EncRL and training from scratch.
 
-    A last sentence compares what the two families cost. Only rows without a variant
-    are looked at: the recipe's own way, and the models that it has to beat.
+    A last sentence compares the costs of the two families. Only rows without a variant
+    are used: the recipe's standard method and its main baseline.
 
     Args:
         results: All rows; rows without a score on the test set are left out.
 
     Returns:
-        Nothing if there is no such size.
+        The sentences; empty if there is no such size.
     """
     ours, theirs = _by_size(results, _METHOD), _by_size(results, _AGAINST)
     sizes = largest_first(set(ours) & set(theirs))
@@ -53,10 +53,10 @@ def _sentence(
 ) -> str:
     gap = ours.test_wer - theirs.test_wer
     verdict = "as many errors"
-    if abs(gap) >= 0.05:  # what the figures show with one digit
+    if abs(gap) >= 0.05:  # visible in figures with one digit
         verdict = "fewer errors" if gap < 0 else "MORE errors"
         if compared is not None and compared.ci95[0] <= 0 <= compared.ci95[1]:
-            # Chance alone may give as much.
+            # The interval includes zero.
             verdict += ", but no significant difference"
     return (
         f"{size.in_words}: EncRL gets {ours.test_wer:.1f} % of the words wrong, "
@@ -72,7 +72,7 @@ def _cost_sentence(results: Results) -> Optional[str]:
         f"{one / other:.2f} of the {name}"
         for name, one, other in (
             ("operations", ours.whole.flops, theirs.whole.flops),
-            # By the clock it also depends on what else the machine did.
+            # Not wall-clock time, which also depends on other work on the machine.
             ("processor time", ours.whole["cpu_seconds"], theirs.whole["cpu_seconds"]),
         )
         if one and other

@@ -1,4 +1,4 @@
-"""A table before it is markdown or HTML, of the columns that `metrics` declares."""
+"""Tables with the columns declared in `metrics`, before rendering."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
@@ -17,13 +17,13 @@ _MOST_MINUTES = 600.0
 
 @dataclass(frozen=True)
 class Table:
-    """A table before it is markdown or HTML.
+    """A table that can be rendered as markdown or HTML.
 
     Attributes:
         header: Names of the columns.
         lines: The cells.
-        notes: What has to be known to read it, one paragraph; may be empty.
-        title: Its heading within a section of several tables; may be empty.
+        notes: Explanations below the table, one paragraph; may be empty.
+        title: Heading within a section of several tables; may be empty.
     """
 
     header: Sequence[str]
@@ -32,7 +32,7 @@ class Table:
     title: str = ""
 
     def markdown(self) -> str:
-        """The table alone, with padded cells, so that a terminal shows it well too."""
+        """Return the table as markdown, with padded cells for reading in a terminal."""
         table = [list(self.header), *map(list, self.lines)]
         table = [[cell.replace("|", "\\|") for cell in line] for line in table]
         widths = [max(len(line[i]) for line in table) for i in range(len(self.header))]
@@ -49,10 +49,10 @@ class Line:
     """A line of a table of metrics.
 
     Attributes:
-        first: Cells that name it.
-        of: The group or the family whose metrics it shows, or what `metric_table`
-            picks one of.
-        last: Cells behind those of the metrics.
+        first: Cells before those of the metrics, e.g. the name.
+        of: The group or family whose metrics are shown, or an object from which
+            ``pick`` of `metric_table` selects one.
+        last: Cells after those of the metrics.
     """
 
     first: Sequence[str]
@@ -70,22 +70,22 @@ def metric_table(
     with_column_notes: bool = True,
     without: Iterable[str] = (),
 ) -> Table:
-    """Make a table of all columns that the metrics declare for it.
+    """Make a table with all columns that the metrics declare for it.
 
-    Optional columns that nothing is known for are left out with their notes: older
-    measurements or other corpora leave them empty. What was retained of an earlier
-    results.json is named below the table.
+    Optional columns without any value, e.g. for older measurements or other corpora,
+    are left out with their notes. Values retained from an earlier results.json are
+    named below the table.
 
     Args:
-        table: Its name in `metrics`.
-        header: Names of the columns before those of the metrics, and behind them.
-        lines: One a group or a family.
-        notes: Text before the notes of the columns, and after them.
-        facts: What replaces words in braces in the notes of columns.
-        pick: Chooses of a line's ``of`` what the column of a metric shows; None: a
-            dash.
-        with_column_notes: Whether the columns' notes are printed below it.
-        without: Metrics that are not shown.
+        table: Name of the table in `metrics`.
+        header: Names of the columns before and after those of the metrics.
+        lines: Lines, one for each group or family.
+        notes: Text before and after the notes of the columns.
+        facts: Replacements for words in braces in the notes of columns.
+        pick: Function that returns the object whose metric a column shows, from ``of``
+            of a line; None for a dash.
+        with_column_notes: Whether the columns' notes are printed below the table.
+        without: Names of metrics that are not shown.
     """
     time_name, seconds = time_unit([line.of for line in lines])
     columns, known = [], []
@@ -120,7 +120,7 @@ def metric_table(
 
 
 def fill(text: str) -> str:
-    """One line a paragraph: markdown shows it the same, and edits stay small."""
+    """Join the lines of a paragraph, so that changes of the text give small diffs."""
     return " ".join(text.split())
 
 
@@ -128,7 +128,7 @@ def time_unit(ones: Iterable[Any]) -> tuple[str, float]:
     """Choose the unit of the training times of groups or families.
 
     Returns:
-        Its name, and the seconds it has.
+        Its name, and its length in seconds.
     """
     wholes = [getattr(one, "whole", None) for one in ones]
     times = [whole["train_seconds"] for whole in wholes if whole]

@@ -1,4 +1,4 @@
-"""Tables of quality and size, and of what models and families cost."""
+"""The tables of quality and size, and of the costs of models and families."""
 
 from typing import Optional
 
@@ -51,7 +51,7 @@ the PFLOP of this family."""
 
 
 def quality_table(results: Results) -> Table:
-    """Error rates and sizes: one line a method, variant and size, seeds joined.
+    """Return error rates and sizes, with a line per method, variant and size.
 
     Raises:
         UserError: If there is no row.
@@ -64,7 +64,7 @@ def quality_table(results: Results) -> Table:
         lines,
         (_QUALITY_NOTES, f"`?`: not measured yet.{_quality_remarks(results)}"),
         _scored_on(results),
-        # On dev it would say the same once more.
+        # On dev it would repeat another column.
         without=("dev_wer",) if on_dev else (),
     )
     header = [name.replace("test", results.set_name) for name in table.header]
@@ -72,7 +72,7 @@ def quality_table(results: Results) -> Table:
 
 
 def cost_table(results: Results) -> Table:
-    """What training and running take, in the lines of `quality_table`.
+    """Return the costs of training and running, with the lines of `quality_table`.
 
     Raises:
         UserError: If there is no row.
@@ -102,7 +102,7 @@ def _busy_note(results: Results) -> str:
 
 
 def family_table(results: Results) -> Optional[Table]:
-    """What all sizes of a method cost together; None if none has two sizes."""
+    """Return the costs of all sizes of a method; None if no method has two sizes."""
     families = results.families
     if not families:
         return None
@@ -149,7 +149,7 @@ def _lines(results: Results) -> list[Line]:
 
 
 def _scored_on(results: Results) -> dict[str, str]:
-    """What the notes say of the test set."""
+    """Return the facts on the test set for the notes."""
     words = {
         row.quality.test_words for group in results.groups for row in group.scored[:1]
     }
@@ -162,7 +162,7 @@ def _scored_on(results: Results) -> dict[str, str]:
 
 
 def _quality_remarks(results: Results) -> str:
-    """What has to be known of these very rows."""
+    """Return the notes that apply to these rows."""
     groups, remarks = results.groups, ""
     if len({row.quality.test_set for row in results.rows} - {None}) > 1:
         remarks += " NOT ALL ROWS ARE SCORED ON THE SAME TEST SET."

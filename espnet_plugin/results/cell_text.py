@@ -58,22 +58,22 @@ def known(write: NumberWriter) -> NumberWriter:
 
 
 def interval(ends: Interval) -> str:
-    """An interval, with one digit."""
+    """Write an interval, with one digit after the point."""
     return f"[{ends[0]:.1f}, {ends[1]:.1f}]"
 
 
 def with_interval(value: Optional[float], ends: Optional[Interval]) -> str:
-    """An error rate in percent and its interval, where that is known."""
+    """Write an error rate in percent and its interval, if known."""
     return fixed(1)(value) + (f" {interval(ends)}" if ends else "")
 
 
 def figure(write: NumberWriter) -> Writer:
-    """The metric's mean over seeds."""
+    """Return a writer of the metric's mean over seeds."""
     return lambda group, name, unit: write(_divide(group.mean(name), unit))
 
 
 def marked_if_pruned(write: NumberWriter) -> Writer:
-    """The same, with a mark where weights were set to zero."""
+    """Return a writer that adds a mark if weights were set to zero."""
 
     def cell(group: Any, name: str, unit: float) -> str:
         mark = f" {PRUNED_MARK}" if group.is_pruned else ""
@@ -83,14 +83,14 @@ def marked_if_pruned(write: NumberWriter) -> Writer:
 
 
 def rate(interval_name: str) -> Writer:
-    """An error rate with its interval."""
+    """Return a writer of an error rate with its interval."""
     return lambda group, name, _: with_interval(
         group.mean(name), group.intervals[interval_name]
     )
 
 
 def only_interval(interval_name: str) -> Writer:
-    """An interval of the metric alone."""
+    """Return a writer of an interval without the metric's value."""
 
     def cell(group: Any, name: str, unit: float) -> str:
         ends = group.intervals[interval_name]
@@ -100,7 +100,7 @@ def only_interval(interval_name: str) -> Writer:
 
 
 def seeds_and_range(group: Any, name: str, _: float) -> str:
-    """How many seeds, how many of them have the metric, and its lowest and highest."""
+    """Write the number of seeds, how many have the metric, and its range."""
     count, known_of = len(group.rows), len(group.values(name))
     text = str(count) if known_of == count else f"{known_of} of {count}"
     if known_of > 1:
@@ -110,7 +110,7 @@ def seeds_and_range(group: Any, name: str, _: float) -> str:
 
 
 def rtf_and_load(load_name: str) -> Writer:
-    """A real-time factor with the load of the machine, where that is known."""
+    """Return a writer of a real-time factor with the machine's load, if known."""
 
     def cell(group: Any, name: str, _: float) -> str:
         value, load = group.mean(name), group.mean(load_name)
@@ -120,12 +120,12 @@ def rtf_and_load(load_name: str) -> Writer:
 
 
 def paid(one: Any, name: str, unit: float) -> str:
-    """A cost: ``own + shared = whole`` where there is a shared run."""
+    """Write a cost, as ``own + shared = whole`` if there is a shared run."""
     return _paid(one, one.own[name], one.shared[name], unit)
 
 
 def paid_with_teacher(one: Any, _: str, unit: float) -> str:
-    """Operations, the teacher's share of them in brackets."""
+    """Write operations, with the teacher's share in brackets."""
     text, whole = _paid(one, one.own.flops, one.shared.flops, unit), one.whole
     if whole.flops:
         text += f" ({100.0 * whole['teacher_flops'] / whole.flops:.0f} %)"
@@ -133,7 +133,7 @@ def paid_with_teacher(one: Any, _: str, unit: float) -> str:
 
 
 def shared_part(one: Any, name: str, unit: float) -> str:
-    """The cost of the shared run alone."""
+    """Write the cost of the shared run only."""
     return significant(_divide(one.shared[name], unit))
 
 

@@ -69,7 +69,7 @@ def compare_groups(
     test_sets: Mapping[str, TestSet],
     intersection: bool = False,
 ) -> Optional[Comparison]:
-    """Paired bootstrap of two groups' mean errors over seeds.
+    """Compare two groups by a paired bootstrap of their mean errors over seeds.
 
     Args:
         first: The baseline of the comparison.

@@ -1,7 +1,6 @@
-"""The cost of making models: their own training, and the runs they are built on.
+"""The cost of making models: their own training, and the shared runs before it.
 
-A sum or a mean is unknown if any part is unknown, because a cost must not look smaller
-than it is.
+A sum or a mean is unknown if any part is unknown, because it would be too small.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ _FLOPS_PER_PFLOP = 1e15
 
 @dataclass(frozen=True)
 class Cost:
-    """Figures of a training, or of several, by the names of the cost metrics."""
+    """Costs of one or several trainings, by the names of the cost metrics."""
 
     figures: Mapping[str, Optional[float]]
 
@@ -57,7 +56,7 @@ def shared_cost(names: Iterable[str], runs: Runs) -> Cost:
 
 
 def sum_cost(costs: Sequence[Cost]) -> Cost:
-    """Add each figure by itself."""
+    """Return the sum of each figure."""
     return Cost(
         {
             one.name: sum_if_known([cost[one.name] for cost in costs])
@@ -67,7 +66,7 @@ def sum_cost(costs: Sequence[Cost]) -> Cost:
 
 
 def mean_cost(costs: Sequence[Cost]) -> Cost:
-    """Mean of each figure by itself."""
+    """Return the mean of each figure."""
     return Cost(
         {
             one.name: mean_if_all_known([cost[one.name] for cost in costs])

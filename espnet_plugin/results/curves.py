@@ -17,15 +17,14 @@ def read_curve(
 ) -> Curve:
     """Read the epochs of shared trainings, then the model's own, numbered in sequence.
 
-    A model's own log lies in its folder, or in ``train/`` where the model was made of
-    what had been trained. Of a shared training the rates of the row's own size (or
-    mode) are taken; its epochs count even where the log does not say them.
+    A model's own log is in its folder, or in ``train/`` if the model was cut out after
+    training. From a shared training, the rates of the row's own size (or mode) are
+    used; its epochs count even if the log does not have these rates.
 
     Args:
         folder: Experiment folder of the model.
         row: Its row.
-        shared: Folder and run of each training that the model is built on, the first
-            one first.
+        shared: Folder and run of each training that the model is built on, in order.
     """
     logs = [read_train_log(path, _output(row, run)) for path, run in shared]
     logs.append(
@@ -45,7 +44,7 @@ def read_curve(
 
 
 def _output(row: Row, run: SharedRun) -> Optional[str]:
-    """Name the row's part of a shared training; the largest size is the whole model."""
+    """Return the row's output in a shared training; None for the largest size."""
     if row.mode:
         return row.mode
     size = row.identity.size

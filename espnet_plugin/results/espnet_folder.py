@@ -33,7 +33,7 @@ def choose_decoding(folder: Path, scores: ScoredSets, wanted: Optional[str]) -> 
     Args:
         folder: The experiment, for messages.
         scores: What ``Experiment.scored`` returned.
-        wanted: Its name, with or without ``decode_``; None: the only one there is.
+        wanted: Name of the decoding, with or without ``decode_``; None: the only one.
 
     Raises:
         UserError: If none is named and there are several.
@@ -89,9 +89,9 @@ def choose_set(
 
 
 def read_identity(folder: Path, missing: list[str]) -> Identity:
-    """Return from ``config.yaml`` what ``meta.json`` holds in this plugin's folders.
+    """Return the values of ``meta.json`` from ``config.yaml``.
 
-    ``layers`` is 0 where the configuration does not say it in a way known here.
+    ``layers`` is 0 if the configuration has no known option for it.
 
     Args:
         folder: Folder with ``config.yaml``.
@@ -126,13 +126,14 @@ def read_identity(folder: Path, missing: list[str]) -> Identity:
 
 
 def count_sizes(folder: Path, checkpoint: str) -> Size:
-    """Load a model to count its parameters, where ``rtf.json`` does not say it.
+    """Load a model to count its parameters, if they are not in ``rtf.json``.
 
-    Where ESPnet cannot build the model, which is logged, only the bytes are known.
+    If ESPnet cannot build the model, this is logged, and only the size in bytes is
+    known.
     """
     path = folder / checkpoint
     file_bytes = path.stat().st_size
-    # Here, because ESPnet takes many seconds to import.
+    # Imported here, because importing ESPnet takes many seconds.
     from espnet_plugin.measure.parameters import count_nonzero, count_parameters
     from espnet_plugin.measure.workload import load_with_rate
 
@@ -146,10 +147,10 @@ def count_sizes(folder: Path, checkpoint: str) -> Size:
 
 
 def read_times(folder: Union[str, Path]) -> dict[str, Any]:
-    """Wall-clock seconds of training and number of epochs, from ``train.log``.
+    """Return wall-clock seconds of training and number of epochs, from ``train.log``.
 
     Returns:
-        ``train_seconds`` and ``epochs``, or nothing unless every epoch says its time.
+        ``train_seconds`` and ``epochs``; empty if the time of an epoch is missing.
     """
     epochs = read_train_log(folder)
     times = [epoch.train_seconds for epoch in epochs]

@@ -28,13 +28,13 @@ class _Member:
 
 @dataclass(frozen=True)
 class ExportGroup:
-    """The files of one name and target that the seeds of a model were exported to.
+    """The exported files with the same name and target, for the seeds of a model.
 
     Attributes:
         group: The models.
         target: The runtime that they were exported for.
         file: Name of the file.
-        members: One for each seed that has such a file.
+        members: The file of each seed that has one.
     """
 
     group: Group
@@ -60,10 +60,10 @@ class ExportGroup:
 
     @cached_property
     def intervals(self) -> Mapping[str, Optional[Interval]]:
-        """The 95 % interval of the mean word error rate, percent.
+        """The 95 % interval of the mean word error rate, in percent.
 
-        Of several seeds, errors are pooled over seeds by utterance, see `group_rows`;
-        None if they are not of the same utterances.
+        With several seeds, errors are averaged over seeds for each utterance, see
+        `group_rows`; None if the utterances differ.
         """
         scored = [one.export for one in self.members if one.export.wer is not None]
         if len(scored) == 1:
@@ -78,7 +78,7 @@ class ExportGroup:
 
 
 def export_groups(group: Group) -> tuple[ExportGroup, ...]:
-    """Return the files that a group's models were exported to, in their order."""
+    """Return the exported files of a group's models, in their order."""
     members: dict[tuple[str, str], list[_Member]] = {}
     for row in group.rows:
         for one in row.exports:

@@ -69,10 +69,11 @@ class Family:
 
 
 def family_costs(rows: Iterable[Row], runs: Runs) -> tuple[Family, ...]:
-    """Cost of all sizes of a method together, shared runs counted once.
+    """Return the costs of all sizes of each method, with shared runs counted once.
 
-    A set is the rows of one method, variant and seed; only sets with every size of
-    their method and variant count, and only methods with two sizes or more are listed.
+    A set is the rows of one method, variant and seed. Only complete sets, with all
+    sizes of the method and variant, are used, and only methods with at least two sizes
+    are listed.
     """
     sets: dict[tuple[str, str], dict[int, dict[Shape, Row]]] = {}
     for row in rows:

@@ -1,7 +1,8 @@
 """Collect the results from the finished folders of an experiment.
 
-Nothing is guessed: a figure whose file is not there yet is not known, and the row says
-under ``missing`` which file that is. So is what is not a finite number.
+Nothing is guessed: if the file of a figure does not exist, the figure is unknown, and
+the file is named under ``missing`` in the row. The same applies to figures that are not
+finite.
 """
 
 import logging
@@ -31,16 +32,16 @@ Entry = Union[Row, SharedRun]
 def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> Entries:
     """Read model folders and EncRL folders, in any order.
 
-    A folder of this plugin without meta.json (a training that has not ended) and one
-    without config.yaml are left out, logged, and named under "skipped"; ESPnet's
-    asr_stats* folders are ignored, and a folder named twice counts once.
+    Folders of this plugin without meta.json (unfinished trainings) and folders without
+    config.yaml are left out with a warning, and listed under "skipped". ESPnet's
+    asr_stats* folders are ignored, and a folder given twice counts once.
 
     Args:
         folders: Experiment folders.
-        choice: Which of their scores count.
+        choice: Which scores are used.
 
     Raises:
-        UserError: If a folder does not exist, or two hold the same model.
+        UserError: If a folder does not exist, or two folders hold the same model.
     """
     rows: list[tuple[Path, Row]] = []
     shared: list[tuple[Path, SharedRun]] = []
@@ -53,7 +54,7 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
                 f"{folder} is not a folder: give existing folders, e.g. exp/asr_*"
             )
         if Experiment(folder).is_statistics:
-            # ESPnet keeps the statistics beside the models, where exp/asr_* finds them.
+            # ESPnet's statistics are next to the models, so exp/asr_* includes them.
             continue
         read = _reader(folder)
         if read is None:
@@ -89,7 +90,7 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
 
 
 def full_name(name: Optional[str], runs: Runs) -> Optional[str]:
-    """Return the name that a run has among ``runs``; a row may say it as a path."""
+    """Return the name of a run in ``runs``; a row may have it as a path."""
     if not name:
         return name
     name = Path(name).name

@@ -1,4 +1,4 @@
-"""Rows that differ in nothing but the seed: their means, intervals and cost."""
+"""Groups of rows that only differ in the seed: means, intervals and cost."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,17 +17,17 @@ from espnet_plugin.shape import Shape
 
 __all__ = ["Group", "Pooled", "group_rows", "make_group"]
 
-# A bias that starts at zero and stays there does not count as pruned.
+# A few parameters, such as biases that stay at zero, are zero without pruning.
 _PRUNED_BELOW = 0.99
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Counts of several seeds on one set.
+    """Errors of several seeds on the same set.
 
     Attributes:
-        errors: Mean over seeds by unit of the bootstrap, shape (units,).
-        lengths: Words or characters by unit, shape (units,).
+        errors: Mean errors over seeds for each unit of the bootstrap, shape (units,).
+        lengths: Number of words or characters in each unit, shape (units,).
     """
 
     errors: np.ndarray
@@ -36,16 +36,16 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Group:
-    """The rows that differ in nothing but the seed.
+    """Rows that only differ in the seed.
 
     Attributes:
-        rows: One a seed.
-        own: Mean cost of one model, without the shared run.
-        shared: Mean cost of the shared run, in full; zeros where there is none.
-        intervals: 95 % intervals of means by the names of `PooledInterval`, percent.
-        pooled: Errors on the test set, of words or of characters (`by_character`); None
-            if they cannot be pooled.
-        references: References of the scored rows; None among them if not known.
+        rows: The rows, one for each seed.
+        own: Mean cost of one model, without shared runs.
+        shared: Mean cost of the shared runs, in full; zeros if there are none.
+        intervals: 95 % intervals of means in percent, by the names of `PooledInterval`.
+        pooled: Errors on the test set, of words or characters (`by_character`); None if
+            they cannot be pooled.
+        references: References of the scored rows, including None if one is not known.
         retained: The rows and runs taken from an earlier results.json.
     """
 
@@ -71,17 +71,17 @@ class Group:
 
     @property
     def size(self) -> int:
-        """Layers of a model of as many parameters; mostly the layers."""
+        """Nominal number of layers, by parameters; usually equal to ``layers``."""
         return self.rows[0].identity.size
 
     @property
     def shape(self) -> Shape:
-        """The size, with the width if the model has one of its own."""
+        """The size, with the width if it is not that of the reference."""
         return self.rows[0].identity.shape
 
     @property
     def mode(self) -> Optional[str]:
-        """``full`` or ``streaming``; None where a model has one mode."""
+        """``full`` or ``streaming``; None for models with one mode."""
         return self.rows[0].mode
 
     @property
@@ -91,7 +91,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """Method, variant and size: what the group is called in a sentence."""
+        """Method, variant and size: the group's name in sentences."""
         return self.rows[0].identity.label
 
     @property
@@ -105,22 +105,22 @@ class Group:
 
     @property
     def test_sets(self) -> frozenset:
-        """Keys of the test sets of the scored rows, None among them if not known."""
+        """Keys of the test sets of the scored rows, including None if not known."""
         return frozenset(row.quality.test_set for row in self.scored)
 
     @cached_property
     def test_wer(self) -> Optional[float]:
-        """Mean over seeds, percent."""
+        """Mean word error rate over seeds, in percent."""
         return self.mean("test_wer")
 
     @property
     def by_character(self) -> bool:
-        """Whether the script of the test set has no words to count."""
+        """Whether errors are counted by character (scripts without spaces)."""
         return _by_character(self.scored)
 
     @property
     def error_rate(self) -> Optional[float]:
-        """What models are compared by, in percent: CER if `by_character`, else WER."""
+        """The rate for comparing models in percent: CER if `by_character`, else WER."""
         return self.mean("test_cer") if self.by_character else self.test_wer
 
     @property
@@ -135,17 +135,17 @@ class Group:
 
     @cached_property
     def params(self) -> Optional[float]:
-        """Parameters of one model."""
+        """Number of parameters of one model."""
         return self.mean("params")
 
     @cached_property
     def params_nonzero(self) -> Optional[float]:
-        """Parameters that are not exactly zero."""
+        """Number of parameters that are not exactly zero."""
         return self.mean("params_nonzero")
 
     @property
     def is_pruned(self) -> bool:
-        """Whether weights were set to zero: such a model is as fast as a dense one."""
+        """Whether weights were set to zero, which does not make the model faster."""
         if not self.params or self.params_nonzero is None:
             return False
         return self.params_nonzero < _PRUNED_BELOW * self.params
@@ -208,11 +208,11 @@ class Group:
 
 
 def group_rows(rows: Iterable[Row], runs: Runs) -> tuple[Group, ...]:
-    """Join rows that differ only in the seed, in the rows' order.
+    """Group rows that only differ in the seed, in the order of the rows.
 
-    The interval of several seeds is that of their mean on this test set: the errors of
-    one utterance are pooled over seeds, and whole utterances (or speakers, if the
-    scores were made so) are drawn. It covers the choice of the test utterances, not the
+    The interval of several seeds is that of their mean on this test set: errors of each
+    utterance are averaged over seeds, and whole utterances (or speakers, if the scores
+    used them) are drawn. It reflects the choice of the test utterances, not the
     variation between seeds, which the range shows.
     """
     groups: dict[tuple, list[Row]] = {}
@@ -222,7 +222,7 @@ def group_rows(rows: Iterable[Row], runs: Runs) -> tuple[Group, ...]:
 
 
 def make_group(rows: Sequence[Row], runs: Runs) -> Group:
-    """Make one group of its rows, see `group_rows`."""
+    """Make a group from its rows; see `group_rows`."""
     scored = [row for row in rows if row.quality.test_wer is not None]
     chains = [chain_of(row.identity.shared_run, runs) for row in rows]
     return Group(
@@ -259,7 +259,7 @@ def _interval(rows: Sequence[Row], one: PooledInterval) -> Optional[Interval]:
 
 
 def _pool(rows: Sequence[Row], errors: str, lengths: str) -> Optional[Pooled]:
-    """Pool counts over seeds; None where they are not of the same units."""
+    """Average counts over seeds; None if their units differ."""
     units = {getattr(row.quality, lengths) for row in rows}
     sets = {row.quality.test_set for row in rows}
     if len(units) != 1 or None in units or len(sets) > 1:

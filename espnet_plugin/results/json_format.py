@@ -1,11 +1,11 @@
-"""The form of rows and shared runs in ``results.json``: flat, by names of fields.
+"""The format of ``results.json``: rows and shared runs as flat objects.
 
-The file holds ``corpus``; ``rows``, one for each model (see `Row`); ``shared``, the
-runs that serve several models (see `SharedRun`); ``test_sets`` by a digest of names and
-numbers of words; ``skipped``, the folders that were no finished experiment; ``on_dev``,
-true if the figures called test are of the development set. What is computed from these
-stands under ``aggregates`` (over seeds), ``families`` (cost of all sizes together) and
-``comparisons`` (paired); it is made anew, and is not read.
+The file has ``corpus``; ``rows``, one for each model (see `Row`); ``shared``, the runs
+shared by several models (see `SharedRun`); ``test_sets`` by a checksum of names and
+numbers of words; ``skipped``, folders without a finished experiment; and ``on_dev``,
+true if the figures named "test" are from the development set. Derived values are under
+``aggregates`` (over seeds), ``families`` (cost of all sizes) and ``comparisons``
+(paired); they are computed again and not read.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ _PARTS = {
     "curve": parts.Curve,
 }
 _REQUIRED = ("method", "layers", "seed")
-# In which order a row's keys are written; others follow. A file that is only drawn
-# again stays as it is.
+# Order of a row's keys, followed by others. It is fixed, so that a file does not change
+# if only the pictures are drawn again.
 _ROW_ORDER = """
 method variant layers size width seed params checkpoint shared
 reference decoding mode sparsity latency_ms blocks_file_bytes test_wer test_words
@@ -48,15 +48,15 @@ test_words_by_speaker dev_errors_by_unit dev_words_by_unit missing test_set
 
 @dataclass(frozen=True)
 class Entries:
-    """Rows and shared runs, and what belongs to them, before anything is computed.
+    """Rows and shared runs with their test sets, before anything is computed.
 
     Attributes:
-        rows: One a model.
-        shared_runs: Trainings that serve several models.
-        test_sets: What rows are scored on, by `digest_of`.
-        skipped: Names of folders that were no finished experiment.
-        corpus: Name of the corpus; None where that is not said yet.
-        on_dev: Whether the figures called test are of the development set.
+        rows: Rows, one for each model.
+        shared_runs: Trainings that are shared by several models.
+        test_sets: Test sets of the rows, by `digest_of`.
+        skipped: Names of folders without a finished experiment.
+        corpus: Name of the corpus; None if it is not known yet.
+        on_dev: Whether the figures named "test" are from the development set.
     """
 
     rows: tuple[Row, ...] = ()
@@ -68,19 +68,19 @@ class Entries:
 
 
 def digest_of(test_set: TestSet) -> str:
-    """Return what tells whether two sets are the same: names and numbers of words.
+    """Return a checksum of the names and numbers of words of a set.
 
-    The texts themselves are in no score.json.
+    The texts are not included, because score.json does not have them.
     """
     names, words = " ".join(test_set.names), " ".join(map(str, test_set.words))
     return hashlib.sha256(f"{names}\n{words}".encode()).hexdigest()[:12]
 
 
 def read_row(content: Mapping[str, Any]) -> Row:
-    """Read a row; files of earlier versions have the size in the variant.
+    """Read a row; in files of earlier versions the size is part of the variant.
 
     Raises:
-        UserError: If it lacks what identifies a row.
+        UserError: If it has no method, layers or seed.
     """
     lacking = [key for key in _REQUIRED if content.get(key) is None]
     if lacking:
@@ -95,10 +95,10 @@ def read_row(content: Mapping[str, Any]) -> Row:
 
 
 def read_entries(content: Any) -> Entries:
-    """Read the content of ``results.json`` as far as it is not computed.
+    """Read the part of ``results.json`` that is not derived.
 
     Raises:
-        UserError: If it has not the form of a results.json.
+        UserError: If it does not have the format of results.json.
     """
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
         raise UserError("this is not a results.json: it has no list named 'rows'")
@@ -137,7 +137,7 @@ def entries_to_json(entries: Entries) -> dict[str, Any]:
 
 
 def _keys(kind: type) -> Iterator[tuple[str, Field, str]]:
-    """Yield the part, the field and the key of all that the file has of an entry."""
+    """Yield part, field and key in the file for all fields of an entry."""
     for one in fields(kind):
         if one.name in _PARTS:
             for inner in fields(_PARTS[one.name]):
@@ -170,7 +170,7 @@ def _write(entry: Any) -> dict[str, Any]:
     for part, one, key in _keys(type(entry)):
         owner = getattr(entry, part) if part else entry
         value = getattr(owner, one.name, None)
-        # Without the part there is nothing to be known.
+        # Keys of missing parts and of rarely used fields are left out.
         if owner is None or (one.metadata.get("seldom") and value in (None, False, ())):
             continue
         if "records" in one.metadata:

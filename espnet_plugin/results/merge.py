@@ -1,4 +1,4 @@
-"""Put what was gathered into a ``results.json`` that may be there already."""
+"""Merge gathered results into a new or existing ``results.json``."""
 
 import logging
 from dataclasses import replace
@@ -27,22 +27,23 @@ _RUN_NOTE = "cost of the shared run"
 def merge(
     old: Optional[Entries], new: Entries, corpus: str, intersection: bool = False
 ) -> Results:
-    """Put what was gathered into an existing results.json's content.
+    """Merge gathered results into the content of an existing results.json.
 
-    A row is the same row if method, variant, layers, size (with its width) and seed
-    are; a shared run, if its name is. The new one replaces the old one whole; an old
-    one that no new one replaces is retained and marked (see `retained`).
+    Rows are the same if method, variant, layers, size (with its width) and seed are
+    equal, shared runs if their names are equal. A new entry replaces the old one
+    completely. Old entries that are not replaced are retained and marked (see
+    `retained`).
 
     Args:
         old: Content of results.json, or None.
-        new: What `gather` returned.
+        new: Result of `gather`.
         corpus: Name of the corpus.
-        intersection: Rows may be scored on different test sets; they are compared on
-            the utterances that they share.
+        intersection: Whether rows may be scored on different test sets; they are then
+            compared on their common utterances.
 
     Raises:
-        UserError: If ``old`` is of another corpus, or rows are scored on different test
-            sets and ``intersection`` is not set.
+        UserError: If ``old`` is of a different corpus, or rows are scored on different
+            test sets and ``intersection`` is false.
     """
     old = old if old is not None else Entries(corpus=corpus)
     if old.corpus != corpus:
@@ -53,7 +54,7 @@ def merge(
     rows = {row.identity.row_key: row for row in old.rows}
     runs = dict(runs_by_name(old.shared_runs))
     if new.rows or new.shared_runs or new.skipped:
-        # Without a folder, what the file holds is only drawn again.
+        # Without folders, the content of the file is not marked as retained.
         rows = {key: replace(row, retained=True) for key, row in rows.items()}
         runs = {key: replace(run, retained=True) for key, run in runs.items()}
     for row in new.rows:
@@ -95,21 +96,22 @@ def update_results(
     choice: ScoreChoice = ScoreChoice(),
     intersection: bool = False,
 ) -> Results:
-    """Gather ``folders`` into the file ``results_json``, which need not exist yet.
+    """Merge the results in ``folders`` into ``results_json``, which need not exist.
 
     Args:
-        results_json: The file.
-        folders: May be empty if the file exists: then only what is derived is renewed.
-        corpus: May be None if the file exists.
+        results_json: Path of the file.
+        folders: Experiment folders. If empty, only the derived values are computed
+        again.
+        corpus: Name of the corpus; may be None if the file exists.
         choice: See `gather`.
         intersection: See `merge`.
 
     Returns:
-        What the file now holds; comparisons are not made yet.
+        The new content of the file, without comparisons.
 
     Raises:
-        UserError: If neither a folder nor the file exists, no corpus is named, the
-            folders hold no model, or all scores are of data that has changed since.
+        UserError: If there is neither a folder nor the file, no corpus is given, no
+            folder has a model, or all scores are from data that has changed since.
     """
     results_json = Path(results_json)
     folders = list(folders)
@@ -145,7 +147,7 @@ def write_results(results_json: PathLike, results: Results) -> None:
     """Write results.json.
 
     Raises:
-        UserError: If it held NaN or Infinity, or cannot be written.
+        UserError: If it would contain NaN or Infinity, or cannot be written.
     """
     try:
         write_json(results_json, results.to_dict())
@@ -159,7 +161,7 @@ def write_results(results_json: PathLike, results: Results) -> None:
 
 
 def _refuse_old_scores(rows: Sequence[Row]) -> None:
-    """Refuse to replace a report by one without a score.
+    """Refuse to replace a report by one without any score.
 
     Raises:
         UserError: If no row has a score, because the data has changed since.
@@ -204,11 +206,11 @@ def _row_order(row: Row) -> tuple:
 
 
 def _with_shared_run(row: Row, runs: Runs) -> Row:
-    """Give a row's run its full name, and note a run whose cost is not known."""
+    """Set the full name of a row's run, and note runs whose cost is not known."""
     if not row.identity.shared_run:
         return row
     name = full_name(row.identity.shared_run, runs)
-    # The note of an earlier merge may be settled by now.
+    # The note of an earlier merge may no longer apply.
     missing = [item for item in row.missing if not item.startswith(_RUN_NOTE)]
     lacking = [one for one in chain_of(name, runs) if one not in runs]
     missing += [f"{_RUN_NOTE} {one}" for one in lacking]

@@ -16,7 +16,7 @@ __all__ = [
 # The tables that columns can be in.
 QUALITY, COST, FAMILY, DUAL = "quality", "cost", "family", "dual"
 CONFIDENCE, DEVICE = "confidence", "device"
-# The unit of a column of times: minutes or hours, whichever suits the whole table.
+# Unit of columns of times: minutes or hours, chosen for the whole table.
 TIME = "time"
 
 
@@ -38,12 +38,13 @@ def mean_if_all_known(values: Sequence[Optional[float]]) -> Optional[float]:
 
 @dataclass(frozen=True)
 class FileValue:
-    """A figure of an experiment folder's file that no field of `Row` holds.
+    """A figure in a file of an experiment folder that is not a field of `Row`.
 
     Attributes:
-        file: ``rtf``, ``cost`` or ``confidence``: which of rtf.json, cost.json and
-            confidence.json. Few models have the last: their rows alone have its keys.
-        key: Its key there.
+        file: ``rtf``, ``cost`` or ``confidence``, for rtf.json, cost.json and
+            confidence.json. Rows of models without confidence.json do not have its
+            keys.
+        key: Key in the file.
     """
 
     file: str
@@ -52,11 +53,11 @@ class FileValue:
 
 @dataclass(frozen=True)
 class PooledInterval:
-    """A 95 % interval of a metric's mean over seeds, from fields of `Quality`.
+    """The 95 % interval of a metric's mean over seeds, from fields of `Quality`.
 
     Attributes:
         name: Field with the interval of one seed, and key in the aggregates.
-        errors: Field with the errors by unit, which are pooled over several seeds.
+        errors: Field with the errors by unit, which are averaged over seeds.
         lengths: Field with the words or characters by unit.
     """
 
@@ -70,13 +71,13 @@ class Column:
     """Where and how a metric is shown.
 
     Attributes:
-        tables: One table, or several joined by ``+``.
-        header: Name of the column; ``{time}`` stands for the unit of a table's times.
-        write: Writes the cell.
-        unit: What figures are divided by, or `TIME`.
-        optional: Whether the column is left out where nothing is known for it.
-        note: Explanation of the column, printed below the table. ``{cache}``
-            stands for what is known of the teacher's cache.
+        tables: Name of the table, or several names joined by ``+``.
+        header: Name of the column; ``{time}`` is replaced by the table's unit of time.
+        write: Function that writes a cell.
+        unit: Number by which values are divided, or `TIME`.
+        optional: Whether the column is left out if it has no value.
+        note: Explanation of the column, printed below the table. ``{cache}`` is
+            replaced by a note on the teacher cache.
     """
 
     tables: str
@@ -89,14 +90,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Axis:
-    """How a metric is called where a reader chooses it as the axis of a picture.
+    """Properties of a metric as an axis of the interactive chart.
 
     Attributes:
-        label: Plain name with the unit; ``{time}`` stands for the unit of times.
-        of: The figure of a group, where it is not the metric's mean over seeds (of a
-            cost: the whole cost).
-        less_is_better: Whether a model with less of it is the better one: only then is
-            there a Pareto front.
+        label: Name with the unit; ``{time}`` is replaced by the unit of time.
+        of: Function that returns the value of a group. By default it is the mean over
+            seeds or, for a cost, the whole cost.
+        less_is_better: Whether lower values are better; only then a Pareto front is
+        drawn.
     """
 
     label: str
@@ -109,19 +110,19 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: Unique; the beginning of its keys in the aggregates.
-        source: Dotted path of a field of `Row` (of a cost: of `SharedRun` too), a
-            `FileValue`, or ``export.`` and a field of `ExportedFile`: such a metric is
-            of a file of an export, and stands in the table `DEVICE` alone.
-        columns: Where it is shown.
-        average: What becomes of the known figures of several seeds.
-        is_cost: Whether it is paid for making a model: it is then added up with that of
-            shared runs and over families, is in the aggregates within
-            ``own_cost_mean`` and ``whole_cost_mean``, and is not known as soon as a
-            part of it is not.
-        aggregated: Whether the aggregates hold it.
-        ranged: Whether the aggregates hold its lowest and highest seed, too.
-        intervals: Its intervals, which the aggregates hold, too.
+        name: Unique name, with which its keys in the aggregates begin.
+        source: Dotted path of a field of `Row` (for a cost also of `SharedRun`), a
+            `FileValue`, or ``export.`` and a field of `ExportedFile`. The last are only
+            in the table `DEVICE`.
+        columns: Columns in which it is shown.
+        average: Function that averages the known values of several seeds.
+        is_cost: Whether it is a cost of making a model. Costs are summed with those of
+            shared runs and over families, are in ``own_cost_mean`` and
+            ``whole_cost_mean`` of the aggregates, and are unknown if any part is
+            unknown.
+        aggregated: Whether it is in the aggregates.
+        ranged: Whether the aggregates also have its lowest and highest value.
+        intervals: Its intervals, which are also in the aggregates.
         axis: Its name as an axis; None: the header of its first column.
     """
 
@@ -136,10 +137,10 @@ class Metric:
     axis: Optional[Axis] = None
 
     def of(self, entry: Any) -> Optional[float]:
-        """Return the figure of a row or a shared run; None where it is not known."""
+        """Return the value for a row or a shared run; None if it is not known."""
         if isinstance(self.source, FileValue):
             return entry.more.get(self.name)
         for name in self.source.split("."):
-            # A part may not be there: most models have one mode.
+            # A part may be None, e.g. for models with one mode.
             entry = getattr(entry, name, None)
         return entry

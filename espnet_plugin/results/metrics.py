@@ -1,4 +1,4 @@
-"""The one table of metrics: what is measured, where it comes from, how it is shown.
+"""The table of metrics: their sources and how they are shown.
 
 To add a metric, add one entry to `METRICS`. It is then ``<name>_mean`` in the
 aggregates of ``results.json`` and is shown in the tables, markdown and HTML, that its
@@ -54,7 +54,7 @@ __all__ = ["METRICS", "columns_of", "cost_metrics", "file_values", "find_metric"
 _MEGA, _GIGA, _PETA, _HOUR = 1e6, 1e9, 1e15, 3600.0
 _PAID = f"{COST}+{FAMILY}"
 
-# A table is read by lines and columns, not as black would have it.
+# Not formatted by black, so that it can be read as a table.
 # fmt: off
 METRICS: tuple[Metric, ...] = (
     Metric("params", "size.params", aggregated=False, columns=(
@@ -235,7 +235,7 @@ def find_metric(name: str) -> Metric:
 
 
 def cost_metrics() -> list[Metric]:
-    """Return the metrics that are paid for making a model."""
+    """Return the metrics that are costs of making a model."""
     return [metric for metric in METRICS if metric.is_cost]
 
 

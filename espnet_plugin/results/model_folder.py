@@ -1,4 +1,4 @@
-"""One row, or one shared run, from one experiment folder."""
+"""Read a row or a shared run from an experiment folder."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -41,36 +41,36 @@ from espnet_plugin.results.teacher_cache import with_cache_apart
 __all__ = ["read_espnet_folder", "read_model_folder", "read_shared_folder"]
 
 PathLike = Union[str, Path]
-# A row, and what it was scored on if that is known.
+# A row, and its test set if that is known.
 Found = tuple[Row, Optional[TestSet]]
 
-# Of our own folders, where nothing is named.
+# Defaults for folders of this plugin.
 _DEFAULT_DECODING = "best_path"
 _DEFAULT_TEST_SET = "test"
 _REQUIRED_META = ("method", "layers", "seed")
-# Keys of cost.json; not every stage measures the last two, and their absence is no gap
-# in a table.
+# Keys of cost.json. The optional ones are not reported as missing, because not every
+# stage measures them.
 _COST = ("train_seconds", "flops", "teacher_flops", "audio_seconds", "epochs")
 _OPTIONAL_COST = ("valid_seconds", "cpu_seconds")
-# What earlier versions did not take the processor time of.
+# Entry of cost.json for which earlier versions did not record processor time.
 _CACHE = "teacher_cache"
-# Keys of rtf.json that files of earlier versions lack.
+# Keys of rtf.json that are missing in files of earlier versions.
 _RTF_KEYS = ("params_nonzero", "file_bytes", "macs_per_audio_second", "peak_memory_mb")
-# Of a recogniser with two modes; other rows do not have them.
+# Keys that only recognisers with two modes have.
 _DUAL_MODE_META = ("mode", "sparsity", "latency_ms", "blocks_file_bytes")
 _STREAMING_RTF = ("chunk_rtf", "chunk_ms", "chunk_audio_ms")
 
 
 def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
-    """One row, from a finished model's folder of this plugin.
+    """Read a row from the folder of a finished model of this plugin.
 
     Args:
-        folder: Folder with meta.json and, as far as they exist, cost.json, rtf.json,
-            train.log and ``decode_<decoding>/<set>/score.json``.
-        choice: Which scores count.
+        folder: Folder with meta.json and optionally cost.json, rtf.json, train.log and
+            ``decode_<decoding>/<set>/score.json``.
+        choice: Which scores are used.
 
     Raises:
-        UserError: If meta.json is missing or lacks what identifies a row, or a file
+        UserError: If meta.json is missing or has no method, layers or seed, or a file
             is not JSON.
     """
     experiment = Experiment(folder)
@@ -115,7 +115,7 @@ def _score_of_today(
     choice: ScoreChoice,
     missing: list[str],
 ) -> Score:
-    """Read a score, unless it is of data that has changed since, or of no set."""
+    """Read a score; empty if its data has changed since, or no set is named."""
     if not name:
         return {}
     decoded = experiment.decoded(decoding, name)
@@ -135,20 +135,20 @@ def _score_of_today(
 
 
 def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
-    """One row, from any ESPnet ASR experiment folder that has no meta.json.
+    """Read a row from any ESPnet ASR experiment folder without meta.json.
 
-    The method is ``espnet`` and the variant the folder's name. Scores are those of a
-    score.json, or are counted from ESPnet's ``score_wer/{ref,hyp}.trn``; parameters are
-    those of rtf.json, or counted in the checkpoint; training time is cost.json's, or
-    what train.log says.
+    The method is ``espnet`` and the variant the name of the folder. Scores are read
+    from score.json or computed from ESPnet's ``score_wer/{ref,hyp}.trn``, parameters
+    are read from rtf.json or counted in the checkpoint, and training time is read from
+    cost.json or train.log.
 
     Args:
         folder: Folder with config.yaml.
-        choice: Which scores count.
+        choice: Which scores are used.
 
     Raises:
-        UserError: If config.yaml is missing or is not of an ASR model, or several
-            decodings or sets fit and none is named.
+        UserError: If config.yaml is missing or not that of an ASR model, or several
+            decodings or sets are possible and none is named.
     """
     experiment = Experiment(folder)
     folder = experiment.folder
@@ -187,12 +187,12 @@ def read_espnet_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) ->
 
 
 def read_shared_folder(folder: PathLike) -> tuple[SharedRun, ...]:
-    """One shared run: a training that serves models of several sizes.
+    """Read a shared run: a training for models of several sizes.
 
-    The teacher's outputs that it read from a cache are a second one.
+    If it used a teacher cache, that is returned as a second run.
 
     Raises:
-        UserError: If meta.json is missing or does not say whom the run serves.
+        UserError: If meta.json is missing or has no ``serves``.
     """
     experiment = Experiment(folder)
     meta = experiment.meta()
@@ -225,7 +225,7 @@ def _training(
         name = experiment.cost_file.name
         missing += [f"{name}: {key}" for key in _COST if key not in cost]
     read = {key: cost.get(key) for key in (*_COST, *_OPTIONAL_COST)}
-    # Sums over a part of the epochs look like sums.
+    # The sum over only some of the epochs would be too small.
     if any("cpu_seconds" not in one for one in cost.get("per_epoch") or []):
         read["cpu_seconds"] = None
     cache = (cost.get("once") or {}).get(_CACHE)
@@ -245,7 +245,7 @@ def _with_measured(
     cost: dict[str, Any],
     missing: list[str],
 ) -> Row:
-    """Return the row with what rtf.json says, and with what it lacks noted."""
+    """Return the row with the values of rtf.json, and note missing values."""
     measured = {**vars(row.size), **rtf}
     lacking = [key for key in _RTF_KEYS if measured.get(key) is None]
     name = experiment.speed_file.name
@@ -280,14 +280,14 @@ def _with_measured(
 
 @dataclass(frozen=True)
 class _OfCheckpoint:
-    """What else lies in the folder and is of this very checkpoint."""
+    """Further results in the folder that belong to this checkpoint."""
 
     exports: tuple[ExportedFile, ...] = ()
     confidence: Mapping[str, float] = field(default_factory=dict)
 
 
 def _of_checkpoint(row: Row, experiment: Experiment) -> _OfCheckpoint:
-    """Read what was measured on exports, and on the confidence of words."""
+    """Read the measurements of exports and of the confidence of words."""
     checkpoint = experiment.folder / (row.identity.checkpoint or "")
     there = experiment.exports.is_dir() or experiment.confidence_file.is_file()
     if not there or not checkpoint.is_file():

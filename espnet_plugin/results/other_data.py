@@ -1,4 +1,4 @@
-"""Scores of data that has changed since: they are not results of what is there now."""
+"""Detect scores of data that has changed since, which are not used."""
 
 from pathlib import Path
 from typing import Any, Optional
@@ -11,25 +11,25 @@ from espnet_plugin.files import file_checksum, read_json, read_pairs
 
 __all__ = ["NOT_OF_TODAY", "other_data"]
 
-# What a row lacks whose score is of other data begins so.
+# Beginning of the note in ``missing`` for such a score.
 NOT_OF_TODAY = "a score of the set"
 
 
 def other_data(
     decoded: DecodedSet, dump_dir: Path, experiment: Path, checkpoint: Optional[Path]
 ) -> Optional[str]:
-    """Say what a set was decoded or scored from and is not any more.
+    """Describe which input of a decoded set has changed since it was scored.
 
     Args:
         decoded: The decoded set.
-        dump_dir: Where stage 2 put the sets.
-        experiment: The model's folder, beside which digests of audio are kept.
+        dump_dir: Folder of the sets written by stage 2.
+        experiment: The model's folder, next to which checksums of audio are stored.
         checkpoint: The model's checkpoint, if it is known.
 
     Returns:
-        A few words; None if nothing has changed, or if it cannot be known: the set or
-        its audio is not there any more, or was scored by an earlier version, which
-        noted nothing.
+        A clause; None if nothing has changed, or if it cannot be known because the set
+        or its audio does not exist any more, or was scored by an earlier version
+        without records.
     """
     source = dump_dir / decoded.name
     if not source.is_dir():
@@ -45,7 +45,7 @@ def other_data(
     known = _noted(decoded.decoded_file, "audio")
     try:
         table, kind = speech_input(source)
-        # Who deletes a dump to have its disk space has not changed the data.
+        # Deleted audio (to save disk space) does not count as a change.
         if not known or names_lost_files(source / table):
             return None
         keys = list(read_pairs(source / table))
@@ -57,7 +57,7 @@ def other_data(
 
 
 def _noted(path: Path, *names: str) -> Any:
-    """Return a value of a record; None where it is not there, or not readable."""
+    """Return a value of a record; None if it is missing or cannot be read."""
     try:
         value = read_json(path) if path.is_file() else None
     except UserError:

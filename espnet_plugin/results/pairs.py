@@ -1,4 +1,4 @@
-"""Which rows are compared: those that are asked for, and those that always are."""
+"""Choose the rows that are compared: requested pairs, and pairs by default."""
 
 from dataclasses import replace
 from typing import Iterable, Optional, Sequence
@@ -15,7 +15,7 @@ from espnet_plugin.results.shared_run import reference_of
 __all__ = ["compare_all", "find_row", "same_size"]
 
 _SAME_SIZE = 1.1
-# No baselines: the teacher of all, and controls that must not help.
+# Not baselines: the teacher of all models, and untrained controls.
 _NO_BASELINE = ("reference", "untrained")
 
 
@@ -24,23 +24,25 @@ def compare_all(
     named: Sequence[tuple[str, str]] = (),
     intersection: bool = False,
 ) -> tuple[Comparison, ...]:
-    """Make the comparisons that are asked for, then those that are always made.
+    """Make the requested comparisons, then the default ones.
 
-    Those are every model against the plain one from scratch of its size, and EncRL
-    (its first variant) against every other baseline of its size (see `same_size`) and
-    against the reference.
-    Where one cannot be made, because a score is not there yet, it is left out.
+    By default every model is compared with the plain one trained from scratch of its
+    size, and EncRL (its first variant) with every other baseline of its size (see
+    `same_size`) and with the reference. Default comparisons without a score are left
+    out.
 
-    Of two rows that learnt from different references, the models of common ones are
-    compared, if there are any: the rest would compare references.
+    If two rows learnt from different sets of references, only models with common
+    references are compared, if there are any, because the others would compare
+    references.
 
     Args:
         results: All rows.
         named: Pairs of rows, see `find_row`; the second is compared with the first.
-        intersection: Compare on common utterances where the test sets differ.
+        intersection: Whether rows with different test sets are compared on common
+        utterances.
 
     Raises:
-        UserError: If a named row is not there, or a named pair cannot be compared.
+        UserError: If a named row does not exist, or a named pair cannot be compared.
     """
     made, asked = [], set()
     for one, other in named:
@@ -67,13 +69,12 @@ def find_row(results: Results, name: str) -> Group:
 
     Args:
         results: All rows.
-        name: Method, variant and layers as in the table, with a space
-            between (a variant of ``-`` may be left out): ``scratch 6``,
-            ``magnitude 12 as 6``. Or a model's
-            folder, for one seed alone: ``asr_scratch_s1_6l``.
+        name: Method, variant and layers as in the table, separated by spaces (a variant
+            of ``-`` may be left out): ``scratch 6``, ``magnitude 12 as 6``. Or a
+            model's folder, for a single seed: ``asr_scratch_s1_6l``.
 
     Raises:
-        UserError: If there is none, listing all.
+        UserError: If it does not exist; the message lists all rows.
     """
     words = [word for word in name.split() if word not in ("-", RETAINED_MARK)]
     for group in results.groups:
@@ -90,11 +91,11 @@ def find_row(results: Results, name: str) -> Group:
 
 
 def same_size(group: Group, others: Iterable[Group]) -> Optional[Group]:
-    """Find the first of ``others`` that is as large: the plain variant stands first.
+    """Find the first group of ``others`` with the same size.
 
-    As large is within 10 % of its parameters that are not zero (all, where these are
-    not known). One of the same size in layers goes before the rest, and where
-    parameters are not known that decides alone.
+    Groups have the same size if their numbers of non-zero parameters (or of all
+    parameters, if these are not known) differ by less than 10 %. A group with the same
+    size in layers is preferred, and is the only choice if parameters are not known.
     """
     fitting = [other for other in others if _ratio(group, other) < _SAME_SIZE]
     for other in fitting:
@@ -104,7 +105,7 @@ def same_size(group: Group, others: Iterable[Group]) -> Optional[Group]:
 
 
 def _ratio(first: Group, second: Group) -> float:
-    """Larger size by smaller; 0 where not known but of one size in layers."""
+    """Return the ratio of sizes, at least 1; if not known, 0 for equal layers."""
     sizes = [one.params_nonzero or one.params for one in (first, second)]
     if None in sizes:
         return 0.0 if first.shape == second.shape else np.inf
@@ -133,14 +134,14 @@ def _default_pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
         (reference, group) for group in encrl if group.variant == encrl[0].variant
     ]
     known = [pair for pair in pairs if None not in pair]
-    # EncRL against plain scratch is in both.
+    # The comparison of EncRL with plain scratch is in both lists.
     return list({(id(a), id(b)): (a, b) for a, b in known}.values())
 
 
 def _compare(
     first: Group, second: Group, results: Results, intersection: bool
 ) -> Optional[Comparison]:
-    """`compare_groups`, of models that learnt from the same references."""
+    """Compare two groups, using only models that learnt from common references."""
     common = (first.references & second.references) - {None}
     known = None not in first.references | second.references
     if not (common and known) or first.references == second.references:
@@ -155,7 +156,7 @@ def _compare(
 
 
 def _of_references(group: Group, references: frozenset, results: Results) -> Group:
-    """Return a group as it were with the models of some references alone."""
+    """Return the part of a group whose models learnt from some references."""
     rows = [r for r in group.rows if reference_of(r, results.runs) in references]
     return make_group(rows, results.runs)
 

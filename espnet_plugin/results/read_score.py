@@ -1,4 +1,4 @@
-"""Error rates of a test set and a development set, from what decoding left."""
+"""Read the error rates of test and development sets from decoded sets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,31 +17,31 @@ Score = dict[str, Any]
 
 @dataclass(frozen=True)
 class ScoreChoice:
-    """Which scores count, where a folder has several."""
+    """Which scores of a folder are used."""
 
     #: Folder of the decoding with or without ``decode_``; None: best_path for folders
-    #: of this plugin, the only one there is for others.
+    #: of this plugin, the only one for other folders.
     decoding: Optional[str] = None
-    #: None: test for folders of this plugin, the only one besides the development set
-    #: for others. Empty: there is no test set.
+    #: Name of the test set. None: test for folders of this plugin, the only set except
+    #: the development set for other folders. Empty: there is no test set.
     test_set: Optional[str] = None
     #: Name of the development set, with or without ``org/``.
     dev_set: str = "dev"
-    #: Where stage 2 put the sets; scores of other data than is there now do not count.
-    #: None: they are not compared with it.
+    #: Folder of the sets written by stage 2; scores of data that has changed since are
+    #: not used. None: this is not checked.
     dump_dir: Optional[Path] = None
 
 
 def read_score(decoded: DecodedSet, folder: Path, missing: list[str]) -> Score:
-    """Read score.json, or count from ESPnet's transcripts where there is none.
+    """Read score.json, or score ESPnet's transcripts if it does not exist.
 
     Args:
         decoded: The decoded set.
         folder: The experiment, for the notes.
-        missing: Gets a note for what is not there.
+        missing: Receives a note for a missing score.
 
-    Returns:
-        The keys of score.json; none where there is no score.
+        Returns:
+            The content of score.json; empty if there is no score.
     """
     found = [decoded.transcripts(unit)[0] for unit in ("word", "char")]
     found = [trn for trn in found if trn.is_file()]
@@ -58,7 +58,7 @@ def read_score(decoded: DecodedSet, folder: Path, missing: list[str]) -> Score:
 
 
 def quality_of(test: Score, dev: Score) -> tuple[Quality, Optional[TestSet]]:
-    """Return what a row holds of two scores, and what the first was made on."""
+    """Return the part of a row with two scores, and the test set of the first."""
     figures: dict[str, Any] = {
         "test_wer": test.get("wer"),
         "test_words": test.get("words"),
@@ -100,7 +100,7 @@ def _unit(score: Score) -> str:
 
 
 def _entries_and_units(score: Score) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the utterances by name, and what each is drawn with."""
+    """Return the utterances by name, and the bootstrap unit of each."""
     entries = sorted(score["per_utterance"], key=lambda entry: entry["utt"])
     key = "spk" if _unit(score) == "speaker" else "utt"
     return entries, [entry[key] for entry in entries]

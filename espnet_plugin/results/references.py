@@ -1,7 +1,7 @@
-"""The reference a model learnt from, and rows of one table that differ in it.
+"""The reference from which a model learnt, and tables with different references.
 
-A comparison of methods wants the same reference on both sides; a table that was made
-bit by bit, on several machines, may have lost that.
+Methods should be compared with the same reference. In a table that was made in several
+steps or on several machines, this may not be the case.
 """
 
 from typing import Iterable, Optional
@@ -23,12 +23,12 @@ def read_reference(experiment: Experiment, meta: Meta) -> Optional[str]:
     """Return the beginning of the SHA-256 of the reference's checkpoint.
 
     Args:
-        experiment: A model, or a training that serves several.
-        meta: Content of its meta.json; that of a reference names its own checkpoint.
+        experiment: A model, or a training shared by several models.
+        meta: Content of its meta.json; for a reference, its own checkpoint is used.
 
     Returns:
-        None if the folder does not say (it may say whose training it goes on from), or
-        nothing was learnt from a reference.
+        None if the folder does not have this information (it may be in that of the
+        shared training), or no reference was used.
     """
     if meta.method == REFERENCE_METHOD:
         path = experiment.folder / str(meta.checkpoint)
@@ -43,11 +43,11 @@ def read_reference(experiment: Experiment, meta: Meta) -> Optional[str]:
 
 
 def reference_note(rows: Iterable[Row], runs: Runs) -> str:
-    """Name the rows of one seed that learnt from different references.
+    """Describe rows with the same seed that learnt from different references.
 
     Args:
         rows: All rows of a table.
-        runs: The shared runs that they may be built on.
+        runs: The shared runs by name.
 
     Returns:
         A sentence for each such seed; empty if there is none.

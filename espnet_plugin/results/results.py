@@ -1,4 +1,4 @@
-"""All that a report shows, computed once from rows and shared runs."""
+"""The content of a report, computed once from rows and shared runs."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,9 +19,9 @@ class Results:
     """The content of a results.json.
 
     Attributes:
-        entries: What was gathered: rows, shared runs, test sets.
-        groups: Rows that differ in the seed alone, joined.
-        families: All sizes of one method and variant.
+        entries: Gathered rows, shared runs and test sets.
+        groups: Groups of rows that only differ in the seed.
+        families: Costs of all sizes of each method and variant.
         comparisons: Paired comparisons of groups.
     """
 
@@ -49,7 +49,7 @@ class Results:
 
     @property
     def set_name(self) -> str:
-        """What the scored set is called: ``dev`` if it is the development set."""
+        """Name of the scored set: ``dev`` for the development set, else ``test``."""
         return "dev" if self.entries.on_dev else "test"
 
     def with_comparisons(self, comparisons: tuple[Comparison, ...]) -> "Results":
@@ -70,16 +70,16 @@ class Results:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Results":
-        """Read the content of results.json; all but its comparisons is made anew.
+        """Read results.json and compute the derived values, except comparisons.
 
         Raises:
-            UserError: If it has not the form of a results.json.
+            UserError: If the content does not have the format of results.json.
         """
         return make_results(read_entries(content))
 
 
 def make_results(entries: Entries) -> Results:
-    """Compute groups and families of what was gathered."""
+    """Compute groups and families of gathered results."""
     runs = runs_by_name(entries.shared_runs)
     return Results(
         entries, group_rows(entries.rows, runs), family_costs(entries.rows, runs)

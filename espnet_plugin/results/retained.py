@@ -1,4 +1,4 @@
-"""What a report keeps from an existing results.json, and how it is marked.
+"""Mark values that a report keeps from an existing results.json.
 
 A table may be built in several steps, so rows whose folders are not given stay in it.
 They may come from another machine or person, so all values based on them are marked.
@@ -20,8 +20,8 @@ class Retained:
     """The retained parts of a mean or a sum.
 
     Attributes:
-        names: Folders of rows, names of shared runs.
-        mixed: Whether the rest was read from folders that were given.
+        names: Folders of retained rows and names of retained shared runs.
+        mixed: Whether other parts were read from the given folders.
     """
 
     names: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Retained:
 
 
 def retained_of(rows: Iterable[Row], runs: Runs) -> Retained:
-    """Find what was retained of some rows and of the runs they are built on."""
+    """Find the retained entries among rows and the runs they are built on."""
     rows = list(rows)
     found = {row.identity.folder or row.identity.method: row.retained for row in rows}
     for row in rows:
@@ -45,10 +45,10 @@ def retained_of(rows: Iterable[Row], runs: Runs) -> Retained:
 
 
 def retained_note(parts: Sequence[tuple[str, Retained]]) -> str:
-    """Say what was retained and where it is mixed with what is new; may be empty.
+    """Return a note on retained values and where they are mixed; may be empty.
 
     Args:
-        parts: (name, what was retained of it) of each line of a table.
+        parts: Name and retained parts of each line of a table.
     """
     names = dict.fromkeys(name for _, retained in parts for name in retained.names)
     if not names:

@@ -1,6 +1,7 @@
-"""One model's row of ``results.json``, as nested values by topic; None: not known.
+"""A row of ``results.json`` (one model), as nested values by topic.
 
-A field has the name of its key in the file, or says under "key" which other one it is.
+Values are None if not known. The key in the file is the name of the field, or is given
+by the metadata "key".
 """
 
 from dataclasses import dataclass, field
@@ -21,64 +22,64 @@ Numbers = tuple[float, ...]
 
 
 def key(name: str, default: Any = None, **metadata: Any) -> Any:
-    """Declare a field that has another name in the file."""
+    """Declare a field whose key in the file has a different name."""
     return field(default=default, metadata={"key": name, **metadata})
 
 
 def seldom(**metadata: Any) -> Any:
-    """Declare a field whose key the file lacks where it is not known."""
+    """Declare a field whose key is not in the file if it is not known."""
     return field(default=None, metadata={"seldom": True, **metadata})
 
 
 def seldom_list(kind: type) -> Any:
-    """Declare a field of records, whose key the file lacks where there are none."""
+    """Declare a field of records whose key is not in the file if there are none."""
     return field(default=(), metadata={"seldom": True, "records": kind})
 
 
 def _text(digits: str) -> Any:
-    # One string of numbers, since people read the file, too.
+    # One string of numbers, which is easier to read in the file than a list.
     return field(default=None, metadata={"text": digits})
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which model it is; rows are the same row if the first six are equal."""
+    """Identity of a model; rows are the same if the first six fields are equal."""
 
     #: ``encrl``, ``scratch`` and so on; ``espnet`` for any other folder.
     method: str
     #: What distinguishes it within the method; may be empty.
     variant: str
-    #: Layers of the encoder; 0 where that is not known.
+    #: Number of encoder layers; 0 if not known.
     layers: int
-    #: Layers of a model of as many parameters; mostly ``layers``.
+    #: Nominal number of layers, by parameters; usually equal to ``layers``.
     size: int
     seed: int
-    #: Width of the encoder where the size names it, as in ``4x72``.
+    #: Width of the encoder if it is part of the size, as in ``4x72``.
     width: Optional[int] = seldom()
     #: Name of its experiment folder.
     folder: Optional[str] = key("dir")
     #: Name of its checkpoint file.
     checkpoint: Optional[str] = None
-    #: Name of the training that it is built on.
+    #: Name of the shared training that it is built on.
     shared_run: Optional[str] = key("shared")
-    #: Beginning of the SHA-256 of the reference's checkpoint that it learnt from.
+    #: Beginning of the SHA-256 of the checkpoint of its reference.
     reference: Optional[str] = seldom()
-    #: Whose scores these are.
+    #: Decoding of the scores.
     decoding: Optional[str] = None
 
     @property
     def shape(self) -> Shape:
-        """Its size, with the width if it has one of its own."""
+        """Its size, with the width if it is not that of the reference."""
         return Shape(self.size, self.width)
 
     @property
     def group_key(self) -> tuple[str, str, int, Shape]:
-        """What the seeds of one model have in common."""
+        """Key that all seeds of a model have in common."""
         return self.method, self.variant, self.layers, self.shape
 
     @property
     def row_key(self) -> tuple[str, str, int, Shape, int]:
-        """What makes two rows the same row."""
+        """Key of the row; rows with equal keys are the same row."""
         return (*self.group_key, self.seed)
 
     @property
@@ -88,13 +89,13 @@ class Identity:
 
     @property
     def label(self) -> str:
-        """Method, variant and size: what the model is called in a sentence."""
+        """Method, variant and size: the model's name in sentences."""
         return f"{self.name} {size_text(self.layers, self.shape)}"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large it is: parameters, those that are not zero, bytes of the checkpoint."""
+    """Numbers of parameters and of non-zero parameters, and bytes of the checkpoint."""
 
     params: Optional[int] = None
     params_nonzero: Optional[int] = None
@@ -103,27 +104,27 @@ class Size:
 
 @dataclass(frozen=True)
 class Quality:
-    """Error rates; rates and 95 % intervals in percent.
+    """Error rates and 95 % intervals, in percent.
 
-    Errors and lengths by unit of the bootstrap, and by speaker, are there so that
-    systems can be compared from results.json alone.
+    Errors and lengths by bootstrap unit and by speaker are included, so that systems
+    can be compared with results.json alone.
     """
 
     test_wer: Optional[float] = None
-    #: Words of the test set's references.
+    #: Number of words in the test set's references.
     test_words: Optional[int] = None
-    #: Interval over ``bootstrap_unit``, as that of the other rates.
+    #: Interval over ``bootstrap_unit``, like those of the other rates.
     wer_ci95: Optional[Interval] = None
-    #: Interval over speakers; None where there are not several.
+    #: Interval over speakers; None if there is only one or they are not known.
     wer_ci95_speakers: Optional[Interval] = None
     test_cer: Optional[float] = None
     cer_ci95: Optional[Interval] = None
     dev_wer: Optional[float] = None
     dev_wer_ci95: Optional[Interval] = None
-    #: ``char`` where rates are compared by characters, because the script of the test
-    #: set has no spaces between words.
+    #: ``char`` if models are compared by character errors, because the script of the
+    #: test set has no spaces between words.
     error_unit: Optional[str] = seldom()
-    #: What a bootstrap draws: ``utterance`` (also if None) or ``speaker``.
+    #: Unit of the bootstrap: ``utterance`` (also if None) or ``speaker``.
     bootstrap_unit: Optional[str] = seldom()
     test_errors_by_unit: Optional[Numbers] = seldom(text=".0f")
     test_words_by_unit: Optional[Numbers] = seldom(text=".0f")
@@ -139,18 +140,18 @@ class Quality:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training took."""
+    """Cost of a training."""
 
-    #: Wall-clock time of the training steps.
+    #: Wall-clock time of the training steps in seconds.
     train_seconds: Optional[float] = None
-    #: Wall-clock time on the development set.
+    #: Wall-clock time on the development set in seconds.
     valid_seconds: Optional[float] = None
-    #: Processor time of the training process, all threads.
+    #: Processor time of all threads of the training process in seconds.
     cpu_seconds: Optional[float] = None
     #: Floating-point operations of the model itself, and of the frozen teacher.
     train_flops: Optional[float] = None
     teacher_flops: Optional[float] = None
-    #: Audio that the model was shown, all epochs.
+    #: Seconds of audio in the training steps of all epochs.
     audio_seconds: Optional[float] = None
     epochs: Optional[int] = None
     #: Whether ``cpu_seconds`` leaves out the pass that filled the teacher's cache.
@@ -159,28 +160,28 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class Running:
-    """What running a model takes."""
+    """Speed and memory of a model."""
 
-    #: Encoder seconds per second of audio, median of the runs.
+    #: Computing time of the encoder / duration of the audio, median of the runs.
     encoder_rtf: Optional[float] = None
-    #: One-minute load of the machine just before.
+    #: Load average of the machine (one minute) before the measurement.
     rtf_load: Optional[float] = None
     #: Threads of the measurement.
     rtf_threads: Optional[int] = None
     #: Cores that the measurement could use; None in files of earlier versions.
     rtf_cores: Optional[int] = seldom()
-    #: Multiply-adds per second of audio, of an utterance of ``macs_audio_seconds``.
+    #: Multiply-adds per second of audio, for an utterance of ``macs_audio_seconds``.
     macs_per_audio_second: Optional[float] = None
     macs_audio_seconds: Optional[float] = None
-    #: 10^6 bytes of a forward pass on top of the loaded model.
+    #: Memory of a forward pass in addition to the loaded model, in 10^6 bytes.
     peak_memory_mb: Optional[float] = None
 
     @property
     def was_busy(self) -> bool:
         """Whether other work competed with the measurement of the real-time factor.
 
-        The load counts the measuring process itself. Where the number of cores is not
-        known, a load of one above the threads counts as quiet.
+        The load includes the measuring process itself. If the number of cores is not
+        known, a load of up to one above the number of threads counts as quiet.
         """
         if self.encoder_rtf is None or self.rtf_load is None:
             return False
@@ -189,26 +190,26 @@ class Running:
 
 @dataclass(frozen=True)
 class DualMode:
-    """What only recognisers with two modes have."""
+    """Values that only recognisers with two modes have."""
 
     #: ``full`` or ``streaming``.
     mode: Optional[str] = None
-    #: Share of the weights within reach of the masks that is masked.
+    #: Share of masked weights among those that can be masked.
     sparsity: Optional[float] = None
     #: Algorithmic latency in milliseconds; None in full mode.
     latency_ms: Optional[float] = None
-    #: Bytes of the file without masked blocks.
+    #: Size of the file without masked blocks in bytes.
     blocks_file_bytes: Optional[int] = seldom()
-    #: Seconds of computing one chunk per second of audio in it.
+    #: Computing time of one chunk / duration of its audio.
     chunk_rtf: Optional[float] = seldom()
-    #: Milliseconds of computing one chunk, and of the audio in it.
+    #: Computing time of one chunk and duration of its audio, in ms.
     chunk_ms: Optional[float] = seldom()
     chunk_audio_ms: Optional[float] = seldom()
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Epochs of the shared trainings and then the model's own; nan where unknown.
+    """Epochs of the shared trainings, then of the model's own; NaN if not known.
 
     Error rates on the development set are in percent.
     """
@@ -220,7 +221,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Names and numbers of words of the utterances that rows were scored on."""
+    """Names of a test set's utterances, and their numbers of words."""
 
     __test__ = False  # no test class of pytest
 
@@ -230,7 +231,7 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Row:
-    """One model: that is, method, variant, layers, size and seed."""
+    """One model, identified by method, variant, layers, size and seed."""
 
     identity: Identity
     size: Size = Size()
@@ -238,23 +239,23 @@ class Row:
     #: Cost of its own training, without the shared run.
     training: TrainingCost = TrainingCost()
     running: Running = Running()
-    #: None where models have one mode.
+    #: None for models with one mode.
     dual_mode: Optional[DualMode] = None
     curve: Curve = Curve()
-    #: What was measured on the files of its exports.
+    #: Measurements of the files of its exports.
     exports: tuple[ExportedFile, ...] = seldom_list(ExportedFile)
-    #: What there was no file or no number for.
+    #: Missing files and figures.
     missing: tuple[str, ...] = ()
-    #: Whether it comes from an earlier results.json, because its folder was not among
-    #: those given last.
+    #: Whether it is kept from an earlier results.json, because its folder was not
+    #: given.
     retained: bool = key("kept", False, seldom=True)
-    #: Keys of results.json that no field has: metrics whose source is a `FileValue`,
-    #: and what other versions wrote.
+    #: Keys of results.json that are not fields: metrics whose source is a `FileValue`,
+    #: and keys of other versions.
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """Its folder, or what else names this one model."""
+        """Name of its folder, or a description that identifies the model."""
         one = self.identity
         return one.folder or (
             f"{one.method} {one.variant} {Shape(one.layers, one.width)} layers, seed "
@@ -263,5 +264,5 @@ class Row:
 
     @property
     def mode(self) -> Optional[str]:
-        """``full`` or ``streaming``; None where models have one mode."""
+        """``full`` or ``streaming``; None for models with one mode."""
         return self.dual_mode.mode if self.dual_mode else None

@@ -1,6 +1,6 @@
-"""A training that serves several models (EncRL, a search for layers), and chains of it.
+"""Trainings that are shared by several models (EncRL, a search for layers).
 
-A run may continue another one. A model built on a run is also built on the runs that it
+A run may continue another run. A model built on a run is also built on the runs that it
 continues.
 """
 
@@ -16,15 +16,15 @@ __all__ = ["Runs", "SharedRun", "chain_of", "reference_of", "runs_by_name"]
 class SharedRun:
     """One shared training."""
 
-    #: By which rows and other runs name it.
+    #: Name by which rows and other runs refer to it.
     name: str
-    #: Numbers of layers of the models that it is for.
+    #: Numbers of layers of the models that are built on it.
     serves: tuple[int, ...] = ()
     seed: Optional[int] = None
     variant: str = ""
-    #: Name of the run that it continues, whose cost is not in its own.
+    #: Name of the run that it continues, whose cost is not included.
     after: Optional[str] = seldom()
-    #: See `Identity`, and below `Row`.
+    #: See `Identity`; for the fields below see `Row`.
     reference: Optional[str] = seldom()
     training: TrainingCost = TrainingCost()
     folder: Optional[str] = key("dir")
@@ -54,7 +54,7 @@ def chain_of(name: Optional[str], runs: Runs) -> tuple[str, ...]:
 
 
 def reference_of(row: Row, runs: Runs) -> Optional[str]:
-    """Return which reference a row learnt from, as it or one of its runs says it."""
+    """Return the reference of a row, from the row or one of its runs."""
     chain = chain_of(row.identity.shared_run, runs)
     said = [runs[name].reference for name in chain if name in runs]
     return next(filter(None, [row.identity.reference, *said]), None)

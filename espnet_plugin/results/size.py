@@ -1,7 +1,8 @@
-"""The size of a row: a model with all layers may be as small as one with fewer.
+"""The size of a row, which may differ from its number of layers.
 
-Baselines that cut something other than layers say in their meta.json, under "size", how
-many layers a model of as many parameters has, and repeat it at the end of the variant.
+Baselines that remove something other than layers have a "size" in their meta.json: the
+number of layers of a model with as many parameters. It is also at the end of the
+variant's name.
 """
 
 import re
@@ -17,14 +18,14 @@ _AS_SIZE = re.compile(r"(?:^| )as (\d+) layers?$")
 def variant_and_size(
     variant: Optional[str], layers: int, size: Optional[int] = None
 ) -> tuple[str, int]:
-    """Take the size out of a variant's name.
+    """Separate the size from a variant's name.
 
-    What is left of the name is the same for all sizes of a family.
+    The rest of the name is the same for all sizes of a family.
 
     Args:
         variant: Variant in meta.json or an earlier results.json.
-        layers: The size where nothing else says it; 0 where it is not known.
-        size: Where it is said apart from the name.
+        layers: The size if it is not given otherwise; 0 if not known.
+        size: The size if it is given separately.
     """
     variant = variant or ""
     named = _AS_SIZE.search(variant)
@@ -34,11 +35,11 @@ def variant_and_size(
 
 
 def size_text(layers: int, shape: Shape) -> str:
-    """Write layers and size: ``6``, ``12 as 6``, ``4x72``, ``?``.
+    """Return layers and size as text: ``6``, ``12 as 6``, ``4x72``, ``?``.
 
     Args:
-        layers: Layers of the model; 0 where they are not known.
-        shape: The size that the row is compared at.
+        layers: Number of layers of the model; 0 if not known.
+        shape: The size at which the row is compared.
     """
     if not layers or shape.layers == layers:
         return str(Shape(layers, shape.width))

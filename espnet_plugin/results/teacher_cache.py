@@ -1,4 +1,4 @@
-"""The teacher's stored outputs as a run of their own, which several trainings share."""
+"""Treat the teacher cache as a separate run that several trainings share."""
 
 from dataclasses import fields, replace
 from typing import Any, Mapping, Optional
@@ -16,19 +16,21 @@ _KEYS = {"train_flops": "flops"}
 def with_cache_apart(
     run: SharedRun, cost: Mapping[str, Any]
 ) -> tuple[SharedRun, Optional[SharedRun]]:
-    """Return a run without its teacher's cache, and the cache as the run before it.
+    """Separate the cost of the teacher cache from a run.
 
-    Each training's cost.json has what the cache cost in full, since a training's cost
-    does not depend on others. Trainings of one family that read the same cache paid for
-    it once; so it is a run of its own, named after what it was made of.
+    The cost.json of each training includes the full cost of the cache, because the cost
+    of a training must not depend on others. But trainings of a family that used the
+    same cache only paid for it once. So the cache becomes a run of its own, named by
+    the checksum of its inputs.
 
     Args:
-        run: A shared run, the cache in its cost.
-        cost: Its cost.json. Files of earlier versions do not say what the cache was
-            made of; the run then stays as it is.
+        run: A shared run whose cost includes the cache.
+        cost: Content of its cost.json. In files of earlier versions the inputs of the
+            cache are not known; the run is then not changed.
 
     Returns:
-        The run, and that of the cache; None if it is not set apart.
+        The run without the cache, and the run of the cache, which comes before it; None
+        if they are not separated.
     """
     digest = (cost.get("made_of") or {}).get(_CACHE)
     figures = (cost.get("once") or {}).get(_CACHE)

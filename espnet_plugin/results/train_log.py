@@ -1,4 +1,4 @@
-"""Learning curves from ``train.log``, as ESPnet's trainer writes it."""
+"""Read learning curves from the ``train.log`` of ESPnet's trainer."""
 
 import math
 import re
@@ -21,16 +21,17 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 60480
 
 @dataclass(frozen=True)
 class Epoch:
-    """The values of one "epoch results" line; None if absent or nan.
+    """Values of one "epoch results" line; None if missing or NaN.
 
     Attributes:
         number: Number of the epoch, from 1.
-        dev_loss: Loss on the development set: CTC's, or the whole loss where there is
-            an attention decoder (or no CTC). The whole loss of other models may hold
-            what differs between methods: intermediate layers, a teacher.
-        dev_cer: Character error rate on the development set in percent: of the CTC
-            output, or of the attention decoder without one.
-        train_seconds: Wall-clock time of the training steps.
+        dev_loss: Loss on the development set: the CTC loss, or the whole loss of models
+            with an attention decoder (or without CTC). For other models the whole loss
+            may include terms that differ between methods (intermediate layers, a
+            teacher).
+        dev_cer: Character error rate on the development set in percent, of the CTC
+            output or, without CTC, of the attention decoder.
+        train_seconds: Wall-clock time of the training steps in seconds.
     """
 
     number: int
@@ -42,18 +43,18 @@ class Epoch:
 def read_train_log(
     folder: Union[str, Path], output: Optional[str] = None
 ) -> list[Epoch]:
-    """Read the epochs of a training, also of an interrupted one or one still running.
+    """Read the epochs of a training, which may be interrupted or still running.
 
     ESPnet renames the log of an earlier start to ``train.1.log``, and that to
-    ``train.2.log``; they are read too, and of an epoch that ran twice the later counts.
+    ``train.2.log``. They are read too; if an epoch ran twice, the later run counts.
 
     Args:
         folder: An experiment folder.
-        output: Which of several CTC outputs, as the log names it behind ``cer_ctc_`` or
-            ``cer_interctc_``: ``layer4``, ``streaming``; None: the model's own.
+        output: Name of one of several CTC outputs in the log, after ``cer_ctc_`` or
+            ``cer_interctc_``: ``layer4``, ``streaming``; None: the model's main output.
 
-    Returns:
-        By number; empty if there is no log or no epoch has ended.
+        Returns:
+            The epochs by number; empty if there is no log or no epoch has ended.
     """
     epochs: dict[int, Epoch] = {}
     for path in Experiment(folder).train_logs():

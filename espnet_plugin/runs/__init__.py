@@ -1,1 +1,1 @@
-"""The many trainings behind a table: which, in what order, and what is done already."""
+"""The trainings behind a table: their plan, order, execution and state."""

@@ -1,4 +1,4 @@
-"""Jobs as processes: so many side by side, each after those it needs."""
+"""Run jobs as parallel processes, each after those that it depends on."""
 
 import logging
 import os
@@ -22,16 +22,16 @@ _PATIENCE_S = 20.0
 
 
 class Calls:
-    """How a job becomes a process.
+    """Starts jobs as processes.
 
     Args:
-        recipe: The recipe's folder, where its ``run.sh`` is called.
-        more: Options of ``run.sh`` for every job, which come last and win.
-        launch: Words in front of the call, for a cluster. Of a Kaldi script, whose name
-            ends with ``.pl``, the log follows.
-        script: The words that call the recipe's ``run.sh`` in its folder.
-        environment: Environment variables of the calls; those of this process if not
-            given.
+        recipe: The recipe's folder, in which ``run.sh`` is called.
+        more: Options of ``run.sh`` for every job. They come last and take precedence.
+        launch: Words before the call, for a cluster. A Kaldi script (``*.pl``) also
+            gets the path of the log.
+        script: Words that call the recipe's ``run.sh`` in its folder.
+        environment: Environment variables of the calls; by default those of this
+        process.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Calls:
     def here(
         self, words: Sequence[str], what: str, expdir: Optional[Path] = None
     ) -> None:
-        """Call ``run.sh`` here and wait; its output is seen.
+        """Call ``run.sh`` in the foreground and wait.
 
         Args:
             words: Options of ``run.sh``.
-            what: What it is called for, for messages.
+            what: Purpose of the call, for messages.
             expdir: Folder of the models, if it is not the recipe's own.
 
         Raises:
@@ -67,7 +67,7 @@ class Calls:
         """
         command = self.command(words, expdir)
         env = dict(self._environment)
-        # In a process group of its own, so that all of it can be stopped.
+        # In its own process group, so that all child processes can be stopped.
         process = subprocess.Popen(
             command, cwd=self.recipe, env=env, start_new_session=True
         )
@@ -81,13 +81,13 @@ class Calls:
             )
 
     def start(self, command: Sequence[str], log: Path) -> subprocess.Popen:
-        """Start a call in a process group of its own; it writes to ``log``."""
+        """Start a call in its own process group, with its output in ``log``."""
         env, call = dict(self._environment), list(command)
         if self.launch:
-            # The job is on a node already: its stages run there.
+            # The job already runs on a node, and its stages must run there too.
             env["cmd_backend"] = "local"
             kaldi = self.launch[0].endswith(".pl")
-            # Some queues hand on no variables.
+            # Some queues do not pass on environment variables.
             call = ["env", "cmd_backend=local", *call]
             call = [*self.launch, *([str(log.resolve())] if kaldi else []), *call]
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -113,19 +113,20 @@ def run_jobs(
     known: Mapping[str, tuple[str, float]],
     clock: Callable[[], float] = time.monotonic,
 ) -> list[str]:
-    """Run jobs, and return the names of those that failed or could not begin.
+    """Run jobs, and return the names of those that failed or could not start.
 
-    One that fails stops none but those that need it. After Ctrl-C, SIGTERM or SIGHUP
-    all are stopped; they resume when they are started again.
+    If a job fails, only the jobs that depend on it are not started. After Ctrl-C,
+    SIGTERM or SIGHUP all jobs are stopped; they resume when they are started again.
 
     Args:
-        todo: The jobs that are due, in the order in which they are to begin.
-        calls: How they are called.
-        records: Where their ends are kept.
-        inputs: See `inputs_of`.
-        side_by_side: Number of jobs at the same time.
-        known: Row and seconds of jobs that have ended before, for the time left.
-        clock: Monotonic clock in seconds; a test gives its own.
+        todo: The jobs that are due, in the order in which they are started.
+        calls: Starts the jobs.
+        records: Records of the jobs.
+        inputs: See :func:`~espnet_plugin.runs.record.inputs_of`.
+        side_by_side: Number of parallel jobs.
+        known: Row and duration in seconds of jobs that ended earlier, for the time
+        left.
+        clock: Monotonic clock in seconds; tests replace it.
     """
     waiting, failed, done = list(todo), [], 0
     running: dict[str, tuple[Job, subprocess.Popen, float]] = {}
@@ -185,7 +186,7 @@ def run_jobs(
 def _last_line(log: Path) -> str:
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError as error:  # a queue's job writes it elsewhere, perhaps later
+    except OSError as error:  # a queue may write it elsewhere, or later
         return f"no log: {error.strerror}"
     return next((line for line in reversed(lines) if line.strip()), "the log is empty")
 

@@ -17,17 +17,17 @@ def family_plan(
 ) -> PlanSpec:
     """Return the plan of a recipe's stages 4 to 8.
 
-    Every call is made each time: the stages know themselves what is finished.
+    Every call is always made, because the stages themselves skip finished work.
 
     Args:
-        seeds: One EncRL run each.
+        seeds: Seeds; each has its own EncRL run.
         sizes: Sizes of the small models.
-        baselines: Each is one more job for each seed.
-        together: One job fine-tunes all sizes of a seed, instead of one for each size.
+        baselines: Names of baselines; each is one job per seed.
+        together: Whether one job fine-tunes all sizes of a seed, or one job each size.
     """
     listed = shlex.quote(" ".join(map(str, sizes)))
     student = "--seed {seed}"
-    # Sizes with a width of their own are no layers of a larger student.
+    # Only sizes with the reference's width are cut out of a larger student.
     if layers := [one.layers for one in sizes if one.width is None]:
         student += f" --encrl_layers {max(layers)}"
     rows = {
@@ -45,5 +45,5 @@ def family_plan(
             f"--sizes {listed}",
             each={"name": baselines},
         )
-    # The reference is imported, or found, before many jobs want it at once.
+    # The reference is imported first, because many jobs need it at the same time.
     return PlanSpec(rows, {}, seeds, prepare="--stage 4 --stop_stage 4")

@@ -1,4 +1,4 @@
-"""How long the rest of a plan will take, from what finished jobs took."""
+"""Estimate how long the rest of a plan will take, from finished jobs."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ __all__ = ["Outlook", "duration", "time_left"]
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is left.
+    """The estimated time left.
 
     Attributes:
-        seconds: By the clock, for the jobs of rows whose duration is known.
-        unknown: Rows that have no finished job yet.
+        seconds: Wall-clock seconds for the jobs of rows with a known duration.
+        unknown: Rows without a finished job.
     """
 
     seconds: float
@@ -39,15 +39,15 @@ def time_left(
     rows: Mapping[str, str],
     side_by_side: int,
 ) -> Outlook:
-    """Estimate the time for jobs that have not begun.
+    """Estimate the time for unfinished jobs.
 
-    A job takes what the finished ones of its row took on average.
+    A job is assumed to take the mean time of the finished jobs in its row.
 
     Args:
         todo: The jobs.
-        took: Seconds of finished jobs, by name.
-        rows: The row of each of these.
-        side_by_side: Jobs that run at the same time.
+        took: Durations of finished jobs in seconds, by name.
+        rows: Rows of these jobs, by name.
+        side_by_side: Number of parallel jobs.
     """
     of_row = defaultdict(list)
     for name, seconds in took.items():
@@ -59,7 +59,7 @@ def time_left(
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in words."""
+    """Return a duration as text, in s, min or h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

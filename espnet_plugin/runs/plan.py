@@ -1,4 +1,4 @@
-"""The jobs of a plan: every row with every seed, in the order they are started."""
+"""Make the jobs of a plan: every row with every seed, in the order of starting."""
 
 import itertools
 import re
@@ -20,12 +20,12 @@ class Job:
     """One call of the recipe's ``run.sh``.
 
     Attributes:
-        name: Unique, and fit for a file's name.
-        row: The row of the plan.
-        seed: The seed.
-        words: Options of ``run.sh``, a word each.
+        name: Unique name, valid as a file name.
+        row: Name of its row in the plan.
+        seed: Seed of the job.
+        words: Options of ``run.sh`` as separate words.
         after: Names of the jobs that have to be finished first.
-        leaves: Patterns of the folders it leaves.
+        leaves: Patterns of the folders that it writes.
         expdir: Folder of the models, if it is not the recipe's own.
     """
 
@@ -41,19 +41,20 @@ class Job:
 def make_jobs(
     spec: PlanSpec, groups: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[Job]:
-    """Return the jobs of the groups that are asked for, and what they depend on.
+    """Return the jobs of the requested groups and the jobs that they depend on.
 
-    A seed is finished as a whole before the next: so an interruption leaves tables of
-    fewer seeds, not half of every row. A job never comes before one that it needs.
+    All jobs of a seed come before those of the next. So after an interruption the
+    tables have fewer seeds, but all rows. A job comes after all jobs that it depends
+    on.
 
     Args:
         spec: The plan.
-        groups: Instead of the plan's default.
-        seeds: Instead of the plan's; the first of them is that of rows with one seed.
+        groups: Groups; by default those of the plan.
+        seeds: Seeds; by default those of the plan. Rows with one seed use the first.
 
     Raises:
-        UserError: If a group is unknown, an option names a value that there is not,
-            two jobs have one name, or rows wait for each other in a circle.
+        UserError: If a group or a placeholder in an option is unknown, two jobs have
+            the same name, or the dependencies of rows are circular.
     """
     seeds = tuple(seeds or spec.seeds)
     groups = tuple(groups or spec.default)
@@ -90,10 +91,10 @@ def _refuse_twins(jobs: Iterable[Job]) -> None:
 
 
 def fill_in(text: str, values: Mapping[str, object], where: str) -> str:
-    """Replace ``{name}`` by its value.
+    """Replace placeholders ``{name}`` by values.
 
     Raises:
-        UserError: If a name has no value; ``where`` says in what.
+        UserError: If a name has no value; ``where`` is used in the message.
     """
     try:
         return string.Formatter().vformat(text, (), values)
@@ -105,7 +106,7 @@ def fill_in(text: str, values: Mapping[str, object], where: str) -> str:
 
 
 def _in_order(rows: Mapping[str, RowSpec]) -> list[str]:
-    """Return the rows so that none comes before what it waits for."""
+    """Return the names of the rows in an order that respects their dependencies."""
     try:
         # Rows that do not depend on each other stay in the file's order.
         return list(
@@ -161,7 +162,7 @@ def _jobs_of(
 
 
 def _seed_of(row: RowSpec, seed: int, seeds: Sequence[int]) -> int:
-    """Return the seed of a row that another one with ``seed`` waits for."""
+    """Return the seed of a row on which another row with ``seed`` depends."""
     own = _seeds(row, seeds)
     return seed if seed in own else own[0]
 

@@ -1,4 +1,4 @@
-"""What is known of earlier runs of a job: done with what, how long it took."""
+"""Records of earlier runs of jobs: command, inputs, duration and success."""
 
 import datetime
 import hashlib
@@ -17,14 +17,15 @@ __all__ = ["Record", "Records", "inputs_of"]
 
 @dataclass(frozen=True)
 class Record:
-    """How a job ended the last time.
+    """The last run of a job.
 
     Attributes:
-        command: The call, a word each.
-        inputs: Digests of what all jobs read, see `inputs_of`.
-        after: When the jobs it depends on had finished.
-        finished: When it ended, with its date.
-        seconds: All attempts with the same command and inputs together.
+        command: Words of the call.
+        inputs: Checksums of the inputs of all jobs; see :func:`inputs_of`.
+        after: Times at which the jobs it depends on had finished, by name.
+        finished: Date and time of its end.
+        seconds: Total duration of all attempts with the same command and inputs, in
+        seconds.
         ok: Whether it succeeded.
     """
 
@@ -37,11 +38,11 @@ class Record:
 
 
 class Records:
-    """The records of a recipe folder, a small file for each job.
+    """The records of a recipe folder, with a small file for each job.
 
     Args:
         recipe: The recipe's folder.
-        expdir: Where models are, relative to it.
+        expdir: Folder of the models, relative to it.
         name: Folder of the records and logs in ``expdir``.
     """
 
@@ -50,7 +51,7 @@ class Records:
         self.folder = recipe / expdir / name
 
     def find(self, name: str) -> Optional[Record]:
-        """Return what is known of a job; None if there is nothing that can be read."""
+        """Return the record of a job; None if it is missing or damaged."""
         try:
             content = json.loads((self.folder / f"{name}.json").read_text())
             content["command"] = tuple(content["command"])
@@ -62,7 +63,7 @@ class Records:
         return record if whole and number else None
 
     def write(self, job: Job, record: Record) -> None:
-        """Keep a record."""
+        """Write the record of a job."""
         write_json(self.folder / f"{job.name}.json", asdict(record))
 
     def log(self, job: Job) -> Path:
@@ -72,12 +73,12 @@ class Records:
     def due(
         self, job: Job, command: Sequence[str], inputs: Mapping[str, str]
     ) -> Optional[str]:
-        """Return why a job has to run, None if it is finished.
+        """Return the reason why a job has to run; None if it is finished.
 
         Args:
             job: The job.
-            command: Its call, as it would be now.
-            inputs: See `inputs_of`.
+            command: Words of its current call.
+            inputs: See :func:`inputs_of`.
         """
         found = self.find(job.name)
         if found is None:
@@ -107,7 +108,7 @@ class Records:
         seconds: float,
         ok: bool,
     ) -> Record:
-        """Record that a job has just ended, and return that."""
+        """Write and return the record of a job that has just ended."""
         earlier = self.find(job.name)
         if (
             earlier
@@ -129,11 +130,11 @@ class Records:
 
 
 def inputs_of(recipe: Path, dumpdir: Path = Path("dump")) -> dict[str, str]:
-    """Return digests of what every job of a recipe reads.
+    """Return checksums of the inputs of all jobs of a recipe.
 
-    ``data`` is what stage 2 noted of every set, ``configurations`` all files of
-    ``conf/``: a job whose own ones did not change finds that out itself, in seconds.
-    What is not there yet has no digest.
+    ``data`` is the checksum of stage 2's records of the sets, ``configurations`` that
+    of all files of ``conf/``. A job whose own inputs did not change notices this itself
+    within seconds. Missing inputs have no checksum.
     """
     parts = {
         "data": (recipe / dumpdir).glob("*/*/done.json"),
@@ -144,7 +145,7 @@ def inputs_of(recipe: Path, dumpdir: Path = Path("dump")) -> dict[str, str]:
 
 
 def _configurations(folder: Path) -> list[Path]:
-    """Return the YAML files of a folder, also those of folders that are links in it."""
+    """Return the YAML files in a folder, including linked folders."""
     return [
         Path(inside, name)
         for inside, _, names in os.walk(folder, followlinks=True)

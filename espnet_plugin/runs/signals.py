@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP stop the running jobs before the program ends, as Ctrl-C does."""
+"""Stop the running jobs on SIGTERM and SIGHUP, as on Ctrl-C."""
 
 import logging
 import signal
@@ -12,11 +12,11 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class _Ended(SystemExit):
-    """A signal asked for the end; its code is 128 and the signal's number."""
+    """Raised by a signal; the exit code is 128 plus the number of the signal."""
 
 
 def _end(number: int, frame: object) -> None:
-    # What is stopped now takes its time, and a second signal would leave it half done.
+    # Further signals are ignored, because they would interrupt the stopping of jobs.
     for one in _ENDING:
         signal.signal(one, signal.SIG_IGN)
     raise _Ended(128 + number)
@@ -24,13 +24,13 @@ def _end(number: int, frame: object) -> None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Leave by an exception when SIGTERM or SIGHUP comes, so that ``finally`` is done.
+    """Raise an exception on SIGTERM and SIGHUP, so that ``finally`` clauses run.
 
-    What was ignored before stays so, as ``nohup`` asks for. In another thread than the
-    main one, which gets no signals, nothing changes.
+    Signals that were ignored before stay ignored, as ``nohup`` requires. In threads
+    other than the main thread, which get no signals, nothing changes.
 
     Raises:
-        SystemExit: With 128 and the signal's number, if one came.
+        SystemExit: With 128 plus the number of the signal, if one arrives.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

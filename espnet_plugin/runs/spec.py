@@ -1,4 +1,4 @@
-"""What ``experiments.yaml`` of a recipe may hold."""
+"""The content of ``experiments.yaml`` of a recipe."""
 
 import shlex
 import string
@@ -20,14 +20,14 @@ class RowSpec:
 
     Attributes:
         options: Options of the recipe's ``run.sh``. ``{seed}``, ``{first}`` (the first
-            seed) and the names in ``each`` are filled in.
-        group: What ``--rows`` chooses.
-        after: Rows that have to be finished first, of the same seed where they have it.
-        each: Values to go through, one job for every combination.
-        seeds: Seeds of this row; ``first`` for one alone, all if not given.
-        leaves: Folders with a finished model that the job leaves, as patterns.
-        expdir: Folder of the models, if it is not the recipe's own. It sees the same
-            statistics.
+            seed) and the names in ``each`` are replaced by values.
+        group: Group of the row, which ``--rows`` selects.
+        after: Rows that have to be finished first, with the same seed if they have it.
+        each: Lists of values by name; there is one job for every combination.
+        seeds: Seeds of this row; ``first`` for only one; by default all.
+        leaves: Patterns of the folders with finished models that the job writes.
+        expdir: Folder of the models, if it is not the recipe's own. The statistics are
+            shared.
     """
 
     options: str
@@ -41,14 +41,15 @@ class RowSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One file with tables, made when its rows are there.
+    """One file with tables, made when its rows are finished.
 
     Attributes:
         options: Options of ``run.sh``, as for a row.
-        groups: Groups of rows it shows; it is made if one of them was asked for.
-        expdir: As of the rows.
-        compare: Pairs of rows, named as in the tables; ``{size}`` goes through
-            ``sizes`` of the plan. A pair is left out while one of its rows is missing.
+        groups: Groups of rows in the table; it is made if one of them was requested.
+        expdir: Folder of the models, as for a row.
+        compare: Pairs of rows to compare, named as in the tables; ``{size}`` is
+            replaced by each of the plan's ``sizes``. A pair is left out if one of its
+            rows is missing.
     """
 
     options: str
@@ -59,15 +60,15 @@ class TableSpec:
 
 @dataclass(frozen=True)
 class PlanSpec:
-    """The whole file.
+    """The content of the file.
 
     Attributes:
-        rows: By name.
-        tables: By name.
-        seeds: Seeds of the rows that name none.
-        default: Groups that are trained unless others are asked for.
+        rows: Rows by name.
+        tables: Tables by name.
+        seeds: Seeds of the rows without own seeds.
+        default: Groups that are trained by default.
         prepare: Options of the call that prepares the data.
-        sizes: For the comparisons: layers, or layers x width such as ``4x72``.
+        sizes: Sizes in the comparisons: layers, or layers x width such as ``4x72``.
     """
 
     rows: Mapping[str, RowSpec]
@@ -82,8 +83,8 @@ def read_spec(path: Path) -> PlanSpec:
     """Read ``experiments.yaml``.
 
     Raises:
-        UserError: If the file is missing, is no such YAML, or a key is unknown, missing
-            or of a wrong type; the message names file, row and key.
+        UserError: If the file is missing or not YAML, or a key is unknown, missing or
+            has a value of the wrong type.
     """
     if not path.is_file():
         raise UserError(f"{path} is missing: give the recipe's experiments.yaml")

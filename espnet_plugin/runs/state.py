@@ -1,4 +1,4 @@
-"""Which jobs of a plan are finished, which are due and why."""
+"""Determine which jobs of a plan are finished, and which are due and why."""
 
 from collections import defaultdict
 from typing import Mapping, Optional, Sequence
@@ -14,7 +14,7 @@ __all__ = ["due_jobs", "known_durations", "state_table"]
 def due_jobs(
     jobs: Sequence[Job], calls: Calls, records: Records, inputs: Mapping[str, str]
 ) -> dict[str, Optional[str]]:
-    """Return why each job has to run, by name; None for what is finished."""
+    """Return the reason why each job has to run, by name; None if it is finished."""
     due: dict[str, Optional[str]] = {}
     for job in jobs:
         command = calls.command(job.words, job.expdir)
@@ -27,7 +27,7 @@ def due_jobs(
 def known_durations(
     jobs: Sequence[Job], records: Records
 ) -> dict[str, tuple[str, float]]:
-    """Return row and seconds of every job that has ended well before."""
+    """Return row and duration in seconds of every job that has succeeded before."""
     found = {job.name: (job.row, records.find(job.name)) for job in jobs}
     return {
         name: (row, record.seconds)
@@ -42,7 +42,7 @@ def state_table(
     records: Records,
     side_by_side: int,
 ) -> str:
-    """Return a table of rows: jobs finished, due and why, and the time that is left."""
+    """Return a table of rows with finished and due jobs, reasons and the time left."""
     of_row = defaultdict(list)
     for job in jobs:
         of_row[job.row].append(job)

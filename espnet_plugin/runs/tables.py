@@ -1,4 +1,4 @@
-"""The tables of a plan: which comparisons their rows allow, and the call."""
+"""The tables of a plan: their comparisons, and the call that makes them."""
 
 import shlex
 from pathlib import Path
@@ -20,7 +20,7 @@ def wanted_tables(spec: PlanSpec, groups: Sequence[str]) -> dict[str, TableSpec]
 
 
 def labels(expdir: Path) -> set[str]:
-    """Return the names that the tables will give to the finished models of a folder."""
+    """Return the names that finished models in a folder will have in the tables."""
     metas = (Experiment(path).find_meta() for path in sorted(expdir.glob("asr_*")))
     return {_label(meta) for meta in metas if meta}
 
@@ -34,10 +34,10 @@ def _label(meta: Meta) -> str:
 def comparisons(
     table: TableSpec, sizes: Iterable[Union[int, str]], known: set[str]
 ) -> list[tuple[str, str]]:
-    """Return the pairs of rows that are there, each size in turn.
+    """Return the pairs of existing rows, for all sizes.
 
     Raises:
-        UserError: If a name asks for more than ``{size}``.
+        UserError: If a name has a placeholder other than ``{size}``.
     """
     pairs = []
     for pair in table.compare:

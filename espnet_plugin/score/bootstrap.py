@@ -22,7 +22,7 @@ __all__ = [
 DEFAULT_RESAMPLES = 10_000
 _CONFIDENCE_PERCENTILES = (2.5, 97.5)
 _SIGNIFICANCE = 0.05
-# Bounds the memory of a bootstrap: drawn indices held at once (8 bytes each).
+# Number of drawn indices in memory at the same time (8 bytes each).
 _INDICES_AT_ONCE = 4_000_000
 
 
@@ -31,11 +31,11 @@ class PairedComparison:
     """Two systems on the same utterances.
 
     Attributes:
-        difference: Error rate of the second minus that of the first, in points (of a
-            percentage): below zero, the second is better.
-        ci95: 95 % interval of the difference, (low, high) in points.
-        p_value: Two-sided.
-        words: Words of the reference, all utterances.
+        difference: Error rate of the second minus that of the first, in percentage
+            points. Below zero, the second is better.
+        ci95: 95 % interval of the difference, (low, high) in percentage points.
+        p_value: Two-sided p-value.
+        words: Number of words in the references.
     """
 
     difference: float
@@ -45,13 +45,13 @@ class PairedComparison:
 
     @property
     def shown(self) -> bool:
-        """Whether the difference is more than chance (p below 0.05)."""
+        """Whether the difference is significant (p below 0.05)."""
         return self.p_value < _SIGNIFICANCE
 
     def sentence(
         self, first: str = "the first", second: str = "the second", unit: str = "words"
     ) -> str:
-        """What the numbers say, in words; ``unit`` is what was counted."""
+        """Return the comparison as a sentence; ``unit`` is what was counted."""
         low, high = self.ci95
         numbers = f"{self.difference:+.1f} points, p = {self.p_value:.2g}"
         if not self.shown:
@@ -68,11 +68,11 @@ class PairedComparison:
 
 
 def sum_by_unit(values: Sequence[float], units: Sequence[str]) -> np.ndarray:
-    """Sum the values of one unit (a speaker, say), units in order of appearance.
+    """Sum values by unit (e.g. speaker), in the order in which units appear.
 
     Args:
-        values: One per utterance.
-        units: The unit of each.
+        values: One value for each utterance.
+        units: Unit of each utterance.
 
     Returns:
         Shape (number of units,).
@@ -86,7 +86,7 @@ def sum_by_unit(values: Sequence[float], units: Sequence[str]) -> np.ndarray:
 def _resampled_sums(
     columns: np.ndarray, resamples: int, seed: int
 ) -> Iterable[np.ndarray]:
-    """Yield sums over units drawn with replacement, (draws of the chunk, columns)."""
+    """Yield sums over units drawn with replacement, (draws in the chunk, columns)."""
     count = len(columns)
     generator = np.random.default_rng(seed)
     chunk = max(1, _INDICES_AT_ONCE // count)
@@ -112,17 +112,18 @@ def bootstrap_interval(
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % percentile interval of an error rate (Bisani and Ney 2004, section 2).
+    """Return the 95 % percentile interval of an error rate.
+
+    Source: Bisani and Ney 2004, section 2.
 
     Args:
-        errors: Errors of each unit drawn, shape (units,): a unit is an utterance or a
-            speaker.
-        words: Length of the reference of each, shape (units,).
+        errors: Errors of each unit (utterance or speaker), shape (units,).
+        words: Length of the reference of each unit, shape (units,).
         resamples: Number of bootstrap samples.
         seed: Seed of the draws; the same seed gives the same interval.
 
     Returns:
-        (low, high), in percent. A sample in which no reference has a word is left out.
+        (low, high) in percent. Samples without any reference word are left out.
 
     Raises:
         UserError: If no reference has a word, or ``resamples`` is below one.
@@ -144,10 +145,10 @@ def paired_bootstrap(
 ) -> PairedComparison:
     """Compare two systems on the same utterances (Bisani and Ney 2004, section 3).
 
-    Each draw takes the same utterances for both, so what makes an utterance hard for
-    both cancels. The p-value is twice the smaller share of draws on one side of zero
-    (ties count on both sides, and one draw is added so that it is never zero), at
-    most 1.
+    Each draw has the same utterances for both systems, so the common difficulty of
+    utterances cancels. The p-value is twice the smaller share of draws on one side of
+    zero, at most 1. Ties count on both sides, and one draw is added so that it is never
+    zero.
 
     Args:
         first_errors: Errors of each unit, shape (units,); may be means over seeds.
@@ -170,7 +171,7 @@ def paired_bootstrap(
     _check_bootstrap(columns[:, 1], resamples)
     sums = np.concatenate(list(_resampled_sums(columns, resamples, seed)))
     sums = sums[sums[:, 1] > 0]
-    # Means over seeds are thirds: what is zero must not become 1e-17 by rounding.
+    # Sums of means over seeds may be 1e-17 in place of zero because of rounding.
     sums[np.abs(sums[:, 0]) < 1e-9, 0] = 0.0
     differences = 100.0 * sums[:, 0] / sums[:, 1]
     low, high = np.percentile(differences, _CONFIDENCE_PERCENTILES)

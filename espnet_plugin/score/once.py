@@ -1,6 +1,6 @@
-"""Scoring that is not repeated while nothing that decides its result has changed.
+"""Score a decoded set only if its inputs have changed.
 
-Ten thousand bootstrap draws take longer than telling that they would be the same.
+Comparing checksums is faster than ten thousand bootstrap draws.
 """
 
 import logging
@@ -17,24 +17,24 @@ from espnet_plugin.score.wer import score_files
 
 __all__ = ["SCORE_VERSION", "ScoreRequest", "score_once"]
 
-# To be raised with every change of how errors are counted or drawn, or of what is
-# written: then everything is scored again.
+# Increase it with every change of counting, bootstrap or output: then all sets are
+# scored again.
 SCORE_VERSION = 2
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What a score is computed from.
+    """The inputs and options of a score.
 
     Attributes:
-        reference: The set's ``text``.
-        hypothesis: What was recognised.
-        utt2spk: Speaker of each utterance; None where unknown.
-        unit: What the bootstrap draws.
+        reference: Path of the set's ``text``.
+        hypothesis: Path of the recognised ``text``.
+        utt2spk: Path of the table of speakers; None if not known.
+        unit: Unit of the bootstrap, "utterance" or "speaker".
         resamples: Number of draws.
         seed: Seed of the draws.
         dataset: Name of the set in the readable tables.
-        ignored: Symbols that are no words, e.g. ``<noise>``.
+        ignored: Symbols that are not words, e.g. ``<noise>``.
     """
 
     reference: Path
@@ -47,24 +47,24 @@ class ScoreRequest:
     ignored: tuple[str, ...] = ()
 
     def digest(self) -> dict[str, Any]:
-        """Return what decides the result, files by their content."""
+        """Return the inputs that determine the result, with checksums of files."""
         content: dict[str, Any] = {"version": SCORE_VERSION}
         for name, value in asdict(self).items():
             if isinstance(value, Path):
                 value = file_checksum(value) if value.is_file() else None
             elif isinstance(value, tuple):
-                value = list(value)  # as it is read back
+                value = list(value)  # as JSON returns it
             content[name] = value
         return content
 
 
 def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
-    """Score a decoded set, unless the same score is there, whole and untouched.
+    """Score a decoded set, unless the same score already exists unchanged.
 
     Args:
-        request: What is scored, and how.
-        decoded: Gets ``score.json``, the readable tables, and a record of what they
-            were computed from.
+        request: Inputs and options.
+        decoded: Folder into which ``score.json``, the readable tables and a record of
+            the inputs are written.
 
     Returns:
         Whether it was scored.
@@ -86,7 +86,7 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
         request.ignored,
     )
     write_score(score, decoded.folder, request.dataset)
-    # At the end, so that an interrupted scoring is not taken for a finished one.
+    # Written last, so that an interrupted scoring does not count as finished.
     write_json(decoded.scored_file, {"inputs": inputs, "outputs": _outputs(decoded)})
     return True
 
@@ -106,7 +106,7 @@ def _outputs(decoded: DecodedSet) -> dict[str, Optional[str]]:
 
 
 def _known(decoded: DecodedSet) -> Any:
-    """Return the record; nothing for one that is damaged, which is written anew."""
+    """Return the record; None if it is missing or damaged."""
     if not decoded.scored_file.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The readable side of a score: a summary in sclite's columns, then what went wrong."""
+"""Format a score as text: a summary with sclite's columns, and aligned errors."""
 
 from pathlib import Path
 from typing import Union
@@ -7,7 +7,7 @@ import jiwer
 
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.files import write_json, write_text
-from espnet_plugin.score.wer import Counts, Score, UtteranceScore
+from espnet_plugin.score.values import Counts, Score, UtteranceScore
 from espnet_plugin.text import clean_text
 
 __all__ = ["result_text", "summary_table", "write_score"]
@@ -16,12 +16,13 @@ _HEADER = "|dataset|Snt|Wrd|Corr|Sub|Del|Ins|Err|S.Err|\n" + 9 * "|---" + "|"
 
 
 def summary_table(score: Score, dataset: str, unit: str = "word") -> str:
-    """One line in the form of ESPnet's RESULTS.md; all but Snt and Wrd in percent.
+    """Return a table as in ESPnet's RESULTS.md; all but Snt and Wrd are in percent.
 
     Args:
         score: A scored set.
-        dataset: Its name.
-        unit: "word" or "char"; with "char", Wrd counts characters, spaces too.
+        dataset: Name of the set.
+        unit: "word" or "char"; with "char", Wrd is the number of characters with
+        spaces.
     """
     counts = _total(score, unit)
     wrong = sum(1 for u in score.utterances if _of(u, unit).errors)
@@ -42,9 +43,9 @@ def summary_table(score: Score, dataset: str, unit: str = "word") -> str:
 
 
 def result_text(score: Score, dataset: str, unit: str = "word") -> str:
-    """Summary, interval and the alignment of every utterance with an error.
+    """Return summary, interval and the alignment of every utterance with an error.
 
-    Below a pair of lines, S, D and I mark what was substituted, deleted, inserted.
+    Below each pair of lines, S, D and I mark substitutions, deletions and insertions.
     """
     low, high = score.wer_ci95 if unit == "word" else score.cer_ci95
     rate = "WER" if unit == "word" else "CER"
@@ -64,7 +65,7 @@ def write_score(score: Score, folder: Union[str, Path], dataset: str) -> Path:
     """Write ``score.json``, ``score_wer/result.txt`` and ``score_cer/result.txt``.
 
     Returns:
-        The path of ``score.json``, which is written last: where it is, all are.
+        The path of ``score.json``, which is written last: if it exists, all files do.
     """
     decoded = DecodedSet(Path(folder))
     for unit in ("word", "char"):
@@ -96,6 +97,6 @@ def _alignment(utterance: UtteranceScore, unit: str) -> str:
     else:
         output = jiwer.process_characters(reference, hypothesis)
     drawn = jiwer.visualize_alignment(output, show_measures=False)
-    # Its first line numbers the sentence within the call, always 1 here.
+    # The first line is the number of the sentence, which is always 1 here.
     lines = drawn.rstrip().split("\n")[1:]
     return "\n".join([title] + [line.rstrip() for line in lines if line.strip()])

@@ -1,8 +1,8 @@
-"""Why sclite's error rate is another one than the fewest errors over the reference.
+"""Explain why sclite's error rate differs from that of the fewest errors.
 
-Four habits of it are known (findings/sclite_words.sh, findings/sclite_costs.sh):
-it takes A and a for the same, reads no further than a semicolon, takes ``{ a / b }``
-for either, and aligns by costs of its own. Each is tried, alone and with others.
+Four reasons are known (findings/sclite_words.sh, findings/sclite_costs.sh): sclite does
+not distinguish A and a, ignores what follows a semicolon, reads ``{ a / b }`` as
+alternatives, and aligns with its own costs. Each is tried, alone and with others.
 """
 
 from itertools import combinations
@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 
 __all__ = ["explain", "weighted_errors"]
 
-# Of a substitution, and of a deletion or an insertion.
+# sclite's costs of a substitution, and of a deletion or insertion.
 _SUBSTITUTION, _GAP = 4, 3
 # sclite prints one digit.
 _ROUNDING_POINTS = 0.1
@@ -27,15 +27,16 @@ _BRACES = "sclite reads braces as alternatives, { a / b }; here they are words"
 
 
 def explain(theirs: float, pairs: _Pairs, by_character: bool = False) -> str:
-    """Say what makes sclite's rate another one.
+    """Describe why sclite's error rate differs.
 
     Args:
-        theirs: Its error rate in percent.
+        theirs: sclite's error rate in percent.
         pairs: Reference and hypothesis of each utterance.
-        by_character: The rate is of characters.
+        by_character: Whether the rate counts characters.
 
     Returns:
-        The fewest of its habits that give its rate; or that none of them does.
+        The smallest combination of reasons that gives sclite's rate, or a sentence that
+        no combination does.
     """
     habits: dict[str, Callable[[str], str]] = {_CASE: _fold, _COMMENT: _cut}
     for number in (1, 2, 3):
@@ -56,7 +57,7 @@ def explain(theirs: float, pairs: _Pairs, by_character: bool = False) -> str:
 
 
 def _fold(text: str) -> str:
-    # It folds A to Z, and no other letter.
+    # sclite only folds A to Z.
     return "".join(c.lower() if c.isascii() else c for c in text)
 
 
@@ -79,13 +80,13 @@ def _rate(pairs: _Pairs, by_character: bool, weighted: bool):
 def weighted_errors(
     reference: Sequence[str], hypothesis: Sequence[str], substitution: int, gap: int
 ) -> int:
-    """Return the errors of the cheapest alignment, the fewest where several are.
+    """Return the errors of the alignment with the lowest cost, at ties the fewest.
 
     Args:
         reference: Words or characters.
-        hypothesis: The same.
-        substitution: Cost of one.
-        gap: Cost of a deletion, and of an insertion.
+        hypothesis: Words or characters.
+        substitution: Cost of a substitution.
+        gap: Cost of a deletion or an insertion.
     """
     row = [(gap * n, n) for n in range(len(hypothesis) + 1)]
     for i, wanted in enumerate(reference, 1):

@@ -1,4 +1,4 @@
-"""Scores from what ESPnet's own scoring stage leaves: ``ref.trn`` and ``hyp.trn``."""
+"""Score the files of ESPnet's scoring stage: ``ref.trn`` and ``hyp.trn``."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ __all__ = ["read_trn", "score_trn", "split_trn_name"]
 
 PathLike = Union[str, Path]
 
-# "some words (speaker-utterance)"; the text may hold brackets itself, or be empty.
+# "some words (speaker-utterance)"; the text may have brackets itself, or be empty.
 _LINE = re.compile(r"^(?P<text>.*?)\s*\((?P<name>[^\s()]+)\)\s*$")
 _SPACE = "<space>"
 # The line of sums in sclite's table: ...| Corr Sub Del Ins Err S.Err |
@@ -26,18 +26,18 @@ _ROUNDING_POINTS = 0.1
 
 
 def read_trn(path: PathLike) -> dict[str, str]:
-    """Read a NIST transcript: in each line a text and ``(speaker-utterance)``.
+    """Read a NIST transcript, whose lines are a text and ``(speaker-utterance)``.
 
     Returns:
-        The text by what is in the brackets, in the file's order.
+        The texts by the names in brackets, in the order of the file.
 
     Raises:
-        UserError: If the file is missing, is not UTF-8, repeats a name, or a line has
-            no name.
+        UserError: If the file is missing or not UTF-8, repeats a name, or a line has no
+        name.
     """
     path = Path(path)
     try:
-        # Not splitlines(), which ends lines at eight other characters as well.
+        # Not splitlines(), which also splits at eight other characters.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run ESPnet's scoring stage") from error
@@ -60,16 +60,16 @@ def read_trn(path: PathLike) -> dict[str, str]:
 
 
 def split_trn_name(name: str, utterances: Mapping[str, Any]) -> tuple[str, str]:
-    """Take ``speaker-utterance`` apart; both may have hyphens themselves.
+    """Split ``speaker-utterance``; both parts may have hyphens.
 
     Args:
-        name: The name in the brackets.
-        utterances: Names that are known, of the recognised ``text`` for one; may be
-            empty. Without them an utterance is taken to begin with its speaker, as
-            Kaldi asks for, and the speaker to end at the first hyphen otherwise.
+        name: The name in brackets.
+        utterances: Known ids of utterances, e.g. from the recognised ``text``; may be
+            empty. For other utterances the id is assumed to begin with the speaker, as
+            in Kaldi, otherwise the speaker to end at the first hyphen.
 
-    Returns:
-        Speaker and utterance; the whole name twice where it has no hyphen.
+        Returns:
+            Speaker and utterance; twice the whole name if it has no hyphen.
     """
     places = [place for place, letter in enumerate(name) if letter == "-"]
     splits = [(name[:place], name[place + 1 :]) for place in places]
@@ -83,16 +83,16 @@ def split_trn_name(name: str, utterances: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def score_trn(decoded: PathLike) -> dict[str, Any]:
-    """Score a decoded set from ESPnet's transcripts, in the form of ``score.json``.
+    """Score a decoded set from ESPnet's transcripts, in the format of ``score.json``.
 
-    Errors are counted anew, utterance by utterance, since ``result.txt`` holds no
-    interval. Where its error rate is another one, that is logged, with what explains
-    it (:func:`espnet_plugin.score.sclite.explain`).
+    Errors are counted again for each utterance, because ``result.txt`` has no interval.
+    If its error rate differs, this is logged with an explanation
+    (:func:`espnet_plugin.score.sclite.explain`).
 
     Args:
-        decoded: A folder with ``score_wer/{ref,hyp}.trn``; or with ``score_cer/``
-            alone, whose ``<space>`` then separates words. ``text`` beside them tells
-            the utterances' names for certain.
+        decoded: A folder with ``score_wer/{ref,hyp}.trn``, or only with ``score_cer/``,
+            in which ``<space>`` separates words. If it has ``text``, ids of utterances
+            are taken from that.
 
     Raises:
         UserError: If a file is missing or damaged, the two differ in their utterances,
@@ -142,7 +142,7 @@ def _join(characters: str) -> str:
 
 
 def _sclite_rate(path: Path) -> Optional[float]:
-    """The error rate of ``result.txt`` in percent; None where it is not there."""
+    """Return the error rate in ``result.txt`` in percent; None if it is missing."""
     if not path.is_file():
         return None
     match = _SUM.search(path.read_text(encoding="utf-8", errors="replace"))

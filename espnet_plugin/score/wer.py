@@ -1,11 +1,10 @@
-"""Word and character errors, with how sure a test set of this size can make us.
+"""Word and character error rates, with intervals.
 
-The errors are counted by `jiwer`; intervals and comparisons of two systems are by
-bootstrap over whole utterances, or over whole speakers (``score/bootstrap.py``).
+Errors are counted by `jiwer`. Intervals and comparisons of two systems use a bootstrap
+over whole utterances or whole speakers (``score/bootstrap.py``).
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Collection, Mapping, Optional, Sequence, Union
 
@@ -20,13 +19,11 @@ from espnet_plugin.score.bootstrap import (
     paired_bootstrap,
     sum_by_unit,
 )
-from espnet_plugin.text import clean_text, is_unspaced
+from espnet_plugin.score.values import Counts, Score, UtteranceScore
+from espnet_plugin.text import clean_text
 
 __all__ = [
     "BOOTSTRAP_UNITS",
-    "Counts",
-    "Score",
-    "UtteranceScore",
     "compare_scores",
     "count_errors",
     "score_files",
@@ -34,165 +31,32 @@ __all__ = [
 ]
 
 BOOTSTRAP_UNITS = ("utterance", "speaker")
-# Above this word error rate (in %), a message names likely reasons.
+# Above this word error rate (in %), differences of case are looked for.
 _MOSTLY_WRONG = 50.0
 _NAMES_IN_MESSAGE = 5
 
 PathLike = Union[str, Path]
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Errors of a text, in words or in characters.
-
-    Attributes:
-        reference: Length of the reference.
-        substitutions: Units of the reference replaced by another.
-        deletions: Units of the reference left out.
-        insertions: Units of the hypothesis that the reference has not.
-    """
-
-    reference: int = 0
-    substitutions: int = 0
-    deletions: int = 0
-    insertions: int = 0
-
-    @property
-    def errors(self) -> int:
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def correct(self) -> int:
-        return self.reference - self.substitutions - self.deletions
-
-    @property
-    def rate(self) -> float:
-        """Error rate in percent; an empty reference has none."""
-        if self.reference == 0:
-            raise ZeroDivisionError(
-                "the reference is empty, so an error rate cannot be computed"
-            )
-        return 100.0 * self.errors / self.reference
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.reference + other.reference,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
-
-
-@dataclass(frozen=True)
-class UtteranceScore:
-    """One utterance: its texts and its errors; ``speaker`` is None where unknown."""
-
-    name: str
-    speaker: Optional[str]
-    reference: str
-    hypothesis: str
-    words: Counts
-    chars: Counts
-
-
-@dataclass(frozen=True)
-class Score:
-    """A scored test set.
-
-    Attributes:
-        utterances: Scores of utterances, in the order of the reference file.
-        wer_ci95: 95 % interval of the word error rate, (low, high) in percent.
-        cer_ci95: 95 % interval of the character error rate, (low, high) in percent.
-        unit: What the bootstrap drew, "utterance" or "speaker".
-        resamples: Number of draws.
-        seed: Seed of the draws.
-    """
-
-    utterances: tuple[UtteranceScore, ...]
-    wer_ci95: tuple[float, float]
-    cer_ci95: tuple[float, float]
-    unit: str
-    resamples: int
-    seed: int
-
-    @property
-    def words(self) -> Counts:
-        return sum((u.words for u in self.utterances), Counts())
-
-    @property
-    def chars(self) -> Counts:
-        return sum((u.chars for u in self.utterances), Counts())
-
-    @property
-    def wrong_utterances(self) -> list[UtteranceScore]:
-        return [u for u in self.utterances if u.words.errors]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of ``score.json``; rates and intervals are in percent.
-
-        "spk" is in an utterance only where the speaker is known, and "error_unit"
-        only where it is "char": in scripts without spaces between words.
-        """
-        words, chars = self.words, self.chars
-        per_utterance = []
-        for utterance in self.utterances:
-            entry: dict[str, Any] = {"utt": utterance.name}
-            if utterance.speaker is not None:
-                entry["spk"] = utterance.speaker
-            entry.update(
-                words=utterance.words.reference,
-                errors=utterance.words.errors,
-                substitutions=utterance.words.substitutions,
-                deletions=utterance.words.deletions,
-                insertions=utterance.words.insertions,
-                chars=utterance.chars.reference,
-                char_errors=utterance.chars.errors,
-            )
-            per_utterance.append(entry)
-        unspaced = is_unspaced(u.reference for u in self.utterances)
-        return {
-            **({"error_unit": "char"} if unspaced else {}),
-            "utterances": len(self.utterances),
-            "wrong_utterances": len(self.wrong_utterances),
-            "words": words.reference,
-            "wer": words.rate,
-            "wer_ci95": list(self.wer_ci95),
-            "substitutions": words.substitutions,
-            "deletions": words.deletions,
-            "insertions": words.insertions,
-            "chars": chars.reference,
-            "cer": chars.rate,
-            "cer_ci95": list(self.cer_ci95),
-            "char_substitutions": chars.substitutions,
-            "char_deletions": chars.deletions,
-            "char_insertions": chars.insertions,
-            "bootstrap": {
-                "unit": self.unit,
-                "resamples": self.resamples,
-                "seed": self.seed,
-            },
-            "per_utterance": per_utterance,
-        }
-
-
 def count_errors(reference: str, hypothesis: str) -> tuple[Counts, Counts]:
     """Count the errors of one utterance.
 
-    Any run of white space separates two words. In the characters a space between two
-    words counts as one character, as it does in ESPnet's ``score_cer``. What cannot be
-    seen does not count, and a character is the same however it is composed
+    Words are separated by white space of any length. In character errors, the space
+    between two words counts as one character, as in ESPnet's ``score_cer``. Invisible
+    characters and differences of Unicode composition do not count
     (:func:`espnet_plugin.text.clean_text`).
 
     Args:
-        reference: What was said.
-        hypothesis: What was recognised.
+        reference: Reference transcript.
+        hypothesis: Recognised transcript.
 
     Returns:
         The counts in words and in characters.
     """
     reference, hypothesis = clean_text(reference), clean_text(hypothesis)
     if not reference:
-        # jiwer refuses an empty reference (version 3) or not (4): all is inserted.
+        # Empty references are an error in jiwer 3 but not in 4; all words are
+        # insertions.
         return Counts(insertions=len(hypothesis.split())), Counts(
             insertions=len(hypothesis)
         )
@@ -221,8 +85,8 @@ def compare_scores(
     """Compare two systems by the content of their ``score.json``.
 
     Raises:
-        UserError: If they are not of the same utterances and references, or speakers
-            are asked for and are not in there.
+        UserError: If utterances or references differ, or the unit is "speaker" and
+            speakers are missing.
     """
     rows = [
         {entry["utt"]: entry for entry in score["per_utterance"]}
@@ -280,22 +144,22 @@ def score_texts(
     """Score hypotheses against references.
 
     Args:
-        references: Text by utterance. An empty one is allowed: whatever is recognised
-            there is inserted.
-        hypotheses: Text by utterance, of exactly the same utterances; may be empty.
-        speakers: Speaker by utterance; may know more utterances.
-        unit: What the bootstrap draws, "utterance" or "speaker".
+        references: Transcripts by utterance. They may be empty; all recognised words
+            are then insertions.
+        hypotheses: Transcripts of the same utterances; they may be empty.
+        speakers: Speakers by utterance; further utterances are ignored.
+        unit: Unit of the bootstrap, "utterance" or "speaker".
         resamples: Number of bootstrap samples.
         seed: Seed of the draws.
-        reference_name: What to call the references in a message, a file's name say.
-        hypothesis_name: What to call the hypotheses.
-        speakers_name: What to call the speakers.
-        ignored: Symbols that are taken out of both first, as ESPnet's scoring does with
-            its non-linguistic symbols.
+        reference_name: Name of the references in messages, e.g. a file name.
+        hypothesis_name: Name of the hypotheses in messages.
+        speakers_name: Name of the table of speakers in messages.
+        ignored: Symbols that are first removed from both, like non-linguistic symbols
+            in ESPnet's scoring.
 
     Raises:
-        UserError: If utterances are missing or surplus, if no reference has a word,
-            or if speakers are asked for and not known.
+        UserError: If utterances are missing or unexpected, no reference has a word, or
+            the unit is "speaker" and speakers are missing.
     """
     if not references:
         raise UserError(f"{reference_name} contains no utterances")
@@ -365,10 +229,10 @@ def score_files(
     seed: int = 0,
     ignored: Collection[str] = (),
 ) -> Score:
-    """Score a Kaldi ``text`` against another (``utterance words...`` in each line).
+    """Score a Kaldi ``text`` against another (each line is ``utterance words...``).
 
     Raises:
-        UserError: As `score_texts`, and if a file cannot be read.
+        UserError: See :func:`score_texts`; or if a file cannot be read.
     """
     scored = score_texts(
         read_pairs(reference),
@@ -388,7 +252,7 @@ def score_files(
 
 
 def _warn_of_case(scored: Score, where: str) -> None:
-    """Say that most errors are of upper and lower case, if they are."""
+    """Warn if most errors are differences between upper and lower case."""
     found = scored.words.errors
     folded = sum(
         count_errors(one.reference.casefold(), one.hypothesis.casefold())[0].errors

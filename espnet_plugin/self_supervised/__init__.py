@@ -1,10 +1,10 @@
-"""Pre-training on audio alone, with an encoder of two modes: wav2vec 2.0 and BEST-RQ.
+"""Pre-training on audio alone with a dual-mode encoder: wav2vec 2.0 and BEST-RQ.
 
-In plain torch: ``masking.py`` draws which frames are hidden. ``wav2vec2.py`` is the
-first objective (with ``quantiser.py`` and ``contrastive.py``), ``best_rq.py`` is the
-second (with ``random_projection.py`` and ``stacking.py``).
+In plain torch: ``masking.py`` draws the masks. ``wav2vec2.py`` is the objective of
+wav2vec 2.0 (with ``quantiser.py`` and ``contrastive.py``), ``best_rq.py`` that of
+BEST-RQ (with ``random_projection.py`` and ``stacking.py``).
 
-Parts of ESPnet's SSL task: ``model.py``, which gives both modes the same targets, and
-the losses for it, ``loss.py`` (wav2vec 2.0) and ``best_rq_loss.py``;
-``dual_mode_loss.py`` is what the model needs of a loss.
+Parts for ESPnet's SSL task: ``model.py``, which gives both modes the same targets, and
+its losses ``loss.py`` (wav2vec 2.0) and ``best_rq_loss.py``. ``dual_mode_loss.py`` is
+the interface of these losses.
 """

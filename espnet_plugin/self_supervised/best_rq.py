@@ -1,7 +1,7 @@
-"""BEST-RQ's objective on top of any encoder, for one pass or several.
+"""BEST-RQ's objective for any encoder, with one or several passes.
 
-Plain torch. It is given normalised feature frames, stacked to the frame rate of the
-encodings, and knows nothing of how the encodings were made.
+Plain torch. Its inputs are encodings, and normalised feature frames that are stacked to
+the frame rate of the encodings.
 """
 
 import math
@@ -25,13 +25,13 @@ __all__ = ["BestRQObjective", "BestRQOptions", "CodeTargets", "Prediction", "add
 
 @dataclass(frozen=True)
 class BestRQOptions:
-    """What can be chosen.
+    """Options of BEST-RQ.
 
     Attributes:
         codebooks: Number of codebooks; the loss is the mean over them.
         entries: Number of codes in each codebook.
         code_size: Width of a code.
-        noise: Standard deviation of what masked frames are replaced by.
+        noise: Standard deviation of the noise that replaces masked frames.
         seed: Seed of projections and codes.
 
     Raises:
@@ -56,7 +56,7 @@ def add_noise(
     std: float,
     generator: Optional[torch.Generator] = None,
 ) -> torch.Tensor:
-    """Replace masked frames by normal noise of zero mean.
+    """Replace masked frames by normal noise with zero mean.
 
     Args:
         features: ``(batch, frames, features)``.
@@ -73,12 +73,12 @@ def add_noise(
 
 @dataclass(frozen=True)
 class CodeTargets:
-    """What has to be predicted, the same for every pass of a step.
+    """The targets of a step, which are the same for every pass.
 
     Attributes:
         slots: The masked frames.
-        usable: ``(batch, slots)``: those that count.
-        codes: ``(batch, slots, codebooks)``, numbers of codes.
+        usable: ``(batch, slots)``, True for masked frames, False for padding.
+        codes: Indices of the codes, ``(batch, slots, codebooks)``.
         stats: ``chance`` (the accuracy of always predicting the most frequent code of
             the batch) and ``perplexity`` of the codes of all frames.
     """
@@ -90,7 +90,7 @@ class CodeTargets:
 
 
 class Prediction(NamedTuple):
-    """How well one pass predicts them.
+    """The predictions of one pass.
 
     Attributes:
         loss: A scalar.
@@ -104,7 +104,7 @@ class Prediction(NamedTuple):
 
 
 class BestRQObjective(nn.Module):
-    """Cross-entropy of the codes of masked frames, which a frozen quantiser gives.
+    """Cross-entropy of the codes of masked frames, which come from a frozen quantiser.
 
     - [0] BEST-RQ, 2022, https://arxiv.org/abs/2202.01855, section 3
 
@@ -134,15 +134,16 @@ class BestRQObjective(nn.Module):
     def targets(
         self, features: torch.Tensor, valid: torch.Tensor, mask: torch.Tensor
     ) -> CodeTargets:
-        """Quantise the frames.
+        """Quantise the frames to targets.
 
         Args:
-            features: ``(batch, frames, input_size)``, nothing masked in them.
-            valid: ``(batch, frames)``, False where there is padding.
+            features: Features without masks, ``(batch, frames, input_size)``.
+            valid: ``(batch, frames)``, False on padding.
             mask: ``(batch, frames)``, True where the encoder has to predict.
 
         Raises:
-            UserError: If the frames are not as wide as said, or none is masked.
+            UserError: If the frames do not have the width ``input_size``, or none is
+            masked.
         """
         if features.shape[2] != self.quantiser.input_size:
             raise UserError(
@@ -191,7 +192,7 @@ class BestRQObjective(nn.Module):
     ) -> torch.Tensor:
         """Return KL(dense || sparse) over the codes, mean over frames and codebooks.
 
-        No gradient reaches the dense pass: it is the teacher, in place [1].
+        No gradient flows to the dense pass, which is an in-place teacher [1].
 
         - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030, section 3.2
         """
@@ -202,7 +203,7 @@ class BestRQObjective(nn.Module):
 
 
 def _shares(codes: torch.Tensor, entries: int) -> torch.Tensor:
-    """Return how often each code is used, ``(codebooks, entries)``, adding up to 1.
+    """Return the relative frequency of each code, ``(codebooks, entries)``.
 
     Args:
         codes: ``(number, codebooks)``.

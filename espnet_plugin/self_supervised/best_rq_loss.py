@@ -21,18 +21,18 @@ __all__ = ["BestRQLoss"]
 
 
 class BestRQLoss(DualModeLoss):
-    """The codes of masked input frames, for the dual-mode model.
+    """BEST-RQ's loss for the dual-mode model.
 
-    The input frames are those that the encoder gets: log-mel features after ESPnet's
-    normalisation, which is essential, because otherwise few codes are used. As many of
-    them as the encoder sub-samples by are one target; see :class:`FrameStacking`. The
-    masked ones are replaced by noise before the sub-sampling.
+    The quantised frames are the input of the encoder: log-mel features after ESPnet's
+    normalisation, without which only few codes would be used. One target is made from
+    as many frames as the subsampling factor of the encoder; see :class:`FrameStacking`.
+    Masked frames are replaced by noise before the subsampling.
 
     - [0] BEST-RQ, 2022, https://arxiv.org/abs/2202.01855
 
     Args:
-        encoder_output_size: Width of the encodings; ESPnet's task gives it.
-        mask_util: Name of the entry of the task's ``util`` that masks.
+        encoder_output_size: Width of the encodings, set by ESPnet's task.
+        mask_util: Name of the masking entry in the task's ``util``.
         options: The fields of :class:`BestRQOptions`.
 
     Raises:
@@ -70,7 +70,7 @@ class BestRQLoss(DualModeLoss):
         mask: torch.Tensor,
         generator: Optional[torch.Generator] = None,
     ) -> torch.Tensor:
-        """Put noise in the place of masked frames; see the base class."""
+        """Replace masked frames by noise; see the base class."""
         spread = self._stacking.spread(mask, features.shape[1])
         return add_noise(features, spread, self.objective.noise, generator)
 
@@ -85,7 +85,7 @@ class BestRQLoss(DualModeLoss):
         return self.objective.targets(local, valid, mask)
 
     def forward(self, **inputs: Any) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Refuse ESPnet's own model, which masks after the normalisation and in place.
+        """Not supported: ESPnet's own model masks features in place.
 
         Raises:
             UserError: Always.

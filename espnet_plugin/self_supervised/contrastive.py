@@ -1,7 +1,7 @@
-"""Telling the true target of a masked frame from those of other masked frames.
+"""The contrastive task: distinguish the true target of a frame from distractors.
 
-Plain torch. Masked frames are handled in the form ``(batch, slots, ...)``: the masked
-frames of each utterance in their order, then padding.
+Plain torch. Masked frames have the form ``(batch, slots, ...)``: the masked frames of
+each utterance in order, then padding.
 """
 
 from typing import NamedTuple, Optional
@@ -21,12 +21,12 @@ __all__ = [
 
 
 class Slots(NamedTuple):
-    """Where the masked frames are.
+    """Positions of the masked frames.
 
     Attributes:
-        positions: ``(batch, slots)``: frame of each; anything where there is none.
-        present: ``(batch, slots)``: whether there is one.
-        counts: ``(batch,)``: masked frames.
+        positions: Index of each masked frame, ``(batch, slots)``; arbitrary on padding.
+        present: ``(batch, slots)``, True for masked frames, False for padding.
+        counts: Number of masked frames, ``(batch,)``.
     """
 
     positions: torch.Tensor
@@ -35,11 +35,11 @@ class Slots(NamedTuple):
 
     @property
     def usable(self) -> torch.Tensor:
-        """``(batch, slots)``: those with another masked frame beside them."""
+        """``(batch, slots)``, True if the utterance has another masked frame."""
         return self.present & (self.counts > 1)[:, None]
 
     def take(self, frames: torch.Tensor) -> torch.Tensor:
-        """Take ``(batch, slots, dim)`` out of ``(batch, frames, dim)``."""
+        """Select masked frames, ``(batch, slots, dim)`` of ``(batch, frames, dim)``."""
         index = self.positions[..., None].expand(-1, -1, frames.shape[2])
         return frames.gather(1, index)
 
@@ -68,14 +68,14 @@ def draw_distractors(
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 3.2
 
     Args:
-        counts: ``(batch,)``, masked frames.
-        slots: The largest of them.
-        number: Distractors of each.
+        counts: Number of masked frames, ``(batch,)``.
+        slots: Largest of these numbers.
+        number: Number of distractors for each frame.
         generator: Random numbers, on the CPU; torch's own if None.
 
     Returns:
-        ``(batch, slots, number)``, slots, never a frame's own; 0 where there is no
-        frame, or no other one.
+        Indices of slots, ``(batch, slots, number)``, never the frame's own; 0 for
+        padding, or if there is no other masked frame.
     """
     draw = torch.rand(len(counts), slots, number, generator=generator)
     draw = draw.to(counts.device)
@@ -93,7 +93,7 @@ def candidate_logits(
     distractors: torch.Tensor,
     temperature: float,
 ) -> torch.Tensor:
-    """Return the cosine of context and candidates, over the temperature.
+    """Return the cosine of context and candidates, divided by the temperature.
 
     Args:
         contexts: ``(batch, slots, dim)``.
@@ -106,7 +106,7 @@ def candidate_logits(
     """
     contexts = F.normalize(contexts.float(), dim=-1)
     targets = F.normalize(targets.float(), dim=-1)
-    # All pairs of an utterance: far fewer numbers than a copy of every candidate.
+    # All pairs of an utterance need far less memory than a copy of every candidate.
     pairs = contexts @ targets.transpose(1, 2)
     own = pairs.diagonal(dim1=1, dim2=2)[..., None]
     return torch.cat([own, pairs.gather(2, distractors)], dim=2) / temperature
@@ -128,15 +128,15 @@ def info_nce(logits: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
 def contrastive_accuracy(
     logits: torch.Tensor, same: torch.Tensor, usable: torch.Tensor
 ) -> torch.Tensor:
-    """Return the share of frames whose true target is the most similar.
+    """Return the share of frames whose true target has the highest similarity.
 
-    Candidates quantised alike cannot be told apart: of ``n`` of them one is the true
-    one, and finding them counts ``1 / n``. Else a quantiser that knows a single code
-    would have an accuracy of 1.
+    Candidates with equal codes cannot be distinguished: if ``n`` of them have the
+    highest similarity, the frame counts ``1 / n``. Otherwise a quantiser that only uses
+    one code would have an accuracy of 1.
 
     Args:
         logits: ``(batch, slots, 1 + number)``.
-        same: ``(batch, slots, number)``: distractors quantised as the true target is.
+        same: ``(batch, slots, number)``, True for distractors with the target's codes.
         usable: ``(batch, slots)``; at least one.
     """
     others = logits[..., 1:].masked_fill(same, -torch.inf).amax(2)
@@ -145,10 +145,10 @@ def contrastive_accuracy(
 
 
 def chance_accuracy(distractors: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
-    """Return an upper bound of the accuracy of what knows nothing of the context.
+    """Return an upper bound of the accuracy without any use of the context.
 
-    One over the number of different candidates: distractors are drawn with replacement,
-    so these are fewer than ``1 + number`` where few frames are masked.
+    It is one over the number of different candidates. These may be fewer than ``1 +
+    number``, because distractors are drawn with replacement.
 
     Args:
         distractors: ``(batch, slots, number)``.

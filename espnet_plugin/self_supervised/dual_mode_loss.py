@@ -1,4 +1,4 @@
-"""What the dual-mode model needs of a loss of ESPnet's SSL task."""
+"""Interface of the losses of the dual-mode model."""
 
 from abc import abstractmethod
 from typing import Optional
@@ -12,17 +12,17 @@ __all__ = ["DualModeLoss"]
 
 
 class DualModeLoss(AbsSSLLoss):
-    """A loss whose targets both passes share.
+    """A loss whose targets are shared by both passes.
 
-    In a step the model calls, in this order, :meth:`local_features` (the targets are
-    made of these), :meth:`hide` (the passes get these features), then the methods of
-    ``objective``: ``targets``, and for each pass ``compare`` (which returns ``loss``,
-    ``accuracy`` and what ``distil`` takes).
+    In each step the model calls :meth:`local_features` (from which targets are made),
+    :meth:`hide` (which makes the input of the passes), and :meth:`targets`. Then it
+    calls ``objective.compare`` for each pass, which returns ``loss``, ``accuracy`` and
+    the input of ``objective.distil``.
 
     Attributes:
         objective: The objective, in plain torch; None until :meth:`fit_to`.
-        hides_features: Whether the encoder's input is masked (:meth:`hide`); otherwise
-            the model puts its mask vector behind the sub-sampling.
+        hides_features: Whether the encoder's input is masked (:meth:`hide`). Otherwise
+            the model masks after the subsampling, with a mask vector.
     """
 
     hides_features: bool
@@ -30,26 +30,26 @@ class DualModeLoss(AbsSSLLoss):
 
     @abstractmethod
     def fit_to(self, encoder: DualModeConformerEncoder) -> None:
-        """Take what the loss has to know of the encoder; called once, by the model."""
+        """Adapt the loss to the encoder; the model calls this once."""
 
     def step(self, update: int, updates: Optional[int] = None) -> None:
-        """Move the schedules, if there are any.
+        """Advance the schedules, if there are any.
 
         Args:
-            update: Updates made so far.
-            updates: Updates of the whole training, if known.
+            update: Number of updates made so far.
+            updates: Number of updates of the whole training, if known.
         """
 
     @abstractmethod
     def local_features(
         self, features: torch.Tensor, frames: Optional[torch.Tensor]
     ) -> torch.Tensor:
-        """Return what the targets are made of, ``(batch, encoder frames, size)``.
+        """Return the features to quantise, ``(batch, encoder frames, size)``.
 
         Args:
-            features: ``(batch, frames, features)``, the encoder's input, not masked.
-            frames: ``(batch, encoder frames, width)``, sub-sampled, not masked; None if
-                ``hides_features``.
+            features: Input of the encoder without masks, ``(batch, frames, features)``.
+            frames: Subsampled frames without masks, ``(batch, encoder frames, width)``;
+                None if ``hides_features``.
         """
 
     def hide(
@@ -58,7 +58,7 @@ class DualModeLoss(AbsSSLLoss):
         mask: torch.Tensor,
         generator: Optional[torch.Generator] = None,
     ) -> torch.Tensor:
-        """Return the features that the encoder may see.
+        """Return the features with masked frames replaced.
 
         Args:
             features: ``(batch, frames, features)``.
@@ -79,8 +79,8 @@ class DualModeLoss(AbsSSLLoss):
 
         Args:
             local: What :meth:`local_features` returned.
-            valid: ``(batch, encoder frames)``, False where there is padding.
-            mask: ``(batch, encoder frames)``.
+            valid: ``(batch, encoder frames)``, False on padding.
+            mask: ``(batch, encoder frames)``, True where the encoder has to predict.
             generator: Random numbers, on the CPU; torch's own if None.
 
         Raises:
@@ -92,5 +92,5 @@ class DualModeLoss(AbsSSLLoss):
         return None, {}
 
     def schedule_stats(self) -> dict[str, torch.Tensor]:
-        """Return where the schedules are."""
+        """Return the current values of the schedules."""
         return {}

@@ -17,20 +17,20 @@ __all__ = ["Wav2Vec2Loss"]
 class Wav2Vec2Loss(DualModeLoss):
     """The contrastive loss, for any encoder that ESPnet's SSL task can build.
 
-    With ESPnet's own SSL model, what is quantised is what its front end returns (with
-    ``wav2vec_cnn`` the paper's local features), since that model masks what comes after
-    it in place. Front end and encoder must have the same frame rate: no sub-sampling in
-    the encoder. Give ``normalize: null`` there: ESPnet normalises in place as well, but
-    not while gradients are wanted, so validation would have other targets.
+    With ESPnet's own SSL model, the output of the front end is quantised (with
+    ``wav2vec_cnn`` these are the paper's local features), because that model masks
+    later features in place. Front end and encoder must have the same frame rate, i.e.
+    the encoder must not subsample. Set ``normalize: null`` there: ESPnet normalises in
+    place, but only without gradients, so validation would have different targets.
 
-    The dual-mode model quantises its sub-sampled features instead, see model.py.
+    The dual-mode model quantises its subsampled features; see model.py.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
 
     Args:
-        encoder_output_size: Width of the encodings; ESPnet's task gives it.
+        encoder_output_size: Width of the encodings, set by ESPnet's task.
         target_size: Width of the local features, e.g. 512 with ``wav2vec_cnn``.
-        mask_util: Name of the entry of the task's ``util`` that masks.
+        mask_util: Name of the masking entry in the task's ``util``.
         options: The options that
             :class:`~espnet_plugin.self_supervised.wav2vec2.Wav2Vec2Objective` takes.
 
@@ -65,16 +65,16 @@ class Wav2Vec2Loss(DualModeLoss):
         )
 
     def step(self, update: int, updates: Optional[int] = None) -> None:
-        """Set the temperature for an update; ESPnet's SSL model calls this.
+        """Set the temperature for an update; the SSL model calls this.
 
         Args:
-            update: Updates made so far.
-            updates: Updates of the whole training, if known.
+            update: Number of updates made so far.
+            updates: Number of updates of the whole training, if known.
         """
         self.objective.set_update(int(update), updates)
 
     def fit_to(self, encoder: DualModeConformerEncoder) -> None:
-        """Nothing is needed of the encoder; see the base class."""
+        """Do nothing: the loss does not depend on the encoder; see the base class."""
 
     def local_features(
         self, features: torch.Tensor, frames: Optional[torch.Tensor]
@@ -89,7 +89,7 @@ class Wav2Vec2Loss(DualModeLoss):
         mask: torch.Tensor,
         generator: Optional[torch.Generator] = None,
     ) -> Targets:
-        """Quantise them and draw distractors; see the base class."""
+        """Quantise the frames and draw distractors; see the base class."""
         return self.objective.targets(local, valid, mask, generator)
 
     def regularise(
@@ -115,11 +115,12 @@ class Wav2Vec2Loss(DualModeLoss):
         """Compute the loss of one pass.
 
         Args:
-            encoder_output: ``(batch, frames, encoder_output_size)`` of every layer.
-            encoder_output_lengths: ``(batch,)``.
-            frontend: ``(batch, frames, target_size)``, not masked.
-            frontend_lengths: ``(batch,)``.
-            mask_info: ``mask_m``: ``(batch, frames)``, True where masked.
+            encoder_output: Outputs of every layer, ``(batch, frames,
+            encoder_output_size)``.
+            encoder_output_lengths: Numbers of valid frames, ``(batch,)``.
+            frontend: Local features without masks, ``(batch, frames, target_size)``.
+            frontend_lengths: Numbers of valid frames, ``(batch,)``.
+            mask_info: Has ``mask_m``, ``(batch, frames)``, True where masked.
 
         Returns:
             The loss, and statistics.
@@ -146,7 +147,7 @@ class Wav2Vec2Loss(DualModeLoss):
             "acc": contrast.accuracy.item(),
             "loss_diversity": targets.diversity.item(),
             **{name: value.item() for name, value in targets.stats.items()},
-            # ESPnet's name for how much a batch counts.
+            # ESPnet's name for the weight of a batch.
             "sample_size": int(targets.usable.sum()),
         }
         return loss, stats

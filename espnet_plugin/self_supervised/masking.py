@@ -1,4 +1,4 @@
-"""Which frames an encoder has to guess.
+"""Draw the frames that an encoder has to predict.
 
 Plain torch.
 """
@@ -14,15 +14,15 @@ __all__ = ["SpanMask"]
 
 
 class SpanMask(nn.Module):
-    """Draw spans of valid frames; spans may overlap, and none leaves the utterance.
+    """Draw spans of valid frames, which may overlap but do not extend into padding.
 
-    Of an utterance's frames the share ``start_probability`` begins a span, rounded at
-    random to a whole number, but at least one, wherever a span fits in. So about
-    ``1 - (1 - start_probability) ** span_frames`` of the frames are masked.
+    The number of spans is ``start_probability`` times the number of frames, randomly
+    rounded, but at least one if a span fits. So about ``1 - (1 - start_probability) **
+    span_frames`` of the frames are masked.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 3.1 and
-      appendix A. Its 0.065 and 10 frames of 20 ms are 0.13 and 5 of 40 ms: spans as
-      long, and about half of the frames masked.
+        appendix A. Its 0.065 and 10 frames of 20 ms correspond to 0.13 and 5 frames of
+        40 ms: spans of the same length, and about half of the frames masked.
 
     Args:
         start_probability: Share of the frames that begin a span.
@@ -51,13 +51,13 @@ class SpanMask(nn.Module):
         """Draw a mask.
 
         Args:
-            lengths: ``(batch,)``, valid frames.
-            frames: Frames with padding.
+            lengths: Numbers of valid frames, ``(batch,)``.
+            frames: Number of frames with padding.
             generator: Random numbers, on the CPU; torch's own if None.
 
         Returns:
-            ``(batch, frames)``, True where masked. Utterances shorter than a span have
-            none.
+            ``(batch, frames)``, True where masked. Nothing is masked in utterances that
+            are shorter than a span.
         """
         device, lengths = lengths.device, lengths.cpu()
         places = (lengths - self.span_frames + 1).clamp(min=0)

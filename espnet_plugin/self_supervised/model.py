@@ -1,4 +1,4 @@
-"""ESPnet's SSL model with a dual-mode encoder: both modes find the same targets."""
+"""ESPnet's SSL model with a dual-mode encoder; both modes have the same targets."""
 
 from typing import Callable, Optional
 
@@ -20,14 +20,14 @@ __all__ = ["ESPnetDualModeSSLModel"]
 class ESPnetDualModeSSLModel(ESPnetSSLModel):
     """wav2vec 2.0 or BEST-RQ for a dense full-context and a sparse streaming pass.
 
-    Both passes of a step have the same targets, behind the same mask. wav2vec 2.0: the
-    features (the front end's, normalised) are sub-sampled, densely, and these local
-    features are quantised; then frames are masked, and each pass has to tell the
-    targets from distractors. BEST-RQ: the features themselves are quantised, at random;
-    then features are masked by noise, sub-sampled, and each pass has to predict the
+    Both passes of a step have the same targets and the same mask. With wav2vec 2.0, the
+    normalised features are subsampled by the dense network, and these local features
+    are quantised. Then frames are masked, and each pass has to distinguish the targets
+    from distractors. With BEST-RQ, the features are quantised by a random projection.
+    Then features are replaced by noise and subsampled, and each pass has to predict the
     codes.
 
-    With unlabelled audio, the streaming network prunes itself as it does with labelled.
+    The streaming network is pruned during this training as in supervised training.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477
     - [1] Learning a Dual-Mode Speech Recognition Model via Self-Pruning, 2022,
@@ -38,16 +38,17 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
     Args:
         full_weight: Weight of the full pass's loss; 0 leaves the pass out.
         streaming_weight: Weight of the streaming pass's loss; 0 leaves the pass out.
-        distillation_weight: Weight of the divergence of the streaming pass's choice
-            among the candidates (or codes) from that of the full pass, which gets no
-            gradient from it.
-        sampling: ``both`` passes at each step, or ``one``, drawn in the proportion of
-            the weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
-        others: Options of ``ESPnetSSLModel``; ``losses`` holds one loss, a
+        distillation_weight: Weight of the KL divergence between the passes'
+            distributions over candidates (or codes). The full pass is the teacher and
+            gets no gradient.
+        sampling: ``both`` passes in each step, or ``one``, drawn in proportion to the
+            weights; as in :class:`~espnet_plugin.dual_mode.step.DualModeStep`.
+        others: Options of ``ESPnetSSLModel``; ``losses`` has one loss, a
             :class:`~espnet_plugin.self_supervised.dual_mode_loss.DualModeLoss`.
 
     Raises:
-        UserError: If an option is out of range, or a part is of another kind.
+        UserError: If an option is out of range, or encoder, loss or mask are
+        unsuitable.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             )
         self.losses[0].fit_to(self.encoder)
         if not self.losses[0].hides_features:
-            # Takes the place of masked frames.
+            # Replaces masked frames.
             self.mask_vector = nn.Parameter(
                 torch.empty(self.encoder.output_size()).uniform_()
             )
@@ -103,7 +104,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
                 "of features that SpecAugment has masked; set specaug: null"
             )
         self._plan: Optional[TrainingPlan] = None
-        # The passes to compute while operations are counted.
+        # Passes to compute while operations are counted.
         self.probed: Optional[dict[str, float]] = None
 
     @property
@@ -117,10 +118,10 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         ]
 
     def plan(self, plan: TrainingPlan) -> None:
-        """Say how long the training is: the schedules depend on it.
+        """Set the length of the training, on which the schedules depend.
 
         Raises:
-            UserError: If it ends while the masks still move.
+            UserError: If the training would end while the masks still change.
         """
         if self.encoder.pruner is not None:
             self.encoder.pruner.check_updates(plan.updates)
@@ -134,7 +135,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         text_lengths: Optional[torch.Tensor] = None,
         **others,
     ) -> dict[str, torch.Tensor]:
-        """Return the features whose statistics are wanted; no text is needed."""
+        """Return the features for collecting statistics; no text is needed."""
         feats, lengths = self._extract_feats(speech, speech_lengths)
         return {"feats": feats, "feats_lengths": lengths}
 
@@ -145,10 +146,10 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         use_mask: bool = False,
         use_final_output: bool = True,
     ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
-        """Encode without masks, in the encoder's mode; of the layers the last only.
+        """Encode without masks, in the encoder's mode; only the last layer is returned.
 
         Raises:
-            UserError: If masks are wanted.
+            UserError: If ``use_mask`` is true.
         """
         if use_mask:
             raise UserError("use_mask: the dual-mode model only masks in training")
@@ -163,20 +164,20 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         text_lengths: Optional[torch.Tensor] = None,
         **others,
     ):
-        """Compute the loss of a batch; in training, move the schedules first.
+        """Compute the loss of a batch; in training, advance the schedules first.
 
-        In evaluation, masks and distractors are drawn from the same seed each time, so
-        that epochs can be compared.
+        In evaluation, masks and distractors always have the same seed, so that epochs
+        can be compared.
 
         Args:
-            speech: ``(batch, samples)`` or ``(batch, frames, features)``.
-            speech_lengths: ``(batch,)``.
+            speech: Samples ``(batch, samples)`` or ``(batch, frames, features)``.
+            speech_lengths: Numbers of samples or frames, ``(batch,)``.
             text: Not used.
             text_lengths: Not used.
             others: ``utt_id``.
 
         Returns:
-            Loss, statistics and weight (masked frames), for ESPnet's trainer.
+            Loss, statistics and weight (number of masked frames), for ESPnet's trainer.
 
         Raises:
             UserError: If samples or loss are not finite, or no frame can be masked.
@@ -245,9 +246,9 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         mask: torch.Tensor,
         generator: Optional[torch.Generator],
     ) -> tuple[torch.Tensor, Callable[[str], torch.Tensor]]:
-        """Return what targets are made of, and a function: the layers' input by mode.
+        """Return the features to quantise, and the layers' input as a function of mode.
 
-        Both passes share one sub-sampling unless the masks concern it.
+        Both passes share the subsampling unless pruning masks apply to it.
         """
         encoder, ssl_loss, frames = self.encoder, self.losses[0], None
         hides = ssl_loss.hides_features
@@ -266,7 +267,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         return ssl_loss.local_features(features, None if hides else frames), layer_input
 
     def _features(self, speech: torch.Tensor, speech_lengths: torch.Tensor):
-        """Do as ESPnet's ``encode`` up to the encoder."""
+        """Run the part of ESPnet's ``encode`` before the encoder."""
         with torch.autocast(speech.device.type, enabled=False):
             features, lengths = self._extract_feats(speech, speech_lengths)
             if self.specaug is not None and self.training:
@@ -278,13 +279,14 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
         return features, lengths
 
     def _begin_step(self, modes: dict[str, float]) -> dict[str, float]:
-        """Move the schedules if an update begins; return this step's weights."""
+        """Advance the schedules if an update begins; return this step's weights."""
         if self._plan is None:
             raise UserError(
                 "this model is trained through tasks/dual_mode_ssl.py, which knows the "
                 "number of updates"
             )
-        # ESPnet's own counter, in every checkpoint: a resumed training goes on here.
+        # ESPnet's counter is in every checkpoint, so a resumed training continues from
+        # it.
         batch = int(self.global_step)
         self.global_step.add_(1)
         update = self._plan.update(batch)
@@ -294,7 +296,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
                 self.encoder.pruner.step(self._plan.updates)
         if self._sampling == "both" or len(modes) < 2:
             return modes
-        # Of the batch's number: every rank draws the same, and so does a resumed run.
+        # Seeded by the batch number, so that all ranks and resumed runs draw the same.
         total = sum(modes.values())
         generator = torch.Generator().manual_seed(batch)
         share = float(torch.rand((), generator=generator)) * total

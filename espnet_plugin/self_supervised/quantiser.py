@@ -1,4 +1,4 @@
-"""Product quantisation with a choice that gradients pass through.
+"""Product quantisation with straight-through gradients.
 
 Plain torch.
 """
@@ -18,20 +18,20 @@ __all__ = [
     "perplexity",
 ]
 
-# Share of the updates after which the lowest temperature is reached where no decay is
-# given: the reference's 0.999995 goes from 2 to 0.5 in 277 of 400 thousand updates.
+# Share of the updates after which the lowest temperature is reached by default. In the
+# paper, a factor of 0.999995 goes from 2 to 0.5 in 277,000 of 400,000 updates.
 _COOL = 0.7
 _DECAY = 0.999995
 
 
 class Quantised(NamedTuple):
-    """What became of frames.
+    """Quantised frames.
 
     Attributes:
-        vectors: ``(..., output_size)``: the chosen entries, joined and projected.
-        choices: ``(..., codebooks)``: the number of the entry in each codebook.
-        probabilities: ``(..., codebooks, entries)``: softmax of the logits, without
-            noise and temperature; they add up to 1 over the entries.
+        vectors: The chosen entries, concatenated and projected, ``(..., output_size)``.
+        choices: Index of the chosen entry in each codebook, ``(..., codebooks)``.
+        probabilities: Softmax of the logits over the entries, without noise and
+            temperature, ``(..., codebooks, entries)``.
     """
 
     vectors: torch.Tensor
@@ -40,29 +40,31 @@ class Quantised(NamedTuple):
 
 
 class GumbelQuantiser(nn.Module):
-    """Choose one entry of each codebook and join them.
+    """Choose one entry of each codebook and concatenate them.
 
-    Forward, the choice is hard: one-hot, of the largest logit (in training, with
-    Gumbel noise). Backward, it is the softmax of the same logits at ``temperature``.
+    In the forward pass the choice is hard: the entry with the largest logit (with
+    Gumbel noise in training). The gradient is that of the softmax of the same logits at
+    ``temperature``.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 2, Eq. 1
     - [1] vq-wav2vec, 2020, https://arxiv.org/abs/1910.05453: the product of codebooks.
 
-    Frames are standardised by mean and variance of each of their dimensions over the
-    batch (in evaluation: over batches past). The paper normalises each frame by itself,
-    which suits its convolutions over samples. A fresh sub-sampling of log-mels adds to
-    every frame much the same vector: on LibriSpeech, frames normalised by themselves
-    began with 4 and 13 entries of 64 in use, standardised ones with 43 and 46.
+    Each dimension is standardised by its mean and variance over the batch (in
+    evaluation: over past batches). The paper normalises each frame separately, which
+    suits its convolutions over samples. But the randomly initialised subsampling of
+    log-mel features adds a similar vector to every frame. On LibriSpeech, training
+    started with 4 and 13 of 64 entries in use if frames were normalised separately, and
+    with 43 and 46 if dimensions were standardised.
 
     Args:
         input_size: Width of the frames.
         output_size: Width of the quantised vectors.
         codebooks: Number of codebooks; each frame has one entry of each.
         entries: Number of entries in each codebook.
-        code_size: Width of the joined entries; a multiple of ``codebooks``.
+        code_size: Width of the concatenated entries, a multiple of ``codebooks``.
 
     Attributes:
-        temperature: Temperature of the softmax that gradients take; set from outside.
+        temperature: Temperature of the softmax in the gradient, set by the objective.
 
     Raises:
         UserError: If a size is out of range.
@@ -96,14 +98,14 @@ class GumbelQuantiser(nn.Module):
             torch.empty(codebooks, entries, code_size // codebooks)
         )
         self.project = nn.Linear(code_size, output_size)
-        # As the reference starts. Logits as wide as these choose by random directions,
-        # so even the first targets tell sounds apart.
+        # The initialisation of the authors' code. With logits of this scale, entries
+        # are chosen by random directions, so even the first targets distinguish sounds.
         nn.init.normal_(self.logits.weight)
         nn.init.zeros_(self.logits.bias)
         nn.init.uniform_(self.codes)
 
     def forward(self, frames: torch.Tensor) -> Quantised:
-        """Quantise.
+        """Quantise frames.
 
         Args:
             frames: ``(..., input_size)``, without padding.
@@ -116,7 +118,8 @@ class GumbelQuantiser(nn.Module):
         chosen = nn.functional.one_hot(choices, self.entries).to(logits.dtype)
         if self.training:
             soft = (noisy / self.temperature).softmax(-1)
-            # In this order: the difference is exactly zero, the choice exactly one-hot.
+            # In this order the difference is exactly zero, so the choice stays exactly
+            # one-hot.
             chosen = chosen + (soft - soft.detach())
         codes = torch.einsum("...gv,gvd->...gd", chosen, self.codes.to(chosen.dtype))
         vectors = self.project(codes.flatten(-2).to(frames.dtype))
@@ -130,10 +133,10 @@ def _gumbel_noise(like: torch.Tensor) -> torch.Tensor:
 
 
 def perplexity(average: torch.Tensor) -> torch.Tensor:
-    """Return how many entries are in use, by codebook: 1 to all of them.
+    """Return the effective number of entries in use for each codebook, from 1 on.
 
     Args:
-        average: ``(codebooks, entries)``, adding up to 1 over the entries.
+        average: Mean probabilities of the entries, ``(codebooks, entries)``.
     """
     smallest = torch.finfo(average.dtype).tiny
     return torch.exp(-(average * average.clamp(min=smallest).log()).sum(-1))
@@ -142,8 +145,8 @@ def perplexity(average: torch.Tensor) -> torch.Tensor:
 def diversity_loss(average: torch.Tensor) -> torch.Tensor:
     """Return the share of the entries that are not used.
 
-    0 if all are used alike, ``1 - 1/entries`` if one is always used. The entropy of
-    [0], Eq. 4, in the form of its authors' code: ``(GV - sum_g exp(H_g)) / GV``.
+    It is 0 if all are used equally, and ``1 - 1/entries`` if the same one is always
+    used. This is [0], Eq. 4, as in the authors' code: ``(GV - sum_g exp(H_g)) / GV``.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 3.2
 
@@ -161,21 +164,21 @@ def gumbel_temperature(
     end: float = 0.5,
     decay: Optional[float] = None,
 ) -> float:
-    """Return the temperature before an update: falling by a factor, then constant.
+    """Return the temperature before an update: a falling exponential, then constant.
 
     - [0] wav2vec 2.0, 2020, https://arxiv.org/abs/2006.11477, section 4.2
 
     Args:
-        update: Updates made so far.
-        updates: Updates of the whole training, if known.
+        update: Number of updates made so far.
+        updates: Number of updates of the whole training, if known.
         start: Temperature at the first update.
         end: Lowest temperature.
-        decay: Factor from one update to the next. If None, such that the lowest is
-            reached after 0.7 of ``updates``, about where [0] reaches it; 0.999995, its
-            factor, if those are not known.
+        decay: Factor from one update to the next. If None, the lowest temperature is
+            reached after 0.7 of ``updates``, about as in [0]; if that is not known, the
+            factor is 0.999995 as in [0].
 
     Raises:
-        UserError: If a temperature is not positive, or the decay no factor below 1.
+        UserError: If a temperature is not positive, or the decay not in (0, 1].
     """
     if not 0.0 < end <= start < float("inf"):
         raise UserError(

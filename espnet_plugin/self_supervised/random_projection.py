@@ -13,12 +13,12 @@ from espnet_plugin.errors import UserError
 
 __all__ = ["RandomProjectionQuantiser", "check_codebooks"]
 
-# Vectors whose distances to all codes are in memory together.
+# Number of vectors whose distances to all codes are in memory at the same time.
 _AT_ONCE = 4096
 
 
 def check_codebooks(codebooks: int, entries: int, code_size: int, seed: int) -> None:
-    """Refuse codebooks that cannot be drawn; see :class:`RandomProjectionQuantiser`.
+    """Check the sizes of codebooks; see :class:`RandomProjectionQuantiser`.
 
     Raises:
         UserError: If a number is out of range; the message begins with its name.
@@ -36,20 +36,20 @@ def check_codebooks(codebooks: int, entries: int, code_size: int, seed: int) -> 
 
 
 class RandomProjectionQuantiser(nn.Module):
-    """Project a vector at random, and return the number of the nearest code.
+    """Project a vector randomly, and return the index of the nearest code.
 
-    The projection has Xavier's uniform initialisation, a code is a standard normal
-    vector divided by its l2 norm. Nearest means: the least l2 distance to the projected
-    vector divided by its norm. Projections and codes are buffers: they are in every
-    checkpoint, and no optimiser changes them. They depend on the seed alone, not on
-    torch's state.
+    The projection has Xavier's uniform initialisation. A code is a standard normal
+    vector divided by its l2 norm. The nearest code has the smallest l2 distance to the
+    projected vector divided by its norm. Projections and codes are buffers: they are in
+    every checkpoint but are not trained. They only depend on the seed, not on torch's
+    random state.
 
     - [0] BEST-RQ, 2022, https://arxiv.org/abs/2202.01855, section 3.1
 
     Args:
         input_size: Width of the vectors that are quantised.
-        codebooks: Number of codebooks, each with a projection of its own.
-        entries: Number of codes in each.
+        codebooks: Number of codebooks, each with its own projection.
+        entries: Number of codes in each codebook.
         code_size: Width of a code.
         seed: Seed of projections and codes.
 
@@ -92,7 +92,7 @@ class RandomProjectionQuantiser(nn.Module):
 
     @torch.no_grad()
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Return the nearest codes; of codes at the same distance, any.
+        """Return the indices of the nearest codes; ties are resolved arbitrarily.
 
         Args:
             vectors: ``(..., input_size)``, normalised: features of zero mean and a
@@ -101,12 +101,12 @@ class RandomProjectionQuantiser(nn.Module):
         Returns:
             ``(..., codebooks)``, whole numbers from 0 to ``entries - 1``.
         """
-        # Half precision would find other codes, so autocast must not reach this.
+        # Not in half precision, which would give different codes.
         with torch.autocast(vectors.device.type, enabled=False):
             flat = vectors.reshape(-1, self.input_size).to(self.projections.dtype)
             projected = torch.einsum("nf,bfc->bnc", flat, self.projections)
             directions = F.normalize(projected, dim=-1)
-            # |v - c|^2 is 2 - 2 v.c where both have norm 1.
+            # |v - c|^2 is 2 - 2 v.c for vectors of norm 1.
             numbers = [
                 (part @ self.codes.transpose(1, 2)).argmax(-1)
                 for part in directions.split(_AT_ONCE, dim=1)

@@ -1,4 +1,4 @@
-"""Which feature frames belong to an encoder frame.
+"""Assign feature frames to encoder frames.
 
 Plain torch.
 """
@@ -14,20 +14,20 @@ __all__ = ["FrameStacking"]
 
 @dataclass(frozen=True)
 class FrameStacking:
-    """As many feature frames for each encoder frame as the encoder sub-samples by.
+    """Assigns ``stride`` feature frames to each encoder frame.
 
-    A sub-sampling without padding computes encoder frame ``t`` from the feature frames
+    A subsampling without padding computes encoder frame ``t`` from the feature frames
     ``t * stride`` to ``t * stride + span - 1`` (``conv2d``: stride 4, span 7). The
-    spans overlap; the ``stride`` frames in the middle of each do not, and no encoder
-    frame is without them, whatever the length of the utterance. They are the frames
-    ``t * stride + offset`` to ``(t + 1) * stride + offset - 1``.
+    spans overlap, but the ``stride`` frames in the middle of each do not, and they
+    exist for every encoder frame. They are the frames ``t * stride + offset`` to ``(t +
+    1) * stride + offset - 1``.
 
     Attributes:
-        stride: Feature frames from one encoder frame to the next.
-        span: Feature frames that one encoder frame is computed from.
+        stride: Number of feature frames from one encoder frame to the next.
+        span: Number of feature frames from which one encoder frame is computed.
 
     Raises:
-        UserError: If encoder frames would leave out some of the feature frames.
+        UserError: If ``stride`` is not from 1 to ``span``.
     """
 
     stride: int
@@ -42,15 +42,15 @@ class FrameStacking:
 
     @property
     def offset(self) -> int:
-        """Feature frames before the ones that belong to the first encoder frame."""
+        """Number of feature frames before those of the first encoder frame."""
         return (self.span - self.stride) // 2
 
     def frames(self, num_frames: int) -> int:
-        """Return the encoder frames of so many feature frames."""
+        """Return the number of encoder frames for a number of feature frames."""
         return max((num_frames - self.span) // self.stride + 1, 0)
 
     def stack(self, features: torch.Tensor) -> torch.Tensor:
-        """Join the feature frames of each encoder frame.
+        """Concatenate the feature frames of each encoder frame.
 
         Args:
             features: ``(batch, frames, features)``.
@@ -67,7 +67,7 @@ class FrameStacking:
 
         Args:
             mask: ``(batch, encoder frames)``.
-            num_frames: Feature frames.
+            num_frames: Number of feature frames.
 
         Returns:
             ``(batch, num_frames)``.

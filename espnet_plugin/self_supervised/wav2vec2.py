@@ -1,9 +1,8 @@
-"""wav2vec 2.0's objective on top of any encoder, for one pass or several.
+"""wav2vec 2.0's objective for any encoder, with one or several passes.
 
-Plain torch. It is given local features and encodings of the same frame rate, and knows
-nothing of how they were made. With log-mel features at the input, as everywhere in this
-plugin, the local features are those after the sub-sampling convolutions; in the paper
-they come from convolutions over the waveform.
+Plain torch. Its inputs are local features and encodings with the same frame rate. In
+this plugin the encoder's input is log-mel features, and the local features are the
+outputs of the subsampling; in the paper they come from convolutions over the waveform.
 """
 
 from dataclasses import dataclass
@@ -35,14 +34,14 @@ __all__ = ["Contrast", "Targets", "Wav2Vec2Objective"]
 
 @dataclass(frozen=True)
 class Targets:
-    """What has to be found, the same for every pass of a step.
+    """The targets of a step, which are the same for every pass.
 
     Attributes:
         slots: The masked frames.
-        usable: ``(batch, slots)``: those that count.
-        vectors: ``(batch, slots, project_size)``.
-        distractors: ``(batch, slots, number)``, slots.
-        same: ``(batch, slots, number)``: distractors quantised as the true target is.
+        usable: ``(batch, slots)``, True for masked frames with distractors.
+        vectors: Quantised targets, ``(batch, slots, project_size)``.
+        distractors: Slots of the distractors, ``(batch, slots, number)``.
+        same: ``(batch, slots, number)``, True for distractors with the target's codes.
         diversity: The diversity loss; a scalar.
         stats: ``chance`` and ``perplexity``, without gradient.
     """
@@ -57,7 +56,7 @@ class Targets:
 
 
 class Contrast(NamedTuple):
-    """How well one pass finds them.
+    """The predictions of one pass.
 
     Attributes:
         loss: A scalar.
@@ -85,10 +84,10 @@ class Wav2Vec2Objective(nn.Module):
         distractors: Number of distractors for each masked frame.
         temperature: Temperature of the contrastive loss.
         diversity_weight: Weight of the diversity loss.
-        drop_equal: Leave out distractors quantised as the true target is, as the
-            authors' code does. Eq. 3 has them.
+        drop_equal: Whether distractors with the target's codes are left out, as in the
+            authors' code. Eq. 3 includes them.
         gumbel_start: Temperature of the quantiser's softmax at the first update.
-        gumbel_end: The lowest.
+        gumbel_end: Lowest temperature of the quantiser's softmax.
         gumbel_decay: Factor from one update to the next; see ``gumbel_temperature``.
 
     Raises:
@@ -134,8 +133,8 @@ class Wav2Vec2Objective(nn.Module):
         """Set the quantiser's temperature.
 
         Args:
-            update: Updates made so far.
-            updates: Updates of the whole training, if known.
+            update: Number of updates made so far.
+            updates: Number of updates of the whole training, if known.
         """
         self.quantiser.temperature = gumbel_temperature(update, updates, **self._gumbel)
 
@@ -149,14 +148,14 @@ class Wav2Vec2Objective(nn.Module):
         """Quantise the local features and draw distractors.
 
         Args:
-            features: ``(batch, frames, target_size)``, nothing masked in them.
-            valid: ``(batch, frames)``, False where there is padding.
-            mask: ``(batch, frames)``, True where the encoder has to guess.
-            generator: Draws the distractors, on the CPU; torch's own if None.
+            features: Local features without masks, ``(batch, frames, target_size)``.
+            valid: ``(batch, frames)``, False on padding.
+            mask: ``(batch, frames)``, True where the encoder has to predict.
+            generator: Random numbers, on the CPU; torch's own if None.
 
         Raises:
-            UserError: If the features are not as wide as said, or no utterance has two
-                masked frames.
+            UserError: If the features do not have the width ``target_size``, or no
+                utterance has two masked frames.
         """
         if features.shape[2] != self.target_size:
             raise UserError(
@@ -207,7 +206,7 @@ class Wav2Vec2Objective(nn.Module):
         )
         accuracy = contrastive_accuracy(logits.detach(), targets.same, targets.usable)
         if self.drop_equal:
-            # Not minus infinity: distillation subtracts two of them.
+            # Not minus infinity, because distillation subtracts two of these values.
             lowest = torch.finfo(logits.dtype).min / 4
             dropped = F.pad(targets.same, (1, 0))
             logits = logits.masked_fill(dropped, lowest)
@@ -218,7 +217,7 @@ class Wav2Vec2Objective(nn.Module):
     ) -> torch.Tensor:
         """Return KL(dense || sparse) over the candidates, mean over the frames.
 
-        No gradient reaches the dense pass: it is the teacher, in place [1].
+        No gradient flows to the dense pass, which is an in-place teacher [1].
 
         - [1] Dual-mode ASR, 2021, https://arxiv.org/abs/2010.06030, section 3.2
         """
@@ -229,6 +228,6 @@ class Wav2Vec2Objective(nn.Module):
 
 
 def _spread(flat: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Put valid frames, ``(number, dim)``, back in their places; zeros elsewhere."""
+    """Put valid frames ``(number, dim)`` back in their positions; padding is zero."""
     out = flat.new_zeros(*valid.shape, flat.shape[1])
     return out.index_put((valid,), flat)

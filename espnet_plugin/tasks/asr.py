@@ -1,4 +1,4 @@
-"""ESPnet's ASR task as it is, with its cost recorded."""
+"""ESPnet's ASR task with the cost recorded, and a few options of our own."""
 
 import argparse
 from pathlib import Path
@@ -43,12 +43,12 @@ from espnet_plugin.tensors.layout import lay_out_frozen
 
 __all__ = ["CountedASRTask", "seconds_per_input"]
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register()
 
 
 def seconds_per_input(args: argparse.Namespace) -> float:
-    """Return the seconds of one input step: a sample, or a frame of 10 ms features."""
+    """Return the duration of one input (a sample or a 10 ms frame) in seconds."""
     if takes_features(vars(args)):
         return 0.01
     rate = (args.frontend_conf or {}).get("fs", 16000)
@@ -58,18 +58,18 @@ def seconds_per_input(args: argparse.Namespace) -> float:
 
 
 class CountedASRTask(ASRTask):
-    """Stock training of a stock model; also writes ``cost.json`` into its folder."""
+    """Trains stock models; also writes ``cost.json`` into the output folder."""
 
     trainer = CostTrainer
 
     @classmethod
     def get_parser(cls) -> argparse.ArgumentParser:
-        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        """Return a parser without abbreviations; see ``AbsTask.get_parser``."""
         return make_exact(super().get_parser())
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Add the choice of data to ESPnet's options."""
+        """Add the options of this plugin to ESPnet's."""
         super().add_task_arguments(parser)
         parser.add_argument(
             "--data_selection_conf",
@@ -107,7 +107,7 @@ class CountedASRTask(ASRTask):
         cls.start_ctc_layer(args, model)
         if args.model == ESPNET and not args.collect_stats:
             model.plateau_watch = PlateauWatch(args.on_plateau)
-        # ESPnet builds the batches without the model, and once in a process.
+        # A class attribute: ESPnet builds the batches without access to the model.
         cls.score_book = ScoreBook()
         if args.data_selection_conf:
             cls.note_scores(model)
@@ -115,10 +115,10 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def start_ctc_layer(cls, args: argparse.Namespace, model) -> None:
-        """Start a stock model's random CTC layer as ``--ctc_start`` says.
+        """Initialise a stock model's random CTC layer as ``--ctc_start`` says.
 
-        Weights that are loaded (``--init_param``, an interrupted training) come later
-        and replace it.
+        Weights that are loaded later (a training that is resumed) replace it. With
+        ``--init_param`` it is not changed.
         """
         is_stock = args.model == ESPNET and model.ctc is not None
         if args.ctc_start != "prior" or not is_stock or args.init_param:
@@ -136,12 +136,12 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def note_scores(cls, model) -> None:
-        """Let the model's training note the losses that data may be chosen by."""
+        """Record the losses by which utterances are chosen."""
         note_ctc_scores(model, cls.score_book)
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Build ESPnet's, which for training drops pieces of time if asked to."""
+        """Build ESPnet's preprocessor, with ``keep_time`` if that is set."""
         preprocess = super().build_preprocess_fn(args, train)
         selection = read_selection(args)
         if not train or selection is None or selection.keep_time == 1.0:
@@ -151,7 +151,11 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def build_sequence_iter_factory(cls, args, iter_options, mode):
-        """Build ESPnet's iterator; for training, of the utterances chosen."""
+        """Build ESPnet's iterator; in training, for the chosen utterances.
+
+        Raises:
+            UserError: If a batch has fewer utterances than there are processes.
+        """
         try:
             factory = super().build_sequence_iter_factory(args, iter_options, mode)
         except RuntimeError as error:
@@ -177,7 +181,7 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the schedule and what is frozen are known.
+        """Build the optimisers after checks and completing the schedule.
 
         ESPnet loads ``init_param`` after this.
 
@@ -191,12 +195,12 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
-        """Train, going on from the last whole checkpoint; see ``ASRTask.main``."""
+        """Train, resuming from the last complete checkpoint; see ``ASRTask.main``."""
         if args is None:
             args = cls.get_parser().parse_args(cmd)
         limit_averaged(args)
-        # Before ranks are spawned, because only one may move files. Those that are
-        # started otherwise read them only after they have met the first.
+        # Before ranks are spawned, because only one may move files. Ranks that are
+        # started by a launcher read them only after the rendezvous.
         given = ("dist_rank", "dist_launcher")
         values = ((n, getattr(args, n)) for n in given)
         ranks = [f"--{name}={value}" for name, value in values if value is not None]
@@ -208,7 +212,7 @@ class CountedASRTask(ASRTask):
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace):
-        """Train as one of perhaps several ranks; see ``ASRTask.main_worker``."""
+        """Train as the only rank or one of several; see ``ASRTask.main_worker``."""
         try:
             super().main_worker(args)
         except UserError as error:

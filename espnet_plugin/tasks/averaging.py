@@ -1,4 +1,4 @@
-"""How many of a training's epochs are averaged: one rule for every training."""
+"""The number of epochs that are averaged: one rule for all trainings."""
 
 import argparse
 import logging
@@ -6,17 +6,17 @@ import math
 
 __all__ = ["BEST_SHARE", "limit_averaged", "num_averaged"]
 
-# Of the epochs, those that may be averaged. The first ones of a short training are far
-# from the last, and their mean is no model.
+# Largest share of the epochs that is averaged. The first epochs of a short training are
+# too far from the last for a useful average.
 BEST_SHARE = 0.5
 
 
 def num_averaged(wanted: int, max_epoch: int) -> int:
     """Return how many of the best epochs are averaged: at most half, rounded up.
 
-    ESPnet 202611 averages nothing where ``keep_nbest_models`` is larger than the number
-    of epochs, and links the single best epoch as ``*.ave.pth``: a short training would
-    be compared as one epoch with the mean of several of a longer one.
+    ESPnet 202611 averages nothing if ``keep_nbest_models`` is larger than the number of
+    epochs, and links the single best epoch as ``*.ave.pth``. So a single epoch of a
+    short training would be compared with an average of a longer one.
 
     Args:
         wanted: ``keep_nbest_models`` of the configuration.
@@ -26,11 +26,11 @@ def num_averaged(wanted: int, max_epoch: int) -> int:
 
 
 def limit_averaged(args: argparse.Namespace) -> None:
-    """Put the number of epochs that are averaged into a training's options.
+    """Limit the number of epochs that are averaged in a training's options.
 
     Args:
-        args: ESPnet's options; ``keep_nbest_models`` is changed, and so is what ESPnet
-            writes to ``config.yaml``.
+        args: ESPnet's options; ``keep_nbest_models`` is changed, also in
+            ``config.yaml``.
     """
     given = args.keep_nbest_models
     several = given if isinstance(given, (list, tuple)) else [given]

@@ -1,4 +1,4 @@
-"""The options of a store of the reference's outputs, for every task that reads one."""
+"""The options of the teacher cache, for every task that uses one."""
 
 import argparse
 from dataclasses import dataclass
@@ -44,16 +44,16 @@ class DataTables:
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """Where the reference's outputs are stored, and of what they are made.
+    """Where the reference's outputs are stored, and from what they are computed.
 
     Attributes:
         folder: Folder that is filled once and then read.
         top: Number of most probable tokens stored for each frame; 0: all.
         reference: The model whose outputs are stored.
-        data: What they are computed on.
-        output_dir: The experiment's folder, whose costs they are part of.
-        changing: Options that change the audio from epoch to epoch, which no cache
-            can follow.
+        data: The data on which they are computed.
+        output_dir: The experiment's folder, to whose cost they are added.
+        changing: Options in use that change the audio from epoch to epoch, which a
+            cache cannot represent.
     """
 
     folder: Path
@@ -72,8 +72,8 @@ class CacheOptions:
         """Read the parsed options of a training; None without a cache.
 
         Args:
-            args: The options, among them those of :func:`add_cache_options`.
-            reference: Reads from them whose outputs are stored.
+            args: The options, including those of :func:`add_cache_options`.
+            reference: Function that reads the reference from them.
         """
         if args.teacher_cache is None:
             return None
@@ -88,7 +88,7 @@ class CacheOptions:
 
 
 def add_cache_options(group: Any) -> None:
-    """Declare where the reference's outputs are stored, and how much of them.
+    """Declare the options of the teacher cache.
 
     Args:
         group: A group of options of ``argparse``.

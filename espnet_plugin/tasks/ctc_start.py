@@ -1,4 +1,4 @@
-"""A CTC layer that starts with what is known without hearing anything."""
+"""Initialise the bias of a CTC layer with the frequencies of the tokens."""
 
 import argparse
 import random
@@ -18,32 +18,35 @@ __all__ = [
     "training_tokens",
 ]
 
-# Of the encoders that take audio, Whisper's and those after wav2vec 2.0: 50 a second.
+# Encoders that take samples (Whisper, wav2vec 2.0 and similar) have 50 frames per
+# second.
 _SAMPLES_PER_FRAME = 320
-_MOST_UTTERANCES = 5000  # more do not change the frequencies
+_MOST_UTTERANCES = 5000  # more would hardly change the frequencies
 
 
 def token_log_prior(
     tokens: Iterable[Sequence[int]], num_frames: int, vocab_size: int, blank: int = 0
 ) -> torch.Tensor:
-    """Return how probable each token is in a frame, blank where no other one is.
+    """Return the log-probability of each token in a frame.
 
-    About the best that a CTC layer can predict without acoustic information.
+    All frames without a token count as blank. This is about the best that a CTC layer
+    can predict without acoustic information.
 
     Args:
-        tokens: Token numbers of each transcript.
-        num_frames: Encoder frames of all of them together.
-        vocab_size: Tokens, blank included.
-        blank: Its number.
+        tokens: Token indices of each transcript.
+        num_frames: Total number of encoder frames.
+        vocab_size: Number of tokens, including the blank.
+        blank: Index of the blank.
 
     Returns:
-        Natural logarithms, ``(vocab_size,)``. A token that never occurs counts half.
+        Natural logarithms, ``(vocab_size,)``. Half an occurrence is added to each
+        count.
     """
     counts = torch.full((vocab_size,), 0.5)
     for numbers in tokens:
         counts += torch.bincount(torch.tensor(numbers), minlength=vocab_size)
     counts[blank] = 0.0
-    # Short frames, long transcripts: CTC still needs some blanks between equal tokens.
+    # At least a tenth, because CTC needs blanks between equal tokens.
     counts[blank] = max(num_frames - float(counts.sum()), 0.1 * num_frames)
     return (counts / counts.sum()).log()
 
@@ -61,11 +64,16 @@ def has_transcripts(args: argparse.Namespace) -> bool:
 def training_tokens(
     args: argparse.Namespace, tokenise: Callable[[str], Sequence[int]]
 ) -> tuple[list[Sequence[int]], int]:
-    """Return token numbers and encoder frames of (a sample of) the training data.
+    """Return the token indices and the number of encoder frames of the training data.
+
+    A random sample of 5000 utterances is used if there are more.
 
     Args:
         args: Options of ESPnet's ASR task, with data and shape files.
-        tokenise: Turns a transcript into token numbers.
+        tokenise: Function from a transcript to token indices.
+
+        Returns:
+            The token indices of each transcript, and the total number of frames.
     """
     text = next(
         path
@@ -93,15 +101,15 @@ def training_tokens(
 def start_at_prior(layer: torch.nn.Linear, log_prior: torch.Tensor) -> None:
     """Set the bias of a CTC layer; its weights stay random.
 
-    With a bias around zero, ESPnet's start, the first hundred updates of a training
-    teach the encoder the frequencies of tokens, by an output that is the same in every
-    frame; from some first weights that takes 300 updates, and such trainings fail
-    (benchmarks/training_failures.md). The same remedy for rare classes: Lin et al.,
-    "Focal Loss for Dense Object Detection" (ICCV 2017), section 4.1.
+    ESPnet starts with a bias around zero. The first hundred updates then only teach the
+    encoder the frequencies of the tokens, by an output that is the same in every frame.
+    For some initial weights this takes 300 updates, and such trainings fail
+    (benchmarks/training_failures.md). Source of this initialisation (for rare classes):
+    Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017), section 4.1.
 
     Args:
         layer: ``model.ctc.ctc_lo`` of an ESPnet model.
-        log_prior: ``(vocab,)``.
+        log_prior: Log-probability of each token, ``(vocab_size,)``.
     """
     with torch.no_grad():
         layer.bias.copy_(log_prior)

@@ -25,10 +25,10 @@ from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
 __all__ = ["DualModeASRTask", "start"]
 
-# What a model that continues another does not take from it.
+# Prefixes of tensors that are not copied from the model that a training starts from.
 _OWN = ("encoder.", "normalize.", "dual_mode_")
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register()
 
 
@@ -37,7 +37,7 @@ class DualModeASRTask(CountedASRTask):
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Add where to start from to the options of ESPnet's ASR task."""
+        """Add the options for the start, the reference and its cache."""
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Dual-mode related")
         group.add_argument(
@@ -72,11 +72,11 @@ class DualModeASRTask(CountedASRTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
-        """Build the supernet and fill its encoder, if there is a start.
+        """Build the supernet, and load its encoder with ``--start_from``.
 
         Raises:
             UserError: If an option is wrong, the checkpoint does not fit, or the
-                training ends while the masks still move.
+                training would end while the masks still change.
         """
         if args.encoder != DUAL_MODE:
             raise UserError(
@@ -103,14 +103,13 @@ class DualModeASRTask(CountedASRTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the teacher's outputs are stored if asked to.
+        """Build the optimisers, after the teacher cache has been filled, if any.
 
-        ESPnet calls it before the first epoch, with the whole model where it will be
-        trained.
+        ESPnet calls this before the first epoch, when the model is on its device.
 
         Raises:
-            UserError: If there is no teacher, its outputs cannot be stored, or what is
-                stored is less than what the objectives need.
+            UserError: If the outputs cannot be stored, or those in the cache are not
+                enough for the objectives.
         """
         cache = CacheOptions.from_args(args, _reference_options)
         if cache is not None:
@@ -126,7 +125,7 @@ def _reference_options(args: argparse.Namespace) -> ReferenceOptions:
 
 
 def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
-    """Return what teaches the modes, and note its width in the configuration.
+    """Return the reference of ``teaching``, and write its width to ``args.model_conf``.
 
     Raises:
         UserError: If ``model_conf.teaching`` is given without a reference, or a
@@ -172,23 +171,23 @@ def _training_plan(args: argparse.Namespace) -> TrainingPlan:
 def start(
     model: torch.nn.Module, path: str, masks: str = "restart", whole: bool = False
 ) -> None:
-    """Fill the encoder from a checkpoint, or the whole model.
+    """Load the encoder, or the whole model, from a checkpoint.
 
     Args:
         model: The supernet.
-        path: Checkpoint of a pre-training or of another dual-mode training; its
-            encoder must have the same tensors, masks aside.
+        path: Checkpoint of a pre-training or of another dual-mode training. Its encoder
+            must have the same tensors, except for masks.
         masks: See :func:`load_pretrained_encoder`.
-        whole: The output layers as well; tokens must be the same.
+        whole: Whether output layers are loaded too; the tokens must be the same.
 
     Raises:
-        UserError: If tensors are missing, surplus or of another shape.
+        UserError: If tensors are missing, unexpected or of a different shape.
     """
     load_pretrained_encoder(model.encoder, path, masks)
     if not whole:
         return
     state = read_checkpoint(path)
-    # Its encoder is in place; statistics are the corpus's own, and counters new.
+    # The encoder is loaded already, statistics belong to the corpus, counters restart.
     own = {
         name: value
         for name, value in model.state_dict().items()

@@ -25,7 +25,7 @@ from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
 
 __all__ = ["DualModeSSLTask"]
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register()
 host.register_ssl()
 
@@ -33,20 +33,20 @@ host.register_ssl()
 class DualModeSSLTask(SSLTask):
     """ESPnet's SSL task for the dual-mode encoder, on whole utterances.
 
-    What is left out of ESPnet's: tokens and labels, which these losses have none of,
-    and cutting all utterances of a batch to its shortest.
+    Unlike ESPnet's task, it has no tokens and labels, which these losses do not use,
+    and does not cut all utterances of a batch to the length of the shortest.
     """
 
     trainer = CostTrainer
 
     @classmethod
     def get_parser(cls) -> argparse.ArgumentParser:
-        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        """Return a parser without abbreviations; see ``AbsTask.get_parser``."""
         return make_exact(super().get_parser())
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Add the options of ESPnet's SSL task, with what fits here as default."""
+        """Add the options of ESPnet's SSL task with the defaults of this task."""
         super().add_task_arguments(parser)
         parser.set_defaults(
             required=["output_dir"],
@@ -62,12 +62,12 @@ class DualModeSSLTask(SSLTask):
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool):
-        """Return what pads utterances; features may be given instead of samples."""
+        """Return a collate function that pads samples or features."""
         return CommonCollateFn(float_pad_value=0.0, int_pad_value=-1)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
-        """Build the model and tell it how long the training is.
+        """Build the model and set the length of its training.
 
         Raises:
             UserError: If an option is unknown or out of range.
@@ -81,7 +81,7 @@ class DualModeSSLTask(SSLTask):
                     f"--{option} {getattr(args, option)}: must be {wanted} here; for "
                     "other values use espnet2.tasks.ssl"
                 )
-        args.token_list = []  # ESPnet's task wants one
+        args.token_list = []  # required by ESPnet's task
         for option in ("loss", "util"):
             for part in getattr(args, option):
                 # An empty `conf:` in a YAML file is None.
@@ -103,7 +103,7 @@ class DualModeSSLTask(SSLTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the schedule's length is known.
+        """Build the optimisers after checks and completing the schedule.
 
         Raises:
             UserError: If ``freeze_param`` or ``init_param`` name no weights.
@@ -114,7 +114,7 @@ class DualModeSSLTask(SSLTask):
 
     @classmethod
     def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
-        """Train, going on from the last whole checkpoint; see ``SSLTask.main``."""
+        """Train, resuming from the last complete checkpoint; see ``SSLTask.main``."""
         if args is None:
             args = cls.get_parser().parse_args(cmd)
         # Before ranks are spawned, because only one may move files.

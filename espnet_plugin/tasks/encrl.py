@@ -17,15 +17,16 @@ from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
 __all__ = ["EncRLTask"]
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register()
 
 
 class EncRLTask(CountedASRTask):
     """Trains a student encoder to match a frozen reference model.
 
-    The student's architecture, tokens, front end and statistics are the reference's
-    own, less what the options say; they need not (and cannot) be given.
+    The student's architecture, tokens, front end and statistics are those of the
+    reference, except for what the options change. They cannot be set by ESPnet's
+    options.
     """
 
     @classmethod
@@ -38,29 +39,28 @@ class EncRLTask(CountedASRTask):
     def required_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """Return what every utterance must have: transcripts are not needed."""
+        """Return the required data of an utterance, which do not include ``text``."""
         return ("speech",)
 
     @classmethod
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """Return what an utterance may have."""
+        """Return the optional data of an utterance, which include ``text``."""
         return ("text", *super().optional_data_names(train, inference))
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
-        """Build the student, start it as asked and attach the frozen reference.
+        """Build and initialise the student, and attach the frozen reference.
 
         Raises:
             UserError: If an option is out of range or the reference is unusable.
         """
         setup = EncRLSetup(EncRLOptions.from_args(args))
-        # The one place where they change: ESPnet builds the model of them, and writes
-        # them down as config.yaml.
+        # The only place where the options change. ESPnet builds the model from them and
+        # writes them to config.yaml.
         vars(args).update(setup.settings)
-        # ESPnet's own initialisation would go over what is copied below, not over the
-        # teacher, which is no part of the model.
+        # Before the copying below, which ESPnet's initialisation would overwrite.
         model = super().build_model(args)
         setup.start(model)
         model.attach_teacher(setup.teacher)
@@ -68,14 +68,13 @@ class EncRLTask(CountedASRTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model):
-        """Build the optimisers, once the teacher's outputs are stored if asked to.
+        """Build the optimisers, after the teacher cache has been filled, if any.
 
-        ESPnet calls it before the first epoch, with the whole model where it will be
-        trained.
+        ESPnet calls this before the first epoch, when the model is on its device.
 
         Raises:
-            UserError: If the outputs cannot be stored, or an objective needs more than
-                what is.
+            UserError: If the outputs cannot be stored, or an objective needs outputs
+                that the cache does not hold.
         """
         cache = CacheOptions.from_args(args, read_reference)
         if cache is not None:
@@ -88,5 +87,5 @@ class EncRLTask(CountedASRTask):
 
     @classmethod
     def note_scores(cls, model) -> None:
-        """Note how far each utterance is from the reference, where data is chosen."""
+        """Record each utterance's loss, if utterances are chosen by it."""
         model.score_book = cls.score_book

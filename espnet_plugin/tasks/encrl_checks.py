@@ -1,4 +1,4 @@
-"""What is refused before EncRL starts: options and data that do not fit together."""
+"""Checks before EncRL starts: whether options, reference and data fit together."""
 
 import argparse
 from pathlib import Path
@@ -22,14 +22,14 @@ __all__ = [
     "refuse_half_layers",
 ]
 
-_WHISPER_SECONDS = 30  # as many as it has positions
+_WHISPER_SECONDS = 30  # the length of its position embeddings
 
 
 def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
-    """Refuse layers that fit only partly: they would compute nothing sensible.
+    """Refuse layers that were only partly copied, and would not work.
 
     Raises:
-        UserError: Naming the first tensor and the way out.
+        UserError: If a tensor of a copied layer is missing or has another shape.
     """
     wrong = [
         f"{name} is {list(ours)}, not {list(theirs)}"
@@ -48,15 +48,15 @@ def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
 def refuse_frozen_random(
     options: EncRLOptions, model: torch.nn.Module, copied: Collection[str]
 ) -> None:
-    """Refuse to freeze what has random weights: nothing would ever train it.
+    """Refuse to freeze random weights, which would never be trained.
 
     Args:
-        options: What is asked for.
+        options: Options of the training.
         model: The student.
-        copied: Names of its tensors that are the reference's.
+        copied: Names of its tensors that were copied from the reference.
 
     Raises:
-        UserError: Naming the first such tensor and the way out.
+        UserError: If a frozen tensor was not copied, or does not exist.
     """
     for prefix in options.frozen:
         names = [n for n, _ in model.named_parameters()]
@@ -76,10 +76,11 @@ def refuse_frozen_random(
 
 
 def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
-    """Refuse data without needed transcripts, or that the reference cannot take.
+    """Check that the training data has transcripts if needed and fits the reference.
 
     Raises:
-        UserError: Naming the data file.
+        UserError: If transcripts are missing, or audio or features do not fit the
+            reference (kind, sampling rate, width, scale or duration).
     """
     tables = options.data.train
     if options.student.model_conf.get("ctc_loss_weight") and "text" not in {
@@ -115,7 +116,7 @@ def _check_length(options: EncRLOptions) -> None:
     most = _WHISPER_SECONDS * 16000
     for path in (*options.data.train_shapes, *options.data.valid_shapes):
         if not Path(path).is_file():
-            continue  # which ESPnet says itself
+            continue  # ESPnet reports it
         for name, length in read_pairs(path).items():
             samples = int(length.split(",")[0])
             if samples > most:
@@ -143,7 +144,7 @@ def _check_rate(
 
 
 def _check_width(options: EncRLOptions, reference: argparse.Namespace) -> None:
-    """Compare the features, as stage 2 wrote their shapes, with the reference."""
+    """Compare the width of the features in the shape files with the reference."""
     for path in options.data.train_shapes[:1]:
         _, _, width = _first_value(path).partition(",")
         if width and int(width) != reference.input_size:
@@ -155,8 +156,8 @@ def _check_width(options: EncRLOptions, reference: argparse.Namespace) -> None:
 
 
 def _first_value(path: str) -> str:
-    """Return the value after the first name of a table that exists."""
+    """Return the value in the first line of a table; empty if there is none."""
     if not Path(path).is_file():
-        return ""  # which ESPnet says itself
+        return ""  # ESPnet reports it
     with Path(path).open(encoding="utf-8") as stream:
         return stream.readline().partition(" ")[2].strip()

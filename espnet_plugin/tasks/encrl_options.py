@@ -1,4 +1,4 @@
-"""The options of EncRL: declared for ESPnet's parser, read once, changed nowhere."""
+"""The options of EncRL: declared for ESPnet's parser, read once, never changed."""
 
 import argparse
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ __all__ = ["EncRLOptions", "add_encrl_options", "read_reference"]
 
 @dataclass(frozen=True)
 class EncRLOptions:
-    """What the student is made of and trained on.
+    """Options of an EncRL training: reference, student and data.
 
     Attributes:
-        reference: What to learn from.
-        student: What to train.
-        data: What to train it on.
-        frozen: Names of weights that do not learn, ESPnet's ``freeze_param``.
+        reference: Files of the reference.
+        student: Options of the student.
+        data: Training and development data.
+        frozen: Prefixes of frozen parameters (ESPnet's ``freeze_param``).
         output_dir: The experiment's folder.
     """
 
@@ -40,7 +40,7 @@ class EncRLOptions:
         """Read the parsed options of an EncRL training.
 
         Raises:
-            UserError: If the reference is not named, or options contradict each other.
+            UserError: If the reference is not given, or options contradict each other.
         """
         return cls(
             read_reference(args),
@@ -67,7 +67,7 @@ class EncRLOptions:
 
 
 def add_encrl_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of EncRL beside those of ESPnet's ASR task."""
+    """Declare the options of EncRL, in addition to those of ESPnet's ASR task."""
     # The token list is the reference's.
     parser.set_defaults(required=["output_dir"])
     group = parser.add_argument_group(description="EncRL related")
@@ -173,10 +173,10 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_reference(args: argparse.Namespace) -> ReferenceOptions:
-    """Read which reference the parsed options of an EncRL training name.
+    """Read the reference from the parsed options of an EncRL training.
 
     Raises:
-        UserError: If one of its two files is not named.
+        UserError: If one of its two files is not given.
     """
     for option in ("reference_config", "reference_model_file"):
         if getattr(args, option) is None:
@@ -190,7 +190,7 @@ def read_reference(args: argparse.Namespace) -> ReferenceOptions:
 
 
 def _model_conf(args: argparse.Namespace) -> dict[str, Any]:
-    """Return ``model_conf`` with the objectives that ``--objectives`` leaves."""
+    """Return ``model_conf`` with only the objectives of ``--objectives``."""
     if not args.objectives:
         return args.model_conf
     given = args.model_conf.get("objectives") or {}

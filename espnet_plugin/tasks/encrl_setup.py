@@ -1,4 +1,4 @@
-"""From the options of an EncRL training to its reference and its student."""
+"""Load the reference of an EncRL training and set up its student."""
 
 import argparse
 import logging
@@ -37,18 +37,19 @@ class EncRLSetup:
     """Loads the reference and derives the student from it.
 
     Args:
-        options: What was asked for.
+        options: Options of the training.
 
     Attributes:
-        options: What was asked for.
+        options: Options of the training.
         teacher: The frozen reference.
         reference_args: Its training configuration.
         layers: The student's layers.
-        settings: ESPnet's settings that make the student.
+        settings: Options of ESPnet that define the student.
 
     Raises:
-        UserError: By what is read first, if an option is out of range, or the reference
-            is unusable or not for these data.
+        UserError: When an attribute is first used, if an option is out of range, or
+        the
+            reference cannot be used or does not fit the data.
     """
 
     def __init__(self, options: EncRLOptions):
@@ -80,23 +81,23 @@ class EncRLSetup:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """ESPnet's settings that make the student."""
+        """Options of ESPnet that define the student."""
         return derive_student(
             self.options.student, self.reference_args, self.teacher.dim, self.layers
         )
 
     def start(self, model: ESPnetEncRLModel) -> None:
-        """Copy what the student starts from, and settle what of it learns and how.
+        """Copy the student's initial weights, and set precision and frozen parts.
 
         Args:
             model: The model that ESPnet has built; changed in place.
 
         Raises:
-            UserError: If layers fit in part only, or random weights are to be frozen.
+            UserError: If layers fit only partly, or random weights are to be frozen.
         """
         refuse_frozen_random(self.options, model, self._copy_layers(model))
         if not (model.objectives.use_posteriors or model.ctc_loss_weight):
-            # Nothing would train it, and ranks wait for every gradient.
+            # It gets no gradient, and distributed training waits for every gradient.
             model.ctc.requires_grad_(False)
         if self.options.student.dtype != "float32":
             run_in(DTYPES[self.options.student.dtype], model.encoder)
@@ -110,7 +111,7 @@ class EncRLSetup:
         conf = self.settings["encoder_conf"]
         narrower = self.options.student.output_size not in (None, self.teacher.dim)
         if narrower:
-            # Which channels matter is decided among the layers that are copied.
+            # Channels are chosen by their importance in the copied layers only.
             state, taken = keep_layers(state, layers), range(len(layers))
             wanted = self.options.student.copies_asked
             state = narrow_reference(state, self.reference_args, conf, wanted)

@@ -1,8 +1,7 @@
-"""ESPnet's language model task as it is, with its cost recorded."""
+"""ESPnet's language model task with the cost recorded."""
 
 import argparse
 import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Optional
 
@@ -13,28 +12,24 @@ from espnet_plugin import host
 from espnet_plugin.cost.log import CostLog, Stopwatch
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
 
 __all__ = ["CountedLMTask"]
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register_lm()
-
-# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
-_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
 
 
 class CostLMTrainer(Trainer):
-    """``espnet2.train.trainer.Trainer`` that writes ``cost.json`` as it goes."""
+    """``espnet2.train.trainer.Trainer`` that also writes ``cost.json``."""
 
     @classmethod
     def build_options(cls, args):
         """Read the options; curves are left out where what draws them is missing."""
-        for option, package in _CURVES.items():
-            if getattr(args, option) and find_spec(package) is None:
-                logging.info("%s is not installed, so no curves are drawn", package)
-                setattr(args, option, False)
+        for package in leave_out_curves(args):
+            logging.info("%s is not installed, so no curves are drawn", package)
         return super().build_options(args)
 
     @classmethod
@@ -56,7 +51,7 @@ class CostLMTrainer(Trainer):
 
 
 class _Counted:
-    """Batches that pass by, with the tokens in them."""
+    """A loader that counts the tokens in its batches."""
 
     def __init__(self, loader):
         self._loader, self.tokens = loader, 0
@@ -66,19 +61,19 @@ class _Counted:
 
     def __iter__(self):
         for utts, batch in self._loader:
-            # Each sentence has its end as well.
+            # Plus one end-of-sentence token per sentence.
             self.tokens += int(batch["text_lengths"].sum()) + len(utts)
             yield utts, batch
 
 
 class CountedLMTask(LMTask):
-    """Stock training of a language model; also writes ``cost.json`` into its folder."""
+    """Trains stock language models; also writes ``cost.json``."""
 
     trainer = CostLMTrainer
 
     @classmethod
     def get_parser(cls) -> argparse.ArgumentParser:
-        """Return the options; a name has to be whole. See ``AbsTask.get_parser``."""
+        """Return a parser without abbreviations; see ``AbsTask.get_parser``."""
         return make_exact(super().get_parser())
 
     @classmethod
@@ -93,7 +88,7 @@ class CountedLMTask(LMTask):
 
     @classmethod
     def main(cls, args: Optional[argparse.Namespace] = None, cmd=None):
-        """Train, going on from the last whole checkpoint; see ``LMTask.main``."""
+        """Train, resuming from the last complete checkpoint; see ``LMTask.main``."""
         if args is None:
             args = cls.get_parser().parse_args(cmd)
         if args.output_dir is not None:

@@ -1,4 +1,4 @@
-"""A reference cut to the width of its student, for the student to start from."""
+"""Cut a reference to the width of its student, as the student's start."""
 
 import argparse
 from typing import Any, Mapping
@@ -10,7 +10,7 @@ from espnet_plugin.pruning.width import narrow_conformer, why_not_narrowed
 
 __all__ = ["narrow_reference"]
 
-# Of the reference's tensors, those that a CTC model of the same encoder has.
+# Prefixes of the tensors that a CTC model with the same encoder has.
 _KEPT = ("frontend.", "normalize.", "encoder.", "ctc.")
 
 
@@ -20,17 +20,18 @@ def narrow_reference(
     encoder_conf: Mapping[str, Any],
     asked: str,
 ) -> dict[str, torch.Tensor]:
-    """Return the reference's tensors with the channels that matter most.
+    """Return the reference's tensors with only the most important channels.
 
     Args:
-        state: Its tensors; a decoder's are left out.
-        reference: Its training configuration.
-        encoder_conf: The student's encoder: its width, heads and feed-forward units.
-        asked: The option that asks for the reference's layers, for messages.
+        state: Tensors of the reference; those of a decoder are left out.
+        reference: Training configuration of the reference.
+        encoder_conf: Options of the student's encoder: width, heads and feed-forward
+        units.
+        asked: Option that selects the reference's layers, for messages.
 
     Raises:
-        UserError: If its width cannot be cut, or the student has other heads or more
-            feed-forward units.
+        UserError: If the encoder type cannot be narrowed, or the student has a
+            different number of heads or more feed-forward units.
     """
     heads = reference.encoder_conf.get("attention_heads", 4)
     width, units = encoder_conf["output_size"], encoder_conf["linear_units"]

@@ -1,4 +1,4 @@
-"""Noticing early that a training with CTC does not learn."""
+"""Detect early that a training with CTC does not learn."""
 
 import logging
 import math
@@ -11,13 +11,14 @@ __all__ = ["CHOICES", "PlateauWatch", "stands_still"]
 
 CHOICES = ("stop", "warn", "off")
 
-# A dev error at or above this: nearly nothing is recognised.
+# With a dev error of at least this, almost nothing is recognised.
 _ERROR = 0.9
-# By this share the loss must fall from the first to the last quarter of an epoch.
+# Relative fall of the loss from the first to the last quarter of an epoch that counts
+# as learning.
 _FALL = 0.02
-# Before so many updates a learning rate that still rises may be the reason.
+# Number of updates before which a learning rate that still rises may be the reason.
 _UPDATES = 500
-# In a row: one may be the end of the rise of the learning rate.
+# Number of epochs in a row; one may be the end of the rise of the learning rate.
 _EPOCHS = 2
 
 _ADVICE = (
@@ -31,10 +32,10 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class _Epoch:
-    """What one epoch showed.
+    """Summary of an epoch's training losses.
 
     Attributes:
-        updates: Updates made.
+        updates: Number of updates.
         first: Mean training loss of its first quarter of updates.
         last: Mean training loss of its last quarter of updates.
     """
@@ -45,11 +46,12 @@ class _Epoch:
 
 
 def stands_still(losses: Sequence[float], error: Optional[float]) -> bool:
-    """Tell whether an epoch taught a model nothing that can be seen.
+    """Return whether a model has not learnt anything in an epoch.
 
     Args:
         losses: Training loss of each update, in order.
-        error: Character error rate on dev after it, as a fraction; None: not known.
+        error: Character error rate on dev after the epoch, as a fraction; None if not
+        known.
     """
     if error is None or not math.isfinite(error) or error < _ERROR or not losses:
         return False
@@ -66,13 +68,16 @@ def _summary(losses: Sequence[float]) -> _Epoch:
 class PlateauWatch:
     """Warns of a training that does not learn, and stops it if that continues.
 
-    An epoch does not learn if the character error rate on dev is 90 % or more after it,
-    and the mean loss of the last quarter of its updates is not at least 2 % below that
-    of the first quarter. It is counted once 500 updates have been made; two such epochs
-    in a row end the training.
+    The model has not learnt in an epoch if the character error rate on dev is at least
+    90 % after it, and the mean loss of the last quarter of its updates is not at least
+    2 % below that of the first quarter. Epochs only count after 500 updates. Two such
+    epochs in a row end the training.
 
     Args:
-        action: ``stop``, ``warn`` (never ends it) or ``off``.
+        action: ``stop``, ``warn`` (never ends the training) or ``off``.
+
+        Raises:
+            UserError: If ``action`` is none of these.
     """
 
     def __init__(self, action: str = "stop"):
@@ -84,24 +89,24 @@ class PlateauWatch:
         self._in_a_row = 0
 
     def add(self, losses: Sequence[float]) -> None:
-        """Note the training losses of an epoch.
+        """Record the training losses of an epoch.
 
         Args:
-            losses: One value an update, in order; values that are not finite are
-                skipped.
+            losses: Loss of each update, in order. Values that are not finite are
+            skipped.
         """
         self._losses = [value for value in losses if math.isfinite(value)]
         self._updates += len(losses)
 
     def judge(self, epoch: int, error: Optional[float]) -> None:
-        """Judge the epoch whose losses were noted last.
+        """Judge the epoch whose losses were recorded last.
 
         Args:
-            epoch: Its number, from 1.
-            error: Character error rate on dev after it, as a fraction.
+            epoch: Number of the epoch, from 1.
+            error: Character error rate on dev after the epoch, as a fraction.
 
         Raises:
-            UserError: If it is the second in a row that does not learn, and the action
+            UserError: If the model has not learnt in two epochs in a row and the action
                 is ``stop``.
         """
         if self.action == "off":

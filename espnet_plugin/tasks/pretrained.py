@@ -1,4 +1,4 @@
-"""Whether the weights of pre-trained parts come from a file that is there."""
+"""Avoid downloads of pre-trained weights that would be overwritten anyway."""
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
@@ -8,17 +8,17 @@ from espnet_plugin.checkpoints.offline import without_downloads
 __all__ = ["as_their_weights_come", "weights_follow"]
 
 _PARTS = ("frontend", "encoder", "decoder")
-_PRETRAINED = "whisper"  # the only ones that can be built without their weights
+_PRETRAINED = "whisper"  # the only part that can be built without its weights
 
 
 def as_their_weights_come(args: argparse.Namespace) -> AbstractContextManager:
-    """Return the context in which a training's model is built.
+    """Return the context manager in which a training's model is built.
 
-    Where :func:`weights_follow`, nothing is fetched; elsewhere ESPnet fetches the
-    weights that pre-trained parts start from.
+    If :func:`weights_follow`, nothing is downloaded. Otherwise ESPnet downloads the
+    weights of pre-trained parts.
 
     Args:
-        args: Options of ESPnet's ASR task, or of ours.
+        args: Options of ESPnet's ASR task or of a task of this plugin.
     """
     if weights_follow(args):
         return without_downloads(vars(args), "the training's configuration")
@@ -26,10 +26,10 @@ def as_their_weights_come(args: argparse.Namespace) -> AbstractContextManager:
 
 
 def weights_follow(args: argparse.Namespace) -> bool:
-    """Return whether all pre-trained parts are filled once the model is built.
+    """Return whether all pre-trained parts get their weights after they are built.
 
-    By the files of ``init_param``, or by the layers that a student copies from its
-    reference. Collecting statistics looks at no weights.
+    The weights come from the files of ``init_param`` or from the reference of a
+    student. Collecting statistics does not need any.
     """
     if args.collect_stats:
         return True
@@ -43,6 +43,6 @@ def weights_follow(args: argparse.Namespace) -> bool:
 
 
 def _target(init_param: str) -> str:
-    """Return the module that ``path:source:target:excluded`` fills; "" is all."""
+    """Return the target in ``path:source:target:excluded``; "" is the whole model."""
     _, _, target, *_ = [*init_param.split(":"), "", ""]
     return target

@@ -15,7 +15,7 @@ from espnet_plugin.tasks.schedule import total_updates
 
 __all__ = ["PrunedASRTask"]
 
-# At import, because a spawned rank imports this module to find the task.
+# At import, because a spawned rank finds the task by importing this module.
 host.register()
 
 
@@ -47,7 +47,7 @@ class PrunedASRTask(CountedASRTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
-        """Build the dense model, fill it and install the masks.
+        """Build the dense model, load its weights and install the masks.
 
         Raises:
             UserError: If an option is missing or the checkpoint does not fit.
@@ -58,7 +58,7 @@ class PrunedASRTask(CountedASRTask):
         args.model = PRUNED
         model = super().build_model(args)
         state = dict(read_checkpoint(args.dense_model_file))
-        # The counters of pruning are new.
+        # The counters of pruning start from zero.
         state.update(
             {k: v for k, v in model.state_dict().items() if k.startswith("pruning_")}
         )

@@ -1,8 +1,8 @@
-"""Several processes that train together: which one writes, and how they end.
+"""Distributed training: which process writes, and how the processes end.
 
-ESPnet starts one process a GPU itself (``--ngpu``), or is started once a node or once a
-process by something else (``espnet2.bin.launch``, ``torchrun``, ``srun``). On CPUs the
-latter works with ``--ngpu 0 --dist_backend gloo``.
+ESPnet either starts one process per GPU (``--ngpu``), or a launcher starts it once per
+node or process (``espnet2.bin.launch``, ``torchrun``, ``srun``). On CPUs the latter
+works with ``--ngpu 0 --dist_backend gloo``.
 """
 
 import argparse
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _OPTION = re.compile(r"^--(dist_\w+|local_rank|multiprocessing_distributed)(=.*)?$")
-# What gloo, NCCL and the rendezvous say when another process is no longer there.
+# Words in errors of gloo, NCCL and the rendezvous after another process has ended.
 _LOST = re.compile(
     r"closed by peer|reset by peer|broken pipe|refused|timed? ?out|nccl|gloo|"
     r"connection was|failed to (recv|send)",
@@ -37,9 +37,10 @@ _LOST = re.compile(
 
 
 def is_first(options: Sequence[str] = ()) -> bool:
-    """Return whether this process writes for all; true where it trains alone.
+    """Return whether this process writes the files; true if it is the only one.
 
-    Known before ``torch.distributed`` is, by the same signs as ESPnet's
+    It is determined before ``torch.distributed`` is initialised, from the same options
+    and environment variables as in ESPnet
     (``espnet2.train.distributed_utils.get_node_rank``).
 
     Args:
@@ -61,12 +62,12 @@ def is_first(options: Sequence[str] = ()) -> bool:
 
 
 def without_ranks(options: Sequence[str]) -> list[str]:
-    """Leave out what differs between processes, or from one start to the next."""
+    """Return the options without those that differ between processes or starts."""
     return _split(options)[0]
 
 
 def only_ranks(options: Sequence[str]) -> list[str]:
-    """Return what :func:`without_ranks` leaves out."""
+    """Return the options that :func:`without_ranks` leaves out."""
     return _split(options)[1]
 
 
@@ -85,7 +86,7 @@ def wait_for(path: Path, seconds: float = 1800.0) -> None:
     """Wait until the first process has written a file.
 
     Raises:
-        UserError: If it does not come in that time.
+        UserError: If the file does not exist after that time.
     """
     end = time.monotonic() + seconds
     while not path.is_file():
@@ -99,10 +100,10 @@ def wait_for(path: Path, seconds: float = 1800.0) -> None:
 
 @contextmanager
 def named_failures(output_dir: str) -> Iterator[None]:
-    """Report in one line that another process of the training has ended.
+    """Turn errors caused by the end of another process into a clear message.
 
     Raises:
-        UserError: Instead of what torch raises then.
+        UserError: In place of torch's errors.
     """
     import torch.distributed as dist
     from torch.multiprocessing.spawn import ProcessExitedException
@@ -113,7 +114,7 @@ def named_failures(output_dir: str) -> Iterator[None]:
     )
     try:
         yield
-    except ProcessExitedException as error:  # of those that ESPnet started
+    except ProcessExitedException as error:  # a process that ESPnet started
         raise UserError(
             f"rank {error.error_index} of the training has died ({error.msg}), and "
             f"the others were stopped; see its message above, then {again}"
@@ -134,7 +135,7 @@ def named_failures(output_dir: str) -> Iterator[None]:
 
 
 def end_together() -> None:
-    """Wait for all ranks and part, so that the same process may train again."""
+    """Wait for all ranks and leave the group, so that the process can train again."""
     import torch.distributed as dist
 
     if dist.is_available() and dist.is_initialized():
@@ -143,7 +144,10 @@ def end_together() -> None:
 
 
 def end_with_message(error: UserError) -> None:
-    """End a process that ESPnet started, whose exceptions nobody else would print."""
+    """Print an error and end the process, if ESPnet has spawned it.
+
+    In the main process the error is raised instead.
+    """
     if multiprocessing.parent_process() is None:
         raise error
     logging.error("%s", error)

@@ -1,4 +1,4 @@
-"""The number of updates a run will make, which some schedules must know beforehand."""
+"""The number of updates of a training, which some schedules need beforehand."""
 
 import argparse
 from typing import Any
@@ -19,20 +19,21 @@ __all__ = [
 
 
 def updates_per_epoch(args: argparse.Namespace) -> int:
-    """Return how often the weights are updated in one epoch of ESPnet's training.
+    """Return the number of updates in one epoch of ESPnet's training.
 
     Raises:
-        UserError: If the batch type does not fix it.
+        UserError: If the length of an epoch is not fixed.
     """
-    # Batches left over at the end of an epoch update nothing (Trainer.train_one_epoch).
+    # Batches left over at the end of an epoch update nothing
+    # (Trainer.train_one_epoch).
     return batches_per_epoch(args) // args.accum_grad
 
 
 def batches_per_epoch(args: argparse.Namespace) -> int:
-    """Return the batches of one epoch over all data.
+    """Return the number of batches in one epoch over all data.
 
     Raises:
-        UserError: If the batch type does not fix it.
+        UserError: If the length of an epoch is not fixed.
     """
     if args.iterator_type != "sequence":
         raise UserError(
@@ -52,7 +53,7 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
                 sort_in_batch=args.sort_in_batch,
                 sort_batch=args.sort_batch,
                 drop_last=args.drop_last_iter,
-                # As ESPnet: every rank must get an utterance of every batch.
+                # As in ESPnet: every rank needs an utterance of every batch.
                 min_batch_size=(
                     dist.get_world_size() if is_distributed() else args.min_batch_size
                 ),
@@ -62,12 +63,13 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
 
 
 def complete_schedule(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the schedule's options, with the length that a one-cycle one leaves open.
+    """Return the schedule's options, with ``total_steps`` for ``onecyclelr``.
 
-    One update more than planned, because ESPnet steps the schedule once after the last.
+    It is one more than the number of updates, because ESPnet also steps the schedule
+    after the last update.
 
     Raises:
-        UserError: If the rise of the learning rate would be of no length.
+        UserError: If the rise of the learning rate would have no steps.
     """
     conf = args.scheduler_conf
     given = "total_steps" in conf or "steps_per_epoch" in conf
@@ -85,7 +87,7 @@ def complete_schedule(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def total_updates(args: argparse.Namespace) -> int:
-    """Return the updates of the whole training, where data is chosen the fewer."""
+    """Return the number of updates of the training, considering data selection."""
     selection = read_selection(args)
     whole = updates_per_epoch(args)
     if selection is None:

@@ -1,4 +1,4 @@
-"""Dynamic data pruning in ESPnet's training: scores are noted, batches chosen."""
+"""Dynamic data pruning in ESPnet's training: record losses and choose batches."""
 
 import argparse
 import logging
@@ -24,10 +24,10 @@ Batches = list[Sequence[str]]
 
 
 def read_selection(args: argparse.Namespace) -> Optional[Selection]:
-    """Return what ``data_selection_conf`` asks for, None for nothing.
+    """Read ``data_selection_conf``; None if it is empty.
 
     Raises:
-        UserError: If an option is unknown, or batches are not made by length.
+        UserError: If an option is unknown, or an epoch is not one pass over the data.
     """
     conf = getattr(args, "data_selection_conf", None)
     if not conf:
@@ -45,11 +45,11 @@ class SelectedBatches(AbsSampler):
     """Batches of the utterances that the selection chooses for each epoch.
 
     Args:
-        whole: The batches of everything (this rank's).
-        selection: How to choose.
-        book: Where the training notes the losses.
-        rebuild: Makes batches of the utterances it is given.
-        folder: Keeps the scores that each epoch began with, for resuming.
+        whole: This rank's batches of all utterances.
+        selection: Rule for choosing utterances.
+        book: Losses recorded by the training.
+        rebuild: Function that makes batches from ids of utterances.
+        folder: Folder for the scores at the start of each epoch, for resuming.
         seed: Seed of the training: ESPnet asks for an epoch as ``seed + epoch``.
         max_epoch: Number of the training's last epoch.
     """
@@ -75,7 +75,7 @@ class SelectedBatches(AbsSampler):
         return iter(self.batches)
 
     def generate(self, seed: int) -> Batches:
-        """Return the batches of epoch ``seed`` less the training's seed."""
+        """Return the batches of the epoch ``seed - <seed of the training>``."""
         epoch = seed - self._seed
         count = self._selection.batches_of(len(self.batches), epoch)
         if count == len(self.batches):
@@ -86,7 +86,7 @@ class SelectedBatches(AbsSampler):
             names, scores, epoch, self._max_epoch, self._seed
         )
         batches = self._rebuild(chosen)
-        # Exactly as many as the learning rate's schedule counts on.
+        # Exactly the number of batches that the learning rate schedule expects.
         order = np.random.default_rng([self._seed, epoch]).permutation(len(batches))
         picked = [batches[order[i % len(batches)]] for i in range(count)]
         logging.info(
@@ -110,7 +110,7 @@ class SelectedBatches(AbsSampler):
     def _scores(self, epoch: int) -> dict[str, float]:
         path = self._folder / f"scores_{epoch}.json"
         mine = dist.get_rank() if is_distributed() else 0
-        if path.is_file():  # an interrupted epoch begins with what it began with
+        if path.is_file():  # a repeated epoch uses the same scores as before
             self._book.load(path)
         else:
             if is_distributed():
@@ -126,7 +126,7 @@ class SelectedBatches(AbsSampler):
 
 
 def rebuild_batches(args: argparse.Namespace, folder: Path) -> Callable:
-    """Return what makes batches, as ESPnet does, of some of the utterances.
+    """Return a function that makes batches as ESPnet does, from chosen utterances.
 
     Args:
         args: ESPnet's options of the training.
@@ -160,14 +160,15 @@ def rebuild_batches(args: argparse.Namespace, folder: Path) -> Callable:
 
 
 def note_ctc_scores(model: torch.nn.Module, book: ScoreBook) -> None:
-    """Note each utterance's CTC loss a token while a stock model trains.
+    """Record each utterance's CTC loss per token while a stock model trains.
 
-    Hooks, because the model must stay ESPnet's own; ESPnet's CTC module returns the
-    batch's mean only, so the loss is computed again from its input, without gradient.
+    Hooks are used so that the model remains ESPnet's. ESPnet's CTC module only returns
+    the mean of the batch, so the loss is computed again from its input, without
+    gradient.
 
     Args:
         model: An ``ESPnetASRModel``.
-        book: Gets the losses.
+        book: Object that records the losses.
     """
     names: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Filling the cache of a teacher's outputs from ESPnet's data options."""
+"""Fill the cache of a teacher's outputs from ESPnet's data options."""
 
 import argparse
 import random
@@ -39,12 +39,12 @@ _COSTS = ("train_seconds", "cpu_seconds", "audio_seconds", "teacher_flops")
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """The batches of an epoch over training and development data, as ESPnet makes them.
+    """ESPnet's batches of one epoch over training and development data.
 
     Attributes:
-        loaders: ESPnet's, whose items are names and batches: of the training set, then
-            of the development set.
-        device: What they are computed on.
+        loaders: ESPnet's loaders of the training set and of the development set. Their
+            items are ids and batches.
+        device: Device to which the batches are moved.
         valid_names: See :class:`~espnet_plugin.distill.cache.CachedTeacher`.
     """
 
@@ -64,16 +64,16 @@ class TrainingBatches:
 
 
 def training_batches(task: Type[AbsTask], args: argparse.Namespace) -> TrainingBatches:
-    """Return the batches of the training itself, of all data.
+    """Return the batches that the training uses, for all data.
 
-    Those of the training, because what an utterance's last frames are depends, by a
-    hair, on the padding behind it.
+    The same batches are used because the last frames of an utterance depend slightly on
+    its padding.
 
     Args:
         task: The task that makes the batches.
         args: ESPnet's options of the training.
     """
-    # Everything, whatever the first epoch would choose.
+    # All utterances, without the data selection of the first epoch.
     args = argparse.Namespace(**{**vars(args), "data_selection_conf": {}})
     loaders = tuple(
         task.build_iter_factory(
@@ -105,21 +105,23 @@ def store_teacher(
     batches: Callable[[], TrainingBatches],
     single_frames: Sequence[str] = (),
 ) -> None:
-    """Replace the student's teacher by its outputs, stored now if they are not yet.
+    """Replace the student's teacher by its stored outputs; compute these if necessary.
 
-    What they cost is written to the run's ``cost.json`` in full, whether they were
-    computed now or for an earlier run: a run's cost does not depend on the others'.
+    Their full cost is written to the ``cost.json`` of the run, whether they were
+    computed now or for an earlier run. So the cost of a run does not depend on other
+    runs.
 
     Args:
         model: The student with its teacher; changed in place.
-        cache: Where the outputs are, or will be.
-        batches: Makes the batches of the training, if the cache is not there yet.
-        single_frames: Names of the objectives that need the encoding of every frame,
-            which is stored only if there are some.
+        cache: Options of the cache.
+        batches: Function that returns the training's batches; called if the cache is
+        empty.
+        single_frames: Names of the objectives that need the encoding of every frame. It
+            is only stored if there are any.
 
     Raises:
         UserError: If the audio changes from epoch to epoch, or the folder holds a cache
-            of something else, or of less than what is needed.
+            with other inputs or without the needed encodings.
     """
     for option in cache.changing:
         raise UserError(
@@ -128,12 +130,12 @@ def store_teacher(
             "two"
         )
     made_of, valid_names = _made_of(cache)
-    # One rank computes, the others read what it wrote. That may take days, and a
-    # group's own patience ends after minutes; a lost rank is noticed at once here too.
+    # One rank computes and the others read. This may take days, but the default timeout
+    # of a group is minutes. A lost rank is still noticed immediately.
     if is_distributed():
         patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
     if not is_distributed() or dist.get_rank() == 0:
-        # Several trainings of a table may want it at the same time.
+        # Several trainings of a table may need it at the same time.
         with locked(cache.folder), _same_random_numbers():
             if not (cache.folder / "done.json").is_file():
                 named = replace(batches(), valid_names=valid_names)
@@ -159,7 +161,7 @@ def store_teacher(
 
 @contextmanager
 def _same_random_numbers() -> Iterator[None]:
-    """Leave the training its random numbers, so that it goes as with a live teacher."""
+    """Keep the random numbers of the training the same as without a cache."""
     python, array = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         yield
@@ -168,10 +170,11 @@ def _same_random_numbers() -> Iterator[None]:
 
 
 def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the outputs depend on, by name, and the names that occur twice.
+    """Return the inputs of the outputs, by name, and the renamed utterances.
 
     Raises:
-        UserError: If a store of an earlier version holds one utterance for two.
+        UserError: If a store of an earlier version mixes up utterances with the same
+        id.
     """
     reference, data = cache.reference, cache.data
     train, valid = (
@@ -202,7 +205,7 @@ def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
         made_of["training audio"] = contents.table(*train[0])
         made_of["development audio"] = contents.table(*valid[0])
     contents.save()
-    if reference.dtype != "float32":  # What older caches say means single precision.
+    if reference.dtype != "float32":  # older caches are in single precision
         made_of["precision"] = str(DTYPES[reference.dtype])
     return made_of, twice
 

@@ -1,10 +1,9 @@
-"""ESPnet's trainer, with its cost recorded and its checkpoint kept whole."""
+"""ESPnet's trainer, with the cost recorded and complete checkpoints kept."""
 
 import logging
 import math
 import os
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Mapping, Optional
 
@@ -19,18 +18,16 @@ from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tasks.criteria import check_criteria
+from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.plateau import PlateauWatch
 from espnet_plugin.tensors.ranks import sum_over_ranks
 
 __all__ = ["CostTrainer", "keep_whole_checkpoint"]
 
 _FLOPS = "_flop_model"
-# The share of an epoch's updates that ESPnet may leave out, since their gradient is not
-# finite, before something must be wrong. Scaled half precision (use_amp) has such ones
-# by design, until it has found its scale.
+# Largest accepted share of an epoch's updates that ESPnet skips because their gradient
+# is not finite. With use_amp such updates are normal until the scale has been found.
 _MOST_SKIPPED = 0.1
-# ESPnet's trainer imports them unless told not to; espnet[asr] (202611) has neither.
-_CURVES = {"use_tensorboard": "tensorboard", "use_matplotlib": "matplotlib"}
 
 
 def _plain(model: torch.nn.Module) -> torch.nn.Module:
@@ -43,24 +40,21 @@ def _device(model: torch.nn.Module) -> torch.device:
 
 
 class CostTrainer(Trainer):
-    """``espnet2.train.trainer.Trainer`` that writes ``cost.json`` as it goes.
+    """``espnet2.train.trainer.Trainer`` that also writes ``cost.json``.
 
-    Training itself is ESPnet's, untouched: this class only looks at the batches that
-    pass by. ``seconds_per_input`` on the model (a plain attribute that our tasks set)
-    turns input lengths into seconds of audio.
+    The training itself is not changed; this class only observes the batches. The
+    attribute ``seconds_per_input`` of the model, set by our tasks, converts input
+    lengths to seconds of audio.
     """
 
     @classmethod
     def build_options(cls, args):
         """Read the options; curves are left out where what draws them is missing."""
-        for option, package in _CURVES.items():
-            if getattr(args, option) and find_spec(package) is None:
-                logging.warning(
-                    "%s is not installed, so no training curves are drawn: pip "
-                    "install %s",
-                    *(package, package),
-                )
-                setattr(args, option, False)
+        for package in leave_out_curves(args):
+            logging.warning(
+                "%s is not installed, so no training curves are drawn: pip install %s",
+                *(package, package),
+            )
         if args.use_amp and args.ngpu < 1:
             # ESPnet leaves it to the scaler to skip an update whose gradient is not
             # finite, and without a GPU the scaler does nothing: all weights become NaN.
@@ -73,10 +67,12 @@ class CostTrainer(Trainer):
         """Train one epoch and record its cost; see the base class.
 
         Raises:
-            UserError: If more than a tenth of its updates had no finite gradient.
+            UserError: If more than a tenth of its updates had no finite gradient, or a
+                weight is not finite.
         """
         plain = _plain(model)
-        # A checkpoint is replaced in place by ESPnet; a copy outlives a kill meanwhile.
+        # ESPnet overwrites its checkpoint. It is moved, so that a kill cannot damage
+        # it.
         experiment = Experiment(options.output_dir)
         checkpoint = experiment.resume_file
         if checkpoint.is_file() and others["distributed_option"].dist_rank in (None, 0):
@@ -88,11 +84,11 @@ class CostTrainer(Trainer):
             for utts, batch in iterator:
                 if not hasattr(plain, _FLOPS):
                     count = partial(count_step, plain, to_device(batch, _device(plain)))
-                    # Past nn.Module's bookkeeping: this is no part of the model.
+                    # Not by setattr, which would register it as a part of the model.
                     object.__setattr__(plain, _FLOPS, FlopModel(count))
                 yield utts, batch
-                # Afterwards: where another rank has no batch left, this one's last is
-                # not trained on.
+                # After the yield: the last batch is not trained on if another rank has
+                # no batch left.
                 lengths = batch["speech_lengths"] * plain.seconds_per_input
                 seconds += float(lengths.sum())
                 padding += float((lengths.max() - lengths).sum())
@@ -119,7 +115,7 @@ class CostTrainer(Trainer):
             "flops": flops,
             "teacher_flops": teacher_flops,
         }
-        # Of all ranks; the clock on the wall is the same for all.
+        # Summed over ranks; wall-clock time is the same for all.
         whole = sum_over_ranks(
             torch.tensor(
                 list(figures.values()), dtype=torch.float64, device=_device(plain)
@@ -140,7 +136,7 @@ class CostTrainer(Trainer):
 
     @classmethod
     def validate_one_epoch(cls, model, iterator, reporter, options, **others):
-        """Validate and record the seconds it took; see the base class.
+        """Validate one epoch and record its duration; see the base class.
 
         Raises:
             UserError: If the training does not learn (see :class:`PlateauWatch`), or
@@ -163,12 +159,12 @@ class CostTrainer(Trainer):
 
 
 def _plateau_watch(model: torch.nn.Module) -> Optional[PlateauWatch]:
-    """Return what the task attached to a model whose error on dev it trusts."""
+    """Return the plateau watch that the task has attached to the model, if any."""
     return getattr(model, "plateau_watch", None)
 
 
 def _mean(reporter: SubReporter, name: str) -> Optional[float]:
-    """Return the weighted mean of a value over all batches; None if not noted."""
+    """Return the weighted mean of a value over all batches; None if not recorded."""
     pairs = [
         (float(one.value), float(one.weight))
         for one in reporter.stats.get(name, ())
@@ -179,7 +175,11 @@ def _mean(reporter: SubReporter, name: str) -> Optional[float]:
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
-    """Warn of updates skipped because the gradient was not finite, or give up."""
+    """Warn about skipped updates (gradients that are not finite).
+
+    Raises:
+        UserError: If too many updates were skipped.
+    """
     updates, done = (
         sum(math.isfinite(step.value) for step in reporter.stats.get(name, ()))
         for name in ("train_time", "grad_norm")
@@ -195,10 +195,10 @@ def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
 
 
 def _look_at_weights(model: torch.nn.Module, reporter: SubReporter, options) -> None:
-    """Give up before a model with a weight that is no number is written.
+    """Check that all weights are finite before the model is written.
 
     Raises:
-        UserError: Naming the first such tensor.
+        UserError: If a tensor has a value that is not finite.
     """
     broken = first_not_finite(model.state_dict())
     if broken is not None:
@@ -223,12 +223,12 @@ class _Sized:
 
 
 def keep_whole_checkpoint(output_dir: Path) -> None:
-    """Put the last complete checkpoint back in place before training resumes.
+    """Restore the last complete checkpoint before a training resumes.
 
-    ESPnet writes ``checkpoint.pth`` over the old one, so a kill or a full disk in that
-    moment leaves a truncated file; and :class:`CostTrainer` moves it aside while an
-    epoch runs. The epoch's model is written after it, so that may be truncated as well,
-    and would be missed when the best epochs are averaged.
+    ESPnet overwrites ``checkpoint.pth``, so a kill or a full disk at that time leaves a
+    truncated file. :class:`CostTrainer` moves it away while an epoch runs. The epoch's
+    model is written after it, so it may be truncated too; it is then written again,
+    because it may be needed for the average.
 
     Raises:
         UserError: If there are checkpoints but none can be read.
@@ -254,7 +254,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         _mend_epoch(experiment.epoch_file(states["reporter"]["epoch"]), states)
         return
     if problems and not any(map(_is_whole, experiment.epoch_files())):
-        # Nothing is lost: the disk was full, or a kill came, at the first of them.
+        # Only the first checkpoint was being written, so nothing is lost.
         logging.warning(
             "%s: the first checkpoint is incomplete, so the training starts again",
             output_dir,

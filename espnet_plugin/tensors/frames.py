@@ -13,17 +13,17 @@ def frame_mask(lengths: torch.Tensor, num_frames: int) -> torch.Tensor:
 
 
 def pool_frames(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Return the mean of each utterance's valid frames.
+    """Return the mean over each utterance's valid frames.
 
     Args:
-        frames: ``(batch, frames, dim)``.
-        lengths: ``(batch,)``.
+        frames: Frames with padding, ``(batch, frames, dim)``.
+        lengths: Numbers of valid frames, ``(batch,)``.
 
     Returns:
         ``(batch, dim)``.
     """
     mask = frame_mask(lengths, frames.size(1))[..., None]
-    # Not a product: padding may hold NaN, and 0 x NaN is NaN.
+    # Not multiplied by the mask: padding may hold NaN, and 0 x NaN is NaN.
     total = torch.where(mask, frames, frames.new_zeros(())).sum(1)
     return total / lengths.clamp(min=1)[:, None].to(frames.dtype)
 
@@ -33,14 +33,14 @@ def mean_over_frames(
 ) -> torch.Tensor:
     """Return the weighted mean over the frames of the batch.
 
-    With several ranks it is the mean over the joined batch, in the form that ESPnet's
-    trainer expects: it averages the ranks' losses by their numbers of utterances, so
-    each rank's share is scaled to make that average exact.
+    With several ranks it is the mean over the joined batch. ESPnet's trainer averages
+    the losses of the ranks, weighted by their numbers of utterances. Each rank's share
+    is scaled such that this average is exact.
 
     Args:
-        values: One value a frame, ``(batch, frames)``.
+        values: One value per frame, ``(batch, frames)``.
         weights: Weight of each frame, 0 on padding, ``(batch, frames)``.
-        across_ranks: Join the ranks' batches.
+        across_ranks: Whether the ranks' batches are joined.
     """
     total = torch.where(weights > 0, values * weights, values.new_zeros(())).sum()
     count = weights.sum().to(values.dtype)

@@ -8,14 +8,13 @@ __all__ = ["run_in"]
 def run_in(dtype: torch.dtype, encoder: torch.nn.Module) -> None:
     """Let an encoder compute in a lower precision and return single precision.
 
-    Weights, their gradients and their updates stay in single precision, and so does
-    what is written into checkpoints. Not the whole of ``model.encode``: on a CPU
-    autocast would reach the log-mel features as well, which ESPnet keeps out of it on a
-    GPU.
+    Weights, their gradients, their updates and checkpoints stay in single precision.
+    Only the encoder is changed and not all of ``model.encode``: on a CPU, autocast
+    would also affect the log-mel features, which ESPnet excludes on a GPU.
 
     Args:
         dtype: Type of the encoder's products (``torch.autocast``).
-        encoder: Encoder of an ESPnet model; its ``forward`` is replaced.
+        encoder: Encoder of an ESPnet model. Its ``forward`` is replaced.
     """
     forward = encoder.forward
 

@@ -1,4 +1,4 @@
-"""The little that objectives need of ``torch.distributed``."""
+"""Sums and joined rows over the ranks of a distributed training."""
 
 import torch
 import torch.distributed as dist
@@ -21,7 +21,7 @@ def sum_over_ranks(values: torch.Tensor) -> torch.Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """``dist.all_gather`` with a gradient; torch's own is on its way out."""
+    """``dist.all_gather`` with a gradient; torch's own version is deprecated."""
 
     @staticmethod
     def forward(ctx, rows):
@@ -31,22 +31,22 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        # Every rank's loss looks at this rank's rows.
+        # The loss of every rank depends on this rank's rows.
         gradient = gradient.clone()
         dist.all_reduce(gradient)
         return gradient[dist.get_rank()]
 
 
 def gather_rows(rows: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Join the rows of all ranks, with gradient to where they came from.
+    """Join the rows of all ranks; gradients flow back to the rank of each row.
 
     Ranks may hold different numbers of rows, as batches by length do.
 
     Args:
-        rows: ``(rows, dim)``.
+        rows: Rows of this rank, ``(rows, dim)``.
 
     Returns:
-        ``(rows of all ranks, dim)`` in the order of the ranks, and the position of this
+        ``(rows of all ranks, dim)`` in the order of the ranks, and the index of this
         rank's first row in it.
     """
     if not is_distributed():
@@ -55,7 +55,7 @@ def gather_rows(rows: torch.Tensor) -> tuple[torch.Tensor, int]:
     counts = [torch.zeros_like(mine) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, mine)
     sizes = [int(c) for c in counts]
-    # all_gather wants one shape, so shorter ranks are padded and cut again.
+    # all_gather needs equal shapes, so shorter parts are padded and cut afterwards.
     padded = torch.nn.functional.pad(rows, (0, 0, 0, max(sizes) - len(rows)))
     parts = _Gather.apply(padded)
     joined = torch.cat([part[:size] for part, size in zip(parts, sizes)])

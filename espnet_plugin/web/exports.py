@@ -1,4 +1,4 @@
-"""The exported folder of whatever a user names."""
+"""Find the exported model for a folder that a user names."""
 
 import logging
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Exported:
 
     Attributes:
         folder: The folder of the export.
-        experiment: The experiment that it is in, if any.
+        experiment: The experiment to which it belongs, if any.
     """
 
     folder: Path
@@ -26,10 +26,10 @@ class Exported:
 
 
 def exported(folder: Path) -> Exported:
-    """Find the export of a folder, or make it.
+    """Return the export in a folder; export the model if necessary.
 
     Args:
-        folder: An export, or an experiment; one that was not exported is.
+        folder: An export or an experiment.
 
     Raises:
         UserError: If it is neither, or cannot be exported.
@@ -47,7 +47,7 @@ def exported(folder: Path) -> Exported:
     if is_export(inside):
         logging.info("%s: using the existing export", inside)
         return Exported(inside, folder)
-    # Here, because torch and ESPnet take many seconds to import.
+    # Imported here, because importing torch and ESPnet takes many seconds.
     from espnet_plugin.export.derive import ExportOptions, export_model
     from espnet_plugin.export.streaming.derive import export_streaming
     from espnet_plugin.export.streaming.source import is_streaming

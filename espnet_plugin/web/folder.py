@@ -1,4 +1,4 @@
-"""The folder of the page: everything a static web server has to send."""
+"""The folder of the page, for any static web server."""
 
 import importlib.metadata
 import logging
@@ -21,10 +21,10 @@ _LIST = "models.json"
 
 
 def check_page_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else; a page may be replaced.
+    """Check that a folder is empty, missing, or holds a page, which is replaced.
 
     Raises:
-        UserError: Naming what is there.
+        UserError: If it holds something else.
     """
     if not folder.exists():
         return
@@ -38,18 +38,18 @@ def check_page_folder(folder: Path) -> None:
 
 
 def build_page(exports: Sequence[Exported], folder: Path) -> Path:
-    """Write a page that recognises with these models, to choose from.
+    """Write a page that recognises speech with a choice of models.
 
     Args:
         exports: The models.
-        folder: The folder to write; a page that is there is replaced as a whole.
+        folder: The folder to write; an existing page is replaced.
 
     Returns:
         The folder.
 
     Raises:
         UserError: If an export cannot be used in a browser, or onnxruntime-web cannot
-            be had.
+            be downloaded.
     """
     check_page_folder(folder)
     runtime = runtime_files()
@@ -60,7 +60,7 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
             shutil.copy(file, new / "onnxruntime" / file.name)
         models: list[WebModel] = []
         for number, exported in enumerate(exports):
-            # Numbered: two experiments in different folders may have one name.
+            # Numbered, because experiments in different folders may have the same name.
             place = f"models/{number}"
             found = web_models(exported.folder, place, exported.experiment)
             (new / place).mkdir(parents=True)

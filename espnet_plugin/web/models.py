@@ -1,4 +1,4 @@
-"""What the page has to know of an exported model."""
+"""Describe exported models for the page (``models.json``)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,28 +22,28 @@ _STREAM = {"front_end": "front_end.onnx", "chunk": "chunk.onnx"}
 
 @dataclass(frozen=True)
 class WebModel:
-    """An entry of ``models.json``; names are those of ``page/*.js``.
+    """An entry of ``models.json``; ``page/*.js`` uses the same names.
 
     Attributes:
-        label: What the page calls it.
+        label: Name of the model on the page.
         files: Paths of ONNX files by use, relative to the page.
-        bytes: Size of all of them.
-        parameters: Values of encoder and CTC layer.
-        sample_rate: In Hz.
-        blank: Number of the blank.
-        silent: Numbers of tokens that are no text, the blank included.
-        pieces: What each token writes, with spaces where words end or begin.
-        bytes_of: Tokens that represent a byte of UTF-8, and the byte.
-        frame_seconds: From one frame of the output to the next.
-        first_frame_seconds: Centre of the first one.
-        temperature: Temperature of the posteriors that confidence is made of.
-        aggregate: How the tokens of a word are joined.
-        calibrated: Whether the last two were fitted on a dev set.
-        max_segment_seconds: Longer audio is cut.
+        bytes: Total size of these files in bytes.
+        parameters: Number of parameters of encoder and CTC layer.
+        sample_rate: Sampling rate in Hz.
+        blank: Index of the blank.
+        silent: Indices of tokens that are not text, including the blank.
+        pieces: Text of each token, with spaces where words end or begin.
+        bytes_of: Indices of byte-fallback tokens, with their bytes.
+        frame_seconds: Duration from one frame of the output to the next in seconds.
+        first_frame_seconds: Centre of the audio of the first frame in seconds.
+        temperature: Temperature of the posteriors for the confidence.
+        aggregate: How the confidences of a word's tokens are combined.
+        calibrated: Whether temperature and aggregate were fitted on a dev set.
+        max_segment_seconds: Longer audio is cut into segments.
         inputs: Names of the inputs of a model of whole utterances.
         outputs: Names of its outputs.
         streaming: Sizes of a streaming model, from ``meta.json``.
-        framing: How its front end cuts the audio.
+        framing: Framing of its front end, from ``meta.json``.
     """
 
     label: str
@@ -70,16 +70,16 @@ class WebModel:
 def web_models(
     export: Path, place: str, experiment: Optional[Path] = None
 ) -> list[WebModel]:
-    """Describe the models of an exported folder: one, or 32 and 8 bits.
+    """Describe the models in an exported folder: one, or one each in 32 and 8 bits.
 
     Args:
-        export: A folder of ``--target onnx`` that takes samples.
-        place: Where its ONNX files will be, relative to the page.
-        experiment: The experiment it was made of: confidence that was calibrated there
-            counts for the file in 32 bits as well.
+        export: Folder of an export with ``--target onnx`` that takes samples.
+        place: Folder of its ONNX files, relative to the page.
+        experiment: The experiment of the export. Its calibration is also used for the
+            file in 32 bits.
 
     Raises:
-        UserError: If the folder is no such export.
+        UserError: If the folder is not such an export.
     """
     if not is_export(export):
         raise UserError(

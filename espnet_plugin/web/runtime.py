@@ -1,4 +1,4 @@
-"""onnxruntime-web, from its npm package, in a cache outside the repository."""
+"""Get onnxruntime-web from its npm package, with a cache outside the repository."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from espnet_plugin.files import write_bytes
 __all__ = ["ARCHIVE_VARIABLE", "VERSION", "runtime_files"]
 
 VERSION = "1.30.0"
-# What the registry says of this version: another file is refused.
+# Checksum of this version in the registry; other files are refused.
 _SHA512 = (
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4C"
     "XAfKYQ=="
@@ -36,15 +36,15 @@ _WAY_OUT = (
 
 
 def runtime_files() -> list[Path]:
-    """Return the files of onnxruntime-web that the page needs, fetched if need be.
+    """Return the files of onnxruntime-web for the page; download them if necessary.
 
     They are kept in ``$XDG_CACHE_HOME/espnet_plugin`` (``~/.cache/espnet_plugin``).
     The environment variable ``ONNXRUNTIME_WEB`` may name the package's archive, for
     machines without npm or without a network.
 
     Raises:
-        UserError: If it can neither be found nor fetched, or is another file than the
-            pinned one.
+        UserError: If the package cannot be found or downloaded, or its checksum is
+            wrong.
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(base) / "espnet_plugin" / f"onnxruntime-web-{VERSION}"

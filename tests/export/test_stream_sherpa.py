@@ -93,9 +93,10 @@ def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
     for samples, tokens in zip(audio, found):
         samples = np.concatenate([samples, tail])
         features = kaldi_features(samples)
-        # What the model was trained on is the same but for rounding.
+        # What the model was trained on is the same but for rounding: up to 0.0101 was
+        # seen, on another processor, in a filter 10^10 below the loudest.
         trained = kaldi_fbank(samples, RATE, 80)
-        np.testing.assert_allclose(features, trained, rtol=0, atol=1e-2)
+        np.testing.assert_allclose(features, trained, rtol=0, atol=2e-2)
         # It waits for one frame more than a chunk needs.
         features = torch.from_numpy(features[:-1])[None]
         features, _ = model.normalize(features, torch.tensor([features.shape[1]]))

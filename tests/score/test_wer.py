@@ -15,8 +15,8 @@ from espnet_plugin.score.bootstrap import (
     sum_by_unit,
 )
 from espnet_plugin.score.result_text import result_text, summary_table
+from espnet_plugin.score.values import Counts
 from espnet_plugin.score.wer import (
-    Counts,
     compare_scores,
     count_errors,
     score_files,

@@ -1,72 +1,21 @@
 """Both passes of the SSL model: same targets, their gradients, schedules, resuming."""
 
-import copy
 import io
 import math
 
 import pytest
 import torch
 from dual_small import BINS
+from ssl_small import STRUCTURED, batch, train, wav2vec2_model
 
-from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import SPAN_MASK
-from espnet_plugin.self_supervised.loss import Wav2Vec2Loss
-from espnet_plugin.self_supervised.masking import SpanMask
-from espnet_plugin.self_supervised.model import ESPnetDualModeSSLModel
-
-STRUCTURED = ["heads", "units", "channels"]
-LENGTHS = torch.tensor([90, 61, 75])
-
-
-def build(pruning=None, loss=None, dropout=0.0, encoder=None, **conf):
-    torch.manual_seed(0)
-    if encoder is None:
-        encoder = DualModeConformerEncoder(
-            input_size=BINS,
-            output_size=8,
-            attention_heads=2,
-            linear_units=10,
-            num_blocks=2,
-            macaron_style=True,
-            cnn_module_kernel=5,
-            dropout_rate=dropout,
-            positional_dropout_rate=dropout,
-            chunk_frames=[4, 3],
-            left_context_frames=5,
-            look_ahead_frames=2,
-            pruning={"granularity": STRUCTURED, **(pruning or {"sparsity": 0.5})},
-        )
-    sizes = dict(project_size=6, entries=4, code_size=6, distractors=5)
-    objective = Wav2Vec2Loss(8, mask_util=SPAN_MASK, **{**sizes, **(loss or {})})
-    norm, stem = objective.objective.quantiser.norm, getattr(encoder, "embed", None)
-    if stem is not None:  # as after some training
-        frames = stem(batch()[0]).detach().flatten(0, 1)
-        norm.running_mean, norm.running_var = frames.mean(0), frames.var(0)
-    return ESPnetDualModeSSLModel(
-        frontend=None,
-        specaug=None,
-        normalize=None,
-        preencoder=None,
-        encoder=encoder,
-        losses=[objective],
-        util_attributes={SPAN_MASK},
-        required_inputs=set(),
-        util_modules=torch.nn.ModuleDict({SPAN_MASK: SpanMask(0.1, 3)}),
-        token_list=[],
-        **conf,
-    )
-
-
-def batch(seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(3, 90, BINS, generator=generator), LENGTHS
 
 
 @pytest.mark.parametrize("granularity", [STRUCTURED, ["front_end", "units"]])
 def test_both_passes_find_the_same_targets_behind_the_same_mask(granularity):
-    model = build(
+    model = wav2vec2_model(
         dict(granularity=granularity, sparsity=0.5),
         full_weight=0.7,
         streaming_weight=0.4,
@@ -102,32 +51,8 @@ def test_both_passes_find_the_same_targets_behind_the_same_mask(granularity):
     assert not torch.allclose(found["full"].loss, found["streaming"].loss)
 
 
-def kept_and_masked(model):
-    """Gradients of every parameter within reach of the masks, in two parts."""
-    kept, masked = [], []
-    for _, groups, mask in model.encoder.pruner.masks():
-        for owner, name, spread in groups.spread(mask):
-            gradient = getattr(owner, name).grad
-            spread = spread.expand_as(gradient).bool()
-            kept.append(gradient[spread])
-            masked.append(gradient[~spread])
-    return torch.cat(kept), torch.cat(masked)
-
-
-def test_the_streaming_pass_teaches_kept_weights_only():
-    for full, expected in ((0.0, False), (0.5, True)):
-        model = build(full_weight=full).train()
-        model.plan(TrainingPlan((100,)))
-        model.encoder.pruner.set_sparsity(1.0)
-        model.encoder.pruner.frozen.fill_(1)
-        model(*batch())[0].backward()
-        kept, masked = kept_and_masked(model)
-        assert kept.abs().sum() > 0
-        assert bool(masked.abs().sum() > 0) == expected
-
-
 def test_targets_teach_the_front_end_and_the_quantiser():
-    model = build(streaming_weight=0.0).train()
+    model = wav2vec2_model(streaming_weight=0.0).train()
     model.plan(TrainingPlan((10,)))
     model(*batch())[0].backward()
     quantiser = model.losses[0].objective.quantiser
@@ -142,7 +67,7 @@ def test_updates_are_counted_once_where_batches_accumulate():
     # The seventh batch of an epoch is left over.
     expected = [0, None, None, 1, None, None, None, 2, None, None, 3, None, None, None]
     assert [plan.update(batch) for batch in range(14)] == expected
-    model = build().train()
+    model = wav2vec2_model().train()
     model.plan(plan)
     seen = []
     for _ in range(14):
@@ -156,24 +81,16 @@ def test_updates_are_counted_once_where_batches_accumulate():
     ]
     assert uneven.updates == 3
     with pytest.raises(UserError, match="end 0.6 of 1 updates"):
-        build().plan(TrainingPlan((1,)))
+        wav2vec2_model().plan(TrainingPlan((1,)))
     with pytest.raises(UserError, match="accum_grad 8"):
         TrainingPlan((7, 7), accumulated=8)
-
-
-def train(model, optim, steps):
-    for number in steps:
-        torch.manual_seed(number)  # ESPnet's trainer seeds every epoch
-        optim.zero_grad()
-        model(*batch(number))[0].backward()
-        optim.step()
 
 
 @pytest.mark.parametrize("sampling", ["both", "one"])
 def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(sampling):
     def begin():
         pruning = dict(sparsity=0.5, every=1, end=0.9)
-        model = build(pruning, dropout=0.1, sampling=sampling)
+        model = wav2vec2_model(pruning, dropout=0.1, sampling=sampling)
         model.plan(TrainingPlan((2,) * 5))
         return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
 
@@ -197,7 +114,9 @@ def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(sampling
 
 
 def test_one_sampled_pass_a_step_weighs_as_much_as_both():
-    model = build(full_weight=0.9, streaming_weight=0.3, sampling="one").train()
+    model = wav2vec2_model(
+        full_weight=0.9, streaming_weight=0.3, sampling="one"
+    ).train()
     model.plan(TrainingPlan((200,)))
     counts = {"full": 0, "streaming": 0}
     diversity = model.losses[0].objective.diversity_weight
@@ -213,49 +132,12 @@ def test_one_sampled_pass_a_step_weighs_as_much_as_both():
     assert "acc_full" in stats and "acc_streaming" in stats
 
 
-def test_evaluation_draws_the_same_each_time_and_moves_nothing():
-    model = build().eval()
-    before = copy.deepcopy(model.state_dict())
-    torch.manual_seed(0)
-    one = model(*batch())[0]
-    model(*batch(2))
-    assert torch.equal(model(*batch())[0], one)
-    torch.manual_seed(0)
-    state = torch.get_rng_state()
-    model(*batch())
-    assert torch.equal(torch.get_rng_state(), state)
-    for name, value in model.state_dict().items():
-        assert torch.equal(before[name], value)
-
-
-def test_an_utterance_too_short_is_skipped():
-    model = build().eval()
-    features, _ = batch()
-    _, stats, weight = model(features, torch.tensor([90, 12, 3]))
-    assert torch.isfinite(stats["loss"]) and 0 < int(weight) <= 21
-
-
-@pytest.mark.parametrize(
-    "frames, lengths, named",
-    [
-        (90, [12, 12, 3], "three.*encoder frames.*remove"),
-        (5, [5, 5, 3], "three.*too short"),
-    ],
-)
-def test_a_batch_without_a_masked_frame_is_refused(frames, lengths, named):
-    features, _ = batch()
-    with pytest.raises(UserError, match=named):
-        model = build().eval()
-        lengths = torch.tensor(lengths)
-        model(features[:, :frames], lengths, utt_id=["one", "two", "three"])
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_samples_that_are_not_finite_are_refused(value):
     features, lengths = batch()
     features[1, 3, 2] = value
     with pytest.raises(UserError, match="one.*not finite"):
-        build().eval()(features, lengths, utt_id=["one"])
+        wav2vec2_model().eval()(features, lengths, utt_id=["one"])
 
 
 @pytest.mark.parametrize(
@@ -271,16 +153,18 @@ def test_samples_that_are_not_finite_are_refused(value):
 )
 def test_impossible_options_are_refused(conf, named):
     with pytest.raises(UserError, match=named):
-        build(**conf)
+        wav2vec2_model(**conf)
 
 
 def test_it_is_not_trained_without_knowing_how_long():
     with pytest.raises(UserError, match="tasks/dual_mode_ssl.py"):
-        build().train()(*batch())
+        wav2vec2_model().train()(*batch())
 
 
 def test_another_encoder_is_refused():
     from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 
     with pytest.raises(UserError, match="RNNEncoder"):
-        build(encoder=RNNEncoder(BINS, hidden_size=8, output_size=8, num_layers=1))
+        wav2vec2_model(
+            encoder=RNNEncoder(BINS, hidden_size=8, output_size=8, num_layers=1)
+        )

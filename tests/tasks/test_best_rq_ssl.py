@@ -7,6 +7,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from short_training import (
+    AUDIO,
+    AUDIO_AND_TEXT,
+    interrupted_in_the_second_epoch,
+    set_options,
+)
 from tiny_asr import TOKENS, write_stats, write_utterances
 
 from espnet_plugin.bin import dual_mode_ssl_train, dual_mode_train
@@ -15,7 +21,6 @@ from espnet_plugin.dual_mode.pretrained import check_same_encoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.jobs.pretraining_loss import loss_of
-from espnet_plugin.tasks.trainer import CostTrainer
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf/dualmode"
@@ -30,18 +35,10 @@ def data(tmp_path_factory):
     tokens = root / "tokens.txt"
     tokens.write_text("".join(f"{token}\n" for token in TOKENS))
     sets = {}
-    for name, entries in (
-        ("audio", ["wav.scp,speech,sound"]),
-        ("text", ["wav.scp,speech,sound", "text,text,text"]),
-    ):
+    for name, entries in (("audio", AUDIO), ("text", AUDIO_AND_TEXT)):
         options = ["--normalize_conf", f"stats_file={stats}", "--ngpu", "0"]
         options += ["--use_tensorboard", "false"]
-        for part in ("train", "valid"):
-            options += [f"--{part}_shape_file", f"{written.dir / 'utt2num_samples'}"]
-            for entry in entries:
-                path = f"{written.dir / entry}"
-                options += [f"--{part}_data_path_and_name_and_type", path]
-        sets[name] = options
+        sets[name] = options + set_options(written.dir, entries)
     sets["text"] += ["--token_list", f"{tokens}", "--token_type", "char"]
     sets["text"] += ["--normalize", "global_mvn", "--num_att_plot", "0"]
     return SimpleNamespace(root=root, **sets)
@@ -77,16 +74,8 @@ def test_the_command_trains_both_modes_to_the_end(trained):
 
 
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(data, trained):
-    folder, train = data.root / "exp/resumed", CostTrainer.train_one_epoch.__func__
-
-    def until_the_second_epoch(cls, **arguments):
-        if arguments["reporter"].get_epoch() == 2:
-            raise KeyboardInterrupt
-        return train(cls, **arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        stop = classmethod(until_the_second_epoch)
-        patch.setattr(CostTrainer, "train_one_epoch", stop)
+    folder = data.root / "exp/resumed"
+    with interrupted_in_the_second_epoch():
         assert pretrain(data, folder) == 130
     middle = torch.load(folder / "checkpoint.pth", weights_only=True)["model"]
     assert int(middle["global_step"]) == 3

@@ -3,7 +3,7 @@
 import pytest
 from espnet2.tasks.asr import ASRTask
 
-from espnet_plugin.tasks import trainer
+from espnet_plugin.tasks import curves, trainer
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from espnet_plugin.tasks import trainer
 def test_only_what_can_be_drawn_is_asked_for(missing, monkeypatch, caplog):
     args = ASRTask.get_parser().parse_args([])
     found = {name: name not in missing for name in ("tensorboard", "matplotlib")}
-    monkeypatch.setattr(trainer, "find_spec", lambda name: found[name] or None)
+    monkeypatch.setattr(curves, "find_spec", lambda name: found[name] or None)
     options = trainer.CostTrainer.build_options(args)
     for name, there in found.items():
         assert getattr(options, f"use_{name}") is there

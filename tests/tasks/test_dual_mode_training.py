@@ -9,6 +9,11 @@ import pytest
 import soundfile
 import torch
 import yaml
+from short_training import (
+    AUDIO_AND_TEXT,
+    interrupted_in_the_second_epoch,
+    set_options,
+)
 from tiny_asr import TOKENS, write_stats, write_utterances
 
 from espnet_plugin.bin import dual_mode_train
@@ -27,7 +32,6 @@ from espnet_plugin.jobs.dual import (
     train_dual_mode,
     write_recognisers,
 )
-from espnet_plugin.tasks.trainer import CostTrainer
 from espnet_plugin.yaml_files import deep_merge
 
 CONF = Path(__file__).parents[2] / "conf/dualmode"
@@ -45,11 +49,7 @@ def data(tmp_path_factory):
     options = ["--token_list", f"{tokens}", "--token_type", "char", "--ngpu", "0"]
     options += ["--normalize", "global_mvn", "--normalize_conf", f"stats_file={stats}"]
     options += ["--use_tensorboard", "false", "--num_att_plot", "0", "--seed", "1"]
-    for part in ("train", "valid"):
-        options += [f"--{part}_shape_file", f"{written.dir / 'utt2num_samples'}"]
-        for entry in ("wav.scp,speech,sound", "text,text,text"):
-            path = f"{written.dir / entry}"
-            options += [f"--{part}_data_path_and_name_and_type", path]
+    options += set_options(written.dir, AUDIO_AND_TEXT)
     scp = written.dir / "wav.scp"
     return SimpleNamespace(root=root, options=options, wav_scp=scp)
 
@@ -62,7 +62,7 @@ def config(**changes):
     """Six utterances, two a batch: three batches an epoch."""
     conf = yaml.safe_load(TINY.read_text())
     conf["encoder_conf"].update(dropout_rate=0.1)
-    # One pass a step, so that which one is drawn has to be gone on with.
+    # One pass a step: a resumed training has to draw the same passes.
     conf["model_conf"]["dual_mode"]["sampling"] = "one"
     conf.update(keep_nbest_models=2, **changes)
     return conf
@@ -76,22 +76,14 @@ def whole(data):
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(data, whole):
-    folder, train = data.root / "dual_resumed", CostTrainer.train_one_epoch.__func__
-
-    def until_the_second_epoch(cls, **arguments):
-        if arguments["reporter"].get_epoch() == 2:
-            raise KeyboardInterrupt
-        return train(cls, **arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        stop = classmethod(until_the_second_epoch)
-        patch.setattr(CostTrainer, "train_one_epoch", stop)
+    folder = data.root / "dual_resumed"
+    with interrupted_in_the_second_epoch():
         with pytest.raises(KeyboardInterrupt):
             train_dual_mode(folder, config(), data.options, META)
     path = folder / "checkpoint.pth"
     middle = torch.load(path, weights_only=True)["model"]
     assert int(middle["dual_mode_batches"]) == 3
-    # The masks were on their way: nothing of this could be had by beginning anew.
+    # In the middle of the mask schedule, which a training begun anew would not reach.
     assert int(middle["encoder.pruner.update"]) == 3
     assert not int(middle["encoder.pruner.frozen"])
     train_dual_mode(folder, config(), data.options, META)

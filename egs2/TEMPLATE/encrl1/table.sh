@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every row of the tables, from nothing, as experiments.yaml lists them. What is finished is
-# not trained again, so run it again after an interruption.
+# Train and score every row of the tables that experiments.yaml lists. Finished trainings are
+# not repeated, so run it again after an interruption.
 #   ./table.sh --list        what is finished, what is due and why, how long it will take
 #   ./table.sh [--rows "main few"] [--seeds "1 2"] [--jobs 2] [-- options of run.sh]
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""The audio of one utterance of the synthetic corpus: speech, silence and noise."""
+"""Make the audio of an utterance of the synthetic corpus: speech, silence, noise."""
 
 import os
 import tempfile
@@ -16,12 +16,12 @@ SAMPLE_RATE = 16000  # Hz
 
 
 def synthesize(engine: espeak.Espeak, utterance: Utterance) -> np.ndarray:
-    """Synthesise one utterance with silence around it and coloured noise below it.
+    """Synthesise one utterance with silence around it and added coloured noise.
 
     Returns:
         Samples of shape (samples,), int16, at 16 kHz.
     """
-    # Here, because they take seconds to import and a finished corpus needs neither.
+    # Imported here, because it takes seconds and a finished corpus does not need them.
     import torch
     import torchaudio.functional
 
@@ -45,8 +45,8 @@ def synthesize(engine: espeak.Espeak, utterance: Utterance) -> np.ndarray:
 
 
 def _noise(num_samples: int, generator: np.random.RandomState) -> np.ndarray:
-    """Noise of unit power between white and pink (power falls as 1/f to the 0...1)."""
-    # RandomState and not default_rng: numpy promises that its stream never changes.
+    """Return noise of unit power between white and pink: power 1/f^a, a in [0, 1]."""
+    # RandomState, because NumPy guarantees that its stream never changes.
     spectrum = np.fft.rfft(generator.standard_normal(num_samples))
     frequencies = np.maximum(np.arange(len(spectrum)), 20)
     spectrum *= frequencies ** (-0.5 * generator.uniform())
@@ -55,7 +55,7 @@ def _noise(num_samples: int, generator: np.random.RandomState) -> np.ndarray:
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
-    """Write int16 samples (samples,) at 16 kHz, whole or not at all."""
+    """Write int16 samples (samples,) at 16 kHz atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,8 +1,8 @@
-"""The synthetic corpus of spoken commands, to Kaldi data folders.
+"""Make the synthetic corpus of spoken commands and its Kaldi data folders.
 
-Works offline. Speakers of train, dev and test differ. Every utterance depends on the
-seed, its set and its number alone: other sizes keep what is there, and an interrupted
-run carries on.
+This works offline. Speakers of train, dev and test differ. Every utterance only depends
+on the seed, its set and its number. So existing audio is kept if the sizes change, and
+an interrupted run can be continued.
 """
 
 import logging
@@ -20,24 +20,24 @@ __all__ = ["prepare_synthetic"]
 
 logger = logging.getLogger(__name__)
 
-# Part of the folder's name: raise it when a change here changes the audio.
+# Part of the folder's name; increase it with every change of the audio.
 _VERSION = 2
 
 
 def prepare_synthetic(
     output_dir: Path, wav_dir: Path, numbers: Mapping[str, int], seed: int = 0
 ) -> None:
-    """Synthesise what is missing and write ``train``, ``dev`` and ``test``.
+    """Synthesise missing utterances and write ``train``, ``dev`` and ``test``.
 
     Args:
-        output_dir: Where the data folders go.
-        wav_dir: Where the audio goes; ``wav.scp`` names it as it is given here.
-        numbers: Numbers of utterances of ``train``, ``dev`` and ``test``.
-        seed: It decides sentences, noise and the voices' variation.
+        output_dir: Folder for the data folders.
+        wav_dir: Folder for the audio; ``wav.scp`` has paths that begin with it.
+        numbers: Number of utterances of each of ``train``, ``dev`` and ``test``.
+        seed: Seed of sentences, noise and variation of the voices.
 
     Raises:
         UserError: If a number is out of range (nothing is written then), or the
-            synthesiser is absent or does not start.
+            synthesiser is not installed or does not start.
     """
     for subset, number in numbers.items():
         if not 1 <= number <= 99999:
@@ -49,7 +49,7 @@ def prepare_synthetic(
 
 
 def _data_files(utterances: Sequence[Utterance], wav_dir: Path) -> dict[str, list[str]]:
-    """The lines of a Kaldi data folder, sorted as the C locale does."""
+    """Return the lines of a Kaldi data folder, sorted as in the C locale."""
     utterances = sorted(utterances, key=lambda utterance: utterance.name)
     of_speaker = defaultdict(list)
     for utterance in utterances:
@@ -81,7 +81,7 @@ def _prepare_set(subset: str, number: int, folder: Path, wav: Path, seed: int) -
                 write_wav(wav_dir / f"{utterance.name}.wav", samples)
                 if done % 250 == 0:
                     logger.info("%s: %d of %d", subset, done, len(missing))
-    # After the audio, so that a data folder never names a file that is not there.
+    # After the audio, so that a data folder never names a missing file.
     files = _data_files(utterances, wav_dir)
     if missing or not _is_current(folder, files):
         for name, lines in files.items():

@@ -1,6 +1,6 @@
-"""espeak-ng through ctypes, from the Python package ``espeakng_loader``.
+"""Use espeak-ng with ctypes, from the Python package ``espeakng_loader``.
 
-The package carries the library and its data, so no system package is needed.
+The package contains the library and its data, so no system package is needed.
 Source: https://github.com/espeak-ng/espeak-ng, ``src/include/espeak-ng/speak_lib.h``.
 """
 
@@ -28,7 +28,7 @@ _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
 _RATE, _PITCH = 1, 3
 
-# espeak-ng keeps its data path, and the paths below it, in buffers of 160 characters.
+# espeak-ng stores paths of its data files in buffers of 160 characters.
 _MAX_DATA_PATH_BYTES = 110
 
 _Callback = ctypes.CFUNCTYPE(
@@ -37,15 +37,15 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """Synthesises one utterance at a time; the same call always gives the same samples.
+    """Synthesises utterances; the same call always gives the same samples.
 
-    Use it as a context manager: it may own a temporary folder.
+    It must be used as a context manager, because it may have a temporary folder.
 
     Args:
         data_path: Folder ``espeak-ng-data``; the package's own by default.
 
     Raises:
-        UserError: If the package is absent or its library does not start.
+        UserError: If the package is not installed, or the path of its data is too long.
     """
 
     def __init__(self, data_path: Optional[str] = None) -> None:
@@ -63,7 +63,7 @@ class Espeak:
             entry.name for entry in Path(self._data_path, "voices", "!v").glob("*")
         }
         self._chunks: list[bytes] = []
-        # Kept alive here: ctypes does not count the library's reference.
+        # Stored, because ctypes does not keep a reference for the library.
         self._callback = _Callback(self._collect)
 
     def __enter__(self) -> "Espeak":
@@ -82,24 +82,25 @@ class Espeak:
             text: Words.
             voice: Language and variant, such as ``en-us+f3``.
             rate: Words per minute, 80 to 450.
-            pitch: 0 to 99; 50 is the voice's own.
+            pitch: Pitch from 0 to 99; 50 is the voice's own.
             seed: Seed of the breath and roughness noise.
 
         Returns:
             Samples of shape (samples,), int16, at :data:`SAMPLE_RATE`.
 
         Raises:
-            UserError: If the voice is unknown or nothing was synthesised.
+            UserError: If the library does not start, the voice is unknown, or there is
+            no audio.
         """
-        # espeak-ng accepts an unknown variant in silence and uses the plain voice.
+        # espeak-ng silently ignores an unknown variant and uses the plain voice.
         variant = voice.partition("+")[2]
         if variant and variant not in self._variants:
             raise UserError(
                 f"voice {voice!r}: no variant {variant!r}; choose from "
                 f"{', '.join(sorted(self._variants))}"
             )
-        # The library keeps the phases of its oscillators from one utterance to the
-        # next, also across its own terminate: only a fresh copy starts anew (9 ms).
+        # The library keeps the phases of its oscillators between utterances, even after
+        # its terminate function. Loading it again (9 ms) resets them.
         library = ctypes.CDLL(self._library_path)
         try:
             return self._say(library, text, voice, rate, pitch, seed)
@@ -128,7 +129,7 @@ class Espeak:
                 f"code {started}); reinstall the package espeakng-loader"
             )
         library.espeak_SetSynthCallback(self._callback)
-        # Seeded with the clock otherwise. Only espeak-ng 1.52 and later have it.
+        # Without a seed the clock is used. The function exists since espeak-ng 1.52.
         if hasattr(library, "espeak_ng_SetRandSeed"):
             library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         else:

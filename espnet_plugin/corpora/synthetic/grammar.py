@@ -1,4 +1,4 @@
-"""Commands for a home and strings of digits: 37 words, more sentences than needed."""
+"""Random sentences: commands for a home and digit strings, with 37 different words."""
 
 import random
 
@@ -20,7 +20,8 @@ def _digits(choose: random.Random) -> list[str]:
 def _switch(choose: random.Random) -> list[str]:
     verb, state = choose.choice(["turn", "switch"]), choose.choice(["on", "off"])
     thing = ["the", choose.choice(_ROOMS), choose.choice(_DEVICES)]
-    # Both orders are English, and the second keeps a model from guessing the end.
+    # Both orders are correct; with the second, the end cannot be predicted from the
+    # start.
     words = [verb, *thing, state] if choose.random() < 0.5 else [verb, state, *thing]
     return words + choose.choice([[], ["please"]])
 
@@ -57,7 +58,7 @@ def sentence(choose: random.Random) -> str:
 
 
 def vocabulary() -> set[str]:
-    """Every word that :func:`sentence` can use, in lower case."""
+    """Return all words that :func:`sentence` can use, in lower case."""
     words = {"turn", "switch", "on", "off", "the", "please", "set", "for", "minutes"}
     words |= {"open", "close", "call"}
     return words.union(_DIGITS, _MINUTES, _ROOMS, _DEVICES, _CLOCKS, _OPENINGS)

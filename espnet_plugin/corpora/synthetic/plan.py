@@ -1,4 +1,4 @@
-"""Who says what, and how: the utterances of the synthetic corpus before any audio."""
+"""Plan the utterances of the synthetic corpus: speakers, sentences and parameters."""
 
 import random
 from typing import NamedTuple
@@ -9,7 +9,7 @@ __all__ = ["SPEAKERS", "Speaker", "Utterance", "plan"]
 
 
 class Speaker(NamedTuple):
-    """A synthetic speaker: espeak-ng voice, speaking rate and pitch."""
+    """A synthetic speaker: espeak-ng voice, speaking rate and pitch (0 to 99)."""
 
     name: str
     voice: str
@@ -17,7 +17,7 @@ class Speaker(NamedTuple):
     pitch: int = 50
 
 
-# No voice variant serves two sets. The accents of dev and test are heard in training.
+# Every voice variant is in one set only. The accents of dev and test occur in training.
 SPEAKERS = {
     "train": [
         Speaker("usf1", "en-us+f1", 150),
@@ -30,7 +30,8 @@ SPEAKERS = {
         Speaker("rpf2", "en-gb-x-rp+f2", 160),
         Speaker("gbandrea", "en+Andrea", 125),
         Speaker("usmichael", "en-us+Michael", 150),
-        # With other spectral tilts: without them a muffled voice is not understood.
+        # With different spectral tilts; without them, muffled voices are not
+        # recognised.
         Speaker("usm8", "en-us+m8", 150),
         Speaker("gbanika", "en+anika", 145),
         Speaker("usmiguel", "en-us+miguel", 155),
@@ -72,19 +73,19 @@ class Utterance(NamedTuple):
     pitch: int
     snr_db: float
     silence_s: tuple[float, float]  # before and after the speech
-    level_db: float  # root mean square of the speech, of full scale
+    level_db: float  # root mean square of the speech relative to full scale
     seed: int
 
 
 def plan(subset: str, number: int, seed: int) -> list[Utterance]:
     """Draw the first ``number`` utterances of a set.
 
-    The speakers take turns. A longer plan begins with the shorter one.
+    The speakers take turns. A longer plan begins with the utterances of a shorter one.
     """
     utterances = []
     speakers = SPEAKERS[subset]
     for index in range(number):
-        # A string seeds it the same on every platform and in every process.
+        # A string gives the same random numbers on every platform and in every process.
         choose = random.Random(f"{seed}/{subset}/{index}")
         speaker = speakers[index % len(speakers)]
         utterances.append(

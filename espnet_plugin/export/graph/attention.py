@@ -13,7 +13,7 @@ __all__ = ["FactoredAttention", "FactoredPositions", "PositionFactors"]
 
 
 class PositionFactors(NamedTuple):
-    """What positions contribute to the scores of attention.
+    """Contributions of positions to the scores of attention.
 
     Attributes:
         sines: ``(frames, width)``, of each frame's own position.
@@ -30,7 +30,7 @@ class PositionFactors(NamedTuple):
 
 
 class FactoredPositions(nn.Module):
-    """Stands for ESPnet's ``RelPositionalEncoding`` where attention is factored.
+    """Replaces ESPnet's ``RelPositionalEncoding`` for factored attention.
 
     Args:
         width: Width of the encoder.
@@ -70,16 +70,16 @@ class FactoredPositions(nn.Module):
 class FactoredAttention(nn.Module):
     """ESPnet's ``RelPositionMultiHeadedAttention`` as products without a shift.
 
-    ESPnet scores a query ``i`` and a key ``j`` by a linear function of the sines and
-    cosines of ``i - j``: of twice as many distances as there are frames, of which a
-    shift then picks. By the sum formulas of sine and cosine that is a product of the
-    query turned by the angles of ``i`` with the sines and cosines of ``j`` itself,
-    which takes half the memory.
+    In ESPnet the score of query ``i`` and key ``j`` is a linear function of the sines
+    and cosines of ``i - j``. It is computed for all distances, twice as many as frames,
+    and a shift then selects the right ones. By the addition formulas of sine and
+    cosine, the score is also the product of the query, rotated by the angles of ``i``,
+    with the sines and cosines of ``j``. This takes half the memory.
 
-    Each query has one number more than ESPnet's, which is always 1. The number of a key
-    that it is multiplied by hides the key, and the row of the position matrices that it
-    is multiplied by adds ESPnet's second bias. So neither needs an addition of its own
-    to all scores or all queries.
+    Each query is extended by a constant 1. Its product with an additional value of each
+    key hides the key, and its product with an additional row of the position matrices
+    adds ESPnet's second bias. So neither needs a separate addition to all scores or
+    queries.
 
     Args:
         stock: The module of a trained model; its tensors are copied.

@@ -1,7 +1,7 @@
-"""ESPnet's conformer as a graph that a runtime is fast at.
+"""ESPnet's Conformer as a graph that runtimes compute fast.
 
-Frames of all utterances are rows of one matrix, so that each linear map is one
-operation with its bias; scales and normalisations of batches are folded into weights.
+Frames of all utterances are rows of one matrix, so that each linear map with its bias
+is one operation. Scales and batch normalisation are folded into weights.
 """
 
 import copy
@@ -19,12 +19,12 @@ from espnet_plugin.export.graph.positions import computed_positions
 
 __all__ = ["LeanConformer", "is_lean"]
 
-# Added to the score of a key that is not there.
+# Added to the scores of keys that are padding.
 _HIDDEN = -1e9
 
 
 def is_lean(encoder: nn.Module) -> bool:
-    """Tell whether :class:`LeanConformer` computes what an encoder of ESPnet's does."""
+    """Return whether :class:`LeanConformer` can replace an encoder of ESPnet."""
     if type(encoder).__name__ != "ConformerEncoder" or not encoder.normalize_before:
         return False
     embed = encoder.embed
@@ -39,7 +39,7 @@ def is_lean(encoder: nn.Module) -> bool:
 
 
 _FACTORED = "RelPositionMultiHeadedAttention"
-# By what encodes the positions.
+# Class of the attention for each class of position encoding.
 _ATTENTIONS = {
     "RelPositionalEncoding": _FACTORED,
     "LegacyRelPositionalEncoding": "LegacyRelPositionMultiHeadedAttention",
@@ -69,11 +69,11 @@ def _is_lean_layer(layer: nn.Module, attention: str) -> bool:
 
 
 class LeanConformer(nn.Module):
-    """Features to encodings, as :class:`ConformerEncoder` of ESPnet computes them.
+    """Computes the same as ESPnet's :class:`ConformerEncoder`.
 
     Args:
         stock: The encoder, in evaluation mode; :func:`is_lean`.
-        ctc: The CTC layer, which intermediate layers are conditioned on; or None.
+        ctc: The CTC layer for self-conditioning of intermediate layers, or None.
     """
 
     def __init__(self, stock: nn.Module, ctc: Optional[nn.Module]):
@@ -116,7 +116,7 @@ class LeanConformer(nn.Module):
 
 
 class _Context:
-    """What all layers read: the sizes, the positions and the masks.
+    """Input that all layers share: sizes, positions and masks.
 
     Args:
         like: ``(batch, frames, width)``.
@@ -136,10 +136,9 @@ class _Context:
 class _Subsampling(nn.Module):
     """The convolutions at the input, the linear map after them, and ESPnet's positions.
 
-    Where attention is factored there are none of those.
-
-    Time is the last axis of the convolutions, because runtimes work along that one, and
-    there are only a few frequencies.
+    With factored attention there are no position encodings. Time is the last axis of
+    the convolutions, because runtimes vectorise along the last axis and there are only
+    a few frequencies.
     """
 
     def __init__(self, stock: nn.Module):

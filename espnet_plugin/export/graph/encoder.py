@@ -1,6 +1,7 @@
-"""Any of ESPnet's CTC encoders as it is exported.
+"""ESPnet's CTC encoders in the form in which they are exported.
 
-Conformers are rebuilt; of others, ESPnet's own forward is traced, with parts replaced.
+Conformers are rebuilt. For other encoders, ESPnet's own forward is traced with some
+parts replaced.
 """
 
 import copy
@@ -33,10 +34,10 @@ STRIDES = {
 
 
 def encoder_stride(encoder: nn.Module) -> int:
-    """Return how many feature frames make one frame of the encoder.
+    """Return the number of feature frames per encoder frame.
 
     Raises:
-        KeyError: Naming a sub-sampling that is not one of :data:`STRIDES`.
+        KeyError: If the class of the subsampling is not in :data:`STRIDES`.
     """
     if isinstance(encoder.embed, Subsampling):
         return encoder.embed.stride
@@ -44,7 +45,7 @@ def encoder_stride(encoder: nn.Module) -> int:
 
 
 def least_frames(encoder: nn.Module) -> int:
-    """Return the fewest feature frames that the sub-sampling takes."""
+    """Return the smallest number of feature frames that the subsampling accepts."""
     if isinstance(encoder.embed, Subsampling):
         return encoder.embed.span
     frames = 1
@@ -63,7 +64,7 @@ class CtcEncoder(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         for module in model.modules():
-            # Left there by the last forward; with gradients it could not be copied.
+            # Stored by the last forward; with gradients it could not be copied.
             if torch.is_tensor(getattr(module, "attn", None)):
                 module.attn = None
         encoder = model.encoder
@@ -79,7 +80,7 @@ class CtcEncoder(nn.Module):
         self.encoder.eval()
         for parent in list(self.encoder.modules()):
             for flag in ("use_sdpa", "use_flash_attn"):
-                # Other ways to the same result, which are not exported alike.
+                # Alternative implementations, which are exported differently.
                 if hasattr(parent, flag):
                     setattr(parent, flag, False)
             for name, child in list(parent.named_children()):

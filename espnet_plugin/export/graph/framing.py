@@ -1,4 +1,4 @@
-"""Audio of any length, down to one sample, and frames out of it."""
+"""Padding and framing of audio of any length, down to one sample."""
 
 import torch
 
@@ -11,10 +11,9 @@ def lengthen(
     """Append zeros to utterances that are shorter than ``least``.
 
     Args:
-        x: ``(batch, time)`` or ``(batch, time, dim)``; what follows an utterance
-            is of no matter.
+        x: ``(batch, time)`` or ``(batch, time, dim)``; padding values do not matter.
         lengths: ``(batch,)``.
-        least: What the network needs.
+        least: Smallest length that the network accepts.
 
     Returns:
         ``x`` up to the longest utterance, and the lengths, none below ``least``.
@@ -41,7 +40,7 @@ def mirror_ends(
     least: int,
     multiple: int = 1,
 ) -> torch.Tensor:
-    """Mirror each utterance at its own two ends.
+    """Pad each utterance by mirroring it at both of its ends.
 
     Args:
         x: ``(batch, samples)``; values after the end of an utterance do not matter.
@@ -57,8 +56,8 @@ def mirror_ends(
     Returns:
         ``(batch, left + samples + right + 1)``, or the next multiple.
     """
-    # The audio is copied once; then what follows a short utterance and what is mirrored
-    # at the end of each one are written over it.
+    # The audio is copied once. Then zeros after short utterances and the mirrored
+    # samples at the end of each utterance are written into the copy.
     short = x.new_zeros(x.size(0), least)[:, x.size(1) :]
     count = left + x.size(1) + short.size(1) + right + 1
     room = x.new_zeros(x.size(0), right + 1 + -count % multiple)
@@ -67,7 +66,7 @@ def mirror_ends(
     own, ends = left + lengths[:, None], left + lengths.clamp(min=least)[:, None]
     steps = torch.arange((least - lengths.min()).clamp(min=0), device=x.device)
     zeros = own + steps
-    # Where nothing has to be written, the last place, which nobody reads.
+    # If nothing has to be written, the index is the last position, which is not used.
     places = [zeros.where(zeros < ends, whole.size(1) - 1)]
     values = [torch.zeros_like(places[0], dtype=x.dtype)]
     if right:

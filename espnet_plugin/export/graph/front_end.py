@@ -11,12 +11,12 @@ from espnet_plugin.export.graph.spectrum import PowerSpectrum
 
 __all__ = ["LogMelFrontEnd"]
 
-# Of ESPnet's LogMel.
+# The floor of ESPnet's LogMel.
 _FLOOR = 1e-10
 
 
 class LogMelFrontEnd(nn.Module):
-    """Samples to log-mel features, as ``DefaultFrontend`` of one channel computes them.
+    """Computes log-mel features like ``DefaultFrontend`` for one channel.
 
     Args:
         stock: ESPnet's ``DefaultFrontend``.
@@ -29,7 +29,7 @@ class LogMelFrontEnd(nn.Module):
         self.pad = points // 2 if stft.center else 0
         self.points = points
         self.scale = 1.0 if logmel.log_base is None else 1 / math.log(logmel.log_base)
-        # The window stands in the middle of the points; the rest of them is unread.
+        # The window is centred within the points of the FFT; the others are not read.
         before = (points - size) // 2
         self.left, self.right = self.pad - before, 0
         if self.pad:
@@ -42,7 +42,7 @@ class LogMelFrontEnd(nn.Module):
         self.spectrum = PowerSpectrum(window, self.hop, points, logmel.melmat)
 
     def least_samples(self, frames: int) -> int:
-        """Return how many samples give ``frames`` frames at least."""
+        """Return the number of samples that gives at least ``frames`` frames."""
         least = max(1, (frames - 1) * self.hop + self.points - 2 * self.pad)
         return max(least, self.pad + 1)
 
@@ -54,8 +54,8 @@ class LogMelFrontEnd(nn.Module):
         Args:
             samples: ``(batch, samples)``.
             lengths: ``(batch,)``.
-            least: Shorter utterances are followed by zeros, up to so many samples, and
-                in any case as many as one frame needs.
+            least: Utterances are padded with zeros to at least this number of samples,
+                and at least to what one frame needs.
 
         Returns:
             ``(batch, frames, mels)``, and the valid frames ``(batch,)``.

@@ -16,8 +16,8 @@ _HIDDEN = -1e9
 class FullAttention(nn.Module):
     """This plugin's ``RelativeAttention`` in its full mode, for any batch and length.
 
-    What it is traced with leaves no trace in its shapes, and the scale is folded into
-    the weights.
+    Its shapes do not depend on the example used for tracing, and the scale is folded
+    into the weights.
 
     Args:
         stock: The module of a trained model, or one with the same linear maps.

@@ -21,12 +21,12 @@ _INT16 = 32768.0
 class KaldiFrontEnd(nn.Module):
     """Samples to Kaldi's log-mel filter banks (``snip_edges=False``, no dither).
 
-    Removing the mean, pre-emphasis, window and Fourier transform are all linear, so
-    they are one constant matrix.
+    Removing the mean, pre-emphasis, window and Fourier transform are linear, so
+    together they are one constant matrix.
 
     Args:
         rate: Sampling rate in Hz.
-        mels: Filters.
+        mels: Number of filters.
     """
 
     def __init__(self, rate: int, mels: int):
@@ -57,7 +57,7 @@ class KaldiFrontEnd(nn.Module):
 
     def least_samples(self, frames: int) -> int:
         """Return how many samples give ``frames`` frames at least."""
-        # A whole window, because torchaudio refuses less.
+        # At least a whole window, which torchaudio requires.
         return max(self.size, frames * self.hop - self.hop // 2)
 
     def forward(

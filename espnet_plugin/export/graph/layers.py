@@ -1,4 +1,4 @@
-"""Layers that compute what ESPnet's do with fewer and cheaper operations."""
+"""Replacements of ESPnet's layers with fewer and cheaper operations."""
 
 import copy
 from typing import Optional
@@ -91,7 +91,7 @@ def lean_layer(stock: nn.Module) -> nn.Module:
 
 
 def normalises(stock: nn.Module) -> bool:
-    """Tell whether an attention module normalises its queries or keys."""
+    """Return whether an attention module normalises its queries or keys."""
     norms = (getattr(stock, name, None) for name in ("q_norm", "k_norm"))
     return any(not isinstance(n, (nn.Identity, type(None))) for n in norms)
 

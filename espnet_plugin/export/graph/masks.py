@@ -1,4 +1,4 @@
-"""Padding masks whose size grows with the length, not with its square."""
+"""Padding masks with a size linear in the length, not quadratic."""
 
 import contextlib
 import sys
@@ -20,10 +20,10 @@ def linear_pad_mask(
     length_dim: int = -1,
     maxlen: Optional[int] = None,
 ) -> torch.Tensor:
-    """Do what ESPnet's ``make_pad_mask`` does for a tensor of lengths.
+    """Return the same mask as ESPnet's ``make_pad_mask``.
 
-    ESPnet's version cuts rows out of a square mask of the longest utterance, which
-    takes gigabytes for minutes of audio, and such a square is what it exports.
+    ESPnet's version selects rows of a square mask of the longest utterance, which takes
+    gigabytes for minutes of audio, and would be exported like that.
 
     Args:
         lengths: ``(batch,)``.
@@ -45,9 +45,9 @@ def linear_pad_mask(
 
 @contextlib.contextmanager
 def linear_masks(encoder: torch.nn.Module) -> Iterator[None]:
-    """Let an ESPnet encoder make its masks by :func:`linear_pad_mask` meanwhile.
+    """Let an ESPnet encoder use :func:`linear_pad_mask` inside the context.
 
-    One that has masks of its own (``dual_mode_conformer``) keeps them.
+    Encoders with their own masks (``dual_mode_conformer``) are not changed.
     """
     module = sys.modules[type(encoder).__module__]
     if not hasattr(module, "make_pad_mask"):

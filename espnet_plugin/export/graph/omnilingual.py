@@ -1,4 +1,4 @@
-"""A recogniser behind sherpa-onnx's kind for raw audio, ``omnilingual``."""
+"""A recogniser for sherpa-onnx's model type for raw audio, ``omnilingual``."""
 
 from typing import Sequence
 
@@ -13,18 +13,18 @@ _LEAST = 1e-9
 
 
 class OmnilingualRecogniser(nn.Module):
-    """Samples of variance one, as that kind gives them, to log-probabilities.
+    """Maps samples with variance one, as sherpa-onnx gives them, to log-probabilities.
 
-    A model with a corpus's normalisation needs the true level. It can be computed,
-    because the variance of the samples falls short of one by ``EPSILON / (variance +
+    A model with global normalisation needs the true level. It can be recovered, because
+    the variance of the normalised samples is one minus ``EPSILON / (variance +
     EPSILON)``.
 
     Args:
         recogniser: The recogniser from samples and their lengths.
-        repeat: How often each frame is given: that kind's frames are of 20 ms.
-        never: Numbers of tokens that must not win.
-        vocabulary: Tokens.
-        floor: Added to the log-probabilities of those.
+        repeat: How often each frame is repeated: sherpa-onnx assumes frames of 20 ms.
+        never: Indices of tokens that must never be the best ones.
+        vocabulary: Number of tokens.
+        floor: Value added to the log-probabilities of the tokens in ``never``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class OmnilingualRecogniser(nn.Module):
         Returns:
             ``(1, repeat * frames, vocabulary)``.
         """
-        # In double precision: what falls short of one is small.
+        # In double precision, because the difference from one is small.
         y = x.double()
         variance = (y * y).mean(1, keepdim=True) - y.mean(1, keepdim=True).square()
         gain = (EPSILON / (1.0 - variance).clamp(min=_LEAST)).sqrt()

@@ -1,7 +1,7 @@
-"""Operations that torch's exporter spells in many nodes, as the single ones they are.
+"""Operations as single nodes for which torch's exporter writes several.
 
-A small network on a short utterance spends most of its time on starting nodes, and a
-reshape to a size that is only known at run time is five of them.
+A small network spends most of its time on starting nodes for short utterances, and a
+reshape to a size that is only known at run time takes five nodes.
 """
 
 from typing import Sequence

@@ -1,7 +1,7 @@
-"""Position encodings computed from the length, where ESPnet slices a table.
+"""Position encodings that are computed from the length.
 
-A table is a large constant in the file, and ends: ESPnet lengthens it on the fly,
-which a graph cannot do.
+ESPnet slices a table and extends it if necessary. In a graph, a table would be a large
+constant and could not be extended.
 """
 
 import math
@@ -71,9 +71,9 @@ class LegacyPositions(_Positions):
 
 
 def computed_positions(stock: nn.Module) -> nn.Module:
-    """Return the module that replaces one of ESPnet's, or that module itself.
+    """Return the replacement of a position encoding of ESPnet, or the module itself.
 
-    Scaled and learnt encodings (``scaled_abs_pos`` and the like) are not replaced.
+    Scaled and learnt encodings (e.g. ``scaled_abs_pos``) are not replaced.
     """
     kind = type(stock).__name__
     if kind == "PositionalEncoding":

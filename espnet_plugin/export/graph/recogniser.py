@@ -1,4 +1,4 @@
-"""The two forms of a whole recogniser: from samples, and from features."""
+"""The two forms of a complete recogniser: from samples and from features."""
 
 from typing import Optional
 
@@ -13,11 +13,11 @@ __all__ = ["FeatureRecogniser", "SampleRecogniser"]
 
 
 class SampleRecogniser(nn.Module):
-    """Samples to log-probabilities; audio that is too short is followed by zeros.
+    """Maps samples to log-probabilities; short audio is padded with zeros.
 
     Args:
         model: An ESPnet ASR model in evaluation mode.
-        front_end: What computes its features.
+        front_end: Module that computes its features.
     """
 
     def __init__(self, model: nn.Module, front_end: nn.Module):
@@ -40,7 +40,7 @@ class SampleRecogniser(nn.Module):
 
 
 class FeatureRecogniser(nn.Module):
-    """Features, as the front end gives them, to log-probabilities.
+    """Maps features before normalisation to log-probabilities.
 
     Args:
         model: An ESPnet ASR model in evaluation mode.

@@ -1,4 +1,4 @@
-"""The power spectrum of overlapping frames as few and small products."""
+"""The power spectrum of overlapping frames with few and small matrix products."""
 
 import math
 
@@ -14,7 +14,7 @@ _MOST_PARTS = 16
 
 
 class PowerSpectrum(nn.Module):
-    """Audio to weighted sums of the power of its frequencies, frame by frame.
+    """Computes weighted sums of the power spectrum for each frame of audio.
 
     The Fourier transform of ``points`` is one of ``points / parts`` for every sample
     out of ``parts``, and one of ``parts`` over those (Cooley and Tukey). The first,
@@ -26,7 +26,7 @@ class PowerSpectrum(nn.Module):
         window: ``(size,)``, float64; ``size`` is at most ``points``.
         hop: Samples from one frame to the next.
         points: Number of points of the transform.
-        weights: ``(points // 2 + 1, sums)``: what each frequency counts in each sum.
+        weights: Weight of each frequency in each sum, ``(points // 2 + 1, sums)``.
     """
 
     def __init__(

@@ -10,17 +10,18 @@ from espnet_plugin.export.streaming.step import ChunkLayers, SubsampledFrames
 
 __all__ = ["Cache", "ChunkGraph", "hidden_keys"]
 
-# Added to the score of a key that is not there.
+# Added to the scores of keys that are padding.
 _HIDDEN = -1e9
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Something remembered from chunk to chunk.
+    """A state that is passed from chunk to chunk.
 
     Attributes:
-        name: Name of the graph's input; its output is ``next_`` and this name.
-        shape: Its shape; an utterance begins with zeros of it.
+        name: Name of the graph's input; the name of the output has the prefix
+        ``next_``.
+        shape: Shape; at the beginning of an utterance it is zeros.
     """
 
     name: str
@@ -28,25 +29,25 @@ class Cache:
 
 
 def hidden_keys(valid: torch.Tensor) -> torch.Tensor:
-    """Return what to add to the scores of keys, some of which are missing."""
+    """Return values to add to the scores of keys, which hide invalid keys."""
     return torch.where(valid, 0.0, _HIDDEN)
 
 
 class ChunkGraph(nn.Module):
-    """Features of a chunk to its log-probabilities.
+    """Maps the features of a chunk to its log-probabilities.
 
-    Each frame is sub-sampled once: those ahead of a chunk are remembered for the next
-    one. So a call takes the features that make ``chunk`` new frames, the last of which
-    stand ``look-ahead`` frames after the chunk that comes out. A first call, of which
-    only the frames are kept, fetches what stands ahead of the first chunk.
+    Each frame is subsampled once: frames of the look-ahead are kept for the next call.
+    So a call takes the features of ``chunk`` new frames, the last of which is
+    ``look-ahead`` frames after the chunk that is returned. A first call, of which only
+    the frames are kept, gets the look-ahead of the first chunk.
 
     Args:
         source: The model.
 
     Attributes:
-        frames: Features that a call takes.
-        shift: Features from one call to the next.
-        caches: What is remembered, without what a model has no use for.
+        frames: Number of feature frames that a call takes.
+        shift: Number of feature frames from one call to the next.
+        caches: The states that this model uses.
     """
 
     def __init__(self, source: StreamingSource):

@@ -1,4 +1,4 @@
-"""From a finished streaming model to a folder that a device can use."""
+"""Export a finished streaming model to a folder that a device can use."""
 
 import logging
 import shutil
@@ -59,7 +59,7 @@ def export_streaming(
     calibration: Optional[Path] = None,
     trial: TrialOptions = TrialOptions(),
 ) -> Path:
-    """Export a streaming model, check what was written, then put it into its place.
+    """Export a streaming model, check the files, and then move them to their folder.
 
     Args:
         experiment: Folder of what was cut out for the device, or of a supernet.

@@ -1,4 +1,4 @@
-"""What torch says of a stream: the exported model is compared with it."""
+"""Outputs of torch's ``stream()``, with which the exported model is compared."""
 
 import numpy as np
 import torch

@@ -9,11 +9,11 @@ from torch import nn
 
 from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.data.front_end import sampling_rate, takes_features
+from espnet_plugin.dual_mode.chunking import Chunking
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.extract import extract_streaming
 from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.load import load_streaming_model
-from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_volume

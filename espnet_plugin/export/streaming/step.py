@@ -1,10 +1,10 @@
-"""One chunk of a streaming encoder in a form that an ONNX runtime is fast at.
+"""One chunk of a streaming encoder in a form that ONNX runtimes compute fast.
 
-The tensors are those of :mod:`espnet_plugin.dual_mode`, arranged anew: one product
-makes queries, keys and values, scales are folded into weights, positions are constants,
-and nothing has a batch axis, so that runtimes see plain matrix products. What the
-layers remember lies side by side, a row for each frame: however many layers there are,
-one operation drops the oldest rows and one appends the new ones.
+The weights are those of :mod:`espnet_plugin.dual_mode`, rearranged: one product
+computes queries, keys and values, scales are folded into weights, positions are
+constants, and there is no batch axis, so that runtimes see plain matrix products. The
+states of all layers are columns of one matrix with a row for each frame, so that one
+operation removes the oldest rows and one appends the new ones for all layers.
 """
 
 import copy
@@ -14,9 +14,9 @@ from typing import Optional
 import torch
 from torch import nn
 
+from espnet_plugin.dual_mode.chunking import Chunking
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.layer import ConformerLayer, FeedForward
-from espnet_plugin.dual_mode.options import Chunking
 from espnet_plugin.dual_mode.subsampling import Subsampling
 
 __all__ = ["ChunkLayers", "SubsampledFrames"]

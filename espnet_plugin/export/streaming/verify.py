@@ -1,4 +1,4 @@
-"""An exported stream says what torch's says, chunk by chunk, or is no export."""
+"""Check that an exported streaming model gives the same results as torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["StreamParity", "check_stream", "made_up"]
 
 @dataclass(frozen=True)
 class StreamParity:
-    """How near the exported model is to torch's on made-up audio.
+    """Differences between the exported model and torch on artificial audio.
 
     Attributes:
         lengths: Samples of the utterances.
@@ -37,7 +37,7 @@ class StreamParity:
 
 
 def made_up(source: StreamingSource) -> dict[int, np.ndarray]:
-    """Return utterances by length: none, too short, part of a chunk, and longer."""
+    """Return artificial utterances by length: empty, too short, and longer."""
     chunk, left, ahead = source.chunking
     embed, hop = source.encoder.embed, source.facts.hop
     framing = framing_of(source)

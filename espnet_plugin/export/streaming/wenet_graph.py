@@ -16,12 +16,12 @@ _NEVER = -1e4
 
 
 class WenetGraph(nn.Module):
-    """A chunk as WeNet's models compute it: everything by position, nothing by name.
+    """A chunk with the inputs and outputs of WeNet's models, which have a fixed order.
 
-    That kind knows the same number of heads, the same width and the same kernel in
-    every layer, and passes caches of such shapes from call to call without a look at
-    them. So they are containers here: our own caches lie in them one after the other,
-    whatever the sizes of the layers.
+    sherpa-onnx assumes the same number of heads, width and kernel in every layer, and
+    passes caches of these shapes from call to call without reading them. So they are
+    used as containers here: they hold our own caches one after the other, for layers of
+    any size.
 
     Args:
         source: The model.

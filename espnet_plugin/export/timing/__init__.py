@@ -1,1 +1,1 @@
-"""What an exported file takes on the machine it runs on: time, memory, start."""
+"""Measure time, memory and start-up time of an exported file on this machine."""

@@ -1,4 +1,4 @@
-"""How much other programs compute while something is measured."""
+"""Measure the processor use of other programs during a measurement."""
 
 import os
 import time
@@ -11,16 +11,16 @@ _STAT = Path("/proc/stat")
 
 
 class OtherWork:
-    """Counts from when it is made; see :meth:`cores`."""
+    """Measures processor use since its creation; see :meth:`cores`."""
 
     def __init__(self):
         self._start = time.perf_counter(), _busy_seconds(), _own_seconds()
 
     def cores(self) -> Optional[float]:
-        """Return how many processors others kept busy since, on average.
+        """Return the average number of processor cores that other programs used.
 
-        Others are all programs but this one and those that it has started and that
-        have ended. None where the system does not tell (it takes Linux's ``/proc``).
+        Others are all programs except this one and its child processes that have ended.
+        None if it cannot be measured; it needs Linux's ``/proc``.
         """
         begun, busy, own = self._start
         busy_now = _busy_seconds()

@@ -4,9 +4,9 @@ from typing import Iterable
 
 __all__ = ["method_styles"]
 
-# Okabe and Ito's colours: told apart under every common colour blindness. The last
-# ones, of Tol's muted ones and a brown, differ from them in lightness; grey is what
-# stands beside a method.
+# Okabe and Ito's colours, which can be distinguished with every common colour
+# blindness. The last ones (some of Tol's muted colours and a brown) differ from them in
+# lightness. Grey is used for other methods next to a method.
 _COLOURS = {"reference": "#000000", "encrl": "#0072B2", "scratch": "#D55E00"}
 _MORE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288")
 _MORE_COLOURS += ("#999933", "#6A3D00", "#44AA99")

@@ -39,14 +39,14 @@ def plot_curves(
 
     Args:
         results: The results whose rows are drawn.
-        folder: Where learning_curves.{png,svg} go.
+        folder: Output folder for learning_curves.{png,svg}.
         rivals: The rivals that are shown, see `choose`; none: chosen by its rule.
 
     Returns:
         The PNG file; None, and a warning, if no row has a curve.
 
     Raises:
-        UserError: If a rival is not there.
+        UserError: If a rival does not exist.
     """
     choice = choose([one for one in results.groups if one.test_wer is not None], rivals)
     left_out = {one.key for one in choice.others}

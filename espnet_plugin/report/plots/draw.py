@@ -30,27 +30,27 @@ def plot_results(
 
     The error rate is WER, or CER for scripts without spaces.
 
-    A point is the mean over seeds, its bar the 95 % interval; the number next to it is
-    the size in layers (of models pruned at once: the share), and a line joins the sizes
-    of one method and variant. A hollow point is a variant of one size. Models of the
-    same size are set side by side. The cost of a model built on shared training
-    includes that in full, that of a family counts it once. A grey line of steps is the
-    Pareto front: below and left of it there is no model. Models with two modes have a
-    panel for each. Each picture shows the reference, the main method and at most five
-    rivals; the others have a small panel each in a second picture.
+    A point is the mean over seeds and its bar the 95 % interval. The number next to it
+    is the size in layers (or the share of weights for pruned models). A line joins the
+    sizes of one method and variant; a hollow point is a variant with one size. Models
+    of the same size are drawn side by side. The cost of a model built on shared
+    training includes all of that; the cost of a family counts it once. A grey stepped
+    line is the Pareto front: no model is below and left of it. Models with two modes
+    have a panel for each mode. Each picture shows the reference, the main method and at
+    most five rivals; the others have small panels in a second picture.
 
     Args:
-        results: What is drawn.
-        folder: Where wer_params, wer_cost, wer_family_cost and wer_rtf go, as .png and
-            as .svg, and what they leave out, as <name>_others; those for which nothing
-            is known are left out.
+        results: The results to draw.
+        folder: Output folder for wer_params, wer_cost, wer_family_cost and wer_rtf, as
+            .png and .svg, and for the second pictures, <name>_others. Pictures without
+            any value are not drawn.
         rivals: The rivals that are shown, see `choose`; none: chosen by its rule.
 
     Returns:
         The PNG files.
 
     Raises:
-        UserError: If no row has a test score to draw, or a rival is not there.
+        UserError: If no row has a test score, or a rival does not exist.
     """
     groups = [group for group in results.groups if group.test_wer is not None]
     if not groups:
@@ -96,7 +96,7 @@ def _draw(
 def _pictures(
     results: Results, groups: Sequence[Group], choice: Choice
 ) -> list[Picture]:
-    """Say what the pictures of models with one mode show."""
+    """Describe the pictures of models with one mode."""
     rate = error_words(groups)
     families, of_families = _family_panels(results.families)
     pictures = [
@@ -169,10 +169,10 @@ def _hours(key: str, label: str) -> Panel:
 
 
 def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]]:
-    """One panel for each size: all sizes of one family have the same cost.
+    """Return one panel for each size; all sizes of a family have the same cost.
 
-    Only families with the same, largest set of sizes are drawn: others cost less
-    because they have fewer models.
+    Only families with the largest set of sizes are drawn; others cost less because they
+    have fewer models.
 
     Returns:
         The panels, and one for all sizes of a family.

@@ -15,7 +15,7 @@ Value = Callable[[Group], Optional[float]]
 
 
 def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
-    """Say what is drawn: streaming on the left, full context right.
+    """Describe the pictures: streaming on the left, full context on the right.
 
     Args:
         groups: Groups with a test score; those without a mode are drawn with the full

@@ -1,4 +1,4 @@
-"""Place short texts beside the points of a plot, where they hide least."""
+"""Place short texts next to the points of a plot, with the least overlap."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -75,7 +75,7 @@ def place_labels(
 
 
 def _overlap(box: tuple, others: Sequence[tuple]) -> float:
-    """Sum of the areas that a box (centre x, y, width, height) shares with others."""
+    """Return the area that a box (centre x, y, width, height) shares with others."""
     total = 0.0
     for other in others:
         shared = [
@@ -87,7 +87,7 @@ def _overlap(box: tuple, others: Sequence[tuple]) -> float:
 
 
 def _outside(box: tuple, edges: Sequence[float]) -> float:
-    """Area of a box beyond the frame, where titles, numbers and other panels are."""
+    """Return the area of a box outside the frame, where titles and other panels are."""
     area = 0.0
     for side in (0, 1):
         low, high = box[side] - box[side + 2] / 2, box[side] + box[side + 2] / 2

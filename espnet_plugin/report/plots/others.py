@@ -35,7 +35,7 @@ def draw_others(
     panels: Sequence[Panel],
     scored: str = "test",
 ) -> Optional[Path]:
-    """Draw a small panel for each series; main method and from scratch are grey.
+    """Draw a small panel for each series, with main method and "scratch" in grey.
 
     Args:
         stem: Path of the files without their endings, .png and .svg.
@@ -102,7 +102,7 @@ def _axis_name(panel: Panel) -> str:
 
 
 def _grey_words(choice: Choice) -> str:
-    """Say which grey line is which."""
+    """Describe the grey lines in words."""
     kinds = ("solid", "dashed", "dotted", "dash-dotted")
     names = [" ".join(key).strip() for key in _keys(choice)]
     parts = [f"{name} ({kind})" for name, kind in zip(names, kinds)]

@@ -50,7 +50,7 @@ def rate_label(groups: Sequence[Group], scored: str) -> str:
 
 
 def upper_limit(groups: Sequence[Group]) -> float:
-    """Return where the upward axis ends, in percent."""
+    """Return the upper end of the vertical axis, in percent."""
     rates = sorted(group.error_rate for group in groups)
     tops = [max(g.error_interval or (g.error_rate,)) for g in groups]
     cut = _LIMIT_IN_MEDIANS * rates[len(rates) // 2]
@@ -72,7 +72,7 @@ def mark_of(group: Group, text: str, limit: float) -> str:
 
 
 def draw_bar(panel: Axes, x: float, group: Group, colour: str, limit: float) -> None:
-    """Draw the 95 % interval of a group's error rate, where it is known."""
+    """Draw the 95 % interval of a group's error rate, if it is known."""
     ends = group.error_interval
     if ends is None or group.error_rate > limit:
         return
