@@ -36,6 +36,20 @@ class Options:
     blank_weight: float = 1.0
     student_init: str = "random"
 
+    def __post_init__(self):
+        if not self.temperature > 0:
+            raise UserError(f"temperature {self.temperature}: must be above 0")
+        if not self.kl_weight > 0:
+            raise UserError(f"kl_weight {self.kl_weight}: must be above 0")
+        for name in ("ctc_loss_weight", "blank_weight"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} {getattr(self, name)}: must be 0 or more")
+        if self.student_init not in INITS:
+            raise UserError(
+                f"student_init {self.student_init!r}: must be one of "
+                f"{', '.join(INITS)}"
+            )
+
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Train a model of each size; the teacher runs in each training.
@@ -43,11 +57,6 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     Raises:
         UserError: If an option is wrong, or a folder holds a different training.
     """
-    if options.student_init not in INITS:
-        raise UserError(
-            f"options.student_init {options.student_init!r}: must be one of "
-            f"{', '.join(INITS)}"
-        )
     return [_train_one(job, size, options) for size in job.sizes]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet_plugin.baselines.job import BaselineJob
 from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
+from espnet_plugin.distill.starts import INITS
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
@@ -27,6 +28,16 @@ class Options:
 
     interctc_weight: float = -1.0
     layers: str = "random"
+
+    def __post_init__(self):
+        if not self.interctc_weight <= 1:
+            raise UserError(
+                f"interctc_weight {self.interctc_weight}: must be 1 or less"
+            )
+        if self.layers not in INITS:
+            raise UserError(
+                f"layers {self.layers!r}: must be one of {', '.join(INITS)}"
+            )
 
 
 def train(job: BaselineJob, options: Options) -> list[Path]:

@@ -25,6 +25,20 @@ class Options:
     threshold: float = 1e-5
     without: Sequence[str] = ()
 
+    def __post_init__(self):
+        for size, value in self.eta.items():
+            try:
+                right = float(value) >= 0  # YAML reads 2e-5 as text
+            except (TypeError, ValueError):
+                right = False
+            if not right:
+                raise UserError(
+                    f"eta {dict(self.eta)}: must have a number for each size, 0 or "
+                    f"more; that of {size} is {value!r}"
+                )
+        if not self.threshold >= 0:
+            raise UserError(f"threshold {self.threshold}: must be 0 or more")
+
 
 def train(job: BaselineJob, options: Options) -> list[Path]:
     """Prune to the number of parameters of each size while fine-tuning.
@@ -35,13 +49,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
     lacking = [size for size in job.sizes if size not in options.eta]
     if lacking:
         raise UserError(f"options.eta has no value for {lacking} layers: add them")
-    try:
-        eta = {size: float(value) for size, value in options.eta.items()}
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"options.eta {dict(options.eta)}: must have a number for each size "
-            f"({error})"
-        ) from error
+    eta = {size: float(value) for size, value in options.eta.items()}
     return [
         train_pruned(
             job,

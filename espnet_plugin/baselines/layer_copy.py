@@ -25,6 +25,9 @@ class Options:
     layers: str = "last"
     trained: bool = True
 
+    def __post_init__(self):
+        choose_layers(1, 1, self.layers)
+
     @property
     def trains(self) -> bool:
         """Whether models are trained, for the dry run."""

@@ -30,6 +30,10 @@ class Options:
 
     max_utterances: int = 500
 
+    def __post_init__(self):
+        if self.max_utterances < 1:
+            raise UserError(f"max_utterances {self.max_utterances}: must be 1 or more")
+
 
 @dataclass(frozen=True)
 class SearchRequest:

@@ -35,6 +35,17 @@ class Options:
     end: float = 0.6
     every: int = 20
 
+    def __post_init__(self):
+        for amount in self.amounts or ():
+            if not isinstance(amount, (int, float)) or not 0 < amount < 1:
+                raise UserError(f"amounts {amount!r}: each must be between 0 and 1")
+        if not 0 <= self.begin <= self.end <= 1:
+            raise UserError(
+                f"begin {self.begin}, end {self.end}: must be 0 <= begin <= end <= 1"
+            )
+        if self.every < 1:
+            raise UserError(f"every {self.every}: must be 1 or more")
+
     @property
     def trains(self) -> bool:
         """Whether models are trained, for the dry run."""

@@ -8,7 +8,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
@@ -86,6 +86,7 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     # All rows are checked before the first training, which may take hours.
     starts = {name: _start(args, name, rows) for name in rows}
     config = read_yaml(args.config)
+    _check_values(config, rows, args.rows)
     taught = {name for name, row in rows.items() if _is_taught(config, row)}
     reference = read_reference(args) if taught else None
     if taught and reference is None:
@@ -117,6 +118,20 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             Start(starts[name], whole=row["after"] is not None),
             reference if name in taught else None,
         )
+
+
+def _check_values(
+    config: Mapping[str, Any], rows: Mapping[str, Any], files: Sequence[Path]
+) -> None:
+    # Here, because ESPnet takes many seconds to import.
+    from espnet_plugin import host
+    from espnet_plugin.tasks.configuration import check_configuration
+    from espnet_plugin.tasks.dual_mode import DualModeASRTask
+
+    host.register()
+    for row, file in zip(rows.values(), files):
+        merged = deep_merge(config, row["changes"], null_removes=True)
+        check_configuration(DualModeASRTask, merged, str(file))
 
 
 def _cache_options(args: argparse.Namespace) -> list[str]:

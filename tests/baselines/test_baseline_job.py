@@ -276,7 +276,7 @@ def test_early_exit_trains_once_with_all_exits(
         ({"method": "scratch", "epochs": 3}, "epochs 3: must be a mapping"),
         ({"method": "scratch", "epochs": {2: "x"}}, "some.yaml: epochs: 2: 'x'"),
         ({"method": "gates", "options": {"eta": {2: 1e-5}}}, r"no value for \[1\]"),
-        ({"method": "gates", "options": {"eta": {2: "x", 1: 1}}}, "convert string"),
+        ({"method": "gates", "options": {"eta": {2: "x", 1: 1}}}, "of 2 is 'x'"),
         ({"method": "ctc_kd", "options": {"student_init": "x"}}, "student_init 'x'"),
         ({"method": "scratch", "variant": 5}, "some.yaml: variant 5: must be text"),
         ({"method": "scratch", "training": 5}, "some.yaml: training 5"),
