@@ -1,5 +1,6 @@
 """Check the sections of all training configurations before the first stage."""
 
+import shutil
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -35,7 +36,9 @@ def check_sections(options: Options, runner: Runner) -> None:
         found = [*_of_dualmode(options, wanted)]
     else:
         found = [("lm", "--lm_config", options.lm_config)] if 4 in wanted else []
-    if found:
+    # On a cluster Python may only be on the nodes; trainings check it again.
+    here = shutil.which(options.python[0]) is not None
+    if found and here:
         files = [":".join(one) for one in found]
         record = ("--record", str(Path(options.expdir, _RECORD)))
         runner.here(runner.python("check_configs", *files, *record))

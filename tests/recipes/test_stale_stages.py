@@ -166,7 +166,8 @@ def test_transcripts_checked_against_other_tokens_are_refused(recipe, stage):
     assert f"the transcripts in {refusal}" in said
     assert "run stage 2 with the --reference of exp/asr_reference again" in said
     assert "import_reference" in called or stage == 3
-    assert len(called.splitlines()) <= 1
+    others = [one for one in called.splitlines() if "check_configs" not in one]
+    assert len(others) <= 1
     # Imported before, and now only used; of stages 3 and 4 it is then no part.
     assert (refusal in encrl(recipe, *options[:4])[0]) == (stage > 4)
     # As stage 2 notes it, beside what it noted before.
