@@ -47,7 +47,10 @@ def compare_all(
     made, asked = [], set()
     for one, other in named:
         pair = find_row(results, one), find_row(results, other)
-        asked.add(_names(pair))
+        if len(set(_names(pair))) == 1:
+            raise UserError(f"--compare {one!r} {other!r}: is one row; name two")
+        # The opposite direction says the same.
+        asked.add(frozenset(_names(pair)))
         compared = _compare(*pair, results, intersection)
         if compared is None:
             raise UserError(
@@ -56,7 +59,7 @@ def compare_all(
             )
         made.append(compared)
     for pair in _default_pairs(results.groups):
-        if _names(pair) in asked:
+        if frozenset(_names(pair)) in asked:
             continue
         compared = _compare(*pair, results, intersection)
         if compared is not None:

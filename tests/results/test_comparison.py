@@ -104,6 +104,17 @@ def test_any_two_rows_by_name_or_folder():
         find_row(results, "encrl 6")
 
 
+def test_a_pair_is_compared_in_one_direction_and_never_with_itself():
+    rows = [make_row("encrl", 6, "1 1 1 1"), make_row("scratch", 6, "2 2 2 3")]
+    results = results_of(rows)
+    (by_default,) = compare_all(results)
+    assert (by_default.second.label, by_default.first.label) == ("encrl 6", "scratch 6")
+    (asked,) = compare_all(results, [("encrl 6", "scratch 6")])
+    assert asked.result.difference == pytest.approx(-by_default.result.difference)
+    with pytest.raises(UserError, match="is one row; name two"):
+        compare_all(results, [("encrl 6", "asr_encrl__s1_6l")])
+
+
 def test_models_of_other_references_are_left_out_of_a_comparison():
     rows = [
         make_row("reference", 12, "0 0 0 1", reference="aa"),
