@@ -9,7 +9,7 @@ import argparse
 import inspect
 import traceback
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 import torch
 from espnet2.asr.ctc import CTC
@@ -39,8 +39,20 @@ _MEL_BINS = 80
 _WIDTH = 8
 
 
+_NONE = ("none", "null", "nil")
+
+
+def _number(text: str) -> Union[int, str]:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 def _whole(lowest: int, optional: bool = False) -> tuple[Callable[[Any], bool], str]:
     def right(value: Any) -> bool:
+        if isinstance(value, str):  # as ESPnet reads "3" and "none"
+            value = None if value.lower() in _NONE else _number(value)
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return (optional and value is None) or (is_whole and value >= lowest)
 

@@ -97,6 +97,22 @@ def test_of_other_tasks(task, content, says):
         check_configuration(task, content, "file.yaml")
 
 
+def test_values_as_espnets_recipes_write_them():
+    """In YAML "none" is text, which ESPnet's parser reads as None."""
+    content = {
+        **dict.fromkeys(("patience", "num_iters_per_epoch", "log_interval"), "none"),
+        **dict.fromkeys(("init", "scheduler", "normalize", "specaug"), "none"),
+        **{"max_epoch": "50", "valid_batch_bins": "null", "optim": "Adam"},
+        "best_model_criterion": [["valid", "acc", "max"], ["train", "loss", "min"]],
+    }
+    args = CountedASRTask.get_parser().parse_args([])
+    parser = CountedASRTask.get_parser()
+    parser.set_defaults(**{k: v for k, v in content.items() if k in vars(args)})
+    read = parser.parse_args([])
+    assert (read.patience, read.max_epoch, read.scheduler) == (None, 50, None)
+    check_configuration(CountedASRTask, content, "file.yaml")
+
+
 def configurations():
     """Every training configuration of the repository, with the task it is for."""
     for file in sorted(
