@@ -167,7 +167,8 @@ def read_pairs(path: PathLike) -> dict[str, str]:
                 if fields[0] in table:
                     raise UserError(
                         f"{path}:{number}: {fields[0]!r} is listed twice; "
-                        "utterance names must differ"
+                        "utterance names must differ (the first word of a line is its "
+                        "name)"
                     )
                 table[fields[0]] = fields[1] if len(fields) > 1 else ""
     except FileNotFoundError as error:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # Modules of the package that are not baselines.
-_SHARED = ("config", "dev_loss", "job", "pruned", "reference", "run")
+_SHARED = ("config", "dev_loss", "job", "planned", "pruned", "reference", "run")
 _KEYS = ("method", "variant", "options", "training", "training_conf", "epochs")
 
 
@@ -69,6 +69,11 @@ class BaselineConfig:
     def makes_widths(self) -> bool:
         """Whether the method makes models with a width other than the reference's."""
         return getattr(self.module, "WIDTHS", False)
+
+    def variant_at(self, max_lr: Optional[float] = None) -> str:
+        """Return the name of the variant, with a learning rate that was chosen."""
+        rate = [] if max_lr is None else [f"max_lr {max_lr:g}"]
+        return ", ".join([*([self.variant] if self.variant else []), *rate])
 
     def read_training(
         self, training: Optional[Path] = None, max_epoch: Optional[int] = None

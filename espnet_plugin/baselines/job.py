@@ -167,7 +167,7 @@ class BaselineJob:
         before = None if prepare is None else lambda: prepare(work)
         with trained(work.folder, training, before):
             pass
-        if not experiment.meta_file.is_file():
+        if not experiment.is_whole_model:
             config, state = plain(work)
             self.write_model(experiment, config, state, self.meta(size, **meta), work)
         self.check_reference(experiment.folder)

@@ -1,6 +1,7 @@
 """Train the models of one baseline, as its configuration says."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Sequence, Union
 
@@ -60,17 +61,17 @@ def run_baseline(
     """
     config = read_baseline(file)
     conf, epochs = config.read_training(training, max_epoch)
-    variant = config.variant if variant is None else variant
+    if variant is not None:
+        config = replace(config, variant=variant)
     if max_lr is not None:
         conf = with_learning_rate(conf, max_lr)
-        variant = ", ".join([*([variant] if variant else []), f"max_lr {max_lr:g}"])
     start = Reference(reference.config, reference.checkpoint)
     plain, own_width = _sizes(config, start, sizes)
     if not plain and not own_width:
         return []
     job = BaselineJob(
         method=config.method,
-        variant=variant,
+        variant=config.variant_at(max_lr),
         reference=start,
         sizes=plain,
         training=conf,

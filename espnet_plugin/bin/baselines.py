@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.baselines.config import baseline_names
-from espnet_plugin.baselines.config import check_variants, read_baseline
+from espnet_plugin.baselines.config import baseline_names, read_baseline
+from espnet_plugin.baselines.planned import check_baselines, output_of
 from espnet_plugin.baselines.run import run_baseline
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
@@ -101,7 +101,8 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             "start from or imitate, e.g. exp/asr_reference (stage 4)"
         )
     # All files are read before the first training.
-    check_variants([read_baseline(path) for path in args.baselines])
+    configs = [read_baseline(path) for path in args.baselines]
+    check_baselines(configs, args.exp_dir, args.sizes, args.seed, args.max_lr)
     made: list[Path] = []
     for path in args.baselines:
         made += run_baseline(
@@ -109,7 +110,7 @@ def _train_all(args: argparse.Namespace, options: list[str]) -> None:
             reference,
             args.sizes,
             options,
-            str(args.exp_dir / f"asr_{path.stem}_s{args.seed}"),
+            output_of(path, args.exp_dir, args.seed),
             args.seed,
             training=args.training,
             max_epoch=args.max_epoch,

@@ -43,7 +43,8 @@ def read_reference(
             configuration, or an unfinished training.
 
     Raises:
-        UserError: If both a folder and the pair are given, or the folder has no model.
+        UserError: If both a folder and the pair are given, or the folder has no model
+            or is a file.
     """
     pair = {
         f"--{name}": getattr(args, name)
@@ -66,6 +67,11 @@ def read_reference(
             "configuration and checkpoint"
         )
     experiment = Experiment(args.reference)
+    if args.reference.is_file():
+        raise UserError(
+            f"--reference {args.reference} is a file: give its folder, "
+            f"{args.reference.parent}"
+        )
     unfinished = not experiment.meta_file.is_file() and (
         experiment.is_ours or not experiment.is_begun
     )

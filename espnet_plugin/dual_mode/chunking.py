@@ -27,6 +27,21 @@ class Chunking(NamedTuple):
     left: int
     ahead: int
 
+    def within(self, frames: int) -> "Chunking":
+        """Return a chunking with the same results for so many frames, up to rounding.
+
+        A chunk or a left context that is longer than the utterance would mostly consist
+        of padding, whose attention takes time and memory.
+
+        Args:
+            frames: Encoder frames of the longest utterance, at least 1.
+        """
+        if max(self.chunk, self.left) <= frames:
+            return self
+        chunk = min(self.chunk, frames)
+        before = (-(-frames // chunk) - 1) * chunk
+        return Chunking(chunk, min(self.left, before), min(self.ahead, frames - chunk))
+
 
 class ChunkSizes:
     """The chunk sizes and the context of an encoder.

@@ -321,7 +321,7 @@ class DualModeConformerEncoder(AbsEncoder):
         valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         if mode == "full":
             return self.after_norm(self._full(x, valid, outputs))
-        chunking = self.chunking()
+        chunking = self.chunking().within(x.shape[1])
         codes = self.position_dropout(self.chunk_codes(chunking, x))
         x = encode_chunks(self.encoders, x, valid, chunking, codes, outputs)
         return self.after_norm(x)

@@ -67,6 +67,12 @@ class Experiment(ExperimentPaths):
         return self.is_finished or any(self.folder.glob("*.pth"))
 
     @property
+    def is_whole_model(self) -> bool:
+        """Whether all files of a model that was written here are there."""
+        files = self.meta_file, self.config_file, self.model_file
+        return all(file.is_file() for file in files)
+
+    @property
     def is_averaged(self) -> bool:
         """Whether ESPnet's training has finished, since it then averages epochs."""
         return any(self.folder.glob(AVERAGED_EPOCHS))

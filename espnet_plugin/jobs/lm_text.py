@@ -169,7 +169,7 @@ def prepare_text(
     """
     listed = tokens.check()
     # Here, because it imports ESPnet.
-    from espnet_plugin.lm.text import read_text
+    from espnet_plugin.lm.text import read_text, warn_of_unnamed
 
     wrong = {"train", "valid"} & set(tests)
     if wrong:
@@ -186,10 +186,12 @@ def prepare_text(
                 "text: give the utterances of each text different names"
             )
         _say_empty(path, more)
+        warn_of_unnamed(path, more)
         texts["train"].update(more)
     for name, path in {"valid": valid, **tests}.items():
         texts[name] = read_text(path)
         _say_empty(path, texts[name])
+        warn_of_unnamed(path, texts[name])
     config = {
         "token_list": str(folder / "tokens.txt"),
         "token_type": tokens.token_type,

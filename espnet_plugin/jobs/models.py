@@ -1,6 +1,7 @@
 """Write finished plain ESPnet models and their descriptions."""
 
 import argparse
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
@@ -12,7 +13,7 @@ from espnet_plugin.checkpoints.plain import write_model_files
 from espnet_plugin.cost.log import write_no_cost
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import locked, read_json, write_json
 from espnet_plugin.jobs.training_job import training_job
 
 __all__ = ["PlainModel", "describe_model", "export_once", "write_model", "write_start"]
@@ -85,7 +86,8 @@ def export_once(
 ) -> Experiment:
     """Write a model that needs no training, unless it exists already.
 
-    A model with different inputs is replaced, because that takes no training.
+    A model with different inputs is replaced, because that takes no training, and so is
+    one of which a file is missing.
 
     Args:
         folder: Folder of the model.
@@ -102,6 +104,10 @@ def export_once(
     with training_job(folder, request, again=True) as todo:
         if todo is not None:
             write_model(experiment, make())
+        elif not experiment.is_whole_model:
+            logging.info("%s is made again, because files of it are missing", folder)
+            with locked(folder):
+                write_model(experiment, make())
     return experiment
 
 

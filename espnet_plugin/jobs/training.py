@@ -62,7 +62,8 @@ def trained(
 
     Raises:
         UserError: If ``folder`` holds a different training, another run is using it,
-            ``max_epoch`` is wrong, or there are too few GPUs.
+            ``max_epoch`` is wrong, there are too few GPUs, or the configuration of a
+            finished training is missing.
     """
     experiment = Experiment(folder)
     first = is_first(training.options)
@@ -72,6 +73,7 @@ def trained(
         wait_for(config_file)
     with training_job(folder, training.request, first) as todo:
         if todo is None:
+            _check_configured(experiment)
             yield False
             return
         if first and prepare is not None:
@@ -86,6 +88,15 @@ def trained(
         cmd += ["--resume", "true", *training.options, *training.start]
         train_task(training.task, cmd)
         yield first
+
+
+def _check_configured(experiment: Experiment) -> None:
+    """Refuse a finished training without its configuration, which later stages need."""
+    if any(experiment.folder.glob("*.pth")) and not experiment.config_file.is_file():
+        raise UserError(
+            f"{experiment.folder} is finished, but its {experiment.config_file.name} "
+            "is missing: bring it back, or delete the folder to train again"
+        )
 
 
 def _check_epochs(training: Training) -> None:

@@ -1,15 +1,23 @@
 """Text as token indices in batches, for language models."""
 
 import argparse
+import logging
 from pathlib import Path
-from typing import Iterator, NamedTuple, Sequence, Union
+from typing import Iterator, Mapping, NamedTuple, Sequence, Union
 
 import torch
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 
-__all__ = ["Batch", "Sentence", "batches", "read_sentences", "read_text"]
+__all__ = [
+    "Batch",
+    "Sentence",
+    "batches",
+    "read_sentences",
+    "read_text",
+    "warn_of_unnamed",
+]
 
 
 class Sentence(NamedTuple):
@@ -51,6 +59,27 @@ def read_text(path: Union[str, Path]) -> dict[str, str]:
             "utterance: its name, then its words"
         )
     return table
+
+
+def warn_of_unnamed(path: Union[str, Path], text: Mapping[str, str]) -> None:
+    """Log a warning if lines seem to begin with a word instead of an utterance's name.
+
+    Names are not words: where most of them also occur among the words of the text, the
+    file has plain sentences, whose first words would not be learnt.
+
+    Args:
+        path: Path of the file.
+        text: Its content, see :func:`read_text`.
+    """
+    words = {word for line in text.values() for word in line.split()}
+    found = [name for name in text if name in words]
+    if 2 * len(found) > len(text):
+        logging.warning(
+            "%s: the first word of a line is taken as the name of its utterance and is "
+            "not learnt, but in %d of %d lines (e.g. %r) it also is a word of the "
+            "text: if the lines have no names, write one before each",
+            *(path, len(found), len(text), found[0]),
+        )
 
 
 def read_sentences(path: Union[str, Path], args: argparse.Namespace) -> list[Sentence]:

@@ -23,8 +23,13 @@ from espnet_plugin.recipe.option_checks import (
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.path_checks import check_output_paths, check_stock_paths
 from espnet_plugin.recipe.runner import log
-from espnet_plugin.recipe.trainings import largest_together, sizes_alone
+from espnet_plugin.recipe.trainings import (
+    largest_together,
+    sizes_alone,
+    sizes_together,
+)
 from espnet_plugin.reference.named import check_reference
+from espnet_plugin.results.twins import PlannedModel, check_planned
 from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
@@ -159,6 +164,8 @@ def check_encrl(options: EncrlOptions) -> None:
         check_stock_paths(options)
     if options.reference and wanted(options, 2, 4, 5, 6, 7, 8):
         check_reference(options.reference, options.reference_model_file)
+    if wanted(options, 5, 6):
+        _check_tables(options)
     if wanted(options, 5):
         _check_stage_5(options)
     _check_finetune(options)
@@ -170,6 +177,22 @@ def check_encrl(options: EncrlOptions) -> None:
                 raise UserError(
                     f"--export_models {one}: has no config.yaml: name model folders"
                 )
+
+
+def _check_tables(options: EncrlOptions) -> None:
+    """Check that the tables can tell the models of this call from finished ones."""
+    layout = Layout(options)
+    folders = map(Path, layout.models(layout.student_exp))
+    check_planned(
+        [
+            PlannedModel(folder, "encrl", options.variant, size, options.seed)
+            for folder, size in zip(folders, options.sizes)
+        ],
+        (
+            "give one of them a --variant of its own, or choose another --expdir",
+            f"choose another --tag than {options.tag}",
+        ),
+    )
 
 
 def _says(options: EncrlOptions, name: str) -> bool:
@@ -216,7 +239,30 @@ def _check_stage_5(options: EncrlOptions) -> None:
             "random copies none: choose --student_init spaced, first or last, or "
             "--freeze ''"
         )
+    _check_run(options)
     check_layers(options, _reference_config(options))
+
+
+def _check_run(options: EncrlOptions) -> None:
+    """Check that an existing training of several sizes has the wanted layers.
+
+    The training would refuse this as well, but after those of single sizes.
+    """
+    run, together = Experiment(Layout(options).encrl_exp), sizes_together(options)
+    if not together or not run.is_begun or _says(options, "student_layers"):
+        return
+    inputs = (run.request() or {}).get("inputs")
+    there = inputs.get("student_num_layers") if isinstance(inputs, dict) else None
+    if not isinstance(there, int) or there == options.encrl_layers:
+        return
+    ways = ["choose another --tag or --expdir, or delete the folder"]
+    if there > largest_together(options):
+        ways.insert(0, f"give --encrl_layers {there} to take them from it")
+    raise UserError(
+        f"--sizes {' '.join(map(str, options.sizes))}: {run.folder} is a training of "
+        f"{Shape(there).in_words}, but one of {Shape(options.encrl_layers).in_words} "
+        f"is wanted: {', or '.join(ways)}"
+    )
 
 
 def check_layers(options: EncrlOptions, config: str) -> None:
@@ -281,6 +327,13 @@ def _check_baselines(options: EncrlOptions) -> None:
             "--stop_stage 7"
         )
     check_named_files("baselines", options.baselines, options.baseline_dir)
+    if options.tag in options.baselines:
+        folder = Layout(options).student_exp
+        raise UserError(
+            f"--baselines {options.tag}: its models would have the same folders as "
+            f"those of --tag {options.tag} ({folder}_*l): copy the file under another "
+            "name, or choose another --tag"
+        )
     if options.baseline_training:
         check_file("baseline_training", options.baseline_training)
         check_keys(options.baseline_training, "--baseline_training")

@@ -432,3 +432,26 @@ def test_all_files_are_read_before_the_first_training(
     assert command.main([*options, good, str(write("two", method="scratch"))]) == 2
     assert "one.yaml and" in caplog.text and "two.yaml both have" in caplog.text
     assert not trainer.asked
+
+
+def test_a_finished_model_of_the_same_row_is_noticed_before_training(
+    tiny_asr_model, tmp_path, trainer, write, caplog
+):
+    options = ["--reference_config", str(tiny_asr_model.config), "--sizes", "2"]
+    options += ["--exp_dir", str(tmp_path / "exp"), "--baselines"]
+    assert command.main([*options, str(write("one", method="scratch"))]) == 0
+    two = str(write("two", method="scratch"))
+    assert command.main([*options, two]) == 2
+    said = caplog.text
+    assert "asr_two_s1_2l would be 'scratch' with 2 layers and seed 1" in said
+    assert "asr_one_s1_2l already is" in said and f"give {two} a variant" in said
+    assert list(trainer.asked) == ["asr_one_s1_2l"]
+    # A learning rate, a seed or a size of its own is another row.
+    for more in (["--max_lr", "0.5"], ["--seed", "2"]):
+        assert command.main([*options, two, *more]) == 0
+    # The file was replaced by one of another method under the same name.
+    assert command.main([*options, str(write("one", method="layer_copy"))]) == 2
+    assert "asr_one_s1_2l is a model of the method scratch, but layer_copy" in (
+        caplog.text
+    )
+    assert list(trainer.asked) == ["asr_one_s1_2l", "asr_two_s1_2l", "asr_two_s2_2l"]

@@ -96,6 +96,14 @@ def test_what_holds_no_model_is_refused(folder, tmp_path):
         read_reference(args, trained=False)
 
 
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_file_instead_of_its_folder_is_named(folder, trained):
+    for name in ("config.yaml", "valid.acc.ave.pth"):
+        says = f"--reference {folder}/{name} is a file: give its folder, {folder}$"
+        with pytest.raises(UserError, match=says):
+            read_reference(parsed("--reference", folder / name), trained)
+
+
 def test_any_espnet_folder_is_a_reference(folder):
     (folder / "meta.json").unlink()
     files = read_reference(parsed("--reference", folder))

@@ -38,6 +38,34 @@ def test_streaming_mode_is_the_slow_one_chunk_by_chunk(chunk, left, ahead):
     assert torch.allclose(encode(encoder, x, "streaming")[0], expected, **close)
 
 
+@pytest.mark.parametrize(
+    "chunk, left, ahead", [(11, 0, 2), (12, 3, 0), (10, 3, 4), (4000, 5, 100)]
+)
+def test_chunks_longer_than_the_utterance(chunk, left, ahead):
+    """Also one of which a single frame is left for the second chunk."""
+    encoder = small_encoder(
+        chunk_frames=chunk, left_context_frames=left, look_ahead_frames=ahead
+    )
+    x = features(47)  # 11 frames
+    # The slow encoder only looks at frames that there are.
+    expected = slow_encode(encoder.state_dict(), x[0], 2, 2, chunk, left, ahead)
+    assert torch.allclose(encode(encoder, x, "streaming")[0], expected, **close)
+
+
+def test_padding_beyond_the_utterance_is_not_computed():
+    """A chunk or a left context of any length takes no more memory than the frames."""
+    for chunk, left in ((4000, 8), (4, 100_000)):
+        encoder = small_encoder(chunk_frames=chunk, left_context_frames=left)
+        sizes = []
+        for layer in encoder.encoders:
+            layer.self_attn.linear_pos.register_forward_hook(
+                lambda module, args, out: sizes.append(args[0].shape[0])
+            )
+        encode(encoder, features(47), "streaming")
+        # Distances of at most 11 frames in both directions, and of 2 frames ahead.
+        assert len(sizes) == 2 and max(sizes) <= 2 * (11 + 2)
+
+
 def test_zero_sparsity_changes_nothing_and_masks_only_stream():
     dense = small_encoder()
     sparse = small_encoder(pruning={"sparsity": 0.0})

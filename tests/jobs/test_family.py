@@ -135,6 +135,21 @@ def test_direct_models_are_the_encrl_runs_own_layers(tiny_asr_model, tmp_path, t
     assert not trainer.asked and not Experiment(tmp_path / "asr_2l").missing()[1:]
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "model.pth", "meta.json"])
+def test_a_lost_file_of_a_cut_out_model_is_written_again(
+    tiny_asr_model, tmp_path, trainer, name, caplog
+):
+    run = _encrl_run(tiny_asr_model, tmp_path / "encrl")
+    family.export_direct(run, [2], "spaced", f"{tmp_path}/asr")
+    path = tmp_path / "asr_2l" / name
+    before = path.read_bytes()
+    path.unlink()
+    caplog.set_level(logging.INFO)
+    family.export_direct(run, [2], "spaced", f"{tmp_path}/asr")
+    assert path.read_bytes() == before
+    assert "asr_2l is made again, because files of it are missing" in caplog.text
+
+
 def test_sizes_trained_together_are_the_exits_of_what_was_trained(
     tiny_asr_model, tmp_path, trainer
 ):

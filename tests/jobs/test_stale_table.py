@@ -96,6 +96,7 @@ class Recipe:
         def trainer(task, cmd):
             calls.append(task)
             (folder / "1epoch.pth").write_text("weights")
+            (folder / "config.yaml").write_text("encoder: conformer\n")
 
         with use_trainer(trainer):
             with trained(folder, Training("a:B", request, request.options)):

@@ -43,6 +43,18 @@ def test_it_is_finished_when_the_block_is(experiment, trainer):
     assert not trainer.asked and prepared == [1]
 
 
+def test_a_lost_configuration_is_named(experiment, trainer):
+    for _ in range(2):
+        with trained(experiment.folder, TRAINING):
+            experiment.config_file.write_text("encoder: conformer\n")
+            experiment.epoch_file(1).touch()
+    experiment.config_file.unlink()
+    says = f"{experiment.folder} is finished, but its config.yaml is missing"
+    with pytest.raises(UserError, match=says):
+        with trained(experiment.folder, TRAINING):
+            pytest.fail("the training counts as usable")
+
+
 def test_what_failed_in_the_block_is_done_again(experiment, trainer):
     with pytest.raises(UserError, match="no sizes"):
         with trained(experiment.folder, TRAINING):

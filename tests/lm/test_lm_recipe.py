@@ -204,6 +204,26 @@ def test_text_that_the_tokens_cannot_write_is_mentioned(tmp_path, caplog):
     assert "4 tokens in all" in said[0]
 
 
+def test_text_without_names_of_utterances(tmp_path, caplog):
+    """The first word of each line would be taken as a name and not be learnt."""
+    given = ["--token_list", str(write_tokens(tmp_path / "tokens.txt"))]
+    given += ["--valid_text", str(write_text(tmp_path / "dev", {"d1": "A BED"}))]
+    given += ["--output_dir", str(tmp_path / "out"), "--train_text"]
+    named = write_text(tmp_path / "named", {"a": "A BED", "b": "A CAB", "BED": "A"})
+    assert lm_text.main([*given, str(named)]) == 0
+    assert "taken as the name" not in caplog.text
+    # Its first words are different, and two of three are words of other lines.
+    plain = write_text(tmp_path / "plain", {"A": "BED FED", "BED": "A CAB", "C": "BE"})
+    assert lm_text.main([*given, str(plain)]) == 0
+    said = [one.getMessage() for one in caplog.records if "name of" in one.getMessage()]
+    assert len(said) == 1 and f"{plain}: the first word" in said[0]
+    assert "in 2 of 3 lines (e.g. 'A')" in said[0]
+    plain.write_text("A BED\nA CAB\n")
+    assert lm_text.main([*given, str(plain)]) == 2
+    assert f"{plain}:2: 'A' is listed twice" in caplog.text
+    assert "the first word of a line is its name" in caplog.text
+
+
 def test_a_missing_dense_model_and_a_recurrent_one(tmp_path, caplog):
     write_text(tmp_path / "train")
     options = ["--output_dir", f"{tmp_path}/lm_text", "--token_list"]

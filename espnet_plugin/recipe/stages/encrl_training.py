@@ -97,13 +97,18 @@ def _student(options: EncrlOptions, training: EncrlTraining) -> list[str]:
     return [*layers, "--student_init", training.init]
 
 
+def _is_new(layout: Layout, training: EncrlTraining) -> bool:
+    return not Experiment(f"{layout.encrl_exp}{training.ending}").is_begun
+
+
 def _run_encrl(layout: Layout, runner: Runner) -> None:
     trainings = encrl_trainings(layout.options)
     alone = [one for one in trainings if one.by_itself]
     together = [one for one in trainings if not one.by_itself]
     beside = layout.options.train_jobs - 1
     if not beside:
-        for one in alone + together:
+        # First those that have a folder, which may hold another training.
+        for one in sorted(alone + together, key=partial(_is_new, layout)):
             _train_encrl(layout, runner, one)
         return
     jobs = {
