@@ -29,7 +29,7 @@ FLOORS = """
     yaml_files
     files
     moved_files options scratch shape exact_parser
-    errors names progress suggest tensors text harmless
+    errors names progress suggest tensors text harmless kaldi_scripts
 """
 
 

@@ -18,10 +18,13 @@ class PassedTo:
     Attributes:
         command: Name of a module of ``espnet_plugin.bin``.
         stages: Numbers of the stages that call it.
+        config: Option with the training configuration whose values the words replace;
+            empty if there is none.
     """
 
     command: str
     stages: Sequence[int]
+    config: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,5 +30,7 @@ def check_passed_on(options: Any, runner: Runner) -> None:
         value = getattr(options, one.name)
         words = shell_words(value, one.name) if isinstance(value, str) else [*value]
         if words:
-            check = ("check_options", one.name, one.passed_to.command)
+            check = ["check_options", one.name, one.passed_to.command]
+            if one.passed_to.config:
+                check += ["--config", getattr(options, one.passed_to.config)]
             runner.here(runner.python(*check, "--", *words))

@@ -1,5 +1,6 @@
 """Run the commands of stages as ``cmd.sh`` says."""
 
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence, TextIO
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.kaldi_scripts import for_kaldi, is_kaldi, is_kaldi_path
 from espnet_plugin.recipe.interrupts import Interrupts
-from espnet_plugin.recipe.shell import Commands, is_kaldi
+from espnet_plugin.recipe.shell import Commands
 
 __all__ = ["Failed", "Runner", "log"]
 
@@ -161,15 +163,16 @@ class Runner:
 
         Raises:
             Failed: If it fails.
-            UserError: If a job of a Kaldi script fails; it names the log.
+            UserError: If a job of a Kaldi script fails; it names the log. Or if the
+                script cannot write the log.
         """
         if not is_kaldi(how):
             self.here([*how, *words], output)
             return
-        file = self.log_file(name)
+        file = self._kaldi_log(how, name)
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         log(f"Submitted by {' '.join(how)}, log: {file}", output)
-        self._logged([*how, file, *words], file, output)
+        self._logged([*how, file, *for_kaldi(words)], file, output)
 
     def train(
         self, name: str, words: Sequence[str], output: Optional[TextIO] = None
@@ -181,7 +184,10 @@ class Runner:
         if not self.several_nodes:
             self.submit(self.commands.cuda, name, words, output)
             return
-        file = self.log_file(name)
+        if self._hosts:  # the shell on the other machine interprets the command
+            file, words = self.log_file(name), list(map(shlex.quote, words))
+        else:
+            file, words = self._kaldi_log(self.commands.cuda, name), for_kaldi(words)
         where = self._hosts or f"{self._num_nodes} nodes"
         log(f"Training on {where}, log: {file}", output)
         nodes = ["--num_nodes", str(self._num_nodes)]
@@ -199,6 +205,21 @@ class Runner:
             file,
             output,
         )
+
+    def _kaldi_log(self, how: Sequence[str], name: str) -> str:
+        """Return the path of a log that a script of Kaldi writes.
+
+        Raises:
+            UserError: If the script would not write there.
+        """
+        file = self.log_file(name)
+        if not is_kaldi_path(file):
+            raise UserError(
+                f"--expdir {self._expdir}: {' '.join(how)} cannot write a log whose "
+                "path has spaces or other special characters: choose another --expdir "
+                "(or --tag), or cmd_backend=local"
+            )
+        return file
 
     def _logged(
         self, words: Sequence[str], file: str, output: Optional[TextIO]

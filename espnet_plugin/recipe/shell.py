@@ -9,7 +9,7 @@ from typing import Mapping, Sequence
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["Commands", "is_kaldi", "read_commands", "shell_words", "split_words"]
+__all__ = ["Commands", "read_commands", "shell_words", "split_words"]
 
 _NAMES = ("train_cmd", "cuda_cmd", "decode_cmd")
 _PATTERN = set("*?[")
@@ -108,8 +108,3 @@ def read_commands(options: Mapping[str, str], file: str = "cmd.sh") -> Commands:
         if name in before:
             after[name] = before[name]
     return Commands(*words, after)
-
-
-def is_kaldi(command: Sequence[str]) -> bool:
-    """Return whether a command takes the name of a log first: run.pl, queue.pl..."""
-    return bool(command) and command[0].endswith(".pl")

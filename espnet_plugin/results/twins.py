@@ -47,7 +47,7 @@ def check_planned(planned: Sequence[PlannedModel], ways_out: tuple[str, str]) ->
     for beside in {one.folder.parent for one in planned}:
         for folder, meta in _models(beside):
             for one in planned:
-                if folder == one.folder and meta.method != one.method:
+                if folder == one.folder and meta.method not in (None, one.method):
                     raise UserError(
                         f"{folder} is a model of the method {meta.method}, but "
                         f"{one.method} would be trained into the same folder: "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.kaldi_scripts import for_kaldi, is_kaldi
 from espnet_plugin.runs.outlook import duration, time_left
 from espnet_plugin.runs.plan import Job
 from espnet_plugin.runs.record import Records
@@ -86,10 +87,11 @@ class Calls:
         if self.launch:
             # The job already runs on a node, and its stages must run there too.
             env["cmd_backend"] = "local"
-            kaldi = self.launch[0].endswith(".pl")
             # Some queues do not pass on environment variables.
             call = ["env", "cmd_backend=local", *call]
-            call = [*self.launch, *([str(log.resolve())] if kaldi else []), *call]
+            if is_kaldi(self.launch):
+                call = [str(log.resolve()), *for_kaldi(call)]
+            call = [*self.launch, *call]
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as stream:
             return subprocess.Popen(

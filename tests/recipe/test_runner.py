@@ -19,11 +19,20 @@ from espnet_plugin.recipe.shell import (
 )
 
 # The interface of Kaldi's scripts: options, a log, a command.
-RUN_PL = """#!/bin/sh
+RUN_PL = """#!/bin/bash
 while [ "${1#--}" != "$1" ]; do shift 2; done
 log=$1
 shift
-exec "$@" > "${log}" 2>&1
+cmd=
+for word in "$@"; do
+    # Kaldi's quoting: only words with spaces, and bash interprets the rest.
+    case $word in
+        *[[:space:]]*\\"* | *\\"*[[:space:]]*) cmd+="'$word' " ;;
+        *[[:space:]]* | "") cmd+="\\"$word\\" " ;;
+        *) cmd+="$word " ;;
+    esac
+done
+echo "( $cmd ) > $log 2>&1" | bash
 """
 
 
@@ -58,6 +67,16 @@ def test_through_kaldis_scripts_with_a_log(runner, capfd):
     with pytest.raises(UserError, match="exp/log/bad_s1.log"):
         runner.submit(how, "bad", ["sh", "-c", "echo the reason; exit 7"])
     assert "the reason" in capfd.readouterr().err
+
+
+def test_words_and_logs_of_kaldis_scripts(runner, tmp_path):
+    how = runner.commands.cuda
+    runner.submit(how, "job", ["echo", "it's", "a  'word'", "$HOME (x)", '"'])
+    assert open("exp/log/job_s1.log").read() == "it's a  'word' $HOME (x) \"\n"
+    spaced = Runner(runner.commands, "my exp", "_s1", Interrupts(), ["py"])
+    with pytest.raises(UserError, match="--expdir my exp: ./run.pl .*cannot write"):
+        spaced.submit(how, "job", ["echo"])
+    spaced.submit((), "job", ["true"])
 
 
 def wait_for(file, seconds=20):

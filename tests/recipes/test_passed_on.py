@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from mini_recipe import copy_recipe, run
 
+from espnet_plugin.bin.check_options import check_words
+from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
@@ -30,21 +32,25 @@ class Notes:
         (EncrlOptions(), (1, 10), []),
         (LmpruneOptions(), (1, 8), []),
         (
-            EncrlOptions(encrl_args=("--a", "1"), report_opts="--b 'c 6'"),
+            EncrlOptions(
+                encrl_args=("--a", "1"), report_opts="--b 'c 6'", encrl_config="e.yaml"
+            ),
             (5, 9),
             [
-                "check_options encrl_args encrl_train -- --a 1",
+                "check_options encrl_args encrl_train --config e.yaml -- --a 1",
                 "check_options report_opts report -- --b c 6",
             ],
         ),
         # What no wanted stage gets is not looked at.
         (EncrlOptions(encrl_args=("--a", "1")), (6, 7), []),
         (
-            DualmodeOptions(train_args=("--a", "1"), export_opts="--int8"),
+            DualmodeOptions(
+                train_args=("--a", "1"), export_opts="--int8", train_config="t.yaml"
+            ),
             (8, 10),
             [
                 "check_options export_opts export -- --int8",
-                "check_options train_args dual_mode_train -- --a 1",
+                "check_options train_args dual_mode_train --config t.yaml -- --a 1",
             ],
         ),
     ],
@@ -53,6 +59,29 @@ def test_which_words_are_checked(options, stages, started):
     runner, (first, last) = Notes(), stages
     check_passed_on(replace(options, stage=first, stop_stage=last), runner)
     assert sorted(runner.started) == started
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ("--optim_conf lr=-1", "optim_conf {'lr': -1, 'betas'.* of adam: .*rate: -1"),
+        ("--optim_conf lrr=1", "optim adam has no option lrr; did you mean lr"),
+        # The configuration says which optimiser it is for.
+        ("--optim sgd", "optim sgd has no option betas"),
+        ("--batch_size 0", "batch_size 0: must be a whole number, 1 or more"),
+        ("--student_encoder_conf {linear_units: 16}", "split at spaces"),
+        ("--optim_conf lr=0.5 --batch_size 4", ""),
+    ],
+)
+def test_values_are_those_of_a_configuration(tmp_path, words, says):
+    config = tmp_path / "train.yaml"
+    config.write_text("{optim: adam, optim_conf: {lr: 0.1, betas: [0.9, 0.98]}}")
+    call = ("encrl_args", "encrl_train", words.split(), config)
+    if not says:
+        check_words(*call)
+        return
+    with pytest.raises(UserError, match=f"--encrl_args.*{says}"):
+        check_words(*call)
 
 
 def test_a_recipe_stops_before_its_first_stage(tmp_path):

@@ -81,7 +81,7 @@ class DualmodeOptions(SharedOptions):
         "",
         Words(),
         "More options for stages 5 and 8: those of ESPnet's asr_train.",
-        passed_to=PassedTo("dual_mode_train", [5, 8]),
+        passed_to=PassedTo("dual_mode_train", [5, 8], "train_config"),
     )
 
     baselines: tuple[str, ...] = _baseline(

@@ -245,13 +245,13 @@ class EncrlOptions(SharedOptions):
         "",
         Words(),
         "More options for stage 5: python -m espnet_plugin.bin.encrl_train --help",
-        passed_to=PassedTo("encrl_train", [5]),
+        passed_to=PassedTo("encrl_train", [5], "encrl_config"),
     )
     finetune_args: tuple[str, ...] = _encrl(
         "",
         Words(),
         "More options for stage 6: those of ESPnet's asr_train.",
-        passed_to=PassedTo("train_models", [6]),
+        passed_to=PassedTo("train_models", [6], "finetune_config"),
     )
     encrl_epochs: int = _encrl(
         "", _MAYBE_EPOCHS, "Epochs of stage 5, instead of the configuration's."
