@@ -174,7 +174,28 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+        raise UserError(f"{path} is not UTF-8 text: {error}; {_as_utf8(path)}") from (
+            error
+        )
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     return table
+
+
+# How files begin that are not UTF-8 text.
+_BEGINNINGS = {
+    b"\x1f\x8b": "it is compressed by gzip: decompress it",
+    b"PK\x03\x04": "it is a zip file: unpack it",
+    b"\xff\xfe": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
+}
+
+
+def _as_utf8(path: Path) -> str:
+    """Return how to make UTF-8 text out of a file."""
+    with open(path, "rb") as stream:
+        start = stream.read(4)
+    for beginning, words in _BEGINNINGS.items():
+        if start.startswith(beginning):
+            return words
+    return "convert it, e.g. with iconv -f LATIN1 -t UTF-8"

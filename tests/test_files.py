@@ -1,6 +1,7 @@
 """Files are written whole or not at all."""
 
 import errno
+import gzip
 import os
 import select
 import stat
@@ -131,3 +132,18 @@ def test_a_checksum_of_what_is_there_or_missing(tmp_path):
     assert file_checksum(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
     with pytest.raises(UserError, match="b is missing: bring it back, or delete"):
         file_checksum(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "content, way_out",
+    [
+        ("u1 caf\xe9\n".encode("latin-1"), "iconv -f LATIN1"),
+        ("u1 ONE\n".encode("utf-16"), "iconv -f UTF-16"),
+        (gzip.compress(b"u1 ONE\n"), "compressed by gzip"),
+    ],
+)
+def test_the_way_to_utf_8(tmp_path, content, way_out):
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{path} is not UTF-8 text: .*{way_out}"):
+        read_pairs(path)

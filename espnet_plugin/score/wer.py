@@ -5,6 +5,7 @@ over whole utterances or whole speakers (``score/bootstrap.py``).
 """
 
 import logging
+import unicodedata
 from pathlib import Path
 from typing import Any, Collection, Mapping, Optional, Sequence, Union
 
@@ -19,6 +20,7 @@ from espnet_plugin.score.bootstrap import (
     paired_bootstrap,
     sum_by_unit,
 )
+from espnet_plugin.score.other_format import name_format, unlike_words
 from espnet_plugin.score.values import Counts, Score, UtteranceScore
 from espnet_plugin.text import clean_text
 
@@ -232,11 +234,12 @@ def score_files(
     """Score a Kaldi ``text`` against another (each line is ``utterance words...``).
 
     Raises:
-        UserError: See :func:`score_texts`; or if a file cannot be read.
+        UserError: See :func:`score_texts`; or if a file cannot be read or has another
+            format.
     """
     scored = score_texts(
-        read_pairs(reference),
-        read_pairs(hypothesis),
+        _read_text(reference),
+        _read_text(hypothesis),
         None if utt2spk is None else read_pairs(utt2spk),
         unit,
         resamples,
@@ -248,7 +251,54 @@ def score_files(
     )
     if scored.words.rate > _MOSTLY_WRONG:
         _warn_of_case(scored, f"{hypothesis} and {reference}")
+        _warn_of_tokens(scored, str(hypothesis))
+        _warn_of_punctuation(scored, f"{hypothesis} and {reference}")
     return scored
+
+
+def _read_text(path: PathLike) -> dict[str, str]:
+    table = read_pairs(path)
+    other = name_format(table)
+    if other is not None:
+        name, rest = next(iter(table.items()))
+        raise UserError(
+            f"{path}: '{name} {rest[:60]}' and all other lines look like {other}: give "
+            "a Kaldi text file, with the name of an utterance and then its words in "
+            "each line"
+        )
+    return table
+
+
+def _warn_of_tokens(scored: Score, where: str) -> None:
+    """Warn if the hypotheses consist of tokens, and the references do not."""
+    if unlike_words({one.name: one.reference for one in scored.utterances}):
+        return
+    found = unlike_words({one.name: one.hypothesis for one in scored.utterances})
+    if found:
+        logging.warning(
+            "%s: %s: give the text in words instead of tokens", where, found
+        )
+
+
+def _warn_of_punctuation(scored: Score, where: str) -> None:
+    """Warn if most errors are punctuation marks that one of the two lacks."""
+    found = scored.words.errors
+    plain = sum(
+        count_errors(_letters(one.reference), _letters(one.hypothesis))[0].errors
+        for one in scored.utterances
+    )
+    if 2 * plain < found:
+        logging.warning(
+            "%s: %d of %d errors are differences of punctuation: write both with it or "
+            "both without it",
+            where,
+            found - plain,
+            found,
+        )
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if not unicodedata.category(c).startswith("P"))
 
 
 def _warn_of_case(scored: Score, where: str) -> None:
@@ -286,7 +336,9 @@ def _check_same_names(
     if surplus:
         problems.append(f"has {len(surplus)} extra utterances ({_some(surplus)})")
     if problems:
+        way_out = "decode the whole of that set again"
+        if len(missing) == len(wanted) and surplus:
+            way_out = "give two texts of one set, with the same names of utterances"
         raise UserError(
-            f"{file} {' and '.join(problems)}, compared with {against}: decode the "
-            "whole of that set again"
+            f"{file} {' and '.join(problems)}, compared with {against}: {way_out}"
         )

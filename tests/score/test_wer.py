@@ -264,6 +264,61 @@ def test_transcripts_in_another_case_are_named(files, caplog):
         assert "lower case" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("one two (spk-u{})", "trn"),
+        ("(spk-u{})", "trn"),  # nothing was recognised
+        ("u{} 1 0.00 0.35 one", "ctm"),
+        ("u{} 1 0.00 0.35 one 0.98", "ctm"),
+        ("u{} A spk 0.00 2.5 <o,f0,male> one two", "stm"),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["ref", "hyp"])
+def test_files_of_another_format_are_named(files, line, says, wrong):
+    (files / wrong).write_text("".join(line.format(i) + "\n" for i in range(9)))
+    if line.startswith("one"):  # the first words would be names, and must differ
+        text = (files / wrong).read_text().splitlines()
+        (files / wrong).write_text("".join(f"w{i} {x}\n" for i, x in enumerate(text)))
+    with pytest.raises(UserError, match=f"{files / wrong}: .*{says}.*Kaldi text file"):
+        score_files(files / "ref", files / "hyp")
+
+
+@pytest.mark.parametrize(
+    "words", ["1 2 3 4 5", "one two (laugh)", "zero 0.5", "(one) two", "(u{}) one"]
+)
+def test_transcripts_that_look_a_little_like_another_format(files, words):
+    for name in ("ref", "hyp"):
+        (files / name).write_text(
+            "".join(f"u{i} {words.format(i)}\n" for i in range(9))
+        )
+    assert score_files(files / "ref", files / "hyp").words.errors == 0
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ("o n e <space> t w o", "9 of 63 words are the symbol <space>"),
+        ("\u2581one \u2581t wo", "18 of 27 words begin with \u2581"),
+        ("one, two.", "18 of 18 errors are differences of punctuation"),
+        ("six, seven.", None),
+    ],
+)
+def test_what_explains_most_errors(files, words, says, caplog):
+    (files / "hyp").write_text("".join(f"u{i} {words}\n" for i in range(9)))
+    score_files(files / "ref", files / "hyp")
+    found = [one.getMessage() for one in caplog.records]
+    assert len(found) == (says is not None)
+    assert says is None or (says in found[0] and str(files / "hyp") in found[0])
+
+
+def test_no_name_in_common(files):
+    (files / "hyp").write_text("".join(f"v{i} one two\n" for i in range(9)))
+    with pytest.raises(UserError, match="give two texts of one set") as caught:
+        score_files(files / "ref", files / "hyp")
+    assert "decode" not in str(caught.value)
+
+
 def test_speakers_must_be_known_for_a_bootstrap_over_them(files):
     with pytest.raises(UserError, match="utt2spk"):
         score_files(files / "ref", files / "hyp", unit="speaker")
