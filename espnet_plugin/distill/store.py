@@ -66,6 +66,7 @@ class OutputStore:
         digest: Digest of the inputs and the shape of the store.
         vocabulary: Number of tokens.
         width: Width of the encoding.
+        top: Number of most probable tokens stored for a frame; 0: all.
         has_encodings: Whether the encoding of every frame is stored, not only the mean.
     """
 
@@ -89,7 +90,7 @@ class OutputStore:
         ).hexdigest()
         shape = StoreShape.of_meta(meta)
         self.vocabulary, self.width = shape.vocabulary, shape.width
-        self.has_encodings = shape.encodings
+        self.top, self.has_encodings = shape.top, shape.encodings
         self._entries = read_index(self.folder)
         self._parts = {
             name: _map(self.folder / name, part) for name, part in shape.parts().items()

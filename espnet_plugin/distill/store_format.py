@@ -18,6 +18,7 @@ import numpy as np
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import first_difference
+from espnet_plugin.files import read_json
 
 __all__ = [
     "DONE",
@@ -32,6 +33,7 @@ __all__ = [
     "Entry",
     "Part",
     "StoreShape",
+    "check_folder",
     "check_made_of",
     "read_index",
 ]
@@ -151,6 +153,33 @@ def read_index(folder: Path) -> dict[str, Entry]:
         name, frames, start, checksum = line.split("\t")
         entries[name] = Entry(int(frames), int(start), len(entries), int(checksum))
     return entries
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder is a store, or one may be begun there.
+
+    Args:
+        folder: The folder; it need not exist.
+
+    Raises:
+        UserError: If it holds something else.
+    """
+    meta = folder / META
+    if meta.is_file():
+        content = read_json(meta)
+        other = [] if isinstance(content, dict) and "made_of" in content else [META]
+    elif folder.is_dir():
+        # Hidden files are locks and digests. A store without its description is named
+        # where it is read.
+        own = {DONE, INDEX, POSTERIORS, TOKENS, POOLED, ENCODINGS}
+        other = sorted({one.name for one in folder.glob("[!.]*")} - own)
+    else:
+        other = []
+    if other:
+        raise UserError(
+            f"--teacher_cache {folder}: holds something other than stored outputs of a "
+            f"reference ({', '.join(other[:3])}): name a new folder, or auto"
+        )
 
 
 # The stored encodings, in words for messages.

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meta import REFERENCE_METHOD
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.results.train_log import read_train_log
 
@@ -99,7 +100,18 @@ def _rank(item: TrainedExperiment) -> tuple[float, float]:
 
 def _candidates(root: Path) -> list[Path]:
     found = [Experiment(path) for path in sorted(root.glob("asr_*"))]
-    return [e.folder for e in found if e.config_file.is_file() and not e.is_statistics]
+    return [e.folder for e in found if e.config_file.is_file() and not _is_other(e)]
+
+
+def _is_other(experiment: Experiment) -> bool:
+    """Return whether a folder holds statistics, or a model that this plugin has made.
+
+    The latter are there if ``--expdir`` is the folder of the recipe's experiments.
+    """
+    if experiment.is_statistics:
+        return True
+    meta = experiment.find_meta()
+    return meta is not None and meta.method != REFERENCE_METHOD
 
 
 def _what_there_is(root: Path) -> str:

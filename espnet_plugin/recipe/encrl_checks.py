@@ -149,6 +149,7 @@ def check_encrl(options: EncrlOptions) -> None:
     """
     check_durations(options)
     check_output_paths(options)
+    _check_unlabelled(options)
     if options.nlsyms and wanted(options, 2):
         check_file("nlsyms", options.nlsyms)
     given = options.reference or options.asr_recipe
@@ -177,6 +178,25 @@ def check_encrl(options: EncrlOptions) -> None:
                 raise UserError(
                     f"--export_models {one}: has no config.yaml: name model folders"
                 )
+
+
+def _check_unlabelled(options: EncrlOptions) -> None:
+    """Check that no audio is trained on twice, and that none is evaluated on."""
+    names = options.unlabelled_sets
+    given = f"--unlabelled_sets {' '.join(names)}"
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{given}: {name} is listed twice: list it once")
+        if name == options.train_set:
+            raise UserError(
+                f"{given}: {name} is the training set, which stage 5 uses anyway: "
+                "leave it out"
+            )
+        if name in (options.valid_set, *options.test_sets):
+            log(
+                f"WARNING {given}: {name} is also a set to evaluate on, so its error "
+                "rates are those of audio that the models have been trained on"
+            )
 
 
 def _check_tables(options: EncrlOptions) -> None:
@@ -288,7 +308,7 @@ def check_layers(options: EncrlOptions, config: str) -> None:
         sizes = " ".join(map(str, options.sizes))
         raise UserError(
             f"--sizes {sizes} (--encrl_layers {options.encrl_layers}): the reference "
-            f"has {there} layers ({config}): choose sizes up to {there}"
+            f"has {Shape(there).in_words} ({config}): choose sizes up to {there}"
         )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Union
 
+from espnet_plugin.distill.store_format import check_folder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.options.encrl import EncrlOptions
@@ -18,6 +19,7 @@ def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
     Raises:
         UserError: If so; it names the option and the path.
     """
+    _check_cache(getattr(options, "teacher_cache", ""))
     for name in ("datadir", "dumpdir", "expdir", "plot_dir", "teacher_cache"):
         _check_folder(name, getattr(options, name, ""))
     if isinstance(options, EncrlOptions):
@@ -27,6 +29,17 @@ def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
         if Path(value).is_dir():
             raise UserError(f"--{name} {value} is a folder: name a file to write")
         _check_folder(name, str(Path(value).parent), value)
+
+
+def _check_cache(value: str) -> None:
+    """Check the folder of ``--teacher_cache``, which may be taken for a switch."""
+    if value.lower() in ("true", "false", "yes", "no", "none", "on", "off"):
+        raise UserError(
+            f"--teacher_cache {value}: is the name of a folder: give auto (a folder in "
+            "--expdir), a path, or '' for no cache"
+        )
+    if value:
+        check_folder(Path(value))
 
 
 def _check_folder(option: str, value: str, given: str = "") -> None:

@@ -129,6 +129,13 @@ def find_recipe(folder: Path, wanted: Overrides = Overrides()) -> StockRecipe:
         if names[part] is not None:
             scp = scp.parent.parent / names[part] / scp.name
             text = scp.parent / text.name
+        if not scp.is_file():
+            raise UserError(
+                f"{scp} is missing, although {experiment.folder} was trained on the "
+                f"set {scp.parent.name}: bring it back (stages 2 to 4 of that recipe), "
+                "or name the folder of the sets with --recipe_dump, or the set with "
+                f"--recipe_{part}_set"
+            )
         sets[part] = DumpSet(scp.parent.name, scp, text, kind)
     tests, left_out = _find_tests(sets["train"], sets["valid"], wanted.test_sets)
     token_list = wanted.token_list
@@ -212,11 +219,9 @@ def _find_tests(
 ) -> tuple[tuple[DumpSet, ...], tuple[str, ...]]:
     """Return the test sets, and the names of the sets that are not used."""
     dump, scp = train.scp.parent.parent, train.scp.name
-    names = sorted(
-        path.parent.name
-        for path in dump.glob(f"*/{scp}")
-        if (path.parent / "text").is_file()
-    )
+    folders = sorted(path.parent for path in dump.glob(f"*/{scp}"))
+    names = [one.name for one in folders if (one / "text").is_file()]
+    bare = [one.name for one in folders if one.name not in names]
     if wanted is not None:
         missing = [name for name in wanted if name not in names]
         if missing:
@@ -235,7 +240,8 @@ def _find_tests(
         raise UserError(
             f"{dump} has no test set besides {train.name} and {valid.name}: run stage "
             "3 of that recipe with --test_sets, or name one with --recipe_test_sets "
-            f"(there are: {', '.join(names) or 'none'})"
+            f"(there are: {', '.join(names)}"
+            f"{'; without text: ' if bare else ''}{', '.join(bare)})"
         )
     sets = (DumpSet(n, dump / n / scp, dump / n / "text", train.kind) for n in chosen)
     return tuple(sets), tuple(left_out)

@@ -67,7 +67,10 @@ def _models(beside: Path) -> Iterator[tuple[Path, Meta]]:
     for file in sorted(beside.glob("asr_*/meta.json")):
         if file.parent.is_symlink():
             continue
-        meta = Experiment(file.parent).find_meta()
+        try:
+            meta = Experiment(file.parent).find_meta()
+        except UserError:  # a damaged file: what reads that model names it
+            continue
         if meta is not None and not meta.serves_models:
             yield file.parent, meta
 

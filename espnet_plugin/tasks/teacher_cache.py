@@ -25,6 +25,7 @@ from espnet_plugin.distill.cache import (
 )
 from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
+from espnet_plugin.distill.store_format import check_folder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum, locked
@@ -120,14 +121,20 @@ def store_teacher(
             is only stored if there are any.
 
     Raises:
-        UserError: If the audio changes from epoch to epoch, or the folder holds a cache
-            with other inputs or without the needed encodings.
+        UserError: If the audio changes from epoch to epoch, or the folder holds
+            something else, or a cache with other inputs, with another number of tokens
+            or without the needed encodings.
     """
     for option in cache.changing:
         raise UserError(
             f"--teacher_cache and --{option} cannot be combined: in every epoch the "
             "student would get different audio from the reference; remove one of the "
             "two"
+        )
+    check_folder(cache.folder)
+    if cache.top < 0:
+        raise UserError(
+            f"--teacher_cache_top {cache.top}: must be a number of tokens, or 0 for all"
         )
     made_of, valid_names = _made_of(cache)
     # One rank computes and the others read. This may take days, but the default timeout
@@ -143,6 +150,13 @@ def store_teacher(
     if is_distributed():
         dist.barrier(patient)
     store = OutputStore(cache.folder, made_of)
+    # Without the option, a store of any number of tokens is used.
+    if cache.top and cache.top != store.top:
+        raise UserError(
+            f"--teacher_cache_top {cache.top}: {cache.folder} stores "
+            f"{store.top or 'all'} tokens of each frame: give another folder with "
+            "--teacher_cache, or leave the option out"
+        )
     if single_frames and not store.has_encodings:
         raise UserError(
             f"--teacher_cache {cache.folder} only holds the mean of the reference's "

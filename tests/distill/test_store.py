@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from espnet_plugin.distill.store import OutputStore, expand_top
+from espnet_plugin.distill.store_format import check_folder
 from espnet_plugin.distill.store_writer import StoreWriter
 from espnet_plugin.errors import UserError
 
@@ -233,3 +234,20 @@ def test_encodings_beyond_half_precision_are_refused(tmp_path):
     with pytest.raises(UserError, match="encodings of a are beyond half precision"):
         writer.add("a", *outputs("a"), large)
     assert not writer.entries
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    store, model, files = (tmp_path / name for name in ("store", "model", "files"))
+    check_folder(store)  # will be made
+    store.mkdir()
+    (store / ".lock").touch()
+    check_folder(store)
+    write(store, finish=False)
+    check_folder(store)
+    (store / "meta.json").unlink()
+    check_folder(store)
+    for folder, name in ((model, "meta.json"), (files, "wav.scp")):
+        folder.mkdir()
+        (folder / name).write_text("{}")
+        with pytest.raises(UserError, match=f"{folder}: holds .*{name}.*auto"):
+            check_folder(folder)

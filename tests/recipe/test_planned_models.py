@@ -74,6 +74,12 @@ def test_finished_models_of_the_call_itself_and_links(recipe):
     check("--sizes", "4x72 2", "--tag", "c")
 
 
+def test_a_damaged_description_of_another_model(recipe):
+    finish("asr_a_s1_4l", layers=4)
+    Experiment("exp/asr_a_s1_4l").meta_file.write_text("")
+    check(*CALL)
+
+
 def test_a_size_with_a_width(recipe):
     finish("asr_a_s1_4x72l", layers=4, size_width=72)
     said = refused("--tag", "b", "--variant", "v", "--sizes", "4x72 2")
@@ -122,3 +128,29 @@ def test_sizes_that_it_cannot_give(recipe):
     said = refused("--sizes", "4 2")
     assert "of 2 layers, but" in said and "another --tag" in said
     assert "--encrl_layers" not in said
+
+
+@pytest.mark.parametrize(
+    "names, says",
+    [
+        ("audio audio", "--unlabelled_sets audio audio: audio is listed twice"),
+        ("train_it", "train_it is the training set"),
+        ("audio other", ""),
+    ],
+)
+def test_sets_of_unlabelled_audio(recipe, names, says):
+    options = ("--train_set", "train_it", "--unlabelled_sets", names)
+    if says:
+        assert says in refused(*options)
+    else:
+        check(*options)
+
+
+@pytest.mark.parametrize("name", ["dev", "test2"])
+def test_unlabelled_audio_that_is_evaluated_on(recipe, capsys, name):
+    options = ("--test_sets", "test test2", "--unlabelled_sets")
+    check(*options, "audio")
+    assert "WARNING" not in capsys.readouterr().err
+    check(*options, f"audio {name}")
+    said = capsys.readouterr().err
+    assert f"--unlabelled_sets audio {name}: {name} is also a set to evaluate" in said

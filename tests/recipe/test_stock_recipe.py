@@ -396,3 +396,28 @@ def test_what_does_not_fit_is_refused(stock, damage, messages):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="is not a folder"):
         find_recipe(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name, option", [("train_sp", "train"), ("dev", "valid")])
+def test_a_set_that_was_moved_is_named(stock, name, option):
+    (stock.root / f"dump/raw/{name}").rename(stock.root / f"dump/{name}")
+    said = refused(stock)
+    assert f"dump/raw/{name}/wav.scp is missing" in said and f"{stock.exp} was" in said
+    assert "--recipe_dump" in said and f"--recipe_{option}_set" in said
+    assert "test set" not in said
+
+
+def test_a_test_set_without_transcripts_is_mentioned(stock):
+    (stock.root / "dump/raw/test/text").unlink()
+    said = refused(stock)
+    assert "(there are: dev, train_sp; without text: test)" in said
+
+
+def test_small_models_are_no_references(stock):
+    """They are there if an EncRL recipe writes into the same folder of experiments."""
+    small = write_experiment(stock.root, "asr_encrl_s1_2l", cers=(1.0,))
+    assert find_recipe(stock.root).experiment.folder == small
+    (small / "meta.json").write_text('{"method": "encrl"}')
+    assert find_recipe(stock.root).experiment.folder == stock.exp
+    (small / "meta.json").write_text('{"method": "reference"}')
+    assert find_recipe(stock.root).experiment.folder == small

@@ -61,6 +61,8 @@ WRONG = {
         ("--datadir file/a/b", "file is not a folder"),
         ("--plot_dir file", "file is not a folder"),
         ("--teacher_cache file/cache", "file is not a folder"),
+        ("--teacher_cache true", "give auto (a folder in --expdir), a path"),
+        ("--teacher_cache model", "other than stored outputs"),
         ("--reference_exp file", "file is not a folder"),
         ("--results empty", "is a folder"),
         ("--results_json file/r.json", "file is not a folder"),
@@ -109,6 +111,8 @@ def test_it_is_refused_by_name(folder, family, options, fact):
         ("encrl", "--reference model --reference_model_file valid.acc.ave.pth"),
         ("encrl", "--asr_recipe asr1 --recipe_exp asr_a --recipe_dump dump/raw"),
         ("encrl", "--asr_recipe asr1 --recipe_exp exp/asr_a"),
+        ("encrl", "--teacher_cache auto"),
+        ("encrl", "--teacher_cache empty"),
         ("encrl", "--expdir new/deep/exp --results new/RESULTS.md"),
         # Nothing of stage 1 or 9 uses it.
         ("encrl", "--reference nowhere --stop_stage 1"),

@@ -145,6 +145,25 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
         tiny_encrl.build(tiny_asr_model, tmp_path, *more)
 
 
+def test_another_number_of_tokens_is_not_taken_for_the_wanted_one(
+    tiny_asr_model, tmp_path
+):
+    folder = tmp_path / "cache"
+
+    def build(*more):
+        options = ("--teacher_cache", str(folder), *more)
+        return tiny_encrl.build(tiny_asr_model, tmp_path, *options)
+
+    with pytest.raises(UserError, match="--teacher_cache_top -1: must be"):
+        build("--teacher_cache_top", "-1")
+    build("--teacher_cache_top", "3")
+    assert read_json(folder / "meta.json")["top"] == 3
+    build("--teacher_cache_top", "3")
+    build()  # of any number of tokens, as for baselines
+    with pytest.raises(UserError, match=f"_top 2: {folder} stores 3 tokens of each"):
+        build("--teacher_cache_top", "2")
+
+
 def test_what_would_miss_single_frames(tiny_asr_model, tmp_path):
     cache = ("--teacher_cache", str(tmp_path / "cache"))
     other = ("--student_encoder_conf", "input_layer=conv2d6")
