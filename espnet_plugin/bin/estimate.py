@@ -253,6 +253,11 @@ def plan(args: argparse.Namespace) -> tuple[Plan, Corpus, Hardware, list[str]]:
 
 def _config_of(reference: str) -> Path:
     """Return the configuration of an imported reference."""
+    if Path(reference).is_file() and not reference.endswith(".zip"):
+        raise UserError(
+            f"--reference {reference} is a file: give its folder, "
+            f"{Path(reference).parent}"
+        )
     path = Experiment(Path(reference)).config_file
     if not path.is_file():
         raise UserError(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.probe.options import ProbeOptions
 
@@ -82,7 +83,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def probe(args: argparse.Namespace) -> None:
-    """Train the classifiers, write the results and print the table."""
+    """Train the classifiers, write the results and print the table.
+
+    Raises:
+        UserError: If the results cannot be written; before anything is trained.
+    """
+    if args.output_dir.exists() and not args.output_dir.is_dir():
+        raise UserError(f"--output_dir {args.output_dir} is a file: name a folder")
     # Here, because torch and ESPnet take many seconds to import.
     import torch
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.plan import Corpus
-from espnet_plugin.estimate.sets import find_size
+from espnet_plugin.estimate.sets import find_size, read_lengths
 
 __all__ = ["CorpusOptions", "FoundCorpus", "find_corpus"]
 
@@ -71,7 +71,8 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
     """Return how much audio there is.
 
     Raises:
-        UserError: If the amount of training audio is not known.
+        UserError: If the amount of training audio is not known, or a file that an
+            option names is missing or wrong.
     """
     speeds = tuple(sorted({1.0, *options.speed_perturb_factors}))
     dump, data = options.dump_dir or Path("dump/raw"), options.data_dir or Path("data")
@@ -79,7 +80,9 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
     formatted = dump / (options.dump_train_set or train)
     if options.lengths is not None:
         dump = formatted = options.lengths.parent
-    size = find_size(formatted, data / train, options.fs)
+        size = read_lengths(options.lengths, options.fs)
+    else:
+        size = find_size(formatted, data / train, options.fs)
     if size is not None:
         # The formatted set has a copy for each speed.
         copies = sum(1 / s for s in speeds) if size.source.startswith(f"{dump}/") else 1
@@ -98,6 +101,8 @@ def find_corpus(options: CorpusOptions) -> FoundCorpus:
             f"{data / train} says it. Run stage 1 first (--stop_stage 1), or give "
             "--corpus_hours HOURS (without copies at other speeds)"
         )
+    if options.segments is not None and not options.segments.is_file():
+        raise UserError(f"--segments {options.segments} is missing: name a file")
     segments = options.segments or data / train / "segments"
     segmented = options.segmented or segments.is_file()
     decoded, said = _eval_hours(options, dump, data, min(_ASSUMED_EVAL_HOURS, hours))

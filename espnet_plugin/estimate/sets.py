@@ -6,7 +6,9 @@ from typing import Iterator, Optional
 
 import soundfile
 
-__all__ = ["SetSize", "find_size"]
+from espnet_plugin.errors import UserError
+
+__all__ = ["SetSize", "find_size", "read_lengths"]
 
 # Number of headers that are read if nothing else has the lengths of the files.
 _HEADERS = 200
@@ -53,13 +55,41 @@ def find_size(formatted: Path, data: Path, sample_rate: int) -> Optional[SetSize
         return None  # stage 2 reports what is wrong
 
 
+def read_lengths(table: Path, sample_rate: int) -> SetSize:
+    """Return the size of a set from its table of lengths.
+
+    Args:
+        table: Lines with an utterance and its number of samples.
+        sample_rate: Sampling rate in Hz.
+
+    Raises:
+        UserError: If the table is missing or empty, or a line has no positive number.
+    """
+    if not table.is_file():
+        raise UserError(f"--lengths {table} is missing: name an existing file")
+    seconds = []
+    for number, words in enumerate(_lines(table), 1):
+        samples = words[1] if len(words) == 2 else ""
+        if not samples.isascii() or not samples.isdigit() or not int(samples):
+            raise UserError(
+                f"--lengths {table}: line {number}, {' '.join(words)[:60]!r}: must be "
+                "an utterance and its number of samples, 1 or more"
+            )
+        seconds.append(int(samples) / sample_rate)
+    if not seconds:
+        raise UserError(f"--lengths {table} is empty: name the table of a set")
+    return SetSize(sum(seconds) / 3600, len(seconds), str(table))
+
+
 def _lines(table: Path) -> Iterator[list[str]]:
     with open(table, encoding="utf-8") as stream:
         yield from (line.split() for line in stream if line.strip())
 
 
 def _size(seconds: list[float], source: Path) -> Optional[SetSize]:
-    return SetSize(sum(seconds) / 3600, len(seconds), str(source)) if seconds else None
+    if not seconds or min(seconds) <= 0:  # as for other wrong values, see above
+        return None
+    return SetSize(sum(seconds) / 3600, len(seconds), str(source))
 
 
 def _from_headers(scp: Path) -> Optional[SetSize]:

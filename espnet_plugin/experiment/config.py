@@ -30,6 +30,11 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
             f"configuration {config_file} is missing: give an ESPnet experiment folder "
             "whose training has started"
         ) from error
+    except NotADirectoryError as error:
+        raise UserError(
+            f"{config_file.parent} is a file: give the folder of an experiment, e.g. "
+            f"{config_file.parent.parent}"
+        ) from error
     except (ValueError, OSError) as error:
         raise UserError(
             f"configuration {config_file} cannot be read as plain YAML ({error})"

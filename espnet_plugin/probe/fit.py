@@ -97,6 +97,11 @@ def fit_probes(
     """
     if not any(len(one) for one in dev):
         raise UserError("dev: no utterance has a token, so no error rate can be given")
+    if not any(len(one) for one in train):
+        raise UserError(
+            "no training utterance has a token, so nothing can be learnt: "
+            "check the text of the training data"
+        )
     probes, losses = _train(encode_train, train, tokens, options)
     errors = _errors(probes, encode_dev, dev, options.batch_size, drop)
     count = sum(len(one) for one in dev)

@@ -1,6 +1,7 @@
 """Audio and tokens of a Kaldi folder, read as in the training of a model."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Sequence
 
@@ -56,6 +57,19 @@ class Utterances:
             preprocess(name, {"text": texts[name]})["text"].tolist()
             for name in self.names
         ]
+        self._warn_of_unknown(train_args.token_list)
+
+    def _warn_of_unknown(self, tokens: Sequence[str]) -> None:
+        """Warn about transcripts that the tokens of the model cannot write."""
+        unknown = tokens.index("<unk>") if "<unk>" in tokens else None
+        found = [n for n, one in zip(self.names, self.tokens) if unknown in one]
+        if found:
+            logging.warning(
+                "%s: %d of %d transcripts, e.g. that of %s, have parts that are not in "
+                "the model's token list and count as <unk>: write them as in its "
+                "training",
+                *(self._folder / "text", len(found), len(self.names), found[0]),
+            )
 
     def speech(self, indices: Sequence[int]) -> list[torch.Tensor]:
         """Read the samples of utterances.

@@ -12,6 +12,8 @@ from espnet_plugin.bin import estimate as command
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.arithmetic import estimate
 from espnet_plugin.estimate.budget import Budget
+from espnet_plugin.estimate.device_speed import find_speed
+from espnet_plugin.estimate.sets import read_lengths
 from espnet_plugin.recipe.chosen_shapes import Choice, TrialRule, write_chosen
 from espnet_plugin.shape import Shape
 
@@ -47,6 +49,64 @@ def test_the_command(tmp_path, capsys, caplog):
         assert f"\n {stage} " in printed
     assert "nothing is started" in printed and "0.001 TFLOP/s" in printed
     assert list(tmp_path.iterdir()) == [lengths]
+
+
+@pytest.mark.parametrize(
+    "lines, says",
+    [
+        ("u1 abc\n", "line 1, 'u1 abc': must be an utterance and its number of samp"),
+        ("u1 160000\nu2 -5\n", "line 2, 'u2 -5'"),
+        ("u1 0\n", "line 1, 'u1 0'"),
+        ("u1\n", "line 1, 'u1'"),
+        ("", "is empty"),
+        (None, "is missing"),
+    ],
+)
+def test_lengths_that_cannot_be_read(tmp_path, caplog, lines, says):
+    """They were ignored, and something else was estimated."""
+    lengths = tmp_path / "lengths"
+    if lines is not None:
+        lengths.write_text(lines)
+    cmd = options(lengths=lengths, corpus_hours=5, sizes="2 1")
+    assert command.main(cmd) == 2
+    assert f"--lengths {lengths}" in caplog.text and says in caplog.text
+
+
+@pytest.mark.parametrize("option", ["segments", "reference"])
+def test_files_that_options_name(tmp_path, caplog, option):
+    path = tmp_path / "file"
+    says = "is missing"
+    if option == "reference":
+        path.touch()
+        says = "is a file: give its folder"
+    cmd = options(corpus_hours=5, sizes="2 1", **{option: path})
+    assert command.main(cmd) == 2
+    assert f"--{option} {path}" in caplog.text and says in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        ('{"flops": 5}', "train_seconds None: must be above 0"),
+        ('{"flops": 5, "train_seconds": 0}', "train_seconds 0: must"),
+        ('{"flops": "x", "train_seconds": 1}', "flops 'x': must be"),
+        ("[1]", "flops None: must be above 0"),
+    ],
+)
+def test_a_speed_from_a_wrong_file(tmp_path, content, says):
+    path = tmp_path / "cost.json"
+    path.write_text('{"flops": 6, "teacher_flops": 2, "train_seconds": 4}')
+    assert find_speed(None, path, False, float).flops_per_second == 2
+    path.write_text(content)
+    with pytest.raises(UserError, match=f"--speed_from {path}: {says}"):
+        find_speed(None, path, False, float)
+
+
+def test_a_table_of_lengths_of_any_name(tmp_path):
+    lengths = tmp_path / "lengths"
+    lengths.write_text("u1 160000\nu2 320000\n")
+    size = read_lengths(lengths, 16000)
+    assert (size.hours, size.utterances) == (30 / 3600, 2)
 
 
 def test_the_commands_fine_tuning():

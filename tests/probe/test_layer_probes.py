@@ -107,6 +107,37 @@ def test_a_folder_without_a_model_is_refused(made, tmp_path, caplog):
     assert "none" in refused(made, tmp_path, caplog, [tmp_path / "none"])
 
 
+def test_a_file_instead_of_its_folder_is_named(made, tmp_path, caplog):
+    file = made.stock / "config.yaml"
+    said = refused(made, tmp_path, caplog, [file])
+    assert f"{file} is a file: give the folder" in said and str(made.stock) in said
+
+
+def test_a_file_as_the_output_is_refused_before_training(made, tmp_path, caplog):
+    (tmp_path / "out").touch()
+    assert probe(made, [tmp_path / "none"], tmp_path / "out") == 2
+    assert f"--output_dir {tmp_path}/out is a file" in caplog.text
+
+
+def test_transcripts_that_the_tokens_cannot_write(made, tmp_path, caplog):
+    data = tmp_path / "data"
+    shutil.copytree(made.data, data)
+    lines = (data / "text").read_text().splitlines()
+    names = [line.split()[0] for line in lines]
+
+    def run(texts, option):
+        caplog.clear()
+        (data / "text").write_text("".join(f"{n} {t}\n" for n, t in texts))
+        words = (option, str(data))
+        return probe(made, [made.stock], tmp_path / "out", *words), caplog.text
+
+    status, said = run([(names[0], "zzz"), *zip(names[1:], "ABCDEFGH")], "--dev_dir")
+    assert status == 0 and f"{data}/text: 1 of {len(names)} transcripts" in said
+    assert f"e.g. that of {names[0]}" in said and "<unk>" in said
+    status, said = run([(name, "") for name in names], "--train_dir")
+    assert status == 2 and "no training utterance has a token" in said
+
+
 def test_masks_that_moved_are_refused(made, tmp_path, caplog):
     folder = tmp_path / "dual_average"
     shutil.copytree(made.dual, folder)
