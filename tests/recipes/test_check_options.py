@@ -293,3 +293,16 @@ def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
 )
 def test_wrong_budgets(recipe, message, options):
     refused(recipe, message, *options)
+
+
+def test_missing_data_is_named_before_slow_checks(recipe):
+    (recipe / "note").write_text('#!/bin/sh\necho "$*" >> started.txt\n')
+    started = recipe / "started.txt"
+    for stage, needed in (("5", "3"), ("3", "2")):
+        result = encrl(recipe, "--stage", stage, "--stop_stage", "5")
+        assert result.returncode == 2
+        assert f"run stage {needed} first" in result.stderr
+        assert not started.exists()
+    # If this call writes the missing files, the configurations are checked.
+    encrl(recipe, "--stop_stage", "5")
+    assert "check_configs" in started.read_text()
