@@ -82,9 +82,12 @@ class EncRLSetup:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Options of ESPnet that define the student."""
-        return derive_student(
-            self.options.student, self.reference_args, self.teacher.dim, self.layers
+        student = self.options.student
+        derived = derive_student(
+            student, self.reference_args, self.teacher.dim, self.layers
         )
+        # What auto stands for.
+        return {**derived, "student_init": student.init}
 
     def start(self, model: ESPnetEncRLModel) -> None:
         """Copy the student's initial weights, and set precision and frozen parts.
