@@ -212,7 +212,8 @@ def _check_stage_5(options: EncrlOptions) -> None:
     frozen = " ".join(options.freeze)
     given = {} if not frozen else read_yaml(options.encrl_config, "--encrl_config")
     start = start_of(options.student_init, given)
-    if frozen and start == "random" and not _says(options, "student_layers"):
+    filled = _says(options, "student_layers") or _says(options, "init_param")
+    if frozen and start == "random" and not filled:
         why = "--student_init random copies none"
         if options.student_init == "auto":
             why = f"{own_kind(given)} in {options.encrl_config} differs from the "

@@ -26,6 +26,8 @@ class EncRLOptions:
         student: Options of the student.
         data: Training and development data.
         frozen: Prefixes of frozen parameters (ESPnet's ``freeze_param``).
+        loaded: Files and parts that ESPnet loads into the student before the training
+            (ESPnet's ``init_param``).
         output_dir: The experiment's folder.
     """
 
@@ -33,6 +35,7 @@ class EncRLOptions:
     student: StudentOptions
     data: DataTables
     frozen: tuple[str, ...]
+    loaded: tuple[str, ...]
     output_dir: Path
 
     @classmethod
@@ -62,6 +65,7 @@ class EncRLOptions:
             ),
             DataTables.from_args(args),
             tuple(args.freeze_param),
+            tuple(args.init_param or ()),
             Path(args.output_dir),
         )
 
