@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import write_lines
+from espnet_plugin.files import read_pairs, write_lines
 
 __all__ = ["DumpSet", "absolute_entry", "file_of_entry", "link_set", "read_entries"]
 
@@ -105,6 +105,8 @@ def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> in
         raise UserError(f"{dump_set.text} is missing: run stage 4 of that recipe")
     if utterances is not None:
         _check_utterances(dump_set, entries, utterances)
+    else:
+        _check_transcripts(dump_set, entries)
     write_lines(
         folder / dump_set.scp.name,
         (f"{name} {absolute_entry(entry, root)}" for name, entry in entries.items()),
@@ -121,6 +123,19 @@ def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> in
     kind = {"sound": "wav", "kaldi_ark": "ark", "npy": "npy"}[dump_set.kind]
     write_lines(folder / "audio_format", [kind])
     return len(entries)
+
+
+def _check_transcripts(dump_set: DumpSet, entries: dict[str, str]) -> None:
+    """Check now what scoring would find after the trainings."""
+    texts = read_pairs(dump_set.text)
+    lacking = [name for name in entries if name not in texts]
+    if lacking or not entries:
+        example = f", e.g. {lacking[0]}" if lacking else ""
+        raise UserError(
+            f"{dump_set.text} lacks {len(lacking)} of the {len(entries)} utterances of "
+            f"{dump_set.scp}{example}: run stages 3 and 4 of that recipe again, or "
+            "name other sets with --recipe_test_sets"
+        )
 
 
 def _check_files(dump_set: DumpSet, entries: dict[str, str], root: Path) -> None:

@@ -421,3 +421,12 @@ def test_small_models_are_no_references(stock):
     assert find_recipe(stock.root).experiment.folder == stock.exp
     (small / "meta.json").write_text('{"method": "reference"}')
     assert find_recipe(stock.root).experiment.folder == small
+
+
+@pytest.mark.parametrize("left, says", [("u4 A B\n", "1 of the 2"), ("", "2 of the 2")])
+def test_transcripts_that_a_test_set_lacks(stock, left, says):
+    """Scoring would find it, after all trainings."""
+    text = stock.root / "dump/raw/test/text"
+    text.write_text(left)
+    said = refused(stock)
+    assert f"{text} lacks {says} utterances" in said and "--recipe_test_sets" in said
