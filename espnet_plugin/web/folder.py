@@ -3,7 +3,7 @@
 import importlib.metadata
 import logging
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Sequence
 
@@ -35,6 +35,17 @@ def check_page_folder(folder: Path) -> None:
             f"{folder} holds files that do not belong to a page (there is no "
             f"{_LIST}): choose another folder for the page, or remove this one"
         )
+
+
+def _told_apart(models: Sequence[WebModel]) -> list[WebModel]:
+    """Number models of the same name: experiments of different folders may have it."""
+    labels = [model.label for model in models]
+    found = []
+    for n, model in enumerate(models):
+        before = labels[:n].count(model.label)
+        label = f"{model.label} ({before + 1})" if before else model.label
+        found.append(replace(model, label=label))
+    return found
 
 
 def build_page(exports: Sequence[Exported], folder: Path) -> Path:
@@ -70,7 +81,7 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
         version = importlib.metadata.version("espnet_plugin")
         content = {
             "made_by": f"espnet_plugin {version}",
-            "models": [asdict(model) for model in models],
+            "models": [asdict(model) for model in _told_apart(models)],
         }
         write_json(new / _LIST, content)
     logging.info(
