@@ -18,6 +18,8 @@ __all__ = ["build_page", "check_page_folder"]
 
 _PAGE = Path(__file__).parent / "page"
 _LIST = "models.json"
+# What a page consists of; other files in its folder are a user's.
+_OWN = (*(path.name for path in _PAGE.iterdir()), "onnxruntime", "models", _LIST)
 
 
 def check_page_folder(folder: Path) -> None:
@@ -33,7 +35,7 @@ def check_page_folder(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / _LIST).is_file():
         raise UserError(
             f"{folder} holds files that do not belong to a page (there is no "
-            f"{_LIST}): choose another folder for the page, or remove this one"
+            f"{_LIST}): choose another folder for the page"
         )
 
 
@@ -53,7 +55,8 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
 
     Args:
         exports: The models.
-        folder: The folder to write; an existing page is replaced.
+        folder: The folder to write; an existing page is replaced, and other files in
+            it are kept.
 
     Returns:
         The folder.
@@ -64,7 +67,7 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
     """
     check_page_folder(folder)
     runtime = runtime_files()
-    with whole_folder(folder) as new:
+    with whole_folder(folder, _OWN) as new:
         shutil.copytree(_PAGE, new, dirs_exist_ok=True)
         (new / "onnxruntime").mkdir()
         for file in runtime:
