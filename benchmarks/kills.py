@@ -78,6 +78,7 @@ class Campaign:
         self.folder, self.seed = folder, seed
         self.warm = WarmPython(folder) if warm else None
         self.recipe = folder / "tiny/encrl1"
+        self._restored = 0  # when the current case's files were put in place
         if not (folder / "made").exists():
             make_recipe(folder)
             save(self.recipe, self.before(2))
@@ -156,6 +157,7 @@ class Campaign:
         log = self.folder / f"case_{stage}_{fault}_{number}.log"
         log.unlink(missing_ok=True)
         restore(self.recipe, self.before(stage))
+        self._restored = time.time_ns()
         place = self.recipe / ("dump" if stage == 2 else "exp")
         if fault == "full":
             self._small_disk(place, stage)
@@ -235,14 +237,16 @@ class Campaign:
                 case.problems.append(f"ended with {case.status[0]}")
 
     def _lose(self, case: Case, place: Path) -> None:
-        """Empty the file that was written last."""
+        """Empty the file that this run of the stage has written last."""
         if not case.landed:
             return
         files = [
             one
             for one in place.rglob("*")
-            if one.is_file() and not one.is_symlink() and one.name[0] != "."
-            and one.suffix != ".log" and "tensorboard" not in one.parts
+            if one.is_file() and not one.is_symlink()
+            and one.suffix not in (".log", ".lock") and "tensorboard" not in one.parts
+            # Restored files keep the time of their content, but not that of the change.
+            and one.stat().st_ctime_ns > self._restored
         ]  # fmt: skip
         last = max(files, key=lambda one: one.stat().st_mtime_ns, default=None)
         if last is not None:

@@ -49,7 +49,10 @@ def _values(path: Path) -> Iterator[tuple[str, str]]:
             for name in arrays:
                 yield name, _digest(arrays[name].tobytes())
     elif path.suffix == ".json":
-        yield from _flat("", json.loads(content))
+        try:
+            yield from _flat("", json.loads(content))
+        except ValueError:  # emptied by a fault, and not written again
+            yield "damaged", _digest(content)
     elif path.suffix in _TEXT:
         for n, line in enumerate(content.split(b"\n"), 1):
             if _LOAD_LINE not in line:

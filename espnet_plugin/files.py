@@ -17,6 +17,7 @@ __all__ = [
     "file_checksum",
     "locked",
     "read_json",
+    "read_record",
     "read_pairs",
     "write_bytes",
     "write_json",
@@ -143,6 +144,20 @@ def read_json(path: PathLike) -> Any:
         raise UserError(
             f"{path} is not JSON ({error}): delete it and run the stage again"
         ) from error
+
+
+def read_record(path: PathLike) -> dict[str, Any]:
+    """Read what a stage has recorded about finished work, so as not to repeat it.
+
+    Returns:
+        The content; empty if the file is missing or damaged, e.g. emptied by a power
+        cut: the work is then done again.
+    """
+    try:
+        content = read_json(path)
+    except (UserError, OSError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def read_pairs(path: PathLike) -> dict[str, str]:

@@ -14,6 +14,7 @@ from espnet_plugin.files import (
     file_checksum,
     read_json,
     read_pairs,
+    read_record,
     write_bytes,
     write_json,
     write_lines,
@@ -34,6 +35,16 @@ def test_round_trips(tmp_path):
     assert read_pairs(path) == {"u0": "0", "u1": "1", "u2": "2"}
     assert os.listdir(path.parent) == ["c.json"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'[{"a": 1}]', b'"a"', b"7", b"\xff"])
+def test_a_damaged_record_counts_as_none(tmp_path, content):
+    record = tmp_path / "done.json"
+    assert read_record(record) == {}
+    write_json(record, {"inputs": {"a": 1}})
+    assert read_record(record) == {"inputs": {"a": 1}}
+    record.write_bytes(content)
+    assert read_record(record) == {}
 
 
 @pytest.mark.parametrize("step", ["fdopen", "replace"])

@@ -20,7 +20,7 @@ from typing import Any, Optional, Sequence
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import read_record, write_json
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -58,6 +58,13 @@ def _digest(task: str, content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _known(record: Optional[Path]) -> list[str]:
+    """Return the digests in a record; none if it is missing or damaged."""
+    right = None if record is None else read_record(record).get("right")
+    right = right if isinstance(right, list) else []
+    return [one for one in right if isinstance(one, str)]
+
+
 def check(given: Sequence[str], record: Optional[Path]) -> None:
     """Check every file.
 
@@ -70,9 +77,7 @@ def check(given: Sequence[str], record: Optional[Path]) -> None:
     """
     todo = [_read(one) for one in given]
     digests = {_digest(task, content): None for task, _, content in todo}
-    known: list[str] = []
-    if record is not None and record.is_file():
-        known = read_json(record).get("right", [])
+    known = _known(record)
     if set(digests) <= set(known):
         return
     logging.info("checking the configurations of the trainings")

@@ -29,7 +29,7 @@ from espnet_plugin.doctor.sets import AUDIO_LEVELS, CheckOptions
 from espnet_plugin.doctor.stamp import stamp_of
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.files import read_json, write_json
+from espnet_plugin.files import read_record, write_json
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -169,8 +169,8 @@ def check(args: argparse.Namespace) -> int:
         ],
     )
     paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
-    if args.once and done.is_file() and all(path.is_file() for path in paths):
-        before = read_json(done)
+    if args.once and all(path.is_file() for path in paths):
+        before = read_record(done)
         if before.get("stamp") == stamp and before.get("status") != 2:
             logging.info(
                 "%s was checked before, with the same data and options: %s",

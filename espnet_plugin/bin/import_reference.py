@@ -9,7 +9,7 @@ from pathlib import Path
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import locked, read_json, write_json
+from espnet_plugin.files import locked, read_record, write_json
 from espnet_plugin.reference.model_zoo import is_model_name
 from espnet_plugin.reference.named import check_reference
 
@@ -90,7 +90,7 @@ def _is_imported(args: argparse.Namespace, source: dict[str, list[int]]) -> bool
     name = str(args.reference)
     if is_model_name(name):
         return known.source == name
-    return bool(source) and read_json(made.source_file) == source
+    return bool(source) and read_record(made.source_file) == source
 
 
 def main(cmd=None) -> int:

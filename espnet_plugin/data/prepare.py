@@ -27,7 +27,7 @@ from espnet_plugin.data.utterance import (
 )
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import first_difference
-from espnet_plugin.files import read_json, write_json, write_lines
+from espnet_plugin.files import read_record, write_json, write_lines
 from espnet_plugin.progress import progress
 from espnet_plugin.text import clean_text
 
@@ -90,7 +90,7 @@ def format_set(
     }
     stamp = {"digest": tables_digest(data, options, training, needed, problems)}
     done = target / "done.json"
-    known = read_json(done) if done.is_file() else None
+    known = read_record(done)
     # In this digest file sizes represent the content, as in earlier versions, which
     # stored nothing else.
     contents = Contents(target / CACHE)
@@ -103,7 +103,9 @@ def format_set(
         # Later stages warn about tables that are newer than this time.
         note_seen(target)
         return
-    if known is None:
+    if not known and done.exists():
+        why = f"is prepared again, because {done.name} is damaged"
+    elif not known:
         why = "is prepared for the first time"
     elif lost is not None:
         why = f"is prepared again, because {lost} is missing"

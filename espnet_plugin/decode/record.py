@@ -9,7 +9,7 @@ from espnet_plugin.decode.best_path import FILES, is_finished
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.experiment.inputs import first_difference
-from espnet_plugin.files import read_json, read_pairs, write_json
+from espnet_plugin.files import read_pairs, read_record, write_json
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["decode_inputs", "forget_decoded", "note_decoded", "why_decode"]
@@ -110,8 +110,4 @@ def _known(folder: Path) -> Optional[Mapping[str, Any]]:
     path = DecodedSet(folder).decoded_file
     if not path.is_file():
         return None
-    try:
-        known = read_json(path)
-    except UserError:
-        return {}  # damaged: decoded anew
-    return known if isinstance(known, Mapping) else {}
+    return read_record(path)

@@ -12,7 +12,7 @@ from espnet_plugin.decode.prefix import PrefixSearch, prefix_search
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import file_checksum, read_json, read_pairs, write_json
+from espnet_plugin.files import file_checksum, read_pairs, read_record, write_json
 from espnet_plugin.lm.record import Decoded, LMRecord
 from espnet_plugin.score.once import ScoreRequest, score_once
 
@@ -149,8 +149,7 @@ def _decode(job, name, search, asr_args, asr_file, decoded: DecodedSet) -> None:
         "table": file_checksum(source / table),
         "options": search.options()[:4] + [f"{search.lm_weight:g}"],
     }
-    known = decoded.decoded_file
-    if not (known.is_file() and read_json(known) == inputs):
+    if read_record(decoded.decoded_file) != inputs:
         shutil.rmtree(decoded.folder, ignore_errors=True)
         prefix_search(
             (str(source / table), "speech", kind),
@@ -160,7 +159,7 @@ def _decode(job, name, search, asr_args, asr_file, decoded: DecodedSet) -> None:
             decoded.folder,
             search=search,
         )
-        write_json(known, inputs)
+        write_json(decoded.decoded_file, inputs)
     request = ScoreRequest(
         source / "text", decoded.text_file, source / "utt2spk", dataset=name
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from espnet_plugin.distill.starts import own_kind, start_of
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.cache_folder import cache_folder
@@ -209,12 +210,17 @@ def _check_stage_5(options: EncrlOptions) -> None:
             "--alone_freeze ''"
         )
     frozen = " ".join(options.freeze)
-    random = options.student_init == "random"
-    if frozen and random and not _says(options, "student_layers"):
+    given = {} if not frozen else read_yaml(options.encrl_config, "--encrl_config")
+    start = start_of(options.student_init, given)
+    filled = _says(options, "student_layers") or _says(options, "init_param")
+    if frozen and start == "random" and not filled:
+        why = "--student_init random copies none"
+        if options.student_init == "auto":
+            why = f"{own_kind(given)} in {options.encrl_config} differs from the "
+            why += "reference, so that no layers are copied (--student_init auto)"
         raise UserError(
-            f"--freeze {frozen} would keep random weights, because --student_init "
-            "random copies none: choose --student_init spaced, first or last, or "
-            "--freeze ''"
+            f"--freeze {frozen} would keep random weights, because {why}: choose "
+            "--student_init spaced, first or last, or --freeze ''"
         )
     check_layers(options, _reference_config(options))
 

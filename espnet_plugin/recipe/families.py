@@ -23,7 +23,7 @@ from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.recipe.stages import dualmode, encrl, lmprune
-from espnet_plugin.recipe.stages.stage import Stage
+from espnet_plugin.recipe.stages.stage import Stage, check_first_needs
 from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["FAMILIES", "Family"]
@@ -117,6 +117,10 @@ def _run_encrl(
         runner.here(runner.python("estimate", *dry_run_words(options)))
     else:
         check_passed_on(options, runner)
+        # These bring or decide what the first stage needs.
+        if not (options.asr_recipe or options.reference or options.budget):
+            first, last = options.stage, options.stop_stage
+            check_first_needs(encrl.STAGES, first, last, Layout(options))
         check_sections(options, runner)
         encrl.run_encrl(options, runner)
         log("Done")
@@ -142,6 +146,7 @@ def _run_dualmode(
     layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"
     check_passed_on(options, runner(suffix))
+    check_first_needs(dualmode.STAGES, options.stage, options.stop_stage, layout)
     check_sections(options, runner(suffix))
     # Logs of the data stages have the same names as in the EncRL family.
     dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
@@ -167,8 +172,9 @@ def _run_lmprune(
         return Runner(commands, options.expdir, suffix, interrupts, options.python)
 
     check_passed_on(options, runner(""))
-    check_sections(options, runner(""))
     layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
+    check_first_needs(lmprune.STAGES, options.stage, options.stop_stage, layout)
+    check_sections(options, runner(""))
     lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
     log("Done")
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import locked, read_json, read_pairs, write_json, write_lines
+from espnet_plugin.files import locked, read_pairs, read_record, write_json, write_lines
 from espnet_plugin.recipe.checks import check_bpe, check_statistics, compare_tokens
 from espnet_plugin.recipe.stock import PARTS, StockRecipe
 from espnet_plugin.recipe.tables import link_set
@@ -31,7 +31,7 @@ def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
         Path of the experiment; None if none was imported or it no longer exists.
     """
     done = output_dir / _DONE
-    chosen = read_json(done) if done.is_file() else {}
+    chosen = read_record(done)
     if chosen.get("folder") != str(folder.resolve()):
         return None
     if not Experiment(chosen["experiment"]).config_file.is_file():
@@ -56,7 +56,7 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     """
     with locked(output_dir):  # only one of several parallel jobs imports
         stamp, done = _stamp(recipe), output_dir / _DONE
-        if done.is_file() and read_json(done) == stamp:
+        if read_record(done) == stamp:
             logging.info("%s: already imported", output_dir)
             return
         done.unlink(missing_ok=True)

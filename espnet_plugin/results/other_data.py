@@ -7,7 +7,7 @@ from espnet_plugin.data.content import CACHE, Contents, names_lost_files
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
-from espnet_plugin.files import file_checksum, read_json, read_pairs
+from espnet_plugin.files import file_checksum, read_pairs, read_record
 
 __all__ = ["NOT_OF_TODAY", "other_data"]
 
@@ -58,10 +58,7 @@ def other_data(
 
 def _noted(path: Path, *names: str) -> Any:
     """Return a value of a record; None if it is missing or cannot be read."""
-    try:
-        value = read_json(path) if path.is_file() else None
-    except UserError:
-        return None
+    value = read_record(path)
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
-from espnet_plugin.files import file_checksum, read_json, write_json
+from espnet_plugin.files import file_checksum, read_record, write_json
 from espnet_plugin.score.bootstrap import DEFAULT_RESAMPLES
 from espnet_plugin.score.result_text import write_score
 from espnet_plugin.score.wer import score_files
@@ -73,7 +72,10 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
         UserError: See :func:`espnet_plugin.score.wer.score_files`.
     """
     inputs = request.digest()
-    if _known(decoded) == {"inputs": inputs, "outputs": _outputs(decoded)}:
+    if read_record(decoded.scored_file) == {
+        "inputs": inputs,
+        "outputs": _outputs(decoded),
+    }:
         logging.info("%s has already been scored", decoded.folder)
         return False
     score = score_files(
@@ -103,13 +105,3 @@ def _outputs(decoded: DecodedSet) -> dict[str, Optional[str]]:
         )
         for path in paths
     }
-
-
-def _known(decoded: DecodedSet) -> Any:
-    """Return the record; None if it is missing or damaged."""
-    if not decoded.scored_file.is_file():
-        return None
-    try:
-        return read_json(decoded.scored_file)
-    except UserError:
-        return None

@@ -53,10 +53,11 @@ def refuse_frozen_random(
     Args:
         options: Options of the training.
         model: The student.
-        copied: Names of its tensors that were copied from the reference.
+        copied: Names of its tensors that were copied from the reference, or that
+            ``init_param`` fills.
 
     Raises:
-        UserError: If a frozen tensor was not copied, or does not exist.
+        UserError: If a frozen tensor is not among them, or does not exist.
     """
     for prefix in options.frozen:
         names = [n for n, _ in model.named_parameters()]
@@ -70,7 +71,8 @@ def refuse_frozen_random(
             raise UserError(
                 f"--freeze_param {prefix}: {wrong[0]} would keep random weights, "
                 "because it is not copied from the reference (--student_init "
-                f"{options.student.init}): copy layers, or freeze nothing "
+                f"{options.student.init}) or loaded (--init_param): copy layers, or "
+                "freeze nothing "
                 "(--freeze_param without a name, in a recipe --freeze '')"
             )
 

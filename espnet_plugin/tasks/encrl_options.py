@@ -10,7 +10,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none, str_or_none
 
 from espnet_plugin.distill.options import DTYPES, ReferenceOptions, StudentOptions
-from espnet_plugin.distill.starts import INITS
+from espnet_plugin.distill.starts import STARTS, start_of
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.cache_options import DataTables, add_cache_options
 
@@ -26,6 +26,8 @@ class EncRLOptions:
         student: Options of the student.
         data: Training and development data.
         frozen: Prefixes of frozen parameters (ESPnet's ``freeze_param``).
+        loaded: Files and parts that ESPnet loads into the student before the training
+            (ESPnet's ``init_param``).
         output_dir: The experiment's folder.
     """
 
@@ -33,6 +35,7 @@ class EncRLOptions:
     student: StudentOptions
     data: DataTables
     frozen: tuple[str, ...]
+    loaded: tuple[str, ...]
     output_dir: Path
 
     @classmethod
@@ -46,7 +49,7 @@ class EncRLOptions:
             read_reference(args),
             StudentOptions(
                 num_layers=args.student_num_layers,
-                init=args.student_init,
+                init=start_of(args.student_init, vars(args)),
                 layers=tuple(args.student_layers),
                 exits=tuple(args.student_exits),
                 encoder=args.student_encoder,
@@ -62,6 +65,7 @@ class EncRLOptions:
             ),
             DataTables.from_args(args),
             tuple(args.freeze_param),
+            tuple(args.init_param or ()),
             Path(args.output_dir),
         )
 
@@ -92,10 +96,11 @@ def add_encrl_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--student_init",
-        choices=INITS,
-        default=INITS[0],
+        choices=STARTS,
+        default=STARTS[0],
         help="random (as in the paper), or which of the reference's layers to copy; "
-        "front end and CTC layer are then copied too",
+        "front end and CTC layer are then copied too. auto: spaced if the student only "
+        "has fewer layers than the reference, otherwise random",
     )
     group.add_argument(
         "--student_layers",

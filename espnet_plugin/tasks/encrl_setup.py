@@ -26,6 +26,7 @@ from espnet_plugin.tasks.encrl_checks import (
     refuse_half_layers,
 )
 from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.named_weights import loaded_names
 from espnet_plugin.tasks.narrower import narrow_reference
 from espnet_plugin.tensors.precision import run_in
 from espnet_plugin.tensors.ranks import is_distributed
@@ -82,9 +83,12 @@ class EncRLSetup:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Options of ESPnet that define the student."""
-        return derive_student(
-            self.options.student, self.reference_args, self.teacher.dim, self.layers
+        student = self.options.student
+        derived = derive_student(
+            student, self.reference_args, self.teacher.dim, self.layers
         )
+        # What auto stands for.
+        return {**derived, "student_init": student.init}
 
     def start(self, model: ESPnetEncRLModel) -> None:
         """Copy the student's initial weights, and set precision and frozen parts.
@@ -95,7 +99,9 @@ class EncRLSetup:
         Raises:
             UserError: If layers fit only partly, or random weights are to be frozen.
         """
-        refuse_frozen_random(self.options, model, self._copy_layers(model))
+        loaded = loaded_names(self.options.loaded, model)
+        copied = {*self._copy_layers(model), *loaded}
+        refuse_frozen_random(self.options, model, copied)
         if not (model.objectives.use_posteriors or model.ctc_loss_weight):
             # It gets no gradient, and distributed training waits for every gradient.
             model.ctc.requires_grad_(False)

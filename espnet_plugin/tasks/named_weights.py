@@ -16,7 +16,7 @@ from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.errors import UserError
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["check_named_weights"]
+__all__ = ["check_named_weights", "loaded_names"]
 
 _FORM = "the form is FILE:SOURCE:TARGET:EXCLUDED, e.g. model.pth:encoder:encoder"
 
@@ -42,6 +42,33 @@ def check_named_weights(args: argparse.Namespace, model: torch.nn.Module) -> Non
             )
     for value in args.init_param or ():
         _check_start(value, model, bool(args.ignore_init_mismatch))
+
+
+def loaded_names(starts: Iterable[str], model: torch.nn.Module) -> set[str]:
+    """Return the names of a model's tensors that values of ``init_param`` fill.
+
+    Args:
+        starts: The values, ``FILE:SOURCE:TARGET:EXCLUDED``.
+        model: The model.
+
+    Raises:
+        UserError: If a file does not exist or is not a checkpoint.
+    """
+    own, filled = model.state_dict(), set()
+    for value in starts:
+        file, source, target, excluded = [*value.split(":"), "", "", ""][:4]
+        if not Path(file).is_file():
+            raise UserError(f"init_param {value}: the file {file} does not exist")
+        found = read_checkpoint(file)
+        start, prefix = len(source) + 1 if source else 0, target and f"{target}."
+        left_out = tuple(filter(None, excluded.split(",")))
+        for name, tensor in found.items():
+            mine = prefix + name[start:]
+            if not name.startswith(source) or name.startswith(left_out):
+                continue
+            if _fits(own.get(mine), tensor):
+                filled.add(mine)
+    return filled
 
 
 def _check_start(value: str, model: torch.nn.Module, lenient: bool) -> None:

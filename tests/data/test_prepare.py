@@ -224,6 +224,16 @@ def test_is_written_again_where_a_file_of_it_is_lost(
     assert "is already finished" in caplog.text
 
 
+def test_is_written_again_where_its_record_is_damaged(corpus, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    target = run(corpus, tmp_path / "dump")
+    record = target / "done.json"
+    whole = record.read_bytes()
+    record.write_bytes(b"")  # as after a power cut
+    run(corpus, target)
+    assert record.read_bytes() == whole and "done.json is damaged" in caplog.text
+
+
 def test_an_interrupted_run_is_not_taken_for_finished(corpus, tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt

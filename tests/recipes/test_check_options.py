@@ -67,12 +67,19 @@ def reference(folder, num_blocks):
         ),
         ("--encrl_layers 5: must be a number of layers, 6", ["--encrl_layers", "5"]),
         (
-            "--student_init lastt: must be random, first, last or spaced",
+            "--student_init lastt: must be auto, random, first, last or spaced",
             ["--student_init", "lastt"],
         ),
         ("--family lastt: must be last, first, spaced or", ["--family", "lastt"]),
         ("clop must be one of clip frame_contrast", ["--objectives", "clip clop"]),
-        ("--freeze encoder.embed would keep random", ["--freeze", "encoder.embed"]),
+        (
+            "--freeze encoder.embed would keep random",
+            ["--student_init", "random", "--freeze", "encoder.embed"],
+        ),
+        (
+            "student_encoder in conf/encrl_whisper.yaml differs from the reference",
+            ["--freeze", "encoder.embed", "--encrl_config", "conf/encrl_whisper.yaml"],
+        ),
         ("--decoding beam: must be best_path or prefix", ["--decoding", "beam"]),
         ("--feats_type mfcc: must be raw or fbank", ["--feats_type", "mfcc"]),
         ("conf/baselines/scratsh.yaml is missing", ["--baselines", "scratch scratsh"]),
@@ -106,7 +113,7 @@ def test_refused_before_stage_1(recipe, message, options):
         ["--finetune_config", "no.yaml", "--baseline_training", "no.yaml"],
         ["--student_init", "lastt", "--objectives", "clop", "--family", "lastt"],
         ["--decoding", "beam", "--baselines", "scratsh"],
-        ["--freeze", "encoder.embed"],
+        ["--student_init", "random", "--freeze", "encoder.embed"],
         ["--sizes", "99"],
     ],
 )
@@ -145,8 +152,11 @@ def test_students_of_another_kind_may_have_more(recipe, option, by_config):
 
 
 def test_chosen_layers_may_be_frozen(recipe):
-    more = ["--freeze", "encoder.embed", "--encrl_args", "--student_layers 0 2"]
-    assert "run stage 3 first" in encrl(recipe, *ENCRL, *more).stderr
+    frozen = ["--freeze", "encoder.embed"]
+    more = ["--student_init", "random", "--encrl_args", "--student_layers 0 2"]
+    assert "run stage 3 first" in encrl(recipe, *ENCRL, *frozen, *more).stderr
+    # By default layers are copied.
+    assert "run stage 3 first" in encrl(recipe, *ENCRL, *frozen).stderr
 
 
 def test_options_that_are_asked_for(recipe):
@@ -293,3 +303,16 @@ def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
 )
 def test_wrong_budgets(recipe, message, options):
     refused(recipe, message, *options)
+
+
+def test_missing_data_is_named_before_slow_checks(recipe):
+    (recipe / "note").write_text('#!/bin/sh\necho "$*" >> started.txt\n')
+    started = recipe / "started.txt"
+    for stage, needed in (("5", "3"), ("3", "2")):
+        result = encrl(recipe, "--stage", stage, "--stop_stage", "5")
+        assert result.returncode == 2
+        assert f"run stage {needed} first" in result.stderr
+        assert not started.exists()
+    # If this call writes the missing files, the configurations are checked.
+    encrl(recipe, "--stop_stage", "5")
+    assert "check_configs" in started.read_text()

@@ -73,7 +73,7 @@ tag|encrl|kl+mse_0.5
 variant||0.5 kl, größer
 sizes|6 4 2|6 2
 encrl_layers||8
-student_init|random|spaced
+student_init|auto|spaced
 objectives||clip mae
 family|last|nested
 freeze||encoder.embed

@@ -156,3 +156,9 @@ def test_the_command_checks_each_content_once(tmp_path, monkeypatch, caplog):
     assert check_configs.main(given) == 2
     assert f"--finetune_config {file}: max_epoch 0" in caplog.text
     assert read_json(record)["right"] == [digest]
+    # A record that a power cut has emptied only means that they are checked again.
+    file.write_text("max_epoch: 3\n")
+    for damaged in ("", "[]", '{"right": 7}'):
+        record.write_text(damaged)
+        assert check_configs.main(given) == 0
+        assert read_json(record)["right"] == [digest]

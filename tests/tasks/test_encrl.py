@@ -200,6 +200,22 @@ def test_copied_layers_start_as_the_teacher(tiny_asr_model, tmp_path):
     assert model(*tiny_encrl.batch())[1]["loss_mse"] == 0
 
 
+def test_by_default_a_shallower_student_copies_layers(tiny_asr_model, tmp_path):
+    """Spaced: of three layers the first and the last; with its own width none."""
+    two = ("--student_num_layers", "2")
+    model, args = tiny_encrl.build(tiny_asr_model, tmp_path, *two)
+    assert args.student_init == "spaced"  # what ESPnet writes to config.yaml
+    ours, theirs = model.encoder, model.teacher.model.encoder
+    for mine, copied in zip(ours.encoders, (theirs.encoders[0], theirs.encoders[2])):
+        for name, value in mine.state_dict().items():
+            assert torch.equal(value, copied.state_dict()[name]), name
+    own = (*two, "--student_linear_units", "8")
+    other, args = tiny_encrl.build(tiny_asr_model, tmp_path / "other", *own)
+    assert args.student_init == "random"
+    weights = other.encoder.encoders[0].self_attn.linear_q.weight
+    assert not torch.equal(weights, theirs.encoders[0].self_attn.linear_q.weight)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

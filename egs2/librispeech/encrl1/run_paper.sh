@@ -10,6 +10,7 @@ exec ./run.sh \
     --nbpe 256 \
     --reference_config conf/paper/reference.yaml \
     --encrl_config conf/paper/encrl.yaml \
+    --student_init random \
     --encrl_epochs "" \
     --finetune_config conf/paper/finetune.yaml \
     --finetune_epochs "" \

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from espnet_plugin.distill.starts import INITS, SHAPE_INITS
+from espnet_plugin.distill.starts import INITS, STARTS
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.choices import objective_names
 from espnet_plugin.recipe.option import PassedTo, option
@@ -159,7 +159,7 @@ class EncrlOptions(SharedOptions):
     trial_epochs: int = _encrl("1", Whole(1), "Epochs of each trial.")
     shape_init: str = _encrl(
         "auto",
-        Choice(SHAPE_INITS),
+        Choice(STARTS),
         "Initial weights of models with a width: random, or these layers of the "
         "reference, cut to the width. auto: first if they can be cut, else random.",
         stages=[5],
@@ -170,10 +170,11 @@ class EncrlOptions(SharedOptions):
         "Encoder layers of the EncRL student; if empty, the largest size.",
     )
     student_init: str = _encrl(
-        INITS[0],
-        _LAYERS,
+        STARTS[0],
+        Choice(STARTS),
         "Layers of the reference that initialise the student: random (none), first, "
-        "last or spaced.",
+        "last or spaced. auto: spaced if the student only has fewer layers than the "
+        "reference, otherwise random.",
         stages=[5],
     )
     objectives: tuple[str, ...] = _encrl(

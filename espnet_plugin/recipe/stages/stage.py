@@ -7,7 +7,7 @@ from typing import Callable, Generic, Iterable, Sequence, TypeVar
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.runner import Runner, log
 
-__all__ = ["Need", "Stage", "run_stages"]
+__all__ = ["Need", "Stage", "check_first_needs", "run_stages"]
 
 T = TypeVar("T")
 
@@ -86,3 +86,24 @@ def run_stages(
     for stage in stages:
         if first <= stage.number <= last:
             stage.run(experiment, runner)
+
+
+def check_first_needs(
+    stages: Sequence[Stage[T]], first: int, last: int, experiment: T
+) -> None:
+    """Check what the first chosen stage needs, before checks that take seconds.
+
+    Args:
+        stages: All stages.
+        first: Number of the first chosen stage.
+        last: Number of the last one.
+        experiment: What the stages are run for.
+
+    Raises:
+        UserError: If an input is missing that an earlier stage writes.
+    """
+    chosen = (one for one in stages if first <= one.number <= last)
+    stage = next((one for one in chosen if one.applies(experiment)), None)
+    for need in stage.needs(experiment) if stage else ():
+        if need.stage < first:
+            need.check()
