@@ -38,8 +38,11 @@ def is_export(folder: Union[str, Path]) -> bool:
     parts = [name for name in (META, _TOKENS) if (folder / name).is_file()]
     if len(parts) == 2:
         meta = read_json(folder / META)
-        return isinstance(meta, dict) and {"format", "target"} <= set(meta)
+        if isinstance(meta, dict) and {"format", "target"} <= set(meta):
+            return True
     if any(folder.glob("*.onnx")):
+        if len(parts) == 2:
+            raise UserError(f"{folder / META} is not that of an export: {_AGAIN}")
         missing = " and ".join(sorted({META, _TOKENS} - set(parts)))
         raise UserError(
             f"{folder} holds an ONNX file, but not {missing}, which belongs to an "

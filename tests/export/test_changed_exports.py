@@ -125,6 +125,11 @@ CHANGES = {
         "meta.json is not JSON",
         True,
     ),
+    "a list as meta.json": (
+        lambda folder, _: (folder / "meta.json").write_text("[]"),
+        "meta.json is not that of an export",
+        True,
+    ),
     "a value of another type": (set_meta(blank="x"), "blank is 'x'", None),
     "a later format": (set_meta(format=2), "format 2 is not known here", None),
 }
