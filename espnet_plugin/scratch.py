@@ -1,5 +1,6 @@
 """Temporary folders next to a result; those of killed processes are removed later."""
 
+import ctypes
 import fcntl
 import os
 import re
@@ -10,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-__all__ = ["scratch_folder"]
+__all__ = ["exchange_folders", "scratch_folder"]
 
 # A younger folder (in seconds) may be one that its process has not locked yet.
 _YOUNG = 60
+# AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2().
+_HERE, _EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -42,6 +45,20 @@ def scratch_folder(place: Path) -> Iterator[Path]:
     finally:
         os.close(handle)
         shutil.rmtree(made, ignore_errors=True)
+
+
+def exchange_folders(one: Path, other: Path) -> bool:
+    """Exchange two folders of a file system in one step.
+
+    Returns:
+        Whether it was done. Only Linux can, and not on every file system.
+    """
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    paths = [os.fsencode(os.path.abspath(path)) for path in (one, other)]
+    return rename(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0
 
 
 def _lock(handle: int) -> bool:

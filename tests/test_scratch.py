@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from espnet_plugin.scratch import scratch_folder
+from espnet_plugin.scratch import exchange_folders, scratch_folder
 
 WAITING = """
 import sys, time
@@ -91,3 +91,14 @@ def test_nothing_else_is_removed(tmp_path):
     with scratch_folder(tmp_path / "result"):
         pass
     assert hidden(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can")
+def test_two_folders_are_exchanged(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert exchange_folders(tmp_path / "one", tmp_path / "other")
+    assert (tmp_path / "one/other").exists() and (tmp_path / "other/one").exists()
+    assert not exchange_folders(tmp_path / "one", tmp_path / "missing")
+    assert (tmp_path / "one/other").exists()

@@ -10,6 +10,8 @@ from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.experiment.given import check_given
+from espnet_plugin.export.read import check_is_experiment
 from espnet_plugin.export.target_names import TARGETS
 
 # Exit status if a requested 8-bit file loses more than --max_wer_loss.
@@ -147,11 +149,8 @@ def export(args: argparse.Namespace) -> list[Path]:
             "leave the option out"
         )
     for experiment in args.experiments:
-        if experiment.is_file():
-            raise UserError(
-                f"{experiment} is a file: give the experiment's folder, "
-                f"{experiment.parent}"
-            )
+        check_given(experiment)
+        check_is_experiment(experiment)
     if args.web is not None and (args.target != "onnx" or args.features):
         option = "--features" if args.features else f"--target {args.target}"
         raise UserError(

@@ -25,6 +25,7 @@ from espnet_plugin.bin.arguments import whole as whole_number
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.experiment.given import check_given
 
 # Options for whole files only, and for streaming only; their defaults are elsewhere.
 _WHOLE = (
@@ -143,11 +144,7 @@ def _options(args: argparse.Namespace, *names: str) -> dict:
 
 def _check_paths(args: argparse.Namespace) -> None:
     """Check that the files exist, before the model is loaded."""
-    if not args.model_dir.is_dir():
-        raise UserError(
-            f"{args.model_dir} is not a folder: give an experiment folder, which holds "
-            "config.yaml and a checkpoint"
-        )
+    check_given(args.model_dir)
     missing = [name for name in args.audio if name != "-" and not Path(name).exists()]
     if len(missing) == len(args.audio):
         raise UserError(
@@ -170,9 +167,9 @@ def _set_threads(args: argparse.Namespace) -> None:
 
 def _live(args: argparse.Namespace) -> None:
     from espnet_plugin.dual_mode.load import load_recogniser
+    from espnet_plugin.export.read import is_export
     from espnet_plugin.recognise.batch import each_file
     from espnet_plugin.recognise.live import LiveOptions, recognise_live
-    from espnet_plugin.recognise.onnx_model import is_export
 
     if is_export(args.model_dir):
         raise UserError(

@@ -8,7 +8,10 @@ from typing import Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import PathLike
 
-__all__ = ["AVERAGED_EPOCHS", "averaged_name", "choose_checkpoint"]
+__all__ = ["AVERAGED_EPOCHS", "OF_DECODERS", "averaged_name", "choose_checkpoint"]
+
+# Values that ESPnet's model computes with its attention decoder alone.
+OF_DECODERS = ("acc", "loss_att", "cer", "wer")
 
 # For resuming, with the optimiser's state. The copy is kept while an epoch runs.
 RESUME, RESUME_PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
@@ -63,7 +66,8 @@ def choose_checkpoint(
             CTC character error rate, else any other average, the best epoch, or the
             latest.
         ctc_only: Whether the model has no attention decoder. In that case ESPnet's
-            "best accuracy" epochs are arbitrary, so these are used last.
+            best epochs by a decoder's value are the first ones, so these are used last,
+            with a warning.
 
     Raises:
         UserError: If there is no checkpoint, or none of that name.
@@ -81,13 +85,22 @@ def choose_checkpoint(
                 f"it has {', '.join(names) or 'none'}"
             )
         return directory / name
-    for candidates in _by_trust(names, ctc_only):
+    trusted, doubtful = _by_trust(names, ctc_only)
+    for candidates in trusted, doubtful:
         for pattern in (*_PATTERNS, "*"):
             found = fnmatch.filter(candidates, pattern)
             if found:
                 # By length first: "10epoch.pth" is later than "9epoch.pth".
                 choice = max(found, key=lambda item: (len(item), item))
                 logging.info("checkpoint: %s (choice: %s)", choice, ", ".join(names))
+                if candidates is doubtful:
+                    logging.warning(
+                        "%s: these epochs were chosen by %s, which a model without "
+                        "attention decoder does not have. ESPnet takes the first "
+                        "epochs then. If you have a later one, use it",
+                        directory / choice,
+                        choice.split(".")[1],
+                    )
                 return directory / choice
     raise UserError(
         f"{directory} has no checkpoint (*.pth): finish the training, or give a "
@@ -95,9 +108,16 @@ def choose_checkpoint(
     )
 
 
-def _by_trust(names: list[str], ctc_only: bool) -> list[list[str]]:
-    """Separate checkpoints that were chosen by an accuracy that does not exist."""
-    if not ctc_only:
-        return [names]
-    doubtful = [name for name in names if name.startswith("valid.acc.")]
-    return [[name for name in names if name not in doubtful], doubtful]
+def _by_trust(names: list[str], ctc_only: bool) -> tuple[list[str], list[str]]:
+    """Separate checkpoints that were chosen by a value that does not exist.
+
+    ESPnet 202611 gives such a value as NaN, and sorting the epochs by it leaves them in
+    their order.
+    """
+    nothing = {
+        f"{phase}.{name}" for phase in ("train", "valid") for name in OF_DECODERS
+    }
+    doubtful = [
+        name for name in names if ctc_only and ".".join(name.split(".")[:2]) in nothing
+    ]
+    return [name for name in names if name not in doubtful], doubtful

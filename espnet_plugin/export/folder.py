@@ -10,11 +10,20 @@ from typing import Collection, Iterator
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.files import read_json
-from espnet_plugin.scratch import scratch_folder
+from espnet_plugin.scratch import exchange_folders, scratch_folder
 
-__all__ = ["META", "OWN_FILES", "check_target", "rejected_int8", "whole_folder"]
+__all__ = [
+    "FORMAT",
+    "META",
+    "OWN_FILES",
+    "check_target",
+    "rejected_int8",
+    "whole_folder",
+]
 
 META = "meta.json"
+# Of the content of META; another number: an earlier reader would misread it.
+FORMAT = 1
 # What an export may hold, of whatever target; other files in its folder are a user's.
 OWN_FILES = (
     *("model.onnx", "model.int8.onnx"),
@@ -91,12 +100,28 @@ def _keep_others(old: Path, new: Path, own: Collection[str]) -> None:
             shutil.copy2(path, place, follow_symlinks=False)
 
 
+def _replace(folder: Path, new: Path) -> None:
+    """Replace a folder in two steps; if the second one does not happen, undo the first.
+
+    Also if Ctrl-C is what prevents it. Only a kill in between loses the old folder.
+    """
+    with scratch_folder(folder) as old:
+        try:
+            os.replace(folder, old)
+            os.replace(new, folder)
+        except BaseException:
+            if not folder.exists():
+                os.replace(old, folder)
+            raise
+
+
 @contextlib.contextmanager
 def whole_folder(folder: Path, own: Collection[str] = ()) -> Iterator[Path]:
     """Create a temporary folder that replaces ``folder`` at the end.
 
-    If anything fails before, the old folder is not changed. A symbolic link is kept:
-    the folder that it leads to is replaced.
+    If anything fails before, the old folder is not changed. Where the system can (on
+    Linux), there is no moment without a whole folder. A symbolic link is kept: the
+    folder that it leads to is replaced.
 
     Args:
         folder: The folder.
@@ -113,16 +138,10 @@ def whole_folder(folder: Path, own: Collection[str] = ()) -> Iterator[Path]:
             if own and folder.exists():
                 _keep_others(folder, temporary, own)
             os.chmod(temporary, 0o755)
-            if folder.exists():
-                with scratch_folder(folder) as old:
-                    os.replace(folder, old)
-                    try:
-                        os.replace(temporary, folder)
-                    except OSError:
-                        os.replace(old, folder)
-                        raise
-            else:
+            if not folder.exists():
                 os.replace(temporary, folder)
+            elif not exchange_folders(folder, temporary):
+                _replace(folder, temporary)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written: {error.strerror or error}; free some space "

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.export.facts import ModelFacts
+from espnet_plugin.export.folder import FORMAT
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.write import OPSET
 from espnet_plugin.files import file_checksum
 
-__all__ = ["FORMAT", "describe", "file_table", "graph_metadata"]
+__all__ = ["describe", "file_table", "graph_metadata"]
 
-FORMAT = 1
 _PACKAGES = ("espnet", "torch", "onnx", "onnxruntime", "sherpa-onnx")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import torch
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.checkpoint import OF_DECODERS
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import file_checksum
@@ -15,7 +16,6 @@ from espnet_plugin.jobs.requests import PlainRequest
 from espnet_plugin.jobs.trainer import PLAIN_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.names import OWN_OPTIONS
-from espnet_plugin.tasks.criteria import OF_DECODERS
 from espnet_plugin.tasks.ranks import is_first, wait_for, without_ranks
 from espnet_plugin.yaml_files import write_yaml
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from math import ceil
 from typing import Any, Callable, Mapping, Sequence
 
 from espnet_plugin.recognise.transcript import Transcript, Word
@@ -70,8 +72,12 @@ def one_line(content: Mapping[str, Any]) -> str:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """Return SubRip subtitles without a final newline; empty if there are no words."""
-    groups = cues(transcript.words)
+    """Return SubRip subtitles without a final newline; empty if there are no words.
+
+    A word that does not fit into a line or lasts too long, as in a language without
+    spaces, is divided; the times inside it are in proportion to its letters.
+    """
+    groups = cues([piece for word in transcript.words for piece in _pieces(word)])
     starts = [group[0].start for group in groups[1:]] + [transcript.seconds]
     blocks = []
     for number, (group, next_start) in enumerate(zip(groups, starts), 1):
@@ -79,7 +85,10 @@ def to_srt(transcript: Transcript) -> str:
         # Extended if there is room, but not into the next one or beyond the audio.
         end = max(end, min(start + LEAST_CUE_SECONDS, next_start))
         lines = "\n".join(_wrap([word.text for word in group]))
-        blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
+        first = round(1000 * start)
+        # Players ignore or refuse subtitles without a duration.
+        last = max(round(1000 * end), first + 1)
+        blocks.append(f"{number}\n{_clock(first)} --> {_clock(last)}\n{lines}\n")
     return "\n".join(blocks).rstrip("\n")
 
 
@@ -119,8 +128,20 @@ def _wrap(texts: Sequence[str]) -> list[str]:
     return lines
 
 
-def _clock(seconds: float) -> str:
-    milliseconds = round(1000 * seconds)
+def _pieces(word: Word) -> list[Word]:
+    """Divide a word into pieces that fit into a line and a subtitle."""
+    seconds, letters = word.end - word.start, len(word.text)
+    count = max(ceil(letters / LINE_LETTERS), ceil(seconds / CUE_SECONDS))
+    count = max(1, min(count, letters))
+    cuts = [round(n * letters / count) for n in range(count + 1)]
+    times = [word.start + seconds * cut / letters for cut in cuts[:-1]] + [word.end]
+    return [
+        replace(word, text=word.text[a:b], start=begin, end=end)
+        for a, b, begin, end in zip(cuts, cuts[1:], times, times[1:])
+    ]
+
+
+def _clock(milliseconds: int) -> str:
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     whole, milliseconds = divmod(milliseconds, 1000)

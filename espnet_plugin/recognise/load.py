@@ -5,11 +5,12 @@ from typing import Optional, Sequence, Union
 
 from espnet_plugin.dual_mode.load import has_learnt_to_stream
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.read import is_export
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
 from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.hotwords import Phrase
-from espnet_plugin.recognise.onnx_model import OnnxCtcModel, is_export
+from espnet_plugin.recognise.onnx_model import OnnxCtcModel
 from espnet_plugin.recognise.recogniser import Recogniser, SearchOptions
 
 __all__ = ["can_stream", "load_file_recogniser", "load_model"]

@@ -6,23 +6,36 @@ from typing import Optional, Union
 import numpy as np
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.folder import META
+from espnet_plugin.export.read import check_unchanged, read_export
 from espnet_plugin.export.runtime import OnnxModel, check_packages
-from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.files import file_checksum
 from espnet_plugin.recognise.frame_times import measure_frame_times
 from espnet_plugin.recognise.vocabulary import check_kind
 
-__all__ = ["OnnxCtcModel", "is_export"]
+__all__ = ["OnnxCtcModel", "read_tokens"]
 
 _MODEL, _TOKENS = "model.onnx", "tokens.txt"
 
 
-def is_export(folder: Union[str, Path]) -> bool:
-    """Return whether a folder holds an exported model, for any target."""
-    folder = Path(folder)
-    if not (folder / META).is_file() or not (folder / _TOKENS).is_file():
-        return False
-    return {"format", "target"} <= set(read_json(folder / META))
+def read_tokens(folder: Path, vocabulary: int) -> tuple[str, ...]:
+    """Read ``tokens.txt`` of an export.
+
+    Raises:
+        UserError: If it is not UTF-8, or has a different number of tokens.
+    """
+    path = folder / _TOKENS
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 ({error}): copy the whole folder again"
+        ) from error
+    if len(lines) != vocabulary:
+        raise UserError(
+            f"{path} has {len(lines)} tokens, the model has {vocabulary}: copy the "
+            "whole folder again"
+        )
+    return tuple(line.rsplit(" ", 1)[0] for line in lines)
 
 
 class OnnxCtcModel:
@@ -45,7 +58,8 @@ class OnnxCtcModel:
 
     Raises:
         UserError: If the export is for a different target, takes features or lacks a
-            file, or if onnxruntime is not installed.
+            file, if a file is not the one that was exported, or if onnxruntime is not
+            installed.
     """
 
     def __init__(
@@ -56,7 +70,7 @@ class OnnxCtcModel:
     ):
         check_packages("onnxruntime")
         folder = Path(folder)
-        meta = read_json(folder / META)
+        meta = read_export(folder)
         if meta["target"] != "onnx" or "streaming" in meta:
             kind = "a streaming model" if "streaming" in meta else meta["target"]
             raise UserError(
@@ -75,14 +89,15 @@ class OnnxCtcModel:
                 f"{self.path} is missing: there is {there or 'no *.onnx'}; export the "
                 "model again, or name another with --model_file"
             )
-        lines = (folder / _TOKENS).read_text(encoding="utf-8").rstrip("\n").split("\n")
-        self.tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
+        check_unchanged(folder, meta, [self.path.name, _TOKENS])
+        self.tokens = read_tokens(folder, meta["vocabulary"])
         self.token_type = meta["token_type"] or "word"
         check_kind(self.token_type)
         self.blank = int(meta["blank"])
         self.sample_rate = int(meta["sample_rate"])
         self._inputs = meta["inputs"]
         self._model = OnnxModel(self.path, num_threads)
+        self._model.check_inputs(self._inputs)
         times = measure_frame_times(self.log_posteriors, self.sample_rate)
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 

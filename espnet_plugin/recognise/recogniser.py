@@ -177,6 +177,9 @@ class Recogniser:
         for word in self.vocabulary.words(tokens):
             frames = found.spans[word.first].first, found.spans[word.last].last
             begin, end = self._times.span(*frames)
+            if not words and begin >= stop - start:
+                # An export pads audio that is shorter than what its first frame needs.
+                begin = max(0.0, stop - start - self._times.step)
             of_tokens = sure[word.first : word.last + 1]
             words.append(
                 Word(

@@ -11,10 +11,8 @@ from typing import Any, Mapping, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["OF_DECODERS", "check_criteria"]
+__all__ = ["check_criteria"]
 
-# Values that ESPnet's model computes with its attention decoder alone.
-OF_DECODERS = ("acc", "loss_att", "cer", "wer")
 # Measurements of the training, not of the model.
 _TIMES = ("time", "iter_time", "forward_time", "total_count")
 

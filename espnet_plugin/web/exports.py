@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recognise.onnx_model import is_export
+from espnet_plugin.experiment.given import check_given
+from espnet_plugin.export.read import is_export
 
 __all__ = ["Exported", "exported"]
 
@@ -34,10 +34,7 @@ def exported(folder: Path) -> Exported:
     Raises:
         UserError: If it is neither, or cannot be exported.
     """
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder}: the folder does not exist; give experiments or exported models"
-        )
+    check_given(folder)
     if is_export(folder):
         outside = folder.parent.parent
         return Exported(

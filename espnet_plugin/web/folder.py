@@ -3,7 +3,7 @@
 import importlib.metadata
 import logging
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Sequence
 
@@ -18,6 +18,8 @@ __all__ = ["build_page", "check_page_folder"]
 
 _PAGE = Path(__file__).parent / "page"
 _LIST = "models.json"
+# What a page consists of; other files in its folder are a user's.
+_OWN = (*(path.name for path in _PAGE.iterdir()), "onnxruntime", "models", _LIST)
 
 
 def check_page_folder(folder: Path) -> None:
@@ -33,8 +35,19 @@ def check_page_folder(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / _LIST).is_file():
         raise UserError(
             f"{folder} holds files that do not belong to a page (there is no "
-            f"{_LIST}): choose another folder for the page, or remove this one"
+            f"{_LIST}): choose another folder for the page"
         )
+
+
+def _told_apart(models: Sequence[WebModel]) -> list[WebModel]:
+    """Number models of the same name: experiments of different folders may have it."""
+    labels = [model.label for model in models]
+    found = []
+    for n, model in enumerate(models):
+        before = labels[:n].count(model.label)
+        label = f"{model.label} ({before + 1})" if before else model.label
+        found.append(replace(model, label=label))
+    return found
 
 
 def build_page(exports: Sequence[Exported], folder: Path) -> Path:
@@ -42,7 +55,8 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
 
     Args:
         exports: The models.
-        folder: The folder to write; an existing page is replaced.
+        folder: The folder to write; an existing page is replaced, and other files in
+            it are kept.
 
     Returns:
         The folder.
@@ -53,7 +67,7 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
     """
     check_page_folder(folder)
     runtime = runtime_files()
-    with whole_folder(folder) as new:
+    with whole_folder(folder, _OWN) as new:
         shutil.copytree(_PAGE, new, dirs_exist_ok=True)
         (new / "onnxruntime").mkdir()
         for file in runtime:
@@ -70,7 +84,7 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
         version = importlib.metadata.version("espnet_plugin")
         content = {
             "made_by": f"espnet_plugin {version}",
-            "models": [asdict(model) for model in models],
+            "models": [asdict(model) for model in _told_apart(models)],
         }
         write_json(new / _LIST, content)
     logging.info(

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.folder import META
-from espnet_plugin.files import read_json
+from espnet_plugin.export.read import check_unchanged, is_export, read_export
 from espnet_plugin.recognise.confidence import Calibration, read_calibration
 from espnet_plugin.recognise.frame_times import stream_frame_times
-from espnet_plugin.recognise.onnx_model import OnnxCtcModel, is_export
+from espnet_plugin.recognise.onnx_model import OnnxCtcModel, read_tokens
 from espnet_plugin.recognise.recogniser import SearchOptions
 from espnet_plugin.recognise.vocabulary import Vocabulary
 from espnet_plugin.recognise.words import FrameTimes
@@ -86,7 +85,7 @@ def web_models(
             f"{export} is not an exported model: make one with python -m "
             "espnet_plugin.bin.export EXPERIMENT"
         )
-    meta = read_json(export / META)
+    meta = read_export(export)
     if meta["target"] == "onnx" and "streaming" in meta:
         return [_streaming(export, place, meta)]
     files = [name for name in (_MODEL, _INT8) if (export / name).is_file()]
@@ -117,8 +116,8 @@ def _streaming(export, place, meta) -> WebModel:
         raise UserError(
             f"{export}: {' and '.join(missing)} missing: export the model again"
         )
-    lines = (export / "tokens.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    tokens = tuple(line.rsplit(" ", 1)[0] for line in lines)
+    check_unchanged(export, meta, [*_STREAM.values(), "tokens.txt"])
+    tokens = read_tokens(export, meta["vocabulary"])
     return WebModel(
         label=f"{meta['model']['experiment']}, streaming",
         files={use: f"{place}/{name}" for use, name in _STREAM.items()},

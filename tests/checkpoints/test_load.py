@@ -237,6 +237,10 @@ def test_chooses_the_average_by_ctc_error_rate(tmp_path):
     # Without a decoder there is no accuracy, and its average is of any epochs.
     assert choice(acc, "valid.loss.ave.pth") == "valid.loss.ave.pth"
     assert choice(acc, "valid.loss.ave.pth", ctc_only=False) == acc
+    for phase, value in ("train", "acc"), ("valid", "loss_att"), ("valid", "wer"):
+        without_decoder = f"{phase}.{value}.ave.pth"
+        assert choice(without_decoder, "valid.loss.best.pth") == "valid.loss.best.pth"
+        assert choice(without_decoder, "1epoch.pth", ctc_only=False) == without_decoder
     assert choice("valid.acc.ave_10best.pth", "valid.cer_ctc.best.pth") == (
         "valid.cer_ctc.best.pth"
     )
@@ -248,6 +252,15 @@ def test_chooses_the_average_by_ctc_error_rate(tmp_path):
         choose_checkpoint(tmp_path, "no.pth")
     with pytest.raises(UserError, match="no checkpoint"):
         choice("checkpoint.pth", "notes.txt")
+
+
+def test_epochs_chosen_by_a_value_that_does_not_exist_are_warned_of(tmp_path, caplog):
+    (tmp_path / "valid.acc.ave.pth").touch()
+    assert choose_checkpoint(tmp_path, ctc_only=False).name == "valid.acc.ave.pth"
+    assert not caplog.records
+    assert choose_checkpoint(tmp_path).name == "valid.acc.ave.pth"
+    (warning,) = caplog.messages
+    assert "valid.acc.ave.pth: these epochs were chosen by acc, which" in warning
 
 
 def test_our_encoder_is_built_once_it_is_registered(tmp_path, monkeypatch):

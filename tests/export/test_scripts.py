@@ -96,6 +96,60 @@ def test_options_that_make_no_sense(exported, audio, option, value):
     assert (status, out) == (2, "") and f"{option} {value}: " in err
 
 
+# As soundfile writes them: format and subtype.
+WHOLE = [
+    *[("WAV", kind) for kind in ("PCM_16", "FLOAT", "ULAW", "IMA_ADPCM")],
+    *[("AIFF", None), ("AU", None), ("W64", None), ("WAVEX", None), ("FLAC", None)],
+    ("MP3", None),
+]
+
+
+@pytest.mark.parametrize("kind, subtype", WHOLE)
+def test_truncated_files_are_refused(exported, tmp_path, kind, subtype):
+    path = tmp_path / f"audio.{kind.lower()}"
+    soundfile.write(path, speech(2.3), RATE, format=kind, subtype=subtype)
+    status, out, err = run(exported[1], str(path))
+    assert status == 0 and len(out.split("\t")[1]) > 5 and err == ""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    status, out, err = run(exported[1], str(path))
+    assert (status, out) == (1, "") and err.splitlines()[-1].startswith(f"{path}: ")
+    assert "is truncated" in err or "lost sync" in err
+
+
+def test_a_wav_file_that_was_written_into_a_pipe(exported, audio, tmp_path):
+    """Its header has the greatest length that there is, as nobody knew the true one."""
+    content = bytearray(open(audio, "rb").read())
+    for at in (4, content.index(b"data") + 4):
+        content[at : at + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "piped.wav").write_bytes(content)
+    texts = [run(exported[1], str(p))[1] for p in (audio, tmp_path / "piped.wav")]
+    assert texts[0].split("\t")[1] == texts[1].split("\t")[1] != ""
+
+
+@pytest.mark.parametrize("package", ["numpy", "soundfile", "onnxruntime"])
+def test_a_missing_package(exported, audio, tmp_path, package):
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("raise ImportError('no library')")
+    status, out, err = run(exported[1], audio, PYTHONPATH=str(tmp_path))
+    expected = "no library: pip install numpy soundfile onnxruntime"
+    assert (status, out, err.splitlines()[-1]) == (1, "", expected)
+    assert "Traceback" not in err
+
+
+def test_output_that_cannot_be_written(exported, audio):
+    command = [sys.executable, str(exported[1] / "recognise.py"), audio]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+    read, write = os.pipe()
+    os.close(read)  # as `| head` does
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_features_of_another_shape(tiny_asr_model, tmp_path):
     folder = tmp_path / "features"
     command = [str(tiny_asr_model.dir), "--features", "--output_dir", str(folder)]

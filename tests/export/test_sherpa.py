@@ -88,6 +88,31 @@ def test_its_script_says_what_espnet_says(exported, tiny_asr_model):
     ]
 
 
+def test_its_script_on_what_cannot_be_used(exported, tiny_asr_model, tmp_path):
+    def run(folder, *args):
+        done = subprocess.run(
+            [sys.executable, str(folder / "run_sherpa.py"), *map(str, args)],
+            capture_output=True,
+            text=True,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    good = next(iter(read_pairs(tiny_asr_model.wav_scp).values()))
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(Path(good).read_bytes()[:9000])
+    status, out, err = run(exported, cut, good)
+    assert status == 1 and out == run(exported, good)[1] != ""
+    assert f"{cut}: is truncated" in err
+    status, out, err = run(exported, good, "--model", "tokens.txt")
+    assert (status, out) == (2, "") and "--model tokens.txt: " in err
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    (copy / "tokens.txt").write_text("<blk> 0\n")
+    status, out, err = run(copy, good)
+    assert (status, out) == (2, "") and "tokens.txt does not have 30 tokens" in err
+
+
 def test_its_command_line(exported, tiny_asr_model):
     program = shutil.which("sherpa-onnx-offline", path=str(Path(sys.executable).parent))
     program = program or shutil.which("sherpa-onnx-offline")

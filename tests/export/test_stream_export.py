@@ -55,6 +55,19 @@ def test_the_script_says_what_the_recogniser_says(exported, tmp_path):
     assert (status, lines) == (0, texts), errors
 
 
+def test_a_truncated_file_costs_the_others_nothing(exported, tmp_path):
+    good, cut, mp3 = (tmp_path / name for name in ("good.wav", "cut.wav", "cut.mp3"))
+    for path in (good, mp3):
+        soundfile.write(path, speech(1.0), RATE)
+    cut.write_bytes(good.read_bytes()[:20000])
+    mp3.write_bytes(mp3.read_bytes()[:2000])
+    alone = run(exported[1], "--quiet", good)
+    status, lines, errors = run(exported[1], "--quiet", cut, mp3, good)
+    assert status == 1 and lines == alone[1] and lines[0]
+    for path in (cut, mp3):
+        assert f"{path}: is truncated" in errors
+
+
 def test_standard_input_and_partial_texts(exported):
     source, folder = exported
     samples = (32767 * speech(1.7)).astype("<i2")

@@ -104,6 +104,35 @@ def test_hours_and_the_longest_words():
     words = [Word("X" * 60, 3725.5, 3726.0, 1.0), Word("Y" * 60, 3726.1, 3727.0, 1.0)]
     content = to_srt(transcript(words))
     assert content.startswith("1\n01:02:05,500 --> 01:02:06,")
-    # Longer than a line, so each on one of its own; both are too much for one subtitle.
-    assert [lines for *_, lines in parse_srt(content)] == [["X" * 60], ["Y" * 60]]
+    # Longer than a line, so each is divided; both are too much for one subtitle.
+    assert [lines for *_, lines in parse_srt(content)] == [
+        ["X" * 30] * 2,
+        ["Y" * 30] * 2,
+    ]
     assert to_srt(Transcript("a", 1.0, (), (), False)) == ""
+
+
+def test_subtitles_of_a_language_without_spaces():
+    """A whole segment is one word then: 20 s, and 200 letters."""
+    letters = "".join(chr(0x4E00 + n) for n in range(200))
+    words = [Word(letters, 3.0, 23.0, 0.5), Word("OK", 23.5, 24.0, 0.5)]
+    found = parse_srt(to_srt(transcript(words)))
+    shown = "".join("".join(lines) for *_, lines in found)
+    assert shown == letters + "OK"
+    before = 0.0
+    for _, begin, end, lines in found:
+        assert before <= begin < end <= begin + 6.001 and len(lines) <= 2
+        assert max(map(len, lines)) <= 42
+        # A letter each 0.1 s, and the first one of a subtitle is shown when it is said.
+        place = letters.find(lines[0][0])
+        assert begin == pytest.approx(
+            3.0 + 0.1 * place if place >= 0 else 23.5, abs=2e-3
+        )
+        before = end
+
+
+def test_no_subtitle_is_without_a_duration():
+    """Those of an export, of audio that is shorter than its first frame."""
+    words = [Word("A", 0.0, 6.25e-05, 0.5)]
+    ((_, begin, end, _),) = parse_srt(to_srt(transcript(words, 6.25e-05)))
+    assert (begin, end) == (0.0, 0.001)

@@ -99,3 +99,12 @@ def test_a_missing_file_is_named_with_what_there_is(exported):
     with pytest.raises(UserError) as error:
         load_model(exported, "model.int8.onnx")
     assert "model.int8.onnx" in str(error.value) and "model.onnx" in str(error.value)
+
+
+def test_audio_shorter_than_the_first_frame(exported, tmp_path):
+    """The export pads it, and what it hears is not after the end of the audio."""
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.full(160, 0.1), 16000)
+    transcript = load_file_recogniser(exported).file(str(path))
+    (word,) = transcript.words
+    assert 0.0 == word.start < word.end == transcript.seconds == 0.01

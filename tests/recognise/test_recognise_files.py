@@ -112,7 +112,7 @@ def test_a_word_that_the_model_cannot_write(tiny_asr_model, files, caplog, tmp_p
 
 def test_what_is_not_there(tiny_asr_model, files, caplog, tmp_path):
     assert recognise.main([str(tmp_path / "none"), files[0]]) == 2
-    assert "none is not a folder" in caplog.text
+    assert "none: the folder does not exist" in caplog.text
     assert recognise.main([str(tiny_asr_model.dir), "one.wav", "two.wav"]) == 2
     assert "one.wav, two.wav: no such file" in caplog.text
     assert recognise.main([str(tmp_path), files[0]]) == 2

@@ -3,9 +3,12 @@
 import tarfile
 
 import pytest
+from tiny_asr import build_tiny_asr
 
 from espnet_plugin.bin import export
 from espnet_plugin.errors import UserError
+from espnet_plugin.files import read_json
+from espnet_plugin.web.exports import Exported
 from espnet_plugin.web.folder import build_page, check_page_folder
 from espnet_plugin.web.runtime import ARCHIVE_VARIABLE, VERSION, runtime_files
 
@@ -88,3 +91,24 @@ def test_a_page_needs_a_model_that_takes_audio(tmp_path, options, caplog):
     assert export.main([str(tmp_path), *options, "--web", str(page)]) == 2
     assert " ".join(options) in caplog.text and "--target onnx" in caplog.text
     assert not page.exists()
+
+
+def test_models_of_the_same_name_are_told_apart(cache, tmp_path):
+    pytest.importorskip("onnxruntime")
+    cache.mkdir(parents=True)
+    for name in ("ort.js", "ort.wasm"):
+        (cache / name).write_text("fetched before")
+    folders = [build_tiny_asr(tmp_path / str(seed), seed=seed).dir for seed in (0, 1)]
+    assert export.main([*map(str, folders), "--web", str(tmp_path / "page")]) == 0
+    models = read_json(tmp_path / "page/models.json")["models"]
+    assert [one["label"] for one in models] == ["asr_tiny", "asr_tiny (2)"]
+    (tmp_path / "page/.git").mkdir()
+    (tmp_path / "page/CNAME").write_text("a.user")
+    for one, folder in zip(models, folders):
+        copied = tmp_path / "page" / one["files"]["model"]
+        assert copied.read_bytes() == (folder / "export/onnx/model.onnx").read_bytes()
+    # With one model only, and what a user has put there.
+    build_page([Exported(folders[1] / "export/onnx")], tmp_path / "page")
+    assert (tmp_path / "page/.git").is_dir()
+    assert (tmp_path / "page/CNAME").read_text() == "a.user"
+    assert [path.name for path in (tmp_path / "page/models").iterdir()] == ["0"]

@@ -7,18 +7,26 @@ Needs numpy, soundfile and onnxruntime. One channel, at the model's rate.
 
 import argparse
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-import soundfile
+try:
+    import numpy as np
+    import onnxruntime
+    import soundfile
+except (ImportError, OSError) as error:
+    raise SystemExit(f"{error}: pip install numpy soundfile onnxruntime")
 
 HERE = Path(__file__).resolve().parent
 
 
 # Louder than any audio in [-1, 1]: integers that were stored as floats.
 LOUDEST = 32.0
+# "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
+CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
 
 
 def read(path, meta):
@@ -26,7 +34,12 @@ def read(path, meta):
     if meta["input"] == "features":
         return features(path, meta["model"]["feature_dim"])
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as sound:
+            samples, rate = (
+                sound.read(dtype="float32", always_2d=True),
+                sound.samplerate,
+            )
+            check_whole(sound, len(samples))
     except (OSError, RuntimeError, TypeError, UnicodeError) as error:
         raise ValueError(f"cannot be read as audio: {error}") from None
     if rate != meta["sample_rate"] or samples.shape[1] != 1:
@@ -43,6 +56,13 @@ def read(path, meta):
             "by 32768"
         )
     return samples[:, 0]
+
+
+def check_whole(sound, count):
+    """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
+    cut = CUT.search(sound.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+        raise ValueError("is truncated: copy or record it again")
 
 
 def features(path, dim):
@@ -96,11 +116,16 @@ class Recogniser:
         self.meta = json.loads((Path(folder) / "meta.json").read_text("utf-8"))
         lines = (Path(folder) / "tokens.txt").read_text("utf-8").split("\n")
         self.names = [line.rsplit(" ", 1)[0] for line in lines if line]
+        if len(self.names) != self.meta["vocabulary"]:
+            raise ValueError(f"{len(self.names)} tokens, not {self.meta['vocabulary']}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         self.session = onnxruntime.InferenceSession(
             str(Path(folder) / model), options, providers=["CPUExecutionProvider"]
         )
+        takes = [one.name for one in self.session.get_inputs()]
+        if takes != self.meta["inputs"]:
+            raise ValueError(f"it takes {takes}, not {self.meta['inputs']}")
 
     def text(self, given):
         """Return the text of samples in [-1, 1], or of features, all at once."""
@@ -128,7 +153,13 @@ def main():
         parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
     # Whatever the terminal's encoding is, tokens may be of any script.
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    recogniser = Recogniser(HERE, args.model, args.num_threads)
+    try:
+        recogniser = Recogniser(HERE, args.model, args.num_threads)
+    except Exception as error:  # the runtimes raise a dozen types
+        parser.error(
+            f"--model {args.model}: {HERE} cannot be used ({error}): name a model of "
+            "this folder, or copy the whole folder again"
+        )
     meta, failed = recogniser.meta, 0
     for path in args.files:
         try:
@@ -143,4 +174,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # the reader of the output is gone, or its disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141 if isinstance(error, BrokenPipeError) else str(error))

@@ -4,7 +4,8 @@ import importlib.metadata
 from dataclasses import asdict
 from typing import Any, Mapping, Optional
 
-from espnet_plugin.export.meta import FORMAT, graph_metadata
+from espnet_plugin.export.folder import FORMAT
+from espnet_plugin.export.meta import graph_metadata
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.write import OPSET
 

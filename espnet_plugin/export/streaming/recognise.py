@@ -10,16 +10,24 @@ input takes raw 16-bit samples. One channel, at the model's rate.
 
 import argparse
 import json
+import os
+import re
 import signal
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
+try:
+    import numpy as np
+    import onnxruntime
+except (ImportError, OSError) as error:
+    raise SystemExit(f"{error}: pip install numpy soundfile onnxruntime")
 
 HERE = Path(__file__).resolve().parent
 # Louder than any audio in [-1, 1]: integers that were stored as floats.
 LOUDEST = 32.0
+# "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
+CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
 # How sound files begin; standard input takes bare samples.
 FILES = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
 
@@ -41,6 +49,11 @@ class Recogniser:
         self.stream, self.framing = self.meta["streaming"], self.meta["framing"]
         tokens = (Path(folder) / "tokens.txt").read_text(encoding="utf-8")
         self.names = [line.rsplit(" ", 1)[0] for line in tokens.split("\n") if line]
+        takes = {one.name for one in self.chunk.get_inputs()}
+        if not takes >= {c["name"] for c in self.stream["caches"]}:
+            raise ValueError(f"it takes {sorted(takes)}, which is not a chunk")
+        if len(self.names) != self.meta["vocabulary"]:
+            raise ValueError(f"{len(self.names)} tokens, not {self.meta['vocabulary']}")
         self.reset()
 
     def reset(self):
@@ -124,8 +137,18 @@ class Recogniser:
         self.count += frames
 
 
+def check_whole(sound, count):
+    """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
+    cut = CUT.search(sound.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+        raise ValueError("is truncated: copy or record it again")
+
+
 def from_file(path, rate, block):
-    import soundfile
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise SystemExit(f"{error}: pip install soundfile")
 
     class Sequential(soundfile.SoundFile):
         """Does not seek after a block, which spoils the next samples of an MP3."""
@@ -144,11 +167,16 @@ def from_file(path, rate, block):
                 f"takes {rate} Hz and one channel. Convert it, e.g. by sox {path} -r "
                 f"{rate} -c 1 converted.wav"
             )
+        check_whole(sound, sound.frames)
+        count = 0
         try:
             while len(samples := sound.read(block, dtype="float32")):
+                count += len(samples)
                 yield samples
         except RuntimeError as error:
             raise ValueError(f"cannot be decoded: {error}") from None
+        if sound.frames < 1 << 62:  # else it does not say how long it is
+            check_whole(sound, count)
 
 
 def from_stdin(block):
@@ -202,8 +230,14 @@ def main():
         parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
     # Whatever the terminal's encoding is, tokens may be of any script.
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    recogniser, failed = Recogniser(HERE, args.model, args.num_threads), 0
-    rate, stopped = recogniser.meta["sample_rate"], []
+    try:
+        recogniser = Recogniser(HERE, args.model, args.num_threads)
+    except Exception as error:  # the runtimes raise a dozen types
+        parser.error(
+            f"--model {args.model}: {HERE} cannot be used ({error}): name a model of "
+            "this folder, or copy the whole folder again"
+        )
+    rate, stopped, failed = recogniser.meta["sample_rate"], [], 0
     block = max(1, round(rate * args.block_ms / 1000))
 
     def stop(*_):  # the first Ctrl-C ends the audio, the second one the program
@@ -247,4 +281,8 @@ def recognise(recogniser, blocks, stopped, quiet):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # the reader of the output is gone, or its disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141 if isinstance(error, BrokenPipeError) else str(error))

@@ -7,17 +7,25 @@ Needs numpy, soundfile and sherpa-onnx. One channel, at the model's rate.
 
 import argparse
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from sherpa_onnx import OnlineRecognizer
-from sherpa_onnx.lib import _sherpa_onnx as sherpa
+try:
+    import numpy as np
+    import soundfile
+    from sherpa_onnx import OnlineRecognizer
+    from sherpa_onnx.lib import _sherpa_onnx as sherpa
+except (ImportError, OSError) as error:
+    raise SystemExit(f"{error}: pip install numpy soundfile sherpa-onnx")
 
 HERE = Path(__file__).resolve().parent
 # Louder than any audio in [-1, 1]: integers that were stored as floats.
 LOUDEST = 32.0
+# "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
+CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
 
 
 def recogniser_of(meta, folder, model, num_threads):
@@ -49,11 +57,19 @@ def recogniser_of(meta, folder, model, num_threads):
     return recogniser
 
 
+def check_tokens(folder, meta):
+    """Raise ValueError if the list of tokens is not that of the model."""
+    lines = (folder / "tokens.txt").read_text(encoding="utf-8").split("\n")
+    if sum(map(bool, lines)) != meta["vocabulary"]:
+        raise ValueError(f"tokens.txt does not have {meta['vocabulary']} tokens")
+
+
 class Recogniser:
     """Samples in, text out; what has come out only grows."""
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
         meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+        check_tokens(Path(folder), meta)
         self.meta, self.rate = meta, meta["sample_rate"]
         self.recogniser = recogniser_of(meta, folder, model, num_threads)
         # What does not fill a chunk is never decoded, so silence has to follow.
@@ -76,10 +92,22 @@ class Recogniser:
         return self.recogniser.get_result(self.stream).strip()
 
 
+def check_whole(sound, count):
+    """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
+    cut = CUT.search(sound.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+        raise ValueError("is truncated: copy or record it again")
+
+
 def read(path, rate):
     """Return the samples of a file; ValueError says what is wrong."""
     try:
-        samples, found = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as sound:
+            samples, found = (
+                sound.read(dtype="float32", always_2d=True),
+                sound.samplerate,
+            )
+            check_whole(sound, len(samples))
     except (OSError, RuntimeError, TypeError, UnicodeError) as error:
         raise ValueError(f"cannot be read as audio: {error}") from None
     if found != rate or samples.shape[1] != 1:
@@ -116,7 +144,14 @@ def main():
         parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
     # Whatever the terminal's encoding is, tokens may be of any script.
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    recogniser, failed = Recogniser(HERE, args.model, args.num_threads), 0
+    try:
+        recogniser = Recogniser(HERE, args.model, args.num_threads)
+    except Exception as error:  # the runtimes raise a dozen types
+        parser.error(
+            f"--model {args.model}: {HERE} cannot be used ({error}): name a model of "
+            "this folder, or copy the whole folder again"
+        )
+    failed = 0
     rate = recogniser.rate
     block = max(1, round(rate * args.block_ms / 1000))
     for path in args.files:
@@ -139,4 +174,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # the reader of the output is gone, or its disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141 if isinstance(error, BrokenPipeError) else str(error))
