@@ -49,7 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--stop_stage", **of_recipe("stop_stage"))
     add(
         "--finished",
-        type=whole(1),
+        type=whole(1, 10),
         nargs="*",
         default=[],
         help="stages that are finished already and take no time",

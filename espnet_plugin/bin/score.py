@@ -43,7 +43,8 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--resamples",
-        type=whole(1),
+        # More would not change an interval, and take hours.
+        type=whole(1, 10**6),
         default=DEFAULT_RESAMPLES,
         help="number of bootstrap samples",
     )
