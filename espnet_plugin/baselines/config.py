@@ -1,6 +1,7 @@
 """The configuration file of a baseline: its method, and how that is trained."""
 
 import importlib
+import logging
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +95,17 @@ class BaselineConfig:
         """
         conf, epochs = dict(self.training_conf), dict(self.epochs)
         if training is not None:
+            own = [*epochs.values(), *filter(None, [conf.pop("max_epoch", None)])]
+            if own and max_epoch is None:
+                logging.warning(
+                    "%s: its epochs (%s) are not used, but those of %s, which replaces "
+                    "its training: give --baseline_training '' to use its own, or "
+                    "--baseline_epochs",
+                    self.file,
+                    ", ".join(map(str, own)),
+                    training,
+                )
             epochs = {}
-            conf.pop("max_epoch", None)
         file = training or self.training
         if file is not None:
             conf = deep_merge(read_yaml(file, f"{self.file}: training"), conf)

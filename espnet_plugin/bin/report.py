@@ -146,6 +146,9 @@ def make_report(args: argparse.Namespace) -> None:
         print(path)
     for sentence in size_sentences(results):
         print(sentence)
+    if where["html"]:
+        # In full: a recipe's user may be in another folder (make demo).
+        print(f"The report: {Path(where['html']).resolve()}")
 
 
 def _places(args: argparse.Namespace) -> dict[str, Optional[str]]:

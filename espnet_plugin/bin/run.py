@@ -24,6 +24,8 @@ __all__ = ["LOG_FOLDER", "run_command"]
 # Environment variable with the folder for logs with tracebacks, which recipes set.
 LOG_FOLDER = "ESPNET_PLUGIN_LOGS"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Packages of every ESPnet environment.
+_NEEDED = ("torch", "torchaudio", "espnet2", "sentencepiece", "jiwer", "yaml", "numpy")
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -62,6 +64,9 @@ def run_command(work: Callable[[], None]) -> int:
     except OSError as error:
         logging.error("%s", _of_the_system(error) or _unexpected(error))
         return 2 if _of_the_system(error) else 1
+    except ModuleNotFoundError as error:
+        logging.error("%s", _lacking(error) or _unexpected(error))
+        return 2 if _lacking(error) else 1
     except Exception as error:
         logging.error("%s", _unexpected(error))
         return 1
@@ -119,6 +124,16 @@ def _of_the_system(error: OSError) -> str:
             "another folder (--expdir, --dumpdir, --datadir)"
         )
     return ""
+
+
+def _lacking(error: ModuleNotFoundError) -> str:
+    """Return what to do if a package that training needs is missing; else empty."""
+    if error.name not in _NEEDED:
+        return ""
+    return (
+        f"this Python ({sys.executable}) has no package {error.name}: activate your "
+        "ESPnet environment, or the one that make demo has made (. .venv/bin/activate)"
+    )
 
 
 def _unexpected(error: Exception) -> str:

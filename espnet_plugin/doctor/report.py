@@ -140,9 +140,8 @@ def write_list(
             facts = set_facts(store, s, one)
             print(
                 "{folder}: {utterances} utterances, {hours:.2f} h, "
-                "{speakers} speakers, {words} words of {characters} characters".format(
-                    **facts
-                ),
+                "{speakers} speakers, {words} words, {characters} different "
+                "characters".format(**facts),
                 file=out,
             )
         for kind in verdict.kinds:

@@ -31,6 +31,8 @@ class ModelFacts:
         blank: Index of the blank.
         drop: Indices of tokens that are not text, e.g. ``<sos/eos>``.
         token_type: ESPnet's token type; None if tokens are words.
+        first_frame_ms: Centre of the audio from which the encoder's first frame is
+            computed, in milliseconds from the first sample; None if not known.
     """
 
     experiment: str
@@ -48,6 +50,7 @@ class ModelFacts:
     blank: int
     drop: tuple[int, ...]
     token_type: Optional[str]
+    first_frame_ms: Optional[float] = None
 
     @property
     def frame_ms(self) -> float:

@@ -11,6 +11,7 @@ __all__ = ["MADE", "NO_LICENSE", "Provenance", "provenance_of"]
 
 # The key in an export's meta.json.
 MADE = "made"
+_DATA = "train_data_path_and_name_and_type"
 NO_LICENSE = "not stated when it was exported (--license)"
 
 
@@ -62,8 +63,10 @@ def provenance_of(experiment: Path, license: Optional[str] = None) -> Provenance
     source = meta.source
     if source is not None and (Path(source).is_absolute() or Path(source).exists()):
         source = Path(source).name
-    config = folder.config()
-    files = config.get("train_data_path_and_name_and_type") or []
+    files = folder.config().get(_DATA)
+    if not files and meta.shared is not None:  # cut out of a training of several sizes
+        training = Experiment(folder.folder.parent / Path(meta.shared).name)
+        files = training.config().get(_DATA) if training.config_file.is_file() else None
     return Provenance(
         method=meta.method or "espnet",
         variant=meta.variant,
@@ -73,6 +76,8 @@ def provenance_of(experiment: Path, license: Optional[str] = None) -> Provenance
         made_of=None if meta.shared is None else Path(meta.shared).name,
         reference_sha256=meta.reference_sha256,
         source=source,
-        trained_on=tuple(dict.fromkeys(Path(one[0]).parent.name for one in files)),
+        trained_on=tuple(
+            dict.fromkeys(Path(one[0]).parent.name for one in files or ())
+        ),
         license=license or NO_LICENSE,
     )

@@ -14,6 +14,7 @@ from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.data.fbank import kaldi_fbank
+from espnet_plugin.data.frame_centres import frame_centres
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
@@ -119,6 +120,7 @@ def load_source(
         kind, rate = DEFAULT_FRONT_END, sampling_rate(config, where)
         hop, dim = model.frontend.hop_length, model.frontend.output_size()
     parts = (model.encoder, model.ctc)
+    centres = None if features else frame_centres(model, config, rate)
     facts = ModelFacts(
         experiment=experiment.resolve().name,
         checkpoint=checkpoint.name,
@@ -135,6 +137,7 @@ def load_source(
         blank=model.blank_id,
         drop=tuple(sorted({model.sos, model.eos} - {model.blank_id})),
         token_type=getattr(args, "token_type", None),
+        first_frame_ms=None if centres is None else 1000.0 * centres.first,
     )
     return Source(model, facts, _tokenizer(args))
 

@@ -65,6 +65,9 @@ class CommandLine(Generic[T]):
             name = renamed.get(name, name)
             if name not in declared:
                 why = did_you_mean(name, declared, "--")
+                first, equals, rest = word.partition("=")
+                if equals and first[2:].replace("-", "_") in declared:
+                    why = f": write {first} {rest}"
                 if name in elsewhere:
                     why = f": only recipes of {elsewhere[name]} have this option"
                 raise UserError(f"unknown option {word}{why} {see}")

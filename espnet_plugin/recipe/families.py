@@ -119,8 +119,7 @@ def _run_encrl(
         check_passed_on(options, runner)
         # These bring or decide what the first stage needs.
         if not (options.asr_recipe or options.reference or options.budget):
-            first, last = options.stage, options.stop_stage
-            check_first_needs(encrl.STAGES, first, last, Layout(options))
+            encrl.check_first(options)
         check_sections(options, runner)
         encrl.run_encrl(options, runner)
         log("Done")

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Mapping, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -11,15 +11,16 @@ from espnet2.tasks.asr import ASRTask
 from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
-from espnet_plugin.data.frames import encoder_frame_centres, input_layer_of
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.decode.posteriors import log_posteriors
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
-from espnet_plugin.recognise.frame_times import measure_frame_times
+from espnet_plugin.recognise.frame_times import (
+    known_frame_times,
+    measure_frame_times,
+)
 from espnet_plugin.recognise.vocabulary import check_kind
-from espnet_plugin.recognise.words import FrameTimes
 
 __all__ = ["EspnetCtcModel"]
 
@@ -83,7 +84,9 @@ class EspnetCtcModel:
                 f"{config_file}: ESPnet cannot use this token_list ({error}): use the "
                 "list that the model was trained with"
             ) from error
-        times = self._frame_times(config)
+        times = known_frame_times(self._model, config, self.sample_rate)
+        if times is None:
+            times = measure_frame_times(self.log_posteriors, self.sample_rate)
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 
     def checksum(self) -> str:
@@ -104,20 +107,6 @@ class EspnetCtcModel:
         speech = torch.as_tensor(samples, dtype=torch.float32)
         log_probs, lengths = log_posteriors(self._model, [speech])
         return log_probs[0, : int(lengths[0])].numpy()
-
-    def _frame_times(self, config: Mapping[str, Any]) -> FrameTimes:
-        """Compute the times of the frames, or measure them for an unknown front end."""
-        layer, known = input_layer_of(config)
-        stft = getattr(self._model.frontend, "stft", None)
-        plain = self._model.preencoder is None and self._model.postencoder is None
-        if not known or stft is None or not plain:
-            return measure_frame_times(self.log_posteriors, self.sample_rate)
-        hop = stft.hop_length / self.sample_rate
-        # By default ESPnet's windows are centred: feature frame 0 is centred on sample
-        # 0.
-        half = 0.0 if stft.center else stft.n_fft / 2 / self.sample_rate
-        first, step = encoder_frame_centres(layer)
-        return FrameTimes(step * hop, first * hop + half)
 
 
 def _choose(folder: Path, model_file: Optional[str]) -> Path:

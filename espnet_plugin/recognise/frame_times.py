@@ -1,14 +1,20 @@
 """Times of the frames of a model's output in its input."""
 
 import logging
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 
+from espnet_plugin.data.frame_centres import frame_centres
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.words import FrameTimes
 
-__all__ = ["measure_frame_times", "stream_frame_times"]
+__all__ = [
+    "exported_frame_times",
+    "known_frame_times",
+    "measure_frame_times",
+    "stream_frame_times",
+]
 
 _SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 
@@ -50,6 +56,37 @@ def measure_frame_times(
         1000 * first,
     )
     return FrameTimes(step, first)
+
+
+def known_frame_times(
+    model: Any, config: Mapping[str, Any], sample_rate: int
+) -> Optional[FrameTimes]:
+    """Compute the times of the frames of an ESPnet model.
+
+    The arguments are those of :func:`espnet_plugin.data.frame_centres.frame_centres`.
+
+    Returns:
+        The times; None if the arithmetic of a part before the encoder is not known.
+    """
+    centres = frame_centres(model, config, sample_rate)
+    return None if centres is None else FrameTimes(centres.step, centres.first)
+
+
+def exported_frame_times(meta: Mapping[str, Any]) -> Optional[FrameTimes]:
+    """Read the times of the frames of an export for whole utterances.
+
+    Args:
+        meta: Content of its ``meta.json``.
+
+    Returns:
+        The times; None for an export of an earlier version, which has not recorded
+        them, and for one whose graph repeats frames (``sherpa-onnx``).
+    """
+    first, step = meta["model"].get("first_frame_ms"), meta.get("frame_ms")
+    numbers = all(isinstance(one, (int, float)) for one in (first, step))
+    if meta["target"] != "onnx" or not numbers:
+        return None
+    return FrameTimes(step / 1000, first / 1000)
 
 
 def stream_frame_times(meta: Mapping[str, Any]) -> FrameTimes:

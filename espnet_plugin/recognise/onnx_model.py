@@ -9,7 +9,10 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.read import check_unchanged, read_export
 from espnet_plugin.export.runtime import OnnxModel, check_packages
 from espnet_plugin.files import file_checksum
-from espnet_plugin.recognise.frame_times import measure_frame_times
+from espnet_plugin.recognise.frame_times import (
+    exported_frame_times,
+    measure_frame_times,
+)
 from espnet_plugin.recognise.vocabulary import check_kind
 
 __all__ = ["OnnxCtcModel", "read_tokens"]
@@ -98,7 +101,9 @@ class OnnxCtcModel:
         self._inputs = meta["inputs"]
         self._model = OnnxModel(self.path, num_threads)
         self._model.check_inputs(self._inputs)
-        times = measure_frame_times(self.log_posteriors, self.sample_rate)
+        times = exported_frame_times(meta)
+        if times is None:
+            times = measure_frame_times(self.log_posteriors, self.sample_rate)
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 
     def checksum(self) -> str:

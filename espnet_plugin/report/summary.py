@@ -16,7 +16,8 @@ _METHOD, _AGAINST = "encrl", "scratch"
 def size_sentences(results: Results) -> list[str]:
     """Return a sentence for each size that exists for EncRL and training from scratch.
 
-    A last sentence compares the costs of the two families. Only rows without a variant
+    Two more sentences name the smallest model that is as good as the reference, as far
+    as is known, and compare the costs of the two families. Only rows without a variant
     are used: the recipe's standard method and its main baseline.
 
     Args:
@@ -36,8 +37,8 @@ def size_sentences(results: Results) -> list[str]:
     sentences = [
         _sentence(size, ours[size], theirs[size], compared.get(size)) for size in sizes
     ]
-    cost = _cost_sentence(results) if sentences else None
-    return [*sentences, cost] if cost else sentences
+    more = (_smallest(results, ours), _cost_sentence(results)) if sentences else ()
+    return [*sentences, *filter(None, more)]
 
 
 def _by_size(results: Results, method: str) -> dict[Shape, Group]:
@@ -62,6 +63,26 @@ def _sentence(
         f"{size.in_words}: EncRL gets {ours.test_wer:.1f} % of the words wrong, "
         f"training from scratch {theirs.test_wer:.1f} %: {verdict}."
     )
+
+
+def _smallest(results: Results, ours: dict[Shape, Group]) -> Optional[str]:
+    """Name the smallest size that is not shown to be worse than the reference."""
+    against = {
+        one.second.shape: (one.first, one.result)
+        for one in results.comparisons
+        if one.first.method == "reference" and one.second == ours.get(one.second.shape)
+    }
+    for size in reversed(largest_first(set(against))):
+        reference, result = against[size]
+        if result.ci95[0] <= 0:
+            return (
+                f"The smallest EncRL model that is not shown to have more errors than "
+                f"the reference ({reference.test_wer:.1f} %) is that of "
+                f"{size.in_words} ({ours[size].test_wer:.1f} %)."
+            )
+    if not against:
+        return None
+    return "All EncRL models have significantly more errors than the reference."
 
 
 def _cost_sentence(results: Results) -> Optional[str]:

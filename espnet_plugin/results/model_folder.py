@@ -100,7 +100,10 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
         decoding=decoding,
     )
     rtf = read_or_note(experiment.speed_file, folder, missing)
-    cost = read_or_note(experiment.cost_file, folder, missing)
+    # What an imported model has cost is not known here, and is not missing.
+    imported = meta.source is not None and not experiment.cost_file.exists()
+    unknown = [] if imported else missing
+    cost = read_or_note(experiment.cost_file, folder, unknown)
     training = _training(cost, experiment, missing)
     if meta.params is None:
         missing.append(f"{experiment.meta_file.name}: params")

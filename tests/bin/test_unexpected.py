@@ -136,3 +136,12 @@ def test_a_log_that_cannot_be_written_has_no_traceback(capfd):
     finally:
         logging.getLogger().removeHandler(handler)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_python_without_the_packages_is_named(caplog):
+    assert ends(ModuleNotFoundError("No module named 'torch'", name="torch")) == 2
+    assert sys.executable in caplog.text and "activate" in caplog.text
+    caplog.clear()
+    # A package that is not one of those that every ESPnet environment has.
+    assert ends(ModuleNotFoundError("No module named 'x'", name="x.y")) == 1
+    assert "unexpected ModuleNotFoundError" in caplog.text

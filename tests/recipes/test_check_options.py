@@ -72,6 +72,8 @@ def reference(folder, num_blocks):
         ),
         ("--family lastt: must be last, first, spaced or", ["--family", "lastt"]),
         ("clop must be one of clip frame_contrast", ["--objectives", "clip clop"]),
+        ("; separate them by spaces", ["--objectives", "clip,mae"]),
+        ("unknown option --sizes=4: write --sizes 4", ["--sizes=4"]),
         (
             "--freeze encoder.embed would keep random",
             ["--student_init", "random", "--freeze", "encoder.embed"],
@@ -316,3 +318,11 @@ def test_missing_data_is_named_before_slow_checks(recipe):
     # If this call writes the missing files, the configurations are checked.
     encrl(recipe, "--stop_stage", "5")
     assert "check_configs" in started.read_text()
+
+
+def test_an_imported_reference_has_to_be_named_each_time(recipe):
+    reference(recipe / "exp/asr_reference", 12)
+    (recipe / "exp/asr_reference/meta.json").write_text('{"source": "../theirs/exp"}')
+    said = encrl(recipe, *ENCRL).stderr
+    assert "exp/asr_reference was imported" in said
+    assert "--reference ../theirs/exp" in said and "run stage 3 first" in said

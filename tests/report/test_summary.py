@@ -55,3 +55,24 @@ def test_nothing_is_said_without_both():
     assert size_sentences(make_results([row("encrl", 3, 1.0)])) == []
     unscored = [row("encrl", 3, 1.0), row("scratch", 3, None)]
     assert size_sentences(make_results(unscored)) == []
+
+
+def test_the_smallest_model_as_good_as_the_reference_is_named():
+    # Of 40 utterances of five words: 10, 12 and 35 with an error, and the reference 11.
+    words = " ".join(["5"] * 40)
+
+    def scored(method, layers, wrong):
+        errors = [1] * wrong + [0] * (40 - wrong)
+        units = {"test_errors_by_unit": " ".join(map(str, errors))}
+        wer = 100 * wrong / 200
+        return row(method, layers, wer, test_words_by_unit=words, **units)
+
+    sizes = ((4, 10), (3, 12), (2, 35))
+    rows = [scored("encrl", *one) for one in sizes]
+    rows += [scored("scratch", n, 30) for n, _ in sizes]
+    rows.append(scored("reference", 6, 11))
+    *_, smallest = size_sentences(compared(make_results(rows)))
+    assert "3 layers (6.0 %)" in smallest and "the reference (5.5 %)" in smallest
+    worse = [scored("reference", 6, 1), *rows[:-1]]
+    *_, none = size_sentences(compared(make_results(worse)))
+    assert none.startswith("All EncRL models have significantly more errors")

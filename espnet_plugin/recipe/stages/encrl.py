@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout, read_found
 from espnet_plugin.recipe.options.encrl import EncrlOptions
@@ -19,11 +20,16 @@ from espnet_plugin.recipe.stages.data import (
 )
 from espnet_plugin.recipe.stages.encrl_training import TRAINING_STAGES, training_options
 from espnet_plugin.recipe.stages.shape_choice import with_chosen_sizes
-from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
+from espnet_plugin.recipe.stages.stage import (
+    Need,
+    Stage,
+    check_first_needs,
+    run_stages,
+)
 from espnet_plugin.recipe.stages.words import maybe, several
 from espnet_plugin.scratch import scratch_folder
 
-__all__ = ["STAGES", "run_encrl"]
+__all__ = ["STAGES", "check_first", "run_encrl"]
 
 
 def _needs_models(layout: Layout) -> list[Need]:
@@ -152,6 +158,27 @@ def _beside(layout: Layout, runner: Runner) -> Layout:
         log(f"Stages 1 to 3 are those of {options.asr_recipe}")
         options = replace(options, stage=4)
     return Layout(options, found)
+
+
+def check_first(options: EncrlOptions) -> None:
+    """Check what the first chosen stage needs; see :func:`check_first_needs`.
+
+    Raises:
+        UserError: If it is missing. If the reference was imported, but is not named
+            this time, other files are looked for: the message says so.
+    """
+    try:
+        layout, first, last = Layout(options), options.stage, options.stop_stage
+        check_first_needs(STAGES, first, last, layout)
+    except UserError as error:
+        meta = Experiment(options.reference_exp).find_meta()
+        if meta is None or not meta.source:
+            raise
+        raise UserError(
+            f"{options.reference_exp} was imported from {meta.source}: give "
+            f"--reference {meta.source} in every call, or write it into run.sh. "
+            f"Without it, {error}"
+        ) from error
 
 
 def run_encrl(options: EncrlOptions, runner: Runner) -> None:

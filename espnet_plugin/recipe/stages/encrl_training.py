@@ -183,8 +183,25 @@ def _fine_tune(
 
 
 def _students(layout: Layout) -> str:
-    shapes = [one.shape for one in encrl_trainings(layout.options)]
-    return f" of {' '.join(map(str, shapes))} layers"
+    said = []
+    for one in encrl_trainings(layout.options):
+        smaller = [size for size in one.serves if size != one.shape]
+        inside = f" (with {' '.join(map(str, smaller))})" if one.exits else ""
+        said.append(f"{one.shape}{inside}")
+    return f" of {', '.join(said)} layers"
+
+
+def _tuned(layout: Layout) -> str:
+    work = stage_6(layout.options)
+    tuned = [n for one in work if isinstance(one, FineTuning) for n in one.sizes]
+    cut = [
+        n for one in work if isinstance(one, CutOut) and one.final for n in one.sizes
+    ]
+    said = [f" of {' '.join(map(str, tuned))} layers"] if tuned else []
+    if cut:
+        models = f"{' '.join(map(str, cut))} layers: cut out of stage 5's model"
+        said.append(f"; {models}" if tuned else f": nothing to train; {models}")
+    return "".join(said)
 
 
 TRAINING_STAGES = (
@@ -210,6 +227,6 @@ TRAINING_STAGES = (
         "EXPDIR/asr_<tag>_s<seed>_<n>l, a model of each size",
         needs=_needs_of_fine_tuning,
         work=_fine_tune_all,
-        detail=lambda layout: f" of {' '.join(map(str, layout.options.sizes))} layers",
+        detail=_tuned,
     ),
 )

@@ -47,6 +47,8 @@ class Choices:
             if one not in self.choices():
                 choices = " ".join(self.choices())
                 near = did_you_mean(one, self.choices())
+                if "," in one:
+                    near = "; separate them by spaces"
                 raise ValueError(f"{one} must be one of {choices}{near}")
         return tuple(given.split())
 
