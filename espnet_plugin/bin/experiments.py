@@ -77,7 +77,7 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--list",
         action="store_true",
-        help="only print what is finished, what is due and why, and how long it will "
+        help="only print what is finished, what is not and why, and how long it will "
         "take",
     )
     add(

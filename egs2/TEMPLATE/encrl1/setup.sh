@@ -22,19 +22,19 @@ fi
 case $(basename "$(cd "$(dirname "$0")" && pwd)") in
     dualmode1)
         stages=${root}/egs2/TEMPLATE/dualmode1/dualmode.sh
-        links=("${stages}")
+        links=("${stages}" "${template}/table.sh")
         example="--train_config dual_mode.yaml --token_type bpe"
         next="write local/data.sh, or put Kaldi folders into data (see docs/dual_mode.md)"
         ;;
     lmprune1)
         stages=${root}/egs2/TEMPLATE/lmprune1/lmprune.sh
-        links=("${stages}")
+        links=("${stages}" "${template}/table.sh")
         example="--asr_exp ../encrl1/exp/asr_reference"
         next="write local/data.sh, or put Kaldi folders into data (docs/language_model.md)"
         ;;
     *)
         stages=${template}/encrl.sh
-        links=("${stages}" "${template}/jobs.sh")
+        links=("${stages}" "${template}/jobs.sh" "${template}/table.sh")
         example='--sizes "6 4 2" --fs 16000'
         next="write local/data.sh, put Kaldi folders into data, or use --asr_recipe (see docs/your_own_model.md)"
         ;;

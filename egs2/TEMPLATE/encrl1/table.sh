@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train and score every row of the tables that experiments.yaml lists. Finished trainings are
 # not repeated, so run it again after an interruption.
-#   ./table.sh --list        what is finished, what is due and why, how long it will take
+#   ./table.sh --list        what is finished, what is not and why, how long it will take
 #   ./table.sh [--rows "main few"] [--seeds "1 2"] [--jobs 2] [-- options of run.sh]
 set -euo pipefail
 . ./path.sh

@@ -194,7 +194,7 @@ class EncrlOptions(SharedOptions):
         "",
         Modules(),
         "Modules that stages 5 and 6 do not train, e.g. encoder.embed (the "
-        "convolutional front end).",
+        "convolutional subsampling).",
     )
     alone: tuple[Shape, ...] = _encrl(
         "",
