@@ -67,11 +67,11 @@ function axisControls(data, state, redraw) {
   const names = (axes) => axes.map((one) => [one.name, one.label]);
   const scales = [["auto", "automatic"], ["log", "logarithmic"], ["linear", "linear"]];
   const scale = (value) => (value === "auto" ? null : value === "log");
-  const across = chooser("across", names(data.across), state.across, set("across"));
+  const across = chooser("horizontal axis", names(data.across), state.across, set("across"));
   across.querySelector("select").id = "across";
   const made = [across];
   if (data.upwards.length > 1) {
-    made.push(chooser("upwards", names(data.upwards), state.upwards, set("upwards")));
+    made.push(chooser("vertical axis", names(data.upwards), state.upwards, set("upwards")));
   }
   made.push(chooser("scale", scales, "auto", set("log", scale)));
   const most = Math.max(...data.points.map((one) => one.seeds.length));
