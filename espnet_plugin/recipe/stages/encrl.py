@@ -167,8 +167,10 @@ def check_first(options: EncrlOptions) -> None:
         UserError: If it is missing. If the reference was imported, but is not named
             this time, other files are looked for: the message says so.
     """
+    layout, first, last = Layout(options), options.stage, options.stop_stage
+    if first > 2:
+        check_tokens(layout)
     try:
-        layout, first, last = Layout(options), options.stage, options.stop_stage
         check_first_needs(STAGES, first, last, layout)
     except UserError as error:
         meta = Experiment(options.reference_exp).find_meta()
