@@ -138,7 +138,8 @@ def test_a_log_that_cannot_be_written_has_no_traceback(capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_python_without_the_packages_is_named(caplog):
+def test_a_python_without_the_packages_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv(LOG_FOLDER, str(tmp_path))
     assert ends(ModuleNotFoundError("No module named 'torch'", name="torch")) == 2
     assert sys.executable in caplog.text and "activate" in caplog.text
     caplog.clear()
