@@ -1,6 +1,7 @@
 """Logging and error messages of all commands."""
 
 import errno
+import importlib.util
 import logging
 import os
 import select
@@ -24,8 +25,6 @@ __all__ = ["LOG_FOLDER", "run_command"]
 # Environment variable with the folder for logs with tracebacks, which recipes set.
 LOG_FOLDER = "ESPNET_PLUGIN_LOGS"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Packages of every ESPnet environment.
-_NEEDED = ("torch", "torchaudio", "espnet2", "sentencepiece", "jiwer", "yaml", "numpy")
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -127,13 +126,26 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _lacking(error: ModuleNotFoundError) -> str:
-    """Return what to do if a package that training needs is missing; else empty."""
-    if error.name not in _NEEDED:
+    """Return what to do if a package is missing; empty if it is a part of this one."""
+    package = (error.name or "").partition(".")[0]
+    if not package or package == __package__.partition(".")[0]:
         return ""
+    if package != error.name and _is_there(package):  # but a part of it is not
+        return (
+            f"the package {package} of this Python ({sys.executable}) lacks "
+            f"{error.name}: install it again, in the version of constraints.txt"
+        )
     return (
-        f"this Python ({sys.executable}) has no package {error.name}: activate your "
+        f"this Python ({sys.executable}) has no package {package}: activate your "
         "ESPnet environment, or the one that make demo has made (. .venv/bin/activate)"
     )
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _unexpected(error: Exception) -> str:

@@ -14,12 +14,12 @@ from espnet_plugin.export.card import model_card
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
-from espnet_plugin.export.int8 import log_int8, make_int8
+from espnet_plugin.export.int8 import Int8Result, log_int8, make_int8, without_int8
 from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.provenance import MADE, provenance_of
-from espnet_plugin.export.run_check import check_runner
+from espnet_plugin.export.run_check import RunnerFailed, check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
@@ -146,7 +146,7 @@ def _fill(
     verified: dict[str, Any] = {"parity": asdict(parity)}
     expected: dict[str, Mapping[str, str]] = {}
     texts: dict[str, Mapping[str, str]] = {}
-    quantised = None
+    quantised: Optional[Int8Result] = None
     if dev is not None:
         compared, expected[MODEL], texts[MODEL] = check_dev(source, port, model, dev)
         log_dev(compared)
@@ -164,17 +164,23 @@ def _fill(
     }
 
     def write_meta() -> dict[str, Any]:
-        meta = describe(facts, target.name, port, verified, quantised, more)
+        int8 = None if quantised is None else asdict(quantised)
+        meta = describe(facts, target.name, port, verified, int8, more)
         write_json(new / META, meta)
         return meta
 
     # Written twice: the script reads it, and the script's results are added to it.
     write_meta()
     if dev is not None:
-        ran = [
-            check_runner(source, target, new, dev, file, said)
-            for file, said in expected.items()
-        ]
+        ran = [check_runner(source, target, new, dev, MODEL, expected[MODEL])]
+        if INT8 in expected:
+            try:
+                said = expected[INT8]
+                ran.append(check_runner(source, target, new, dev, INT8, said))
+            except RunnerFailed as error:
+                # The file in 32 bits is good, so it is kept, as with word errors.
+                quantised = without_int8(new / INT8, quantised, error.reason)
+                del more["files"][INT8], texts[INT8]
         verified["runner"] = [asdict(one) for one in ran if one is not None]
     more[MEASURED] = _measured(new, source, target, dev, texts, options)
     meta = write_meta()
@@ -213,7 +219,7 @@ def _quantise(
     dev: DevSet,
     options: ExportOptions,
     expected: dict[str, Mapping[str, str]],
-) -> dict[str, Any]:
+) -> Int8Result:
     """Write the quantised file if it is good enough; return the measurements."""
     result, texts = make_int8(
         source,
@@ -228,4 +234,4 @@ def _quantise(
     if result.accepted:
         check_file(new / INT8, [new])
         expected[INT8] = texts
-    return asdict(result)
+    return result

@@ -31,7 +31,9 @@ __all__ = [
     "Int8Result",
     "Trial",
     "make_int8",
+    "log_int8",
     "pass_gate",
+    "without_int8",
 ]
 
 # Number of utterances for measuring the sensitivity of a product.
@@ -219,6 +221,23 @@ def log_int8(file: str, result: Int8Result) -> None:
         )
     else:
         logging.warning("%s is not written: %s", file, result.reason)
+
+
+def without_int8(file: Path, result: Int8Result, reason: str) -> Int8Result:
+    """Remove a file that was accepted but cannot be used, and say so.
+
+    Args:
+        file: The file in 8 bits.
+        result: What was measured of it.
+        reason: What is wrong with it.
+
+    Returns:
+        The same measurements, of a file that was not accepted.
+    """
+    file.unlink()
+    rejected = replace(result, accepted=False, reason=reason)
+    log_int8(file.name, rejected)
+    return rejected
 
 
 def _result(

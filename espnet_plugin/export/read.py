@@ -1,29 +1,64 @@
 """Read the folder of an export, and check that it is as it was written."""
 
 from pathlib import Path
-from typing import Any, Sequence, Union
+from typing import Any, Callable, Mapping, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.folder import FORMAT, META
 from espnet_plugin.files import file_checksum, read_json
 
-__all__ = ["check_is_experiment", "check_unchanged", "is_export", "read_export"]
+__all__ = [
+    "check_is_experiment",
+    "check_said",
+    "check_unchanged",
+    "is_export",
+    "read_export",
+]
 
 _TOKENS = "tokens.txt"
 _AGAIN = "copy the whole folder again, or export the model again"
-# Keys of meta.json that its readers use, and their types.
-_KEYS: dict[str, Any] = {
-    "target": str,
-    "input": str,
-    "sample_rate": (int, type(None)),
-    "blank": int,
-    "token_type": (str, type(None)),
-    "vocabulary": int,
-    "model": dict,
+_Rule = Callable[[Any], bool]
+
+
+def _whole(least: int) -> _Rule:
+    return lambda value: type(value) is int and least <= value < 1 << 31
+
+
+def _is(*kinds: type) -> _Rule:
+    return lambda value: isinstance(value, kinds)
+
+
+# Keys of meta.json that its readers use, and what their values may be.
+_KEYS: dict[str, _Rule] = {
+    "target": _is(str),
+    "input": _is(str),
+    "sample_rate": lambda value: value is None or _whole(100)(value),
+    "vocabulary": _whole(2),
+    "blank": _whole(0),
+    "token_type": _is(str, type(None)),
+    "model": _is(dict),
 }
-_WHOLE_KEYS: dict[str, Any] = {"inputs": list, "outputs": list}
-_STREAM_KEYS: dict[str, Any] = {"streaming": dict}
+_WHOLE_KEYS: dict[str, _Rule] = {"inputs": _is(list), "outputs": _is(list)}
+_STREAM_KEYS: dict[str, _Rule] = {
+    **{f"streaming.{name}": _whole(1) for name in ("chunk_frames", "stride", "span")},
+    "streaming.left_context_frames": _whole(0),
+    "streaming.look_ahead_frames": _whole(0),
+}
+_FRAMING_KEYS: dict[str, _Rule] = {
+    **{f"framing.{name}": _whole(0) for name in ("before", "after", "skip", "least")},
+    **{f"framing.{name}": _whole(1) for name in ("size", "hop")},
+}
+# What an ONNX file of an export says of itself, by the key of meta.json.
+_SAID = {
+    "sample_rate": "sample_rate",
+    "blank": "blank",
+    "vocabulary": "vocab_size",
+    "streaming.chunk_frames": "chunk_frames",
+    "streaming.left_context_frames": "left_context_frames",
+    "streaming.look_ahead_frames": "look_ahead_frames",
+    "streaming.stride": "subsampling_factor",
+}
 
 
 def is_export(folder: Union[str, Path]) -> bool:
@@ -73,7 +108,8 @@ def read_export(folder: Path) -> dict[str, Any]:
     """Read ``meta.json``.
 
     Raises:
-        UserError: If it is damaged, or was written by a later version.
+        UserError: If it is damaged, has a value that cannot be, or was written by a
+        later version.
     """
     path = folder / META
     meta = read_json(path)
@@ -85,12 +121,50 @@ def read_export(folder: Path) -> dict[str, Any]:
             "export the model with this version of espnet_plugin, or use the version "
             "that has exported it"
         )
-    kinds = _STREAM_KEYS if "streaming" in meta else _WHOLE_KEYS
-    for key, kind in {**_KEYS, **kinds}.items():
-        if key not in meta or not isinstance(meta[key], kind):
-            found = repr(meta[key]) if key in meta else "missing"
+    rules = {**_KEYS, **(_STREAM_KEYS if "streaming" in meta else _WHOLE_KEYS)}
+    if "streaming" in meta and meta.get("target") == "onnx":
+        rules.update(_FRAMING_KEYS)
+    for key, rule in rules.items():
+        there, value = _value(meta, key)
+        if not there or not rule(value):
+            found = repr(value) if there else "missing"
             raise UserError(f"{path}: {key} is {found}: {_AGAIN}")
+    if meta["blank"] >= meta["vocabulary"]:
+        raise UserError(
+            f"{path}: blank is {meta['blank']}, but vocabulary is "
+            f"{meta['vocabulary']}: {_AGAIN}"
+        )
     return meta
+
+
+def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
+    """Return whether a key such as ``framing.hop`` is there, and its value."""
+    value: Any = meta
+    for name in key.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return False, None
+        value = value[name]
+    return True, value
+
+
+def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -> None:
+    """Compare ``meta.json`` with what an ONNX file of the export says of itself.
+
+    Args:
+        folder: The export.
+        meta: Content of its ``meta.json``.
+        said: The properties in the file; what it does not say is not compared.
+
+    Raises:
+        UserError: Naming a value that is another one there.
+    """
+    for key, name in _SAID.items():
+        there, value = _value(meta, key)
+        if there and name in said and said[name] != str(value):
+            raise UserError(
+                f"{folder / META}: {key} is {value}, but the model was exported with "
+                f"{said[name]}: {_AGAIN}"
+            )
 
 
 def check_unchanged(folder: Path, meta: dict[str, Any], names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Callable, Mapping, Optional
 
 import numpy as np
 import soundfile
@@ -18,9 +18,27 @@ from espnet_plugin.export.source import Source
 from espnet_plugin.export.targets import Target
 from espnet_plugin.export.verify import given_input
 
-__all__ = ["RunnerCheck", "check_runner"]
+__all__ = [
+    "RunnerCheck",
+    "RunnerFailed",
+    "check_runner",
+    "compare_texts",
+    "script_texts",
+]
 
 _UTTERANCES = 100
+
+
+class RunnerFailed(UserError):
+    """A script failed, or recognised other texts than the check before.
+
+    Args:
+        reason: What it did.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(f"{reason}; nothing was written")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,7 @@ def check_runner(
         The result; None if the package that it needs is not installed.
 
     Raises:
-        UserError: If it fails, or too many texts differ.
+        RunnerFailed: If it fails, or too many texts differ.
     """
     script = folder / target.runner.name
     if not is_installed(target.needs):
@@ -76,42 +94,82 @@ def check_runner(
             target.needs.replace("_", "-"),
         )
         return None
+
+    def write(name: str, scratch: Path) -> Path:
+        return _write(source, target, dev, name, scratch)
+
+    found = script_texts(script, model, dev, write)
+    return compare_texts(script, model, dev, texts, found, target.port.least_same)
+
+
+def script_texts(
+    script: Path, model: str, dev: DevSet, write: Callable[[str, Path], Path]
+) -> dict[str, str]:
+    """Return what a script recognises in up to 100 utterances, by utterance.
+
+    Args:
+        script: The script, in its folder.
+        model: Name of the file that it is to run.
+        dev: Utterances.
+        write: Writes the utterance of a name into a folder, and returns its path.
+
+    Raises:
+        RunnerFailed: If it fails.
+    """
     names = list(dev.audio)[:_UTTERANCES]
     with tempfile.TemporaryDirectory() as scratch:
-        files = {n: _write(source, target, dev, n, Path(scratch)) for n in names}
+        files = {name: write(name, Path(scratch)) for name in names}
         done = subprocess.run(
             [sys.executable, str(script), *map(str, files.values()), "--model", model],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env=quiet_environment(),
+            env=quiet_environment(PYTHONDONTWRITEBYTECODE="1"),
         )
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
-        raise UserError(
-            f"{script.name} ended with status {done.returncode}: {said[-1]}; nothing "
-            "was written"
+        raise RunnerFailed(
+            f"{script.name} with {model} ended with status {done.returncode}: "
+            f"{said[-1]}"
         )
-    found = dict(
-        line.split("\t", 1) for line in done.stdout.split("\n") if "\t" in line
-    )
-    different = [
-        name
-        for name in names
-        if found.get(str(files[name]), "?").split() != texts[name].split()
-    ]
-    same = len(names) - len(different)
+    lines = [line for line in done.stdout.split("\n") if "\t" in line]
+    found = dict(line.split("\t", 1) for line in lines)
+    return {name: found.get(str(files[name]), "") for name in names}
+
+
+def compare_texts(
+    script: Path,
+    model: str,
+    dev: DevSet,
+    texts: Mapping[str, str],
+    found: Mapping[str, str],
+    least_same: float,
+) -> RunnerCheck:
+    """Compare what a script recognised with what it should have.
+
+    Args:
+        script: The script.
+        model: Name of the file that it ran.
+        dev: Utterances.
+        texts: What it should say of each.
+        found: What it said.
+        least_same: Share of utterances that must have the expected text.
+
+    Raises:
+        RunnerFailed: If too many texts differ.
+    """
+    different = [n for n, said in found.items() if said.split() != texts[n].split()]
+    same = len(found) - len(different)
     logging.info(
-        "%s with %s: %d of %d texts as expected", script.name, model, same, len(names)
+        "%s with %s: %d of %d texts as expected", script.name, model, same, len(found)
     )
-    if same < target.port.least_same * len(names):
-        raise UserError(
+    if same < least_same * len(found):
+        raise RunnerFailed(
             f"{script.name} with {model} recognises a different text than expected in "
-            f"{len(different)} of {len(names)} utterances of {dev.folder} "
-            f"({', '.join(different[:4])}); {target.port.least_same:.0%} must be the "
-            "same. Nothing was written"
+            f"{len(different)} of {len(found)} utterances of {dev.folder} "
+            f"({', '.join(different[:4])}); {least_same:.0%} must be the same"
         )
-    return RunnerCheck(script.name, model, len(names), same)
+    return RunnerCheck(script.name, model, len(found), same)
 
 
 def _write(

@@ -82,6 +82,11 @@ class OnnxModel:
                 "a model of another kind; name another file, or export the model again"
             )
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What the file says of itself."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
     def run(self, feed: Mapping[str, np.ndarray]) -> Sequence[Any]:
         """Return all outputs."""
         return self._session.run(None, dict(feed))

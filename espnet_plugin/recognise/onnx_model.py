@@ -6,7 +6,7 @@ from typing import Optional, Union
 import numpy as np
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.read import check_unchanged, read_export
+from espnet_plugin.export.read import check_said, check_unchanged, read_export
 from espnet_plugin.export.runtime import OnnxModel, check_packages
 from espnet_plugin.files import file_checksum
 from espnet_plugin.recognise.frame_times import (
@@ -101,6 +101,7 @@ class OnnxCtcModel:
         self._inputs = meta["inputs"]
         self._model = OnnxModel(self.path, num_threads)
         self._model.check_inputs(self._inputs)
+        check_said(folder, meta, self._model.said)
         times = exported_frame_times(meta)
         if times is None:
             times = measure_frame_times(self.log_posteriors, self.sample_rate)

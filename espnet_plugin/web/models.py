@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.read import check_unchanged, is_export, read_export
+from espnet_plugin.export.read import (
+    check_said,
+    check_unchanged,
+    is_export,
+    read_export,
+)
+from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.recognise.confidence import Calibration, read_calibration
 from espnet_plugin.recognise.frame_times import stream_frame_times
 from espnet_plugin.recognise.onnx_model import OnnxCtcModel, read_tokens
@@ -117,6 +123,7 @@ def _streaming(export, place, meta) -> WebModel:
             f"{export}: {' and '.join(missing)} missing: export the model again"
         )
     check_unchanged(export, meta, [*_STREAM.values(), "tokens.txt"])
+    check_said(export, meta, OnnxModel(export / _STREAM["chunk"]).said)
     tokens = read_tokens(export, meta["vocabulary"])
     return WebModel(
         label=f"{meta['model']['experiment']}, streaming",

@@ -144,5 +144,13 @@ def test_a_python_without_the_packages_is_named(tmp_path, monkeypatch, caplog):
     assert sys.executable in caplog.text and "activate" in caplog.text
     caplog.clear()
     # A package that is not one of those that every ESPnet environment has.
-    assert ends(ModuleNotFoundError("No module named 'x'", name="x.y")) == 1
+    for name, says in (
+        ("not_there_at_all.sub", "no package not_there_at_all: activate"),
+        ("numpy.not_there", "package numpy .* lacks numpy.not_there: install it"),
+    ):
+        assert ends(ModuleNotFoundError("No module", name=name)) == 2
+        assert re.search(says, caplog.text)
+    # A module of this plugin that is missing is no fault of the user.
+    error = ModuleNotFoundError("No module", name="espnet_plugin.not_there")
+    assert ends(error) == 1
     assert "unexpected ModuleNotFoundError" in caplog.text

@@ -130,7 +130,16 @@ CHANGES = {
         "meta.json is not that of an export",
         True,
     ),
-    "a value of another type": (set_meta(blank="x"), "blank is 'x'", None),
+    "a value of another type": (set_meta(blank="x"), "blank is 'x'", True),
+    "a blank that is no token": (set_meta(blank=999), "blank is 999", True),
+    "a rate below zero": (set_meta(sample_rate=-1), "sample_rate is -1", True),
+    "no number of tokens": (set_meta(vocabulary=True), "vocabulary is True", True),
+    "another rate": (
+        set_meta(sample_rate=8000),
+        "sample_rate is 8000, but the model was exported with 16000",
+        True,
+    ),
+    "another blank": (set_meta(blank=1), "exported with 0", True),
     "a later format": (set_meta(format=2), "format 2 is not known here", None),
 }
 
@@ -182,6 +191,49 @@ def test_a_file_that_is_no_model_for_onnxruntime(made, tmp_path, caplog):
     for script, name in (("whole", "tokens.txt"), ("stream", "front_end.onnx")):
         status, out, err = run(found[script], audio, "--model", name)
         assert (status, out) == (2, "") and f"--model {name}: " in err
+
+
+def test_values_that_only_the_script_reads(made, tmp_path):
+    found, audio = made
+    folder = tmp_path / "copy"
+    shutil.copytree(found["whole"], folder)
+    good = read_json(folder / "meta.json")
+    for key, value in (("drop", [-1]), ("drop", 5), ("token_type", 5), ("input", "x")):
+        write_json(folder / "meta.json", {**good, key: value})
+        status, out, err = run(folder, audio)
+        assert (status, out) == (2, "") and f"meta.json: {key}" in err.replace(
+            "blank and drop", "drop"
+        )
+
+
+STREAM_VALUES = {
+    "sample_rate": "16000",
+    "blank": 30,
+    "streaming.chunk_frames": 8,
+    "streaming.look_ahead_frames": -1,
+    "streaming.stride": 0,
+    "streaming.shift": 1.5,
+    "framing.hop": 0,
+    "framing.size": "512",
+    "streaming.caches": [{"name": "frames", "shape": [1]}],
+}
+
+
+@pytest.mark.parametrize("key", STREAM_VALUES)
+def test_values_of_a_streaming_export(made, tmp_path, key):
+    found, audio = made
+    folder = tmp_path / "copy"
+    shutil.copytree(found["stream"], folder)
+    meta = read_json(folder / "meta.json")
+    place, _, name = key.rpartition(".")
+    (meta[place] if place else meta)[name] = STREAM_VALUES[key]
+    write_json(folder / "meta.json", meta)
+    status, out, err = run(folder, audio)
+    assert (status, out) == (2, "")
+    assert f"meta.json: {key}" in err or "caches" in err or "blank and drop" in err
+    if key not in ("streaming.shift", "streaming.caches"):  # the page has other readers
+        with pytest.raises(UserError, match=f"{key} is "):
+            web_models(folder, "models/0")
 
 
 @pytest.mark.parametrize("name", ["front_end.onnx", "chunk.onnx", "tokens.txt"])

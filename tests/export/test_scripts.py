@@ -1,8 +1,10 @@
 """The script of an export on what its users give it by mistake."""
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import yaml
 from tiny_asr import build_tiny_asr
 from tiny_stream import speech
 
+import espnet_plugin.export
 from espnet_plugin.bin import export, recognise
 
 pytest.importorskip("onnx")
@@ -100,7 +103,7 @@ def test_options_that_make_no_sense(exported, audio, option, value):
 WHOLE = [
     *[("WAV", kind) for kind in ("PCM_16", "FLOAT", "ULAW", "IMA_ADPCM")],
     *[("AIFF", None), ("AU", None), ("W64", None), ("WAVEX", None), ("FLAC", None)],
-    ("MP3", None),
+    *[("MP3", None), ("RF64", None), ("OGG", "VORBIS"), ("OGG", "OPUS")],
 ]
 
 
@@ -115,6 +118,23 @@ def test_truncated_files_are_refused(exported, tmp_path, kind, subtype):
     status, out, err = run(exported[1], str(path))
     assert (status, out) == (1, "") and err.splitlines()[-1].startswith(f"{path}: ")
     assert "is truncated" in err or "lost sync" in err
+
+
+def test_the_scripts_read_alike():
+    """They import nothing of each other, so each has the same functions of its own."""
+    room = Path(espnet_plugin.export.__file__).parent
+    scripts = [*room.glob("runners/*.py"), *room.glob("streaming/r*.py")]
+    scripts = [
+        path for path in scripts if not path.name.startswith(("__", "reference"))
+    ]
+    found = {}
+    for path in scripts:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, set()).add(ast.dump(node))
+    assert len(scripts) == 5
+    for name in ("check_whole", "ogg_ends", "whole", "check_inside", "check_tokens"):
+        assert len(found[name]) == 1, name
 
 
 def test_a_wav_file_that_was_written_into_a_pipe(exported, audio, tmp_path):

@@ -27,6 +27,58 @@ LOUDEST = 32.0
 # "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
 CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
 UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
+# The same of RF64: samples there, and samples announced.
+LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+
+
+def whole(least):
+    """Return what tells whether a value is a whole number from ``least`` on."""
+    return lambda value: type(value) is int and least <= value < 1 << 31
+
+
+# What is read of meta.json, and what it may be.
+KEYS = {
+    "vocabulary": whole(2),
+    "blank": whole(0),
+    "drop": lambda value: isinstance(value, list),
+    "token_type": lambda value: value in (None, "bpe", "char", "phn", "word"),
+    "input": lambda value: value in ("samples", "features"),
+    "inputs": lambda value: isinstance(value, list),
+    "sample_rate": lambda value: value is None or whole(100)(value),
+    "model.feature_dim": whole(1),
+}
+# What a model's file says of itself, by the key of meta.json.
+INSIDE = {"sample_rate": "sample_rate", "blank": "blank", "vocabulary": "vocab_size"}
+
+
+def read_meta(folder):
+    """Return meta.json; ValueError says which value cannot be."""
+    meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+    for key, good in KEYS.items():
+        value = meta
+        for name in key.split("."):
+            value = value.get(name, "missing") if isinstance(value, dict) else "missing"
+        if not good(value):
+            raise ValueError(f"meta.json: {key} is {value!r}")
+    if meta["input"] == "samples" and meta["sample_rate"] is None:
+        raise ValueError("meta.json: sample_rate is missing")
+    tokens = [meta["blank"], *meta["drop"]]
+    if not all(whole(0)(token) and token < meta["vocabulary"] for token in tokens):
+        raise ValueError(f"meta.json: blank and drop are {tokens}, not tokens")
+    return meta
+
+
+def check_inside(meta, model, session):
+    """Raise ValueError if a model's file says something else of itself."""
+    said = session.get_modelmeta().custom_metadata_map
+    for key, name in INSIDE.items():
+        value = meta
+        for part in key.split("."):
+            value = value[part]
+        if said.get(name, str(value)) != str(value):
+            raise ValueError(
+                f"meta.json: {key} is {value}, in {model} it is {said[name]}"
+            )
 
 
 def read(path, meta):
@@ -60,9 +112,24 @@ def read(path, meta):
 
 def check_whole(sound, count):
     """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
-    cut = CUT.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+    cut, lost = CUT.search(sound.extra_info), LOST.search(sound.extra_info)
+    if (
+        count < 0.98 * sound.frames
+        or (cut and int(cut[2]) < int(cut[1]) < UNKNOWN)
+        or (lost and int(lost[1]) < int(lost[2]) < 1 << 62)
+        or (sound.format == "OGG" and not ogg_ends(sound.name))
+    ):
         raise ValueError("is truncated: copy or record it again")
+
+
+def ogg_ends(path):
+    """Tell whether the last page of an Ogg file is whole, and marked as the last."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 2 * 65307))  # of the longest page
+        page = file.read().rpartition(b"OggS")[2]
+    if len(page) < 23 or not page[1] & 4:
+        return False
+    return len(page) >= 23 + page[22] + sum(page[23 : 23 + page[22]])
 
 
 def features(path, dim):
@@ -113,7 +180,7 @@ class Recogniser:
     """Audio (or features) in, text out."""
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
-        self.meta = json.loads((Path(folder) / "meta.json").read_text("utf-8"))
+        self.meta = read_meta(folder)
         lines = (Path(folder) / "tokens.txt").read_text("utf-8").split("\n")
         self.names = [line.rsplit(" ", 1)[0] for line in lines if line]
         if len(self.names) != self.meta["vocabulary"]:
@@ -126,6 +193,7 @@ class Recogniser:
         takes = [one.name for one in self.session.get_inputs()]
         if takes != self.meta["inputs"]:
             raise ValueError(f"it takes {takes}, not {self.meta['inputs']}")
+        check_inside(self.meta, model, self.session)
 
     def text(self, given):
         """Return the text of samples in [-1, 1], or of features, all at once."""

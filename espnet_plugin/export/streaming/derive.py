@@ -15,10 +15,11 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
-from espnet_plugin.export.int8 import log_int8, pass_gate
+from espnet_plugin.export.int8 import log_int8, pass_gate, without_int8
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.provenance import MADE, provenance_of
+from espnet_plugin.export.run_check import RunnerFailed, compare_texts
 from espnet_plugin.export.runtime import check_packages, is_installed
 from espnet_plugin.export.streaming.card import onnx_card, sherpa_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
@@ -26,8 +27,18 @@ from espnet_plugin.export.streaming.describe import describe_stream, stream_meta
 from espnet_plugin.export.streaming.dev import check_stream_dev, stream_trial
 from espnet_plugin.export.streaming.front_end import PieceFrontEnd, framing_of
 from espnet_plugin.export.streaming.sherpa import INT8 as SHERPA_INT8
-from espnet_plugin.export.streaming.sherpa import MODEL, WrittenSherpa, fill_sherpa
-from espnet_plugin.export.streaming.sherpa_trial import sherpa_trial
+from espnet_plugin.export.streaming.sherpa import (
+    LEAST_SAME,
+    MODEL,
+    RUNNER,
+    WrittenSherpa,
+    fill_sherpa,
+)
+from espnet_plugin.export.streaming.sherpa_trial import (
+    check_sherpa_int8,
+    sherpa_texts,
+    sherpa_trial,
+)
 from espnet_plugin.export.streaming.source import (
     StreamingSource,
     load_streaming_source,
@@ -194,17 +205,29 @@ def _finish_sherpa(
     if dev is not None:
         gate = sherpa_trial(source, written, dev, trial.num_threads)
         texts[MODEL] = gate.texts(new / MODEL)
+        rate, spoken = source.facts.sample_rate, {}
+        if is_installed("sherpa_onnx"):
+            spoken = sherpa_texts(new, MODEL, dev, rate)
+            ran = compare_texts(RUNNER, MODEL, dev, texts[MODEL], spoken, LEAST_SAME)
+            meta["verified"]["runner"] = [asdict(ran)]
         if trial.int8:
             result, said = pass_gate(
                 gate, new / MODEL, new / SHERPA_INT8, dev, trial.max_wer_loss
             )
             log_int8(SHERPA_INT8, result)
-            meta["int8"] = asdict(result)
             if result.accepted:
                 check_file(new / SHERPA_INT8, [experiment, new])
-                texts[SHERPA_INT8] = said
-                meta["files"] = file_table(new)
-                del meta["files"][META]
+                try:
+                    if spoken:
+                        other = sherpa_texts(new, SHERPA_INT8, dev, rate)
+                        check_sherpa_int8(dev, spoken, other, trial.max_wer_loss)
+                    texts[SHERPA_INT8] = said
+                except RunnerFailed as error:
+                    # The file in 32 bits is good, so it is kept, as with word errors.
+                    result = without_int8(new / SHERPA_INT8, result, error.reason)
+            meta["int8"] = asdict(result)
+            meta["files"] = file_table(new)
+            del meta["files"][META]
     meta[MEASURED] = {}
     for name in (MODEL, SHERPA_INT8):
         if not (new / name).is_file():

@@ -28,8 +28,67 @@ LOUDEST = 32.0
 # "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
 CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
 UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
+# The same of RF64: samples there, and samples announced.
+LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
 # How sound files begin; standard input takes bare samples.
 FILES = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
+
+
+def whole(least):
+    """Return what tells whether a value is a whole number from ``least`` on."""
+    return lambda value: type(value) is int and least <= value < 1 << 31
+
+
+# What is read of meta.json, and what it may be.
+KEYS = {
+    "vocabulary": whole(2),
+    "blank": whole(0),
+    "drop": lambda value: isinstance(value, list),
+    "token_type": lambda value: value in (None, "bpe", "char", "phn", "word"),
+    "sample_rate": whole(100),
+    **{f"streaming.{name}_frames": whole(0) for name in ("left_context", "look_ahead")},
+    **{f"streaming.{name}": whole(1) for name in ("chunk_frames", "stride", "span")},
+    **{f"streaming.{name}": whole(1) for name in ("frames", "shift", "features")},
+    "streaming.caches": lambda value: isinstance(value, list),
+    **{f"framing.{name}": whole(0) for name in ("before", "after", "skip", "least")},
+    **{f"framing.{name}": whole(1) for name in ("size", "hop")},
+}
+# What a model's file says of itself, by the key of meta.json.
+INSIDE = {
+    **{"sample_rate": "sample_rate", "blank": "blank", "vocabulary": "vocab_size"},
+    "streaming.chunk_frames": "chunk_frames",
+    "streaming.left_context_frames": "left_context_frames",
+    "streaming.look_ahead_frames": "look_ahead_frames",
+    "streaming.stride": "subsampling_factor",
+}
+
+
+def read_meta(folder):
+    """Return meta.json; ValueError says which value cannot be."""
+    meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+    for key, good in KEYS.items():
+        value = meta
+        for name in key.split("."):
+            value = value.get(name, "missing") if isinstance(value, dict) else "missing"
+        if not good(value):
+            raise ValueError(f"meta.json: {key} is {value!r}")
+    tokens = [meta["blank"], *meta["drop"]]
+    if not all(whole(0)(token) and token < meta["vocabulary"] for token in tokens):
+        raise ValueError(f"meta.json: blank and drop are {tokens}, not tokens")
+    return meta
+
+
+def check_inside(meta, model, session):
+    """Raise ValueError if a model's file says something else of itself."""
+    said = session.get_modelmeta().custom_metadata_map
+    for key, name in INSIDE.items():
+        value = meta
+        for part in key.split("."):
+            value = value[part]
+        if said.get(name, str(value)) != str(value):
+            raise ValueError(
+                f"meta.json: {key} is {value}, in {model} it is {said[name]}"
+            )
 
 
 class Recogniser:
@@ -44,14 +103,14 @@ class Recogniser:
             )
             for name in ("front_end.onnx", model)
         )
-        meta = (Path(folder) / "meta.json").read_text(encoding="utf-8")
-        self.meta = json.loads(meta)
+        self.meta = read_meta(folder)
         self.stream, self.framing = self.meta["streaming"], self.meta["framing"]
         tokens = (Path(folder) / "tokens.txt").read_text(encoding="utf-8")
         self.names = [line.rsplit(" ", 1)[0] for line in tokens.split("\n") if line]
-        takes = {one.name for one in self.chunk.get_inputs()}
-        if not takes >= {c["name"] for c in self.stream["caches"]}:
-            raise ValueError(f"it takes {sorted(takes)}, which is not a chunk")
+        takes = {one.name: one.shape for one in self.chunk.get_inputs()}
+        if any(takes.get(c["name"]) != c["shape"] for c in self.stream["caches"]):
+            raise ValueError(f"{model} takes {takes}, which are not the caches")
+        check_inside(self.meta, model, self.chunk)
         if len(self.names) != self.meta["vocabulary"]:
             raise ValueError(f"{len(self.names)} tokens, not {self.meta['vocabulary']}")
         self.reset()
@@ -139,9 +198,24 @@ class Recogniser:
 
 def check_whole(sound, count):
     """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
-    cut = CUT.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+    cut, lost = CUT.search(sound.extra_info), LOST.search(sound.extra_info)
+    if (
+        count < 0.98 * sound.frames
+        or (cut and int(cut[2]) < int(cut[1]) < UNKNOWN)
+        or (lost and int(lost[1]) < int(lost[2]) < 1 << 62)
+        or (sound.format == "OGG" and not ogg_ends(sound.name))
+    ):
         raise ValueError("is truncated: copy or record it again")
+
+
+def ogg_ends(path):
+    """Tell whether the last page of an Ogg file is whole, and marked as the last."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 2 * 65307))  # of the longest page
+        page = file.read().rpartition(b"OggS")[2]
+    if len(page) < 23 or not page[1] & 4:
+        return False
+    return len(page) >= 23 + page[22] + sum(page[23 : 23 + page[22]])
 
 
 def from_file(path, rate, block):

@@ -26,6 +26,37 @@ LOUDEST = 32.0
 # "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
 CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
 UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
+# The same of RF64: samples there, and samples announced.
+LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+
+
+def whole(least):
+    """Return what tells whether a value is a whole number from ``least`` on."""
+    return lambda value: type(value) is int and least <= value < 1 << 31
+
+
+# What is read of meta.json, and what it may be.
+KEYS = {
+    "vocabulary": whole(2),
+    "sample_rate": whole(100),
+    "streaming.chunk_frames": whole(1),
+    "sherpa.feature_dim": whole(1),
+    "sherpa.num_left_chunks": whole(0),
+    "sherpa.high_freq": lambda v: v is None or type(v) in (int, float) and 0 < v < 1e6,
+    "sherpa.tail_s": lambda v: type(v) in (int, float) and 0 <= v < 1e3,
+}
+
+
+def read_meta(folder):
+    """Return meta.json; ValueError says which value cannot be."""
+    meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+    for key, good in KEYS.items():
+        value = meta
+        for name in key.split("."):
+            value = value.get(name, "missing") if isinstance(value, dict) else "missing"
+        if not good(value):
+            raise ValueError(f"meta.json: {key} is {value!r}")
+    return meta
 
 
 def recogniser_of(meta, folder, model, num_threads):
@@ -68,7 +99,7 @@ class Recogniser:
     """Samples in, text out; what has come out only grows."""
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
-        meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
+        meta = read_meta(folder)
         check_tokens(Path(folder), meta)
         self.meta, self.rate = meta, meta["sample_rate"]
         self.recogniser = recogniser_of(meta, folder, model, num_threads)
@@ -94,9 +125,24 @@ class Recogniser:
 
 def check_whole(sound, count):
     """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
-    cut = CUT.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN or count < 0.98 * sound.frames:
+    cut, lost = CUT.search(sound.extra_info), LOST.search(sound.extra_info)
+    if (
+        count < 0.98 * sound.frames
+        or (cut and int(cut[2]) < int(cut[1]) < UNKNOWN)
+        or (lost and int(lost[1]) < int(lost[2]) < 1 << 62)
+        or (sound.format == "OGG" and not ogg_ends(sound.name))
+    ):
         raise ValueError("is truncated: copy or record it again")
+
+
+def ogg_ends(path):
+    """Tell whether the last page of an Ogg file is whole, and marked as the last."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 2 * 65307))  # of the longest page
+        page = file.read().rpartition(b"OggS")[2]
+    if len(page) < 23 or not page[1] & 4:
+        return False
+    return len(page) >= 23 + page[22] + sum(page[23 : 23 + page[22]])
 
 
 def read(path, rate):

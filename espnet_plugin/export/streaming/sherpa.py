@@ -41,13 +41,13 @@ from espnet_plugin.export.write import write_graph
 from espnet_plugin.files import write_json, write_lines
 from espnet_plugin.measure.workload import speech_like_noise
 
-__all__ = ["INT8", "MODEL", "WrittenSherpa", "fill_sherpa"]
+__all__ = ["INT8", "LEAST_SAME", "MODEL", "RUNNER", "WrittenSherpa", "fill_sherpa"]
 
 MODEL = "model.onnx"
 INT8 = "model.int8.onnx"
-_RUNNER = Path(__file__).with_name("run_sherpa.py")
+RUNNER = Path(__file__).with_name("run_sherpa.py")
 _UNKNOWN = "<unk>"
-_LEAST_SAME = 0.95
+LEAST_SAME = 0.95
 # So many that two tokens of a single one may be equal but for rounding.
 _SECONDS = tuple(round(0.1 + 0.19 * number, 2) for number in range(20))
 
@@ -158,7 +158,7 @@ def fill_sherpa(
     )
     check_file(new / MODEL, [experiment, new])
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))
-    shutil.copy(_RUNNER, new / _RUNNER.name)
+    shutil.copy(RUNNER, new / RUNNER.name)
     meta = describe_stream(source, "sherpa-onnx", {"frames": graph.frames}, {})
     meta["sherpa"] = {
         "kind": "online wenet_ctc",
@@ -278,7 +278,7 @@ def _check_runner(
         logging.warning(
             "sherpa_onnx is not installed, so %s was not tried (pip install "
             "sherpa-onnx)",
-            _RUNNER.name,
+            RUNNER.name,
         )
         return None
     rate, audio = source.facts.sample_rate, {}
@@ -289,7 +289,7 @@ def _check_runner(
         for path, samples in zip(paths, audio.values()):
             soundfile.write(path, samples, rate, subtype="FLOAT")
         done = subprocess.run(
-            [sys.executable, str(folder / _RUNNER.name), "--json", *paths],
+            [sys.executable, str(folder / RUNNER.name), "--json", *paths],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -298,13 +298,13 @@ def _check_runner(
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
         raise UserError(
-            f"{_RUNNER.name} ended with status {done.returncode}: {said[-1]}; nothing "
+            f"{RUNNER.name} ended with status {done.returncode}: {said[-1]}; nothing "
             "was written"
         )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if len(lines) != len(audio):
         raise UserError(
-            f"{_RUNNER.name} gave {len(lines)} results for {len(audio)} utterances; "
+            f"{RUNNER.name} gave {len(lines)} results for {len(audio)} utterances; "
             "nothing was written"
         )
     same = 0
@@ -317,7 +317,7 @@ def _check_runner(
         names = [tokens[number] for number in best_tokens(expected, source.facts)]
         found = json.loads(line)["tokens"]
         same += [_plain(name) for name in found] == [_plain(name) for name in names]
-    if same < _LEAST_SAME * len(audio):
+    if same < LEAST_SAME * len(audio):
         raise UserError(
             "sherpa-onnx recognises different tokens from torch in "
             f"{len(audio) - same} of {len(audio)} synthetic utterances; nothing was "

@@ -1,19 +1,22 @@
 """Files for sherpa-onnx's online kind on utterances with transcripts."""
 
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
+import soundfile
 
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.int8 import PROBE_UTTERANCES, Trial
 from espnet_plugin.export.reference import best_tokens
+from espnet_plugin.export.run_check import RunnerFailed, script_texts
 from espnet_plugin.export.runtime import OnnxModel
-from espnet_plugin.export.streaming.sherpa import WrittenSherpa
+from espnet_plugin.export.streaming.sherpa import RUNNER, WrittenSherpa
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.streaming.wenet_run import run_chunks
+from espnet_plugin.score.wer import score_texts
 
-__all__ = ["sherpa_trial"]
+__all__ = ["check_sherpa_int8", "sherpa_texts", "sherpa_trial"]
 
 
 def sherpa_trial(
@@ -22,8 +25,7 @@ def sherpa_trial(
     """Return how files of the graph are tried, without sherpa-onnx.
 
     They get the features, the silence at the end and the chunks that sherpa-onnx would
-    give them. Whether its programs recognise the same is checked for the file in 32
-    bits.
+    give them.
 
     Args:
         source: The model.
@@ -53,3 +55,50 @@ def sherpa_trial(
         return list(log_probs(path, list(features)[:PROBE_UTTERANCES]).values())
 
     return Trial(texts, outputs)
+
+
+def sherpa_texts(folder: Path, model: str, dev: DevSet, rate: int) -> dict[str, str]:
+    """Return what sherpa-onnx recognises with a file, by utterance.
+
+    Args:
+        folder: The export.
+        model: Name of the file.
+        dev: Utterances.
+        rate: Sampling rate in Hz.
+
+    Raises:
+        RunnerFailed: If the script of the folder fails.
+    """
+    numbers = {name: number for number, name in enumerate(dev.audio)}
+
+    def write(name: str, scratch: Path) -> Path:
+        path = scratch / f"{numbers[name]}.wav"
+        soundfile.write(path, dev.audio[name], rate, subtype="FLOAT")
+        return path
+
+    return script_texts(folder / RUNNER.name, model, dev, write)
+
+
+def check_sherpa_int8(
+    dev: DevSet, fp32: Mapping[str, str], int8: Mapping[str, str], limit: float
+) -> None:
+    """Check what the file in 8 bits loses in sherpa-onnx, as onnxruntime was checked.
+
+    Args:
+        dev: Utterances with transcripts.
+        fp32: What sherpa-onnx recognises with the file in 32 bits.
+        int8: The same in 8 bits.
+        limit: Points of word error rate that may be lost.
+
+    Raises:
+        RunnerFailed: If it loses more.
+    """
+    text = {name: dev.text[name] for name in fp32}
+    before, after = (score_texts(text, said) for said in (fp32, int8))
+    loss = after.words.rate - before.words.rate
+    if loss > limit:
+        raise RunnerFailed(
+            f"in sherpa-onnx it has {after.words.rate:.2f} % word errors, and the file "
+            f"in 32 bits {before.words.rate:.2f} %: {loss:+.2f} points, more than "
+            f"--max_wer_loss {limit:g}"
+        )
