@@ -6,7 +6,7 @@ from typing import Any, Mapping
 import torch
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.graph.encoder import STRIDES, encoder_stride
+from espnet_plugin.export.graph.encoder import encoder_stride
 from espnet_plugin.names import DUAL_MODE
 
 __all__ = ["ENCODERS", "check_config", "check_model", "check_volume"]
@@ -20,6 +20,7 @@ _POSITIONS = (
     "LegacyRelPositionalEncoding",
 )
 _BLANK = "<blank>"
+_INPUT_LAYERS = ("conv2d", "conv2d1", "conv2d2", "conv2d6", "conv2d8")
 
 
 def check_config(config: Mapping[str, Any], where: Path) -> None:
@@ -136,7 +137,7 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
         raise UserError(
             f"{where}: encoder_conf.input_layer makes a "
             f"{type(model.encoder.embed).__name__}, which cannot be exported; "
-            f"supported are {', '.join(sorted(STRIDES))}"
+            f"supported are {', '.join(_INPUT_LAYERS)}"
         ) from None
     for name, module in model.encoder.named_modules():
         if hasattr(module, "extend_pe") and type(module).__name__ not in _POSITIONS:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from math import ceil
 from typing import Any, Callable, Mapping, Sequence
@@ -10,7 +11,8 @@ from espnet_plugin.recognise.transcript import Transcript, Word
 
 __all__ = ["FORMATS", "SUFFIXES", "cues", "one_line", "to_json", "to_srt", "to_text"]
 
-# Usual limits of subtitles: two lines of 42 characters, readable in the time shown.
+# Usual limits of subtitles: two lines of 42 characters, readable in the time shown. A
+# Chinese or Japanese one is as wide as two.
 CUE_LETTERS = 84
 LINE_LETTERS = 42
 CUE_SECONDS = 6.0
@@ -18,6 +20,8 @@ CUE_SECONDS = 6.0
 CUE_PAUSE_SECONDS = 1.0
 # Shorter subtitles, e.g. of a single word, could not be read.
 LEAST_CUE_SECONDS = 0.8
+_JOINER = "\u200d"  # makes one emoji of two
+_SKIN_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def to_text(transcript: Transcript) -> str:
@@ -75,7 +79,7 @@ def to_srt(transcript: Transcript) -> str:
     """Return SubRip subtitles without a final newline; empty if there are no words.
 
     A word that does not fit into a line or lasts too long, as in a language without
-    spaces, is divided; the times inside it are in proportion to its letters.
+    spaces, is divided where its letters were recognised.
     """
     groups = cues([piece for word in transcript.words for piece in _pieces(word)])
     starts = [group[0].start for group in groups[1:]] + [transcript.seconds]
@@ -113,7 +117,7 @@ def _fits(group: list[Word], word: Word) -> bool:
     return (
         word.start - group[-1].end < CUE_PAUSE_SECONDS
         and word.end - group[0].start <= CUE_SECONDS
-        and len(" ".join(texts)) <= CUE_LETTERS
+        and _width(" ".join(texts)) <= CUE_LETTERS
         and len(_wrap(texts)) <= CUE_LETTERS // LINE_LETTERS
     )
 
@@ -121,7 +125,7 @@ def _fits(group: list[Word], word: Word) -> bool:
 def _wrap(texts: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for text in texts:
-        if lines and len(lines[-1]) + 1 + len(text) <= LINE_LETTERS:
+        if lines and _width(lines[-1]) + 1 + _width(text) <= LINE_LETTERS:
             lines[-1] += f" {text}"
         else:
             lines.append(text)
@@ -129,16 +133,61 @@ def _wrap(texts: Sequence[str]) -> list[str]:
 
 
 def _pieces(word: Word) -> list[Word]:
-    """Divide a word into pieces that fit into a line and a subtitle."""
+    """Divide a word into pieces that fit into a line and a subtitle.
+
+    Without the times of its letters, they are taken to be equally long.
+    """
     seconds, letters = word.end - word.start, len(word.text)
-    count = max(ceil(letters / LINE_LETTERS), ceil(seconds / CUE_SECONDS))
-    count = max(1, min(count, letters))
-    cuts = [round(n * letters / count) for n in range(count + 1)]
-    times = [word.start + seconds * cut / letters for cut in cuts[:-1]] + [word.end]
+    count = max(ceil(_width(word.text) / LINE_LETTERS), ceil(seconds / CUE_SECONDS))
+    cuts = [round(n * letters / count) for n in range(1, count)] if count > 1 else []
+    cuts = [cut for cut in map(lambda cut: _between(word.text, cut), cuts) if cut]
+    cuts = [0, *sorted(set(cuts)), letters]
+    if len(cuts) == 2:
+        return [word]
+    starts = word.letter_starts
+    if len(starts) != letters:
+        starts = tuple(word.start + seconds * n / letters for n in range(letters))
+    ends = [starts[cut] for cut in cuts[1:-1]] + [word.end]
     return [
-        replace(word, text=word.text[a:b], start=begin, end=end)
-        for a, b, begin, end in zip(cuts, cuts[1:], times, times[1:])
+        piece
+        for a, b, end in zip(cuts, cuts[1:], ends)
+        for piece in _pieces(
+            replace(
+                word,
+                text=word.text[a:b],
+                start=starts[a] if a else word.start,
+                end=end,
+                letter_starts=starts[a:b],
+            )
+        )
     ]
+
+
+def _between(text: str, cut: int) -> int:
+    """Return the next place where no accent, emoji or the like is cut in two.
+
+    That is 0 if there is none.
+    """
+    while cut < len(text):
+        if not _joins(text[cut]) and text[cut - 1] != _JOINER:
+            return cut
+        cut += 1
+    return 0
+
+
+def _joins(letter: str) -> bool:
+    """Return whether a character is a part of the one before it."""
+    mark = unicodedata.category(letter).startswith("M")
+    return mark or letter == _JOINER or letter in _SKIN_TONES
+
+
+def _width(text: str) -> int:
+    """Return how many letters of the Latin script are as wide."""
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+        if not _joins(c)
+    )
 
 
 def _clock(milliseconds: int) -> str:

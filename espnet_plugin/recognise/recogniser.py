@@ -180,6 +180,10 @@ class Recogniser:
             if not words and begin >= stop - start:
                 # An export pads audio that is shorter than what its first frame needs.
                 begin = max(0.0, stop - start - self._times.step)
+            starts = [
+                self._times.span(found.spans[n].first, found.spans[n].last)[0]
+                for n in word.letters
+            ]
             of_tokens = sure[word.first : word.last + 1]
             words.append(
                 Word(
@@ -187,6 +191,7 @@ class Recogniser:
                     min(start + begin, stop),
                     min(start + end, stop),
                     float(aggregate(of_tokens, self._calibration.aggregate)),
+                    tuple(min(start + max(begin, one), stop) for one in starts),
                 )
             )
         return Part(start, stop, tuple(words), found.alternatives)

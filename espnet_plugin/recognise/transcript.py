@@ -1,6 +1,6 @@
 """The transcript of a file: words with times, confidence and alternatives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Alternative", "Part", "Transcript", "Word"]
 
@@ -14,12 +14,15 @@ class Word:
         start: Time in the file at which it begins, in seconds.
         end: Time at which it ends, in seconds.
         confidence: Estimated probability that it is correct.
+        letter_starts: Time at which the token of each letter begins; empty if not
+            known.
     """
 
     text: str
     start: float
     end: float
     confidence: float
+    letter_starts: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

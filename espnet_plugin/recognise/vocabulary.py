@@ -23,11 +23,13 @@ class WrittenWord:
         text: The word, without spaces.
         first: Position of its first token in the sequence.
         last: Position of its last token in the sequence.
+        letters: Position of the token of each letter.
     """
 
     text: str
     first: int
     last: int
+    letters: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,10 @@ class Vocabulary:
                 inside = False
             elif inside:
                 word = words[-1]
-                words[-1] = WrittenWord(word.text + letter, word.first, last)
+                places = (*word.letters, first)
+                words[-1] = WrittenWord(word.text + letter, word.first, last, places)
             else:
-                words.append(WrittenWord(letter, first, last))
+                words.append(WrittenWord(letter, first, last, (first,)))
                 inside = True
         return words
 

@@ -1,5 +1,6 @@
 """The quantised file has to be as good, and what it costs is measured."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -195,3 +196,47 @@ def test_kept_products_compute_in_32_bits(tmp_path):
         np.frombuffer((tmp_path / "none.onnx").read_bytes(), np.uint8),
         np.frombuffer((tmp_path / "model.onnx").read_bytes(), np.uint8),
     )
+
+
+# What is put into the process of run_sherpa.py: with the file in 8 bits it gets the
+# tokens in another order, so that all of its texts are others.
+DIFFERENT = """
+import os, sys
+if os.path.basename(sys.argv[0]) == "run_sherpa.py" and "model.int8.onnx" in sys.argv:
+    import sherpa_onnx
+    stock = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc
+
+    def other(model, tokens, **options):
+        symbols = [line.split()[0] for line in open(tokens, encoding="utf-8")]
+        symbols[3:29] = reversed(symbols[3:29])
+        with open(tokens + ".other", "w", encoding="utf-8") as file:
+            file.writelines(f"{one} {n}\\n" for n, one in enumerate(symbols))
+        return stock(model=model, tokens=tokens + ".other", **options)
+
+    sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc = other
+"""
+
+
+def test_only_the_8_bit_file_says_other_things_in_sherpa_onnx(
+    tiny_asr_model, tmp_path, monkeypatch, caplog
+):
+    pytest.importorskip("sherpa_onnx")
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches/sitecustomize.py").write_text(DIFFERENT)
+    paths = [str(tmp_path / "patches"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    folder = tmp_path / "export"
+    options = ["--dev", str(tiny_asr_model.data_dir), "--output_dir", str(folder)]
+    options += ["--target", "sherpa-onnx", "--int8", "--max_wer_loss", "1000"]
+    assert main([str(tiny_asr_model.dir), *options]) == 3
+    meta = read_json(folder / "meta.json")
+    assert not meta["int8"]["accepted"]
+    assert "run_sherpa.py with model.int8.onnx recognises" in meta["int8"]["reason"]
+    assert meta["int8"]["reason"] in (folder / "README.md").read_text()
+    assert meta["int8"]["reason"] in caplog.text
+    # Everything else is there, and nothing speaks of the file in 8 bits.
+    assert sorted(path.name for path in folder.glob("*.onnx")) == ["model.onnx"]
+    assert "model.int8.onnx" not in meta["files"] and list(meta["measured"]) == [
+        "model.onnx"
+    ]
+    assert [one["model"] for one in meta["verified"]["runner"]] == ["model.onnx"]

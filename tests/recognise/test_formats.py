@@ -136,3 +136,27 @@ def test_no_subtitle_is_without_a_duration():
     words = [Word("A", 0.0, 6.25e-05, 0.5)]
     ((_, begin, end, _),) = parse_srt(to_srt(transcript(words, 6.25e-05)))
     assert (begin, end) == (0.0, 0.001)
+
+
+def test_wide_letters_and_their_own_times():
+    """Chinese: a line holds half as many, and each piece begins with its token."""
+    letters = "".join(chr(0x4E00 + n) for n in range(50))
+    starts = tuple(0.2 * n + (4.0 if n >= 20 else 0.0) for n in range(50))
+    word = Word(letters, 0.0, 14.0, 0.5, starts)
+    found = parse_srt(to_srt(transcript([word], 14.0)))
+    assert "".join("".join(lines) for *_, lines in found) == letters
+    for _, begin, end, lines in found:
+        assert begin == pytest.approx(starts[letters.index(lines[0][0])], abs=2e-3)
+        assert end - begin <= 6.001 and max(map(len, lines)) <= 21
+
+
+def test_no_letter_is_cut_in_two():
+    # A family of three joined emoji, a hand with a skin tone, and an e with an accent.
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    for one in (family, "\U0001f44d\U0001f3fd", "e\u0301", "\u0e01\u0e49"):
+        found = parse_srt(to_srt(transcript([Word(70 * one, 0.0, 30.0, 0.5)], 30.0)))
+        shown = [line for *_, lines in found for line in lines]
+        assert "".join(shown) == 70 * one and len(shown) > 4
+        assert all(line == one * (len(line) // len(one)) for line in shown)
+    # Of a single one, however long it lasts, there is nothing to be divided.
+    assert len(parse_srt(to_srt(transcript([Word("e\u0301", 0.0, 30.0, 0.5)])))) == 1

@@ -263,6 +263,10 @@ def test_files_that_cannot_be_used_are_named(page, sounds, tmp_path):
         "notes.txt.wav": "cannot be read as audio",
         "empty.wav": "is empty",
         "short.wav": "is truncated",
+        "short.ogg": "is truncated",
+        "short.opus": "is truncated",
+        "short.flac": "is truncated",
+        "short.mp3": "is truncated",
         "opposite.wav": "cancel each other",
         "numbers.wav": "no number at 0.010 s",
         "none.wav": "has no samples",
@@ -271,6 +275,16 @@ def test_files_that_cannot_be_used_are_named(page, sounds, tmp_path):
     paths["notes.txt.wav"].write_text("not a sound")
     paths["empty.wav"].write_bytes(b"")
     paths["short.wav"].write_bytes(sounds[0].read_bytes()[:-1000])
+    for kind, format, subtype in (
+        ("ogg", "OGG", "VORBIS"),
+        ("opus", "OGG", "OPUS"),
+        ("flac", "FLAC", None),
+        ("mp3", "MP3", None),
+    ):
+        path = paths[f"short.{kind}"]
+        soundfile.write(path, speech(2.0), RATE, format=format, subtype=subtype)
+        recognise(page, path)  # the whole one
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     one = speech(0.5)
     soundfile.write(paths["opposite.wav"], np.stack([one, -one], 1), RATE)
     one[160] = np.nan

@@ -91,6 +91,24 @@ def check_inside(meta, model, session):
             )
 
 
+def checked(samples):
+    """Return samples as the network takes them; ValueError says what is wrong."""
+    samples = np.asarray(samples)
+    if samples.ndim != 1 or (len(samples) and samples.dtype.kind != "f"):
+        raise ValueError(
+            f"{samples.dtype} of the shape {samples.shape}; the model takes one "
+            "channel of floating-point samples in [-1, 1]"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("some samples are not numbers")
+    if np.abs(samples).max(initial=0.0) > LOUDEST:
+        raise ValueError(
+            "samples beyond [-1, 1], probably integers stored as floats: divide them "
+            "by 32768"
+        )
+    return samples.astype(np.float32)
+
+
 class Recogniser:
     """Samples in, text out; what has come out only grows."""
 
@@ -127,6 +145,7 @@ class Recogniser:
         self.count = self.done = 0  # feature frames, encoder frames that came out
         self.caches = {c["name"]: np.zeros(c["shape"], "f") for c in s["caches"]}
         self.tokens, self.previous = [], self.meta["blank"]
+        self.ended = False
 
     def accept(self, samples, last=False):
         """Take any number of samples in [-1, 1]; return the text by now."""
@@ -150,7 +169,10 @@ class Recogniser:
     def log_probs(self, samples, last=False):
         """Return log-probabilities (frames, tokens) of the chunks that are complete."""
         s, out = self.stream, [np.zeros((0, len(self.names)), np.float32)]
-        self.add_features(np.asarray(samples, np.float32), last)
+        if self.ended:
+            raise ValueError("the utterance has ended: call reset() before the next")
+        self.add_features(checked(samples), last)
+        self.ended = last
         chunk, left, ahead = (
             s[f"{name}_frames"] for name in ("chunk", "left_context", "look_ahead")
         )
@@ -338,13 +360,6 @@ def recognise(recogniser, blocks, stopped, quiet):
     recogniser.reset()
     shown = ""
     for samples in blocks:
-        if not np.isfinite(samples).all():
-            raise ValueError("some samples are not numbers")
-        if np.abs(samples).max(initial=0.0) > LOUDEST:
-            raise ValueError(
-                "samples beyond [-1, 1], probably integers stored as floats: divide "
-                "them by 32768"
-            )
         text = recogniser.accept(samples)
         if text != shown and not quiet:
             print(text, end="\r" if sys.stdout.isatty() else "\n", flush=True)

@@ -6,6 +6,8 @@ import { resample } from "./resample.js";
 import { readHeader } from "./sound_file.js";
 
 const CANCELLED = 0.02;
+// Of what a header announces.
+const LEAST_SHARE = 0.98;
 
 /**
  * Decode a file.
@@ -17,7 +19,7 @@ export async function readAudio(file, wanted) {
   const bytes = await file.arrayBuffer();
   const name = file.name;
   if (!bytes.byteLength) throw new PageError(`${name} is empty (0 bytes). Record or copy it again.`);
-  const { rate, missing, empty } = readHeader(bytes);
+  const { rate, missing, empty, cut, seconds } = readHeader(bytes);
   if (empty) throw new PageError(`${name} has no samples. Record or copy it again.`);
   if (missing) {
     throw new PageError(
@@ -25,7 +27,10 @@ export async function readAudio(file, wanted) {
         "missing. Copy or record it again.",
     );
   }
+  const lost = `${name} is truncated: its end is missing. Copy or record it again.`;
+  if (cut) throw new PageError(lost);
   const decoded = await decode(bytes, name, rate ?? wanted);
+  if (decoded.duration < LEAST_SHARE * seconds) throw new PageError(lost);
   const notes = [];
   const samples = oneChannel(decoded, name, notes);
   if (decoded.sampleRate === wanted) return { samples, notes };

@@ -3,6 +3,13 @@
 // What programs that write into a pipe put where the length should stand.
 const UNKNOWN_LENGTH = 0x7fff0000;
 
+// An Ogg page is at most so long.
+const OGG_PAGE = 65307;
+const OGG_LAST = 4;
+// The decoder leaves out what the encoder has put before and after the sound.
+const MP3_MARGIN_FRAMES = 4;
+const MP3_RATES = [44100, 48000, 32000];
+
 /**
  * Return the sampling rate of a WAV or FLAC file, null for others.
  *
@@ -10,16 +17,56 @@ const UNKNOWN_LENGTH = 0x7fff0000;
  * is asked for that very rate, and the page resamples as the Python program does.
  *
  * @param {ArrayBuffer} bytes
- * @returns {{rate: ?number, missing: number, empty: boolean}} `missing`: bytes of samples
- *     that a WAV file announces and does not have; `empty`: it announces none
+ * @returns {{rate: ?number, missing: number, empty: boolean, cut: boolean,
+ *     seconds: ?number}} `missing`: bytes of samples that a WAV file announces and does
+ *     not have; `empty`: it announces none; `cut`: an Ogg file has lost its end;
+ *     `seconds`: what a FLAC or MP3 file announces, if it does
  */
 export function readHeader(bytes) {
   const view = new DataView(bytes);
-  if (nameAt(view, 0) === "fLaC" && view.byteLength >= 21) {
-    return { rate: view.getUint32(18) >>> 12, missing: 0, empty: false };
+  const found = { rate: null, missing: 0, empty: false, cut: false, seconds: null };
+  const name = nameAt(view, 0);
+  if (name === "fLaC" && view.byteLength >= 26) return { ...found, ...readFlac(view) };
+  if (name === "RIFF" && nameAt(view, 8) === "WAVE") return { ...found, ...readWave(view) };
+  if (name === "OggS") return { ...found, cut: !oggEnds(view) };
+  return { ...found, seconds: mp3Seconds(view) };
+}
+
+function readFlac(view) {
+  const rate = view.getUint32(18) >>> 12;
+  const samples = (view.getUint8(21) & 15) * 2 ** 32 + view.getUint32(22);
+  return { rate, seconds: samples && rate ? samples / rate : null };
+}
+
+/** Tell whether the last page is whole, and marked as the last one. */
+function oggEnds(view) {
+  const end = view.byteLength;
+  for (let place = end - 27; place >= Math.max(0, end - 2 * OGG_PAGE); place--) {
+    if (nameAt(view, place) !== "OggS") continue;
+    const count = view.getUint8(place + 26);
+    let size = 27 + count;
+    if (place + size > end) return false;
+    for (let i = 0; i < count; i++) size += view.getUint8(place + 27 + i);
+    return place + size <= end && (view.getUint8(place + 5) & OGG_LAST) !== 0;
   }
-  if (nameAt(view, 0) === "RIFF" && nameAt(view, 8) === "WAVE") return readWave(view);
-  return { rate: null, missing: 0, empty: false };
+  return false;
+}
+
+/** Return the least duration that an MP3 file announces in its first frame, or null. */
+function mp3Seconds(view) {
+  let place = 0;
+  if (nameAt(view, 0).startsWith("ID3") && view.byteLength >= 10) {
+    const size = [6, 7, 8, 9].reduce((sum, i) => sum * 128 + view.getUint8(i), 0);
+    place = 10 + size;
+  }
+  if (place + 48 > view.byteLength || view.getUint16(place) < 0xffe0) return null;
+  const version = (view.getUint8(place + 1) >> 3) & 3; // 3: MPEG 1, 2: MPEG 2, 0: 2.5
+  const rate = MP3_RATES[(view.getUint8(place + 2) >> 2) & 3] >> (version === 3 ? 0 : version === 2 ? 1 : 2);
+  const mono = view.getUint8(place + 3) >> 6 === 3;
+  const tag = place + 4 + (version === 3 ? (mono ? 17 : 32) : mono ? 9 : 17);
+  if (!["Xing", "Info"].includes(nameAt(view, tag)) || !(view.getUint32(tag + 4) & 1)) return null;
+  const frames = view.getUint32(tag + 8) - MP3_MARGIN_FRAMES;
+  return rate ? (Math.max(0, frames) * (version === 3 ? 1152 : 576)) / rate : null;
 }
 
 function readWave(view) {

@@ -79,15 +79,20 @@ function letterAt(run, place) {
 export function timedWords(spans, model, start = 0, stop = Infinity) {
   const { frame_seconds: step, first_frame_seconds: centre } = model;
   const tokens = spans.map((span) => span.token);
-  return joinWords(tokens, model).map(({ text, first, last }) => ({
-    word: text,
-    start: Math.min(start + Math.max(0, centre + (spans[first].first - 0.5) * step), stop),
-    end: Math.min(start + centre + (spans[last].last + 0.5) * step, stop),
-    confidence: aggregate(
-      spans.slice(first, last + 1).map((span) => span.sure),
-      model.aggregate,
-    ),
-  }));
+  return joinWords(tokens, model).map(({ text, first, last }, place) => {
+    let begin = Math.max(0, centre + (spans[first].first - 0.5) * step);
+    // An export pads audio that is shorter than what its first frame needs.
+    if (!place && start + begin >= stop) begin = Math.max(0, stop - start - step);
+    return {
+      word: text,
+      start: Math.min(start + begin, stop),
+      end: Math.min(start + centre + (spans[last].last + 0.5) * step, stop),
+      confidence: aggregate(
+        spans.slice(first, last + 1).map((span) => span.sure),
+        model.aggregate,
+      ),
+    };
+  });
 }
 
 /** Return the words as one line of text. */
