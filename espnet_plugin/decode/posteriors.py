@@ -22,6 +22,7 @@ from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 __all__ = [
     "encode_alone",
     "features_alone",
+    "depends_on_padding",
     "hears_padding",
     "log_posteriors",
     "masks_padding",
@@ -42,18 +43,25 @@ def masks_padding(model: ESPnetASRModel) -> bool:
     if isinstance(encoder, DualModeConformerEncoder):
         return model.preencoder is None and model.postencoder is None
     known = (ConformerEncoder, EBranchformerEncoder, TransformerEncoder)
-    legacy = any(
-        type(module).__name__.startswith("Legacy") for module in encoder.modules()
-    )
     return (
         isinstance(encoder, known)
-        and not legacy
-        and not hears_padding(model)
+        and not depends_on_padding(model)
         and not getattr(encoder, "ctc_trim", False)
         and model.preencoder is None
         and model.postencoder is None
         and hasattr(convolution, "mask_padded_frames")
     )
+
+
+def depends_on_padding(model: ESPnetASRModel) -> bool:
+    """Tell whether an output depends on how long the batch is padded.
+
+    By convolutions, or by the old relative positions.
+    """
+    legacy = any(
+        type(module).__name__.startswith("Legacy") for module in model.encoder.modules()
+    )
+    return legacy or hears_padding(model)
 
 
 def hears_padding(model: ESPnetASRModel) -> bool:

@@ -24,7 +24,7 @@ from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
 from espnet_plugin.export.target_names import TARGETS
-from espnet_plugin.export.targets import Target, onnx_target
+from espnet_plugin.export.targets import Target, batch_warnings, onnx_target
 from espnet_plugin.export.timing.measure import measure_file
 from espnet_plugin.export.trial import TrialOptions
 from espnet_plugin.export.verify import (
@@ -160,7 +160,7 @@ def _fill(
         **target.meta,
         MADE: provenance_of(experiment, options.license).to_json(),
         "files": file_table(new),
-        "warnings": list(target.warnings),
+        "warnings": [*target.warnings, *batch_warnings(source, port)],
     }
 
     def write_meta() -> dict[str, Any]:

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet_plugin.decode.posteriors import depends_on_padding
 from espnet_plugin.export.ports import FeaturesPort, Port, SamplesPort
 from espnet_plugin.export.source import Source
 
-__all__ = ["RUNNERS", "Target", "onnx_target"]
+__all__ = ["RUNNERS", "Target", "batch_warnings", "onnx_target"]
 
 RUNNERS = Path(__file__).parent / "runners"
 
@@ -58,4 +59,14 @@ def onnx_target(source: Source, features: bool) -> Target:
         tokens=source.facts.tokens,
         runner=RUNNERS / "recognise.py",
         run=_RUN if samples else _RUN.replace("FILE", "FEATURES.npy"),
+    )
+
+
+def batch_warnings(source: Source, port: Port) -> tuple[str, ...]:
+    """Return what its user should know of batches."""
+    if not port.batches or not depends_on_padding(source.model):
+        return ()
+    return (
+        "one utterance at a time: the output depends on how long a batch is padded, as "
+        "in ESPnet (its old relative positions, or convolutions without a mask)",
     )

@@ -22,7 +22,7 @@ from espnet_plugin.recognise.words import FrameTimes
 __all__ = ["WebModel", "web_models"]
 
 _MODEL, _INT8 = "model.onnx", "model.int8.onnx"
-_STREAM = {"front_end": "front_end.onnx", "chunk": "chunk.onnx"}
+_FRONT_END, _CHUNKS = "front_end.onnx", ("chunk.onnx", "chunk.int8.onnx")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def web_models(
         )
     meta = read_export(export)
     if meta["target"] == "onnx" and "streaming" in meta:
-        return [_streaming(export, place, meta)]
+        chunks = [_CHUNKS[0], *(n for n in _CHUNKS[1:] if (export / n).is_file())]
+        return [_streaming(export, place, meta, name) for name in chunks]
     files = [name for name in (_MODEL, _INT8) if (export / name).is_file()]
     return [_whole(export, place, meta, name, experiment) for name in files or [_MODEL]]
 
@@ -116,19 +117,21 @@ def _whole(export, place, meta, name, experiment) -> WebModel:
     )
 
 
-def _streaming(export, place, meta) -> WebModel:
-    missing = [name for name in _STREAM.values() if not (export / name).is_file()]
+def _streaming(export, place, meta, chunk) -> WebModel:
+    files = {"front_end": _FRONT_END, "chunk": chunk}
+    missing = [name for name in files.values() if not (export / name).is_file()]
     if missing:
         raise UserError(
             f"{export}: {' and '.join(missing)} missing: export the model again"
         )
-    check_unchanged(export, meta, [*_STREAM.values(), "tokens.txt"])
-    check_said(export, meta, OnnxModel(export / _STREAM["chunk"]).said)
+    check_unchanged(export, meta, [*files.values(), "tokens.txt"])
+    check_said(export, meta, OnnxModel(export / chunk).said)
     tokens = read_tokens(export, meta["vocabulary"])
+    bits = "" if chunk == _CHUNKS[0] else ", 8 bits"
     return WebModel(
-        label=f"{meta['model']['experiment']}, streaming",
-        files={use: f"{place}/{name}" for use, name in _STREAM.items()},
-        bytes=sum((export / name).stat().st_size for name in _STREAM.values()),
+        label=f"{meta['model']['experiment']}, streaming{bits}",
+        files={use: f"{place}/{name}" for use, name in files.items()},
+        bytes=sum((export / name).stat().st_size for name in files.values()),
         streaming=meta["streaming"],
         framing=meta["framing"],
         **_common(

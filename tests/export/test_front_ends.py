@@ -27,6 +27,9 @@ CONFIGURATIONS = {
     "no window": dict(window=None, hop_length=160, n_mels=40),
     "odd window": dict(n_fft=512, win_length=401, hop_length=160, n_mels=40),
     "not centred": dict(center=False, hop_length=160, n_mels=40),
+    "not centred, part of the points": dict(
+        center=False, win_length=400, hop_length=160, n_mels=40
+    ),
     "normalised, part of the band": dict(
         normalized=True, hop_length=160, n_mels=30, fmin=80, fmax=7600, htk=True
     ),
@@ -55,6 +58,25 @@ def test_espnets_front_end_utterance_by_utterance(name):
         expected, frames = stock(torch.from_numpy(one)[None], torch.tensor([len(one)]))
         assert int(count) == int(frames[0])
         torch.testing.assert_close(row[:count], expected[0], atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_audio_shorter_than_what_a_frame_reads(name):
+    """It is followed by zeros; a window within the points skips the first samples."""
+    stock = DefaultFrontend(**CONFIGURATIONS[name]).eval()
+    front_end = LogMelFrontEnd(stock)
+    least = front_end.least_samples(3)
+    utterances = [noise(count + 2, count)[:count] for count in (1, 20, 57, 300)]
+    for chosen in (utterances, utterances[:1]):
+        samples, lengths = padded(chosen, 5.0)
+        samples = samples[:, : int(lengths.max())]
+        feats, counts = front_end(samples, lengths, least)
+        for row, count, one in zip(feats, counts, chosen):
+            longer = np.pad(one, (0, max(0, least - len(one))))
+            given = torch.from_numpy(longer)[None], torch.tensor([len(longer)])
+            expected, frames = stock(*given)
+            assert int(count) == int(frames[0])
+            torch.testing.assert_close(row[:count], expected[0], atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

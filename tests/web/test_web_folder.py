@@ -4,12 +4,14 @@ import tarfile
 
 import pytest
 from tiny_asr import build_tiny_asr
+from tiny_stream import supernet
 
 from espnet_plugin.bin import export
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.web.exports import Exported
 from espnet_plugin.web.folder import build_page, check_page_folder
+from espnet_plugin.web.models import web_models
 from espnet_plugin.web.runtime import ARCHIVE_VARIABLE, VERSION, runtime_files
 
 
@@ -112,3 +114,17 @@ def test_models_of_the_same_name_are_told_apart(cache, tmp_path):
     assert (tmp_path / "page/.git").is_dir()
     assert (tmp_path / "page/CNAME").read_text() == "a.user"
     assert [path.name for path in (tmp_path / "page/models").iterdir()] == ["0"]
+
+
+def test_a_streaming_model_in_eight_bits_is_an_entry_of_its_own(tmp_path):
+    pytest.importorskip("onnxruntime")
+    tiny = supernet(tmp_path)
+    options = ["--dev", str(tiny.data_dir), "--int8", "--max_wer_loss", "1000"]
+    assert export.main([str(tiny.dir), *options]) == 0
+    found = web_models(tiny.dir / "export/onnx", "models/0")
+    assert [one.label for one in found] == [
+        "asr_tiny, streaming",
+        "asr_tiny, streaming, 8 bits",
+    ]
+    assert found[1].files["chunk"] == "models/0/chunk.int8.onnx"
+    assert found[1].bytes < found[0].bytes

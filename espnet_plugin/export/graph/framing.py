@@ -62,10 +62,15 @@ def mirror_ends(
     count = left + x.size(1) + short.size(1) + right + 1
     room = x.new_zeros(x.size(0), right + 1 + -count % multiple)
     before = _head(x, lengths, max(0, left) + skip)[:, skip:].flip(1)
-    whole = torch.cat([before, x[:, max(0, -left) :], short, room], dim=1)
+    if left < 0:
+        # Audio may be shorter than what is left out.
+        x, short = torch.cat([x, short], dim=1)[:, -left:], short[:, :0]
+    whole = torch.cat([before, x, short, room], dim=1)
     own, ends = left + lengths[:, None], left + lengths.clamp(min=least)[:, None]
     steps = torch.arange((least - lengths.min()).clamp(min=0), device=x.device)
     zeros = own + steps
+    if left < 0:
+        zeros = zeros.clamp(min=0)
     # If nothing has to be written, the index is the last position, which is not used.
     places = [zeros.where(zeros < ends, whole.size(1) - 1)]
     values = [torch.zeros_like(places[0], dtype=x.dtype)]
