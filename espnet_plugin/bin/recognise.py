@@ -180,7 +180,14 @@ def _live(args: argparse.Namespace) -> None:
     options = LiveOptions(**_options(args, "block_ms", "real_time", "quiet"))
     _set_threads(args)
     recogniser = load_recogniser(args.model_dir, args.chunk_frames)
-    each_file(lambda name: recognise_live(recogniser, name, options), args.audio)
+
+    def failed(_file: str, _error: UserError) -> None:
+        if len(args.audio) > 1:
+            print(flush=True)  # its line, so that the others keep theirs
+
+    each_file(
+        lambda name: recognise_live(recogniser, name, options), args.audio, failed
+    )
 
 
 def _whole(args: argparse.Namespace) -> None:

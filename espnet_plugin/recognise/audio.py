@@ -12,7 +12,7 @@ from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.resample import resample_blocks
 
-__all__ = ["AudioReader", "check_file", "check_range"]
+__all__ = ["AudioReader", "check_block", "check_file"]
 
 BLOCK_SECONDS = 5.0
 # Least power of the mean of the channels, relative to their mean power. Two channels of
@@ -113,14 +113,7 @@ class AudioReader:
         sound, path = self._sound, self._path
         done, power_of_mean, mean_power = 0, 0.0, 0.0
         for block in sound.pieces(max(1, int(BLOCK_SECONDS * sound.samplerate))):
-            finite = np.isfinite(block).all(axis=1)
-            if not finite.all():
-                second = (done + int(np.argmin(finite))) / sound.samplerate
-                raise UserError(
-                    f"{path} holds a NaN or infinite sample at {second:.3f} s: repair "
-                    "the program that wrote it, or convert it to 16-bit samples"
-                )
-            check_range(path, block)
+            check_block(path, block, done, sound.samplerate)
             done += len(block)
             if self._channel is not None:
                 yield block[:, self._channel - 1]
@@ -139,12 +132,25 @@ class AudioReader:
             )
 
 
-def check_range(path: str, samples: np.ndarray) -> None:
-    """Refuse floating-point samples that have the range of integers.
+def check_block(path: str, samples: np.ndarray, start: int, rate: int) -> None:
+    """Refuse samples that are no numbers, or have the range of integers.
+
+    Args:
+        path: The file, for messages.
+        samples: A block ``(samples, channels)``.
+        start: Samples of the file before the block.
+        rate: Sampling rate in Hz.
 
     Raises:
-        UserError: Naming the file and its peak.
+        UserError: Naming the file, and the time of the sample or the peak.
     """
+    finite = np.isfinite(samples).all(axis=1)
+    if not finite.all():
+        second = (start + int(np.argmin(finite))) / rate
+        raise UserError(
+            f"{path} holds a NaN or infinite sample at {second:.3f} s: repair the "
+            "program that wrote it, or convert it to 16-bit samples"
+        )
     peak = float(np.abs(samples).max(initial=0.0))
     if peak > INTEGER_PEAK:
         raise UserError(

@@ -14,7 +14,7 @@ import numpy as np
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.audio import check_file, check_range
+from espnet_plugin.recognise.audio import check_block, check_file
 from espnet_plugin.recognise.sound_stream import (
     is_sound_file,
     read_wav_header,
@@ -22,6 +22,10 @@ from espnet_plugin.recognise.sound_stream import (
 )
 
 __all__ = ["LiveOptions", "recognise_live"]
+
+
+# Memory for a block is reserved at once.
+_LONGEST_BLOCK_MS = 1e6
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,11 @@ class LiveOptions:
     quiet: bool = False
 
     def __post_init__(self):
-        if not self.block_ms > 0:
-            raise UserError(f"--block_ms {self.block_ms}: must be above 0")
+        if not 0 < self.block_ms <= _LONGEST_BLOCK_MS:
+            raise UserError(
+                f"--block_ms {self.block_ms:g}: must be above 0 and at most "
+                f"{_LONGEST_BLOCK_MS:.0f}"
+            )
 
 
 def recognise_live(
@@ -174,9 +181,11 @@ def _from_file(
             )
         done = 0
         for piece in sound.pieces(block):
-            check_range(name, piece)
+            check_block(name, piece, done, rate)
             done += len(piece)
             yield piece[:, 0]
         problem = decoded_short(done, sound.frames)
         if problem is not None:
             raise UserError(f"{name} {problem}")
+        if not done:
+            raise UserError(f"{name} has no samples: record or copy it again")

@@ -15,6 +15,7 @@ from espnet_plugin import host
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming
+from espnet_plugin.export.streaming.recognise import Recogniser
 from espnet_plugin.files import file_checksum, read_json, write_json
 
 pytest.importorskip("onnx")
@@ -57,15 +58,37 @@ def test_the_script_says_what_the_recogniser_says(exported, tmp_path):
 
 def test_a_truncated_file_costs_the_others_nothing(exported, tmp_path):
     good, cut, mp3 = (tmp_path / name for name in ("good.wav", "cut.wav", "cut.mp3"))
+    soundfile.write(tmp_path / "none.wav", speech(0.0), RATE)
+    status, lines, errors = run(exported[1], "--quiet", tmp_path / "none.wav")
+    assert (status, lines) == (1, []) and "none.wav: has no samples" in errors
     for path in (good, mp3):
         soundfile.write(path, speech(1.0), RATE)
     cut.write_bytes(good.read_bytes()[:20000])
     mp3.write_bytes(mp3.read_bytes()[:2000])
     alone = run(exported[1], "--quiet", good)
     status, lines, errors = run(exported[1], "--quiet", cut, mp3, good)
-    assert status == 1 and lines == alone[1] and lines[0]
+    # A line for each file, in order.
+    assert status == 1 and lines == ["", "", *alone[1]] and lines[2]
     for path in (cut, mp3):
         assert f"{path}: is truncated" in errors
+
+
+def test_what_its_own_callers_give_by_mistake(exported):
+    recogniser = Recogniser(exported[1])
+    samples = speech(0.7)
+    wrong = [np.stack([samples] * 2, 1), (32767 * samples).astype(np.int16)]
+    wrong += [samples[:, None], 32768 * samples, samples.copy()]
+    wrong[-1][-1] = np.nan
+    for one in wrong:
+        with pytest.raises(ValueError):
+            recogniser.accept(one)
+    # Nothing of it was heard.
+    text = recogniser.accept(samples.tolist(), last=True)
+    assert text == load_recogniser(exported[0]).accept(samples, last=True).text != ""
+    with pytest.raises(ValueError, match="call reset"):
+        recogniser.accept(samples)
+    recogniser.reset()
+    assert recogniser.accept(samples[:0], last=True) == ""
 
 
 def test_standard_input_and_partial_texts(exported):

@@ -139,8 +139,29 @@ def test_a_bad_file_among_good_ones(model, tmp_path, capsys, caplog):
     bad.write_bytes(b"")
     names = [str(bad), str(good), str(tmp_path / "none.wav")]
     assert recognise.main([str(model), *names, "--quiet"]) == 2
-    assert capsys.readouterr().out.splitlines() == [said(model, SAMPLES)]
+    assert capsys.readouterr().out.splitlines() == ["", said(model, SAMPLES), ""]
     assert "bad.wav is empty" in caplog.text and "none.wav is missing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "value, place, words",
+    [
+        (np.nan, 20000, "bad.wav holds a NaN or infinite sample at 1.250 s"),
+        (np.inf, 24000, "bad.wav holds a NaN or infinite sample at 1.500 s"),
+        (3000.0, 5, "bad.wav reaches 3000, the range of integers"),
+        (None, 0, "bad.wav has no samples"),
+    ],
+)
+def test_samples_that_are_none(model, tmp_path, capsys, caplog, value, place, words):
+    """The messages are those for whole files: with the file, and the time in it."""
+    samples = SAMPLES / np.float32(32768)
+    samples[place] = value if value is not None else 0.0
+    path = tmp_path / "bad.wav"
+    soundfile.write(path, samples if value is not None else [], 16000, subtype="FLOAT")
+    for options in (["--quiet"], ["--format", "text"]):
+        caplog.clear()
+        assert recognise.main([str(model), str(path), *options]) == 2
+        assert words in caplog.text and capsys.readouterr().out.strip() == ""
 
 
 def test_an_option_for_whole_files_makes_it_a_model_like_any_other(
@@ -159,3 +180,14 @@ def test_an_option_for_whole_files_makes_it_a_model_like_any_other(
     assert recognise.main([str(folder), *options]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == " ".join(said(model, SAMPLES).split()) and second
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1e9", "inf", "nan"])
+def test_blocks_that_make_no_sense(model, tmp_path, capsys, caplog, value):
+    path = tmp_path / "good.wav"
+    soundfile.write(path, SAMPLES, 16000)
+    try:
+        status = recognise.main([str(model), str(path), "--block_ms", value])
+    except SystemExit as error:  # of the parser
+        status = error.code
+    assert status == 2 and "block_ms" in caplog.text + capsys.readouterr().err

@@ -271,6 +271,8 @@ def from_file(path, rate, block):
                 yield samples
         except RuntimeError as error:
             raise ValueError(f"cannot be decoded: {error}") from None
+        if not count:
+            raise ValueError("has no samples: record or copy it again")
         if sound.frames < 1 << 62:  # else it does not say how long it is
             check_whole(sound, count)
 
@@ -352,6 +354,8 @@ def main():
         except ValueError as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed += 1
+            if len(args.audio) > 1:
+                print(flush=True)  # its line, so that the others keep theirs
     return 1 if failed else 0
 
 

@@ -161,6 +161,8 @@ def read(path, rate):
             f"{found} Hz and {samples.shape[1]} channel(s); the model takes {rate} Hz "
             "and one channel"
         )
+    if not len(samples):
+        raise ValueError("has no samples: record or copy it again")
     if not np.isfinite(samples).all():
         raise ValueError("some samples are not numbers")
     if np.abs(samples).max(initial=0.0) > LOUDEST:
