@@ -11,6 +11,7 @@ __all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind"]
 KINDS = ("char", "bpe", "word", "phn")
 _SPACE = "<space>"
 _BEGIN = "\u2581"  # SentencePiece's mark of a space
+_UNKNOWN, _UNKNOWN_TEXT = "<unk>", " \u2047 "  # as SentencePiece writes it
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _NOT_TEXT = ("<blank>", "<sos/eos>", "<sos>", "<eos>")
 
@@ -70,6 +71,8 @@ class Vocabulary:
         if self.kind == "char":
             return " " if token == _SPACE else token
         if self.kind == "bpe":
+            if token == _UNKNOWN:
+                return _UNKNOWN_TEXT
             return "" if _BYTE.fullmatch(token) else token.replace(_BEGIN, " ")
         return f" {token}"
 

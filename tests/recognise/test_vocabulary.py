@@ -50,9 +50,12 @@ def test_sentencepiece(tmp_path, byte_fallback):
     tokenizer = build_tokenizer("bpe", bpemodel=str(tmp_path / "bpe.model"))
     model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "bpe.model"))
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
-    vocabulary = Vocabulary(("<blank>", *pieces[3:], "<sos/eos>"), "bpe")
+    # Without <s> and </s>, as ESPnet's lists are.
+    vocabulary = Vocabulary(("<blank>", "<unk>", *pieces[3:], "<sos/eos>"), "bpe")
     allowed = range(1, len(vocabulary.tokens) - 1)
     check_against(tokenizer, vocabulary, allowed)
+    the, unknown = vocabulary.tokens.index("\u2581the"), 1
+    assert vocabulary.text([the, unknown, the]) == "the \u2047 the"
     # What is not in the model is written byte by byte.
     line = "the \u00fcber \u732b cat"
     ids = [vocabulary.tokens.index(p) for p in tokenizer.text2tokens("the cat")]
