@@ -14,6 +14,13 @@ __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 # In natural-log units per letter; the best value on AN4's dev set (docs/recognise.md).
 DEFAULT_WEIGHT = 1.0
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
+# Letters of scripts that are written without spaces: Thai, Lao, Tibetan, Myanmar,
+# Khmer, Japanese and Chinese.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
+    "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\U00020000-\U0003ffff]"
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,16 @@ class Match:
     Attributes:
         earned: Bonus of the complete phrases.
         begun: Nodes of the prefix tree, one for each phrase that has begun.
-        at_boundary: Whether a word may begin here.
+        at_boundary: Whether the text begins here, or a space was last.
+        unspaced: Whether the last letter is of a script that has no spaces, so that a
+            word may begin here.
         bonus: ``earned`` plus the largest partial bonus of the phrases that have begun.
     """
 
     earned: float
     begun: tuple[int, ...]
     at_boundary: bool
+    unspaced: bool
     bonus: float
 
 
@@ -60,8 +70,9 @@ class Hotwords:
     where that word ends. Until then each letter adds its share of the bonus, so that
     the prefix stays in the beam. If the text continues differently, this share is
     removed. So the bonus of a finished text is the sum over all places where a phrase
-    occurs in it as whole words. Letters are compared, not tokens, so a BPE model may
-    split a word in any way.
+    occurs in it as whole words. In scripts without spaces (Chinese, Japanese, Thai...)
+    a word may begin and end at any letter. Letters are compared, not tokens, so a BPE
+    model may split a word in any way.
 
     Args:
         phrases: The phrases, at least one.
@@ -76,7 +87,7 @@ class Hotwords:
         self._children: list[dict[str, int]] = [{}]
         self._partial = [0.0]
         self._complete = [0.0]
-        self._moves: dict[tuple, tuple[float, tuple[int, ...], bool, float]] = {}
+        self._moves: dict[tuple, tuple[float, tuple[int, ...], bool, bool, float]] = {}
         for phrase in phrases:
             _check(phrase, vocabulary)
             self._insert(phrase)
@@ -95,17 +106,17 @@ class Hotwords:
 
     def start(self) -> Match:
         """Return the match of the empty prefix."""
-        return Match(0.0, (), True, 0.0)
+        return Match(0.0, (), True, False, 0.0)
 
     def advance(self, match: Match, token: int) -> Match:
         """Return the match after one more token."""
-        key = (match.begun, match.at_boundary, token)
+        key = (match.begun, match.at_boundary, match.unspaced, token)
         move = self._moves.get(key)
         if move is None:
             move = self._moves[key] = self._move(match, self._pieces[token])
-        earned, begun, at_boundary, partial = move
+        earned, begun, at_boundary, unspaced, partial = move
         earned += match.earned
-        return Match(earned, begun, at_boundary, earned + partial)
+        return Match(earned, begun, at_boundary, unspaced, earned + partial)
 
     def finish(self, match: Match) -> float:
         """Return the bonus of a text that ends here: its last word is complete."""
@@ -113,15 +124,23 @@ class Hotwords:
 
     def _move(self, match: Match, piece: str):
         earned, begun, at_boundary = 0.0, match.begun, match.at_boundary
+        unspaced = match.unspaced
         for letter in piece:
             if letter != " ":
-                places = (*begun, 0) if at_boundary else begun
+                new = bool(_UNSPACED.match(letter))
+                # A mark, such as a vowel of Thai, is a part of the letter before it.
+                between = (new or unspaced) and unicodedata.category(letter)[0] != "M"
+                if between:
+                    earned += self._completed(begun)
+                places = (*begun, 0) if at_boundary or between else begun
                 begun, at_boundary = self._follow(places, letter), False
+                unspaced = new
             elif not at_boundary:  # repeated spaces count as one
                 earned += self._completed(begun)
                 begun, at_boundary = self._follow(begun, letter), True
+                unspaced = False
         partial = max((self._partial[place] for place in begun), default=0.0)
-        return earned, begun, at_boundary, partial
+        return earned, begun, at_boundary, unspaced, partial
 
     def _follow(self, places: Iterable[int], letter: str) -> tuple[int, ...]:
         following = (self._children[place].get(letter) for place in places)

@@ -121,3 +121,25 @@ def test_missing_and_unreadable_lists(tmp_path):
 def test_words_that_the_model_cannot_write(vocabulary, text, message):
     with pytest.raises(UserError, match=f"list:7: the model {message}"):
         Hotwords([Phrase(text, 1.0, "list:7")], vocabulary)
+
+
+def test_scripts_without_spaces():
+    """A phrase counts wherever its letters are, as no space says where words end."""
+    letters = "\u65e5\u672c\u8a9e\u306e\u0e01\u0e49\u0e32AN"
+    vocabulary = Vocabulary(("<blank>", "<unk>", "<space>", *letters), "char")
+    japan, japanese = "\u65e5\u672c", "\u65e5\u672c\u8a9e"
+    one = Hotwords([Phrase(japan, 1.0)], vocabulary)
+    values, total = bonuses(one, vocabulary, spell(f"\u306e{japanese}\u306e{japan}"))
+    assert values == [0.0, 1.0, 2.0, 2.0, 2.0, 3.0, 4.0] and total == 4.0
+    # Broken off; beside words of another script; before a space.
+    assert bonuses(one, vocabulary, spell("\u65e5\u306e"))[1] == 0.0
+    assert bonuses(one, vocabulary, spell(f"AN{japan}AN {japan} {japan}"))[1] == 6.0
+    # A longer phrase, in which the shorter one is as well.
+    both = Hotwords([Phrase(japan, 1.0), Phrase(japanese, 1.0)], vocabulary)
+    assert bonuses(both, vocabulary, spell(japanese))[1] == 2.0 + 3.0
+    # Words with spaces still count as a whole, and a mark belongs to its letter.
+    latin = Hotwords([Phrase("A", 1.0)], vocabulary)
+    assert bonuses(latin, vocabulary, spell("AN"))[1] == 0.0
+    assert bonuses(latin, vocabulary, spell("\u306eA\u306e"))[1] == 1.0
+    thai = Hotwords([Phrase("\u0e01", 1.0)], vocabulary)
+    assert bonuses(thai, vocabulary, spell("\u0e01\u0e32\u0e01\u0e49"))[1] == 1.0
