@@ -18,6 +18,11 @@ from espnet_plugin.recognise.load import can_stream, load_file_recogniser, load_
 pytest.importorskip("onnxruntime")
 
 
+SIZES = ("chunk_frames", "stride", "span", "left_context_frames", "look_ahead_frames")
+STREAMING = {name: 4 for name in SIZES}
+FRAMING = {n: 9 for n in ("before", "after", "skip", "least", "size", "hop")}
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     return build_tiny_asr(tmp_path_factory.mktemp("onnx_model"))
@@ -72,7 +77,7 @@ def test_the_command_takes_either(tiny, exported, capsys):
     "changes, words",
     [
         ({"target": "sherpa-onnx"}, ["sherpa-onnx", "--target onnx"]),
-        ({"streaming": {}}, ["a streaming model"]),
+        ({"streaming": STREAMING, "framing": FRAMING}, ["a streaming model"]),
         ({"input": "features"}, ["takes features", "--fbank_rate"]),
     ],
 )
