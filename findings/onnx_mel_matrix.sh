@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ONNX: the filters of MelWeightMatrix end below upper_edge_hertz, and several are equal.
+# ONNX: MelWeightMatrix makes filters that end below upper_edge_hertz; some are equal.
 #
 # MelWeightMatrix (opset 17, made for spectrograms together with STFT) returns the
 # matrix that turns a power spectrum into mel filters. One expects the filters of HTK,
@@ -92,13 +92,14 @@ for filters, points in ((80, 400), (80, 512), (128, 512)):
     )
     single = int(((matrix > 0).sum(0) == 1).sum())
     expected = usual(filters, points)
+    last = np.flatnonzero(expected.sum(1) > 1e-6).max() * RATE / points
     heard = expected.sum(0) > 0  # with 128 filters the usual ones have an empty one
     powers = noise[:, :bins]
     logs = np.log(powers @ matrix[:, heard]) - np.log(powers @ expected[:, heard])
     print(
         f"{filters} filters of {points} points: nothing from {first:.0f} Hz on, "
         f"{equal} equal to their neighbour, {single} with a single bin; the usual "
-        f"filters see {np.flatnonzero(expected.sum(1) > 1e-6).max() * RATE / points:.0f} Hz; "
+        f"filters see {last:.0f} Hz; "
         f"mean logarithm off by up to {np.abs(logs.mean(0)).max():.2f}; onnxruntime "
         f"and the definition differ by {np.abs(matrix - by_definition).max():.0e}"
     )
