@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Callable, Generic, Iterable, Sequence, TypeVar
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.recipe.runner import Runner, log
 
 __all__ = ["Need", "Stage", "check_first_needs", "run_stages"]
@@ -50,6 +51,8 @@ class Stage(Generic[T]):
         detail: Function that returns what the log adds to the name.
         applies: Function that returns whether there is anything to do.
         otherwise: What is logged if there is nothing to do; nothing if empty.
+        trainings: Function that returns the trainings that the commands start, for the
+            dry run and for checks before the first of them.
     """
 
     number: int
@@ -60,6 +63,7 @@ class Stage(Generic[T]):
     detail: Callable[[T], str] = lambda experiment: ""
     applies: Callable[[T], bool] = lambda experiment: True
     otherwise: str = ""
+    trainings: Callable[[T], Sequence[PlannedTraining]] = lambda experiment: ()
 
     def run(self, experiment: T, runner: Runner) -> None:
         """Check the inputs of the stage and run it.
