@@ -113,7 +113,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=5,
         help="number of lines to print for each kind",
     )
-    add("--nj", type=whole(1), default=1, help="processes")
+    add("--nj", type=whole(1), default=1, help="number of processes")
     add(
         "--once",
         action="store_true",

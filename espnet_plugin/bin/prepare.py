@@ -66,7 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
     # An imported reference may have another type, which is refused with its file.
     add("--token_type", **of_recipe("token_type", choices=None))
     add("--nbpe", **of_recipe("nbpe"))
-    add("--token_dir", type=Path, required=True)
+    add("--token_dir", type=Path, required=True, help="folder for tokens and BPE model")
     add("--token_list", type=Path, help="token list to use instead of making one")
     add("--bpemodel", type=Path, help="BPE model that belongs to --token_list")
     add("--nlsyms", **of_recipe("nlsyms", type=Path))

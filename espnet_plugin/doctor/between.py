@@ -155,7 +155,8 @@ def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
         a,
     )
     for speaker, line, count in rows:
-        what = f"{count} utterances here, other utterances in {first.folder}"
+        own = "1 utterance" if count == 1 else f"{count} utterances"
+        what = f"{own} here, other utterances in {first.folder}"
         store.report("shared-speaker", second.folder / "utt2spk", line, speaker, what)
 
 
@@ -173,9 +174,9 @@ def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
         alone = set(one.facts.characters) - set(other.facts.characters)
         for character in sorted(alone):
             name, line = one.facts.first[character]
-            what = (
-                f"{character!r} (U+{ord(character):04X}), "
-                f"{one.facts.characters[character]} times, never in {other.folder}"
-            )
+            count = one.facts.characters[character]
+            often = "once" if count == 1 else f"{count} times"
+            where = f"{often}, never in {other.folder}"
+            what = f"{character!r} (U+{ord(character):04X}), {where}"
             kind = "unknown-characters" if one.valid else "rare-characters"
             store.report(kind, one.folder / "text", line, name, what)

@@ -176,4 +176,5 @@ def _check_rates(store: Store, sets: list[DataSet], options: CheckOptions) -> No
     for s, line, name, path, rate in rows:
         what = f"{path} has {rate} Hz; {wanted} Hz {said}"
         store.report("wrong-rate", sets[s].folder / "wav.scp", line, name, what)
-    logging.info("%d audio files read, %s Hz", sum(counts.values()), sorted(counts))
+    rates = ", ".join(map(str, sorted(counts)))
+    logging.info("%d audio files read, %s Hz", sum(counts.values()), rates)

@@ -195,7 +195,10 @@ FAMILIES = {
         EncrlOptions,
         encrl.STAGES,
         (
-            ("--stage 5 --stop_stage 7", "the main job, with the data there"),
+            (
+                "--stage 5 --stop_stage 7",
+                "trains and decodes; stages 1 to 4 are finished",
+            ),
             ("--dry_run true", "estimates hours and disk space"),
         ),
         _run_encrl,
@@ -208,7 +211,10 @@ FAMILIES = {
         DualmodeOptions,
         dualmode.STAGES,
         (
-            ("--stage 5 --stop_stage 7", "the main job, with the data there"),
+            (
+                "--stage 5 --stop_stage 7",
+                "trains and decodes; stages 1 to 3 are finished",
+            ),
             ("--dry_run true", "lists stages and trainings, and what is finished"),
         ),
         _run_dualmode,
@@ -220,8 +226,11 @@ FAMILIES = {
         LmpruneOptions,
         lmprune.STAGES,
         (
-            ("--asr_exp exp/asr_reference", "all stages, with a recogniser"),
-            ("--stop_stage 6", "perplexities alone, without one; then --stage 8"),
+            ("--asr_exp exp/asr_reference", "all stages; decodes with this recogniser"),
+            (
+                "--stop_stage 6",
+                "perplexities only, without a recogniser; then --stage 8",
+            ),
         ),
         _run_lmprune,
         {},

@@ -49,7 +49,9 @@ def help_text(
         defaults: Values of options that the recipe's ``run.sh`` sets, by name.
     """
     lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
-    lines.append("Stages, and what they write:")
+    lines.append(
+        "Stages, and what they write (EXPDIR is the folder of --expdir, and so on):"
+    )
     for stage in stages:
         lines += _entry(f"  {stage.number:2d} {stage.name}", stage.leaves)
     lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]

@@ -97,8 +97,8 @@ class LmpruneOptions:
     )
     beam: int = _measuring("10", Whole(1), "Beam size.")
     results: str = _measuring(
-        "exp/RESULTS.md", Folder(), "Where stage 8 puts its table."
+        "exp/RESULTS.md", Folder(), "File for the table of stage 8."
     )
     results_json: str = _measuring(
-        "exp/results.json", Folder(), "Where stage 8 puts the figures behind it."
+        "exp/results.json", Folder(), "File for the figures behind the table."
     )
