@@ -71,7 +71,7 @@ def _stage(
     epoch: Optional[EpochTime],
 ) -> list[str]:
     if not stage.applies(of):
-        return [f"{stage.number:2d} {stage.otherwise or stage.name}"]
+        return [f"{stage.number:2d} {stage.name}: {stage.otherwise or 'nothing to do'}"]
     missing = [
         need
         for need in stage.needs(of)

@@ -42,7 +42,7 @@ CONFIG = ("--train_config", "conf/dualmode/tiny.yaml")
 def test_nothing_is_there_yet(folder, capsys):
     lines = listed(capsys, "dualmode", *ROWS, *CONFIG)
     assert " 1 data preparation: to do" in lines and " 3 statistics: to do" in lines
-    assert " 4 no --pretrain_set, no pre-training" in lines
+    assert " 4 pre-training: skipped, because --pretrain_set is not given" in lines
     tiny = 3  # max_epoch of tiny.yaml; taught_50_cost has its own
     assert f"     exp/dual_self_pruned_50_s1: {tiny} epochs, not started" in lines
     assert "     exp/dual_taught_50_cost_s1: 11 epochs, not started" in lines

@@ -252,7 +252,7 @@ STAGES = (
         trainings=_planned_pretraining,
         detail=lambda layout: f" on {layout.options.pretrain_set}",
         applies=lambda layout: bool(layout.options.pretrain_set),
-        otherwise="no --pretrain_set, no pre-training",
+        otherwise="skipped, because --pretrain_set is not given",
     ),
     Stage[DualmodeLayout](
         5,
