@@ -43,7 +43,7 @@ class PlannedTraining:
 
     def line(self, epoch: Optional[EpochTime]) -> str:
         """Return folder, epochs, state and, if an epoch was measured, the time left."""
-        words = "epochs: as many as cost the same as the model it is compared with"
+        words = "as many epochs as cost the same as the model it is compared with"
         if self.epochs is not None:
             words = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"
         if self.is_finished:

@@ -32,9 +32,11 @@ class Need:
             UserError: If it is missing; with the stage that writes it.
         """
         if not Path(self.file).exists():
+            # A corpus of one's own needs no script for stage 1.
+            or_so = ", or put a Kaldi data folder there" if self.stage == 1 else ""
             raise UserError(
                 f"{self.file} is missing: run stage {self.stage} first (--stage "
-                f"{self.stage})"
+                f"{self.stage}){or_so}"
             )
 
 
