@@ -22,6 +22,7 @@ PAGES = sorted(
         "benchmarks/*.md",
         "findings/*.md",
         "egs2/*/*/*.md",
+        "egs2/*/*/earlier/*.md",
     )
     for path in ROOT.glob(glob)
 )
