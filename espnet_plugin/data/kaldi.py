@@ -20,6 +20,7 @@ __all__ = [
     "join_sets",
     "read_data_dir",
     "seconds",
+    "segment_fields",
     "speech_input",
     "write_data_dir",
 ]
@@ -130,7 +131,13 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     data.text = text = _cleaned(folder, text)
     if (folder / "segments").is_file():
         files, data.audio = data.audio, {}
-        for utt, line in read_pairs(folder / "segments").items():
+        lines = read_pairs(folder / "segments")
+        if not lines:
+            raise UserError(
+                f"{folder}/segments is empty: complete it, or delete it if every "
+                "recording is one utterance"
+            )
+        for utt, line in lines.items():
             try:
                 segment = _read_segment(line)
                 data.audio[utt] = files[segment.recording]
@@ -222,7 +229,7 @@ def _why(error: Exception) -> str:
 def _read_segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) != 3:
-        raise ValueError("a segment needs a recording, a start and an end")
+        raise ValueError(segment_fields(len(fields)))
     segment = Segment(fields[0], seconds(fields[1]), seconds(fields[2]))
     if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
         raise ValueError("it ends before it starts")
@@ -265,6 +272,12 @@ def seconds(text: str) -> float:
     if not _SECONDS.fullmatch(text):
         raise ValueError(f"{text!r} is not a number of seconds, e.g. 12.34")
     return float(text)
+
+
+def segment_fields(count: int) -> str:
+    """Return what is wrong with a segment of ``count`` values; 3 would be right."""
+    hint = "; a channel, which Kaldi allows, is not read here" if count == 4 else ""
+    return f"a segment needs a recording, a start and an end{hint}"
 
 
 def _seconds(value: float) -> str:

@@ -3,6 +3,9 @@
 from itertools import combinations
 from typing import Iterator
 
+from espnet_plugin.doctor.characters import compare_characters
+from espnet_plugin.doctor.look_alikes import find_look_alikes
+from espnet_plugin.doctor.overlaps import find_overlaps
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Store
 
@@ -69,6 +72,8 @@ def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:
 def compare_sets(store: Store, sets: list[DataSet]) -> None:
     """Find audio, names, texts and speakers shared by two sets or repeated in one."""
     _same_audio(store, sets)
+    find_overlaps(store, sets)
+    find_look_alikes(store, sets)
     for table in ("txt_sha", "spk_value"):
         name, column = table.split("_")
         store.db.execute(
@@ -76,30 +81,23 @@ def compare_sets(store: Store, sets: list[DataSet]) -> None:
         )
     for a, b in combinations(range(len(sets)), 2):
         _shared(store, sets, a, b)
-        _characters(store, sets, a, b)
-    for one in sets:
-        cases = one.facts
-        known = cases.upper + cases.lower + cases.mixed
-        few = min(cases.upper + cases.mixed, cases.lower + cases.mixed)
-        if known and few and cases.mixed < 0.5 * known:
-            what = (
-                f"{cases.upper} transcripts in upper case, {cases.lower} in lower "
-                f"case, {cases.mixed} in both"
-            )
-            store.report("mixed-case", one.folder / "text", 0, "", what)
+    compare_characters(store, sets)
 
 
 def _same_audio(store: Store, sets: list[DataSet]) -> None:
     """Group files by their samples, or by their paths if they were not decoded."""
     store.db.execute("create index media_sha on media(sha)")
     store.db.execute("create index media_path on media(path)")
+    segmented = ",".join(str(s) for s, one in enumerate(sets) if one.base == "segments")
     # One row for each utterance: the samples of its file, and its place in the file.
     store.db.execute(
         "create temp table heard as select coalesce(m.sha, w.value) sha,"
         " coalesce(g.t0, 0) t0, coalesce(g.t1, -1) t1, w.s s,"
-        " coalesce(g.line, w.line) line, coalesce(g.id, w.id) id"
+        " coalesce(g.line, w.line) line, coalesce(g.id, w.id) id, m.seconds seconds"
         " from wav w left join media m on m.path = w.value"
         " left join seg g on g.s = w.s and g.value = w.id"
+        # Recordings of which a set with segments uses nothing are not part of it.
+        f" where g.id is not null or w.s not in ({segmented})"
     )
     store.db.execute("create index heard_sha on heard(sha, t0, t1)")
     rows = store.rows(
@@ -157,25 +155,3 @@ def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
     for speaker, line, count in rows:
         what = f"{count} utterances here, other utterances in {first.folder}"
         store.report("shared-speaker", second.folder / "utt2spk", line, speaker, what)
-
-
-def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
-    """Compare the characters of the training set (the first one) and another set."""
-    first, second = sets[a], sets[b]
-    if a or not (first.labelled and second.labelled):
-        return
-    if not first.facts.characters or not second.facts.characters:
-        return
-    for one, other in ((second, first), (first, second)):
-        # A small test set naturally has fewer characters than the training set.
-        if one is first and sum(other.facts.characters.values()) < 2000:
-            continue
-        alone = set(one.facts.characters) - set(other.facts.characters)
-        for character in sorted(alone):
-            name, line = one.facts.first[character]
-            what = (
-                f"{character!r} (U+{ord(character):04X}), "
-                f"{one.facts.characters[character]} times, never in {other.folder}"
-            )
-            kind = "unknown-characters" if one.valid else "rare-characters"
-            store.report(kind, one.folder / "text", line, name, what)
