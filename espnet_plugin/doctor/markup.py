@@ -8,21 +8,25 @@ __all__ = ["compatibility_letters", "markup_in", "wrongly_decoded"]
 
 # Most transcripts have none of these signs, and are not searched further.
 _SUSPECT = re.compile(r'[%()<>\[\]{}+&\\*"/]|-->|\d:\d\d|^\S+:|^\S+$')
+# None of them takes quadratic time on a long line.
 _RULES = tuple(
     (re.compile(pattern), what)
     for pattern, what in (
-        (r"\(\(.*?\)\)", "speech that was hard to understand"),
+        (r"\(\([^()]*\)\)", "speech that was hard to understand"),
         (r"\([^()]*\)", "words in parentheses"),
         (r"(?<!\S)%\w+", "a hesitation"),
         (r"\+\+[^\s+]+\+\+", "a noise"),
         (r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});", "an entity of HTML"),
         (r"\\\S?", "a backslash"),
-        (r"-->|\d+:\d\d:\d\d(?:[.,]\d+)?|\d+:\d\d[.,]\d+", "a time"),
+        (r"-->|\d{1,3}:\d\d:\d\d(?:[.,]\d{1,6})?|\d{1,3}:\d\d[.,]\d", "a time"),
         (r"[<>\[\]{}]", "a bracket"),
-        (r"(?<!\S)\*+\S|\S\*+(?!\S)", "an asterisk"),
+        (r"(?<!\S)\*\S|\S\*(?!\S)", "an asterisk"),
         (r'""|^".*"$', "quotation marks of a table"),
         (r"^(?i:speaker|spk)\W?\w{0,3}:", "the name of a speaker"),
-        (r"/\S*\.(?:wav|flac|mp3|ogg|opus|m4a|sph|npy|ark)\b", "the name of a file"),
+        (
+            r"/[^\s/]{1,200}\.(?:wav|flac|mp3|ogg|opus|m4a|sph|npy|ark)\b",
+            "the name of a file",
+        ),
         (r"^(?:nan|NaN|None|NULL|null|<NA>|N/A)$", "an empty cell of a table"),
     )
 )

@@ -1,9 +1,12 @@
 """Transcripts that are valid, but hold what nobody said or letters in an odd form."""
 
+import time
+
 import pytest
 from doctor_run import found_in
 from kaldi_corpus import edit, make_corpus, table
 
+from espnet_plugin.doctor.markup import markup_in, wrongly_decoded
 from espnet_plugin.text import list_form
 
 U3 = "train-a-02"
@@ -24,7 +27,7 @@ MARKED = {
     "quotes of a table": ('"ONE ""TWO"" SIX"', "quotation marks of a table"),
     "asterisk": ("ONE *TWO SIX ONE", "'*T'"),
     "empty cell": ("None", "'None'"),
-    "file name": ("/DATA/a.wav", "'/DATA/a.wav'"),
+    "file name": ("/DATA/a.wav", "'/a.wav'"),
     "no letter": ("... - ... - ...", "no letter"),
     "private use": ("ONE \ue000 TWO SIX", "U+E000"),
 }
@@ -140,3 +143,12 @@ def test_the_form_of_decomposed_korean_tokens():
     assert list_form(["<blank>", "\u1112", "\u1161", "\u11ab"]) == "NFD"
     assert list_form(["<blank>", "\ud55c"]) == "NFC"
     assert list_form(["<blank>", "\u3131", "\u3142"]) == "NFC"
+
+
+@pytest.mark.parametrize("sign", [*'(*/1+&%\\"<[:é', "((", "1:", "/a", "++a", "a*"])
+def test_long_lines_do_not_take_quadratic_time(sign):
+    text = sign * (200_000 // len(sign)) + "x"
+    start = time.process_time()
+    list(markup_in(text, ())), list(wrongly_decoded(text))
+    # It takes some 0.01 s; a pattern that starts anew at each sign takes minutes.
+    assert time.process_time() - start < 2.0
