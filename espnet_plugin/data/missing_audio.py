@@ -35,6 +35,8 @@ def why_missing(path: str, table_folder: Optional[Path] = None) -> str:
 
 def _how_written(path: str) -> Optional[str]:
     words = path.split()
+    if os.path.islink(path):
+        return f"it is a link to {os.readlink(path)}, which does not exist"
     if _URL.match(path):
         return "it is an address: download the file, and write its path"
     if path[:1] == "~" or path[:1] == "$":

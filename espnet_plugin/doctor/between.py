@@ -1,5 +1,6 @@
 """Compare the tables of one set, and the sets with each other."""
 
+import unicodedata
 from itertools import combinations
 from typing import Iterator
 
@@ -45,8 +46,11 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                 rows = store.rows(query, s)
                 for line, name in rows:
                     what = f"{name} is not in {_FILES[other]}"
+                    what += _other_form(store, other, s, name)
                     file = one.folder / _FILES[table]
                     store.report("not-everywhere", file, line, name, what)
+        if one.labelled:
+            _begin_with_speaker(store, s, one)
         if base == "seg":
             rows = store.rows(
                 "select line, id, value from seg a where s=? and value != '' and not"
@@ -57,6 +61,34 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                 what = f"its recording {recording} is not in wav.scp"
                 file = one.folder / "segments"
                 store.report("bad-segment", file, line, name, what)
+
+
+def _other_form(store: Store, table: str, s: int, name: str) -> str:
+    """Return a hint if a table has the name in another form of Unicode, else ""."""
+    if name.isascii():
+        return ""
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, name)
+        query = f"select line from {table} where s=? and id=?"
+        row = next(store.rows(query, s, other), None) if other != name else None
+        if row is not None:
+            return f", but line {row[0]} is the same name in Unicode's form {form}"
+    return ""
+
+
+def _begin_with_speaker(store: Store, s: int, one: DataSet) -> None:
+    """Report a column too many: most transcripts begin with the speaker's name."""
+    rows = store.rows(
+        "select count(*), min(t.line), t.id, p.value from txt t join spk p on p.s = t.s"
+        " and p.id = t.id where t.s=? and substr(t.value, 1, length(p.value) + 1) ="
+        " p.value || ' '",
+        s,
+    )
+    count, line, name, speaker = next(rows)
+    (total,) = next(store.rows("select count(*) from txt where s=?", s))
+    if total and count > total / 2:
+        what = f"{count} transcripts begin with the name of their speaker ({speaker})"
+        store.report("markup", one.folder / "text", line, name, what)
 
 
 def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:

@@ -80,7 +80,7 @@ def read_tables(
         what = "is a file: give its folder" if folder.is_file() else "does not exist"
         store.report("missing-table", folder, 0, "", f"the folder {what}")
         return facts
-    inner = sorted(one.parent.name for one in folder.glob("*/wav.scp"))
+    inner = sorted(one.parent.name for one in folder.glob("[!.]*/wav.scp"))
     if inner and not (folder / "wav.scp").exists():
         what = f"the folder has no tables, but the sets {' '.join(inner)}: give these"
         store.report("missing-table", folder, 0, "", what)
@@ -107,6 +107,8 @@ def read_tables(
 
 
 def _there(store: Store, path: Path, hint: str = "") -> bool:
+    if path.is_symlink() and not path.exists():
+        hint = f"it is a link to {path.readlink()}, which does not exist"
     if not path.is_file():
         store.report("missing-table", path, 0, "", hint or "the file is missing")
         return False
@@ -240,6 +242,9 @@ def _text(
             for one in {*symbols, *found}:
                 if len(one) > 1:
                     text = text.replace(one, " ")
+        if text.startswith(f"{key} "):
+            what = "the transcript begins with the name of its utterance"
+            store.report("markup", path, line, key, what)
         for kind, what in _suspicions(" ".join(text.split()), symbols):
             store.report(kind, path, line, key, what)
         facts.characters.update(text)

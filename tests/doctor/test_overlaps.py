@@ -218,3 +218,23 @@ def test_a_development_set_by_another_path(corpus, tmp_path, spelled):
     edit(corpus[1], "text", 2, "dev-a-01 ONE TWO? SIX")
     status, found = found_in(corpus, tmp_path / "out", "--valid", spelled)
     assert status == 2 and [one["kind"] for one in found] == ["unknown-characters"]
+
+
+def test_links_that_lead_nowhere(corpus, tmp_path):
+    train, dev, _ = corpus
+    for path in (path_of(train, 3), dev / "text"):
+        path.unlink()
+        path.symlink_to("/nowhere/x")
+    _, found = found_in(corpus, tmp_path / "out", "--ignore", "not-everywhere")
+    said = [one["reason"] for one in found]
+    assert len(said) == 2
+    assert all("is a link to /nowhere/x, which does not exist" in one for one in said)
+
+
+def test_a_hidden_folder_is_no_set(corpus, tmp_path):
+    train, *_ = corpus
+    (train / ".backup").mkdir()
+    (train / "wav.scp").rename(train / ".backup/wav.scp")
+    _, found = found_in(corpus, tmp_path / "out")
+    assert found[0]["kind"] == "missing-table"
+    assert found[0]["file"].endswith("train/wav.scp")

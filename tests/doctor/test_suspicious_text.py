@@ -152,3 +152,28 @@ def test_long_lines_do_not_take_quadratic_time(sign):
     list(markup_in(text, ())), list(wrongly_decoded(text))
     # It takes some 0.01 s; a pattern that starts anew at each sign takes minutes.
     assert time.process_time() - start < 2.0
+
+
+def test_a_column_too_many(corpus, tmp_path):
+    """The name or the speaker stands before the words, as in tables of corpora."""
+    train, dev, _ = corpus
+    edit(train, "text", 3, f"{U3} {U3} ONE TWO")
+    rows = [one.split(maxsplit=1) for one in table(dev, "text")]
+    (dev / "text").write_text("".join(f"{u} dev-a {t}" for u, t in rows))
+    options = ("--ignore", "text-rate", "mixed-case", "rare-characters")
+    _, found = found_in(corpus, tmp_path / "out", *options)
+    assert [(one["kind"], one["line"], one["id"]) for one in found] == [
+        ("markup", 1, "dev-a-00"), ("markup", 3, U3)
+    ]  # fmt: skip
+    assert "4 transcripts begin with the name of their speaker" in found[0]["reason"]
+    assert "name of its utterance" in found[1]["reason"]
+
+
+def test_a_name_in_two_forms_of_unicode(corpus, tmp_path):
+    train, *_ = corpus
+    for name, utt in (("text", "e\u0301"), ("wav.scp", "\xe9"), ("utt2spk", "\xe9")):
+        edit(train, name, 14, table(train, name)[13].replace("train-a-13", utt).strip())
+    _, found = found_in(corpus, tmp_path / "out")
+    said = {one["reason"] for one in found if one["kind"] == "not-everywhere"}
+    hint = "line 14 is the same name in Unicode's form"
+    assert said and all(hint in one for one in said)
