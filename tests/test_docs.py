@@ -58,7 +58,7 @@ def test_readme_is_short():
     assert set(re.findall(r"\bmake (\w+)\b", text)) - {"an"} <= set(targets)
 
 
-# The rows of README's table, as new_way.json names them.
+# The rows of README's table, as AN4's results.json names them.
 README_ROWS = {
     "reference": ("reference", ""),
     "EncRL": ("encrl", ""),
@@ -68,7 +68,7 @@ README_ROWS = {
 
 
 def test_figures_of_readme():
-    results = json.loads((ROOT / "egs2/an4/encrl1/new_way.json").read_text())
+    results = json.loads((ROOT / "egs2/an4/encrl1/results.json").read_text())
     rows = {}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]

@@ -45,7 +45,7 @@ def start_of(init: str, options: Mapping[str, Any]) -> str:
     ``spaced`` if the student is a shallower reference, otherwise ``random``. On AN4 a
     student of six layers has half as many errors from copied layers as from random
     weights (7.2 and 14.0 %, one seed, the copied subsampling frozen:
-    egs2/an4/encrl1/ABLATIONS.md).
+    egs2/an4/encrl1/earlier/ABLATIONS.md).
 
     Args:
         init: One of ``STARTS``.

@@ -10,7 +10,7 @@ from result_folders import make_results
 from espnet_plugin.report.html import write_html
 from espnet_plugin.results.results import Results
 
-AN4 = Path(__file__).parents[2] / "egs2/an4/encrl1/results.json"
+AN4 = Path(__file__).parents[2] / "egs2/an4/encrl1/earlier/results.json"
 START = {
     *("reference", "encrl", "scratch", "scratch 9 epochs"),
     *("layer_prune", "layer_copy first"),
