@@ -93,7 +93,9 @@ def audio_alone(name: str) -> str:
     )
 
 
-def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
+def read_data_dir(
+    folder: Union[str, Path], labelled: bool = True, quiet: bool = False
+) -> DataDir:
     """Read and cross-check a data folder.
 
     Transcripts are normalised by :func:`espnet_plugin.text.clean_text`; changes are
@@ -103,6 +105,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
         labelled: Whether the set has transcripts. If not, ``text`` is not read, and
             every utterance is a speaker of its own if ``utt2spk`` is missing.
+        quiet: Whether the changes are not logged, because the folder is read again.
 
     Raises:
         UserError: If the folder or a table is missing or empty, a transcript is empty
@@ -128,7 +131,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         problem = text_problem(words)
         if problem is not None:
             problems[utt] = problem
-    data.text = text = _cleaned(folder, text)
+    data.text = text = _cleaned(folder, text, quiet)
     if (folder / "segments").is_file():
         files, data.audio = data.audio, {}
         lines = read_pairs(folder / "segments")
@@ -161,8 +164,10 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     return data
 
 
-def _cleaned(folder: Path, text: dict[str, str]) -> dict[str, str]:
+def _cleaned(folder: Path, text: dict[str, str], quiet: bool) -> dict[str, str]:
     def say(what: str, number: int, first: str) -> None:
+        if quiet:
+            return
         logging.warning(
             "%s/text: %s in %d transcript(s), e.g. %s: white space is read as single "
             "spaces, invisible characters are left out, and decomposed characters "
