@@ -116,7 +116,8 @@ def prepare(args: argparse.Namespace) -> None:
         )
     sets = [args.train_set, *dict.fromkeys(args.other_sets)]
     _check_names(args)
-    folders = {name: read_data_dir(args.data_dir / name) for name in sets}
+    # Read again, one by one, when they are formatted.
+    folders = {name: read_data_dir(args.data_dir / name, quiet=True) for name in sets}
     _check_unlabelled(args, folders[args.train_set])
     symbols = _symbols(args, imported)
     token_list, bpemodel = args.token_list, args.bpemodel
