@@ -193,7 +193,8 @@ def list_form(tokens: Iterable[str]) -> str:
     """Return the Unicode normal form of a token list: ``NFD`` or ``NFC``."""
     text = "".join(tokens)
     composed = unicodedata.normalize("NFD", text) != text
-    marks = any(unicodedata.combining(c) for c in text)
+    # The letters of a decomposed Korean syllable are no combining marks.
+    marks = any(unicodedata.combining(c) or "\u1160" <= c <= "\u11ff" for c in text)
     return "NFD" if marks and not composed else "NFC"
 
 

@@ -150,13 +150,39 @@ class Tab:
         command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
         self._call("POST", "/goog/cdp/execute", command)
 
-    def screenshot(self):
-        """Return the page as PNG, in base 64."""
-        command = {
-            "cmd": "Page.captureScreenshot",
-            "params": {"captureBeyondViewport": True},
-        }
+    def screenshot(self, clip=None):
+        """Return the page, or a box (x, y, width, height) of it, as PNG in base 64."""
+        params = {"captureBeyondViewport": True}
+        if clip is not None:
+            names = ("x", "y", "width", "height")
+            params["clip"] = {**dict(zip(names, clip)), "scale": 1}
+        command = {"cmd": "Page.captureScreenshot", "params": params}
         return self._call("POST", "/goog/cdp/execute", command)["data"]
+
+    def cut_edge(self, selector):
+        """Return whether the right edge of each scrolling box is marked.
+
+        Args:
+            selector: The boxes. Of those that are cut, the first is looked at: before
+                and after it is scrolled to its end, with its background and without.
+
+        Returns:
+            Whether its background changes the picture at the edge at first, and at the
+            end. None, if no box is cut.
+        """
+        edge = self.run(_CUT_EDGE, selector)
+        if edge is None:
+            return None
+        seen = []
+        for scroll in ("0", "box.scrollWidth"):
+            self.run(f"const box = document.cut; box.scrollLeft = {scroll}")
+            pictures = []
+            for background in ("", "none"):
+                self.run("document.cut.style.background = arguments[0]", background)
+                pictures.append(self.screenshot(edge))
+            seen.append(pictures[0] != pictures[1])
+            self.run("document.cut.style.background = ''")
+        return tuple(seen)
 
     def _find(self, selector):
         query = {"using": "css selector", "value": selector}
@@ -171,6 +197,16 @@ class Tab:
         except urllib.error.HTTPError as error:
             said = json.load(error)["value"]
             raise RuntimeError(f"{said['error']}: {said['message']}") from error
+
+
+# The last pixels of the first box that is cut, on the page.
+_CUT_EDGE = """
+    document.cut = [...document.querySelectorAll(arguments[0])].find((box) =>
+        box.scrollWidth > box.clientWidth + 20 && box.clientHeight);
+    if (!document.cut) return null;
+    const box = document.cut.getBoundingClientRect();
+    const height = Math.min(document.cut.clientHeight, 400);
+    return [box.right + scrollX - 8, box.top + scrollY, 8, height];"""
 
 
 def _until(condition, seconds, what):

@@ -22,6 +22,7 @@ PAGES = sorted(
         "benchmarks/*.md",
         "findings/*.md",
         "egs2/*/*/*.md",
+        "egs2/*/*/earlier/*.md",
     )
     for path in ROOT.glob(glob)
 )
@@ -169,6 +170,9 @@ def test_nothing_is_wider_than_the_page(site):
     """At the width of a phone and of a desktop; commands are read without scrolling."""
     names = ("your_own_model", "devices", "results", "commands/encrl")
     with served(site) as (address, _), chromium() as tab:
+        tab.resize(390, 850)
+        tab.open(f"{address}docs/results.html")
+        assert tab.cut_edge(".md-typeset__scrollwrap") == (True, False)
         for width in (390, 1280):
             tab.resize(width, 850)
             for name in names:

@@ -24,6 +24,7 @@ PAGES = (
     "benchmarks/*.md",
     "findings/*.md",
     "egs2/*/*/*.md",
+    "egs2/*/*/earlier/*.md",
 )
 # Titles in the navigation, in its order; other pages of docs/ follow these.
 TITLES = {

@@ -12,6 +12,8 @@ from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 
+_RECIPE = "folder of the ESPnet recipe, e.g. egs2/tedlium2/asr1"
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
@@ -19,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--asr_recipe", type=Path, required=True, help="e.g. egs2/tedlium2/asr1")
+    add("--asr_recipe", type=Path, required=True, help=_RECIPE)
     add("--output_dir", type=Path, default=Path("exp/asr_recipe"))
     add("--recipe_exp", **of_recipe("recipe_exp"))
     add("--reference_model_file", **of_recipe("reference_model_file"))

@@ -113,11 +113,12 @@ def get_parser() -> argparse.ArgumentParser:
         default=5,
         help="number of lines to print for each kind",
     )
-    add("--nj", type=whole(1), default=1, help="processes")
+    add("--nj", type=whole(1), default=1, help="number of processes")
     add(
         "--once",
         action="store_true",
-        help="skip the check if the same data already passed it with the same options",
+        help="skip the check if the same data already passed it with the same options "
+        "(never with --run_pipes)",
     )
     add(
         "--exit_zero",
@@ -132,6 +133,24 @@ def get_parser() -> argparse.ArgumentParser:
 
 def check(args: argparse.Namespace) -> int:
     """Check; return the exit status."""
+    both = sorted({*args.error, *args.expected} & set(args.ignore))
+    if both:
+        raise UserError(
+            f"--ignore {both[0]}: it is also given to --error or --expected; leave one "
+            "of them out"
+        )
+    if args.min_wav_duration >= args.max_wav_duration:
+        raise UserError(
+            f"--min_wav_duration {args.min_wav_duration:g} must be less than "
+            f"--max_wav_duration {args.max_wav_duration:g}"
+        )
+    given = {path.resolve() for path in (*args.folders, *args.unlabelled)}
+    unknown = [path for path in args.valid if path.resolve() not in given]
+    if unknown:
+        raise UserError(
+            f"--valid {unknown[0]}: it is not one of the folders to check; give it "
+            "there as well"
+        )
     for name in [*args.error, *args.ignore]:
         if name not in KINDS:
             raise UserError(
@@ -166,10 +185,13 @@ def check(args: argparse.Namespace) -> int:
             sorted(map(str, args.valid)),
             sorted(args.error),
             *([sorted(args.expected)] if args.expected else []),
+            # A later version that knows more kinds checks again.
+            sorted(KINDS),
         ],
     )
     paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
-    if args.once and all(path.is_file() for path in paths):
+    # What a command writes may differ, although its text is the same.
+    if args.once and not args.run_pipes and all(path.is_file() for path in paths):
         before = read_record(done)
         if before.get("stamp") == stamp and before.get("status") != 2:
             logging.info(

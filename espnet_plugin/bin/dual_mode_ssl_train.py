@@ -18,8 +18,12 @@ from espnet_plugin.jobs.pretraining import pretrain_dual_mode
 def get_parser() -> argparse.ArgumentParser:
     """Return the options that this command needs itself."""
     parser = ExactParser(description=__doc__, add_help=False)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument(
+        "--config", type=Path, required=True, help="configuration of the pre-training"
+    )
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="folder of the training"
+    )
     parser.add_argument("--seed", **of_recipe("seed"))
     _add_own(parser)
     return parser

@@ -25,8 +25,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser = ExactParser(description=__doc__, add_help=False)
     add_reference_options(parser)
     _add_own(parser)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        help="configuration of the training of the student",
+    )
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="folder of the training"
+    )
     parser.add_argument("--seed", **of_recipe("seed"))
     return parser
 

@@ -51,6 +51,7 @@ def evaluate(args: argparse.Namespace) -> None:
             "--dump_dir is missing: give the folder into which stage 2 wrote the sets"
         )
     for folder in args.model_dirs:
+        logging.info("evaluating %s", folder)
         if args.only_rtf:
             measure_speed(folder, overwrite=True)
             continue
@@ -67,7 +68,6 @@ def evaluate(args: argparse.Namespace) -> None:
                 args.nj,
             )
             measure_speed(folder)
-        logging.info("evaluating %s", folder)
 
 
 def main(cmd=None) -> int:

@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import MOST_SEED, number, of_recipe, whole
+from espnet_plugin.bin.arguments import number, of_recipe
+from espnet_plugin.bin.lm_models import chosen_models, lm_seeds
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
-from espnet_plugin.lm.record import find_models
 from espnet_plugin.lm.table import NO_LM
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 
@@ -47,17 +46,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="weights of the language model to choose from",
     )
     add("--beam", **of_recipe("beam", LmpruneOptions))
-    add("--seed", type=whole(0, MOST_SEED), help="only decode models with this seed")
+    add("--seeds", **lm_seeds("decode"))
     return parser
 
 
 def decode(args: argparse.Namespace) -> None:
     """Decode with each model."""
-    folders = find_models(args.exp_dir, args.seed)
-    if not folders:
-        raise UserError(
-            f"{args.exp_dir} has no finished language model: run stage 4 first"
-        )
+    folders = chosen_models(args)
     job = LMDecoding(
         args.asr_exp,
         args.dump_dir,

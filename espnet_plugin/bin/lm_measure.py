@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.lm_models import chosen_models, lm_seeds
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_measure import measure_lm
 from espnet_plugin.jobs.lm_text import LMText
-from espnet_plugin.lm.record import find_models
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -32,17 +31,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="also measure the time per token on one thread; this needs a quiet "
         "machine",
     )
+    add("--seeds", **lm_seeds("measure"))
     return parser
 
 
 def measure(args: argparse.Namespace) -> None:
     """Measure each model."""
-    folders = find_models(args.exp_dir)
-    if not folders:
-        raise UserError(
-            f"{args.exp_dir} has no finished language model: run stage 4 first"
-        )
-    for folder in folders:
+    for folder in chosen_models(args):
         measure_lm(folder, LMText(args.text_dir), args.speed == "true")
 
 

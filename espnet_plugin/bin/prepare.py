@@ -66,7 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
     # An imported reference may have another type, which is refused with its file.
     add("--token_type", **of_recipe("token_type", choices=None))
     add("--nbpe", **of_recipe("nbpe"))
-    add("--token_dir", type=Path, required=True)
+    add("--token_dir", type=Path, required=True, help="folder for tokens and BPE model")
     add("--token_list", type=Path, help="token list to use instead of making one")
     add("--bpemodel", type=Path, help="BPE model that belongs to --token_list")
     add("--nlsyms", **of_recipe("nlsyms", type=Path))
@@ -116,7 +116,8 @@ def prepare(args: argparse.Namespace) -> None:
         )
     sets = [args.train_set, *dict.fromkeys(args.other_sets)]
     _check_names(args)
-    folders = {name: read_data_dir(args.data_dir / name) for name in sets}
+    # Read again, one by one, when they are formatted.
+    folders = {name: read_data_dir(args.data_dir / name, quiet=True) for name in sets}
     _check_unlabelled(args, folders[args.train_set])
     symbols = _symbols(args, imported)
     token_list, bpemodel = args.token_list, args.bpemodel

@@ -17,7 +17,13 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--release", type=int, choices=sorted(RELEASES), required=True)
+    add(
+        "--release",
+        type=int,
+        choices=sorted(RELEASES),
+        required=True,
+        help="release of TED-LIUM",
+    )
     add(
         "--tedlium",
         type=lambda value: Path(value) if value else None,

@@ -49,8 +49,10 @@ def _run(family: Family, given: list[str]) -> int:
     try:
         with interrupts.noted():
             _run_stages(family, given, interrupts)
-    except HelpWanted:
-        print(family.help())
+    except HelpWanted as wanted:
+        print(family.help(wanted.defaults), flush=True)
+        if wanted.mistake is not None:
+            raise wanted.mistake from None
     except Failed as error:
         return error.status
     except Stopped as stop:

@@ -36,7 +36,10 @@ def get_parser() -> argparse.ArgumentParser:
     )
     for subset, number in ("train", 1000), ("dev", 150), ("test", 400):
         parser.add_argument(
-            f"--{subset}_utterances", type=whole(1), default=number, help=f"in {subset}"
+            f"--{subset}_utterances",
+            type=whole(1),
+            default=number,
+            help=f"number of utterances in {subset}",
         )
     parser.add_argument(
         "--seed",

@@ -29,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="EncRL configuration for the trial trainings",
     )
-    add("--output_dir", type=Path, required=True)
+    add("--output_dir", type=Path, required=True, help="folder for the trials")
     add("--seed", **of_recipe("seed"))
     for name in ("budget", "trials", "trial_epochs", "shape_init"):
         add(f"--{name}", **of_recipe(name))

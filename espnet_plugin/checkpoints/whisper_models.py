@@ -1,7 +1,7 @@
 """OpenAI's Whisper models by name, as ESPnet builds them, without their weights."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple, Optional
 
 from espnet_plugin.checkpoints.attributes import set_for_now
 from espnet_plugin.errors import UserError
@@ -11,6 +11,7 @@ __all__ = [
     "WhisperSize",
     "build_whisper_offline",
     "import_whisper",
+    "whisper_layers",
     "whisper_name",
     "whisper_size",
 ]
@@ -81,6 +82,16 @@ def whisper_size(name: str, where: object) -> WhisperSize:
             "smaller model"
         )
     return size._replace(vocabulary=_ENGLISH) if english else size
+
+
+def whisper_layers(name: object) -> Optional[int]:
+    """Return the number of encoder layers of a Whisper model; None if not known.
+
+    Args:
+        name: OpenAI's name, e.g. ``small`` or ``tiny.en``.
+    """
+    base = _ALIASES.get(str(name), str(name)).removesuffix(".en")
+    return _SIZES[base].audio_layers if base in _SIZES else None
 
 
 def whisper_name(width: int, layers: int, mel_bins: int, where: object) -> str:

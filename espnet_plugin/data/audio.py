@@ -9,6 +9,7 @@ import soundfile
 
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.data.file_kinds import why_unreadable
+from espnet_plugin.data.missing_audio import why_missing
 from espnet_plugin.errors import UserError
 
 __all__ = ["INTEGER_PEAK", "MAX_OVERSHOOT", "SILENCE_PEAK", "file_rate", "read_audio"]
@@ -49,7 +50,8 @@ def read_audio(
             "it writes"
         )
     if not os.path.isfile(path):
-        raise UserError(f"{path[:300]} does not exist{_archive_hint(path)}")
+        hint = _archive_hint(path) or why_missing(path)
+        raise UserError(f"{path[:300]} does not exist{hint}")
     samples, rate, seconds = _read(path, sample_rate, start, end)
     if rate != sample_rate:
         raise UserError(

@@ -36,6 +36,7 @@ _RF64 = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of
 # so of every whole WAV file of an odd number of GSM 6.10 blocks, whose padding byte it
 # takes for data. Where something is missing, _SHORTER finds the lengths as well.
 _TRUNCATED = re.compile(r"(?<!data chunk seems to be )truncated", re.IGNORECASE)
+_FILE_LINE = re.compile(r"\AFile\s*:[^\n]*")
 # Their headers hold a length with which libsndfile compares nothing.
 _NOT_COMPARED = ("AVR", "MAT5", "MPC2K")
 _OGG_PAGE = b"OggS"
@@ -102,7 +103,8 @@ def cut_off(path: str, sound: soundfile.SoundFile) -> Optional[str]:
     Returns:
         The reason, to be put after the file's name; None for a complete file.
     """
-    log = sound.extra_info
+    # Its first line is the name of the file, which may contain any word.
+    log = _FILE_LINE.sub("", sound.extra_info, count=1)
     for announced, there in _lengths(log):
         if there < announced < _UNKNOWN_LENGTH:
             return (

@@ -20,6 +20,7 @@ __all__ = [
     "join_sets",
     "read_data_dir",
     "seconds",
+    "segment_fields",
     "speech_input",
     "write_data_dir",
 ]
@@ -92,7 +93,9 @@ def audio_alone(name: str) -> str:
     )
 
 
-def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
+def read_data_dir(
+    folder: Union[str, Path], labelled: bool = True, quiet: bool = False
+) -> DataDir:
     """Read and cross-check a data folder.
 
     Transcripts are normalised by :func:`espnet_plugin.text.clean_text`; changes are
@@ -102,6 +105,7 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         folder: Kaldi folder with ``wav.scp``, ``text`` and ``utt2spk``.
         labelled: Whether the set has transcripts. If not, ``text`` is not read, and
             every utterance is a speaker of its own if ``utt2spk`` is missing.
+        quiet: Whether the changes are not logged, because the folder is read again.
 
     Raises:
         UserError: If the folder or a table is missing or empty, a transcript is empty
@@ -127,10 +131,16 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
         problem = text_problem(words)
         if problem is not None:
             problems[utt] = problem
-    data.text = text = _cleaned(folder, text)
+    data.text = text = _cleaned(folder, text, quiet)
     if (folder / "segments").is_file():
         files, data.audio = data.audio, {}
-        for utt, line in read_pairs(folder / "segments").items():
+        lines = read_pairs(folder / "segments")
+        if not lines:
+            raise UserError(
+                f"{folder}/segments is empty: complete it, or delete it if every "
+                "recording is one utterance"
+            )
+        for utt, line in lines.items():
             try:
                 segment = _read_segment(line)
                 data.audio[utt] = files[segment.recording]
@@ -154,8 +164,10 @@ def read_data_dir(folder: Union[str, Path], labelled: bool = True) -> DataDir:
     return data
 
 
-def _cleaned(folder: Path, text: dict[str, str]) -> dict[str, str]:
+def _cleaned(folder: Path, text: dict[str, str], quiet: bool) -> dict[str, str]:
     def say(what: str, number: int, first: str) -> None:
+        if quiet:
+            return
         logging.warning(
             "%s/text: %s in %d transcript(s), e.g. %s: white space is read as single "
             "spaces, invisible characters are left out, and decomposed characters "
@@ -222,7 +234,7 @@ def _why(error: Exception) -> str:
 def _read_segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) != 3:
-        raise ValueError("a segment needs a recording, a start and an end")
+        raise ValueError(segment_fields(len(fields)))
     segment = Segment(fields[0], seconds(fields[1]), seconds(fields[2]))
     if segment.start < 0 or (segment.end <= segment.start and segment.end != -1):
         raise ValueError("it ends before it starts")
@@ -265,6 +277,12 @@ def seconds(text: str) -> float:
     if not _SECONDS.fullmatch(text):
         raise ValueError(f"{text!r} is not a number of seconds, e.g. 12.34")
     return float(text)
+
+
+def segment_fields(count: int) -> str:
+    """Return what is wrong with a segment of ``count`` values; 3 would be right."""
+    hint = "; a channel, which Kaldi allows, is not read here" if count == 4 else ""
+    return f"a segment needs a recording, a start and an end{hint}"
 
 
 def _seconds(value: float) -> str:

@@ -4,7 +4,7 @@ import logging
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Collection, Optional, Sequence
+from typing import Any, Callable, Collection, Optional, Sequence
 
 from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.formatted_set import (
@@ -91,6 +91,8 @@ def format_set(
     stamp = {"digest": tables_digest(data, options, training, needed, problems)}
     done = target / "done.json"
     known = read_record(done)
+    # For the message alone: the digest decides.
+    before, now = known.pop("options", {}), _noted_options(options)
     # In this digest file sizes represent the content, as in earlier versions, which
     # stored nothing else.
     contents = Contents(target / CACHE)
@@ -110,7 +112,11 @@ def format_set(
     elif lost is not None:
         why = f"is prepared again, because {lost} is missing"
     elif known.get("digest") != stamp["digest"]:
-        why = "is prepared again, because its tables, options or tokens have changed"
+        other = first_difference(before, now) if before else None
+        what = (
+            f"of a different {other}" if other else "its tables or tokens have changed"
+        )
+        why = f"is prepared again, because {what}"
     else:
         why = (
             "is prepared again, because of a different "
@@ -168,8 +174,14 @@ def format_set(
             way_out += " Give other --min_wav_duration and --max_wav_duration."
         raise UserError(f"{source}: no usable utterances are left.{way_out}")
     write_set(target, made.tables, made.lengths, options)
-    write_json(done, stamp)
+    write_json(done, {**stamp, "options": now})
     note_seen(target)
+
+
+def _noted_options(options: FormatOptions) -> dict[str, Any]:
+    """Return the options that determine the result, as they are read from JSON."""
+    noted = {name: value for name, value in vars(options).items() if name != "nj"}
+    return {**noted, "speeds": list(options.speeds)}
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Token lists: characters or SentencePiece BPE, in ESPnet's form."""
 
 import io
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Collection, Iterable, Optional, Union
@@ -128,13 +129,24 @@ def _train_bpe(
         )
     except RuntimeError as error:
         raise UserError(
-            f"--nbpe {nbpe} does not fit the transcripts: {error}"
+            f"--nbpe {nbpe} does not fit the transcripts: {_why_no_model(str(error))}"
         ) from error
     write_bytes(folder / "bpe.model", written.getvalue())
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "bpe.model"))
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     # SentencePiece's own <unk>, <s>, </s>; ESPnet adds its own three.
     return pieces[3:]
+
+
+def _why_no_model(said: str) -> str:
+    """Put SentencePiece's message, which names options of its own, in other words."""
+    few = re.search(r"required_chars\. \d+ vs (\d+)", said)
+    if few:
+        return f"their characters alone need {few[1]}, so give at least {few[1]}"
+    many = re.search(r"value <= (\d+)", said)
+    if many:
+        return f"they are too short for so many units, so give at most {many[1]}"
+    return said
 
 
 def unknown_pieces(

@@ -47,6 +47,8 @@ def decode_in_parts(
     if nj < 1:
         raise UserError(f"--nj {nj}: must be at least 1 process")
     sets = [DecodeSet(*item) for item in sets]
+    if nj == 1:
+        return decode_model(config, checkpoint, sets, **options)
     waiting = waiting_sets(
         config,
         checkpoint,
@@ -58,10 +60,6 @@ def decode_in_parts(
     nj = min(nj, max((len(one.keys) for one in waiting), default=1))
     if not waiting:
         return [Path(item.output_dir) for item in sets]
-    if nj == 1:
-        return decode_model(
-            config, checkpoint, [one.item for one in waiting], **options
-        )
     for one in waiting:
         _forget_other_parts(one.item, nj)
     parts = [

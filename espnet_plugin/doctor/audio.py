@@ -1,12 +1,12 @@
 """Measure one audio file: it is read once, in pieces."""
 
 import hashlib
-import io
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence, Union
+from typing import IO, Optional, Sequence
 
 import numpy as np
 import soundfile
@@ -78,6 +78,7 @@ class Heard:
         digest: Digest of the samples, independent of the file format; None if not
             decoded.
         parts: One for each span, or one for the whole file.
+        absent: Whether there is nothing of that name.
     """
 
     problem: Optional[tuple[str, str]] = None
@@ -89,6 +90,7 @@ class Heard:
     clipped: float = 0.0
     digest: Optional[bytes] = None
     parts: tuple[Part, ...] = ()
+    absent: bool = False
 
 
 def kind_of_entry(value: str) -> str:
@@ -103,38 +105,45 @@ def kind_of_entry(value: str) -> str:
 
 def hear(job: Job) -> Heard:
     """Read a file; problems are returned, not raised."""
-    source: Union[str, io.BytesIO] = job.path
     if kind_of_entry(job.path) == "pipe":
         if not job.run_pipes:
             return Heard(("pipe", job.path))
-        try:
-            source = io.BytesIO(_output(job.path))
-        except UserError as error:
-            return Heard(("unreadable", str(error)))
+        with tempfile.NamedTemporaryFile(prefix="check_data.") as file:
+            try:
+                _write_output(job.path, file)
+            except UserError as error:
+                return Heard(("unreadable", str(error)))
+            return _hear_file(job, file.name)
     elif kind_of_entry(job.path) == "archive":
         return Heard(("archive", job.path))
     elif not os.path.isfile(job.path):
-        what = "does not exist"
-        if os.path.exists(job.path):
+        what, absent = "does not exist", not os.path.exists(job.path)
+        if not absent:
             what = "is a folder" if os.path.isdir(job.path) else "is not a regular file"
-        return Heard(("no-file", f"{job.path[:300]} {what}"))
+        return Heard(("no-file", f"{job.path[:300]} {what}"), absent=absent)
+    return _hear_file(job, job.path)
+
+
+def _hear_file(job: Job, file: str) -> Heard:
+    """Read the file of a job, or the one that holds the output of its command."""
     try:
-        with SequentialFile(source) as sound:
-            return _hear(job, sound, isinstance(source, str))
+        with SequentialFile(file) as sound:
+            return _hear(job, sound, file)
     except UserError as error:
-        return Heard(("truncated", str(error)))
+        return Heard(("truncated", str(error).replace(file, job.path)))
     except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
-        why = None if isinstance(source, io.BytesIO) else why_unreadable(Path(job.path))
-        return Heard(("unreadable", f"{job.path}: {why or error}"))
+        why = str(why_unreadable(Path(file)) or error).replace(file, job.path)
+        return Heard(("unreadable", f"{job.path}: {why}"))
 
 
-def _output(command: str) -> bytes:
+def _write_output(command: str, file: IO[bytes]) -> None:
     """Run a command of wav.scp as Kaldi does."""
     text = command.rstrip().rstrip("|")
     try:
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {text}"],
-            capture_output=True,
+            stdout=file,
+            stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             timeout=PIPE_SECONDS,
         )
@@ -143,15 +152,14 @@ def _output(command: str) -> bytes:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
         raise UserError(f"{text!r} failed with status {done.returncode}: {said}")
-    if not done.stdout:
+    if not os.path.getsize(file.name):
         raise UserError(f"{text!r} produced no output")
-    return done.stdout
 
 
-def _hear(job: Job, sound: SequentialFile, is_file: bool) -> Heard:
+def _hear(job: Job, sound: SequentialFile, file: str) -> Heard:
     rate, channels, announced = sound.samplerate, sound.channels, sound.frames
     facts = dict(rate=rate, channels=channels, seconds=announced / rate)
-    problem = cut_off(job.path, sound) if is_file else None
+    problem = cut_off(file, sound)
     if problem is not None:
         return Heard(("truncated", f"{job.path} {problem}"), **facts)
     if not announced:

@@ -1,8 +1,12 @@
 """Compare the tables of one set, and the sets with each other."""
 
+import unicodedata
 from itertools import combinations
 from typing import Iterator
 
+from espnet_plugin.doctor.characters import compare_characters
+from espnet_plugin.doctor.look_alikes import find_look_alikes
+from espnet_plugin.doctor.overlaps import find_overlaps
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Store
 
@@ -42,8 +46,11 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                 rows = store.rows(query, s)
                 for line, name in rows:
                     what = f"{name} is not in {_FILES[other]}"
+                    what += _other_form(store, other, s, name)
                     file = one.folder / _FILES[table]
                     store.report("not-everywhere", file, line, name, what)
+        if one.labelled:
+            _begin_with_speaker(store, s, one)
         if base == "seg":
             rows = store.rows(
                 "select line, id, value from seg a where s=? and value != '' and not"
@@ -54,6 +61,34 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                 what = f"its recording {recording} is not in wav.scp"
                 file = one.folder / "segments"
                 store.report("bad-segment", file, line, name, what)
+
+
+def _other_form(store: Store, table: str, s: int, name: str) -> str:
+    """Return a hint if a table has the name in another form of Unicode, else ""."""
+    if name.isascii():
+        return ""
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, name)
+        query = f"select line from {table} where s=? and id=?"
+        row = next(store.rows(query, s, other), None) if other != name else None
+        if row is not None:
+            return f", but line {row[0]} is the same name in Unicode's form {form}"
+    return ""
+
+
+def _begin_with_speaker(store: Store, s: int, one: DataSet) -> None:
+    """Report a column too many: most transcripts begin with the speaker's name."""
+    rows = store.rows(
+        "select count(*), min(t.line), t.id, p.value from txt t join spk p on p.s = t.s"
+        " and p.id = t.id where t.s=? and substr(t.value, 1, length(p.value) + 1) ="
+        " p.value || ' '",
+        s,
+    )
+    count, line, name, speaker = next(rows)
+    (total,) = next(store.rows("select count(*) from txt where s=?", s))
+    if total and count > total / 2:
+        what = f"{count} transcripts begin with the name of their speaker ({speaker})"
+        store.report("markup", one.folder / "text", line, name, what)
 
 
 def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:
@@ -69,6 +104,8 @@ def _twice(store: Store, table: str, s: int) -> Iterator[tuple[int, str, int]]:
 def compare_sets(store: Store, sets: list[DataSet]) -> None:
     """Find audio, names, texts and speakers shared by two sets or repeated in one."""
     _same_audio(store, sets)
+    find_overlaps(store, sets)
+    find_look_alikes(store, sets)
     for table in ("txt_sha", "spk_value"):
         name, column = table.split("_")
         store.db.execute(
@@ -76,30 +113,23 @@ def compare_sets(store: Store, sets: list[DataSet]) -> None:
         )
     for a, b in combinations(range(len(sets)), 2):
         _shared(store, sets, a, b)
-        _characters(store, sets, a, b)
-    for one in sets:
-        cases = one.facts
-        known = cases.upper + cases.lower + cases.mixed
-        few = min(cases.upper + cases.mixed, cases.lower + cases.mixed)
-        if known and few and cases.mixed < 0.5 * known:
-            what = (
-                f"{cases.upper} transcripts in upper case, {cases.lower} in lower "
-                f"case, {cases.mixed} in both"
-            )
-            store.report("mixed-case", one.folder / "text", 0, "", what)
+    compare_characters(store, sets)
 
 
 def _same_audio(store: Store, sets: list[DataSet]) -> None:
     """Group files by their samples, or by their paths if they were not decoded."""
     store.db.execute("create index media_sha on media(sha)")
     store.db.execute("create index media_path on media(path)")
+    segmented = ",".join(str(s) for s, one in enumerate(sets) if one.base == "segments")
     # One row for each utterance: the samples of its file, and its place in the file.
     store.db.execute(
         "create temp table heard as select coalesce(m.sha, w.value) sha,"
         " coalesce(g.t0, 0) t0, coalesce(g.t1, -1) t1, w.s s,"
-        " coalesce(g.line, w.line) line, coalesce(g.id, w.id) id"
+        " coalesce(g.line, w.line) line, coalesce(g.id, w.id) id, m.seconds seconds"
         " from wav w left join media m on m.path = w.value"
         " left join seg g on g.s = w.s and g.value = w.id"
+        # Recordings of which a set with segments uses nothing are not part of it.
+        f" where g.id is not null or w.s not in ({segmented})"
     )
     store.db.execute("create index heard_sha on heard(sha, t0, t1)")
     rows = store.rows(
@@ -155,27 +185,6 @@ def _shared(store: Store, sets: list[DataSet], a: int, b: int) -> None:
         a,
     )
     for speaker, line, count in rows:
-        what = f"{count} utterances here, other utterances in {first.folder}"
+        own = "1 utterance" if count == 1 else f"{count} utterances"
+        what = f"{own} here, other utterances in {first.folder}"
         store.report("shared-speaker", second.folder / "utt2spk", line, speaker, what)
-
-
-def _characters(store: Store, sets: list[DataSet], a: int, b: int) -> None:
-    """Compare the characters of the training set (the first one) and another set."""
-    first, second = sets[a], sets[b]
-    if a or not (first.labelled and second.labelled):
-        return
-    if not first.facts.characters or not second.facts.characters:
-        return
-    for one, other in ((second, first), (first, second)):
-        # A small test set naturally has fewer characters than the training set.
-        if one is first and sum(other.facts.characters.values()) < 2000:
-            continue
-        alone = set(one.facts.characters) - set(other.facts.characters)
-        for character in sorted(alone):
-            name, line = one.facts.first[character]
-            what = (
-                f"{character!r} (U+{ord(character):04X}), "
-                f"{one.facts.characters[character]} times, never in {other.folder}"
-            )
-            kind = "unknown-characters" if one.valid else "rare-characters"
-            store.report(kind, one.folder / "text", line, name, what)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Collection, Iterator, Sequence
 
 from espnet_plugin.data.audio import INTEGER_PEAK
+from espnet_plugin.data.missing_audio import why_missing
 from espnet_plugin.doctor.audio import Heard, Job, hear
 from espnet_plugin.doctor.between import compare_sets, compare_tables
 from espnet_plugin.doctor.outliers import find_outliers
@@ -50,15 +51,20 @@ def checked(
         try:
             sets = []
             first: dict[Path, Path] = {}
+            bare, development = (
+                {path.resolve() for path in paths} for paths in (unlabelled, valid)
+            )
             for folder in folders:
                 same = first.setdefault(folder.resolve(), folder)
                 if len(first) == len(sets):
                     what = f"it is {'given twice' if same == folder else same}"
                     store.report("same-set", folder, 0, "", what)
                     continue
-                labelled = folder not in unlabelled
+                labelled = folder.resolve() not in bare
                 facts = read_tables(store, len(sets), folder, labelled, options.symbols)
-                sets.append(DataSet(folder, labelled, facts, folder in valid))
+                sets.append(
+                    DataSet(folder, labelled, facts, folder.resolve() in development)
+                )
             store.flush()
             compare_tables(store, sets)
             _hear_all(store, sets, options)
@@ -133,7 +139,9 @@ def _keep(
     if one.problem is not None:
         kind, reason = one.problem
         for s, line, name in dict.fromkeys(place[:3] for place in places):
-            store.report(kind, sets[s].folder / "wav.scp", line, name, reason)
+            folder = sets[s].folder
+            hint = why_missing(job.path, folder) if one.absent else ""
+            store.report(kind, folder / "wav.scp", line, name, reason + hint)
         return
     first = sets[places[0][0]].folder / "wav.scp", places[0][1], places[0][2]
     if one.channels > 1:
@@ -176,4 +184,5 @@ def _check_rates(store: Store, sets: list[DataSet], options: CheckOptions) -> No
     for s, line, name, path, rate in rows:
         what = f"{path} has {rate} Hz; {wanted} Hz {said}"
         store.report("wrong-rate", sets[s].folder / "wav.scp", line, name, what)
-    logging.info("%d audio files read, %s Hz", sum(counts.values()), sorted(counts))
+    rates = ", ".join(map(str, sorted(counts)))
+    logging.info("%d audio files read, %s Hz", sum(counts.values()), rates)

@@ -75,6 +75,17 @@ _ALL = (
     Kind("symbol", WARNING, "symbols that are not speech, for example <noise>",
          "List them in the file given to --nlsyms, one per line, or remove them: "
          "otherwise they are spelled letter by letter."),
+    Kind("markup", WARNING, "what nobody says: marks, times, names of files",
+         "Remove it, or list words such as %HESITATION in the file given to --nlsyms: "
+         "otherwise a model learns to write it."),
+    Kind("wrong-decoding", WARNING, "letters that were decoded wrongly",
+         "UTF-8 was read as a Windows code page: convert these texts with iconv -f "
+         "UTF-8 -t CP1252 (or CP1251)."),
+    Kind("compatibility", WARNING, "letters in a full-width, half-width or fixed form",
+         "Write the usual letters (Unicode's form NFKC): otherwise one letter has two "
+         "tokens."),
+    Kind("look-alikes", WARNING, "different characters for the same sign",
+         "Write one of them in all sets: otherwise it has several tokens."),
     Kind("mixed-case", WARNING, "upper and lower case in one corpus",
          "If the case has no meaning, write all transcripts in one case."),
     Kind("mixed-scripts", WARNING, "letters of two scripts in one word",
@@ -128,6 +139,9 @@ _ALL = (
     Kind("same-set", WARNING, "one folder for two purposes",
          "A score is not valid on data that was used for training or for choosing "
          "epochs: give another folder."),
+    Kind("overlap", WARNING, "utterances that share most of their audio",
+         "Correct the times in segments. If two people speak at once, a transcript "
+         "holds only one of them: leave these utterances out."),
     Kind("same-audio", WARNING, "the same audio under two names in one set",
          "Remove one of them."),
     Kind("shared-audio", WARNING, "the same audio in two sets",

@@ -146,7 +146,8 @@ def _histogram(title: str, values: np.ndarray, whole: bool = False) -> str:
         bins = int(min(_BINS, high - low))
     else:
         bins = _BINS
-    if high <= low:
+    # Values that differ by a rounding error have no edges between them.
+    if high - low <= 1e-6 * max(1.0, abs(high)):
         low, high, bins = low - 0.5, low + 0.5, 1
     counts, edges = np.histogram(values.clip(low, high), bins, (low, high))
     step, most = _WIDTH / bins, counts.max()

@@ -12,6 +12,7 @@ from espnet_plugin.doctor.outliers import figures_of
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Finding, Store
 from espnet_plugin.errors import UserError
+from espnet_plugin.text import JOINERS
 
 __all__ = [
     "Verdict",
@@ -152,8 +153,17 @@ def write_list(
             for one in store.findings(kind):
                 name = f"{one.id}: " if one.id else ""
                 line = f"{where(one)}: {name}{one.reason}"
-                print(line.encode("unicode_escape").decode() if not line.isprintable()
-                      else line, file=out)  # fmt: skip
+                print(_on_one_line(line), file=out)
+
+
+def _on_one_line(text: str) -> str:
+    """Escape what cannot be seen, but not the letters beside it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def write_json_list(

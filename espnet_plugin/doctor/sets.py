@@ -55,7 +55,7 @@ class DataSet:
     @property
     def name(self) -> str:
         """Name of the set: its folder's name."""
-        return self.folder.name
+        return self.folder.name or self.folder.resolve().name
 
     @property
     def base(self) -> str:

@@ -13,6 +13,7 @@ create table wav(s int, line int, id text, value text);
 create table seg(s int, line int, id text, value text, t0 real, t1 real);
 create table txt(s int, line int, id text, value text, chars int, words int, sha blob);
 create table spk(s int, line int, id text, value text);
+create table s2u(s int, line int, id text, value text);
 create table media(path text, file int, seconds real, rate int, channels int,
     peak real, rms real, clipped real, sha blob);
 create table utt(s int, id text, line int, seconds real, peak real, rms real,

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Collection, Iterator
 
-from espnet_plugin.data.kaldi import audio_alone, seconds
+from espnet_plugin.data.kaldi import audio_alone, seconds, segment_fields
+from espnet_plugin.doctor.markup import (
+    compatibility_letters,
+    markup_in,
+    wrongly_decoded,
+)
 from espnet_plugin.doctor.store import Store
 from espnet_plugin.text import (
     clean_text,
@@ -75,7 +80,7 @@ def read_tables(
         what = "is a file: give its folder" if folder.is_file() else "does not exist"
         store.report("missing-table", folder, 0, "", f"the folder {what}")
         return facts
-    inner = sorted(one.parent.name for one in folder.glob("*/wav.scp"))
+    inner = sorted(one.parent.name for one in folder.glob("[!.]*/wav.scp"))
     if inner and not (folder / "wav.scp").exists():
         what = f"the folder has no tables, but the sets {' '.join(inner)}: give these"
         store.report("missing-table", folder, 0, "", what)
@@ -88,7 +93,7 @@ def read_tables(
             "features-alone", folder / "feats.scp", 0, "", "the folder has no wav.scp"
         )
         store.add("wav", plain("feats.scp"))
-    if (folder / "segments").exists():
+    if (folder / "segments").exists() and _there(store, folder / "segments"):
         store.add("seg", _segments(store, number, folder / "segments", lines))
     if labelled:
         if _there(store, folder / "text", audio_alone(folder.name)):
@@ -102,6 +107,8 @@ def read_tables(
 
 
 def _there(store: Store, path: Path, hint: str = "") -> bool:
+    if path.is_symlink() and not path.exists():
+        hint = f"it is a link to {path.readlink()}, which does not exist"
     if not path.is_file():
         store.report("missing-table", path, 0, "", hint or "the file is missing")
         return False
@@ -194,7 +201,7 @@ def _segments(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
         recording, start, end = (fields + ["", "", ""])[:3]
         try:
             if len(fields) != 3:
-                raise ValueError("a segment needs a recording, a start and an end")
+                raise ValueError(segment_fields(len(fields)))
             t0, t1 = seconds(start), seconds(end)
             if not (0 <= t0 < float("inf")) or (t1 != -1 and not t0 < t1 < 1e9):
                 raise ValueError("it ends before it starts, or a time is not finite")
@@ -226,17 +233,20 @@ def _text(
                     store.report(kind, path, line, key, what)
         if not text:
             store.report("no-value", path, line, key, "the transcript is empty")
-        elif _MARKS.search(text):
+        elif symbols or _MARKS.search(text):
             found = sorted(set(symbols_in(text)) - set(symbols))
             found = [one for one in found if one[0] not in symbols]
             if found:
                 store.report("symbol", path, line, key, " ".join(found))
             # Symbols are not speech, so the counts below leave them out.
             for one in {*symbols, *found}:
-                text = text.replace(one, " ")
-        if not text.isascii():
-            for what in mixed_scripts(text):
-                store.report("mixed-scripts", path, line, key, what)
+                if len(one) > 1:
+                    text = text.replace(one, " ")
+        if text.startswith(f"{key} "):
+            what = "the transcript begins with the name of its utterance"
+            store.report("markup", path, line, key, what)
+        for kind, what in _suspicions(" ".join(text.split()), symbols):
+            store.report(kind, path, line, key, what)
         facts.characters.update(text)
         for character in set(text):
             if character not in first:
@@ -252,6 +262,20 @@ def _text(
         yield number, line, key, text[:_EXCERPT], len(text), len(words), digest
 
 
+def _suspicions(text: str, symbols: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the kinds and descriptions of what is probably no usual text."""
+    for what in markup_in(text, symbols):
+        yield "markup", what
+    if text.isascii():
+        return
+    for what in mixed_scripts(text):
+        yield "mixed-scripts", what
+    for what in wrongly_decoded(text):
+        yield "wrong-decoding", what
+    for what in compatibility_letters(text):
+        yield "compatibility", what
+
+
 def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
     for line, key, value in lines(path.name):
         _check_value(store, path, line, key, value)
@@ -264,23 +288,42 @@ def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
 
 
 def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
-    """Report the first speaker whose utterances differ from those in utt2spk."""
-    path, there = folder / "spk2utt", 0
-    store.db.execute("create index if not exists spk_id on spk(s, id)")
-    for line, speaker, value in lines("spk2utt"):
-        for utt in value.split():
-            there += 1
-            row = store.db.execute(
-                "select value from spk where s=? and id=?", (number, utt)
-            ).fetchone()
-            if row is None or row[0] != speaker:
-                said = "does not list it" if row is None else f"says {row[0]}"
-                store.report("speaker", path, line, utt, f"{speaker}; utt2spk {said}")
-                return
-    (count,) = store.db.execute(
-        "select count(*) from spk where s=?", (number,)
-    ).fetchone()
-    if there != count:
-        store.report(
-            "speaker", path, 0, "", f"{there} utterances, but utt2spk has {count}"
-        )
+    """Report the first place at which spk2utt and utt2spk differ."""
+    path = folder / "spk2utt"
+
+    def pairs() -> Iterator[tuple]:
+        for line, speaker, value in lines("spk2utt"):
+            yield from ((number, line, utt, speaker) for utt in value.split())
+
+    store.add("s2u", pairs())
+    for index, table in (("spk_id", "spk"), ("s2u_id", "s2u")):
+        store.db.execute(f"create index if not exists {index} on {table}(s, id)")
+    for query, say in (
+        (
+            "select a.line, a.id, a.value, b.value from s2u a left join spk b on"
+            " b.s = a.s and b.id = a.id where a.s=? and b.value is not a.value"
+            " order by a.line limit 1",
+            lambda speaker, other: f"{speaker}; utt2spk "
+            + ("does not list it" if other is None else f"says {other}"),
+        ),
+        (
+            "select max(line), id, value, min(line) from s2u where s=? group by id"
+            " having count(*) > 1 order by 1 limit 1",
+            lambda speaker, first: f"{speaker}; it is on line {first} already",
+        ),
+        (
+            "select line, id, value, 0 from spk a where s=? and not exists (select 1"
+            " from s2u b where b.s = a.s and b.id = a.id) order by line limit 1",
+            lambda speaker, _: f"utt2spk says {speaker}; spk2utt does not list it",
+        ),
+        (
+            "select max(line), value, 0, min(line) from s2u where s=? group by value"
+            " having max(line) > min(line) order by 1 limit 1",
+            lambda _, first: f"the speaker is on line {first} already",
+        ),
+    ):
+        row = store.db.execute(query, (number,)).fetchone()
+        if row is not None:
+            line, name, *rest = row
+            store.report("speaker", path, line, name, say(*rest))
+            return

@@ -96,8 +96,8 @@ def fitting(
     found = [one for one in candidates if budget.holds(one.params, one.macs_per_second)]
     if not found:
         raise UserError(
-            f"--budget {budget.text}: no shape uses {LEAST_USE:.0%} to 100 % of it; "
-            f"{_nearest(candidates, budget)}"
+            f"--budget {budget.text}: no shape uses {100 * LEAST_USE:g} to 100 % of "
+            f"it; {_nearest(candidates, budget)}"
         )
     return spread(found, most) if most else tuple(found)
 
@@ -134,6 +134,6 @@ def _nearest(candidates: Sequence[Candidate], budget: Budget) -> str:
     near = [max(below, key=used)] if below else []
     near += [min(above, key=used)] if above else []
     named = " and ".join(
-        f"{one.shape} has {used(one) / 1e6:.3g} {unit}" for one in near
+        f"{one.shape.in_words} ({used(one) / 1e6:.3g} {unit})" for one in near
     )
-    return f"{named}: choose a budget that one of them fits"
+    return f"the nearest: {named}. Choose a limit that one of them fits"

@@ -4,6 +4,7 @@ from typing import Sequence
 
 from espnet_plugin.estimate.corpus import FoundCorpus
 from espnet_plugin.estimate.device_speed import DeviceSpeed
+from espnet_plugin.estimate.duration import duration, significant
 from espnet_plugin.estimate.plan import Corpus, Hardware, Plan, StageCost
 
 __all__ = ["amount", "assumption_lines", "estimate_lines"]
@@ -19,21 +20,6 @@ def amount(num_bytes: float) -> str:
     return f"{num_bytes:.3g} {_UNITS[unit]}"
 
 
-def _significant(value: float) -> str:
-    """Return a number with three significant digits, and without decimals from 100."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _hours(hours: float) -> str:
-    if hours >= 100:
-        return f"{_significant(hours / 24)} days"
-    if hours >= 1:
-        return f"{_significant(hours)} h"
-    if hours * 60 >= 1:
-        return f"{_significant(hours * 60)} min"
-    return f"{_significant(hours * 3600)} s" if hours else "0"
-
-
 def assumption_lines(
     found: FoundCorpus, hardware: Hardware, speed: DeviceSpeed, gpu: bool
 ) -> list[str]:
@@ -47,12 +33,12 @@ def assumption_lines(
     """
     corpus = found.corpus
     return [
-        f"{_significant(corpus.hours)} h of training audio ({found.source}), "
-        f"{_significant(corpus.epoch_hours)} h with speeds "
+        f"{significant(corpus.hours)} h of training audio ({found.source}), "
+        f"{significant(corpus.epoch_hours)} h with speeds "
         f"{' '.join(f'{s:g}' for s in corpus.speeds)}",
-        f"utterances of {_significant(corpus.utterance_seconds)} s "
+        f"utterances of {significant(corpus.utterance_seconds)} s "
         f"({found.length_source})",
-        f"{_significant(corpus.eval_hours)} h to decode with each model "
+        f"{significant(corpus.eval_hours)} h to decode with each model "
         f"({found.eval_source})",
         f"{_count(hardware.devices, 'GPU' if gpu else 'CPU process')}, "
         f"{speed.flops_per_second / 1e12:.3g} TFLOP/s each in training "
@@ -99,18 +85,18 @@ def estimate_lines(
             lines.append(f"{cost.stage:2d} {cost.name:24s}  finished")
             continue
         lines.append(
-            f"{cost.stage:2d} {cost.name:24s} {_hours(cost.hours):>9s} "
+            f"{cost.stage:2d} {cost.name:24s} {duration(cost.hours):>9s} "
             f"{amount(cost.num_bytes):>9s} {amount(cost.read_bytes):>9s}   {cost.limit}"
         )
     left = [cost for cost in costs if not cost.finished]
     hours = sum(cost.hours for cost in left)
     disk = sum(cost.num_bytes for cost in left)
     name = "in total" if len(left) == len(costs) else "in total, unfinished"
-    lines.append(f"   {name:24s} {_hours(hours):>9s} {amount(disk):>9s}")
+    lines.append(f"   {name:24s} {duration(hours):>9s} {amount(disk):>9s}")
     if cached:
         hours = sum(cost.hours for cost in cached)
         disk = sum(cost.num_bytes for cost in cached)
-        taken = f"{_hours(hours)}, {amount(disk)}"
+        taken = f"{duration(hours)}, {amount(disk)}"
         lines.append(f"   stage 5 with --teacher_cache FOLDER: {taken}")
     lines += [
         "Not included: start-up of processes, validation, memory, downloads (stage 1), "
@@ -129,7 +115,7 @@ def _count(number: int, what: str) -> str:
 
 def _model(model) -> str:
     return (
-        f"{_significant(model.params / 1e6)} M weights, "
-        f"{_significant(model.train / 3600 / 1e9)} GFLOP per second of audio in "
-        f"training, {_significant(model.forward / 3600 / 1e9)} in recognition"
+        f"{significant(model.params / 1e6)} M weights, "
+        f"{significant(model.train / 3600 / 1e9)} GFLOP per second of audio in "
+        f"training, {significant(model.forward / 3600 / 1e9)} in recognition"
     )

@@ -1,6 +1,5 @@
 """``meta.json``: what a device and its user have to know, and what was checked."""
 
-import importlib.metadata
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -8,18 +7,17 @@ from typing import Any, Mapping, Optional
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.export.folder import FORMAT
 from espnet_plugin.export.ports import Port
+from espnet_plugin.export.versions import package_versions, version_of
 from espnet_plugin.export.write import OPSET
 from espnet_plugin.files import file_checksum
 
 __all__ = ["describe", "file_table", "graph_metadata"]
 
-_PACKAGES = ("espnet", "torch", "onnx", "onnxruntime", "sherpa-onnx")
-
 
 def graph_metadata(facts: ModelFacts) -> dict[str, str]:
     """Return the properties that are written into the ONNX file itself."""
     found = {
-        "made_by": f"espnet_plugin {_version('espnet_plugin')}",
+        "made_by": f"espnet_plugin {version_of('espnet_plugin')}",
         "model_type": "ctc",
         "encoder": facts.encoder,
         "blank": str(facts.blank),
@@ -51,7 +49,6 @@ def describe(
         int8: What was measured of the quantised file; None: none was asked for.
         more: Facts of the target.
     """
-    versions = {name: _version(name) for name in ("espnet_plugin", *_PACKAGES)}
     model = asdict(facts)
     tokens = model.pop("tokens")
     return {
@@ -71,7 +68,7 @@ def describe(
         "model": model,
         **more,
         "opset": OPSET,
-        "versions": {name: found for name, found in versions.items() if found},
+        "versions": package_versions(),
         "verified": dict(verified),
         **({} if int8 is None else {"int8": dict(int8)}),
     }
@@ -84,10 +81,3 @@ def file_table(folder: Path) -> dict[str, dict[str, Any]]:
         for path in sorted(folder.iterdir())
         if path.is_file()
     }
-
-
-def _version(package: str) -> Optional[str]:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

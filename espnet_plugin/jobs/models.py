@@ -8,6 +8,7 @@ from typing import Any, Callable, Mapping, Optional
 
 import torch
 
+from espnet_plugin.checkpoints.depth import encoder_depth
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.checkpoints.plain import write_model_files
 from espnet_plugin.cost.log import write_no_cost
@@ -130,7 +131,7 @@ def _with_sizes(
     meta: Meta, model: torch.nn.Module, args: argparse.Namespace, checkpoint: Path
 ) -> Meta:
     return meta.but(
-        layers=args.encoder_conf.get("num_blocks", 0),
+        layers=encoder_depth(vars(args)),
         width=model.encoder.output_size(),
         params=sum(p.numel() for p in model.parameters()),
         params_nonzero=sum(int(p.count_nonzero()) for p in model.parameters()),

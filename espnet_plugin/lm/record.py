@@ -197,17 +197,17 @@ class Decoded:
         return cls(**read_keys(path)) if path.is_file() else None
 
 
-def find_models(exp_dir: Path, seed: Optional[int] = None) -> list[Path]:
+def find_models(exp_dir: Path, seeds: Sequence[int] = ()) -> list[Path]:
     """Return the folders of finished language models, the dense one first.
 
     Args:
         exp_dir: Folder of all experiments.
-        seed: If given, only models with this seed are returned.
+        seeds: If given, only models with one of these seeds are returned.
     """
     found = []
     for path in Path(exp_dir).glob(f"lm_*/{_RECORD}"):
         record = LMRecord.read(path.parent)
-        if seed is None or record.seed == seed:
+        if not seeds or record.seed in seeds:
             found.append((record.method != "dense", record.row, -record.keep, path))
     return [path.parent for *_, path in sorted(found)]
 

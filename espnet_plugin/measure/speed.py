@@ -1,5 +1,7 @@
 """Measure the speed of a model and count its operations."""
 
+import hashlib
+import json
 import logging
 import os
 import platform
@@ -16,13 +18,16 @@ from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import write_json
+from espnet_plugin.files import file_checksum, read_record, write_json
 from espnet_plugin.measure.chunk_speed import chunk_rtf, frames_ms
 from espnet_plugin.measure.memory import peak_memory_mb
 from espnet_plugin.measure.parameters import count_nonzero, count_parameters
 from espnet_plugin.measure.workload import load_with_rate, make_input, recognise
 
 __all__ = ["count_macs", "encoder_rtf", "write_rtf"]
+
+# Parts of the model that are timed, by their names in config.yaml.
+_PARTS = ("model", "frontend", "normalize", "preencoder", "encoder", "postencoder")
 
 
 def count_macs(
@@ -133,13 +138,14 @@ def write_rtf(
     ``macs_per_audio_second`` (see
     :func:`count_macs`; of ``audio_seconds``), ``peak_memory_mb`` (see
     :func:`~espnet_plugin.measure.memory.peak_memory_mb`; null where not known),
-    ``checkpoint`` and ``file_bytes``, the size of that file; of a streaming encoder
+    ``checkpoint``, ``file_bytes``, the size of that file, and ``measured``, the digests
+    of that file and of what ``config.yaml`` says of the model; of a streaming encoder
     also what :func:`~espnet_plugin.measure.chunk_speed.chunk_rtf` returns.
 
     Args:
         model_dir: Folder with ``config.yaml`` and a checkpoint.
         model_file: Name of the checkpoint; the best by default.
-        overwrite: Measure again where ``rtf.json`` is newer than the checkpoint.
+        overwrite: Measure again where ``rtf.json`` is of the same model.
         options: Keyword arguments of :func:`encoder_rtf`.
 
     Returns:
@@ -149,8 +155,8 @@ def write_rtf(
     experiment = Experiment(model_dir)
     output = experiment.speed_file
     checkpoint = choose_checkpoint(model_dir, model_file)
-    newest = checkpoint.stat().st_mtime
-    if not overwrite and output.is_file() and output.stat().st_mtime >= newest:
+    measured = _measured_model(experiment, checkpoint)
+    if not overwrite and _is_current(output, checkpoint, measured):
         logging.info("%s exists already", output)
         return output
     model, rate = load_with_rate(model_dir, checkpoint)
@@ -167,6 +173,7 @@ def write_rtf(
             hop_ms = frames_ms(experiment.config())["hop_ms"]
             result.update(chunk_rtf(model.encoder, hop_ms, threads=result["threads"]))
     result["checkpoint"] = checkpoint.name
+    result["measured"] = measured
     result["file_bytes"] = checkpoint.stat().st_size
     write_json(output, result)
     logging.info(
@@ -177,6 +184,32 @@ def write_rtf(
         result["parameters"]["total"] / 1e6,
     )
     return output
+
+
+def _measured_model(experiment: Experiment, checkpoint: Path) -> dict[str, str]:
+    """Return digests of the weights, and of the parts of the model."""
+    config = experiment.config()
+    parts = {
+        name: value
+        for name, value in config.items()
+        if name.removesuffix("_conf") in _PARTS
+    }
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return {
+        "checkpoint": file_checksum(checkpoint),
+        "config": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def _is_current(output: Path, checkpoint: Path, measured: dict[str, str]) -> bool:
+    """Return whether the speed of this model is known."""
+    known = read_record(output)
+    if not known or known.get("checkpoint", checkpoint.name) != checkpoint.name:
+        return False
+    if "measured" in known:
+        return known["measured"] == measured
+    # Earlier versions recorded no digests.
+    return output.stat().st_mtime >= checkpoint.stat().st_mtime
 
 
 def cpu_name() -> str:

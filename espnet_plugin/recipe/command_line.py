@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Generic, Mapping, Sequence, Type, TypeVar
+from typing import Any, Generic, Mapping, Optional, Sequence, Type, TypeVar
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.option import Option, options_of
@@ -12,9 +12,23 @@ __all__ = ["CommandLine", "HelpWanted", "shown"]
 
 T = TypeVar("T")
 
+_HELP = ("--help", "-h")
+
 
 class HelpWanted(Exception):
-    """``--help`` was given."""
+    """``--help`` was given.
+
+    Attributes:
+        defaults: Texts of the options that were given before it, by name: those that a
+            recipe's ``run.sh`` sets.
+        mistake: What is wrong with the options before it; None: nothing.
+    """
+
+    def __init__(
+        self, defaults: Mapping[str, str], mistake: Optional[UserError] = None
+    ) -> None:
+        super().__init__("--help")
+        self.defaults, self.mistake = defaults, mistake
 
 
 @dataclass(frozen=True)
@@ -51,18 +65,23 @@ class CommandLine(Generic[T]):
             HelpWanted: If ``--help`` was given.
             UserError: If an option is unknown or its value is wrong.
         """
+        words = list(given)
+        if any(word in _HELP for word in words):
+            before = words[: [word in _HELP for word in words].index(True)]
+            mistake = None
+            try:
+                cls.read(family, before, script, renamed, elsewhere)
+            except UserError as error:
+                mistake = error
+            raise HelpWanted(_given(family, before, renamed), mistake)
         declared = {one.name: one for one in options_of(family)}
         texts = {name: one.default for name, one in declared.items()}
-        words = list(given)
         while words:
             word = words.pop(0)
-            if word in ("--help", "-h"):
-                raise HelpWanted
             see = f"(see {script} --help)"
             if not word.startswith("--"):
                 raise UserError(f"{word} is not an option {see}")
-            name = word[2:].replace("-", "_")
-            name = renamed.get(name, name)
+            name = _name(word, renamed)
             if name not in declared:
                 why = did_you_mean(name, declared, "--")
                 first, equals, rest = word.partition("=")
@@ -85,6 +104,22 @@ class CommandLine(Generic[T]):
             if name == "stop_stage":
                 stages = _stages(values["stage"], values["stop_stage"])
         return cls(texts, family(**values))
+
+
+def _name(word: str, renamed: Mapping[str, str]) -> str:
+    """Return the name of an option, as it is declared, from how it was written."""
+    name = word[2:].replace("-", "_")
+    return renamed.get(name, name)
+
+
+def _given(
+    family: Type[Any], words: Sequence[str], renamed: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the texts of known options by name; everything else is left out."""
+    known = {one.name for one in options_of(family)}
+    pairs = zip(words[::2], words[1::2])
+    named = {_name(word, renamed): text for word, text in pairs}
+    return {name: text for name, text in named.items() if name in known}
 
 
 def _stages(first: int, last: int) -> range:

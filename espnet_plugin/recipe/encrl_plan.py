@@ -74,7 +74,7 @@ def encrl_plan(
         reference=counted.reference,
         student=joint[0][0] if joint else counted.of(Shape(options.encrl_layers)),
         finetuned=finetuned,
-        models={f"{n} layers": counted.of(n) for n in options.sizes},
+        models={n.in_words: counted.of(n) for n in options.sizes},
         vocabulary=counted.vocabulary,
         frames_per_second=counted.frames_per_second,
         width=counted.width,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, Type
+from typing import Any, Callable, Mapping, Optional, Sequence, Type
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.command_line import CommandLine, shown
@@ -73,10 +73,14 @@ class Family:
                 scripts.setdefault(one.name, []).append(family.stages_script)
         return {name: " and ".join(found) for name, found in scripts.items()}
 
-    def help(self) -> str:
-        """Return the text of ``--help``."""
+    def help(self, defaults: Optional[Mapping[str, str]] = None) -> str:
+        """Return the text of ``--help``.
+
+        Args:
+            defaults: Values of options that the recipe's ``run.sh`` sets, by name.
+        """
         return help_text(
-            self.script, self.about, self.options, self.stages, self.examples
+            self.script, self.about, self.options, self.stages, self.examples, defaults
         )
 
 
@@ -134,15 +138,18 @@ def _run_dualmode(
     of_data = complete(dualmode.data_options_of(options))
     if options.stage <= 3:
         check_encrl(of_data)
-    if options.stage == 1:
+    if options.stage == 1 and not options.dry_run:
         check_data_script(options.datadir)
+    layout = dualmode.DualmodeLayout(options, Layout(of_data))
+    if options.dry_run:
+        print("\n".join(dualmode.list_dualmode(layout)))
+        return
     commands = read_commands(line.texts)
 
     def runner(suffix: str) -> Runner:
         python = options.python
         return Runner(commands, options.expdir, suffix, interrupts, python)
 
-    layout = dualmode.DualmodeLayout(options, Layout(of_data))
     suffix = f"_s{options.seed}"
     check_passed_on(options, runner(suffix))
     check_first_needs(dualmode.STAGES, options.stage, options.stop_stage, layout)
@@ -161,8 +168,12 @@ def _run_lmprune(
     of_data = complete(lmprune.lm_data_options(options))
     if options.stage <= 2:
         check_encrl(of_data)
-    if options.stage == 1:
+    if options.stage == 1 and not options.dry_run:
         check_data_script(options.datadir)
+    layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
+    if options.dry_run:
+        print("\n".join(lmprune.list_lmprune(layout)))
+        return
     commands = read_commands(line.texts)
     threads = {"OMP_NUM_THREADS": str(options.num_threads)}
     commands = replace(commands, environment={**commands.environment, **threads})
@@ -171,7 +182,6 @@ def _run_lmprune(
         return Runner(commands, options.expdir, suffix, interrupts, options.python)
 
     check_passed_on(options, runner(""))
-    layout = lmprune.LmpruneLayout(options, Layout(of_data), options.seeds[0])
     check_first_needs(lmprune.STAGES, options.stage, options.stop_stage, layout)
     check_sections(options, runner(""))
     lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
@@ -185,7 +195,10 @@ FAMILIES = {
         EncrlOptions,
         encrl.STAGES,
         (
-            ("--stage 5 --stop_stage 7", "the main job, with the data there"),
+            (
+                "--stage 5 --stop_stage 7",
+                "trains and decodes; stages 1 to 4 are finished",
+            ),
             ("--dry_run true", "estimates hours and disk space"),
         ),
         _run_encrl,
@@ -197,7 +210,13 @@ FAMILIES = {
         "streaming.",
         DualmodeOptions,
         dualmode.STAGES,
-        (("--stage 5 --stop_stage 7", "the main job, with the data there"),),
+        (
+            (
+                "--stage 5 --stop_stage 7",
+                "trains and decodes; stages 1 to 3 are finished",
+            ),
+            ("--dry_run true", "lists stages and trainings, and what is finished"),
+        ),
         _run_dualmode,
         {"rivals": "baselines"},
     ),
@@ -207,8 +226,11 @@ FAMILIES = {
         LmpruneOptions,
         lmprune.STAGES,
         (
-            ("--asr_exp exp/asr_reference", "all stages, with a recogniser"),
-            ("--stop_stage 6", "perplexities alone, without one; then --stage 8"),
+            ("--asr_exp exp/asr_reference", "all stages; decodes with this recogniser"),
+            (
+                "--stop_stage 6",
+                "perplexities only, without a recogniser; then --stage 8",
+            ),
         ),
         _run_lmprune,
         {},

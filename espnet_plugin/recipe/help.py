@@ -1,7 +1,7 @@
 """The text of ``--help`` of a recipe."""
 
 import textwrap
-from typing import Any, Sequence, Type
+from typing import Any, Mapping, Optional, Sequence, Type
 
 from espnet_plugin.recipe.option import Option, options_of
 from espnet_plugin.recipe.options.sections import SECTIONS
@@ -24,6 +24,11 @@ _NUMBERS = (
     "smaller ones (5), perplexity (6), decoding (7), table (8)."
 )
 
+_OWN = (
+    "The defaults below are those of this recipe: its run.sh sets some of them. "
+    "Options on the command line replace them."
+)
+
 
 def help_text(
     script: str,
@@ -31,6 +36,7 @@ def help_text(
     family: Type[Any],
     stages: Sequence[Stage],
     examples: Sequence[tuple[str, str]],
+    defaults: Optional[Mapping[str, str]] = None,
 ) -> str:
     """Return the help of a recipe's script.
 
@@ -40,26 +46,40 @@ def help_text(
         family: The class that declares the options.
         stages: The stages.
         examples: Example options and what they do.
+        defaults: Values of options that the recipe's ``run.sh`` sets, by name.
     """
     lines = [f"Usage: {script} [--option value]...", "", *_wrapped(about), ""]
-    lines.append("Stages, and what they write:")
+    lines.append(
+        "Stages, and what they write (EXPDIR is the folder of --expdir, and so on):"
+    )
     for stage in stages:
         lines += _entry(f"  {stage.number:2d} {stage.name}", stage.leaves)
     lines += ["", *_wrapped(_NUMBERS), "", "Examples:"]
     for options, what in examples:
         lines += _entry(f"  {script} {options}", what, 50)
-    return "\n".join([*lines, *option_lines(family)])
+    if defaults:
+        lines += ["", *_wrapped(_OWN)]
+    return "\n".join([*lines, *option_lines(family, defaults)])
 
 
-def option_lines(family: Type[Any]) -> list[str]:
-    """Return the lines of the help about the options, section by section."""
+def option_lines(
+    family: Type[Any], defaults: Optional[Mapping[str, str]] = None
+) -> list[str]:
+    """Return the lines of the help about the options, section by section.
+
+    Args:
+        family: The class that declares the options.
+        defaults: Values by name that replace the declared defaults.
+    """
+    defaults = defaults or {}
     declared, lines = options_of(family), []
     for section in dict.fromkeys([*SECTIONS, *(one.section for one in declared)]):
         own = [one for one in declared if one.section == section]
         if own:
             lines += ["", section]
         for one in own:
-            lines += _entry(f"  --{one.name} {_meta(one)}", _about(one))
+            about = _about(one, defaults.get(one.name, one.default))
+            lines += _entry(f"  --{one.name} {_meta(one)}", about)
     return lines
 
 
@@ -69,8 +89,10 @@ def _meta(one: Option) -> str:
     return one.kind.meta
 
 
-def _about(one: Option) -> str:
-    facts = [f"default: {one.default}"] if one.default else []
+def _about(one: Option, default: str) -> str:
+    # Without an emptied default one would believe in the declared one.
+    value = default or ("none" if one.default else "")
+    facts = [f"default: {value}"] if value else []
     if one.unit:
         facts.insert(0, f"in {one.unit}")
     if one.kind.limits():

@@ -14,6 +14,7 @@ from typing import Any, Optional, Union
 
 from espnet_plugin.checkpoints.bounds import check_announced
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.depth import encoder_depth
 from espnet_plugin.checkpoints.load import (
     build_asr_model,
     count_layers,
@@ -174,7 +175,7 @@ def _import(
             method=REFERENCE_METHOD,
             variant="imported",
             seed=config.get("seed", 0),
-            layers=blocks,
+            layers=encoder_depth(config),
             params=sum(item.numel() for item in model.parameters()),
             source=called,
             source_sha256=checksum,

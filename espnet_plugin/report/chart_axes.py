@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
+from espnet_plugin.report.caution import SPEEDS, busy_caution
 from espnet_plugin.report.table import time_unit
+from espnet_plugin.report.units import OPERATIONS, fitting_unit
 from espnet_plugin.results import metrics
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.metric import (
@@ -32,12 +34,14 @@ class Across:
         label: Name of the axis, with the unit.
         values: Value of each group in that unit; None if not known.
         less_is_better: Whether a lower value is better, so a Pareto front is drawn.
+        caution: What a reader has to know about these values; may be empty.
     """
 
     name: str
     label: str
     values: tuple[Optional[float], ...]
     less_is_better: bool
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,19 @@ def axes_across(groups: Sequence[Group]) -> list[Across]:
     for metric, column in group_columns(any(group.mode for group in groups)):
         if metric.intervals or metric.name in found:
             continue
+        figures = [_figure(group, metric) for group in groups]
         unit = seconds if column.unit == TIME else float(column.unit)
         axis = metric.axis
         label = (axis.label if axis else column.header).replace("{time}", unit_name)
-        values = tuple(
-            None if value is None else value / unit
-            for value in (_figure(group, metric) for group in groups)
-        )
+        if "{operations}" in label:
+            fitting = fitting_unit(figures, OPERATIONS)
+            label, unit = label.replace("{operations}", fitting.name), fitting.size
+        values = tuple(None if value is None else value / unit for value in figures)
         if any(values):
             better = axis is None or axis.less_is_better
-            found[metric.name] = Across(metric.name, label, values, better)
+            caution = busy_caution(groups) if metric.name in SPEEDS else ""
+            caution = caution.replace("`", "")
+            found[metric.name] = Across(metric.name, label, values, better, caution)
     return list(found.values())
 
 

@@ -37,6 +37,7 @@ def chart_data(results: Results, rivals: Sequence[str] = ()) -> dict[str, Any]:
                 "name": one.name,
                 "label": one.label,
                 "front": one.less_is_better,
+                "caution": one.caution,
                 "values": [_short(value) for value in one.values],
             }
             for one in axes_across(groups)

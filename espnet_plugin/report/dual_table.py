@@ -1,8 +1,9 @@
 """The table of recognisers with two modes: one line for both modes of a training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
+from espnet_plugin.report.caution import busy_caution
 from espnet_plugin.report.plots.series import without_mode
 from espnet_plugin.report.table import Line, Table, metric_table
 from espnet_plugin.results.cell_text import NONE, NOT_KNOWN, with_interval
@@ -50,7 +51,10 @@ def dual_mode_table(results: Results) -> Optional[Table]:
         _line(f"{method} {name}".strip(), _Training(**groups))
         for (method, name, _), groups in modes.items()
     ]
-    return metric_table(DUAL, (_HEADER, ()), lines, (_NOTES, ""), pick=_pick)
+    table = metric_table(DUAL, (_HEADER, ()), lines, (_NOTES, ""), pick=_pick)
+    return replace(
+        table, caution=busy_caution(one for one in results.groups if one.mode)
+    )
 
 
 def _line(name: str, training: _Training) -> Line:

@@ -2,8 +2,8 @@
 
 Its chart is interactive: the reader chooses axes, methods and sizes, and points show
 their values. It is drawn by a small script of this plugin in plain SVG, not by a
-library: Plotly's plotly.min.js alone (version 7.1) has 4.8 MB, nine times as much as
-AN4's results.json with all its counts. Our script and style have 36 kB, and the
+library: Plotly's plotly.min.js alone (version 7.1) has 4.8 MB, 28 times as much as
+AN4's results.json with all its counts. Our script and style have 38 kB, and the
 functions needed here (choosing, hovering, sorting) take a few hundred lines. Markers
 and colours are those of the static pictures.
 

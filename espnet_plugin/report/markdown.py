@@ -34,6 +34,10 @@ _TEMPLATE = """\
 
 #### {{ table.title }}
 {%- endif %}
+{%- if table.caution %}
+
+**Caution.** {{ table.caution }}
+{%- endif %}
 
 {{ table.markdown() }}
 {%- if table.notes %}

@@ -24,12 +24,15 @@ class Table:
         lines: The cells.
         notes: Explanations below the table, one paragraph; may be empty.
         title: Heading within a section of several tables; may be empty.
+        caution: Sentences above the table without which its figures mislead; may be
+            empty.
     """
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
     notes: str = ""
     title: str = ""
+    caution: str = ""
 
     def markdown(self) -> str:
         """Return the table as markdown, with padded cells for reading in a terminal."""

@@ -1,8 +1,10 @@
 """The tables of quality and size, and of the costs of models and families."""
 
+from dataclasses import replace
 from typing import Optional
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.report.caution import busy_caution
 from espnet_plugin.report.table import Line, Table, metric_table
 from espnet_plugin.results.cell_text import NOT_KNOWN, rtf
 from espnet_plugin.results.family import Family
@@ -37,12 +39,6 @@ shared = whole*, with the shared part counted in full."""
 _CACHE_NOTES = """\
  The pass that filled the teacher's cache is not included, because its processor time
  was not measured ({names})."""
-_BUSY_NOTES = """\
- **Measured on a busy machine** (the load was above the number of cores or, where that
- number was not recorded, above one process besides the
- measurement): the RTF of {names}. Other work
-slowed these down, so they cannot be compared; measure again on a quiet machine
-(`--stage 9 --remeasure_rtf true`)."""
 _FAMILY_NOTES = """\
 All sizes of a method together, with shared training counted once; mean over the
 complete sets of sizes. Times have the same meaning as in the table of costs. Last
@@ -82,23 +78,8 @@ def cost_table(results: Results) -> Table:
     cached = [one for one in entries if one.training.cpu_without_cache]
     names = ", ".join(one.name for one in cached)
     facts = {"cache": _CACHE_NOTES.format(names=names) if cached else ""}
-    notes = (_COST_NOTES, _busy_note(results))
-    return metric_table(COST, (_NAME_HEADER, ()), lines, notes, facts)
-
-
-def _busy_note(results: Results) -> str:
-    """Name the models whose speed was measured while the machine did other work."""
-    groups = results.groups
-    busy = [one for one in groups if any(r.running.was_busy for r in one.rows)]
-    if not busy:
-        return ""
-    measured = [one for one in groups if one.mean("encoder_rtf") is not None]
-    names = (
-        "all models"
-        if len(busy) == len(measured)
-        else ", ".join(f"{one.label}" for one in busy)
-    )
-    return _BUSY_NOTES.format(names=names)
+    table = metric_table(COST, (_NAME_HEADER, ()), lines, (_COST_NOTES, ""), facts)
+    return replace(table, caution=busy_caution(results.groups))
 
 
 def family_table(results: Results) -> Optional[Table]:

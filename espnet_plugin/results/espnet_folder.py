@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from espnet_plugin.checkpoints.depth import encoder_depth
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL, DecodedSet
@@ -101,11 +102,9 @@ def read_identity(folder: Path, missing: list[str]) -> Identity:
         UserError: If ``config.yaml`` is not that of an ASR model.
     """
     config = Experiment(folder).config()
-    encoder = config["encoder_conf"]
-    layers = encoder.get("num_blocks", encoder.get("num_layers"))
-    if not isinstance(layers, int):
+    layers = encoder_depth(config)
+    if not layers:
         missing.append("config.yaml: number of encoder layers")
-        layers = 0
     ctc_weight = config["model_conf"].get("ctc_weight", 0.5)
     checkpoint: Optional[Path] = None
     try:

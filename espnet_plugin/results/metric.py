@@ -93,7 +93,8 @@ class Axis:
     """Properties of a metric as an axis of the interactive chart.
 
     Attributes:
-        label: Name with the unit; ``{time}`` is replaced by the unit of time.
+        label: Name with the unit; ``{time}`` is replaced by the unit of time, and
+            ``{operations}`` by a unit of operations in which the values can be read.
         of: Function that returns the value of a group. By default it is the mean over
             seeds or, for a cost, the whole cost.
         less_is_better: Whether lower values are better; only then a Pareto front is

@@ -134,7 +134,7 @@ METRICS: tuple[Metric, ...] = (
             frozen teacher in brackets. The training of the reference is not part of a
             student's cost."""),
         Column(DUAL, "PFLOP", shared_part, _PETA),
-    ), axis=Axis("training operations (PFLOP)", lambda one: one.whole.flops)),
+    ), axis=Axis("training operations ({operations})", lambda one: one.whole.flops)),
     Metric("teacher_flops", "training.teacher_flops", is_cost=True),
     Metric("epochs", "training.epochs", is_cost=True),
     Metric("encoder_rtf", "running.encoder_rtf", columns=(

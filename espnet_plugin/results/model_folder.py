@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
+from espnet_plugin.checkpoints.depth import encoder_depth
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DECODE_PREFIX
 from espnet_plugin.experiment.exported import ExportedFile, read_exports
@@ -85,11 +86,14 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
             for name in (test_set, choice.dev_set)
         )
     )
-    variant, size = variant_and_size(meta.variant, meta.layers, meta.size)
+    layers = meta.layers
+    if layers == 0 and experiment.config_file.is_file():
+        layers = encoder_depth(experiment.config())  # earlier versions: 0 for Whisper
+    variant, size = variant_and_size(meta.variant, layers, meta.size)
     identity = Identity(
         method=meta.method,
         variant=variant,
-        layers=meta.layers,
+        layers=layers,
         size=size,
         seed=meta.seed,
         width=meta.size_width,

@@ -87,7 +87,10 @@ def read_spec(path: Path) -> PlanSpec:
             has a value of the wrong type.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing: give the recipe's experiments.yaml")
+        raise UserError(
+            f"{path} is missing: write it (docs/recipes.md, 'The rows of a table', "
+            "has an example), or give the path of another one"
+        )
     content = read_yaml(path, "the plan")
     for part in "rows", "tables":
         if not isinstance(content.get(part, {}), Mapping):

@@ -180,3 +180,14 @@ def test_what_is_no_audio_is_named(tmp_path, content, says):
     path.write_bytes(content)
     with pytest.raises(UserError, match=f"cannot be read as audio: .*{says}"):
         read_audio(str(path), RATE)
+
+
+@pytest.mark.parametrize(
+    "folder", ["truncated", "Data length : 9 (should be 3)", "data : 96000 should be 5"]
+)
+def test_the_name_of_a_file_says_nothing_about_its_length(tmp_path, wave, folder):
+    # libsndfile's log, in which the lengths are found, begins with the file's name.
+    path = tmp_path / folder / "truncated.wav"
+    path.parent.mkdir()
+    soundfile.write(path, wave, RATE)
+    assert len(read_audio(str(path), RATE)) == len(wave)

@@ -234,6 +234,26 @@ def test_is_written_again_where_its_record_is_damaged(corpus, tmp_path, caplog):
     assert record.read_bytes() == whole and "done.json is damaged" in caplog.text
 
 
+def test_the_option_that_differs_is_named(corpus, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    run(corpus, tmp_path / "dump", max_seconds=20.0)
+    for options, said in (
+        ({"max_seconds": 25.0}, "a different max_seconds (was 20.0, is 25.0)"),
+        ({"max_seconds": 25.0, "nj": 2}, "is already finished"),
+        (
+            {"max_seconds": 25.0, "speeds": (0.9, 1.0)},
+            "a different speeds (was [1.0], is [0.9, 1.0])",
+        ),
+    ):
+        caplog.clear()
+        run(corpus, tmp_path / "dump", **options)
+        assert said in caplog.text
+    change(corpus, "text", "a-1", "ONE ONE")
+    caplog.clear()
+    run(corpus, tmp_path / "dump", **options)
+    assert "because its tables or tokens have changed" in caplog.text
+
+
 def test_an_interrupted_run_is_not_taken_for_finished(corpus, tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt

@@ -50,6 +50,14 @@ def test_prepares_all_sets(call, tmp_path):
     assert set(tokens[2:-1]) == {*"ONETWHR", "<space>"}
 
 
+def test_what_is_cleaned_is_said_once(call, corpus, caplog):
+    text = (corpus / "text").read_text()
+    (corpus / "text").write_text(text.replace(" ", "  "))
+    assert call() == 0
+    said = [one for one in caplog.messages if "several spaces" in one]
+    assert len(said) == 1 and f"{corpus}/text" in said[0]
+
+
 def test_fbank_has_the_bins_of_the_configuration(call, tmp_path):
     assert call("--feats_type", "fbank") == 0
     assert read_pairs(tmp_path / "dump/test/feats_shape")["a-1"] == "50,24"

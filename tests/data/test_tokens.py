@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import re
+
 import pytest
 import sentencepiece
 from espnet2.bin import tokenize_text
@@ -86,9 +88,14 @@ def test_an_unknown_character_is_not_in_the_list(tmp_path):
 
 @pytest.mark.parametrize("nbpe", [3, 5000])
 def test_a_vocabulary_that_does_not_fit(tmp_path, nbpe):
-    with pytest.raises(UserError, match=f"--nbpe {nbpe} does not fit"):
+    with pytest.raises(UserError, match=f"--nbpe {nbpe} does not fit") as refused:
         build_token_list(TEXTS, tmp_path, nbpe)
     assert not list(tmp_path.iterdir())
+    # What the message advises is possible, and the nearest that is.
+    advised = int(re.search(r"give at (?:least|most) (\d+)$", str(refused.value))[1])
+    build_token_list(TEXTS, tmp_path, advised)
+    with pytest.raises(UserError, match="does not fit"):
+        build_token_list(TEXTS, tmp_path, advised + (1 if nbpe > advised else -1))
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,19 @@ def test_two_processes_leave_what_one_does(tiny_asr_model, tmp_path):
     assert (tmp_path / "two/text").stat().st_mtime_ns == before
 
 
+def test_each_set_is_named_once_before_it_is_decoded(tiny_asr_model, tmp_path, caplog):
+    caplog.set_level("INFO")
+    data = [f"{tiny_asr_model.wav_scp},speech,sound"]
+    sets = [(name, data, tmp_path / name) for name in ("dev", "test")]
+    decode_in_parts(tiny_asr_model.config, tiny_asr_model.checkpoint, sets, 1)
+    said = [
+        one.message.split(":")[0]
+        for one in caplog.records
+        if ": decoding" in one.message
+    ]
+    assert said == ["dev", "test"]
+
+
 def end_process(*_):
     os._exit(9)
 

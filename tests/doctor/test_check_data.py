@@ -265,6 +265,8 @@ def test_damage(corpus, tmp_path, name):
 def test_all_kinds_are_tried():
     tried = {kind for _, expected in CASES.values() for kind, *_ in expected}
     elsewhere = {"shared-id", "features-alone", "unknown-characters", "same-set"}
+    # test_suspicious_text.py, test_overlaps.py
+    elsewhere |= {"markup", "wrong-decoding", "compatibility", "look-alikes", "overlap"}
     assert set(KINDS) - tried == elsewhere
 
 

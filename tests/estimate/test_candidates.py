@@ -66,9 +66,11 @@ def test_a_budget_holds_what_uses_most_of_it(shapes):
             for one in shapes
             if 0.9 * budget.amount <= getattr(one, kind) <= budget.amount
         )
-    with pytest.raises(UserError, match="--budget 1k: no shape .*2x8 has .* M param"):
+    with pytest.raises(
+        UserError, match="--budget 1k: no shape .*2x8 layers .* M param"
+    ):
         fitting(shapes, Budget.parse("1k"))
-    with pytest.raises(UserError, match="9GMAC/s: no shape .*5 has .* MMAC/s"):
+    with pytest.raises(UserError, match="9GMAC/s: no shape .*5 layers .* MMAC/s"):
         fitting(shapes, Budget.parse("9GMAC/s"))
 
 

@@ -117,7 +117,7 @@ def test_the_commands_fine_tuning():
 
     each, made = hours()
     together, shared = hours(finetune="together", finetune_alone="1:2")
-    two, one = (made.models[f"{n} layers"] for n in (2, 1))
+    two, one = (made.models[name] for name in ("2 layers", "1 layer"))
     assert made.finetuned == [(two, 3), (one, 3)]
     assert shared.finetuned == [(two, 3), (one, 2)]
     assert together[6] < each[6] and together[5] == each[5]

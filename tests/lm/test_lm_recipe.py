@@ -133,6 +133,33 @@ def test_measured_decoded_and_reported(recipe):
 
 
 @pytest.mark.slow
+def test_only_models_of_the_given_seeds(recipe, tiny_asr_model, tmp_path, caplog):
+    """Seed 4 is a copy of the dense model of seed 3."""
+    exp = tmp_path / "exp"
+    for seed in (3, 4):
+        folder = exp / f"lm_dense_s{seed}"
+        shutil.copytree(recipe / "exp/lm_dense_s3", folder)
+        record = json.loads((folder / "lm.json").read_text())
+        (folder / "lm.json").write_text(json.dumps({**record, "seed": seed}))
+        for name in ("measured.json", "wer.json"):
+            (folder / name).unlink(missing_ok=True)
+    (tmp_path / "lm_text").symlink_to(recipe / "lm_text")
+    measuring = ["--exp_dir", str(exp), "--text_dir", str(tmp_path / "lm_text")]
+    for command, options in (
+        (lm_measure, measuring),
+        (lm_decode, decoding(tmp_path, tiny_asr_model)),
+    ):
+        assert command.main([*options, "--seeds", "4"]) == 0
+        caplog.clear()
+        assert command.main([*options, "--seeds", "7", "8"]) == 2
+        assert "with seed 7 or 8: run stage 4 first" in caplog.text
+    for name in ("measured.json", "wer.json"):
+        assert [path.parent.name for path in exp.glob(f"lm_dense*/{name}")] == [
+            "lm_dense_s4"
+        ]
+
+
+@pytest.mark.slow
 def test_nothing_is_done_twice(recipe, caplog):
     before = {path: path.stat().st_mtime_ns for path in recipe.glob("exp/*/*epoch.pth")}
     with caplog.at_level("INFO"):

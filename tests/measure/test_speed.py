@@ -1,5 +1,6 @@
 """The real-time factor is of the encoder, on the threads that were asked for."""
 
+import json
 import os
 import signal
 import statistics
@@ -214,6 +215,44 @@ def test_writes_rtf_json(tmp_path, no_process):
     assert read_json(path) == result
     write_rtf(tiny.dir, audio_seconds=0.25, runs=2, overwrite=True)
     assert read_json(path)["audio_seconds"] == 0.25
+
+
+def test_the_speed_of_the_same_model_is_not_measured_again(tmp_path, no_process):
+    tiny = build_tiny_asr(tmp_path)
+
+    def measure(name=None):
+        number = len(no_process)
+        write_rtf(tiny.dir, name, audio_seconds=0.25, runs=1)
+        return len(no_process) > number
+
+    assert measure() and not measure()
+    path = tiny.dir / "rtf.json"
+    # Copied without its times to another machine, where the checkpoint is newer.
+    os.utime(path, (1, 1))
+    assert not measure()
+    config = tiny.config.read_text()
+    tiny.config.write_text("# mine\n" + config)
+    assert not measure()
+    # Other weights, that are older than the figures (cp -p, rsync -a).
+    state = torch.load(tiny.checkpoint, weights_only=True)
+    name = next(k for k, v in state.items() if v.is_floating_point())
+    state[name] = state[name] + 1
+    torch.save(state, tiny.checkpoint)
+    os.utime(tiny.checkpoint, (1, 1))
+    assert measure() and not measure()
+    # Another checkpoint of the folder; then a figure that a power cut has left empty.
+    torch.save(state, tiny.dir / "other.pth")
+    assert measure("other.pth") and not measure("other.pth")
+    path.write_text("")
+    assert measure("other.pth")
+    # An earlier version recorded no digests.
+    known = read_json(path)
+    del known["measured"]
+    path.write_text(json.dumps(known))
+    os.utime(path, (9e9, 9e9))
+    assert not measure("other.pth")
+    os.utime(path, (1, 1))
+    assert measure("other.pth")
 
 
 def test_a_model_of_features_is_given_features(tiny_asr_model, tmp_path, no_process):

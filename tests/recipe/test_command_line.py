@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.command_line import HelpWanted
 from espnet_plugin.recipe.families import FAMILIES
 
 
@@ -28,14 +29,46 @@ def test_a_typo_names_what_was_meant(given, meant):
     assert meant is None or meant in said
 
 
+def shown_defaults(text):
+    """What a help says of each option's default; None: nothing."""
+    found = {}
+    for entry in re.split(r"^  --", text, flags=re.MULTILINE)[1:]:
+        words = " ".join(entry.split())
+        default = re.search(r"default: (.*)\)$", words)
+        found[words.split()[0]] = default and default[1]
+    return found
+
+
+def test_help_shows_what_run_sh_sets():
+    given = ["--nbpe", "150", "--test-sets", "a b", "--no_such", "1", "--nj", "8"]
+    given += ["--token_type", "", "--help", "--stage", "3"]
+    family = FAMILIES["encrl"]
+    with pytest.raises(HelpWanted) as wanted:
+        family.read(given)
+    assert "--no_such" in str(wanted.value.mistake)
+    own = shown_defaults(family.help(wanted.value.defaults))
+    general = shown_defaults(family.help())
+    changed = {name for name in own if own[name] != general[name]}
+    assert changed == {"nbpe", "test_sets", "nj", "token_type"}
+    assert (own["nbpe"], own["test_sets"], own["nj"]) == ("150", "a b", "8")
+    assert own["token_type"] == "none" and general["token_type"] == "char"
+    assert "of this recipe" in family.help(wanted.value.defaults)
+    assert "of this recipe" not in family.help()
+
+
+def test_help_of_a_right_command_line_has_no_mistake():
+    with pytest.raises(HelpWanted) as wanted:
+        FAMILIES["dualmode"].read(["--rivals", "full_alone", "-h"])
+    assert wanted.value.mistake is None
+    assert wanted.value.defaults == {"baselines": "full_alone"}
+
+
 INNER = re.compile(r"\b(encrl|dualmode|lmprune|recipe)\.sh\b")
 
 
 def test_an_option_of_other_recipes_is_known():
-    with pytest.raises(
-        UserError, match="--dry_run: only recipes of encrl.sh have this"
-    ):
-        FAMILIES["dualmode"].read(["--dry_run", "true"])
+    with pytest.raises(UserError, match="--sizes: only recipes of encrl.sh have this"):
+        FAMILIES["dualmode"].read(["--sizes", "2"])
     with pytest.raises(UserError, match="encrl.sh and dualmode.sh"):
         FAMILIES["lmprune"].read(["--teacher_cache", "x"])
 

@@ -53,7 +53,7 @@ def test_each_seed_has_models_and_a_reference_of_its_own(plan):
 @pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.parts[-3])
 def test_the_recipe_takes_the_options(plan):
-    """The script reads all options before it prints its help."""
+    """Wrong options before --help give an exit status above 0."""
     seen = set()
     for job in jobs_of(plan):
         if job.row in seen:

@@ -25,8 +25,8 @@ def files(rows):
     return " ".join(f"conf/lmprune/rows/{row}.yaml" for row in rows.split())
 
 
-# Options, and the commands that the shell script of 28 November 2026 ran for them. In
-# front of each: OMP_NUM_THREADS.
+# Options, and the commands that the shell script of 28 November 2026 ran for them, but
+# for the seeds of stages 6 and 7. In front of each: OMP_NUM_THREADS.
 CALLS = {
     "as it is, without a recogniser": (
         ["--stage", "3", "--stop_stage", "6"],
@@ -39,14 +39,15 @@ CALLS = {
             "--seed 1",
             f"1 lm_compress --config {CONFIG} --text_dir exp/lm_text --exp_dir exp "
             f"--seed 1 {TUNE} --rows {files(ROWS)}",
-            "1 lm_measure --exp_dir exp --text_dir exp/lm_text --speed false",
+            "1 lm_measure --exp_dir exp --text_dir exp/lm_text --speed false "
+            "--seeds 1",
         ],
     ),
     "with a recogniser": (
         ["--stage", "7", "--asr_exp", "asr"],
         [
             "1 lm_decode --exp_dir exp --asr_exp asr --dump_dir dump/raw --dev_set dev "
-            "--test_set test --lm_weights 0.2 0.4 0.6 --beam 10",
+            "--test_set test --lm_weights 0.2 0.4 0.6 --beam 10 --seeds 1",
             "1 lm_report --exp_dir exp --test_set test --markdown exp/RESULTS.md "
             "--results_json exp/results.json",
         ],
@@ -94,9 +95,11 @@ CALLS = {
                     + files("svd_50 further_4"),
                 )
             ),
-            "3 lm_measure --exp_dir my exp --text_dir my exp/lm_text --speed true",
+            "3 lm_measure --exp_dir my exp --text_dir my exp/lm_text --speed true "
+            "--seeds 4 2",
             "3 lm_decode --exp_dir my exp --asr_exp asr --dump_dir dmp/raw --dev_set "
-            "org/dev --test_set test --lm_weights 0.1 1 --beam 4",
+            "org/dev --test_set test --lm_weights 0.1 1 --beam 4 "
+            "--seeds 4 2",
             "3 lm_report --exp_dir my exp --test_set test --markdown R.md "
             "--results_json r.json",
         ],

@@ -161,7 +161,7 @@ def test_every_option_is_taken_by_the_script(family, tmp_path):
 # Options that the shell scripts did not have.
 NEW = {
     "encrl": {"shape_init", "budget", "trials", "trial_epochs", "expected_warnings"},
-    "dualmode": {"reference", "teacher_cache", "expected_warnings"},
+    "dualmode": {"reference", "teacher_cache", "expected_warnings", "dry_run"},
 }
 
 

@@ -120,7 +120,8 @@ def test_it_teaches_a_small_model_of_another_kind(
     experiment, tiny_asr_model, tmp_path, monkeypatch
 ):
     folder = import_reference(experiment, tmp_path / "exp" / "asr_reference")
-    assert read_json(folder / "meta.json")["params"] > 7e6
+    meta = read_json(folder / "meta.json")
+    assert meta["params"] > 7e6 and meta["layers"] == 4
     reference = as_reference(folder, tiny_asr_model)
     torch.manual_seed(0)
     model, args = build(reference, tmp_path / "encrl", *SMALL_STUDENT)

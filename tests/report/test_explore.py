@@ -229,6 +229,59 @@ def test_a_phone_needs_no_sideways_scrolling(page):
     assert box == [0, 390, 844]
 
 
+def test_a_table_that_is_cut_says_so(page, tmp_path):
+    """A shadow at the right edge, until the table is scrolled to its end."""
+    page.resize(390, 844)
+    page.open(page.address)
+    assert page.cut_edge("#section-1 .wide") == (True, False)
+    page.resize(1400, 900)
+    row = {"method": "encrl", "layers": 6, "seed": 1, "params": 10, "test_wer": 9.0}
+    page.open(write_html(tmp_path / "one.html", make_results([row])).as_uri())
+    assert page.cut_edge("#section-1 .wide") is None
+
+
+def test_the_caution_about_a_busy_machine_stands_at_the_speed(tab, tmp_path):
+    tab.resize(1400, 900)
+    row = {"method": "encrl", "seed": 1, "encoder_rtf": 0.01, "rtf_cores": 2}
+    rows = [
+        {**row, "layers": layers, "params": layers, "test_wer": 9.0, "rtf_load": load}
+        for layers, load in ((6, 7.5), (4, 1.0))
+    ]
+    tab.open(write_html(tmp_path / "busy.html", make_results(rows)).as_uri())
+    hidden = "return document.getElementById('caution').hidden"
+    assert tab.run(hidden) is True
+    tab.run(CHOOSE, "#across", "encoder_rtf")
+    assert tab.run(hidden) is False
+    said = "Measured on a busy machine: the speed (RTF) of encrl 6"
+    assert tab.text("#caution").startswith(said)
+    assert tab.text("#section-2 .caution").startswith(said)
+    tab.run(CHOOSE, "#across", "params")
+    assert tab.run(hidden) is True
+
+
+TICK_BOXES = """
+    return [...document.querySelectorAll("#chart .tick.middle")].map((one) => {
+        const { left, right } = one.getBoundingClientRect();
+        return [left, right];
+    });"""
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e5, 1e7, 1e9, 1e12])
+def test_labels_of_ticks_do_not_overlap(tab, tmp_path, scale):
+    """Costs of very small trainings, far below a PFLOP."""
+    tab.resize(390, 844)
+    row = {"method": "encrl", "seed": 1, "teacher_flops": 0.0}
+    rows = [
+        {**row, "layers": n, "params": n, "test_wer": 9.0, "train_flops": flops * scale}
+        for n, flops in ((6, 73.0), (4, 41.0), (2, 8.0))
+    ]
+    tab.open(write_html(tmp_path / "small.html", make_results(rows)).as_uri())
+    tab.run(CHOOSE, "#across", "train_flops")
+    boxes = sorted(tab.run(TICK_BOXES))
+    assert len(boxes) >= 2
+    assert all(left[1] < right[0] for left, right in zip(boxes, boxes[1:]))
+
+
 def test_names_are_never_run(tab, tmp_path):
     tab.resize(1400, 900)
     name = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"

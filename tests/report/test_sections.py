@@ -66,6 +66,19 @@ def test_a_section_is_one_entry(monkeypatch):
     assert Page(page).tables[0] == [["a & b", "c"], ["1 < 2", "x|y"]]
 
 
+def test_a_caution_stands_above_its_table(monkeypatch):
+    def build(results, pictures):
+        table = Table(("a", "b"), [["1", "2"]], "Notes.", caution="Read `this` first.")
+        return sections.Content(tables=[table])
+
+    monkeypatch.setattr(sections, "SECTIONS", (("Extra", build), *sections.SECTIONS))
+    said = "#### Extra\n\n**Caution.** Read `this` first.\n\n| a | b |\n"
+    assert said in markdown_block(results())
+    page = report_html(results())
+    above = '<p class="caution">Read this first.</p>\n<div class="wide"><table>'
+    assert above in page and page.count('<p class="caution">') == 1
+
+
 def test_nothing_is_drawn_again_for_a_rendering(monkeypatch):
     made = results()
 

@@ -184,12 +184,13 @@ def test_speed_measured_on_a_busy_machine_is_marked(results, load, cores, busy):
     if cores is not None:
         results["rows"][0]["rtf_cores"] = cores
     table = cost_table(read(results))
-    assert ("busy machine" in table.notes) == busy
-    assert ("the RTF of reference" in table.notes) == busy
-    assert "all models" not in table.notes
+    assert "busy" not in table.notes
+    assert ("busy machine" in table.caution) == busy
+    assert ("the speed (RTF) of reference" in table.caution) == busy
+    assert "all models" not in table.caution
     for row in results["rows"]:
         row.update(rtf_load=99.0, encoder_rtf=0.01)
-    assert "the RTF of all models" in cost_table(read(results)).notes
+    assert "(RTF) of all models" in cost_table(read(results)).caution
 
 
 def test_sizes_that_keep_all_layers_are_lines_of_their_own(results):

@@ -11,6 +11,8 @@ for option in "$@"; do
         # In any folder, a recipe's or not.
         export PATH=${VENV:-${root}/.venv}/bin:${PATH}
         [ ! -e path.sh ] || . ./path.sh > /dev/null 2>&1 || true
+        # The options that run.sh gives before it are the recipe's defaults.
+        [ -z "${family:-}" ] || exec "${command[@]}" "$@"
         exec "${command[@]}" --help
     fi
 done

@@ -1,20 +1,15 @@
 """``meta.json`` of a streaming export."""
 
-import importlib.metadata
 from dataclasses import asdict
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping
 
 from espnet_plugin.export.folder import FORMAT
 from espnet_plugin.export.meta import graph_metadata
 from espnet_plugin.export.streaming.source import StreamingSource
+from espnet_plugin.export.versions import package_versions
 from espnet_plugin.export.write import OPSET
 
 __all__ = ["describe_stream", "stream_metadata"]
-
-_PACKAGES = (
-    *("espnet_plugin", "espnet", "torch"),
-    *("onnx", "onnxruntime", "sherpa-onnx"),
-)
 
 
 def stream_metadata(source: StreamingSource) -> dict[str, str]:
@@ -52,7 +47,6 @@ def describe_stream(
     if stft is not None:
         window_ms = 1000.0 * stft.n_fft / facts.sample_rate
     latency = embed.latency(chunk, ahead, hop_ms, window_ms)
-    versions = {name: _version(name) for name in _PACKAGES}
     return {
         "format": FORMAT,
         "target": target,
@@ -76,12 +70,5 @@ def describe_stream(
         },
         **more,
         "opset": OPSET,
-        "versions": {name: found for name, found in versions.items() if found},
+        "versions": package_versions(),
     }
-
-
-def _version(package: str) -> Optional[str]:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -17,13 +17,18 @@ from espnet_plugin.recipe.values.numbers import Whole
 from espnet_plugin.recipe.values.text import Text, Words
 from espnet_plugin.recipe.values.words import Choice
 
-__all__ = ["DualmodeOptions"]
+__all__ = ["LIST_ONLY", "DualmodeOptions"]
 
 _data = partial(option, DATA)
 _training = partial(option, TRAINING)
 _baseline = partial(option, BASELINES)
 _decoding = partial(option, DECODING)
 
+# The dry run of families whose operations are not counted.
+LIST_ONLY = (
+    "Only list the stages, their trainings with folders and epochs, what is finished "
+    "and, after a first epoch, how long the rest will take; nothing is started."
+)
 _MAYBE_EPOCHS = Whole(1, optional=True)
 
 
@@ -31,6 +36,7 @@ _MAYBE_EPOCHS = Whole(1, optional=True)
 class DualmodeOptions(SharedOptions):
     """The options of ``dualmode.sh``."""
 
+    dry_run: bool = same_option(EncrlOptions, "dry_run", help=LIST_ONLY)
     pretrain_set: str = _data(
         "",
         SetName(optional=True),

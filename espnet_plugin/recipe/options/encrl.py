@@ -52,7 +52,8 @@ class EncrlOptions(SharedOptions):
     hosts: str = _general(
         "",
         Text(),
-        'Or host names, with ssh: "host1,host2", or "host1:0:1,host2:0" with GPUs.',
+        "Names of the nodes, which are reached by ssh, instead of num_nodes: "
+        '"host1,host2", or with numbers of GPUs "host1:0:1,host2:0".',
     )
     dry_run: bool = _general(
         "false",
@@ -94,7 +95,7 @@ class EncrlOptions(SharedOptions):
         "empty, one is trained.",
     )
     reference_model_file: str = _reference(
-        "", Text(), "Its checkpoint file; if empty, the best one."
+        "", Text(), "Checkpoint file of the reference; if empty, the best one."
     )
     reference_config: str = _reference(
         "conf/train_reference.yaml", Text(), "Training configuration of the reference."
@@ -113,8 +114,8 @@ class EncrlOptions(SharedOptions):
         "",
         Text(),
         "Folder of the ESPnet recipe. Its data, statistics and model are used, so "
-        "stages 1 to 3 are not needed. They are printed; the next options override "
-        "them.",
+        "stages 1 to 3 are not needed. What was found is printed; the next options "
+        "override it.",
     )
     recipe_exp: str = _beside(
         "",
@@ -130,7 +131,7 @@ class EncrlOptions(SharedOptions):
     )
     recipe_dump: str = _beside("", Text(), "Folder of the sets, e.g. dump/raw.")
     recipe_stats: str = _beside(
-        "", Text(), "Folder of its stage 10, with the lengths of utterances."
+        "", Text(), "Folder that its stage 10 wrote, with the lengths of utterances."
     )
     recipe_token_list: str = _beside("", Text(), "Token list of the model.")
 
@@ -271,13 +272,21 @@ class EncrlOptions(SharedOptions):
         "conf/baselines", Folder(), "Folder with a configuration of each baseline."
     )
     baseline_training: str = _baseline(
-        "", Text(), "ESPnet configuration instead of theirs."
+        "",
+        Text(),
+        "Training configuration of all baselines, instead of those that their files "
+        "name.",
     )
-    baseline_epochs: int = _baseline("", _MAYBE_EPOCHS, "Epochs instead of theirs.")
+    baseline_epochs: int = _baseline(
+        "",
+        _MAYBE_EPOCHS,
+        "Epochs of each baseline, instead of those of its configuration.",
+    )
     baseline_lr: str = _baseline(
         "",
         Number(0, above=True, example="0.001", optional=True),
-        "Peak learning rate instead of theirs, shown in the tables.",
+        "Peak learning rate of each baseline, instead of that of its configuration; "
+        "shown in the tables.",
     )
 
     decoding: str = _decoding(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.recipe.option import option, same_option
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.options.sections import DATA, MEASURING, TRAINING
 from espnet_plugin.recipe.options.shared import SharedOptions
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Several, Whole
@@ -36,6 +37,7 @@ class LmpruneOptions:
     datadir: str = _shared("datadir")
     dumpdir: str = _shared("dumpdir")
     expdir: str = _shared("expdir")
+    dry_run: bool = same_option(DualmodeOptions, "dry_run")
 
     train_set: str = _shared("train_set")
     valid_set: str = _shared("valid_set")
@@ -79,7 +81,8 @@ class LmpruneOptions:
     seeds: tuple[int, ...] = _training(
         "1",
         Several(Whole(0, MOST_SEED)),
-        "Seeds, in quotes if several: stages 4 and 5 run for each.",
+        "Seeds, in quotes if several: stages 4 and 5 run for each, stages 6 and 7 "
+        "measure and decode their models. The table of stage 8 has all seeds.",
     )
 
     speed: bool = _measuring(
@@ -94,8 +97,8 @@ class LmpruneOptions:
     )
     beam: int = _measuring("10", Whole(1), "Beam size.")
     results: str = _measuring(
-        "exp/RESULTS.md", Folder(), "Where stage 8 puts its table."
+        "exp/RESULTS.md", Folder(), "File for the table of stage 8."
     )
     results_json: str = _measuring(
-        "exp/results.json", Folder(), "Where stage 8 puts the figures behind it."
+        "exp/results.json", Folder(), "File for the figures behind the table."
     )

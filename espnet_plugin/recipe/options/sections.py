@@ -18,7 +18,7 @@ GENERAL = "General"
 DATA = "Data"
 REFERENCE = "Reference model (stages 3 and 4)"
 BESIDE = (
-    "Beside a finished recipe of ESPnet (asr.sh run to stage 11), which is only read"
+    "Next to a finished recipe of ESPnet (asr.sh run to stage 11), which is only read"
 )
 ENCRL = "EncRL (stage 5), fine-tuning (stage 6)"
 TRAINING = "Training (stages 4 and 5)"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
 from espnet_plugin.names import WAV2VEC2
@@ -13,6 +14,7 @@ from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner
+from espnet_plugin.recipe.stage_list import StageOf, stage_lines
 from espnet_plugin.recipe.stages import models
 from espnet_plugin.recipe.stages.data import (
     DATA_STAGES,
@@ -21,9 +23,15 @@ from espnet_plugin.recipe.stages.data import (
 )
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
-from espnet_plugin.yaml_files import read_yaml
+from espnet_plugin.yaml_files import deep_merge, read_yaml
 
-__all__ = ["STAGES", "DualmodeLayout", "data_options_of", "run_dualmode"]
+__all__ = [
+    "STAGES",
+    "DualmodeLayout",
+    "data_options_of",
+    "list_dualmode",
+    "run_dualmode",
+]
 
 # Options of stages 1 to 3, which are those of the EncRL family.
 _OF_DATA = (
@@ -147,6 +155,27 @@ def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
     runner.submit(runner.commands.cuda, f"train_{'_'.join(rows)}", command)
 
 
+def _planned_pretraining(layout: DualmodeLayout) -> list[PlannedTraining]:
+    options = layout.options
+    epochs = options.pretrain_epochs
+    if not epochs:
+        config = read_yaml(options.pretrain_config, "--pretrain_config")
+        epochs = config.get("max_epoch")
+    return [PlannedTraining(layout.pretrain_exp, epochs)]
+
+
+def _planned(layout: DualmodeLayout, rows: Sequence[str]) -> list[PlannedTraining]:
+    options = layout.options
+    config = read_yaml(options.train_config, "--train_config")
+    planned = []
+    for row in rows:
+        file = Path(options.row_dir, f"{row}.yaml")
+        changes = read_yaml(file, "--rows").get("changes") or {}
+        own = deep_merge(config, changes, null_removes=True).get("max_epoch")
+        planned.append(PlannedTraining(layout.training(row), options.epochs or own))
+    return planned
+
+
 def _check_made(needs: Sequence[Need]) -> None:
     for need in needs:
         need.check()
@@ -220,9 +249,10 @@ STAGES = (
         "EXPDIR/dual_pretrain*: wav2vec 2.0 or BEST-RQ, if there is a --pretrain_set",
         needs=_needs_of_pretraining,
         work=_pretrain,
+        trainings=_planned_pretraining,
         detail=lambda layout: f" on {layout.options.pretrain_set}",
         applies=lambda layout: bool(layout.options.pretrain_set),
-        otherwise="no --pretrain_set, no pre-training",
+        otherwise="skipped, because --pretrain_set is not given",
     ),
     Stage[DualmodeLayout](
         5,
@@ -230,6 +260,7 @@ STAGES = (
         "EXPDIR/dual_<row>_s<seed>",
         needs=_needs_statistics,
         work=lambda layout, runner: _train(layout, runner, layout.options.rows),
+        trainings=lambda layout: _planned(layout, layout.options.rows),
         detail=_rows,
     ),
     Stage[DualmodeLayout](
@@ -253,6 +284,7 @@ STAGES = (
         "EXPDIR/asr_<row>_s<seed>_*: stages 5 to 7 for --baselines",
         needs=_needs_statistics,
         work=_train_baselines,
+        trainings=lambda layout: _planned(layout, layout.options.baselines),
         detail=lambda layout: f" {' '.join(layout.options.baselines)}",
     ),
     Stage[DualmodeLayout](
@@ -296,16 +328,26 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
     run_stages(STAGES[len(DATA_STAGES) :], first, last, layout, runner)
 
 
+def list_dualmode(layout: DualmodeLayout) -> list[str]:
+    """Return the lines of the dry run: stages, trainings, and what is finished."""
+    own = STAGES[len(DATA_STAGES) :]
+    stages: list[StageOf] = [(stage, layout.data) for stage in DATA_STAGES]
+    stages += [(stage, layout) for stage in own]
+    options = layout.options
+    similar = sorted(map(str, Path(options.expdir).glob("dual_*_s*")))
+    return stage_lines(stages, options.stage, options.stop_stage, similar)
+
+
 def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
     """Check GPUs, versions and free disk space once, before the first training."""
-    options, folders = layout.options, []
-    if wanted(options, 4) and options.pretrain_set:
-        folders.append(layout.pretrain_exp)
-    if wanted(options, 5):
-        folders += [layout.training(row) for row in options.rows]
-    if wanted(options, 8):
-        folders += [layout.training(row) for row in options.baselines]
-    if all(Experiment(folder).is_finished for folder in folders):
+    options = layout.options
+    trainings = (
+        training
+        for stage in STAGES[len(DATA_STAGES) :]
+        if wanted(options, stage.number) and stage.applies(layout)
+        for training in stage.trainings(layout)
+    )
+    if all(one.is_finished for one in trainings):
         return
     # Jobs of a queue run on other machines, where each training checks its GPUs.
     gpus = 0 if runner.commands.cuda else options.ngpu

@@ -1,17 +1,24 @@
 """The stages of ``lmprune.sh``."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
 
+from espnet_plugin.estimate.trainings import PlannedTraining
+from espnet_plugin.lm.record import lm_folder
+from espnet_plugin.lm.rows import Compression, Further, read_row
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner
+from espnet_plugin.recipe.stage_list import StageOf, stage_lines
 from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
 from espnet_plugin.recipe.stages.stage import Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
+from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["STAGES", "LmpruneLayout", "lm_data_options", "run_lmprune"]
+__all__ = ["STAGES", "LmpruneLayout", "list_lmprune", "lm_data_options", "run_lmprune"]
 
 # Options of stages 1 and 2, which are those of the EncRL family.
 _OF_DATA = (
@@ -100,11 +107,39 @@ def _compress(layout: LmpruneLayout, runner: Runner) -> None:
     runner.submit(runner.commands.cuda, "lm_compress", command)
 
 
+def _planned_dense(layout: LmpruneLayout) -> list[PlannedTraining]:
+    options = layout.options
+    epochs = options.epochs
+    if not epochs:
+        epochs = read_yaml(options.lm_config, "--lm_config").get("max_epoch")
+    folder = lm_folder(Path(options.expdir), "dense", layout.seed)
+    return [PlannedTraining(str(folder), epochs)]
+
+
+def _planned_rows(layout: LmpruneLayout) -> list[PlannedTraining]:
+    options, planned = layout.options, []
+
+    def add(row: str, keep: Optional[float], epochs: Optional[int]) -> None:
+        folder = lm_folder(Path(options.expdir), row, layout.seed, keep)
+        planned.append(PlannedTraining(str(folder), epochs))
+
+    for name in options.rows:
+        row = read_row(Path(options.row_dir, f"{name}.yaml"))
+        if isinstance(row, Compression):
+            for step, keep in enumerate(row.keep):
+                add(name, keep, row.step_epochs(step))
+        elif isinstance(row, Further):
+            add(name, None, row.epochs)
+        else:
+            add(name, row.keep, None)
+    return planned
+
+
 def _measure(layout: LmpruneLayout, runner: Runner) -> None:
     options = layout.options
     command = runner.python(
         *("lm_measure", "--exp_dir", options.expdir, "--text_dir", layout.text),
-        *("--speed", shown(options.speed)),
+        *("--speed", shown(options.speed), "--seeds", *map(str, options.seeds)),
     )
     runner.submit(runner.commands.train, "lm_measure", command)
 
@@ -115,7 +150,7 @@ def _decode(layout: LmpruneLayout, runner: Runner) -> None:
         *("lm_decode", "--exp_dir", options.expdir, "--asr_exp", options.asr_exp),
         *("--dump_dir", layout.data.dump, "--dev_set", options.valid_set),
         *("--test_set", layout.test_set, "--lm_weights", *options.lm_weights),
-        *("--beam", str(options.beam)),
+        *("--beam", str(options.beam), "--seeds", *map(str, options.seeds)),
     )
     runner.submit(runner.commands.decode, "lm_decode", command)
 
@@ -149,6 +184,7 @@ STAGES = (
         "EXPDIR/lm_dense_s<seed>, trained by ESPnet",
         needs=lambda layout: (),
         work=_train,
+        trainings=_planned_dense,
         detail=_seed,
     ),
     Stage[LmpruneLayout](
@@ -157,6 +193,7 @@ STAGES = (
         "EXPDIR/lm_<row>_k<percent>_s<seed>",
         needs=lambda layout: (),
         work=_compress,
+        trainings=_planned_rows,
         detail=_seed,
     ),
     Stage[LmpruneLayout](
@@ -181,6 +218,18 @@ STAGES = (
         work=_report,
     ),
 )
+
+
+def list_lmprune(layout: LmpruneLayout) -> list[str]:
+    """Return the lines of the dry run: stages, trainings, and what is finished."""
+    options = layout.options
+    stages: list[StageOf] = [(stage, layout.data) for stage in DATA_STAGES[:2]]
+    stages.append((STAGES[2], layout))
+    for seed in options.seeds:
+        stages += [(stage, replace(layout, seed=seed)) for stage in STAGES[3:5]]
+    stages += [(stage, layout) for stage in STAGES[5:]]
+    similar = sorted(map(str, Path(options.expdir).glob("lm_*_s*")))
+    return stage_lines(stages, options.stage, options.stop_stage, similar)
 
 
 def run_lmprune(layout: LmpruneLayout, runner: Runner, of_data: Runner) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Callable, Generic, Iterable, Sequence, TypeVar
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.recipe.runner import Runner, log
 
 __all__ = ["Need", "Stage", "check_first_needs", "run_stages"]
@@ -31,9 +32,11 @@ class Need:
             UserError: If it is missing; with the stage that writes it.
         """
         if not Path(self.file).exists():
+            # A corpus of one's own needs no script for stage 1.
+            or_so = ", or put a Kaldi data folder there" if self.stage == 1 else ""
             raise UserError(
                 f"{self.file} is missing: run stage {self.stage} first (--stage "
-                f"{self.stage})"
+                f"{self.stage}){or_so}"
             )
 
 
@@ -50,6 +53,8 @@ class Stage(Generic[T]):
         detail: Function that returns what the log adds to the name.
         applies: Function that returns whether there is anything to do.
         otherwise: What is logged if there is nothing to do; nothing if empty.
+        trainings: Function that returns the trainings that the commands start, for the
+            dry run and for checks before the first of them.
     """
 
     number: int
@@ -60,6 +65,7 @@ class Stage(Generic[T]):
     detail: Callable[[T], str] = lambda experiment: ""
     applies: Callable[[T], bool] = lambda experiment: True
     otherwise: str = ""
+    trainings: Callable[[T], Sequence[PlannedTraining]] = lambda experiment: ()
 
     def run(self, experiment: T, runner: Runner) -> None:
         """Check the inputs of the stage and run it.

@@ -53,7 +53,7 @@ class Choices:
         return tuple(given.split())
 
     def limits(self) -> str:
-        return f"some of {' '.join(self.choices())}"
+        return f"one or more of: {', '.join(self.choices())}"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ function explore(data) {
   const state = startState(data);
   const hover = makeHover(svg, section.querySelector("#tip"), data);
   const note = section.querySelector("#missing");
+  const caution = section.querySelector("#caution");
 
   function redraw() {
     const drawn = drawChart(svg, data, state);
@@ -39,6 +40,8 @@ function explore(data) {
     note.textContent = count
       ? `${count} chosen model${count > 1 ? "s have" : " has"} no value on these axes.`
       : "";
+    caution.textContent = drawn.across.caution;
+    caution.hidden = !drawn.across.caution;
     frontTable(data, drawn, state);
   }
 

@@ -3,6 +3,8 @@
 const LOG_FROM_RATIO = 8; // a smaller spread is easier to read on a linear axis
 const LIMIT_IN_MEDIANS = 3; // a failed control must not flatten all the rest
 
+const CHARACTER = 7; // pixels, in labels of ticks
+
 const number = (value) => String(Number(value.toPrecision(3)));
 
 function niceStep(span, count) {
@@ -20,14 +22,28 @@ function linearTicks(low, high, count) {
   return ticks;
 }
 
-function logTicks(low, high) {
-  const decades = Math.log10(high / low);
-  const factors = decades < 1 ? [1, 1.5, 2, 3, 5, 7] : decades < 3 ? [1, 2, 5] : [1];
+// Powers of ten times one of the factors.
+function ticksOf(factors, low, high) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1) {
     ticks.push(...factors.map((one) => one * 10 ** power));
   }
   return ticks.filter((one) => one >= low && one <= high);
+}
+
+// As many ticks as have room: a label needs some pixels for each of its characters.
+function logTicks(low, high, scale) {
+  const decades = Math.log10(high / low);
+  const all = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+  const choices = all.slice(decades < 1 ? 0 : decades < 3 ? 1 : 3);
+  const half = (tick) => (CHARACTER * (number(tick).length + 1)) / 2;
+  const fit = (ticks) =>
+    ticks.every((one, n) => {
+      const before = ticks[n - 1];
+      return !n || scale(one) - scale(before) >= half(one) + half(before);
+    });
+  const made = choices.map((factors) => ticksOf(factors, low, high));
+  return made.find(fit) ?? made.at(-1);
 }
 
 // A scale from values to pixels, with a margin (a share of the values) on both sides and
@@ -42,7 +58,7 @@ function makeScale(values, from, to, { logarithmic, margin, apart }) {
   const count = Math.max(2, Math.min(8, Math.floor(Math.abs(to - from) / apart)));
   const ends = [back(low), back(high)];
   const scale = (value) => from + ((place(value) - low) / (high - low)) * (to - from);
-  scale.ticks = logarithmic ? logTicks(...ends) : linearTicks(...ends, count);
+  scale.ticks = logarithmic ? logTicks(...ends, scale) : linearTicks(...ends, count);
   return scale;
 }
 

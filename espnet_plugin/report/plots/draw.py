@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.report.caution import busy_caution
 from espnet_plugin.report.plots.choice import OTHERS, Choice, choose
 from espnet_plugin.report.plots.dual import dual_mode_pictures
 from espnet_plugin.report.plots.others import draw_others
 from espnet_plugin.report.plots.picture import Picture
 from espnet_plugin.report.plots.points import Panel, error_words
 from espnet_plugin.report.plots.scatter import draw_scatter
+from espnet_plugin.report.units import OPERATIONS, TIMES, fitting_unit
 from espnet_plugin.results.family import Family
 from espnet_plugin.results.group import Group
 from espnet_plugin.results.results import Results
@@ -19,8 +21,6 @@ from espnet_plugin.shape import Shape
 __all__ = ["plot_results"]
 
 PathLike = Union[str, Path]
-
-_SECONDS_PER_HOUR = 3600.0
 
 
 def plot_results(
@@ -82,6 +82,7 @@ def _draw(
         picture.panels,
         side_by_side=picture.side_by_side,
         scored=results.set_name,
+        caution=picture.caution,
     )
     others = draw_others(
         folder / f"{picture.name}{OTHERS}",
@@ -89,6 +90,7 @@ def _draw(
         f"{title}: the other methods",
         picture.of_others or picture.panels,
         scored=results.set_name,
+        caution=picture.caution,
     )
     return [path for path in (drawn, others) if path]
 
@@ -133,6 +135,7 @@ def _pictures(
             ],
             "nearly equal ones set side by side",
             side_by_side=True,
+            caution=busy_caution(groups),
         ),
     ]
     return [one for one in pictures if one.panels]
@@ -151,10 +154,14 @@ def _size_panels(groups: Sequence[Group]) -> list[Panel]:
 
 
 def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
+    unit = fitting_unit((group.whole.flops for group in groups), OPERATIONS)
     panels = [
-        Panel("training, teacher included (PFLOP)", lambda group: group.whole.pflop),
-        _hours("cpu_seconds", "training (processor hours)"),
-        _hours("train_seconds", "training (wall-clock hours)"),
+        Panel(
+            f"training, teacher included ({unit.name})",
+            lambda group: unit.of(group.whole.flops),
+        ),
+        _times("cpu_seconds", "processor", groups),
+        _times("train_seconds", "wall-clock", groups),
     ]
     # Wall-clock time includes pauses of the machine: used only if there is no other.
     unmeasured = any(
@@ -164,8 +171,10 @@ def _cost_panels(groups: Sequence[Group]) -> list[Panel]:
     return panels if unmeasured else panels[:2]
 
 
-def _hours(key: str, label: str) -> Panel:
-    return Panel(label, lambda group: _scale(group.whole[key], _SECONDS_PER_HOUR))
+def _times(key: str, kind: str, groups: Sequence[Group]) -> Panel:
+    unit = fitting_unit((group.whole[key] for group in groups), TIMES)
+    label = f"training ({kind} {unit.name})"
+    return Panel(label, lambda group: unit.of(group.whole[key]))
 
 
 def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]]:
@@ -188,14 +197,15 @@ def _family_panels(families: Sequence[Family]) -> tuple[list[Panel], list[Panel]
             ", ".join(other),
         )
     costs = {
-        (family.method, family.variant): family.whole.pflop
+        (family.method, family.variant): family.whole.flops
         for family in families
         if family.sizes == sizes
     }
-    label = "training of all sizes, teacher included (PFLOP)"
+    unit = fitting_unit(costs.values(), OPERATIONS)
+    label = f"training of all sizes, teacher included ({unit.name})"
 
     def cost(group: Group) -> Optional[float]:
-        return costs.get((group.method, group.variant))
+        return unit.of(costs.get((group.method, group.variant)))
 
     def panel(size: Shape) -> Panel:
         return Panel(

@@ -2,8 +2,10 @@
 
 from typing import Callable, Optional, Sequence
 
+from espnet_plugin.report.caution import busy_caution
 from espnet_plugin.report.plots.picture import Picture
 from espnet_plugin.report.plots.points import Panel, error_words
+from espnet_plugin.report.units import OPERATIONS, fitting_unit
 from espnet_plugin.results.group import Group
 
 __all__ = ["dual_mode_pictures"]
@@ -22,6 +24,7 @@ def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
             context.
     """
     rate = error_words(groups)
+    unit = fitting_unit((group.whole.flops for group in groups), OPERATIONS)
     return [
         Picture(
             "wer_params",
@@ -36,7 +39,15 @@ def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
         Picture(
             "wer_cost",
             f"{rate} and cost of the training that made both modes",
-            _panels(*2 * [("training, all it started from counted (PFLOP)", _cost)]),
+            _panels(
+                *2
+                * [
+                    (
+                        f"training, all it started from counted ({unit.name})",
+                        lambda group: unit.of(group.whole.flops),
+                    )
+                ]
+            ),
             _SIDE_BY_SIDE,
             side_by_side=True,
         ),
@@ -52,6 +63,7 @@ def dual_mode_pictures(groups: Sequence[Group]) -> list[Picture]:
             ),
             _SIDE_BY_SIDE,
             side_by_side=True,
+            caution=busy_caution(groups),
         ),
     ]
 
@@ -73,7 +85,3 @@ def _panels(streaming: tuple[str, Value], full: tuple[str, Value]) -> list[Panel
 def _millions(group: Group) -> Optional[float]:
     count = group.params if group.params_nonzero is None else group.params_nonzero
     return count / _MILLION if count else None
-
-
-def _cost(group: Group) -> Optional[float]:
-    return group.whole.pflop

@@ -14,6 +14,7 @@ from espnet_plugin.report.plots.points import (
     finish_panel,
     mark_of,
     rate_label,
+    thin_ticks,
     upper_limit,
 )
 from espnet_plugin.report.plots.series import Series
@@ -34,6 +35,7 @@ def draw_others(
     title: str,
     panels: Sequence[Panel],
     scored: str = "test",
+    caution: str = "",
 ) -> Optional[Path]:
     """Draw a small panel for each series, with main method and "scratch" in grey.
 
@@ -43,6 +45,7 @@ def draw_others(
         title: Title of the figure.
         panels: A series is drawn in the first panel that has a value for it.
         scored: Name of the scored set.
+        caution: Sentences below the panels; may be empty.
 
     Returns:
         The PNG file; None if no series has a value.
@@ -86,8 +89,11 @@ def draw_others(
     figure.supylabel(rate_label(groups, scored), fontsize=10)
     figure.suptitle(title, fontsize=11)
     labels = dict.fromkeys(_axis_name(panel) for _, panel in drawn)
-    add_caption(figure, f"Across: {'; '.join(labels)}.\n{_grey_words(choice)}")
+    across = f"Across: {'; '.join(labels)}."
+    lines = [across, _grey_words(choice), *([caution] if caution else [])]
+    add_caption(figure, "\n".join(lines))
     figure.draw_without_rendering()
+    thin_ticks(figure, cells[: len(drawn)])
     for cell, (marks, points) in zip(cells, texts):
         place_labels(cell, marks, points)
     return save_figure(figure, stem)

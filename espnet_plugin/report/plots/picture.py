@@ -19,6 +19,7 @@ class Picture:
         panels: Panels from left to right.
         of_others: Panels of the second picture; if empty, the same ones.
         side_by_side: Whether points of nearly the same x are moved apart.
+        caution: Sentences below the panels without which they mislead; may be empty.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Picture:
     remark: str = ""
     of_others: Sequence[Panel] = ()
     side_by_side: bool = False
+    caution: str = ""

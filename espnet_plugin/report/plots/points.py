@@ -2,16 +2,27 @@
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from itertools import pairwise
+from typing import Callable, Iterator, Optional, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.axis import Tick
+from matplotlib.backend_bases import RendererBase
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 from espnet_plugin.results.group import Group
 
 __all__ = [
     *("Panel", "draw_bar", "error_words", "finish_panel", "is_logarithmic"),
-    *("mark_of", "rate_label", "upper_limit"),
+    *("mark_of", "rate_label", "thin_ticks", "upper_limit"),
 ]
 
 # A failed control near 100 % must not compress all other points: points above the limit
@@ -19,6 +30,7 @@ __all__ = [
 _LIMIT_IN_MEDIANS = 3.0
 # A smaller spread is easier to read on a linear axis.
 _LOG_FROM_RATIO = 8.0
+_APART = 0.04  # inches between labels of ticks
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,50 @@ def finish_panel(panel: Axes, xs: Sequence[float], marks_a_side: int = 8) -> Non
     panel.grid(True, color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def thin_ticks(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Take fewer ticks across where their labels overlap, or nearly so.
+
+    Args:
+        figure: The figure, already laid out.
+        panels: Its panels; those that share their axis have the same ticks.
+    """
+    renderer = figure.canvas.get_renderer()
+    for panel in panels:
+        locators = _fewer_ticks(panel.get_xscale() == "log")
+        seen = _seen_ticks(panel)
+        while _overlap(seen, renderer, _APART * figure.dpi):
+            # Of ticks that are not all seen, a coarser choice may have none.
+            one = FixedLocator([seen[0].get_loc()])
+            panel.xaxis.set_major_locator(next(locators, one))
+            seen = _seen_ticks(panel)
+            if not seen:
+                panel.xaxis.set_major_locator(one)
+
+
+def _fewer_ticks(logarithmic: bool) -> Iterator[Locator]:
+    if logarithmic:
+        for subs, most in (((1, 2, 5), 20), ((1, 3), 20), ((1,), 20), ((1,), 4)):
+            yield LogLocator(base=10, subs=subs, numticks=most)
+        yield LogLocator(base=10, subs=(1,), numticks=2)
+    else:
+        for most in (4, 3, 2):
+            yield MaxNLocator(most, steps=[1, 2, 5, 10])
+
+
+def _seen_ticks(panel: Axes) -> list[Tick]:
+    low, high = sorted(panel.get_xlim())
+    panel.get_xticklabels()  # brings ticks and labels up to date
+    ticks = panel.xaxis.get_major_ticks()
+    return [one for one in ticks if low <= one.get_loc() <= high]
+
+
+def _overlap(ticks: Sequence[Tick], renderer: RendererBase, apart: float) -> bool:
+    """Return whether labels are closer to each other than so many pixels."""
+    boxes = [one.label1.get_window_extent(renderer) for one in ticks]
+    boxes.sort(key=lambda box: box.x0)
+    return any(left.x1 + apart > right.x0 for left, right in pairwise(boxes))
 
 
 def _log_ticks(panel: Axes, decades: float) -> None:

@@ -17,6 +17,7 @@ from espnet_plugin.report.plots.points import (
     is_logarithmic,
     mark_of,
     rate_label,
+    thin_ticks,
     upper_limit,
 )
 from espnet_plugin.report.plots.series import Series
@@ -38,6 +39,7 @@ def draw_scatter(
     panels: Sequence[Panel],
     side_by_side: bool = False,
     scored: str = "test",
+    caution: str = "",
 ) -> Optional[Path]:
     """Draw the error rates of groups, with a line for each series within a panel.
 
@@ -49,6 +51,7 @@ def draw_scatter(
         panels: Panels from left to right; those with a value for no group are left out.
         side_by_side: Whether points of nearly the same x are moved apart.
         scored: Name of the scored set.
+        caution: Sentences below the panels; may be empty.
 
     Returns:
         The PNG file; None, and a warning, if no panel has a point.
@@ -65,7 +68,7 @@ def draw_scatter(
     figure, axes = plt.subplots(
         1,
         len(drawable),
-        figsize=(3.6 + 4.8 * len(drawable), 4.9 if choice.rule else 4.6),
+        figsize=(3.6 + 4.8 * len(drawable), _height(choice.rule, caution)),
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -80,13 +83,19 @@ def draw_scatter(
     axes[0][0].set_ylim(0, limit)
     figure.suptitle(title, fontsize=11)
     add_legend(figure, axes[0])
-    if choice.rule:
-        add_caption(figure, f"{choice.rule} {_other_methods(choice, stem)}")
+    rule = f"{choice.rule} {_other_methods(choice, stem)}" if choice.rule else ""
+    add_caption(figure, "\n".join(filter(None, [caution, rule])))
     # Free space for labels is known only after everything else is laid out.
     figure.draw_without_rendering()
+    thin_ticks(figure, axes[0])
     for panel, (labels, points) in zip(axes[0], texts):
         place_labels(panel, labels, points)
     return save_figure(figure, stem)
+
+
+def _height(*captions: str) -> float:
+    """Return the figure's height in inches; each caption takes some of it."""
+    return 4.6 + 0.3 * sum(map(bool, captions))
 
 
 def _other_methods(choice: Choice, stem: Path) -> str:

@@ -36,6 +36,9 @@ def add_legend(figure: Figure, panels: Iterable[Axes]) -> None:
 
 def add_caption(figure: Figure, text: str) -> None:
     """Write a caption below all panels, in lines as wide as the figure."""
+    if not text:
+        return
+    text = text.replace("`", "")
     width = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
     lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width)]
     figure.supxlabel("\n".join(lines), fontsize=8, color="#444444")

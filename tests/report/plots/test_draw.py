@@ -138,7 +138,7 @@ def test_pruned_sizes_are_one_line_and_have_a_panel_of_what_is_not_zero(tmp_path
 def test_families_have_a_panel_a_size_at_the_cost_of_all_sizes(tmp_path, monkeypatch):
     drawn = {}
 
-    def draw(stem, choice, title, panels, side_by_side=False, scored=None):
+    def draw(stem, choice, title, panels, side_by_side=False, scored=None, caution=""):
         assert scored == "test"
         drawn[stem.name] = {
             panel.title: {
@@ -271,7 +271,7 @@ def test_two_modes_have_a_panel_each_and_a_training_one_style(tmp_path):
 def test_a_streaming_model_stands_at_what_is_left_of_it(tmp_path, monkeypatch):
     drawn = {}
 
-    def draw(stem, choice, title, panels, side_by_side=False, scored=None):
+    def draw(stem, choice, title, panels, side_by_side=False, scored=None, caution=""):
         for panel in panels:
             xs = [panel.x_of(group) for group in choice.groups if panel.x_of(group)]
             drawn[stem.name, panel.title] = xs
