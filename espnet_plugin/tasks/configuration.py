@@ -103,7 +103,25 @@ def check_configuration(task: type[AbsTask], content: Any, where: str) -> None:
         section = f"{where}: model_conf"
         _check_keys(ESPnetASRModel, content.get("model_conf"), section, of=ESPNET)
     _check_optimiser(content, where)
+    _check_pretrained(content, where)
     _check_student(content, where)
+
+
+def _check_pretrained(content: Mapping, where: str) -> None:
+    """Refuse ``init`` where it would erase pre-trained weights without a message.
+
+    ESPnet 202611 loads those of other pre-trained parts again
+    (findings/espnet_init_pretrained.sh).
+    """
+    init = content.get("init")
+    if init is None or str(init).lower() in _NONE or content.get("init_param"):
+        return
+    for part in ("encoder", "decoder"):
+        if content.get(part) == "whisper":
+            raise UserError(
+                f"{where}: init {init}: it would replace the pre-trained weights of "
+                f"{part}: whisper with random ones; leave it out"
+            )
 
 
 def _check_criterion(value: Any, where: str) -> None:

@@ -24,6 +24,11 @@ CONFORMER = {"output_size": 16, "attention_heads": 4, "linear_units": 32}
     "content, says",
     [
         ({"optim": "adamw", "optim_conf": {"lrr": 0.1}}, "adamw .*lrr; did.* lr"),
+        (
+            {"encoder": "whisper", "init": "xavier_uniform"},
+            "init xavier_uniform: .* pre-trained weights of encoder: whisper",
+        ),
+        ({"decoder": "whisper", "init": "normal"}, "init normal: .* decoder: whisper"),
         ({"optim": "adamww"}, "optim adamww: .*did you mean adamw"),
         ({"optim": "adamw", "optim_conf": {"lr": "0.1a"}}, "optim_conf .*'0.1a'"),
         ({"optim": "adam", "optim_conf": {"betas": [0.9]}}, r"optim_conf .*\[0.9\]"),
