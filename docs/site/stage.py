@@ -41,6 +41,7 @@ TITLES = {
     "docs/results": "Results",
     "docs/scaling": "Scaling",
     "docs/reliability": "Reliability",
+    "docs/situations": "Situations tried",
     "docs/stock_recipe_run": "With ESPnet's own recipe",
     "docs/architecture": "Architecture",
     "CONTRIBUTING": "Contributing",
