@@ -4,7 +4,7 @@ The recogniser is frozen. A linear CTC classifier is trained on the output of ea
 layer, all in one pass over the data. Their token error rates on a development set are
 written as a table (.md, .json) and a picture (.png, .svg):
   python -m espnet_plugin.bin.layer_probes exp/dual_self_pruned_50_s1 \\
-      --train_dir dump/raw/train --dev_dir dump/raw/dev --output_dir exp/probes
+      --train_dir data/train --dev_dir data/dev --output_dir exp/probes
 """
 
 import argparse
