@@ -206,7 +206,8 @@ _CUT_EDGE = """
     if (!document.cut) return null;
     const box = document.cut.getBoundingClientRect();
     const height = Math.min(document.cut.clientHeight, 400);
-    return [box.right + scrollX - 8, box.top + scrollY, 8, height];"""
+    // Whole pixels inside the box: at a fraction of one, its background always shows.
+    return [box.right + scrollX - 8, Math.ceil(box.top + scrollY) + 1, 8, height - 4];"""
 
 
 def _until(condition, seconds, what):
