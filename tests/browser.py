@@ -207,7 +207,8 @@ _CUT_EDGE = """
     const box = document.cut.getBoundingClientRect();
     const height = Math.min(document.cut.clientHeight, 400);
     // Whole pixels inside the box: at a fraction of one, its background always shows.
-    return [box.right + scrollX - 8, Math.ceil(box.top + scrollY) + 1, 8, height - 4];"""
+    const top = Math.ceil(box.top + scrollY) + 1;
+    return [box.right + scrollX - 8, top, 8, height - 4];"""
 
 
 def _until(condition, seconds, what):
