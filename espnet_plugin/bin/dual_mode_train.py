@@ -14,6 +14,7 @@ from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.distill.starts import LAYERS
+from espnet_plugin.dual_mode.reference_layers import check_start
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
@@ -98,6 +99,9 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             f"the row {min(taught | copied)} needs a reference, from which it learns "
             "or starts: give its folder with --reference"
         )
+    for name in sorted(copied):
+        whole = deep_merge(config, rows[name]["changes"], null_removes=True)
+        check_start(reference.config, whole, rows[name]["reference_layers"])
     for name, row in rows.items():
         config = read_yaml(args.config)
         for text in overridden(config, row["changes"]):

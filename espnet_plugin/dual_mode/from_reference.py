@@ -1,78 +1,19 @@
 """Start a supernet from the layers of a trained Conformer of ESPnet."""
 
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 import torch
 
 from espnet_plugin.checkpoints.layers import layer_origins
 from espnet_plugin.errors import UserError
 
-__all__ = ["ALIKE", "check_alike", "copied_from_reference"]
+__all__ = ["copied_from_reference"]
 
 _NORM = ".conv_module.norm."
 _DEPTHWISE = ".conv_module.depthwise_conv."
 _EMBED = "encoder.embed."
+_PRUNER = "encoder.pruner."
 _EPS = 1e-5  # of torch's BatchNorm1d, which ESPnet does not change
-
-# Options of encoder_conf that both encoders must share, with ESPnet's defaults and
-# those of the supernet.
-ALIKE = {
-    "output_size": (256, 256),
-    "attention_heads": (4, 4),
-    "linear_units": (2048, 2048),
-    "input_layer": ("conv2d", "conv2d"),
-    "macaron_style": (False, False),
-    "activation_type": ("swish", "swish"),
-    "cnn_module_kernel": (31, 31),
-}
-# Options of ESPnet's Conformer with the values that the supernet always has.
-_ALWAYS = {
-    "use_cnn_module": (True, True),
-    "normalize_before": (True, True),
-    "concat_after": (False, False),
-    "rel_pos_type": ("legacy", "latest"),
-    "pos_enc_layer_type": ("rel_pos", "rel_pos"),
-    "selfattention_layer_type": ("rel_selfattn", "rel_selfattn"),
-    "positionwise_layer_type": ("linear", "linear"),
-}
-
-
-def check_alike(
-    reference: Mapping[str, Any], encoder_conf: Mapping[str, Any], name: str
-) -> None:
-    """Check that the layers of a reference fit a supernet.
-
-    Args:
-        reference: Training configuration of the reference.
-        encoder_conf: Options of the supernet's encoder.
-        name: Path of the reference's configuration, for messages.
-
-    Raises:
-        UserError: If an option differs that changes shapes or what a layer computes.
-    """
-    if reference.get("encoder") != "conformer":
-        raise UserError(
-            f"{name}: its encoder is {reference.get('encoder')}, but a dual-mode "
-            "training can only start from the layers of a conformer: remove "
-            "reference_layers from the row, or choose another --reference"
-        )
-    theirs = reference.get("encoder_conf") or {}
-    for key, (default, _) in ALIKE.items():
-        there, here = theirs.get(key, default), encoder_conf.get(key, _)
-        if there != here:
-            raise UserError(
-                f"{name}: encoder_conf.{key} is {there} in the reference and {here} in "
-                "the training's configuration, so the reference's layers do not fit: "
-                "make them equal, or remove reference_layers from the row"
-            )
-    for key, (default, needed) in _ALWAYS.items():
-        there = theirs.get(key, default)
-        if there != needed:
-            raise UserError(
-                f"{name}: encoder_conf.{key} is {there} in the reference, but the "
-                f"dual-mode encoder's layers have {needed}: remove reference_layers "
-                "from the row, or choose another --reference"
-            )
 
 
 def copied_from_reference(
@@ -126,9 +67,6 @@ def copied_from_reference(
                 f"reference and {tuple(own[name].shape)} in the supernet"
             )
     return {name: state[name] for name in wanted}
-
-
-_PRUNER = "encoder.pruner."
 
 
 def _without_batch_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

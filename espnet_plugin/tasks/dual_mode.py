@@ -11,14 +11,14 @@ from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import load_state, read_config
+from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.options import ReferenceOptions
 from espnet_plugin.distill.starts import LAYERS
-from espnet_plugin.distill.students import choose_layers
-from espnet_plugin.dual_mode.from_reference import check_alike, copied_from_reference
+from espnet_plugin.dual_mode.from_reference import copied_from_reference
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
+from espnet_plugin.dual_mode.reference_layers import check_start
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL
 from espnet_plugin.tasks.asr import CountedASRTask
@@ -224,10 +224,7 @@ def start_from_reference(model: torch.nn.Module, args: argparse.Namespace) -> No
     Raises:
         UserError: If the layers do not fit.
     """
-    config = read_config(args.reference_config)
-    check_alike(config, args.encoder_conf, args.reference_config)
-    there = (config.get("encoder_conf") or {}).get("num_blocks", 6)
-    layers = choose_layers(there, len(model.encoder.encoders), args.reference_layers)
+    layers = check_start(Path(args.reference_config), vars(args), args.reference_layers)
     own = model.state_dict()
     state = read_checkpoint(args.reference_model_file)
     copied = copied_from_reference(state, own, layers)
