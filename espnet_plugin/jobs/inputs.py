@@ -6,7 +6,6 @@ it does not matter which of them sets a value.
 
 import json
 import os
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence
@@ -15,6 +14,7 @@ import yaml
 
 from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.experiment.inputs import KIND, Difference, first_difference, flat
+from espnet_plugin.experiment.meaning import is_decisive
 
 __all__ = [
     "JobInputs",
@@ -26,17 +26,6 @@ __all__ = [
     "read_options",
 ]
 
-# Options of ESPnet and of this plugin that do not affect the result of a training: how,
-# where and on which device it runs, and what it logs.
-NOT_DECISIVE = frozenset("""
-    config output_dir resume ngpu num_workers num_att_plot log_level log_interval
-    multiprocessing_distributed local_rank print_config dry_run help use_tensorboard
-    use_matplotlib create_graph_in_tensorboard use_wandb wandb_project wandb_id
-    wandb_entity wandb_name wandb_model_log_interval max_cache_size max_cache_fd
-    cudnn_enabled cudnn_benchmark cudnn_deterministic detect_anomaly version
-    allow_multi_rates required sharded_ddp unused_parameters
-    """.split())
-_RANKS = re.compile(r"^dist_")
 # Only the use of these folders affects the result (stored values are rounded), not
 # their path.
 _USED = ("teacher_cache",)
@@ -143,11 +132,7 @@ def _inputs(
     for table in own.pop("data", ()):
         data.update(_table("valid", table, contents))
     used = {name: "used" for name in _USED if given.pop(name, None) is not None}
-    rest = {
-        name: value
-        for name, value in sorted(given.items())
-        if name not in NOT_DECISIVE and not _RANKS.match(name)
-    }
+    rest = {name: value for name, value in sorted(given.items()) if is_decisive(name)}
     ordered = {KIND: kind, **data, **own, **rest, **used}
     named = {name: _named(value, name_of) for name, value in flat(ordered).items()}
     # As it will be read from its file: tuples are lists.
@@ -180,7 +165,7 @@ def _by_content(contents: Contents) -> Callable[[str], str]:
         path, colon, rest = value.partition(":")
         # A word without / or . is not taken for a file, even if one has this name.
         if ("/" in path or "." in path) and os.path.isfile(path):
-            return f"content {contents.file(path)}{colon}{rest}"
+            return f"content {contents.text_file(path)}{colon}{rest}"
         return value
 
     return name_of

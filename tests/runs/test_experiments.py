@@ -124,6 +124,15 @@ def test_the_list_runs_nothing_and_gives_reasons(recipe, capsys):
     assert "Everything is finished" in capsys.readouterr().out
 
 
+def test_a_comment_in_a_configuration_starts_nothing(recipe, capsys):
+    assert run(recipe, "--jobs", "1") == 0
+    path = recipe / "conf/train.yaml"
+    path.write_text(f"# mine\n{path.read_text()}\n")
+    capsys.readouterr()
+    assert run(recipe, "--list") == 0
+    assert "Everything is finished" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "again", "reason"),
     [
