@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import yaml
 
 from espnet_plugin.data.content import CACHE, Contents
+from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import KIND, Difference, first_difference, flat
 from espnet_plugin.experiment.meaning import is_decisive
 
@@ -35,6 +36,8 @@ _APPENDED = (
     *_TABLES,
     *(f"{part}_shape_file" for part in ("train", "valid")),
 )
+# Beginning of a value that is a file's content.
+_CONTENT = "content "
 # Fields of a request that are merged.
 _PARTS = ("config", "options")
 
@@ -165,7 +168,7 @@ def _by_content(contents: Contents) -> Callable[[str], str]:
         path, colon, rest = value.partition(":")
         # A word without / or . is not taken for a file, even if one has this name.
         if ("/" in path or "." in path) and os.path.isfile(path):
-            return f"content {contents.text_file(path)}{colon}{rest}"
+            return f"{_CONTENT}{contents.text_file(path)}{colon}{rest}"
         return value
 
     return name_of
@@ -202,6 +205,19 @@ def _hidden_difference(known: Mapping[str, Any], request: Any) -> Optional[Diffe
     )
 
 
+def _refuse_missing(found: Optional[Difference]) -> None:
+    """Name a file that an option had and that is not there any more."""
+    if found is None or not all(isinstance(one, str) for one in found[1:3]):
+        return
+    if found.old.startswith(_CONTENT) and not found.new.startswith(_CONTENT):
+        if "/" in found.new:
+            raise UserError(
+                f"{found.name}: {found.new} is missing: bring it back, or run the "
+                "stage that writes it (without it, nobody can tell whether results "
+                "are of the same files)"
+            )
+
+
 def difference(
     known: Mapping[str, Any], request: Any, contents: Contents
 ) -> tuple[Optional[Difference], JobInputs]:
@@ -215,10 +231,14 @@ def difference(
 
     Returns:
         The first difference (None if there is none), and the inputs of the request.
+
+    Raises:
+        UserError: If a file that the recorded inputs had is missing.
     """
     wanted = job_inputs(request, contents)
     if isinstance(known.get("inputs"), Mapping):
         found = first_difference(known["inputs"], wanted)
+        _refuse_missing(found)
         return found or _hidden_difference(known, request), wanted
     noted = {item.name for item in fields(request)} & set(known)
     # Fields that an earlier version did not record cannot be compared.

@@ -95,10 +95,15 @@ class Records:
             before = self.find(name)
             if before is None or found.after.get(name) != before.finished:
                 return f"after {name}, which ran again"
+        lacking = self.lacking(job)
+        return lacking and f"{lacking} does not exist any more"
+
+    def lacking(self, job: Job) -> Optional[str]:
+        """Return the first pattern of a job that no model matches; None if all do."""
+        folder = self.recipe / (job.expdir or self.expdir)
         for pattern in job.leaves:
-            folder = self.recipe / (job.expdir or self.expdir)
             if not any(Experiment(path).find_meta() for path in folder.glob(pattern)):
-                return f"{pattern} does not exist any more"
+                return pattern
         return None
 
     def ended(

@@ -461,6 +461,25 @@ def test_each_input_changed_once(made, tmp_path, monkeypatch, what):
     assert found == {stage: expected.get(stage, SKIP) for stage in STAGES}
 
 
+@pytest.mark.parametrize(
+    "name, stage, option",
+    [
+        ("data/tokens.txt", "stage_4", "token_list"),
+        ("data/bpe.model", "stage_4", "bpemodel"),
+        ("exp/asr_stats/train/feats_stats.npz", "stage_4", "normalize_conf.stats_file"),
+        ("exp/asr_reference/config.yaml", "stage_5", "reference_config"),
+    ],
+)
+def test_a_file_that_is_missing_is_named(made, name, stage, option):
+    path, kept = made.path(name), made.path("kept")
+    path.rename(kept)
+    try:
+        with pytest.raises(UserError, match=f"{option}: {path} is missing: bring it"):
+            getattr(made, stage)()
+    finally:
+        kept.rename(path)
+
+
 def test_a_training_is_never_replaced_by_a_cut(made):
     folder = made.path(f"{made.exp}/asr_6")
     with pytest.raises(
