@@ -15,7 +15,7 @@ from espnet_plugin import host
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming
-from espnet_plugin.export.streaming.recognise import Recogniser
+from espnet_plugin.export.scripts import load_script
 from espnet_plugin.files import file_checksum, read_json, write_json
 
 pytest.importorskip("onnx")
@@ -74,7 +74,7 @@ def test_a_truncated_file_costs_the_others_nothing(exported, tmp_path):
 
 
 def test_what_its_own_callers_give_by_mistake(exported):
-    recogniser = Recogniser(exported[1])
+    recogniser = load_script(exported[1] / "recognise.py").Recogniser(exported[1])
     samples = speech(0.7)
     wrong = [np.stack([samples] * 2, 1), (32767 * samples).astype(np.int16)]
     wrong += [samples[:, None], 32768 * samples, samples.copy()]
