@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.scripts import is_unspaced
 from espnet_plugin.recognise.vocabulary import Vocabulary
 
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
@@ -14,13 +15,6 @@ __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 # In natural-log units per letter; the best value on AN4's dev set (docs/recognise.md).
 DEFAULT_WEIGHT = 1.0
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
-# Letters of scripts that are written without spaces: Thai, Lao, Tibetan, Myanmar,
-# Khmer, Japanese and Chinese.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
-    "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9f\U00020000-\U0003ffff]"
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ class Hotwords:
         unspaced = match.unspaced
         for letter in piece:
             if letter != " ":
-                new = bool(_UNSPACED.match(letter))
+                new = is_unspaced(letter)
                 # A mark, such as a vowel of Thai, is a part of the letter before it.
                 between = (new or unspaced) and unicodedata.category(letter)[0] != "M"
                 if between:

@@ -192,6 +192,7 @@ class Recogniser:
                     min(start + end, stop),
                     float(aggregate(of_tokens, self._calibration.aggregate)),
                     tuple(min(start + max(begin, one), stop) for one in starts),
+                    word.glued,
                 )
             )
         return Part(start, stop, tuple(words), found.alternatives)
