@@ -244,8 +244,13 @@ def test_what_users_give_by_mistake(exported, tmp_path):
     assert "cannot be read as audio" in errors and "integers stored" in errors
     wav = tmp_path / "good.wav"
     soundfile.write(wav, samples, RATE)
-    status, lines, errors = run(folder, "-", stdin=wav.read_bytes())
-    assert (status, lines) == (1, []) and "is a sound file" in errors
+    # As other programs begin: MP3 with a title, MP4, WebM, AU.
+    heads = (b"ID3\x04", b"\0\0\0\x18ftypM4A ", b"\x1aE\xdf\xa3", b".snd\0\0\0\x18")
+    for head in (wav.read_bytes(), *(head + bytes(4000) for head in heads)):
+        status, lines, errors = run(folder, "-", stdin=head)
+        assert (status, lines) == (1, []) and "is a sound file" in errors
+    for count in (1, 2, 3, 5):  # fewer bytes than such a beginning has
+        assert run(folder, "-", stdin=bytes(count))[0] == 0
     for option in (("--block_ms", "nan"), ("--num_threads", 0), ("--model", "no.onnx")):
         status, lines, errors = run(folder, wav, *option)
         assert status == 2 and f"{option[0]} {option[1]}: " in errors

@@ -19,6 +19,7 @@ CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)"
 UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
 # The same of RF64: samples there, and samples announced.
 LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")  # a token of SentencePiece's byte fallback
 # A whole or decimal number among the properties at the end of an ONNX file.
 PROPERTY = re.compile(rb"\n[\x01-\x1f]([a-z_]+)\x12[\x01-\x1f](-?[0-9.]+)")
 
@@ -81,10 +82,20 @@ def read_tokens(folder, meta):
 
 
 def text_of(names, token_type):
-    """Return the text of tokens."""
+    """Return the text of tokens, as ESPnet and SentencePiece write it."""
     if token_type == "bpe":
-        joined = "".join(names).replace("<unk>", " \u2047 ").replace("\u2581", " ")
-        return joined[1:] if joined.startswith(" ") else joined
+        text, run = "", b""
+        for name in [*names, ""]:
+            byte = BYTE.fullmatch(name)
+            if byte:
+                run += bytes([int(byte[1], 16)])
+                continue
+            letters, run = run.decode("utf-8", "surrogateescape"), b""
+            text += re.sub("[\udc80-\udcff]", "\ufffd", letters)
+            piece = name.replace("\u2581", " ")
+            piece = piece if text else piece.removeprefix(" ")
+            text += " \u2047 " if name == "<unk>" else piece
+        return text
     if token_type == "char":
         return "".join(" " if name == "<space>" else name for name in names)
     return ("" if token_type == "phn" else " ").join(names)

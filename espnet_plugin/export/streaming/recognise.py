@@ -24,7 +24,8 @@ except (ImportError, OSError) as error:
 
 HERE = Path(__file__).resolve().parent
 # How sound files begin; standard input takes bare samples.
-FILES = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
+FILES = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd")
+FILES += (b"riff", b"caff", b"#!AMR", b"\x1aE\xdf\xa3")
 NATURAL, POSITIVE = parts.whole(0), parts.whole(1)
 # What is read of meta.json, and what it may be.
 KEYS = {
@@ -155,18 +156,19 @@ def from_stdin(block):
     rest, first = b"", True
     while data := sys.stdin.buffer.read1(2 * block):
         data = rest + data
-        if first and len(data) < 4:
+        if first and len(data) < 8:
             rest = data
             continue
-        if first and data[:4] in FILES:
+        if first and (data.startswith(FILES) or data[4:8] == b"ftyp"):
             raise ValueError(
                 "standard input is a sound file, not raw samples: give its path instead"
             )
         first = False
         rest = data[len(data) // 2 * 2 :]
         yield np.frombuffer(data[: len(data) // 2 * 2], "<i2") / np.float32(32768)
-    if len(rest) > 1:  # a single sample
-        yield np.frombuffer(rest[:2], "<i2") / np.float32(32768)
+    if len(rest) > 1:  # a few samples, and no more
+        rest = rest[: len(rest) // 2 * 2]
+        yield np.frombuffer(rest, "<i2") / np.float32(32768)
 
 
 def from_microphone(rate, block):
