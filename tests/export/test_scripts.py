@@ -128,6 +128,19 @@ def test_a_wav_file_that_was_written_into_a_pipe(exported, audio, tmp_path):
     assert texts[0].split("\t")[1] == texts[1].split("\t")[1] != ""
 
 
+@pytest.mark.parametrize("kind", ["WAV", "OGG"])
+def test_a_file_on_standard_input(exported, tmp_path, kind):
+    """For libsndfile, "-" is standard input."""
+    path = tmp_path / "audio"
+    soundfile.write(path, speech(1.2), RATE, format=kind)
+    command = [sys.executable, str(exported[1] / "recognise.py"), "-", str(path)]
+    with open(path, "rb") as stream:
+        done = subprocess.run(command, stdin=stream, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    texts = [line.partition("\t")[2] for line in done.stdout.split("\n")]
+    assert texts[0] == texts[1] != ""
+
+
 @pytest.mark.parametrize("package", ["numpy", "soundfile", "onnxruntime"])
 def test_a_missing_package(exported, audio, tmp_path, package):
     (tmp_path / package).mkdir()

@@ -181,6 +181,8 @@ def check_whole(sound, count):
 
 def ogg_ends(path):
     """Tell whether the last page of an Ogg file is whole, and marked as the last."""
+    if not os.path.isfile(path):  # "-", standard input for libsndfile, or a pipe
+        return True
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 2 * 65307))  # of the longest page
         page = file.read().rpartition(b"OggS")[2]
