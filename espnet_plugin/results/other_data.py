@@ -7,6 +7,7 @@ from espnet_plugin.data.content import CACHE, Contents, names_lost_files
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.experiment.meaning import same, with_meaning
 from espnet_plugin.files import file_checksum, read_pairs, read_record
 
 __all__ = ["NOT_OF_TODAY", "other_data"]
@@ -36,8 +37,9 @@ def other_data(
         return None
     reference = _noted(decoded.scored_file, "inputs", "reference")
     text = source / "text"
-    if reference and text.is_file() and reference != file_checksum(text):
-        return f"the transcripts of {source} have changed"
+    if reference and text.is_file():
+        if not same(reference, with_meaning(file_checksum(text), text)):
+            return f"the transcripts of {source} have changed"
     contents = Contents(Path(experiment).parent / CACHE)
     known = _noted(decoded.decoded_file, "checkpoint")
     if known and checkpoint and known != contents.file(checkpoint):
@@ -49,11 +51,11 @@ def other_data(
         if not known or names_lost_files(source / table):
             return None
         keys = list(read_pairs(source / table))
-        same = known == contents.table(source / table, kind, keys)
+        unchanged = known == contents.table(source / table, kind, keys)
     except UserError:
         return None
     contents.save()
-    return None if same else f"the audio of {source} has changed"
+    return None if unchanged else f"the audio of {source} has changed"
 
 
 def _noted(path: Path, *names: str) -> Any:
