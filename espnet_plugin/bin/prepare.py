@@ -312,7 +312,9 @@ def _note_tokens(folder: Path, token_list: Path) -> None:
     """Record that these transcripts were checked against this list."""
     line = " ".join(map(file_checksum, (token_list, folder / "text")))
     path = folder / "tokens.sha256"
-    noted = path.read_text().splitlines() if path.is_file() else []
+    noted = []
+    if path.is_file():
+        noted = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if line not in noted:
         write_lines(path, [*noted, line])
 

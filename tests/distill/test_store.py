@@ -142,6 +142,15 @@ def test_damage_is_noticed(tmp_path):
         OutputStore(tmp_path, MADE_OF)
 
 
+@pytest.mark.parametrize("line", [b"c\t6\n", b"c\tsix\t5\t1\n", b"\xff\t6\t5\t1\n"])
+def test_a_damaged_index_is_named(tmp_path, line):
+    write(tmp_path, "ab")
+    with open(tmp_path / "index.tsv", "ab") as stream:
+        stream.write(line)
+    with pytest.raises(UserError, match="index.tsv is damaged .*delete"):
+        OutputStore(tmp_path, MADE_OF)
+
+
 def test_utterances_that_are_not_there(tmp_path):
     write(tmp_path, "ab")
     with pytest.raises(UserError, match="does not hold c"):

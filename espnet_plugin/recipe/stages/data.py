@@ -117,7 +117,8 @@ def check_tokens(layout: Layout) -> None:
     if not noted.exists() or not tokens.exists():
         return
     line = f"{file_checksum(tokens)} {file_checksum(folder / 'text')}"
-    if line not in noted.read_text(encoding="utf-8").splitlines():
+    there = noted.read_text(encoding="utf-8", errors="replace").splitlines()
+    if line not in there:
         with_it = ""
         if tokens == imported:
             with_it = f" with the --reference of {layout.reference_exp}"
