@@ -220,7 +220,9 @@ def read_pairs(path: PathLike) -> dict[str, str]:
                     )
                 table[fields[0]] = fields[1] if len(fields) > 1 else ""
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing") from error
+        raise UserError(
+            f"{path} is missing: bring it back, or run the stage that writes it"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}; {_as_utf8(path)}") from (
             error

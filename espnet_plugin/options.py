@@ -18,7 +18,10 @@ from typing import (
 from espnet_plugin.errors import UserError
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["read_options"]
+__all__ = ["MOST_SEED", "read_options"]
+
+# The largest seed that NumPy takes.
+MOST_SEED = 2**32 - 1
 
 T = TypeVar("T")
 

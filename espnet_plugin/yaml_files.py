@@ -78,9 +78,11 @@ def read_yaml(path: PathLike, option: str = "--config") -> dict[str, Any]:
         option: Option that names the file, for messages.
 
     Raises:
-        UserError: If the file is missing, not YAML or not a mapping.
+        UserError: If the file is missing, a folder, not YAML or not a mapping.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder: name a file")
     if not path.is_file():
         raise UserError(f"{option} {path} is missing{moved_to(path)}")
     try:

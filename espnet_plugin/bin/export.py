@@ -163,7 +163,7 @@ def export(args: argparse.Namespace) -> list[Path]:
     from espnet_plugin.export.mode import STREAMING, export_mode
     from espnet_plugin.export.streaming.derive import export_streaming
     from espnet_plugin.web.exports import Exported
-    from espnet_plugin.web.folder import build_page, check_page_folder
+    from espnet_plugin.web.folder import build_page, check_page
 
     options = ExportOptions(
         **{name: getattr(args, name) for name in ExportOptions.__dataclass_fields__}
@@ -174,7 +174,7 @@ def export(args: argparse.Namespace) -> list[Path]:
     }
     _check_options(args, streaming)
     if args.web is not None:
-        check_page_folder(args.web)
+        check_page(args.web)
     made = []
     rejected = []
     for experiment in args.experiments:

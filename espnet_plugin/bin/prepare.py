@@ -12,6 +12,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 from espnet_plugin.bin.arguments import of_recipe
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.checkpoints.audio_scale import refuse_other_scale
+from espnet_plugin.data.checked_tokens import note_checked
 from espnet_plugin.data.frames import input_layer_of
 from espnet_plugin.data.front_end import check_front_end
 from espnet_plugin.data.kaldi import DataDir, join_sets, read_data_dir
@@ -21,7 +22,7 @@ from espnet_plugin.data.transcripts import check_symbols, check_text, rewritten
 from espnet_plugin.data.utterance import FormatOptions
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.files import file_checksum, write_lines
+from espnet_plugin.files import write_lines
 from espnet_plugin.text import clean_text, list_form
 from espnet_plugin.yaml_files import read_yaml
 
@@ -157,7 +158,7 @@ def prepare(args: argparse.Namespace) -> None:
             symbols=symbols if checked and not imported else None,
             form=form,
         )
-    _note_tokens(args.dump_dir / args.dump_train_set, token_list)
+    note_checked(args.dump_dir / args.dump_train_set, token_list)
     for name in args.unlabelled_sets:
         format_set(
             args.data_dir / name,
@@ -306,17 +307,6 @@ def _tokenizer(
             "the reference again"
         )
     return build_tokenizer("char", non_linguistic_symbols=symbols)
-
-
-def _note_tokens(folder: Path, token_list: Path) -> None:
-    """Record that these transcripts were checked against this list."""
-    line = " ".join(map(file_checksum, (token_list, folder / "text")))
-    path = folder / "tokens.sha256"
-    noted = []
-    if path.is_file():
-        noted = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if line not in noted:
-        write_lines(path, [*noted, line])
 
 
 def main(cmd=None) -> int:

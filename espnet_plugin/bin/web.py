@@ -30,9 +30,9 @@ def get_parser() -> argparse.ArgumentParser:
 def make_page(args: argparse.Namespace) -> None:
     """Export models that are not exported yet, then write the page."""
     from espnet_plugin.web.exports import exported
-    from espnet_plugin.web.folder import build_page, check_page_folder
+    from espnet_plugin.web.folder import build_page, check_page
 
-    check_page_folder(args.output_dir)
+    check_page(args.output_dir)
     build_page([exported(folder) for folder in args.folders], args.output_dir)
 
 

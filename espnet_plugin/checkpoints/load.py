@@ -70,8 +70,8 @@ def load_asr_model(
         the paths that were found.
 
     Raises:
-        UserError: If a file is missing or damaged, or a tensor is missing, surplus or
-            has a different shape.
+        UserError: If a file is missing or damaged, or a tensor is missing, surplus,
+            has a different shape or holds NaN.
     """
     config_file = Path(config_file)
     config = resolve_paths(read_config(config_file), config_file)
@@ -80,6 +80,7 @@ def load_asr_model(
     check_announced(config, state, config_file)
     model, args = build_asr_model(config, config_file)
     load_state(model, state, model_file)
+    _check_finite(model, model_file)
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:
@@ -381,6 +382,20 @@ def load_state(
             f"configuration: tensors {'; '.join(problems)}. Give the config.yaml and "
             "the checkpoint of the same training"
         )
+
+
+def _check_finite(model: torch.nn.Module, model_file: PathLike) -> None:
+    # Such a model writes empty texts, and nothing else would say why. A buffer may hold
+    # infinity on purpose, as masks do.
+    weights = {name for name, _ in model.named_parameters()}
+    for name, value in model.state_dict().items():
+        wrong = torch.isnan(value) if name not in weights else ~torch.isfinite(value)
+        if wrong.any():
+            raise UserError(
+                f"checkpoint {model_file}: {name} holds NaN or infinite values: its "
+                "training diverged; use an earlier checkpoint (--model_file), or train "
+                "again with a lower learning rate"
+            )
 
 
 def _first(items: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.meaning import with_meaning
 from espnet_plugin.files import read_pairs, write_lines
 
 __all__ = ["CACHE", "Contents", "file_state", "names_file", "names_lost_files"]
@@ -49,6 +50,7 @@ class Contents:
         self._known: dict[str, tuple[str, str]] = {}
         self._changed = False
         self._read: set[Path] = set()
+        self._meant: dict[Union[str, Path], tuple[str, str]] = {}
         if cache is not None:
             self._load(cache)
 
@@ -59,6 +61,17 @@ class Contents:
             UserError: If it cannot be read.
         """
         return self._file(os.path.abspath(path))
+
+    def text_file(self, path: Union[str, Path]) -> str:
+        """Return the digest of a file with that of its meaning, if it is text.
+
+        Raises:
+            UserError: If it cannot be read.
+        """
+        digest = self.file(path)
+        if path not in self._meant or self._meant[path][0] != digest:
+            self._meant[path] = digest, with_meaning(digest, path)
+        return self._meant[path][1]
 
     def table(
         self,

@@ -42,7 +42,7 @@ def decode_inputs(
     path, _, kind = data
     inputs = {
         "checkpoint": contents.file(checkpoint),
-        "config": contents.file(config),
+        "config": contents.text_file(config),
         "audio": contents.table(path, kind, keys),
         "method": method,
     }

@@ -15,6 +15,7 @@ from espnet2.train.dataset import ESPnetDataset
 
 from espnet_plugin.checkpoints.audio_scale import sample_factor
 from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.content import Contents
 from espnet_plugin.decode.batches import (
     attention_bytes,
@@ -173,6 +174,8 @@ def decode_model(
         if num_threads is not None:
             torch.set_num_threads(num_threads)
         model, train_args = load_asr_model(config, checkpoint, device)
+        if train_args.use_preprocessor:
+            check_bpemodel(train_args, config)
         if method == "transducer" and not model.use_transducer_decoder:
             raise UserError(
                 f"{config}: the model has no transducer; use --method best_path"

@@ -14,11 +14,12 @@ import soundfile
 from espnet_plugin.data.audio import MAX_OVERSHOOT, SILENCE_PEAK
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
 from espnet_plugin.data.file_kinds import why_unreadable
+from espnet_plugin.doctor.signature import HighestSamples, signature
 from espnet_plugin.errors import UserError
 
 __all__ = ["Heard", "Job", "Part", "PIPE_SECONDS", "hear", "kind_of_entry"]
 
-_PIECE = 1 << 18
+_PIECE = 1 << 16
 # Length in seconds of the frames whose highest and lowest sample are kept, from which
 # the peaks of segments are computed.
 _FRAME = 0.01
@@ -75,6 +76,8 @@ class Heard:
         peak: Largest absolute sample; nan where not decoded.
         rms: Root of the mean square.
         clipped: Share of samples at full scale.
+        offset: Mean of the samples; nan where not decoded.
+        signature: See :mod:`espnet_plugin.doctor.signature`.
         digest: Digest of the samples, independent of the file format; None if not
             decoded.
         parts: One for each span, or one for the whole file.
@@ -88,6 +91,8 @@ class Heard:
     peak: float = float("nan")
     rms: float = float("nan")
     clipped: float = 0.0
+    offset: float = float("nan")
+    signature: Optional[bytes] = None
     digest: Optional[bytes] = None
     parts: tuple[Part, ...] = ()
     absent: bool = False
@@ -171,23 +176,30 @@ def _hear(job: Job, sound: SequentialFile, file: str) -> Heard:
     digest = hashlib.blake2b(f"{rate} {channels}".encode(), digest_size=16)
     step = max(1, round(_FRAME * rate))
     size = _PIECE // step * step
-    done, power, clipped = 0, 0.0, 0
+    done, total, clipped = 0, 0.0, 0
     lows, highs, powers = [], [], []
+    peaks = HighestSamples(step)
     for piece in sound.pieces(size):
-        if not np.isfinite(piece).all():
+        mono = piece[:, 0] if channels == 1 else piece.mean(axis=1)
+        starts = np.arange(0, len(mono), step)
+        low = np.minimum.reduceat(mono, starts)
+        high = np.maximum.reduceat(mono, starts)
+        # Both are NaN where a sample of the frame is.
+        if not np.isfinite(high - low).all():
             second = (done + int(np.argmin(np.isfinite(piece).all(axis=1)))) / rate
             return Heard(("not-finite", f"{job.path} at {second:.3f} s"), **facts)
-        done += len(piece)
         # 16-bit values, so that WAV, FLAC and float files of one recording are equal.
-        digest.update(np.round(piece * 32768.0).astype("<i4").tobytes())
-        mono = piece[:, 0] if channels == 1 else piece.mean(axis=1)
-        clipped += int(np.count_nonzero(np.abs(mono) >= _FULL))
-        square = np.square(mono, dtype=np.float64)
-        power += float(square.sum())
-        starts = np.arange(0, len(mono), step)
-        lows.append(np.minimum.reduceat(mono, starts))
-        highs.append(np.maximum.reduceat(mono, starts))
-        powers.append(np.add.reduceat(square, starts))
+        scaled = piece * np.float32(32768.0)
+        np.rint(scaled, out=scaled)
+        digest.update(scaled.astype("<i4"))
+        total += float(mono.sum())
+        if max(-low.min(), high.max()) >= _FULL:
+            clipped += int(np.count_nonzero(np.abs(mono) >= _FULL))
+        lows.append(low)
+        highs.append(high)
+        powers.append(np.add.reduceat(np.square(mono, dtype=np.float64), starts))
+        peaks.add(mono, low, high, done)
+        done += len(piece)
     problem = decoded_short(done, announced)
     if problem is not None:
         return Heard(("truncated", f"{job.path} {problem}"), **facts)
@@ -197,8 +209,10 @@ def _hear(job: Job, sound: SequentialFile, file: str) -> Heard:
     return Heard(
         **facts,
         peak=float(max(-low.min(), high.max())),
-        rms=float(np.sqrt(power / done)),
+        rms=float(np.sqrt(energy.sum() / done)),
         clipped=clipped / done,
+        offset=total / done,
+        signature=signature(energy, step, rate, peaks.places()),
         digest=digest.digest(),
         parts=tuple(_part(*span, seconds, low, high, energy, step) for span in spans),
     )

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Iterator
 
 from espnet_plugin.doctor.characters import compare_characters
+from espnet_plugin.doctor.copies import find_copies
 from espnet_plugin.doctor.look_alikes import find_look_alikes
 from espnet_plugin.doctor.overlaps import find_overlaps
 from espnet_plugin.doctor.sets import DataSet
@@ -105,6 +106,7 @@ def compare_sets(store: Store, sets: list[DataSet]) -> None:
     """Find audio, names, texts and speakers shared by two sets or repeated in one."""
     _same_audio(store, sets)
     find_overlaps(store, sets)
+    find_copies(store, sets)
     find_look_alikes(store, sets)
     for table in ("txt_sha", "spk_value"):
         name, column = table.split("_")

@@ -12,6 +12,7 @@ from espnet_plugin.data.audio import INTEGER_PEAK
 from espnet_plugin.data.missing_audio import why_missing
 from espnet_plugin.doctor.audio import Heard, Job, hear
 from espnet_plugin.doctor.between import compare_sets, compare_tables
+from espnet_plugin.doctor.offsets import find_offsets
 from espnet_plugin.doctor.outliers import find_outliers
 from espnet_plugin.doctor.sets import CheckOptions, DataSet
 from espnet_plugin.doctor.store import Store
@@ -70,6 +71,7 @@ def checked(
             _hear_all(store, sets, options)
             find_outliers(store, sets, options)
             compare_sets(store, sets)
+            find_offsets(store, sets)
             store.flush()
             yield store, sets
         finally:
@@ -154,7 +156,8 @@ def _keep(
         what = f"{job.path}: {100 * one.clipped:.2f} % of its samples at full scale"
         store.report("clipped", *first, what)
     figures = one.seconds, one.rate, one.channels, one.peak, one.rms, one.clipped
-    store.add("media", [(job.path, n, *figures, one.digest)])
+    others = one.offset, one.signature, one.digest
+    store.add("media", [(job.path, n, *figures, *others)])
     parts = one.parts if job.spans else one.parts * len(places)
     for (s, line, name, seg_line, utt), part in zip(places, parts):
         table = "segments" if seg_line else "wav.scp"

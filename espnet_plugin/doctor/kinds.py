@@ -130,6 +130,9 @@ _ALL = (
          "speeds): scale the file down."),
     Kind("level", WARNING, "a level far from the rest of the set",
          "The gain, scale or microphone may be different: check that it is speech."),
+    Kind("offset", WARNING, "an offset: the samples do not swing around zero",
+         "A sound card adds it (DC). Subtract the mean, or filter: sox IN OUT highpass "
+         "20."),
     Kind("clipped", WARNING, "clipped samples", "Record again with less gain."),
     Kind("length", WARNING, "much longer or shorter than the others",
          "Often two utterances were joined, or one was cut: listen to some."),

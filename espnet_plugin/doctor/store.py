@@ -15,7 +15,7 @@ create table txt(s int, line int, id text, value text, chars int, words int, sha
 create table spk(s int, line int, id text, value text);
 create table s2u(s int, line int, id text, value text);
 create table media(path text, file int, seconds real, rate int, channels int,
-    peak real, rms real, clipped real, sha blob);
+    peak real, rms real, clipped real, offset real, signature blob, sha blob);
 create table utt(s int, id text, line int, seconds real, peak real, rms real,
     chars int, words int, sha blob);
 create table finding(kind text, file text, line int, id text, reason text);

@@ -82,7 +82,8 @@ def choose_checkpoint(
         if not (directory / name).is_file():
             raise UserError(
                 f"{directory} has no checkpoint {name!r}; "
-                f"it has {', '.join(names) or 'none'}"
+                f"it has {', '.join(names) or 'none'}: bring it back, name another, or "
+                "delete the folder and train the model again"
             )
         return directory / name
     trusted, doubtful = _by_trust(names, ctc_only)

@@ -2,11 +2,14 @@
 
 Every stage that keeps results records their inputs next to them, and compares these
 when the same results are requested again. Data and files are identified by their
-content, so a table or a folder may be moved. Inputs that do not affect the result
+content, so a table or a folder may be moved. Files that say the same are equal; see
+:mod:`espnet_plugin.experiment.meaning`. Inputs that do not affect the result
 (number of processes, device, output folder) are not recorded.
 """
 
 from typing import Any, Mapping, NamedTuple, Optional
+
+from espnet_plugin.experiment.meaning import same
 
 __all__ = ["KIND", "Difference", "first_difference", "flat"]
 
@@ -59,7 +62,7 @@ def first_difference(
         new: Inputs with which it would be made now.
     """
     names = [*new, *(name for name in old if name not in new)]
-    differing = [name for name in names if old.get(name) != new.get(name)]
+    differing = [name for name in names if not same(old.get(name), new.get(name))]
     if not differing:
         return None
     name = differing[0]

@@ -107,16 +107,15 @@ def _check_front_end(conf: Mapping[str, Any], where: Path) -> None:
             )
 
 
-def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
+def check_model(model: torch.nn.Module, where: Path) -> None:
     """Check that a loaded model can be exported correctly.
 
     Args:
         model: The ESPnet ASR model.
         where: Path of its ``config.yaml``, for messages.
-        checkpoint: Path of its checkpoint, for messages.
 
     Raises:
-        UserError: If a part is not supported, or a weight is not finite.
+        UserError: If a part is not supported.
     """
     if model.ctc is None:
         raise UserError(f"{where}: the model has no CTC layer to export")
@@ -146,14 +145,3 @@ def check_model(model: torch.nn.Module, where: Path, checkpoint: Path) -> None:
                 "be exported for all lengths; supported are "
                 "encoder_conf.pos_enc_layer_type rel_pos, legacy_rel_pos and abs_pos"
             )
-    parts = {"encoder": model.encoder, "ctc": model.ctc}
-    if model.normalize is not None:
-        parts["normalize"] = model.normalize
-    for part, module in parts.items():
-        for name, value in module.state_dict().items():
-            if not torch.isfinite(value).all():
-                raise UserError(
-                    f"checkpoint {checkpoint}: {part}.{name} holds NaN or infinite "
-                    "values: its training diverged; use an earlier checkpoint with "
-                    "--model_file"
-                )

@@ -1,7 +1,6 @@
 """Export a finished experiment to a folder that a device can use."""
 
 import logging
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from espnet_plugin.export.ports import Port
 from espnet_plugin.export.provenance import MADE, provenance_of
 from espnet_plugin.export.run_check import RunnerFailed, check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
+from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source
 from espnet_plugin.export.target_names import TARGETS
@@ -155,7 +155,7 @@ def _fill(
             quantised = _quantise(new, source, port, dev, options, expected)
             texts.update({k: v for k, v in expected.items() if k != MODEL})
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
-    shutil.copy(target.runner, new / target.runner.name)
+    copy_script(target.runner, new)
     more = {
         **target.meta,
         MADE: provenance_of(experiment, options.license).to_json(),

@@ -28,7 +28,8 @@ FORMAT = 1
 OWN_FILES = (
     *("model.onnx", "model.int8.onnx"),
     *("chunk.onnx", "chunk.int8.onnx", "front_end.onnx"),
-    *("recognise.py", "run_sherpa.py", "run_sherpa_kaldi.py", "__pycache__"),
+    *("recognise.py", "run_sherpa.py", "run_sherpa_kaldi.py"),
+    *("script_parts.py", "__pycache__"),
     *("tokens.txt", META, "README.md", "card.json"),
 )
 

@@ -10,6 +10,7 @@ from espnet_plugin.files import file_checksum, read_json
 
 __all__ = [
     "check_is_experiment",
+    "check_not_above_exports",
     "check_said",
     "check_unchanged",
     "is_export",
@@ -84,6 +85,21 @@ def is_export(folder: Union[str, Path]) -> bool:
             f"export: {_AGAIN}"
         )
     return False
+
+
+def check_not_above_exports(folder: Union[str, Path]) -> None:
+    """Check that a folder is not the one that an experiment's exports are in.
+
+    Raises:
+        UserError: Naming what is in it.
+    """
+    if Experiment(folder).config_file.is_file():
+        return
+    inside = [path.parent for path in sorted(Path(folder).glob(f"*/{META}"))]
+    inside = [one for one in inside if is_export(one)]
+    if inside:
+        names = ", ".join(map(str, inside))
+        raise UserError(f"{folder} is not an export, it holds exports: give {names}")
 
 
 def check_is_experiment(folder: Path) -> None:

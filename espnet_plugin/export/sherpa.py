@@ -10,8 +10,9 @@ from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.export.graph.omnilingual import EPSILON, OmnilingualRecogniser
 from espnet_plugin.export.ports import NEVER, Port, SamplesPort
 from espnet_plugin.export.sherpa_kaldi import zipformer_target
+from espnet_plugin.export.scripts import RUNNERS
 from espnet_plugin.export.source import Source
-from espnet_plugin.export.targets import RUNNERS, Target
+from espnet_plugin.export.targets import Target
 
 __all__ = ["sherpa_target", "sherpa_tokens", "taken_for_byte_bpe"]
 

@@ -12,8 +12,9 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.recogniser import FeatureRecogniser
 from espnet_plugin.export.ports import NEVER, Port, padded
+from espnet_plugin.export.scripts import RUNNERS
 from espnet_plugin.export.source import Source
-from espnet_plugin.export.targets import RUNNERS, Target
+from espnet_plugin.export.targets import Target
 
 __all__ = ["ZipformerGraph", "ZipformerPort", "zipformer_target"]
 
@@ -146,7 +147,11 @@ def zipformer_target(source: Source, tokens: tuple[str, ...], never: tuple[int, 
         runner=RUNNERS / "run_sherpa_kaldi.py",
         run=_RUN.format(dim=facts.feature_dim, rate=facts.sample_rate),
         needs="sherpa_onnx",
-        metadata={"model_type": "zipformer2_ctc"},
+        metadata={
+            "model_type": "zipformer2_ctc",
+            "feature_dim": str(facts.feature_dim),
+            "high_freq": "0",
+        },
         meta={"sherpa_kind": "zipformer_ctc", "high_freq": 0},
         warnings=tuple(warnings),
     )

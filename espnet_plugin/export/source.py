@@ -13,6 +13,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.data.frame_centres import frame_centres
 from espnet_plugin.data.front_end import sampling_rate, takes_features
@@ -106,11 +107,12 @@ def load_source(
             where,
         )
     model, args = load_asr_model(where, checkpoint)
+    check_bpemodel(args, where)
     # A device hands it samples in [-1, 1], and so does what checks the export.
     fit_to_samples(model, audio_scale(experiment, config), experiment)
     if config["encoder"] == DUAL_MODE:
         _use_full_mode(model.encoder, where)
-    check_model(model, where, checkpoint)
+    check_model(model, where)
     if features:
         kind = None if fbank_rate is None else KALDI_FRONT_END
         rate = fbank_rate

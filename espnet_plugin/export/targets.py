@@ -6,11 +6,11 @@ from typing import Any
 
 from espnet_plugin.decode.posteriors import depends_on_padding
 from espnet_plugin.export.ports import FeaturesPort, Port, SamplesPort
+from espnet_plugin.export.scripts import RUNNERS
 from espnet_plugin.export.source import Source
 
-__all__ = ["RUNNERS", "Target", "batch_warnings", "onnx_target"]
+__all__ = ["Target", "batch_warnings", "onnx_target"]
 
-RUNNERS = Path(__file__).parent / "runners"
 
 _RUN = """\
     pip install numpy soundfile onnxruntime

@@ -6,7 +6,6 @@ it does not matter which of them sets a value.
 
 import json
 import os
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence
@@ -14,7 +13,9 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import yaml
 
 from espnet_plugin.data.content import CACHE, Contents
+from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.inputs import KIND, Difference, first_difference, flat
+from espnet_plugin.experiment.meaning import is_decisive
 
 __all__ = [
     "JobInputs",
@@ -26,17 +27,6 @@ __all__ = [
     "read_options",
 ]
 
-# Options of ESPnet and of this plugin that do not affect the result of a training: how,
-# where and on which device it runs, and what it logs.
-NOT_DECISIVE = frozenset("""
-    config output_dir resume ngpu num_workers num_att_plot log_level log_interval
-    multiprocessing_distributed local_rank print_config dry_run help use_tensorboard
-    use_matplotlib create_graph_in_tensorboard use_wandb wandb_project wandb_id
-    wandb_entity wandb_name wandb_model_log_interval max_cache_size max_cache_fd
-    cudnn_enabled cudnn_benchmark cudnn_deterministic detect_anomaly version
-    allow_multi_rates required sharded_ddp unused_parameters
-    """.split())
-_RANKS = re.compile(r"^dist_")
 # Only the use of these folders affects the result (stored values are rounded), not
 # their path.
 _USED = ("teacher_cache",)
@@ -46,6 +36,8 @@ _APPENDED = (
     *_TABLES,
     *(f"{part}_shape_file" for part in ("train", "valid")),
 )
+# Beginning of a value that is a file's content.
+_CONTENT = "content "
 # Fields of a request that are merged.
 _PARTS = ("config", "options")
 
@@ -143,11 +135,7 @@ def _inputs(
     for table in own.pop("data", ()):
         data.update(_table("valid", table, contents))
     used = {name: "used" for name in _USED if given.pop(name, None) is not None}
-    rest = {
-        name: value
-        for name, value in sorted(given.items())
-        if name not in NOT_DECISIVE and not _RANKS.match(name)
-    }
+    rest = {name: value for name, value in sorted(given.items()) if is_decisive(name)}
     ordered = {KIND: kind, **data, **own, **rest, **used}
     named = {name: _named(value, name_of) for name, value in flat(ordered).items()}
     # As it will be read from its file: tuples are lists.
@@ -180,7 +168,7 @@ def _by_content(contents: Contents) -> Callable[[str], str]:
         path, colon, rest = value.partition(":")
         # A word without / or . is not taken for a file, even if one has this name.
         if ("/" in path or "." in path) and os.path.isfile(path):
-            return f"content {contents.file(path)}{colon}{rest}"
+            return f"{_CONTENT}{contents.text_file(path)}{colon}{rest}"
         return value
 
     return name_of
@@ -217,6 +205,19 @@ def _hidden_difference(known: Mapping[str, Any], request: Any) -> Optional[Diffe
     )
 
 
+def _refuse_missing(found: Optional[Difference]) -> None:
+    """Name a file that an option had and that is not there any more."""
+    if found is None or not all(isinstance(one, str) for one in found[1:3]):
+        return
+    if found.old.startswith(_CONTENT) and not found.new.startswith(_CONTENT):
+        if "/" in found.new:
+            raise UserError(
+                f"{found.name}: {found.new} is missing: bring it back, or run the "
+                "stage that writes it (without it, nobody can tell whether results "
+                "are of the same files)"
+            )
+
+
 def difference(
     known: Mapping[str, Any], request: Any, contents: Contents
 ) -> tuple[Optional[Difference], JobInputs]:
@@ -230,10 +231,14 @@ def difference(
 
     Returns:
         The first difference (None if there is none), and the inputs of the request.
+
+    Raises:
+        UserError: If a file that the recorded inputs had is missing.
     """
     wanted = job_inputs(request, contents)
     if isinstance(known.get("inputs"), Mapping):
         found = first_difference(known["inputs"], wanted)
+        _refuse_missing(found)
         return found or _hidden_difference(known, request), wanted
     noted = {item.name for item in fields(request)} & set(known)
     # Fields that an earlier version did not record cannot be compared.

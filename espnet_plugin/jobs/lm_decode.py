@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.decode.prefix import PrefixSearch, prefix_search
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meaning import same
 from espnet_plugin.files import file_checksum, read_pairs, read_record, write_json
 from espnet_plugin.lm.record import Decoded, LMRecord
 from espnet_plugin.score.once import ScoreRequest, score_once
@@ -143,13 +145,22 @@ def _decode(job, name, search, asr_args, asr_file, decoded: DecodedSet) -> None:
     source = job.dump_dir / name
     table, kind = speech_input(source)
     keys = list(read_pairs(source / table))
+    contents = Contents(job.recogniser.parent / CACHE)
     inputs = {
         "recogniser": file_checksum(asr_file),
         "lm": None if search.lm_file is None else file_checksum(search.lm_file),
-        "table": file_checksum(source / table),
         "options": search.options()[:4] + [f"{search.lm_weight:g}"],
     }
-    if read_record(decoded.decoded_file) != inputs:
+    now = {
+        **inputs,
+        "config": contents.text_file(Experiment(job.recogniser).config_file),
+        "audio": contents.table(source / table, kind, keys),
+    }
+    contents.save()
+    known = read_record(decoded.decoded_file)
+    # Earlier versions recorded the table, but not the audio.
+    earlier = {**inputs, "table": file_checksum(source / table)}
+    if not same(known, earlier if "table" in known else now):
         shutil.rmtree(decoded.folder, ignore_errors=True)
         prefix_search(
             (str(source / table), "speech", kind),
@@ -159,7 +170,7 @@ def _decode(job, name, search, asr_args, asr_file, decoded: DecodedSet) -> None:
             decoded.folder,
             search=search,
         )
-        write_json(decoded.decoded_file, inputs)
+        write_json(decoded.decoded_file, now)
     request = ScoreRequest(
         source / "text", decoded.text_file, source / "utt2spk", dataset=name
     )

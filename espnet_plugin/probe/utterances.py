@@ -10,6 +10,7 @@ from espnet2.tasks.asr import ASRTask
 from espnet2.train.dataset import ESPnetDataset
 
 from espnet_plugin.checkpoints.audio_scale import sample_factor
+from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 
@@ -47,6 +48,7 @@ class Utterances:
         table = (str(folder / "wav.scp"), "speech", "sound")
         self._factor = sample_factor(experiment, vars(train_args), table)
         self._audio = ESPnetDataset([table])
+        check_bpemodel(train_args, experiment)
         preprocess = ASRTask.build_preprocess_fn(train_args, False)
         if preprocess is None:
             raise UserError(

@@ -45,8 +45,11 @@ def check_file(option: str, value: str) -> None:
         value: Path of the file.
 
     Raises:
-        UserError: If it is missing; with its new place if this project has moved it.
+        UserError: If it is missing, with its new place if this project has moved it,
+            or a folder.
     """
+    if value and Path(value).is_dir():
+        raise UserError(f"--{option} {value} is a folder: name a file")
     if not Path(value).is_file():
         where = moved_to(value) or ": name an existing file"
         raise UserError(f"--{option} {value or repr(value)} is missing{where}")

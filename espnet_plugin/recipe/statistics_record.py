@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.meaning import meaning_of
 from espnet_plugin.files import write_bytes
+from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["StatisticsRecord", "lost_statistics"]
 
@@ -50,6 +53,18 @@ class StatisticsRecord:
             lines.append(f"front end: {' '.join(words)}")
         return lines
 
+    def _meant(self) -> list[str]:
+        """Return the line that says the front end's values, however they are written.
+
+        Records of earlier versions do not have it.
+        """
+        try:
+            config = read_yaml(self.config, "--reference_config") if self.config else {}
+        except UserError:
+            return []
+        keys = {k: v for k, v in config.items() if re.fullmatch(_FRONT_END, str(k))}
+        return [f"values of the front end: {meaning_of(keys)}"] if self.config else []
+
     def why_made(self, done: Path) -> str:
         """Return why statistics have to be computed; empty if they are up to date.
 
@@ -59,7 +74,7 @@ class StatisticsRecord:
         kept = ""
         if done.is_file():
             kept = _text(done).rstrip("\n")
-            if kept == "\n".join(self.lines()) or kept == self._earlier():
+            if kept == self._earlier() or not self._other_lines(kept.split("\n")):
                 return ""
             # The first versions wrote an empty record, and a power cut can leave one;
             # nobody can tell of which inputs the statistics are.
@@ -68,9 +83,7 @@ class StatisticsRecord:
         if not kept:
             return "there are no statistics yet"
         there = kept.split("\n")
-        for line in self.lines():
-            if line in there:
-                continue
+        for line in self._other_lines(there):
             name, _, value = line.partition(": ")
             old = [
                 one.partition(": ")[2] for one in there if one.startswith(f"{name}: ")
@@ -79,9 +92,17 @@ class StatisticsRecord:
             return f"a different {name} (was {was}, is {value})"
         return "a different reference"
 
+    def _other_lines(self, there: list[str]) -> list[str]:
+        """Return the lines that differ from those of a record."""
+        other = [line for line in self.lines() if line not in there]
+        if any(line in there for line in self._meant()):
+            other = [line for line in other if not line.startswith("front end: ")]
+        return other
+
     def write(self, done: Path) -> None:
         """Write the record, after the statistics were computed."""
-        write_bytes(done, _bytes("\n".join(self.lines()) + "\n"))
+        lines = [*self.lines(), *self._meant()]
+        write_bytes(done, _bytes("\n".join(lines) + "\n"))
 
     def _earlier(self) -> str:
         """Return the record of the second version, one digest of all inputs."""

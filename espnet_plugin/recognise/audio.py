@@ -9,6 +9,7 @@ import soundfile
 
 from espnet_plugin.data.audio import INTEGER_PEAK
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
+from espnet_plugin.data.file_kinds import why_unreadable
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.resample import resample_blocks
 
@@ -18,6 +19,8 @@ BLOCK_SECONDS = 5.0
 # Least power of the mean of the channels, relative to their mean power. Two channels of
 # independent noise have 0.5; the same signal with opposite signs has 0.
 _CANCELLED = 0.02
+# In Hz. At others an hour of nothing, or a filter of gigabytes, would be computed.
+_RATES = (1000, 1_000_000)
 
 
 class AudioReader:
@@ -48,11 +51,11 @@ class AudioReader:
         try:
             self._sound = SequentialFile(path)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-            raise UserError(
-                f"{path} cannot be read as audio ({error}): give a file that "
-                "libsndfile reads (WAV, FLAC, MP3, OGG), or convert it, e.g. ffmpeg "
-                f"-i {path} converted.wav"
-            ) from error
+            why = why_unreadable(Path(path)) or (
+                f"{error}: give a file that libsndfile reads (WAV, FLAC, MP3, OGG), or "
+                f"convert it, e.g. ffmpeg -i {path} converted.wav"
+            )
+            raise UserError(f"{path} cannot be read as audio: {why}") from error
         try:
             self._check(channel)
         except UserError:
@@ -65,6 +68,12 @@ class AudioReader:
         problem = cut_off(path, sound)
         if problem is not None:
             raise UserError(f"{path} {problem}")
+        if not _RATES[0] <= sound.samplerate <= _RATES[1]:
+            raise UserError(
+                f"{path}: its header says {sound.samplerate} Hz, which no recording of "
+                "speech has: write the right rate into it, e.g. sox -r RATE "
+                f"{path} corrected.wav"
+            )
         if sound.frames == 0:
             raise UserError(f"{path} has no samples: record or copy it again")
         if channel is not None and not 1 <= channel <= sound.channels:

@@ -1,7 +1,7 @@
 """Collect the data on which a model's confidence is calibrated, and assess it."""
 
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import NamedTuple, Sequence, Union
 
 import jiwer
 import numpy as np
@@ -19,6 +19,8 @@ from espnet_plugin.recognise.confidence import (
 )
 from espnet_plugin.recognise.ctc_model import CtcModel
 from espnet_plugin.recognise.recogniser import Recogniser
+from espnet_plugin.recognise.scripts import divided
+from espnet_plugin.recognise.vocabulary import WrittenWord
 
 __all__ = ["Judged", "calibration_errors", "judge_set", "right_words"]
 
@@ -74,7 +76,9 @@ def judge_set(
         sure = token_confidence(found.rows, found.token_ids, TEMPERATURES)
         words = recogniser.vocabulary.words(found.token_ids)
         judged.words.append([sure[w.first : w.last + 1] for w in words])
-        judged.correct.append(right_words(texts[name], [w.text for w in words]))
+        judged.correct.append(
+            right_words(_like(texts[name], words), [w.text for w in words])
+        )
     return judged
 
 
@@ -93,6 +97,17 @@ def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float,
         sure = [aggregate(word[:, place], one.aggregate) for word in words]
         errors.append(expected_calibration_error(np.array(sure), correct))
     return errors[0], errors[1]
+
+
+def _like(reference: str, words: Sequence[WrittenWord]) -> str:
+    """Return a transcript with spaces where the words of a recognised text begin."""
+    if not any(word.glued for word in words):
+        return reference
+    apart = []
+    for word in reference.split():
+        starts = divided(word)
+        apart += [word[a:b] for a, b in zip(starts, [*starts[1:], len(word)])]
+    return " ".join(apart)
 
 
 def right_words(reference: str, words: list[str]) -> list[bool]:

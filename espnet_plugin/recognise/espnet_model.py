@@ -11,6 +11,7 @@ from espnet2.tasks.asr import ASRTask
 from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.decode.posteriors import log_posteriors
 from espnet_plugin.errors import UserError
@@ -76,6 +77,8 @@ class EspnetCtcModel:
         self.tokens = tuple(self._model.token_list)
         self.token_type = _token_type(args, config_file)
         self.blank = int(getattr(self._model, "blank_id", 0))
+        if args.use_preprocessor:
+            check_bpemodel(args, config_file)
         # The same preprocessing as in decoding, e.g. normalisation of the volume.
         try:
             self._prepare = ASRTask.build_preprocess_fn(args, False)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, Callable, Mapping, Sequence
 
+from espnet_plugin.recognise.scripts import JOINER, belongs_to_letter
 from espnet_plugin.recognise.transcript import Transcript, Word
+from espnet_plugin.recognise.vocabulary import joined
 
 __all__ = ["FORMATS", "SUFFIXES", "cues", "one_line", "to_json", "to_srt", "to_text"]
 
@@ -20,8 +22,6 @@ CUE_SECONDS = 6.0
 CUE_PAUSE_SECONDS = 1.0
 # Shorter subtitles, e.g. of a single word, could not be read.
 LEAST_CUE_SECONDS = 0.8
-_JOINER = "\u200d"  # makes one emoji of two
-_SKIN_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def to_text(transcript: Transcript) -> str:
@@ -41,7 +41,7 @@ def to_json(transcript: Transcript) -> str:
         {
             "start": round(part.start, 3),
             "end": round(part.end, 3),
-            "text": " ".join(word.text for word in part.words),
+            "text": joined(part.words),
             "words": [
                 {
                     "word": word.text,
@@ -78,10 +78,11 @@ def one_line(content: Mapping[str, Any]) -> str:
 def to_srt(transcript: Transcript) -> str:
     """Return SubRip subtitles without a final newline; empty if there are no words.
 
-    A word that does not fit into a line or lasts too long, as in a language without
-    spaces, is divided where its letters were recognised.
+    A word that does not fit into a line or lasts too long, as do the words of a
+    language without spaces together, is divided where its letters were recognised.
     """
-    groups = cues([piece for word in transcript.words for piece in _pieces(word)])
+    words = _merged(transcript.words)
+    groups = cues([piece for word in words for piece in _pieces(word)])
     starts = [group[0].start for group in groups[1:]] + [transcript.seconds]
     blocks = []
     for number, (group, next_start) in enumerate(zip(groups, starts), 1):
@@ -110,6 +111,23 @@ def cues(words: Sequence[Word]) -> list[list[Word]]:
         else:
             group.append(word)
     return groups
+
+
+def _merged(words: Sequence[Word]) -> list[Word]:
+    """Join the words that have no space in between."""
+    found: list[Word] = []
+    for word in words:
+        if word.glued and found:
+            last = found[-1]
+            word = replace(
+                last,
+                text=last.text + word.text,
+                end=word.end,
+                letter_starts=last.letter_starts + word.letter_starts,
+            )
+            found.pop()
+        found.append(word)
+    return found
 
 
 def _fits(group: list[Word], word: Word) -> bool:
@@ -169,16 +187,10 @@ def _between(text: str, cut: int) -> int:
     That is 0 if there is none.
     """
     while cut < len(text):
-        if not _joins(text[cut]) and text[cut - 1] != _JOINER:
+        if not belongs_to_letter(text[cut]) and text[cut - 1] != JOINER:
             return cut
         cut += 1
     return 0
-
-
-def _joins(letter: str) -> bool:
-    """Return whether a character is a part of the one before it."""
-    mark = unicodedata.category(letter).startswith("M")
-    return mark or letter == _JOINER or letter in _SKIN_TONES
 
 
 def _width(text: str) -> int:
@@ -186,7 +198,7 @@ def _width(text: str) -> int:
     return sum(
         2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
-        if not _joins(c)
+        if not belongs_to_letter(c)
     )
 
 

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Iterable, Optional, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.scripts import is_unspaced
 from espnet_plugin.recognise.vocabulary import Vocabulary
 
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 
 # In natural-log units per letter; the best value on AN4's dev set (docs/recognise.md).
 DEFAULT_WEIGHT = 1.0
+# A few are enough for a word to win everywhere; JSON cannot write sums beyond 1e308.
+_MOST_WEIGHT = 1000.0
 _WEIGHT = re.compile(r"^(?P<phrase>.*?)\s+:(?P<weight>\S+)$")
-# Letters of scripts that are written without spaces: Thai, Lao, Tibetan, Myanmar,
-# Khmer, Japanese and Chinese.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
-    "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9f\U00020000-\U0003ffff]"
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ class Hotwords:
         unspaced = match.unspaced
         for letter in piece:
             if letter != " ":
-                new = bool(_UNSPACED.match(letter))
+                new = is_unspaced(letter)
                 # A mark, such as a vowel of Thai, is a part of the letter before it.
                 between = (new or unspaced) and unicodedata.category(letter)[0] != "M"
                 if between:
@@ -167,8 +163,11 @@ def read_hotwords(
             above zero, or a phrase is listed twice.
     """
     path = Path(path)
-    if not default_weight > 0 or default_weight == float("inf"):
-        raise UserError(f"--hotword_weight {default_weight}: must be above 0")
+    if not 0 < default_weight <= _MOST_WEIGHT:
+        raise UserError(
+            f"--hotword_weight {default_weight:g}: must be above 0 and at most "
+            f"{_MOST_WEIGHT:g}"
+        )
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
@@ -203,10 +202,10 @@ def _split(line: str, source: str, default: float) -> tuple[str, float]:
         weight = float(match["weight"])
     except ValueError:
         weight = float("nan")
-    if not 0 < weight < float("inf"):
+    if not 0 < weight <= _MOST_WEIGHT:
         raise UserError(
-            f"{source}: weight {match['weight']!r} must be a number above 0, in "
-            "natural-log units per letter, e.g. PITTSBURGH :0.5"
+            f"{source}: weight {match['weight']!r} must be a number above 0 (at most "
+            f"{_MOST_WEIGHT:g}), in natural-log units per letter, e.g. PITTSBURGH :0.5"
         )
     return " ".join(match["phrase"].split()), weight
 

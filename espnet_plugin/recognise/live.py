@@ -7,11 +7,13 @@ import tempfile
 import time
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO, Iterable, Iterator, Optional
 
 import numpy as np
 
 from espnet_plugin.data.container import SequentialFile, cut_off, decoded_short
+from espnet_plugin.data.file_kinds import why_unreadable
 from espnet_plugin.dual_mode.recogniser import StreamingRecogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.recognise.audio import check_block, check_file
@@ -163,11 +165,11 @@ def _from_file(
     try:
         sound = SequentialFile(path)
     except (RuntimeError, TypeError) as error:
-        why = str(error).replace(path, name)
-        raise UserError(
-            f"{name} cannot be read as audio ({why}): convert it, e.g. with ffmpeg, to "
-            "WAV or FLAC"
-        ) from error
+        why = why_unreadable(Path(path)) or (
+            f"{str(error).replace(path, name)}: convert it, e.g. with ffmpeg, to WAV "
+            "or FLAC"
+        )
+        raise UserError(f"{name} cannot be read as audio: {why}") from error
     with sound:
         problem = cut_off(path, sound)
         if problem is not None:

@@ -5,7 +5,7 @@ from typing import Optional, Sequence, Union
 
 from espnet_plugin.dual_mode.load import has_learnt_to_stream
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.export.read import is_export
+from espnet_plugin.export.read import check_not_above_exports, is_export
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.recognise.confidence import read_calibration
 from espnet_plugin.recognise.ctc_model import CtcModel
@@ -24,6 +24,7 @@ def can_stream(folder: Union[str, Path]) -> bool:
     """
     if is_export(folder):
         return False
+    check_not_above_exports(folder)
     config = Experiment(folder).config()
     return config["encoder"] == DUAL_MODE and has_learnt_to_stream(folder)
 
@@ -43,6 +44,7 @@ def load_model(
     """
     if is_export(folder):
         return OnnxCtcModel(folder, model_file, num_threads)
+    check_not_above_exports(folder)
     # Imported here, because importing torch and ESPnet takes many seconds.
     from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 

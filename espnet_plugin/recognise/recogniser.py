@@ -24,6 +24,8 @@ __all__ = ["Found", "Recogniser", "SearchOptions"]
 
 # Used for --hotwords and --nbest if --beam_size is not given.
 DEFAULT_BEAM = 16
+# A larger beam needs hours for a minute of audio, and finds nothing else.
+MOST_BEAM = 1000
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class SearchOptions:
             raise UserError(f"--beam_size {self.beam_size}: must be at least 1")
         if self.nbest < 1:
             raise UserError(f"--nbest {self.nbest}: must be at least 1")
+        for option in ("beam_size", "nbest"):
+            if (getattr(self, option) or 0) > MOST_BEAM:
+                raise UserError(
+                    f"--{option} {getattr(self, option)}: must be at most {MOST_BEAM}"
+                )
         if self.beam_size is not None and self.beam_size < self.nbest:
             raise UserError(
                 f"--beam_size {self.beam_size}: must be at least --nbest "
@@ -101,7 +108,7 @@ class Recogniser:
         self._segmenter = Segmenter(model.sample_rate, options.max_segment_seconds)
         self._beam = options.beam_size
         if self._beam is None and (phrases or options.nbest > 1):
-            self._beam = max(DEFAULT_BEAM, 2 * options.nbest)
+            self._beam = min(max(DEFAULT_BEAM, 2 * options.nbest), MOST_BEAM)
 
     def file(self, path: str) -> Transcript:
         """Recognise one file; memory does not grow with its length.
@@ -192,6 +199,7 @@ class Recogniser:
                     min(start + end, stop),
                     float(aggregate(of_tokens, self._calibration.aggregate)),
                     tuple(min(start + max(begin, one), stop) for one in starts),
+                    word.glued,
                 )
             )
         return Part(start, stop, tuple(words), found.alternatives)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from espnet_plugin.recognise.vocabulary import joined
+
 __all__ = ["Alternative", "Part", "Transcript", "Word"]
 
 
@@ -16,6 +18,8 @@ class Word:
         confidence: Estimated probability that it is correct.
         letter_starts: Time at which the token of each letter begins; empty if not
             known.
+        glued: Whether it follows the word before without a space, as letters of
+            scripts without spaces do.
     """
 
     text: str
@@ -23,6 +27,7 @@ class Word:
     end: float
     confidence: float
     letter_starts: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,4 +80,4 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return joined(self.words)

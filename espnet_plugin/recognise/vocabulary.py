@@ -2,17 +2,19 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recognise.scripts import divided, is_unspaced
 
-__all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind"]
+__all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind", "joined"]
 
 KINDS = ("char", "bpe", "word", "phn")
 _SPACE = "<space>"
 _BEGIN = "\u2581"  # SentencePiece's mark of a space
 _UNKNOWN, _UNKNOWN_TEXT = "<unk>", " \u2047 "  # as SentencePiece writes it
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_Letter = tuple[str, int, int]  # and its first and last token
 _NOT_TEXT = ("<blank>", "<sos/eos>", "<sos>", "<eos>")
 
 
@@ -25,12 +27,14 @@ class WrittenWord:
         first: Position of its first token in the sequence.
         last: Position of its last token in the sequence.
         letters: Position of the token of each letter.
+        glued: Whether it follows the word before without a space.
     """
 
     text: str
     first: int
     last: int
     letters: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,14 @@ class Vocabulary:
     def words(self, token_ids: Sequence[int]) -> list[WrittenWord]:
         """Join tokens into words.
 
+        Each letter of a script without spaces is a word of its own, unless the text
+        has a space between two of them; the letters of one token stay together.
+
         Returns:
-            The words in order. Joined by one space, they are the text of ESPnet's
+            The words in order. Joined by ``joined``, they are the text of ESPnet's
             tokenizer, except for repeated spaces.
         """
-        letters: list[tuple[str, int, int]] = []  # letter, first and last token
+        letters: list[_Letter] = []
         place = 0
         while place < len(token_ids):
             run = self._bytes_from(token_ids, place)
@@ -94,23 +101,32 @@ class Vocabulary:
                 continue
             letters += [(c, place, place) for c in self.pieces[token_ids[place]]]
             place += 1
-        words: list[WrittenWord] = []
+        words: list[list[_Letter]] = []
         inside = False
-        for letter, first, last in letters:
-            if letter.isspace():
+        for one in letters:
+            if one[0].isspace():
                 inside = False
             elif inside:
-                word = words[-1]
-                places = (*word.letters, first)
-                words[-1] = WrittenWord(word.text + letter, word.first, last, places)
+                words[-1].append(one)
             else:
-                words.append(WrittenWord(letter, first, last, (first,)))
+                words.append([one])
                 inside = True
-        return words
+        unspaced = _without_spaces(words)
+        return [
+            WrittenWord(
+                "".join(letter for letter, _, _ in part),
+                part[0][1],
+                part[-1][2],
+                tuple(first for _, first, _ in part),
+                glued=number > 0,
+            )
+            for word in words
+            for number, part in enumerate(_parts(word) if unspaced else [word])
+        ]
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Return the words, separated by one space."""
-        return " ".join(word.text for word in self.words(token_ids))
+        """Return the words, separated by one space where there are spaces."""
+        return joined(self.words(token_ids))
 
     def byte(self, token: int) -> Optional[int]:
         """Return the byte of a token of the byte fallback; None for other tokens."""
@@ -126,6 +142,30 @@ class Vocabulary:
                 break
             run.append(value)
         return bytes(run)
+
+
+def joined(words: Sequence[Any]) -> str:
+    """Return words with ``text`` and ``glued`` as one text."""
+    gaps = ("" if word.glued or not n else " " for n, word in enumerate(words))
+    return "".join(gap + word.text for gap, word in zip(gaps, words))
+
+
+def _without_spaces(words: Sequence[Sequence[_Letter]]) -> bool:
+    """Return whether no space is between two letters of a script without spaces."""
+    return not any(
+        is_unspaced(before[-1][0]) and is_unspaced(word[0][0])
+        for before, word in zip(words, words[1:])
+    )
+
+
+def _parts(word: list[_Letter]) -> list[list[_Letter]]:
+    """Divide a word of a text without spaces, but no token."""
+    starts = [
+        start
+        for start in divided([letter for letter, _, _ in word])
+        if not start or word[start][1] > word[start - 1][2]
+    ]
+    return [word[a:b] for a, b in zip(starts, [*starts[1:], len(word)])]
 
 
 def check_kind(kind: str) -> None:

@@ -25,6 +25,7 @@ from espnet_plugin.checkpoints.load import (
 )
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
 from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
@@ -256,7 +257,7 @@ def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:
     """Return whether the folder holds this reference, by a key of its meta.json."""
     meta = Experiment(output_dir).find_meta()
-    if meta is None or getattr(meta, key) != value:
+    if meta is None or not same(getattr(meta, key), value):
         return False
     if model_file not in (None, meta.checkpoint):
         return False
@@ -269,7 +270,7 @@ def _checksum(paths: list[Path]) -> str:
     for path in paths:
         with open(path, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    return f"{digest.hexdigest()} means {meaning_of_all(paths)}"
 
 
 def _from_here(path: Path) -> str:

@@ -8,6 +8,7 @@ from espnet_plugin.data.content import CACHE, Contents, names_lost_files
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.experiment.meaning import same, with_meaning
 from espnet_plugin.files import file_checksum, read_pairs, read_record
 
 __all__ = ["NOT_OF_TODAY", "CurrentSets"]
@@ -29,9 +30,8 @@ class _CurrentSet:
 
     @cached_property
     def text(self) -> Optional[str]:
-        """Checksum of its transcripts; None if there are none."""
-        path = self.folder / "text"
-        return file_checksum(path) if path.is_file() else None
+        """Digest of its transcripts; None if there are none."""
+        return _content(self.folder / "text")
 
     @cached_property
     def audio(self) -> Optional[str]:
@@ -83,13 +83,13 @@ class CurrentSets:
         current = self._sets.setdefault(decoded.name, _CurrentSet(source, contents))
         scored = _inputs(read_record(decoded.scored_file))
         reference, hypothesis = scored.get("reference"), scored.get("hypothesis")
-        if reference and current.text and reference != current.text:
+        if reference and current.text and not same(reference, current.text):
             return f"the transcripts of {source} have changed"
         known = read_record(decoded.decoded_file)
         if decoded.decoded_file.is_file() and not known:
             return f"decoding {source} again was begun"
-        text = decoded.text_file
-        if hypothesis and text.is_file() and hypothesis != file_checksum(text):
+        text = _content(decoded.text_file) if hypothesis else None
+        if text and not same(hypothesis, text):
             return f"{source} was decoded again"
         made_by, audio = known.get("checkpoint"), known.get("audio")
         if made_by and checkpoint and made_by != contents.file(checkpoint):
@@ -109,6 +109,10 @@ class CurrentSets:
         if folder not in self._contents:
             self._contents[folder] = Contents(folder / CACHE)
         return self._contents[folder]
+
+
+def _content(path: Path) -> Optional[str]:
+    return with_meaning(file_checksum(path), path) if path.is_file() else None
 
 
 def _inputs(record: dict[str, Any]) -> dict[str, Any]:

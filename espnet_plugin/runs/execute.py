@@ -94,15 +94,23 @@ class Calls:
             call = [*self.launch, *call]
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as stream:
-            return subprocess.Popen(
-                call,
-                cwd=self.recipe,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                return subprocess.Popen(
+                    call,
+                    cwd=self.recipe,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                if not self.launch:
+                    raise
+                raise UserError(
+                    f"--launch {shlex.join(self.launch)}: {call[0]} cannot be started "
+                    f"in {self.recipe}: {error.strerror or error}"
+                ) from error
 
 
 @ended_by_signals()
@@ -154,11 +162,25 @@ def run_jobs(
                 if process.poll() is None:
                     continue
                 del running[job.name]
-                seconds, ok = clock() - began, process.returncode == 0
+                # A pattern that matches nothing would make the job due for ever.
+                lacking = None if process.returncode else records.lacking(job)
+                seconds = clock() - began
+                ok = process.returncode == 0 and lacking is None
                 command = calls.command(job.words, job.expdir)
                 record = records.ended(job, command, inputs, seconds, ok)
                 if not ok:
                     failed.append(job.name)
+                if lacking is not None:
+                    logging.error(
+                        "%s ended, but no model in %s matches %r: correct leaves or "
+                        "options of rows.%s in the plan (%s)",
+                        job.name,
+                        job.expdir or records.expdir,
+                        lacking,
+                        job.row,
+                        records.log(job),
+                    )
+                elif not ok:
                     logging.error(
                         "%s failed (exit status %d): %s (%s)",
                         job.name,
@@ -166,6 +188,7 @@ def run_jobs(
                         _last_line(records.log(job)),
                         records.log(job),
                     )
+                if not ok:
                     continue
                 unfinished.discard(job.name)
                 done += 1

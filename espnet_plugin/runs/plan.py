@@ -98,7 +98,12 @@ def fill_in(text: str, values: Mapping[str, object], where: str) -> str:
     """
     try:
         return string.Formatter().vformat(text, (), values)
-    except (KeyError, ValueError, IndexError) as error:
+    except ValueError as error:
+        raise UserError(
+            f"{where} {text!r}: {error}: write {{{{ and }}}} for braces that are not "
+            "around a placeholder"
+        ) from error
+    except (KeyError, IndexError) as error:
         raise UserError(
             f"{where} {text!r}: {error} is not a known placeholder; choose from "
             f"{', '.join(values)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.files import write_json
 from espnet_plugin.runs.plan import Job
 
@@ -88,16 +89,21 @@ class Records:
         if found.command != tuple(command):
             return f"other options{_first_other(found.command, tuple(command))}"
         for name, digest in inputs.items():
-            if found.inputs.get(name) != digest:
+            if not same(found.inputs.get(name), digest):
                 return f"other {name}"
         for name in job.after:
             before = self.find(name)
             if before is None or found.after.get(name) != before.finished:
                 return f"after {name}, which ran again"
+        lacking = self.lacking(job)
+        return lacking and f"{lacking} does not exist any more"
+
+    def lacking(self, job: Job) -> Optional[str]:
+        """Return the first pattern of a job that no model matches; None if all do."""
+        folder = self.recipe / (job.expdir or self.expdir)
         for pattern in job.leaves:
-            folder = self.recipe / (job.expdir or self.expdir)
             if not any(Experiment(path).find_meta() for path in folder.glob(pattern)):
-                return f"{pattern} does not exist any more"
+                return pattern
         return None
 
     def ended(
@@ -113,7 +119,8 @@ class Records:
         if (
             earlier
             and not earlier.ok
-            and (earlier.command, earlier.inputs) == (tuple(command), dict(inputs))
+            and earlier.command == tuple(command)
+            and same(earlier.inputs, dict(inputs))
         ):
             seconds += earlier.seconds
         after = {name: self.find(name) for name in job.after}
@@ -161,7 +168,7 @@ def _digest(recipe: Path, files: Sequence[Path]) -> str:
     for file in files:
         digest.update(f"{file.relative_to(recipe)}\0".encode())
         digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return f"{digest.hexdigest()} means {meaning_of_all(files)}"
 
 
 def _first_other(old: tuple[str, ...], new: tuple[str, ...]) -> str:

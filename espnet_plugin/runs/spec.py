@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.options import read_options
+from espnet_plugin.options import MOST_SEED, read_options
 from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
 
@@ -86,6 +86,8 @@ def read_spec(path: Path) -> PlanSpec:
         UserError: If the file is missing or not YAML, or a key is unknown, missing or
             has a value of the wrong type.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give the file with the plan in it")
     if not path.is_file():
         raise UserError(
             f"{path} is missing: write it (docs/recipes.md, 'The rows of a table', "
@@ -134,6 +136,8 @@ def read_spec(path: Path) -> PlanSpec:
 
 
 def _check_row(row: RowSpec, where: str) -> None:
+    if not row.group.strip():
+        raise UserError(f"{where}.group {row.group!r}: must have a name for --rows")
     words = _split(row.options, f"{where}.options")
     if any(word.partition("=")[0] == "--expdir" for word in words):
         raise UserError(
@@ -181,8 +185,10 @@ def _only_size(row: str, where: str) -> None:
 
 
 def _check_seeds(seeds: Sequence[int], where: str) -> None:
-    if not seeds or min(seeds) < 0:
-        raise UserError(f"{where} {list(seeds)}: must be one or more numbers from 0")
+    if not seeds or min(seeds) < 0 or max(seeds) > MOST_SEED:
+        raise UserError(
+            f"{where} {list(seeds)}: must be one or more numbers from 0 to {MOST_SEED}"
+        )
 
 
 def _split(options: str, where: str) -> list[str]:

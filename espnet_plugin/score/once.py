@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.experiment.meaning import same, with_meaning
 from espnet_plugin.files import file_checksum, read_record, write_json
 from espnet_plugin.score.bootstrap import DEFAULT_RESAMPLES
 from espnet_plugin.score.result_text import write_score
@@ -50,7 +51,7 @@ class ScoreRequest:
         content: dict[str, Any] = {"version": SCORE_VERSION}
         for name, value in asdict(self).items():
             if isinstance(value, Path):
-                value = file_checksum(value) if value.is_file() else None
+                value = _content(value) if value.is_file() else None
             elif isinstance(value, tuple):
                 value = list(value)  # as JSON returns it
             content[name] = value
@@ -72,10 +73,8 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
         UserError: See :func:`espnet_plugin.score.wer.score_files`.
     """
     inputs = request.digest()
-    if read_record(decoded.scored_file) == {
-        "inputs": inputs,
-        "outputs": _outputs(decoded),
-    }:
+    now = {"inputs": inputs, "outputs": _outputs(decoded)}
+    if same(read_record(decoded.scored_file), now):
         logging.info("%s has already been scored", decoded.folder)
         return False
     score = score_files(
@@ -91,6 +90,10 @@ def score_once(request: ScoreRequest, decoded: DecodedSet) -> bool:
     # Written last, so that an interrupted scoring does not count as finished.
     write_json(decoded.scored_file, {"inputs": inputs, "outputs": _outputs(decoded)})
     return True
+
+
+def _content(path: Path) -> str:
+    return with_meaning(file_checksum(path), path)
 
 
 def _outputs(decoded: DecodedSet) -> dict[str, Optional[str]]:

@@ -28,6 +28,7 @@ from espnet_plugin.distill.store import OutputStore
 from espnet_plugin.distill.store_format import DONE, check_folder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.meaning import with_meaning
 from espnet_plugin.files import file_checksum, locked, read_record
 from espnet_plugin.tasks.cache_options import CacheOptions
 from espnet_plugin.tensors.ranks import is_distributed
@@ -204,7 +205,9 @@ def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
     }
     made_of = {
         "reference": file_checksum(reference.model_file),
-        "configuration": file_checksum(reference.config),
+        "configuration": with_meaning(
+            file_checksum(reference.config), reference.config
+        ),
     }
     if "data" in OutputStore.noted(cache.folder):  # of an earlier version
         made_of["data"] = data_checksum([Path(path) for path, _ in train + valid])

@@ -14,12 +14,25 @@ from espnet_plugin.web.exports import Exported
 from espnet_plugin.web.models import WebModel, web_models
 from espnet_plugin.web.runtime import runtime_files
 
-__all__ = ["build_page", "check_page_folder"]
+__all__ = ["build_page", "check_page", "check_page_folder"]
 
 _PAGE = Path(__file__).parent / "page"
 _LIST = "models.json"
 # What a page consists of; other files in its folder are a user's.
 _OWN = (*(path.name for path in _PAGE.iterdir()), "onnxruntime", "models", _LIST)
+
+
+def check_page(folder: Path) -> None:
+    """Check that a page can be written, before models are exported for it.
+
+    onnxruntime-web is downloaded if it was not before.
+
+    Raises:
+        UserError: If the folder holds something else, or onnxruntime-web cannot be
+            downloaded.
+    """
+    check_page_folder(folder)
+    runtime_files()
 
 
 def check_page_folder(folder: Path) -> None:

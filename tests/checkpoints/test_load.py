@@ -77,6 +77,16 @@ def test_loads_the_names_of_older_releases(tiny_asr_model, state, tmp_path):
         assert torch.equal(value, state[key]), key
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_refuses_what_a_diverged_training_left(tiny_asr_model, state, tmp_path, value):
+    name = "encoder.encoders.1.feed_forward.w_1.weight"
+    state[name] = state[name].clone()
+    state[name][2, 3] = value
+    torch.save(state, tmp_path / "model.pth")
+    with pytest.raises(UserError, match=f"model.pth: {name} holds NaN or infinite"):
+        load_asr_model(tiny_asr_model.config, tmp_path / "model.pth")
+
+
 def test_refuses_a_missing_tensor(tiny_asr_model, state, tmp_path):
     # Stock ESPnet takes this one without a word.
     del state["ctc.ctc_lo.weight"], state["ctc.ctc_lo.bias"]

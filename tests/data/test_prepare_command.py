@@ -9,6 +9,7 @@ from espnet2.text.build_tokenizer import build_tokenizer
 from noise_corpus import RATE, SECONDS, TEXT, change, make_corpus, noise
 
 from espnet_plugin.bin import prepare as command
+from espnet_plugin.data.checked_tokens import was_checked
 from espnet_plugin.data.kaldi import read_data_dir, write_data_dir
 from espnet_plugin.data.tokens import read_token_list
 from espnet_plugin.files import read_pairs
@@ -299,13 +300,20 @@ def test_the_checked_tokens_are_noted(imported, call, tmp_path):
         return " ".join(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
 
     assert call() == 0
-    assert noted.read_text() == f"{line('tokens/tokens.txt')}\n"
+    lines = noted.read_text().splitlines()
+    # The second line is that of the meaning of the same files.
+    assert lines[0] == line("tokens/tokens.txt") and len(lines) == 2
     assert imported() == 0 and call() == 0
-    assert noted.read_text().splitlines() == [
-        line("tokens/tokens.txt"), line("its.txt")
-    ]  # fmt: skip
+    lines = noted.read_text().splitlines()
+    assert lines[0] == line("tokens/tokens.txt") and lines[2] == line("its.txt")
     assert imported(tokens="ONE") == 2
-    assert len(noted.read_text().splitlines()) == 2
+    assert noted.read_text().splitlines() == lines
+    own = tmp_path / "tokens/tokens.txt"
+    assert was_checked(tmp_path / "dump/train", own)
+    own.write_text(own.read_text().rstrip("\n") + " ")  # line ends are no token
+    assert was_checked(tmp_path / "dump/train", own)
+    own.write_text(own.read_text() + "\n\n")
+    assert not was_checked(tmp_path / "dump/train", own)
 
 
 def test_missing_inputs(call, corpus, caplog):

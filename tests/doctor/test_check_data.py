@@ -215,6 +215,7 @@ CASES = {
                      [("scale", *AT_WAV), ("level", *AT_WAV)]),
     "overshoot": (audio(lambda x: (2 * x / abs(x).max(), RATE), subtype="FLOAT"),
                   [("overshoot", *AT_WAV)]),
+    "offset": (audio(lambda x: (x / 2 + 0.3, RATE)), [("offset", *AT_WAV)]),
     "quiet": (audio(lambda x: (x / 200, RATE)), [("level", *AT_WAV)]),
     "clipped": (audio(lambda x: ((15 * x).clip(-1, 1), RATE)), [("clipped", *AT_WAV)]),
     "long": (audio(lambda x: (np.tile(x, 9), RATE)),

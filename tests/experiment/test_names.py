@@ -37,11 +37,7 @@ OTHER_FOLDERS = {
     "jobs/lm_decode.py": {"decode_"},  # in a language model's folder
     "recipe/import_recipe.py": {"done.json"},  # what was imported of a recipe
     "export/folder.py": {"meta.json"},  # an export, and the programs that go with it
-    "export/runners/recognise.py": {"meta.json"},
-    "export/runners/run_sherpa.py": {"meta.json"},
-    "export/runners/run_sherpa_kaldi.py": {"meta.json"},
-    "export/streaming/recognise.py": {"meta.json"},
-    "export/streaming/run_sherpa.py": {"meta.json"},
+    "export/runners/script_parts.py": {"meta.json"},
 }
 
 

@@ -257,6 +257,14 @@ def test_an_export_is_no_experiment(made, caplog):
         assert json.loads((folder / "meta.json").read_text())["target"] == "onnx"
 
 
+def test_the_folder_of_the_exports_is_no_export(made, caplog):
+    folder = made[0]["whole"]
+    assert recognise.main([str(folder.parent), made[1]]) == 2
+    assert f"{folder.parent} is not an export, it holds exports: give {folder}" in (
+        caplog.text
+    )
+
+
 def test_a_packed_model_is_no_folder(made, tmp_path, caplog):
     packed = tmp_path / "packed.zip"
     packed.write_bytes(b"PK")

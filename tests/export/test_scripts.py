@@ -1,10 +1,9 @@
 """The script of an export on what its users give it by mistake."""
 
-import ast
 import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import yaml
 from tiny_asr import build_tiny_asr
 from tiny_stream import speech
 
-import espnet_plugin.export
 from espnet_plugin.bin import export, recognise
 
 pytest.importorskip("onnx")
@@ -120,23 +118,6 @@ def test_truncated_files_are_refused(exported, tmp_path, kind, subtype):
     assert "is truncated" in err or "lost sync" in err
 
 
-def test_the_scripts_read_alike():
-    """They import nothing of each other, so each has the same functions of its own."""
-    room = Path(espnet_plugin.export.__file__).parent
-    scripts = [*room.glob("runners/*.py"), *room.glob("streaming/r*.py")]
-    scripts = [
-        path for path in scripts if not path.name.startswith(("__", "reference"))
-    ]
-    found = {}
-    for path in scripts:
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef):
-                found.setdefault(node.name, set()).add(ast.dump(node))
-    assert len(scripts) == 5
-    for name in ("check_whole", "ogg_ends", "whole", "check_inside", "check_tokens"):
-        assert len(found[name]) == 1, name
-
-
 def test_a_wav_file_that_was_written_into_a_pipe(exported, audio, tmp_path):
     """Its header has the greatest length that there is, as nobody knew the true one."""
     content = bytearray(open(audio, "rb").read())
@@ -147,14 +128,34 @@ def test_a_wav_file_that_was_written_into_a_pipe(exported, audio, tmp_path):
     assert texts[0].split("\t")[1] == texts[1].split("\t")[1] != ""
 
 
+@pytest.mark.parametrize("kind", ["WAV", "OGG"])
+def test_a_file_on_standard_input(exported, tmp_path, kind):
+    """For libsndfile, "-" is standard input."""
+    path = tmp_path / "audio"
+    soundfile.write(path, speech(1.2), RATE, format=kind)
+    command = [sys.executable, str(exported[1] / "recognise.py"), "-", str(path)]
+    with open(path, "rb") as stream:
+        done = subprocess.run(command, stdin=stream, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    texts = [line.partition("\t")[2] for line in done.stdout.split("\n")]
+    assert texts[0] == texts[1] != ""
+
+
 @pytest.mark.parametrize("package", ["numpy", "soundfile", "onnxruntime"])
 def test_a_missing_package(exported, audio, tmp_path, package):
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text("raise ImportError('no library')")
     status, out, err = run(exported[1], audio, PYTHONPATH=str(tmp_path))
-    expected = "no library: pip install numpy soundfile onnxruntime"
-    assert (status, out, err.splitlines()[-1]) == (1, "", expected)
-    assert "Traceback" not in err
+    assert (status, out) == (1, "") and "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith("no library: pip install ") and package in last
+
+
+def test_a_script_that_was_copied_alone(exported, audio, tmp_path):
+    shutil.copy(exported[1] / "recognise.py", tmp_path)
+    status, out, err = run(tmp_path, audio)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "'script_parts'" in err and "copy the whole folder" in err
 
 
 def test_output_that_cannot_be_written(exported, audio):

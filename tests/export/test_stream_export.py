@@ -15,7 +15,7 @@ from espnet_plugin import host
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.streaming.derive import export_streaming
-from espnet_plugin.export.streaming.recognise import Recogniser
+from espnet_plugin.export.scripts import load_script
 from espnet_plugin.files import file_checksum, read_json, write_json
 
 pytest.importorskip("onnx")
@@ -74,7 +74,7 @@ def test_a_truncated_file_costs_the_others_nothing(exported, tmp_path):
 
 
 def test_what_its_own_callers_give_by_mistake(exported):
-    recogniser = Recogniser(exported[1])
+    recogniser = load_script(exported[1] / "recognise.py").Recogniser(exported[1])
     samples = speech(0.7)
     wrong = [np.stack([samples] * 2, 1), (32767 * samples).astype(np.int16)]
     wrong += [samples[:, None], 32768 * samples, samples.copy()]
@@ -244,8 +244,13 @@ def test_what_users_give_by_mistake(exported, tmp_path):
     assert "cannot be read as audio" in errors and "integers stored" in errors
     wav = tmp_path / "good.wav"
     soundfile.write(wav, samples, RATE)
-    status, lines, errors = run(folder, "-", stdin=wav.read_bytes())
-    assert (status, lines) == (1, []) and "is a sound file" in errors
+    # As other programs begin: MP3 with a title, MP4, WebM, AU.
+    heads = (b"ID3\x04", b"\0\0\0\x18ftypM4A ", b"\x1aE\xdf\xa3", b".snd\0\0\0\x18")
+    for head in (wav.read_bytes(), *(head + bytes(4000) for head in heads)):
+        status, lines, errors = run(folder, "-", stdin=head)
+        assert (status, lines) == (1, []) and "is a sound file" in errors
+    for count in (1, 2, 3, 5):  # fewer bytes than such a beginning has
+        assert run(folder, "-", stdin=bytes(count))[0] == 0
     for option in (("--block_ms", "nan"), ("--num_threads", 0), ("--model", "no.onnx")):
         status, lines, errors = run(folder, wav, *option)
         assert status == 2 and f"{option[0]} {option[1]}: " in errors

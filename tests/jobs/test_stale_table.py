@@ -4,6 +4,7 @@ Stage 3 is shell: tests/recipes/test_stale_stages.py.
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -263,6 +264,29 @@ def epochs_by_option(recipe):
     recipe.options["max_epoch"] = "3"  # what the configuration says already
 
 
+def rewritten_yaml(recipe):
+    """Other order, quotes, kind of line ends, and a key without a value."""
+    path = recipe.path(f"{recipe.exp}/asr_reference/config.yaml")
+    assert path.read_text() == "encoder: conformer\n"
+    path.write_bytes(b'init: null\r\n"encoder": "conformer"\r\n')
+
+
+def without_meanings(recipe):
+    """Records as earlier versions wrote them: with digests of the bytes alone."""
+    records = [*recipe.root.rglob("request.json"), *recipe.root.rglob("decoded.json")]
+    shortened = 0
+    for path in records:
+        text, count = re.subn(" means [0-9a-f]{20}", "", path.read_text())
+        path.write_text(text)
+        shortened += count
+    assert shortened >= 3
+
+
+def without_meanings_and_a_comment(recipe):
+    without_meanings(recipe)
+    append("EXP/asr_reference/config.yaml", "# mine\n")(recipe)
+
+
 def drop_utterance(recipe):
     for table in ("wav.scp", "text", "utt2spk", "shape"):
         for name in ("train", "dev"):
@@ -362,6 +386,33 @@ TABLE = {
     "GPUs": (option("ngpu", "2"), {}),
     "workers": (option("num_workers", "3"), {}),
     "the log": (option("log_interval", "10"), {}),
+    "a comment in the reference's configuration": (
+        append("EXP/asr_reference/config.yaml", "# mine\n"),
+        {},
+    ),
+    "the reference's configuration, written in another way": (rewritten_yaml, {}),
+    "the GPUs in the reference's configuration": (
+        append("EXP/asr_reference/config.yaml", "ngpu: 4\nnum_workers: 2\n"),
+        {},
+    ),
+    "line ends of the tokens": (
+        edit("data/tokens.txt", "<blank>\n<unk>\nONE\n", "<blank>\n<unk> \nONE"),
+        {},
+    ),
+    "an empty line after the tokens, which ESPnet reads as a token": (
+        append("data/tokens.txt", "\n"),
+        {"stage_4": REFUSE},
+    ),
+    "line ends of a shape file": (
+        edit("dump/train/shape", "c 8000\n", "c 8000 "),
+        {},
+    ),
+    "records of an earlier version": (without_meanings, {}),
+    # Nobody can know that only a comment was added.
+    "records of an earlier version, and a comment": (
+        without_meanings_and_a_comment,
+        {"stage_5": REFUSE, "stage_7": RUN},
+    ),
     "processes of stage 2": (formatting(nj=2), {}),
     "where the audio lies": (move_audio, {"stage_2": RUN}),
     "where the experiments lie": (move_exp, {}),
@@ -408,6 +459,25 @@ def test_each_input_changed_once(made, tmp_path, monkeypatch, what):
         shutil.rmtree(recipe.root)
         shutil.copytree(kept, recipe.root, copy_function=shutil.copy2)
     assert found == {stage: expected.get(stage, SKIP) for stage in STAGES}
+
+
+@pytest.mark.parametrize(
+    "name, stage, option",
+    [
+        ("data/tokens.txt", "stage_4", "token_list"),
+        ("data/bpe.model", "stage_4", "bpemodel"),
+        ("exp/asr_stats/train/feats_stats.npz", "stage_4", "normalize_conf.stats_file"),
+        ("exp/asr_reference/config.yaml", "stage_5", "reference_config"),
+    ],
+)
+def test_a_file_that_is_missing_is_named(made, name, stage, option):
+    path, kept = made.path(name), made.path("kept")
+    path.rename(kept)
+    try:
+        with pytest.raises(UserError, match=f"{option}: {path} is missing: bring it"):
+            getattr(made, stage)()
+    finally:
+        kept.rename(path)
 
 
 def test_a_training_is_never_replaced_by_a_cut(made):

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 
 import pytest
+import yaml
 
 from espnet_plugin.recipe.statistics_record import StatisticsRecord
 
@@ -70,7 +71,46 @@ def test_the_same_as_the_shell_wrote(folder, name, imported):
         done.write_bytes(shell(kind, "yes" if imported else ""))
         assert record.why_made(done) == "", kind
     record.write(done)
-    assert done.read_bytes() == shell("now", "yes" if imported else "")
+    # An own configuration's values are noted as well, for other ways to write them.
+    lines = done.read_bytes().splitlines(keepends=True)
+    own = not imported and read_back(CONFIGS[name]) is not None
+    kept = lines[:-1] if own else lines
+    assert b"".join(kept) == shell("now", "yes" if imported else "")
+    assert not own or lines[-1].startswith(b"values of the front end: ")
+
+
+def read_back(text):
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("frontend_conf: {hop_length: 128, 'n_mels': 40}\nfrontend: default\n", ""),
+        ("frontend: default\nseed: 7\nfrontend_conf:\n    n_mels: 40.0\n"
+         "    hop_length: 128\n", ""),
+        ("frontend: default\nfrontend_conf: {n_mels: 40}\n", "a different front end"),
+    ],
+)  # fmt: skip
+def test_other_ways_to_write_the_same_values(folder, text, why):
+    config = folder / "config.yaml"
+    config.write_text(
+        "frontend: default\nfrontend_conf:\n    n_mels: 40\n    hop_length: 128\n"
+    )
+    files = (folder / "train.json", folder / "valid.json")
+    record, done = StatisticsRecord(*files, "raw", config), folder / ".done"
+    record.write(done)
+    config.write_text(text)
+    assert record.why_made(done).startswith(why) and bool(why) == bool(
+        record.why_made(done)
+    )
+    # Also beside other data.
+    files[0].write_text("{}")
+    assert record.why_made(done).startswith("a different training set")
 
 
 def test_the_first_input_that_differs_is_named(folder):

@@ -130,16 +130,29 @@ def test_a_name_that_is_not_utf8(tmp_path):
     assert len(read(path)[0]) == len(tone())
 
 
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2**31 - 1])
+def test_a_header_with_a_rate_that_cannot_be(tmp_path, rate):
+    """At 1 Hz a second of audio would be hours, at 2 GHz a filter would fill memory."""
+    soundfile.write(tmp_path / "a.wav", tone(), rate)
+    with pytest.raises(UserError, match=f"a.wav: its header says {rate} Hz"):
+        read(tmp_path / "a.wav")
+
+
 def test_what_is_no_audio(tmp_path):
     empty, text, none = (tmp_path / name for name in ("a.wav", "b.wav", "c.wav"))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     empty.write_bytes(b"")
     text.write_text("no sound at all")
+    video, cut = tmp_path / "e.mp4", tmp_path / "f.wav"
+    video.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(99))
+    cut.write_bytes(b"RIFF\x24\0\0\0WAVEfm")
     soundfile.write(none, np.zeros(0), RATE)
     for path, message in (
         (empty, r"a.wav is empty \(0 bytes\)"),
-        (text, "b.wav cannot be read as audio.*WAV, FLAC, MP3, OGG"),
+        (text, "b.wav cannot be read as audio: it is a text file"),
+        (video, "e.mp4 cannot be read as audio: it is an MP4 or M4A file.*ffmpeg"),
+        (cut, "f.wav cannot be read as audio.*WAV, FLAC, MP3, OGG"),
         (none, "c.wav has no samples"),
         (tmp_path / "d.wav", "d.wav is missing"),
         (tmp_path, "is a folder"),

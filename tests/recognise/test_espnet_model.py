@@ -10,6 +10,7 @@ from tiny_asr import SAMPLE_RATE, build_tiny_asr
 from espnet_plugin import host
 from espnet_plugin.decode.run import DecodeSet, decode_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.source import load_source
 from espnet_plugin.files import read_pairs, write_json
 from espnet_plugin.recognise.espnet_model import EspnetCtcModel
 from espnet_plugin.recognise.load import can_stream
@@ -139,6 +140,22 @@ def test_tokens_that_cannot_be_joined(tiny_asr_model, tmp_path):
     folder = changed(tiny_asr_model, tmp_path, token_type="hugging_face")
     with pytest.raises(UserError, match="token_type hugging_face"):
         Recogniser(EspnetCtcModel(folder))
+
+
+def test_pieces_without_their_sentencepiece_model(tmp_path):
+    """Whatever needs the text says the same."""
+    tiny = build_tiny_asr(tmp_path)
+    config = yaml.safe_load(tiny.config.read_text())
+    config.update(token_type="bpe", bpemodel=None)
+    tiny.config.write_text(yaml.safe_dump(config))
+    sets = [DecodeSet("test", [(str(tiny.wav_scp), "speech", "sound")], tmp_path / "d")]
+    for call in (
+        lambda: EspnetCtcModel(tiny.dir),
+        lambda: load_source(tiny.dir),
+        lambda: decode_model(tiny.config, tiny.checkpoint, sets),
+    ):
+        with pytest.raises(UserError, match="config.yaml: token_type is bpe, but bpe"):
+            call()
 
 
 def test_a_model_without_ctc(tiny_hybrid_model, tmp_path):

@@ -142,6 +142,8 @@ def test_a_bad_file_is_refused_after_its_good_beginning(tmp_path):
     "options, message",
     [
         (dict(beam_size=0), "--beam_size 0"),
+        (dict(beam_size=1001), "--beam_size 1001: must be at most 1000"),
+        (dict(nbest=1001), "--nbest 1001: must be at most 1000"),
         (dict(nbest=0), "--nbest 0"),
         (dict(nbest=5, beam_size=4), "--beam_size 4.*--nbest 5"),
         (dict(max_segment_seconds=0.2), "--max_segment_seconds 0.2"),

@@ -83,6 +83,7 @@ def test_a_list_is_read_with_its_weights(tmp_path):
         ("ANN\nBE :heavy\n", r"words.txt:2: weight 'heavy' must be a number above 0"),
         ("ANN :0\n", r":1: weight '0'"),
         ("ANN :nan\n", r":1: weight 'nan'"),
+        ("ANN :1001\n", r":1: weight '1001' .*at most 1000"),
         ("ANN\nBE\nANN :2\n", r":3: 'ANN' is listed twice"),
         ("\n# only that\n", "contains no words"),
     ],

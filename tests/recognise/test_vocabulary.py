@@ -65,6 +65,48 @@ def test_sentencepiece(tmp_path, byte_fallback):
         assert vocabulary.text(ids) == line
 
 
+def words_of(vocabulary, text):
+    """The words of a text whose letters are tokens; its own text."""
+    names = ["<space>" if letter == " " else letter for letter in text]
+    ids = [vocabulary.tokens.index(name) for name in names]
+    words = vocabulary.words(ids)
+    assert vocabulary.text(ids) == text
+    return [word.text for word in words]
+
+
+def test_letters_of_scripts_without_spaces_are_words():
+    text = "\u4eca\u5929\u3002iPhone\u0e01\u0e33\u0e25\u0e31\u0e07\u300c\u732b\u300d"
+    tokens = ("<blank>", "<unk>", "<space>", *sorted(set(text)), "<sos/eos>")
+    vocabulary = Vocabulary(tokens, "char")
+    # Punctuation and accents stay with their letter, other scripts together.
+    apart = ["\u4eca", "\u5929\u3002", "iPhone", "\u0e01", "\u0e33", "\u0e25\u0e31"]
+    apart += ["\u0e07", "\u300c\u732b\u300d"]
+    assert words_of(vocabulary, text) == apart
+    # A space beside a word of another script does not mean that words are separated.
+    assert words_of(vocabulary, "\u4eca\u5929 hone \u732b") == [
+        "\u4eca",
+        "\u5929",
+        "hone",
+        "\u732b",
+    ]
+    assert words_of(vocabulary, "\u4eca\u5929 \u732b") == ["\u4eca\u5929", "\u732b"]
+    assert words_of(vocabulary, "hone Phone") == ["hone", "Phone"]
+    check_against(build_tokenizer("char"), vocabulary, range(1, len(tokens) - 1))
+
+
+def test_pieces_of_several_such_letters_stay_together():
+    bytes_of = [f"<0x{value:02X}>" for value in "\u732b".encode()]
+    pieces = ["\u2581\u4eca\u5929", "\u5929", "\u6c14", *bytes_of]
+    vocabulary = Vocabulary(("<blank>", "<unk>", *pieces), "bpe")
+    words = vocabulary.words([2, 3, 4, 5, 6, 7, 1, 4])
+    expected = ["\u4eca\u5929", "\u5929", "\u6c14", "\u732b", "\u2047", "\u6c14"]
+    assert [word.text for word in words] == expected
+    assert [(w.first, w.last) for w in words][:4] == [(0, 0), (1, 1), (2, 2), (3, 5)]
+    assert [word.glued for word in words] == [False, True, True, True, False, False]
+    text = "\u4eca\u5929\u5929\u6c14\u732b \u2047 \u6c14"
+    assert vocabulary.text([2, 3, 4, 5, 6, 7, 1, 4]) == text
+
+
 def test_words_and_phones_stand_alone():
     vocabulary = Vocabulary(("<blank>", "YES", "NO"), "word")
     check_against(build_tokenizer("word"), vocabulary, [1, 2])

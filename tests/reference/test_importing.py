@@ -187,6 +187,24 @@ def test_importing_again_changes_nothing(experiment, monkeypatch, tmp_path):
         import_reference(experiment, "exp/asr_1")
 
 
+def test_a_comment_is_no_other_reference(experiment):
+    import_reference(experiment, "exp/asr_0")
+    before = {p: p.stat().st_mtime_ns for p in Path("exp/asr_0").iterdir()}
+    config = experiment / "config.yaml"
+    text = config.read_text().replace("ngpu: 0\n", "ngpu: 3\n\n")
+    assert text != config.read_text()
+    config.write_text(f"# mine\n{text}")
+    meta = read_json("exp/asr_0/meta.json")
+    import_reference(experiment, "exp/asr_0")
+    assert before == {p: p.stat().st_mtime_ns for p in Path("exp/asr_0").iterdir()}
+    # As an earlier version noted it: then nobody can know.
+    short = meta["source_sha256"].partition(" means ")[0]
+    assert len(short) == 64
+    write_json("exp/asr_0/meta.json", {**meta, "source_sha256": short})
+    with pytest.raises(UserError, match="exp/asr_0 already holds something other"):
+        import_reference(experiment, "exp/asr_0")
+
+
 def test_what_is_there_is_named_and_no_option_that_nobody_gave(experiment):
     import_reference(experiment, "exp/asr_0")
     meta = Path("exp/asr_0/meta.json")

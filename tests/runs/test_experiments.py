@@ -124,6 +124,15 @@ def test_the_list_runs_nothing_and_gives_reasons(recipe, capsys):
     assert "Everything is finished" in capsys.readouterr().out
 
 
+def test_a_comment_in_a_configuration_starts_nothing(recipe, capsys):
+    assert run(recipe, "--jobs", "1") == 0
+    path = recipe / "conf/train.yaml"
+    path.write_text(f"# mine\n{path.read_text()}\n")
+    capsys.readouterr()
+    assert run(recipe, "--list") == 0
+    assert "Everything is finished" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "again", "reason"),
     [
@@ -306,3 +315,25 @@ def test_a_damaged_record_counts_as_none(recipe, capsys):
         file.write_text(json.dumps({**whole, **part}))
         assert run(recipe, "--seeds", "1", "--list") == 0
         assert "not run yet" in capsys.readouterr().out
+
+
+def test_a_pattern_that_no_model_matches_is_a_failure(recipe, caplog, capsys):
+    plan = yaml.safe_load((recipe / "experiments.yaml").read_text())
+    plan["rows"]["scratch"]["leaves"] = ["asr_scrach_s{seed}_*"]
+    (recipe / "experiments.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    assert run(recipe, "--jobs", "2") == 2
+    said = "no model in exp matches 'asr_scrach_s1_*': correct leaves or options of"
+    assert f"scratch_s1 ended, but {said} rows.scratch" in caplog.text
+    assert run(recipe, "--list") == 0
+    assert "failed" in capsys.readouterr().out
+
+
+def test_a_launcher_that_does_not_exist(recipe, caplog):
+    assert run(recipe, "--launch", "no-such-queue", "--jobs", "1") == 2
+    said = "--launch no-such-queue: no-such-queue cannot be started in"
+    assert said in caplog.text and "No such file" in caplog.text
+
+
+def test_a_folder_instead_of_a_plan(recipe, caplog):
+    assert main([str(recipe / "conf")]) == 2
+    assert "conf is a folder: give the file with the plan" in caplog.text

@@ -96,6 +96,13 @@ def test_each_input_counts_for_itself(what, request_, decoded):
     assert read_json(decoded.score_file) == score.to_dict()
 
 
+def test_line_ends_of_a_text_do_not_count(request_, decoded):
+    score_once(request_, decoded)
+    for path in (request_.reference, request_.hypothesis):
+        path.write_bytes(path.read_bytes().replace(b"\n", b" \r\n"))
+    assert not score_once(request_, decoded)
+
+
 def test_another_way_of_scoring_counts(request_, decoded, monkeypatch):
     score_once(request_, decoded)
     monkeypatch.setattr(once, "SCORE_VERSION", once.SCORE_VERSION + 1)

@@ -1,6 +1,5 @@
 """The page in Chromium: files and the microphone, against the Python recognisers."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from tiny_asr import build_tiny_asr
 from tiny_stream import RATE, speech, supernet
 
 from espnet_plugin.bin import export, web
+from espnet_plugin.export.scripts import load_script
 from espnet_plugin.recognise.confidence import token_confidence
 from espnet_plugin.recognise.formats import to_json
 from espnet_plugin.recognise.load import load_file_recogniser
@@ -162,10 +162,7 @@ def test_files_are_recognised_as_by_the_python_program(page, folders, sounds):
 
 
 def stream_runner(folder):
-    spec = importlib.util.spec_from_file_location("stream_run", folder / "recognise.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Recogniser(folder)
+    return load_script(folder / "recognise.py").Recogniser(folder)
 
 
 def test_partial_texts_are_those_of_the_streaming_program(page, folders, sounds):

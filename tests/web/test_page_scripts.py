@@ -117,12 +117,29 @@ VOCABULARIES = {
     ],
     "word": ["<blank>", "ONE", "TWO", "\u00a0", "<sos/eos>"],
     "phn": ["<blank>", "AH0", "T", "<sos/eos>"],
+    # Chinese and Thai letters, an accent, a joined emoji and punctuation.
+    "char, unspaced": ["<blank>", *"\u6211\u4f60\u0e01\u0e31\u0e40ab'\u3002(\u300c"]
+    + ["\u200d", "\U0001f600", "\U0001f3fd", "\u0301"],
+    "char, spaced": ["<blank>", "<space>", *"\u6211\u4f60ab\u3002"],
+    "bpe, unspaced": [
+        "<blank>",
+        "<unk>",
+        "\u2581",
+        "\u2581\u4eca\u5929",
+        "\u6c14",
+        "\u3002",
+        "ab",
+    ]
+    + [f"<0x{value:02X}>" for value in "\u732b".encode()],
 }
+
+
+UNSPACED = [kind for kind in VOCABULARIES if "," in kind]
 
 
 @pytest.mark.parametrize("kind", VOCABULARIES)
 def test_words_are_those_of_python(kind):
-    vocabulary = Vocabulary(tuple(VOCABULARIES[kind]), kind)
+    vocabulary = Vocabulary(tuple(VOCABULARIES[kind]), kind.split(",")[0])
     rng = np.random.default_rng(1)
     count = len(vocabulary.tokens)
     sequences = [rng.integers(0, count, n).tolist() for n in [0, 1, 3] + 60 * [25]]
@@ -135,10 +152,15 @@ def test_words_are_those_of_python(kind):
         bytes_of={n: value for n, value in values.items() if value is not None},
     )
     expected = [
-        [{"text": w.text, "first": w.first, "last": w.last} for w in words]
+        [
+            {"text": w.text, "first": w.first, "last": w.last, "glued": w.glued}
+            for w in words
+        ]
         for words in map(vocabulary.words, sequences)
     ]
     assert found == expected and sum(map(len, expected)) > 60
+    glued = [word["glued"] for words in expected for word in words]
+    assert any(glued) == (kind in UNSPACED)
 
 
 def test_long_audio_is_cut_where_python_cuts_it():

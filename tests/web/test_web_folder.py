@@ -6,7 +6,7 @@ import pytest
 from tiny_asr import build_tiny_asr
 from tiny_stream import supernet
 
-from espnet_plugin.bin import export
+from espnet_plugin.bin import export, web
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.web.exports import Exported
@@ -43,6 +43,18 @@ def test_without_npm_the_way_out_is_said(cache, monkeypatch):
     assert "npm" in message and "install Node.js" in message
     assert f"npm pack onnxruntime-web@{VERSION}" in message
     assert f"{ARCHIVE_VARIABLE}=FILE.tgz" in message
+
+
+def test_nothing_is_exported_for_a_page_that_cannot_be(
+    cache, tiny_asr_model, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    for command, name in ((export, "--web"), (web, "--output_dir")):
+        folder = tmp_path / f"{name}_page"
+        assert command.main([str(tiny_asr_model.dir), name, str(folder)]) == 2
+        assert caplog.text.count("install Node.js") == 1 and not folder.exists()
+        caplog.clear()
+    assert not (tiny_asr_model.dir / "export").exists()
 
 
 def test_without_a_network_npm_is_quoted(cache, tmp_path, monkeypatch):

@@ -5,69 +5,32 @@
 Needs numpy, soundfile and sherpa-onnx. One channel, 16 kHz.
 """
 
-import argparse
-import json
-import os
-import re
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # the folder stays as it was exported
 try:
-    import numpy as np
+    import script_parts as parts
     import sherpa_onnx
-    import soundfile
 except (ImportError, OSError) as error:
-    raise SystemExit(f"{error}: pip install numpy soundfile sherpa-onnx")
+    raise SystemExit(
+        f"{error}: pip install numpy soundfile sherpa-onnx, or copy the whole folder"
+    )
 
 HERE = Path(__file__).resolve().parent
-# Louder than any audio in [-1, 1]: integers that were stored as floats.
-LOUDEST = 32.0
-# "data : 64000 (should be 38382)": how libsndfile logs what a truncated file lacks.
-CUT = re.compile(r"(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
-UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a pipe
-# The same of RF64: samples there, and samples announced.
-LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
-RATE = 16000
-
-
-def whole(least):
-    """Return what tells whether a value is a whole number from ``least`` on."""
-    return lambda value: type(value) is int and least <= value < 1 << 31
-
-
-# What is read of meta.json, and what it may be.
-KEYS = {"vocabulary": whole(2)}
-
-
-def read_meta(folder):
-    """Return meta.json; ValueError says which value cannot be."""
-    meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
-    for key, good in KEYS.items():
-        value = meta
-        for name in key.split("."):
-            value = value.get(name, "missing") if isinstance(value, dict) else "missing"
-        if not good(value):
-            raise ValueError(f"meta.json: {key} is {value!r}")
-    return meta
-
-
-def check_tokens(folder, meta):
-    """Raise ValueError if the list of tokens is not that of the model."""
-    lines = (folder / "tokens.txt").read_text(encoding="utf-8").split("\n")
-    if sum(map(bool, lines)) != meta["vocabulary"]:
-        raise ValueError(f"tokens.txt does not have {meta['vocabulary']} tokens")
+RATE = 16000  # the only one of this kind
 
 
 class Recogniser:
     """Audio in, text out."""
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
-        meta = read_meta(folder)
-        check_tokens(Path(folder), meta)
+        path, tokens = Path(folder) / model, Path(folder) / "tokens.txt"
+        meta = parts.read_meta(folder, {"vocabulary": parts.whole(2)})
+        parts.read_tokens(folder, meta)
+        parts.check_inside(meta, path, {"vocabulary": "vocab_size"})
         self.recogniser = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
-            model=str(Path(folder) / model),
-            tokens=str(Path(folder) / "tokens.txt"),
-            num_threads=num_threads,
+            model=str(path), tokens=str(tokens), num_threads=num_threads
         )
 
     def result(self, samples):
@@ -82,96 +45,21 @@ class Recogniser:
         return self.result(samples).text.strip()
 
 
-def check_whole(sound, count):
-    """Raise ValueError if a file was cut off; libsndfile reads what is left of it."""
-    cut, lost = CUT.search(sound.extra_info), LOST.search(sound.extra_info)
-    if (
-        count < 0.98 * sound.frames
-        or (cut and int(cut[2]) < int(cut[1]) < UNKNOWN)
-        or (lost and int(lost[1]) < int(lost[2]) < 1 << 62)
-        or (sound.format == "OGG" and not ogg_ends(sound.name))
-    ):
-        raise ValueError("is truncated: copy or record it again")
-
-
-def ogg_ends(path):
-    """Tell whether the last page of an Ogg file is whole, and marked as the last."""
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - 2 * 65307))  # of the longest page
-        page = file.read().rpartition(b"OggS")[2]
-    if len(page) < 23 or not page[1] & 4:
-        return False
-    return len(page) >= 23 + page[22] + sum(page[23 : 23 + page[22]])
-
-
-def read(path, rate):
-    """Return the samples of a file; ValueError says what is wrong."""
-    try:
-        with soundfile.SoundFile(path) as sound:
-            samples, found = (
-                sound.read(dtype="float32", always_2d=True),
-                sound.samplerate,
-            )
-            check_whole(sound, len(samples))
-    except (OSError, RuntimeError, TypeError, UnicodeError) as error:
-        raise ValueError(f"cannot be read as audio: {error}") from None
-    if found != rate or samples.shape[1] != 1 or not len(samples):
-        raise ValueError(
-            f"{found} Hz, {samples.shape[1]} channel(s), {len(samples)} samples; the "
-            f"model takes {rate} Hz and one channel"
-        )
-    if not np.isfinite(samples).all():
-        raise ValueError("some samples are not numbers")
-    if np.abs(samples).max() > LOUDEST:
-        raise ValueError(
-            "samples beyond [-1, 1], probably integers stored as floats: divide them "
-            "by 32768"
-        )
-    return samples[:, 0]
-
-
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], allow_abbrev=False
-    )
-    parser.add_argument("files", nargs="+", help="audio of any format soundfile reads")
-    parser.add_argument("--model", default="model.onnx", help="or model.int8.onnx")
-    parser.add_argument("--num_threads", type=int, default=1)
+    parser = parts.options(__doc__)
     parser.add_argument("--times", action="store_true", help="seconds of each token")
     args = parser.parse_args()
-    if args.num_threads < 1:
-        parser.error(f"--num_threads {args.num_threads}: must be at least 1")
-    if not (HERE / args.model).is_file():
-        there = ", ".join(sorted(path.name for path in HERE.glob("*.onnx")))
-        parser.error(f"--model {args.model}: no such file in {HERE}; there is {there}")
-    # Whatever the terminal's encoding is, tokens may be of any script.
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    try:
-        recogniser = Recogniser(HERE, args.model, args.num_threads)
-    except Exception as error:  # the runtimes raise a dozen types
-        parser.error(
-            f"--model {args.model}: {HERE} cannot be used ({error}): name a model of "
-            "this folder, or copy the whole folder again"
-        )
-    failed = 0
-    for path in args.files:
-        try:
-            samples = read(path, RATE)
-        except ValueError as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        result = recogniser.result(samples)
+    recogniser = parts.loaded(parser, args, HERE, Recogniser)
+
+    def recognise(path):
+        result = recogniser.result(parts.read(path, RATE))
         print(f"{path}\t{result.text.strip()}", flush=True)
-        if args.times:
-            for token, start in zip(result.tokens, result.timestamps):
+        for token, start in zip(result.tokens, result.timestamps):
+            if args.times:
                 print(f"  {start:8.2f}  {token}")
-    return 1 if failed else 0
+
+    return parts.each(args.files, recognise)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except OSError as error:  # the reader of the output is gone, or its disk is full
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141 if isinstance(error, BrokenPipeError) else str(error))
+    parts.run(main)

@@ -1,7 +1,6 @@
 """Export a finished streaming model to a folder that a device can use."""
 
 import logging
-import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.provenance import MADE, provenance_of
 from espnet_plugin.export.run_check import RunnerFailed, compare_texts
 from espnet_plugin.export.runtime import check_packages, is_installed
+from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.streaming.card import onnx_card, sherpa_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
@@ -145,7 +145,7 @@ def _fill(
     write_lines(
         new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(source.facts.tokens))
     )
-    shutil.copy(_RUNNER, new / _RUNNER.name)
+    copy_script(_RUNNER, new)
     made = provenance_of(experiment, trial.license).to_json()
     meta = describe_stream(source, "onnx", _streaming(graph), {MADE: made})
     meta["framing"] = asdict(framing)

@@ -9,6 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.int8 import PROBE_UTTERANCES, Trial
 from espnet_plugin.export.reference import best_tokens
+from espnet_plugin.export.scripts import load_script
 from espnet_plugin.export.streaming.front_end import stock_features
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
@@ -77,10 +78,7 @@ def stream_trial(folder: Path, dev: DevSet) -> Trial:
 
 
 def _recogniser(folder: Path, model: str) -> Any:
-    # The script that is copied; it imports onnxruntime.
-    from espnet_plugin.export.streaming.recognise import Recogniser
-
-    return Recogniser(folder, model)
+    return load_script(folder / "recognise.py").Recogniser(folder, model)
 
 
 def _log_probs(recogniser: Any, samples: np.ndarray) -> np.ndarray:

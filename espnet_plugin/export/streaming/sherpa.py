@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import logging
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.ports import TOLERANCE
 from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.runtime import OnnxModel, is_installed, quiet_environment
+from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.sherpa import sherpa_tokens
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
 from espnet_plugin.export.streaming.match import (
@@ -154,11 +154,13 @@ def fill_sherpa(
             **stream_metadata(source),
             **graph.metadata,
             "tail_s": f"{_tail_s(source):g}",
+            "feature_dim": str(features.dim),
+            "high_freq": f"{features.high_freq or 0:g}",
         },
     )
     check_file(new / MODEL, [experiment, new])
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))
-    shutil.copy(RUNNER, new / RUNNER.name)
+    copy_script(RUNNER, new)
     meta = describe_stream(source, "sherpa-onnx", {"frames": graph.frames}, {})
     meta["sherpa"] = {
         "kind": "online wenet_ctc",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
-import torch
 from torch import nn
 
 from espnet_plugin.checkpoints.load import read_config
+from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.dual_mode.chunking import Chunking
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
@@ -87,7 +87,8 @@ def load_streaming_source(
     config = read_config(where)
     _check_config(config, where, fbank_rate)
     model, args, checkpoint = load_streaming_model(experiment, model_file)
-    _check_model(model, where, checkpoint)
+    _check_model(model, where)
+    check_bpemodel(args, where)
     encoder = extract_streaming(model.encoder.eval())
     with encoder.using("streaming", None, chunk_frames):
         chunking = encoder.chunking()
@@ -176,7 +177,7 @@ def _check_config(
         raise UserError(f"--fbank_rate {fbank_rate}: must be in Hz, e.g. 16000")
 
 
-def _check_model(model, where: Path, checkpoint: Path) -> None:
+def _check_model(model, where: Path) -> None:
     if getattr(model, "ctc", None) is None:
         raise UserError(f"{where}: the model has no CTC layer to export")
     if model.blank_id != 0 or model.token_list[0] != _BLANK:
@@ -184,13 +185,3 @@ def _check_model(model, where: Path, checkpoint: Path) -> None:
             f"{where}: token 0 is {model.token_list[0]!r} and the blank is token "
             f"{model.blank_id}: device runtimes need {_BLANK} as token 0"
         )
-    for part in ("encoder", "ctc", "normalize"):
-        module = getattr(model, part, None)
-        state = {} if module is None else module.state_dict()
-        for name, value in state.items():
-            if not torch.isfinite(value).all():
-                raise UserError(
-                    f"checkpoint {checkpoint}: {part}.{name} holds NaN or infinite "
-                    "values: its training diverged; use an earlier checkpoint with "
-                    "--model_file"
-                )

@@ -9,6 +9,7 @@ import numpy as np
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.ports import TOLERANCE
 from espnet_plugin.export.reference import best_tokens
+from espnet_plugin.export.scripts import load_script
 from espnet_plugin.export.streaming.front_end import framing_of, stock_features
 from espnet_plugin.export.streaming.reference import torch_stream
 from espnet_plugin.export.streaming.source import StreamingSource
@@ -69,9 +70,7 @@ def check_stream(source: StreamingSource, folder: Path) -> StreamParity:
     Raises:
         UserError: If frames, tokens or log-probabilities differ.
     """
-    from espnet_plugin.export.streaming.recognise import Recogniser
-
-    runner = Recogniser(folder)
+    runner = load_script(folder / "recognise.py").Recogniser(folder)
     by_chunk: list[float] = []
     frames, same = 0, 0
     audio = made_up(source)

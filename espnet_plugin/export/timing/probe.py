@@ -19,6 +19,7 @@ import numpy as np
 
 def script_of(path):
     """Import a script by its path."""
+    sys.path.insert(0, str(Path(path).parent))  # of what it imports itself
     spec = importlib.util.spec_from_file_location("runner", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
+from espnet_plugin.data.checked_tokens import was_checked
 from espnet_plugin.data.last_seen import last_seen
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import file_checksum
 from espnet_plugin.recipe.encrl_checks import check_layers, wanted
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.runner import Runner, log
@@ -113,12 +113,7 @@ def check_tokens(layout: Layout) -> None:
     # Stages 3 and 4 use the recipe's own list, which may differ from an imported one.
     if imported.exists() and not wanted(options, 3, 4):
         tokens = imported
-    noted = folder / "tokens.sha256"
-    if not noted.exists() or not tokens.exists():
-        return
-    line = f"{file_checksum(tokens)} {file_checksum(folder / 'text')}"
-    there = noted.read_text(encoding="utf-8", errors="replace").splitlines()
-    if line not in there:
+    if tokens.exists() and not was_checked(folder, tokens):
         with_it = ""
         if tokens == imported:
             with_it = f" with the --reference of {layout.reference_exp}"

@@ -5,12 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from espnet_plugin.options import MOST_SEED
 from espnet_plugin.recipe.values.kind import Kind
 
 __all__ = ["MOST_SEED", "Number", "Several", "Speeds", "Whole"]
 
-
-MOST_SEED = 2**32 - 1
 _MOST = 999_999_999
 
 

@@ -104,7 +104,7 @@ function showText(words) {
     piece.title = `confidence ${percent(confidence)}`;
     return piece;
   });
-  text.replaceChildren(...pieces.flatMap((piece, n) => (n ? [" ", piece] : [piece])));
+  text.replaceChildren(...pieces.flatMap((piece, n) => (n && !words[n].glued ? [" ", piece] : [piece])));
 }
 
 function wordRow({ word, start, end, confidence }) {

@@ -5,32 +5,66 @@ import { aggregate } from "./confidence.js";
 
 // What Python's str.isspace() says of the characters that are in use.
 const SPACE = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/;
+// Scripts without spaces, and what belongs to a letter: as in recognise/scripts.py.
+const UNSPACED =
+  /^[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u{20000}-\u{3ffff}]$/u;
+const PART = /^[\p{M}\u200d\u{1f3fb}-\u{1f3ff}]$/u;
+const CLOSING = /^[\p{Pe}\p{Pf}\p{Po}]$/u;
+const OPENING = /^[\p{Ps}\p{Pi}\u200d]$/u;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Join tokens into words.
+ * Join tokens into words; each letter of a script without spaces is one, unless the text
+ * has a space between two of them.
  * @param {number[]} tokens
  * @param {{pieces: string[], bytes_of: Object<string, number>}} model what each token
  *     writes; tokens that stand for a byte of UTF-8
- * @returns {{text: string, first: number, last: number}[]} with the first and the last
- *     of a word's tokens, counted in the sequence
+ * @returns {{text: string, first: number, last: number, glued: boolean}[]} with the first
+ *     and the last of a word's tokens, counted in the sequence, and whether it follows the
+ *     word before without a space
  */
 export function joinWords(tokens, { pieces, bytes_of: bytes }) {
   const words = [];
   let inside = false;
-  for (const { letter, first, last } of letters(tokens, pieces, bytes)) {
-    if (SPACE.test(letter)) {
-      inside = false;
-    } else if (inside) {
-      const word = words.at(-1);
-      word.text += letter;
-      word.last = last;
-    } else {
-      words.push({ text: letter, first, last });
-      inside = true;
-    }
+  for (const one of letters(tokens, pieces, bytes)) {
+    const space = SPACE.test(one.letter);
+    if (!space && inside) words.at(-1).push(one);
+    else if (!space) words.push([one]);
+    inside = !space;
   }
-  return words;
+  const spaced = words.some(
+    (word, n) => n && UNSPACED.test(words[n - 1].at(-1).letter) && UNSPACED.test(word[0].letter),
+  );
+  return words.flatMap((word) =>
+    (spaced ? [word] : divided(word)).map((part, n) => ({
+      text: part.map(({ letter }) => letter).join(""),
+      first: part[0].first,
+      last: part.at(-1).last,
+      glued: n > 0,
+    })),
+  );
+}
+
+/** Divide a word where a letter begins one, but no token. */
+function divided(word) {
+  const parts = [];
+  let unspaced = false;
+  let before = null;
+  for (const one of word) {
+    const own = UNSPACED.test(one.letter) && !PART.test(one.letter);
+    const begins =
+      before &&
+      (own || unspaced) &&
+      !PART.test(one.letter) &&
+      !CLOSING.test(one.letter) &&
+      !OPENING.test(before.letter);
+    if (!before || begins) unspaced = false;
+    if (!before || (begins && one.first > before.last)) parts.push([one]);
+    else parts.at(-1).push(one);
+    unspaced ||= own;
+    before = one;
+  }
+  return parts;
 }
 
 function* letters(tokens, pieces, bytes) {
@@ -79,7 +113,7 @@ function letterAt(run, place) {
 export function timedWords(spans, model, start = 0, stop = Infinity) {
   const { frame_seconds: step, first_frame_seconds: centre } = model;
   const tokens = spans.map((span) => span.token);
-  return joinWords(tokens, model).map(({ text, first, last }, place) => {
+  return joinWords(tokens, model).map(({ text, first, last, glued }, place) => {
     let begin = Math.max(0, centre + (spans[first].first - 0.5) * step);
     // An export pads audio that is shorter than what its first frame needs.
     if (!place && start + begin >= stop) begin = Math.max(0, stop - start - step);
@@ -91,11 +125,12 @@ export function timedWords(spans, model, start = 0, stop = Infinity) {
         spans.slice(first, last + 1).map((span) => span.sure),
         model.aggregate,
       ),
+      glued,
     };
   });
 }
 
 /** Return the words as one line of text. */
 export function textOf(words) {
-  return words.map(({ word }) => word).join(" ");
+  return words.map(({ word, glued }, n) => (n && !glued ? ` ${word}` : word)).join("");
 }
