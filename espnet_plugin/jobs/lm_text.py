@@ -202,6 +202,8 @@ def prepare_text(
         "cleaner": None,
         "g2p": None,
     }
+    # It marks a whole folder: until it is written again, texts of two runs may be mixed.
+    (folder / _TOKENS).unlink(missing_ok=True)
     write_lines(folder / "tokens.txt", listed)
     for source, key in (
         (tokens.bpemodel, "bpemodel"),

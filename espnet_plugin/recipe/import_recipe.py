@@ -56,12 +56,22 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
     """
     with locked(output_dir):  # only one of several parallel jobs imports
         stamp, done = _stamp(recipe), output_dir / _DONE
-        if read_record(done) == stamp:
+        if read_record(done) == stamp and _is_whole(recipe, output_dir):
             logging.info("%s: already imported", output_dir)
             return
         done.unlink(missing_ok=True)
         _import_recipe(recipe, output_dir)
         write_json(done, stamp)
+
+
+def _is_whole(recipe: StockRecipe, output_dir: Path) -> bool:
+    """Return whether no file of an import is missing or empty, as after a power cut."""
+    files = [output_dir / "found.sh"]
+    files += [output_dir / "stats" / part / "speech_shape" for part in PARTS]
+    for item in (recipe.train, recipe.valid, *recipe.tests):
+        folder = output_dir / "dump" / item.name
+        files += [folder / item.scp.name, folder / "text", folder / "feats_type"]
+    return all(file.is_file() and file.stat().st_size > 0 for file in files)
 
 
 def _stamp(recipe: StockRecipe) -> dict[str, Any]:
