@@ -99,6 +99,18 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
             f"the row {min(taught | copied)} needs a reference, from which it learns "
             "or starts: give its folder with --reference"
         )
+    if reference is not None and reference.checkpoint is None:
+        raise UserError(
+            f"--reference_config {reference.config} without --reference_model_file: "
+            f"the row {min(taught | copied)} needs the reference's weights: give both, "
+            "or the folder with --reference"
+        )
+    if args.teacher_cache is not None and not taught:
+        logging.warning(
+            "--teacher_cache %s is not used: no row of this call learns from the "
+            "outputs of the reference (model_conf.teaching)",
+            args.teacher_cache,
+        )
     for name in sorted(copied):
         whole = deep_merge(config, rows[name]["changes"], null_removes=True)
         check_start(reference.config, whole, rows[name]["reference_layers"])

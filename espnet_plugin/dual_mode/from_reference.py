@@ -4,7 +4,7 @@ from typing import Mapping, Sequence
 
 import torch
 
-from espnet_plugin.checkpoints.layers import layer_origins
+from espnet_plugin.checkpoints.layers import layer_origins, present_names
 from espnet_plugin.errors import UserError
 
 __all__ = ["copied_from_reference"]
@@ -45,10 +45,12 @@ def copied_from_reference(
         and counters are not among them.
 
     Raises:
-        UserError: If a tensor is missing in the reference or has another shape.
+        UserError: If a tensor is missing in the reference, has another shape, or holds
+            values that are not finite.
     """
-    origins = layer_origins(reference, layers)
-    state = {new: reference[old] for new, old in origins.items()}
+    named = present_names(reference, own)
+    state = {new: named[old] for new, old in layer_origins(named, layers).items()}
+    state = {name: _precise(value) for name, value in state.items()}
     state = _narrow_front(_without_batch_norm(state), own)
     wanted = [
         name
@@ -59,14 +61,28 @@ def copied_from_reference(
         if name not in state:
             raise UserError(
                 f"reference_layers: the reference has no {name}, so the training "
-                "cannot start from it"
+                "cannot start from it: give another --reference, or remove "
+                "reference_layers from the row"
             )
         if state[name].shape != own[name].shape:
             raise UserError(
                 f"reference_layers: {name} has shape {tuple(state[name].shape)} in the "
-                f"reference and {tuple(own[name].shape)} in the supernet"
+                f"reference and {tuple(own[name].shape)} in the supernet: change the "
+                "training's encoder_conf (of its sizes only front_channels may be "
+                "smaller), or remove reference_layers from the row"
+            )
+        if not torch.isfinite(state[name]).all():
+            raise UserError(
+                f"reference_layers: {name} holds NaN or infinite values in the "
+                "reference, whose training diverged: give an earlier checkpoint with "
+                "--reference_config and --reference_model_file, or another --reference"
             )
     return {name: state[name] for name in wanted}
+
+
+def _precise(value: torch.Tensor) -> torch.Tensor:
+    """Return half precision as single precision, in which products are rounded less."""
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
 
 
 def _without_batch_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

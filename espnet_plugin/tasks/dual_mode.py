@@ -11,7 +11,7 @@ from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import load_state
+from espnet_plugin.checkpoints.load import load_state, read_config
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.options import ReferenceOptions
 from espnet_plugin.distill.starts import LAYERS
@@ -224,7 +224,15 @@ def start_from_reference(model: torch.nn.Module, args: argparse.Namespace) -> No
     Raises:
         UserError: If the layers do not fit.
     """
-    layers = check_start(Path(args.reference_config), vars(args), args.reference_layers)
+    config = Path(args.reference_config)
+    layers = check_start(config, vars(args), args.reference_layers)
+    there = read_config(config).get("normalize", "utterance_mvn")
+    if there != args.normalize:
+        logging.warning(
+            "%s: normalize is %s in the reference and %s in this training, so at the "
+            "start the copied layers get features of another scale than they learnt",
+            *(config, there, args.normalize),
+        )
     own = model.state_dict()
     state = read_checkpoint(args.reference_model_file)
     copied = copied_from_reference(state, own, layers)

@@ -98,3 +98,20 @@ def test_layers_that_do_not_fit_are_refused_before_the_first_training(
     assert train(data, row, "--reference", str(tiny_asr_model.dir)) == 2
     assert "macaron_style" in caplog.text
     assert not (data.root / "exp/dual_unfit_s1").exists()
+
+
+def test_a_reference_without_its_weights_is_refused_before_work(
+    data, caplog, tiny_asr_model
+):
+    row = write_row(data, "half", reference_layers="first")
+    assert train(data, row, "--reference_config", str(tiny_asr_model.config)) == 2
+    assert "--reference_model_file" in caplog.text and "row half" in caplog.text
+    assert not (data.root / "exp/dual_half_s1").exists()
+
+
+def test_stored_outputs_that_no_row_needs_are_named(data, caplog, tiny_asr_model):
+    row = write_row(data, "stored", reference_layers="first")
+    # Refused afterwards: the reference has no macaron modules.
+    options = "--reference", str(tiny_asr_model.dir), "--teacher_cache", "store"
+    assert train(data, row, *options) == 2
+    assert "--teacher_cache store is not used" in caplog.text
