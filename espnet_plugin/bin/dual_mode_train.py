@@ -13,6 +13,8 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 from espnet_plugin.bin.arguments import of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.distill.starts import LAYERS
+from espnet_plugin.dual_mode.reference_layers import check_start
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
@@ -24,13 +26,15 @@ from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 # Keys of a row and their defaults: its name in the tables, the modes that are decoded,
 # the row from which it continues, the pre-training that it starts from (the name of its
-# loss, or true: any), and its changes to the training configuration.
+# loss, or true: any), the layers of the reference that it starts from, and its changes
+# to the training configuration.
 _ROW = {
     "method": "dual_mode",
     "variant": "",
     "modes": ["full", "streaming"],
     "after": None,
     "pretrained": False,
+    "reference_layers": None,
     "changes": {},
 }
 _PRETRAINED = (False, True, WAV2VEC2, BEST_RQ)
@@ -88,12 +92,28 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
     config = read_yaml(args.config)
     _check_values(config, rows, args.rows)
     taught = {name for name, row in rows.items() if _is_taught(config, row)}
-    reference = read_reference(args) if taught else None
-    if taught and reference is None:
+    copied = {name for name, row in rows.items() if row["reference_layers"]}
+    reference = read_reference(args) if taught | copied else None
+    if taught | copied and reference is None:
         raise UserError(
-            f"the row {min(taught)} needs a reference as teacher: give its folder "
-            "with --reference"
+            f"the row {min(taught | copied)} needs a reference, from which it learns "
+            "or starts: give its folder with --reference"
         )
+    if reference is not None and reference.checkpoint is None:
+        raise UserError(
+            f"--reference_config {reference.config} without --reference_model_file: "
+            f"the row {min(taught | copied)} needs the reference's weights: give both, "
+            "or the folder with --reference"
+        )
+    if args.teacher_cache is not None and not taught:
+        logging.warning(
+            "--teacher_cache %s is not used: no row of this call learns from the "
+            "outputs of the reference (model_conf.teaching)",
+            args.teacher_cache,
+        )
+    for name in sorted(copied):
+        whole = deep_merge(config, rows[name]["changes"], null_removes=True)
+        check_start(reference.config, whole, rows[name]["reference_layers"])
     for name, row in rows.items():
         config = read_yaml(args.config)
         for text in overridden(config, row["changes"]):
@@ -115,8 +135,12 @@ def train(args: argparse.Namespace, options: list[str]) -> None:
                 seed=args.seed,
                 modes=tuple(row["modes"]),
             ),
-            Start(starts[name], whole=row["after"] is not None),
-            reference if name in taught else None,
+            Start(
+                starts[name],
+                whole=row["after"] is not None,
+                layers=row["reference_layers"],
+            ),
+            reference if name in taught | copied else None,
         )
 
 
@@ -166,6 +190,18 @@ def read_row(path: Path) -> dict[str, Any]:
         raise UserError(
             f"--rows {path}: pretrained {row['pretrained']!r}: must be one of "
             f"{WAV2VEC2}, {BEST_RQ}, true (any) and false"
+        )
+    layers = row["reference_layers"]
+    if layers not in (None, *LAYERS):
+        raise UserError(
+            f"--rows {path}: reference_layers {layers!r}: must be one of "
+            f"{', '.join(LAYERS)}"
+        )
+    other = next((key for key in ("after", "pretrained") if row[key]), None)
+    if layers and other:
+        raise UserError(
+            f"--rows {path}: reference_layers and {other}: a training has one start; "
+            "remove one of the two"
         )
     return row
 

@@ -5,10 +5,18 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import torch
 
-__all__ = ["is_layer", "keep_layer_settings", "keep_layers", "layer_origins"]
+__all__ = [
+    "is_layer",
+    "keep_layer_settings",
+    "keep_layers",
+    "layer_origins",
+    "present_names",
+]
 
 # espnet2 conformer, transformer, branchformer and e_branchformer alike.
 _LAYER = re.compile(r"^(encoder\.encoders\.)(\d+)(\..*)$")
+# The linear layer of the subsampling, before ESPnet 202609.
+_OLD_OUT = re.compile(r"^encoder\.embed\.out\.0\.(weight|bias)$")
 # Of their options, those that may be lists with a value a layer.
 _BY_LAYER = ("stochastic_depth_rate", "cgmlp_weight", "attn_branch_drop_rate")
 
@@ -53,3 +61,22 @@ def layer_origins(names: Iterable[str], layers: Sequence[int]) -> dict[str, str]
             if old == int(match[2]):
                 origins[f"{match[1]}{new}{match[3]}"] = name
     return origins
+
+
+def present_names(
+    state: Mapping[str, torch.Tensor], own: Iterable[str]
+) -> dict[str, torch.Tensor]:
+    """Return a state dict of any release of ESPnet with the names of the present one.
+
+    ESPnet's layers do this while they load, but not if tensors are compared by name.
+
+    Args:
+        state: Tensors by name.
+        own: Names in the model that they are meant for.
+    """
+    own = set(own)
+    renamed = {}
+    for name, value in state.items():
+        new = _OLD_OUT.sub(r"encoder.embed.out.\1", name)
+        renamed[new if name not in own and new in own else name] = value
+    return renamed

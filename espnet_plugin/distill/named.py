@@ -13,6 +13,7 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.layers import present_names
 from espnet_plugin.checkpoints.load import load_asr_model, read_config
 from espnet_plugin.distill.starts import INITS
 from espnet_plugin.distill.students import choose_layers, copy_weights
@@ -100,7 +101,8 @@ class NamedReference:
                     "model_conf.student_layers"
                 )
             layers = choose_layers(there, here, self.init)
-        report = copy_weights(read_checkpoint(self.model_file), student, layers)
+        state = present_names(read_checkpoint(self.model_file), student.state_dict())
+        report = copy_weights(state, student, layers)
         logging.info("layers %s of the reference: %s", layers, report.summary())
 
     def width(self) -> Optional[int]:

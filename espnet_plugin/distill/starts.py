@@ -2,10 +2,11 @@
 
 from typing import Any, Mapping
 
-__all__ = ["INITS", "STARTS", "own_kind", "start_of"]
+__all__ = ["INITS", "LAYERS", "STARTS", "own_kind", "start_of"]
 
 # Random weights, or the layers of the reference that are copied.
-INITS = ("random", "first", "last", "spaced")
+LAYERS = ("first", "last", "spaced")
+INITS = ("random", *LAYERS)
 
 # auto is the default, decided by :func:`start_of`; for a model with a width of its own:
 # first if the layers can be cut, else random.

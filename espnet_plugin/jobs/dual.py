@@ -47,20 +47,27 @@ class Start:
         masks: ``restart`` or ``keep``; see
             :class:`~espnet_plugin.tasks.dual_mode.DualModeASRTask`.
         whole: Whether the output layers are copied as well.
+        layers: Instead of a checkpoint, layers of the reference: ``first``, ``last`` or
+            ``spaced``.
     """
 
     checkpoint: Optional[Path] = None
     masks: str = "restart"
     whole: bool = False
+    layers: Optional[str] = None
 
-    def noted(self) -> tuple[Optional[str], str, bool]:
-        """Return what is recorded of the start: digest, masks, output layers."""
+    def noted(self) -> tuple[Any, ...]:
+        """Return what is recorded: digest, masks, output layers, and layers if any."""
         path = self.checkpoint
         digest = None if path is None else file_checksum(path)
-        return digest, self.masks, self.whole
+        noted = digest, self.masks, self.whole
+        # Not None, because records of earlier versions have three values.
+        return noted if self.layers is None else (*noted, self.layers)
 
     def options(self) -> list[str]:
         """Return the options of the task for this start."""
+        if self.layers is not None:
+            return ["--reference_layers", self.layers]
         if self.checkpoint is None:
             return []
         options = ["--start_from", str(self.checkpoint), "--start_masks", self.masks]
@@ -85,7 +92,8 @@ def train_dual_mode(
         options: Further options of ESPnet (data, seed), which override ``config``.
         meta: ``method``, ``variant``, ``seed`` and ``modes`` of the recognisers.
         start: Initial weights.
-        reference: The teacher of the modes; only with ``model_conf.teaching``.
+        reference: The teacher of the modes with ``model_conf.teaching``, and the source
+            of ``start.layers``; None if neither is used.
 
     Raises:
         UserError: If ``folder`` holds a different training, or the masks still change

@@ -107,15 +107,16 @@ class DualModeRequest(TrainingRequest):
 
     Attributes:
         start: Digest of the initial checkpoint, treatment of the masks (``restart`` or
-            ``keep``), and whether the output layers are copied as well.
+            ``keep``), whether the output layers are copied as well and, if it starts
+            from the reference, which layers.
     """
 
-    start: tuple[Optional[str], str, bool]
+    start: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class TaughtDualModeRequest(DualModeRequest):
-    """A dual-mode training in which a reference teaches the modes.
+    """A dual-mode training that learns, or starts, from a reference.
 
     Attributes:
         reference: Digest of the reference's checkpoint.

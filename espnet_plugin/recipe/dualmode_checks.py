@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Mapping
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.pretraining_loss import loss_of
@@ -58,6 +59,8 @@ def check_dualmode(options: DualmodeOptions) -> None:
             check_file("pretrained", options.pretrained)
         if options.reference:
             check_model_folder("reference", options.reference)
+        else:
+            _check_no_reference_needed(options, wanted)
 
 
 def _check_loss(options: DualmodeOptions, wanted: set[int]) -> None:
@@ -68,13 +71,40 @@ def _check_loss(options: DualmodeOptions, wanted: set[int]) -> None:
     if options.pretrained:
         return
     loss = loss_of(read_yaml(options.pretrain_config, "--pretrain_config"))
-    rows = [*(options.rows if 5 in wanted else ())]
-    rows += [*(options.baselines if 8 in wanted else ())]
-    for row in rows:
-        named = read_yaml(Path(options.row_dir, f"{row}.yaml")).get("pretrained")
+    for row in _chosen_rows(options, wanted):
+        named = _row(options, row).get("pretrained")
         if isinstance(named, str) and named != loss:
             raise UserError(
                 f"--pretrain_config {options.pretrain_config}: its loss is {loss}, but "
                 f"the row {row} starts from {named}: use --pretrain_config "
                 f"conf/dualmode/pretrain_{named}.yaml, or another row"
             )
+
+
+def _check_no_reference_needed(options: DualmodeOptions, wanted: set[int]) -> None:
+    for row in _chosen_rows(options, wanted):
+        content = _row(options, row)
+        if content.get("reference_layers"):
+            why = "starts from the layers of a reference"
+        elif _section(_section(content, "changes"), "model_conf").get("teaching"):
+            why = "learns from a reference"
+        else:
+            continue
+        raise UserError(
+            f"--reference is not given, but the row {row} {why}: give the folder of a "
+            "trained recogniser, or choose other rows"
+        )
+
+
+def _chosen_rows(options: DualmodeOptions, wanted: set[int]) -> list[str]:
+    rows = [*(options.rows if 5 in wanted else ())]
+    return [*rows, *(options.baselines if 8 in wanted else ())]
+
+
+def _row(options: DualmodeOptions, name: str) -> Mapping[str, Any]:
+    return read_yaml(Path(options.row_dir, f"{name}.yaml"), "--rows")
+
+
+def _section(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}

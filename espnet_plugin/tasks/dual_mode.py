@@ -1,6 +1,7 @@
 """Supervised dual-mode training as an ESPnet task."""
 
 import argparse
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Optional
@@ -10,11 +11,14 @@ from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import load_state
+from espnet_plugin.checkpoints.load import load_state, read_config
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.options import ReferenceOptions
+from espnet_plugin.distill.starts import LAYERS
+from espnet_plugin.dual_mode.from_reference import copied_from_reference
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
+from espnet_plugin.dual_mode.reference_layers import check_start
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL
 from espnet_plugin.tasks.asr import CountedASRTask
@@ -23,7 +27,7 @@ from espnet_plugin.tasks.schedule import batches_per_epoch
 from espnet_plugin.tasks.selection import read_selection
 from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
-__all__ = ["DualModeASRTask", "start"]
+__all__ = ["DualModeASRTask", "start", "start_from_reference"]
 
 # Prefixes of tensors that are not copied from the model that a training starts from.
 _OWN = ("encoder.", "normalize.", "dual_mode_")
@@ -59,9 +63,16 @@ class DualModeASRTask(CountedASRTask):
             help="Also use the recogniser's output layers of --start_from",
         )
         group.add_argument(
+            "--reference_layers",
+            type=str_or_none,
+            choices=(None, *LAYERS),
+            help="Layers of the reference that are the start of this training",
+        )
+        group.add_argument(
             "--reference_config",
             type=str_or_none,
-            help="config.yaml of the frozen reference that model_conf.teaching needs",
+            help="config.yaml of the frozen reference that model_conf.teaching or "
+            "--reference_layers needs",
         )
         group.add_argument(
             "--reference_model_file",
@@ -72,7 +83,8 @@ class DualModeASRTask(CountedASRTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace):
-        """Build the supernet, and load its encoder with ``--start_from``.
+        """Build the supernet, and load its encoder with ``--start_from``, or from the
+        reference with ``--reference_layers``.
 
         Raises:
             UserError: If an option is wrong, the checkpoint does not fit, or the
@@ -88,7 +100,8 @@ class DualModeASRTask(CountedASRTask):
         model = super().build_model(args)
         if reference is not None:
             reference.prepare(model)
-            model.attach_teacher(reference.load())
+            if (args.model_conf or {}).get("teaching") is not None:
+                model.attach_teacher(reference.load())
         criteria = {tuple(criterion[:2]) for criterion in args.best_model_criterion}
         if ("valid", "cer_final") in criteria and model.error_calculator is None:
             raise UserError(
@@ -99,6 +112,8 @@ class DualModeASRTask(CountedASRTask):
         model.plan(_training_plan(args))
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)
+        elif args.reference_layers is not None:
+            start_from_reference(model, args)
         return model
 
     @classmethod
@@ -125,36 +140,37 @@ def _reference_options(args: argparse.Namespace) -> ReferenceOptions:
 
 
 def _reference(args: argparse.Namespace) -> Optional[NamedReference]:
-    """Return the reference of ``teaching``, and write its width to ``args.model_conf``.
+    """Return the reference, if any, and write its width to ``args.model_conf``.
 
     Raises:
-        UserError: If ``model_conf.teaching`` is given without a reference, or a
-            reference without it, or its files are missing.
+        UserError: If a reference is needed and not given or not there, or given and
+            not needed.
     """
     teaching = (args.model_conf or {}).get("teaching")
-    if teaching is None:
+    if teaching is None and args.teacher_cache is not None:
+        raise UserError(
+            f"--teacher_cache {args.teacher_cache}: without model_conf.teaching there "
+            "are no outputs of a reference to store; remove the option"
+        )
+    if teaching is None and args.reference_layers is None:
         if args.reference_config is not None:
             raise UserError(
                 f"--reference_config {args.reference_config}: the training does not "
                 "use the reference; set model_conf.teaching, or remove the option"
             )
-        if args.teacher_cache is not None:
-            raise UserError(
-                f"--teacher_cache {args.teacher_cache}: without model_conf.teaching "
-                "there is no reference whose outputs could be stored; remove the "
-                "option"
-            )
         return None
     if args.reference_config is None:
-        raise UserError("model_conf.teaching needs a reference: give --reference DIR")
+        needs = "reference_layers" if teaching is None else "model_conf.teaching"
+        raise UserError(f"{needs} needs a reference: give --reference DIR")
     reference = NamedReference(args.reference_config, args.reference_model_file)
     if not reference.is_there():
         raise UserError(
             f"the reference {reference.config}, {reference.model_file} is missing: "
             "train or import it first"
         )
-    width = {"teacher_dim": reference.width()}
-    args.model_conf = {**args.model_conf, "teaching": {**teaching, **width}}
+    if teaching is not None:
+        width = {"teacher_dim": reference.width()}
+        args.model_conf = {**args.model_conf, "teaching": {**teaching, **width}}
     return reference
 
 
@@ -195,3 +211,33 @@ def start(
     }
     others = {k: v for k, v in state.items() if not k.startswith(_OWN)}
     load_state(model, {**others, **own}, path)
+
+
+def start_from_reference(model: torch.nn.Module, args: argparse.Namespace) -> None:
+    """Copy layers of the reference into the supernet.
+
+    Args:
+        model: The supernet, which is changed in place.
+        args: Options of the task: ``reference_layers``, ``reference_config``,
+            ``reference_model_file`` and ``encoder_conf``.
+
+    Raises:
+        UserError: If the layers do not fit.
+    """
+    config = Path(args.reference_config)
+    layers = check_start(config, vars(args), args.reference_layers)
+    there = read_config(config).get("normalize", "utterance_mvn")
+    if there != args.normalize:
+        logging.warning(
+            "%s: normalize is %s in the reference and %s in this training, so at the "
+            "start the copied layers get features of another scale than they learnt",
+            *(config, there, args.normalize),
+        )
+    own = model.state_dict()
+    state = read_checkpoint(args.reference_model_file)
+    copied = copied_from_reference(state, own, layers)
+    load_state(model, {**own, **copied}, args.reference_model_file)
+    logging.info(
+        "starts from the layers %s of the reference %s, counted from 0 (%d tensors)",
+        *(" ".join(map(str, layers)), args.reference_model_file, len(copied)),
+    )

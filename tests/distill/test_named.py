@@ -61,6 +61,20 @@ def test_copied_layers_outlive_espnets_initialisation(build, tiny_asr_model, ini
             assert torch.equal(student[name], tensor), name
 
 
+def test_a_reference_of_an_earlier_release_is_copied_as_a_whole(
+    build, tiny_asr_model, tmp_path
+):
+    theirs = torch.load(tiny_asr_model.checkpoint)
+    # Before ESPnet 202609.
+    old = {k.replace(".embed.out.", ".embed.out.0."): v for k, v in theirs.items()}
+    file = tmp_path / "old.pth"
+    torch.save(old, file)
+    conf = {"student_init": "first", "reference_model_file": str(file)}
+    student = build(model_conf=conf).state_dict()
+    for name in ("encoder.embed.out.weight", "encoder.embed.out.bias"):
+        assert torch.equal(student[name], theirs[name]), name
+
+
 def test_random_students_share_nothing(build, tiny_asr_model):
     student = build().state_dict()
     theirs = torch.load(tiny_asr_model.checkpoint)

@@ -189,3 +189,19 @@ def test_a_row_that_starts_from_another_loss_is_refused_before_the_pretraining(r
     assert run(recipe, *stages, *options).returncode == 0
     options = ("--rows", row, "--stop_stage", "4")
     assert run(recipe, *stages, *options).returncode == 0
+
+
+def test_a_row_that_needs_a_reference_is_refused_without_one(recipe):
+    for stage, option, row, why in (
+        ("5", "--rows", "copied_50", "starts from the layers of a reference"),
+        ("5", "--rows", "taught_50", "learns from a reference"),
+        ("8", "--baselines", "copied_streaming_alone", "starts from the layers"),
+    ):
+        for more in ((), ("--dry_run", "true")):
+            stages = ("--stage", stage, "--stop_stage", stage)
+            result = run(recipe, *stages, option, row, *more)
+            assert result.returncode == 2 and result.stdout == ""
+            assert f"--reference is not given, but the row {row} {why}" in result.stderr
+    # The stages after the training do not need it.
+    result = run(recipe, "--stage", "9", "--stop_stage", "9", "--rows", "copied_50")
+    assert "--reference is not given" not in result.stderr

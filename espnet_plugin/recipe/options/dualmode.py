@@ -80,7 +80,8 @@ class DualmodeOptions(SharedOptions):
     reference: str = _training(
         "",
         Text(),
-        "Folder of a trained recogniser, the teacher of rows named taught_*.",
+        "Folder of a trained recogniser: the teacher of rows named taught_*, and the "
+        "source of the layers from which rows named copied_* start.",
     )
     teacher_cache: str = same_option(EncrlOptions, "teacher_cache", section=TRAINING)
     train_args: tuple[str, ...] = _training(
