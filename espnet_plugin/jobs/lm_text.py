@@ -202,6 +202,9 @@ def prepare_text(
         "cleaner": None,
         "g2p": None,
     }
+    for left in set(LMText(folder).tests()) - set(texts):
+        # Of another --test_sets: it would still be measured.
+        shutil.rmtree(folder / left)
     write_lines(folder / "tokens.txt", listed)
     for source, key in (
         (tokens.bpemodel, "bpemodel"),
