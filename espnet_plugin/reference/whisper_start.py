@@ -8,6 +8,7 @@ import torch
 
 from espnet_plugin.checkpoints.load import build_asr_model, load_state
 from espnet_plugin.checkpoints.plain import write_model_files
+from espnet_plugin.data.tokens import read_token_list
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_lines
@@ -74,14 +75,10 @@ def _read_tokens(path: Path) -> list[str]:
         raise UserError(
             f"--token_list {path} is missing: run stage 2 of a recipe, which makes it"
         )
-    tokens = path.read_text(encoding="utf-8").splitlines()
-    if not tokens or tokens[0] != "<blank>":
-        first = repr(tokens[0]) if tokens else "none"
-        raise UserError(
-            f"--token_list {path}: token 0 is {first}, but must be <blank>: give the "
-            "tokens.txt of an ESPnet recipe"
-        )
-    return tokens
+    try:
+        return read_token_list(path)
+    except UserError as error:
+        raise UserError(f"--token_list {error}") from error
 
 
 def _config(
