@@ -89,7 +89,10 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
             raise ValueError("its header holds no keys")
         header.pop("__metadata__", None)
         return {name: _tensor(entry, data) for name, entry in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, RuntimeError),
+        struct.error,
+    ) as error:
         raise UserError(
             f"--weights {path} cannot be read as safetensors ({error}): copy it again"
         ) from error
