@@ -6,19 +6,21 @@ import json
 import logging
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Union
+from typing import Any, BinaryIO, Iterable, Iterator, Union
 
 from espnet_plugin.errors import UserError
 
 __all__ = [
     "PathLike",
     "file_checksum",
+    "flush_folder",
     "locked",
     "read_json",
     "read_record",
     "read_pairs",
+    "whole_file",
     "write_bytes",
     "write_json",
     "write_lines",
@@ -88,6 +90,19 @@ def write_bytes(path: PathLike, content: bytes) -> None:
     Raises:
         UserError: If the disk is full or the folder cannot be written.
     """
+    with whole_file(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def whole_file(path: PathLike) -> Iterator[BinaryIO]:
+    """Open a file that replaces ``path`` at the end, or not at all, if anything fails.
+
+    For content that is not to be held in memory as a whole.
+
+    Raises:
+        UserError: If the disk is full or the folder cannot be written.
+    """
     path = Path(path)
     temporary = None
     try:
@@ -95,7 +110,7 @@ def write_bytes(path: PathLike, content: bytes) -> None:
         # In the same folder, because a rename is only atomic within a file system.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
         temporary = None
@@ -107,6 +122,24 @@ def write_bytes(path: PathLike, content: bytes) -> None:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def flush_folder(folder: PathLike) -> None:
+    """Wait until a folder's files are on the disk, not only in the system's memory.
+
+    Call it before a marker such as ``done.json`` is written: after a power cut, the
+    marker would otherwise be there without what it stands for. Subfolders are left out.
+    Where a file system cannot do it, nothing is waited for.
+    """
+    with suppress(OSError):
+        paths = [one.path for one in os.scandir(folder) if one.is_file()]
+        for path in (*paths, os.fspath(folder)):
+            with suppress(OSError):
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
 
 
 def write_text(path: PathLike, text: str) -> None:

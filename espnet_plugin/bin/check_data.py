@@ -10,6 +10,7 @@ nothing found, 1 for warnings, 2 for errors.
 import argparse
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from espnet_plugin.bin.arguments import of_recipe, whole
@@ -191,9 +192,10 @@ def check(args: argparse.Namespace) -> int:
     )
     paths = [args.output_dir / f"check_data.{kind}" for kind in ("txt", "json", "html")]
     # What a command writes may differ, although its text is the same.
-    if args.once and not args.run_pipes and all(path.is_file() for path in paths):
+    if args.once and not args.run_pipes and all(map(_is_whole, paths)):
         before = read_record(done)
-        if before.get("stamp") == stamp and before.get("status") != 2:
+        known = before.get("stamp") == stamp and "said" in before
+        if known and before.get("status") in (0, 1):
             logging.info(
                 "%s was checked before, with the same data and options: %s",
                 ", ".join(map(str, folders)),
@@ -204,6 +206,9 @@ def check(args: argparse.Namespace) -> int:
         verdict = Verdict(
             store.counts(), frozenset(args.error), frozenset(args.expected)
         )
+        # Of other data from here on, if this is interrupted.
+        with suppress(OSError):  # said where the lists are written
+            done.unlink()
         write_list(paths[0], store, sets, verdict)
         write_json_list(paths[1], store, sets, verdict)
         write_page(paths[2], store, sets, verdict, paths[0])
@@ -222,6 +227,10 @@ def check(args: argparse.Namespace) -> int:
     if args.exit_zero == "utterances" and not verdict.of_tables:
         return 0
     return _status(verdict.status, args)
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _say_what_stops(verdict: Verdict) -> None:

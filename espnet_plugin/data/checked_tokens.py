@@ -13,7 +13,7 @@ _NAME = "tokens.sha256"
 def note_checked(folder: Path, token_list: Path) -> None:
     """Record that the transcripts in a folder were checked against this list."""
     path = folder / _NAME
-    noted = path.read_text().splitlines() if path.is_file() else []
+    noted = _read(path) if path.is_file() else []
     lines = dict.fromkeys([*noted, *_lines(folder, token_list)])
     if len(lines) > len(noted):
         write_lines(path, lines)
@@ -27,8 +27,12 @@ def was_checked(folder: Path, token_list: Path) -> bool:
     path = folder / _NAME
     if not path.exists():
         return True
-    noted = path.read_text(encoding="utf-8").splitlines()
-    return not set(_lines(folder, token_list)).isdisjoint(noted)
+    return not set(_lines(folder, token_list)).isdisjoint(_read(path))
+
+
+def _read(path: Path) -> list[str]:
+    # A damaged line is one of no list.
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _lines(folder: Path, token_list: Path) -> list[str]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from espnet_plugin.data.content import Contents
 from espnet_plugin.data.kaldi import DataDir, write_data_dir
@@ -42,14 +42,24 @@ def write_set(
 
 
 def lost_file(target: Path, options: FormatOptions, labelled: bool) -> Optional[str]:
-    """Return the first file of a written set that no longer exists; None if all do."""
+    """Return the first file of a written set that is missing or empty; None if none is.
+
+    A power cut can leave empty files.
+    """
     scp, *others = _TABLES[options.feats_type]
     tables = [scp, *others, "utt2spk", "feats_type", *(["text"] if labelled else [])]
     for table in tables:
-        if not (target / table).is_file():
+        if _is_lost(target / table):
             return str(target / table)
     files = read_pairs(target / scp).values()
-    return next((file for file in files if not os.path.isfile(file)), None)
+    return next(filter(_is_lost, files), None)
+
+
+def _is_lost(file: Union[str, Path]) -> bool:
+    try:
+        return not os.path.isfile(file) or os.path.getsize(file) == 0
+    except OSError:  # removed in between
+        return True
 
 
 def tables_digest(data: DataDir, options: FormatOptions, *others) -> str:

@@ -303,7 +303,12 @@ def speech_input(folder: Union[str, Path]) -> tuple[str, str]:
     texts = {}
     for name in ("feats_type", "audio_format"):
         path = folder / name
-        texts[name] = path.read_text().strip() if path.is_file() else ""
+        try:
+            texts[name] = path.read_text("utf-8").strip() if path.is_file() else ""
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path} is damaged ({error}): run the stage that writes it again"
+            ) from error
     if not texts["feats_type"]:
         raise UserError(
             f"{folder}/feats_type is not there: run stage 2 for the set {folder.name!r}"

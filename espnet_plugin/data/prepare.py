@@ -110,7 +110,7 @@ def format_set(
     elif not known:
         why = "is prepared for the first time"
     elif lost is not None:
-        why = f"is prepared again, because {lost} is missing"
+        why = f"is prepared again, because {lost} is missing or empty"
     elif known.get("digest") != stamp["digest"]:
         other = first_difference(before, now) if before else None
         what = (

@@ -73,9 +73,13 @@ def why_decode(
     text = folder / FILES[-1]
     if not all((folder / name).is_file() for name in FILES):
         return "not decoded yet"
+    if keys and not all((folder / name).stat().st_size for name in FILES):
+        return "a file of it is empty"
     if list(read_pairs(text)) != list(keys):
         return "its list of utterances has changed"
     known = _known(folder)
+    if known == {}:
+        return "its decoding was interrupted, or its record is damaged"
     if known is not None:
         differing = first_difference(known, inputs)
         return None if differing is None else f"another {differing}"
@@ -87,9 +91,16 @@ def why_decode(
 
 
 def forget_decoded(folder: Path) -> None:
-    """Mark a set as unfinished before it is decoded again."""
+    """Mark a set as unfinished before it is decoded again.
+
+    Its record is emptied, not removed: a set without a record counts as one of an
+    earlier version, and a kill after its text is written must not leave that.
+
+    Raises:
+        UserError: If the record cannot be written.
+    """
     (Path(folder) / FILES[-1]).unlink(missing_ok=True)
-    DecodedSet(Path(folder)).decoded_file.unlink(missing_ok=True)
+    write_json(DecodedSet(Path(folder)).decoded_file, {})
 
 
 def note_decoded(folder: Path, inputs: Mapping[str, Any]) -> None:

@@ -139,10 +139,23 @@ class Entry:
 
 
 def read_index(folder: Path) -> dict[str, Entry]:
-    """Return the utterances in a store, after removing an incomplete last line."""
+    """Return the utterances in a store, after removing an incomplete last line.
+
+    Raises:
+        UserError: If the index is damaged.
+    """
     path = folder / INDEX
     if not path.is_file():
         return {}
+    try:
+        return _entries(path)
+    except ValueError as error:  # also where it is not UTF-8
+        raise UserError(
+            f"{path} is damaged ({error}): delete {folder} and run again"
+        ) from error
+
+
+def _entries(path: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     content = path.read_text(encoding="utf-8")
     whole, _, rest = content.rpartition("\n")

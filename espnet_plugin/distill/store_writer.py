@@ -1,5 +1,6 @@
 """Write a store of outputs by utterance; interrupted writing is resumed."""
 
+import logging
 import os
 import zlib
 from pathlib import Path
@@ -64,6 +65,9 @@ class StoreWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / META
         begun = read_json(path) if path.is_file() else {}
+        if not begun:
+            # Of which inputs the outputs in it are, nobody can tell.
+            (self.folder / INDEX).unlink(missing_ok=True)
         self.keeps_encodings = encodings or begun.get("encodings", False)
         self._shape = StoreShape(vocabulary, width, top, self.keeps_encodings)
         meta = self._shape.meta(made_of)
@@ -73,6 +77,7 @@ class StoreWriter:
             write_json(path, meta)
         self.entries = read_index(self.folder)
         self._frames = sum(entry.frames for entry in self.entries.values())
+        self._drop_lost()
         self._streams = {}
         for name, size in self._sizes().items():
             stream = open(self.folder / name, "ab")
@@ -157,6 +162,23 @@ class StoreWriter:
             self.folder / DONE,
             {"utterances": len(self.entries), "files": self._sizes(), **figures},
         )
+
+    def _drop_lost(self) -> None:
+        """Begin again if a file is shorter than the index says, as after a power cut.
+
+        Otherwise the missing outputs would be filled with zeros.
+        """
+        for name, size in self._sizes().items():
+            path = self.folder / name
+            there = path.stat().st_size if path.is_file() else 0
+            if there < size:
+                logging.warning(
+                    "%s has %d bytes instead of %d: the store is made again",
+                    *(path, there, size),
+                )
+                (self.folder / INDEX).unlink()
+                self.entries, self._frames = {}, 0
+                return
 
     def _sizes(self) -> dict[str, int]:
         return self._shape.sizes(len(self.entries), self._frames)

@@ -1,9 +1,11 @@
 """Write all findings as text and as JSON, and a short list for a log."""
 
+import io
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Iterator
+from typing import Any, Collection, Iterator, TextIO
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from espnet_plugin.doctor.outliers import figures_of
 from espnet_plugin.doctor.sets import DataSet
 from espnet_plugin.doctor.store import Finding, Store
 from espnet_plugin.errors import UserError
+from espnet_plugin.files import whole_file
 from espnet_plugin.text import JOINERS
 
 __all__ = [
@@ -135,7 +138,7 @@ def write_list(
     path: Path, store: Store, sets: Collection[DataSet], verdict: Verdict
 ) -> None:
     """Write every finding on a line of its own, grouped by kind."""
-    with _opened(path) as out:
+    with _whole_text(path) as out:
         print(verdict.sentence, file=out)
         for s, one in enumerate(sets):
             facts = set_facts(store, s, one)
@@ -185,7 +188,7 @@ def write_json_list(
             for kind in verdict.kinds
         },
     }
-    with _opened(path) as out:
+    with _whole_text(path) as out:
         out.write(json.dumps(head, indent=1)[:-2] + ',\n "findings": [')
         between = "\n"
         for kind in verdict.kinds:
@@ -195,12 +198,12 @@ def write_json_list(
         out.write("\n ]\n}\n")
 
 
-def _opened(path: Path):
+@contextmanager
+def _whole_text(path: Path) -> Iterator[TextIO]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; choose another "
-            "--output_dir"
-        ) from error
+        with whole_file(path) as content:
+            text = io.TextIOWrapper(content, encoding="utf-8")
+            yield text
+            text.detach()  # which flushes it; whole_file closes it
+    except UserError as error:
+        raise UserError(f"--output_dir {path.parent}: {error}") from error

@@ -53,8 +53,15 @@ class Experiment(ExperimentPaths):
 
     @property
     def is_finished(self) -> bool:
-        """Whether a training or an export of this plugin has finished here."""
-        return self.done_file.is_file()
+        """Whether a training or an export of this plugin has finished here.
+
+        A marker without content, which a power cut can leave, does not count: what it
+        stands for may be lost as well.
+        """
+        try:
+            return self.done_file.is_file() and self.done_file.stat().st_size > 0
+        except OSError:
+            return False
 
     @property
     def is_ours(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.files import locked, write_json
+from espnet_plugin.files import flush_folder, locked, write_json
 from espnet_plugin.jobs.another_folder import another_folder
 from espnet_plugin.jobs.inputs import (
     difference,
@@ -59,7 +59,7 @@ def training_job(
 def _is_there(folder: Path, request: Any) -> bool:
     """Return whether the folder holds the finished result, and log it."""
     experiment = Experiment(folder)
-    known = experiment.request()
+    known = _known(experiment)
     if known is None or not experiment.is_finished:
         return False
     contents = digests_beside(folder)
@@ -68,6 +68,25 @@ def _is_there(folder: Path, request: Any) -> bool:
     if differing is None:
         logging.info("%s is already finished%s", folder, _how_sure(known))
     return differing is None
+
+
+def _known(experiment: Experiment) -> Optional[dict[str, Any]]:
+    """Return the request of an earlier run; None if nothing is there.
+
+    Raises:
+        UserError: If it is damaged and there are checkpoints, of which nobody can tell
+            any more what they were made from.
+    """
+    try:
+        return experiment.request()
+    except UserError as error:
+        if not experiment.is_begun:  # emptied by a power cut, and nothing to lose
+            return None
+        raise UserError(
+            f"{experiment.request_file} is damaged, so nobody can tell from which "
+            f"inputs {experiment.folder} was made: bring the file back, or delete the "
+            f"folder to make it again ({error})"
+        ) from error
 
 
 def _is_first_rank() -> bool:
@@ -86,7 +105,7 @@ def _job(
     folder: Path, request: Any, first: bool, again: bool
 ) -> Iterator[Optional[Path]]:
     experiment = Experiment(folder)
-    known = experiment.request()
+    known = _known(experiment)
     contents = digests_beside(folder)
     differing = None
     if known is None:
@@ -108,7 +127,9 @@ def _job(
                 "%s is made again, because its inputs have changed: %s",
                 *(folder, differing),
             )
-            experiment.done_file.unlink(missing_ok=True)
+            # Neither may stand beside a model that is only half of this kind.
+            for path in (experiment.done_file, experiment.meta_file):
+                path.unlink(missing_ok=True)
         elif experiment.is_finished:
             # Another process has finished it since the first look.
             logging.info("%s is already finished", folder)
@@ -128,6 +149,7 @@ def _job(
     root.addHandler(handler)
     try:
         yield folder
+        flush_folder(folder)
         write_json(experiment.done_file, {"finished": True})
     except FileNotFoundError:
         raise

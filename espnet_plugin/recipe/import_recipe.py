@@ -64,11 +64,13 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
 
 
 def _is_whole(recipe: StockRecipe, output_dir: Path) -> bool:
-    """Return whether everything that an import writes is still there."""
-    sets = (recipe.train, recipe.valid, *recipe.tests)
-    files = [output_dir / "dump" / one.name / one.scp.name for one in sets]
+    """Return whether no file of an import is missing or empty, as after a power cut."""
+    files = [output_dir / "found.sh"]
     files += [output_dir / "stats" / part / "speech_shape" for part in PARTS]
-    return all(one.is_file() for one in (*files, output_dir / _FOUND))
+    for item in (recipe.train, recipe.valid, *recipe.tests):
+        folder = output_dir / "dump" / item.name
+        files += [folder / item.scp.name, folder / "text", folder / "feats_type"]
+    return all(file.is_file() and file.stat().st_size > 0 for file in files)
 
 
 def _stamp(recipe: StockRecipe) -> dict[str, Any]:

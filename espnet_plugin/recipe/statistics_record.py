@@ -76,9 +76,10 @@ class StatisticsRecord:
             kept = _text(done).rstrip("\n")
             if kept == self._earlier() or not self._other_lines(kept.split("\n")):
                 return ""
-            # The first versions wrote an empty record.
-            if not kept and done.stat().st_mtime_ns > self.train.stat().st_mtime_ns:
-                return ""
+            # The first versions wrote an empty record, and a power cut can leave one;
+            # nobody can tell of which inputs the statistics are.
+            if not kept:
+                return f"{done} is empty"
         if not kept:
             return "there are no statistics yet"
         there = kept.split("\n")

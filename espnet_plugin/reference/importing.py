@@ -27,7 +27,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
-from espnet_plugin.files import write_lines
+from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
 from espnet_plugin.reference.source import Source, from_folder, from_zip
 from espnet_plugin.scratch import scratch_folder
@@ -184,6 +184,7 @@ def _import(
         )
     )
     folder.chmod(0o755)
+    flush_folder(folder)
     if output_dir.is_dir():
         output_dir.rmdir()
     os.replace(folder, output_dir)

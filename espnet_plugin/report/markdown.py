@@ -110,15 +110,15 @@ def insert_block(text: str, block: str, name: str = "the Markdown file") -> str:
 
 
 def write_markdown(path: Union[str, Path], block: str) -> Path:
-    """Write the tables between the marks of ``path``; create the file if missing.
+    """Write the tables between the marks of ``path``; create the file if it is missing
+    or empty.
 
     Raises:
         UserError: If the file exists without the marks.
     """
     path = Path(path)
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-    else:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not text:  # also of a file that a power cut has emptied
         text = f"# RESULTS\n\n{BEGIN_MARK}\n{END_MARK}\n"
     write_text(path, insert_block(text, block, str(path)))
     return path

@@ -19,6 +19,7 @@ from espnet_plugin.results.model_folder import (
     read_model_folder,
     read_shared_folder,
 )
+from espnet_plugin.results.other_data import CurrentSets
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.row import Row, TestSet
 from espnet_plugin.results.shared_run import Runs, SharedRun, chain_of, runs_by_name
@@ -48,6 +49,7 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
     stored: dict[str, SharedRun] = {}
     skipped: list[str] = []
     test_sets: dict[str, TestSet] = {}
+    current = None if choice.dump_dir is None else CurrentSets(choice.dump_dir)
     for folder in {Path(f).resolve(): Path(f) for f in folders}.values():
         if not folder.is_dir():
             raise UserError(
@@ -68,12 +70,14 @@ def gather(folders: Iterable[PathLike], choice: ScoreChoice = ScoreChoice()) -> 
             shared.append((folder, run))
             stored.update((cache.name, cache) for cache in caches)
         else:
-            row, names = read(folder, choice)
+            row, names = read(folder, choice, current)
             if names is not None:
                 key = digest_of(names)
                 test_sets[key] = names
                 row = replace(row, quality=replace(row.quality, test_set=key))
             rows.append((folder, row))
+    if current is not None:
+        current.save()
     for name, entry in [(row.identity.folder, row) for _, row in rows] + [
         (run.folder, run) for _, run in shared
     ]:
@@ -105,7 +109,7 @@ def _reader(folder: Path) -> Optional[Callable]:
     # An unfinished folder of this plugin is not a model yet.
     if experiment.is_ours or not experiment.config_file.exists():
         return None
-    return read_espnet_folder
+    return lambda folder, choice, _: read_espnet_folder(folder, choice)
 
 
 def _with_curve(

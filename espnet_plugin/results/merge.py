@@ -115,7 +115,10 @@ def update_results(
     """
     results_json = Path(results_json)
     folders = list(folders)
-    old = read_entries(read_json(results_json)) if results_json.exists() else None
+    old = None
+    # A file without content, which a power cut can leave, has no rows to keep.
+    if results_json.exists() and (not folders or results_json.stat().st_size):
+        old = read_entries(read_json(results_json))
     if old is None and not folders:
         raise UserError(
             f"{results_json} does not exist, and no experiment folder is given: give "

@@ -23,7 +23,7 @@ from espnet_plugin.results.espnet_folder import (
 )
 from espnet_plugin.results.folder_file import read_or_note
 from espnet_plugin.results.metrics import file_values
-from espnet_plugin.results.other_data import NOT_OF_TODAY, other_data
+from espnet_plugin.results.other_data import NOT_OF_TODAY, CurrentSets
 from espnet_plugin.results.read_score import Score, ScoreChoice, quality_of, read_score
 from espnet_plugin.results.references import read_reference
 from espnet_plugin.results.row import (
@@ -62,13 +62,18 @@ _DUAL_MODE_META = ("mode", "sparsity", "latency_ms", "blocks_file_bytes")
 _STREAMING_RTF = ("chunk_rtf", "chunk_ms", "chunk_audio_ms")
 
 
-def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> Found:
+def read_model_folder(
+    folder: PathLike,
+    choice: ScoreChoice = ScoreChoice(),
+    current: Optional[CurrentSets] = None,
+) -> Found:
     """Read a row from the folder of a finished model of this plugin.
 
     Args:
         folder: Folder with meta.json and optionally cost.json, rtf.json, train.log and
             ``decode_<decoding>/<set>/score.json``.
         choice: Which scores are used.
+        current: The sets of ``choice.dump_dir``, if many models are read.
 
     Raises:
         UserError: If meta.json is missing or has no method, layers or seed, or a file
@@ -79,10 +84,12 @@ def read_model_folder(folder: PathLike, choice: ScoreChoice = ScoreChoice()) -> 
     decoding = choice.decoding or _DEFAULT_DECODING
     meta = experiment.meta().require(experiment.meta_file, *_REQUIRED_META)
     missing: list[str] = []
+    if choice.dump_dir is not None and current is None:
+        current = CurrentSets(choice.dump_dir)
     test_set = _DEFAULT_TEST_SET if choice.test_set is None else choice.test_set
     quality, names = quality_of(
         *(
-            _score_of_today(experiment, decoding, name, choice, missing)
+            _score_of_today(experiment, decoding, name, current, missing)
             for name in (test_set, choice.dev_set)
         )
     )
@@ -119,19 +126,19 @@ def _score_of_today(
     experiment: Experiment,
     decoding: str,
     name: str,
-    choice: ScoreChoice,
+    current: Optional[CurrentSets],
     missing: list[str],
 ) -> Score:
     """Read a score; empty if its data has changed since, or no set is named."""
     if not name:
         return {}
     decoded = experiment.decoded(decoding, name)
-    if choice.dump_dir is not None:
+    if current is not None:
         file = experiment.meta().checkpoint
         checkpoint = experiment.folder / file if file else None
         if checkpoint is not None and not checkpoint.is_file():
             checkpoint = None
-        changed = other_data(decoded, choice.dump_dir, experiment.folder, checkpoint)
+        changed = current.why_old(decoded, experiment.folder, checkpoint)
         if changed is not None:
             missing.append(
                 f"{NOT_OF_TODAY} {name!r} as it is now: {changed} since it was "

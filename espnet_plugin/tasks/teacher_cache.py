@@ -25,11 +25,11 @@ from espnet_plugin.distill.cache import (
 )
 from espnet_plugin.distill.options import DTYPES
 from espnet_plugin.distill.store import OutputStore
-from espnet_plugin.distill.store_format import check_folder
+from espnet_plugin.distill.store_format import DONE, check_folder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import with_meaning
-from espnet_plugin.files import file_checksum, locked
+from espnet_plugin.files import file_checksum, locked, read_record
 from espnet_plugin.tasks.cache_options import CacheOptions
 from espnet_plugin.tensors.ranks import is_distributed
 
@@ -145,7 +145,7 @@ def store_teacher(
     if not is_distributed() or dist.get_rank() == 0:
         # Several trainings of a table may need it at the same time.
         with locked(cache.folder), _same_random_numbers():
-            if not (cache.folder / "done.json").is_file():
+            if not read_record(cache.folder / DONE):
                 named = replace(batches(), valid_names=valid_names)
                 _fill(cache, made_of, model, named, bool(single_frames))
     if is_distributed():

@@ -92,6 +92,24 @@ def test_an_interrupted_writing_goes_on(tmp_path, cut):
         assert path.read_bytes() == (tmp_path / "half" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("lost", ["meta.json", "posteriors.bin", "pooled.bin"])
+def test_what_a_power_cut_has_left_is_made_again(tmp_path, lost):
+    """Outputs of nobody knows which inputs, or zeros, must not be taken over."""
+    write(tmp_path / "whole")
+    write(tmp_path / "half", "ab", finish=False)
+    if lost == "meta.json":
+        (tmp_path / "half" / lost).unlink()
+    else:
+        (tmp_path / "half" / lost).write_bytes(b"")
+    writer = StoreWriter(tmp_path / "half", MADE_OF, VOCABULARY, WIDTH)
+    assert not writer.entries
+    for name in "abc":
+        writer.add(name, *outputs(name))
+    writer.finish(seconds=1.5)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "half" / path.name).read_bytes()
+
+
 def test_an_unfinished_store_is_not_read(tmp_path):
     write(tmp_path, finish=False)
     with pytest.raises(UserError, match="done.json is missing"):
@@ -121,6 +139,15 @@ def test_damage_is_noticed(tmp_path):
     store.read(["b", "c"])
     path.write_bytes(content[:-1])
     with pytest.raises(UserError, match="153 bytes, not 154"):
+        OutputStore(tmp_path, MADE_OF)
+
+
+@pytest.mark.parametrize("line", [b"c\t6\n", b"c\tsix\t5\t1\n", b"\xff\t6\t5\t1\n"])
+def test_a_damaged_index_is_named(tmp_path, line):
+    write(tmp_path, "ab")
+    with open(tmp_path / "index.tsv", "ab") as stream:
+        stream.write(line)
+    with pytest.raises(UserError, match="index.tsv is damaged .*delete"):
         OutputStore(tmp_path, MADE_OF)
 
 

@@ -410,6 +410,25 @@ def test_an_output_that_cannot_be_written(corpus, tmp_path, caplog):
     assert "cannot write" in caplog.text and "--output_dir" in caplog.text
 
 
+def test_lists_of_an_interrupted_check_are_not_taken_for_those_of_an_earlier_one(
+    corpus, tmp_path, monkeypatch
+):
+    train, *_ = corpus
+    whole = (train / "text").read_bytes()
+    first = run(corpus, tmp_path / "out", "--once")
+    edit(train, "text", 3, f"{U3} ONE  TWO SIX")
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as moment:
+        moment.setattr(check_data, "write_page", killed)
+        words = [*map(str, corpus), "--output_dir", str(tmp_path / "out")]
+        assert check_data.main(words) == 130  # as after Ctrl-C
+    (train / "text").write_bytes(whole)
+    assert run(corpus, tmp_path / "out", "--once") == first
+
+
 def test_the_same_is_not_checked_twice(corpus, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     train, dev, test = corpus

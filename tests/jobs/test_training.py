@@ -1,5 +1,8 @@
 """One training in a folder: what is asked of the trainer, and when it is finished."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 from noting_trainer import NotingTrainer
@@ -100,3 +103,54 @@ def test_a_trainer_serves_what_is_inside(trainer):
         train_task("a:B", [])  # the one before again, which wants options
     assert calls == ["a:B"]
     assert not trainer.asked
+
+
+def test_an_emptied_marker_does_not_count(experiment, trainer):
+    """A power cut that empties it may have emptied the model, too."""
+    for content in (None, "", "{}"):
+        if content is not None:
+            experiment.done_file.write_text(content)
+        with trained(experiment.folder, TRAINING) as unfinished:
+            assert unfinished == (content != "{}")
+
+
+def test_an_emptied_request_is_no_obstacle_before_the_first_checkpoint(
+    experiment, trainer
+):
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            with trained(experiment.folder, TRAINING):
+                raise KeyboardInterrupt
+        experiment.request_file.write_bytes(b"")
+    with trained(experiment.folder, TRAINING) as unfinished:
+        assert unfinished
+    # Its checkpoints could be of any options, so deleting the file is no way out.
+    experiment.epoch_file(1).touch()
+    experiment.request_file.write_bytes(b"")
+    with pytest.raises(UserError, match="delete the folder") as caught:
+        with trained(experiment.folder, TRAINING):
+            pytest.fail("the training goes on")
+    assert str(experiment.request_file) in str(caught.value)
+
+
+def test_the_marker_is_written_after_its_files_are_on_the_disk(
+    experiment, trainer, monkeypatch
+):
+    done = []
+    sync, replace = os.fsync, os.replace
+
+    def noted_sync(handle):
+        done.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        sync(handle)
+
+    def noted_replace(source, target):
+        done.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with trained(experiment.folder, TRAINING):
+        experiment.config_file.write_text("encoder: conformer\n")
+        experiment.epoch_file(1).write_bytes(b"PK")
+    synced = done[: done.index("done.json")]
+    assert {"config.yaml", "1epoch.pth", "request.json", "asr_x"} <= set(synced)

@@ -172,6 +172,27 @@ def test_the_same_files_are_not_read_twice_and_changed_ones_are(stock):
         import_recipe(find_recipe(stock.root), stock.out)
 
 
+@pytest.mark.parametrize(
+    "lost", ["found.sh", "dump/dev/wav.scp", "dump/test/feats_type", "dump/dev/text"]
+)
+def test_what_a_power_cut_has_emptied_is_imported_again(stock, lost):
+    import_recipe(find_recipe(stock.root), stock.out)
+    whole = (stock.out / lost).read_bytes()
+    if (stock.out / lost).is_symlink():  # the recipe's own file stays
+        (stock.out / lost).unlink()
+    (stock.out / lost).write_bytes(b"")
+    import_recipe(find_recipe(stock.root), stock.out)
+    assert (stock.out / lost).read_bytes() == whole
+
+
+def test_a_damaged_type_of_a_set_is_named(stock):
+    import_recipe(find_recipe(stock.root), stock.out)
+    path = stock.out / "dump/dev/feats_type"
+    path.write_bytes(b"\xff\xfe" + path.read_bytes())
+    with pytest.raises(UserError, match=f"{path} is damaged .*run the stage"):
+        speech_input(path.parent)
+
+
 def test_the_best_of_several_experiments_is_taken_unless_named(stock):
     write_experiment(stock.root, "asr_better", (90.0, 12.0, 15.0))
     write_experiment(stock.root, "asr_unfinished", (1.0,), finished=False)

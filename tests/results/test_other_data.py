@@ -1,6 +1,7 @@
 """The report takes no score of data, or of a model, that has changed since."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import soundfile
 
 from espnet_plugin.bin import report as report_command
 from espnet_plugin.data.content import Contents
-from espnet_plugin.decode.record import note_decoded
+from espnet_plugin.decode.record import forget_decoded, note_decoded
 from espnet_plugin.experiment.decoded import DecodedSet
+from espnet_plugin.results.gather import gather
 from espnet_plugin.results.model_folder import read_model_folder
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.score.once import ScoreRequest, score_once
@@ -90,6 +92,47 @@ def test_another_model(scored):
     test, dev, said = read(model, dump)
     assert (test, dev) == (None, None)
     assert len(said) == 2 and all("model.pth" in one for one in said)
+
+
+def test_a_set_that_was_decoded_again_and_not_scored(scored):
+    """A kill between the two leaves the score of the old text beside the new text."""
+    model, dump = scored
+    decoded = DecodedSet(model / "decode_best_path/test")
+    inputs = json.loads(decoded.decoded_file.read_text())
+    forget_decoded(decoded.folder)
+    assert read(model, dump)[:2] == (None, 50.0)
+    decoded.text_file.write_text("a ONE TWO\n")
+    assert read(model, dump)[:2] == (None, 50.0)
+    note_decoded(decoded.folder, inputs)
+    test, dev, (said,) = read(model, dump)
+    assert (test, dev) == (None, 50.0) and "decoded again" in said
+    source = dump / "test"
+    score_once(
+        ScoreRequest(
+            source / "text", decoded.text_file, source / "utt2spk", resamples=10
+        ),
+        decoded,
+    )
+    assert read(model, dump) == (0.0, 50.0, [])
+
+
+def test_the_sets_are_read_once_for_all_models(scored, monkeypatch):
+    model, dump = scored
+    models = [model]
+    for seed in (2, 3, 4):
+        models.append(shutil.copytree(model, model.with_name(f"asr_{seed}")))
+        meta = models[-1] / "meta.json"
+        meta.write_text(meta.read_text().replace('"seed": 1', f'"seed": {seed}'))
+    asked, table = [], Contents.table
+
+    def noted(self, path, *args):
+        asked.append(path)
+        return table(self, path, *args)
+
+    monkeypatch.setattr(Contents, "table", noted)
+    rows = gather(models, ScoreChoice(dump_dir=dump)).rows
+    assert [row.quality.test_wer for row in rows] == [50.0] * 4
+    assert sorted(asked) == [dump / "dev/wav.scp", dump / "test/wav.scp"]
 
 
 @pytest.mark.parametrize("name", ["scored_file", "decoded_file"])

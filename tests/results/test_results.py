@@ -457,3 +457,14 @@ def test_a_width_of_its_own_is_a_size_of_its_own(tmp_path):
     assert {pair for pair in pairs if pair[1] == "encrl 4x72"} == {
         ("scratch 4x72", "encrl 4x72")
     }
+
+
+def test_an_emptied_file_has_no_rows_to_keep(tmp_path):
+    """As a power cut leaves it; what is damaged otherwise is refused."""
+    folder, path = make_model(tmp_path, "s6", wrong=2), tmp_path / "results.json"
+    first = updated(path, [folder], "mini")
+    path.write_bytes(b"")
+    assert updated(path, [folder], "mini") == first
+    path.write_bytes(b"{")
+    with pytest.raises(UserError, match="is not JSON"):
+        updated(path, [folder], "mini")
