@@ -12,7 +12,6 @@ from espnet_plugin.data.tokens import read_token_list
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_lines
-from espnet_plugin.recipe.checks import check_bpe
 from espnet_plugin.reference.whisper_files import read_whisper_encoder
 
 __all__ = ["write_whisper_start"]
@@ -62,7 +61,7 @@ def write_whisper_start(
     if bpemodel is not None:
         if not bpemodel.is_file():
             raise UserError(f"--bpemodel {bpemodel} is missing: name an existing file")
-        check_bpe(tokens, bpemodel)
+        _check_bpe(bpemodel)
     encoder = read_whisper_encoder(weights)
     config = _config(encoder.name, tokens, token_type, bpemodel)
     with torch.random.fork_rng(devices=[]):
@@ -101,6 +100,16 @@ def _read_tokens(path: Path) -> list[str]:
         return read_token_list(path)
     except UserError as error:
         raise UserError(f"--token_list {error}") from error
+
+
+def _check_bpe(path: Path) -> None:
+    # Here, because only models with BPE need it.
+    import sentencepiece
+
+    try:
+        sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--bpemodel {path} cannot be read: {error}") from error
 
 
 def _config(
