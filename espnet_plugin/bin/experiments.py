@@ -14,6 +14,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import locked
 from espnet_plugin.runs.execute import Calls, run_jobs
+from espnet_plugin.runs.passed_on import check_passed_on
 from espnet_plugin.runs.plan import Job, make_jobs
 from espnet_plugin.runs.record import Records, inputs_of
 from espnet_plugin.runs.spec import PlanSpec, TableSpec, read_spec
@@ -103,7 +104,7 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
         )
     groups = args.rows or list(spec.default)
     jobs = make_jobs(spec, groups, args.seeds)
-    _check_more(more, spec)
+    check_passed_on(more, _set_by_rows(spec), "the plan sets it")
     calls = Calls(recipe, more, args.launch)
     records = Records(recipe, Path("exp"))
     if args.list:
@@ -123,19 +124,13 @@ def run_experiments(args: argparse.Namespace, more: Sequence[str]) -> None:
         )
 
 
-def _check_more(more: Sequence[str], spec: PlanSpec) -> None:
-    """Refuse options for every job that would replace what makes the jobs differ."""
-    ours = {"--expdir", "--stage", "--stop_stage"}
+def _set_by_rows(spec: PlanSpec) -> set[str]:
+    """Return the options that are different in the jobs of a row."""
+    ours: set[str] = set()
     for row in spec.rows.values():
         words = shlex.split(row.options)
         ours |= {name for name, value in zip(words, words[1:]) if "{" in value}
-    for option in more:
-        if option.startswith("--") and option.replace("-", "_") in {
-            name.replace("-", "_") for name in ours
-        }:
-            raise UserError(
-                f"{option} cannot be given after --, because the plan sets it"
-            )
+    return ours
 
 
 def _train(jobs: Sequence[Job], calls: Calls, records: Records, number: int) -> list:

@@ -8,7 +8,14 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import write_json, write_text
 from espnet_plugin.lm.record import Decoded
-from espnet_plugin.lm.table import NO_LM, collect, compare, markdown, to_json
+from espnet_plugin.lm.table import (
+    NO_LM,
+    check_measured,
+    collect,
+    compare,
+    markdown,
+    to_json,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,6 +44,7 @@ def get_parser() -> argparse.ArgumentParser:
 def report(args: argparse.Namespace) -> None:
     """Write the table and the figures."""
     rows = collect(args.exp_dir)
+    check_measured(rows, args.test_set)
     pairs = compare(rows, args.test_set)
     without = Decoded.find(args.exp_dir / NO_LM)
     write_text(args.markdown, markdown(rows, pairs, args.test_set, without))

@@ -51,11 +51,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--unlabelled_sets",
         nargs="*",
         default=[],
-        help="sets without transcripts, for EncRL; treated as training data",
+        help="sets without transcripts; treated as training data",
     )
     add(
         "--joined_set",
-        help="name of the set that joins the training data and --unlabelled_sets",
+        help="name of the set that joins the training data and --unlabelled_sets, for "
+        "EncRL; by default none is made",
     )
     add("--feats_type", **of_recipe("feats_type"))
     add("--fs", **of_recipe("fs"))
@@ -110,16 +111,12 @@ def prepare(args: argparse.Namespace) -> None:
         drop_bad=args.bad_utterances == "drop",
         nj=args.nj,
     )
-    if args.unlabelled_sets and not args.joined_set:
-        raise UserError(
-            "--unlabelled_sets needs --joined_set: give a name for the set of all "
-            "training data"
-        )
     sets = [args.train_set, *dict.fromkeys(args.other_sets)]
     _check_names(args)
     # Read again, one by one, when they are formatted.
     folders = {name: read_data_dir(args.data_dir / name, quiet=True) for name in sets}
-    _check_unlabelled(args, folders[args.train_set])
+    if args.joined_set:
+        _check_unlabelled(args, folders[args.train_set])
     symbols = _symbols(args, imported)
     token_list, bpemodel = args.token_list, args.bpemodel
     if token_list is None:
@@ -159,7 +156,8 @@ def prepare(args: argparse.Namespace) -> None:
             form=form,
         )
     note_checked(args.dump_dir / args.dump_train_set, token_list)
-    for name in args.unlabelled_sets:
+    # A set to evaluate on has its transcripts, and would be formatted again and again.
+    for name in (one for one in args.unlabelled_sets if one not in sets):
         format_set(
             args.data_dir / name,
             args.dump_dir / name,
@@ -168,7 +166,7 @@ def prepare(args: argparse.Namespace) -> None:
             training=True,
             labelled=False,
         )
-    if args.unlabelled_sets:
+    if args.joined_set:
         join_sets(
             [args.dump_dir / n for n in (args.dump_train_set, *args.unlabelled_sets)],
             args.dump_dir / args.joined_set,

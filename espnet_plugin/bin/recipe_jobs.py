@@ -15,11 +15,13 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import locked
 from espnet_plugin.recipe.command_line import CommandLine, HelpWanted
 from espnet_plugin.recipe.help import option_lines
+from espnet_plugin.recipe.option import options_of
 from espnet_plugin.recipe.options.jobs import JobsOptions
 from espnet_plugin.recipe.runner import Failed
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.runs.execute import Calls, run_jobs
 from espnet_plugin.runs.family import family_plan
+from espnet_plugin.runs.passed_on import check_passed_on
 from espnet_plugin.runs.plan import make_jobs
 from espnet_plugin.runs.record import Records, inputs_of
 
@@ -47,10 +49,24 @@ def _asked(options: JobsOptions, calls: Calls) -> str:
         stages += ["--baselines", " ".join(options.baselines)]
     sizes = ["--sizes", " ".join(map(str, options.sizes))]
     command = calls.command([*stages, *sizes, "--print_option", "finetune"])
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise UserError(
+            f"--run {' '.join(options.run)}: {command[0]} cannot be started in "
+            f"{Path.cwd()}: {error.strerror or error}"
+        ) from error
     if done.returncode:
         raise Failed(done.returncode)
     return done.stdout.strip()
+
+
+def _check_once(option: str, names: Sequence[str]) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(
+            f"--{option} {' '.join(names)}: {twice[0]} is given twice: give it once"
+        )
 
 
 def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
@@ -65,6 +81,11 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
         Failed: If ``run.sh`` refuses the options; it has printed the reason.
     """
     options = line.values
+    # --encrl_layers may be given: the same number for all seeds is possible.
+    ours = [f"--{one.name}" for one in options_of(JobsOptions)]
+    by = "each job has its own: give it before -- (--seeds, not --seed)"
+    check_passed_on(more, [*ours, "--seed"], by)
+    _check_once("baselines", options.baselines)
     if "--budget" in more:
         raise UserError(
             "--budget: the sizes are found by stage 5 in one process: first run "

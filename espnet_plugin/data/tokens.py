@@ -65,11 +65,21 @@ def read_token_list(path: Union[str, Path]) -> list[str]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run stage 2, which makes the token list")
-    tokens = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    if tokens[0] != BLANK or len(set(tokens)) != len(tokens):
+    try:
+        tokens = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}: copy it again") from error
+    numbers = {token: number for number, token in enumerate(tokens, 1)}
+    if tokens[0] != BLANK or len(numbers) != len(tokens):
+        twice = [one for line, one in enumerate(tokens, 1) if numbers[one] != line]
+        example = f" ({twice[0]!r} is)" if twice else f" (it is {tokens[0]!r})"
         raise UserError(
             f"{path}: the first token must be {BLANK} and no token may be listed twice"
+            f"{example}"
         )
+    if len(tokens) < 2 or "" in tokens:
+        what = f"line {numbers['']} is empty" if "" in tokens else f"only {BLANK}"
+        raise UserError(f"{path}: {what}: give the tokens.txt of an ESPnet recipe")
     return tokens
 
 

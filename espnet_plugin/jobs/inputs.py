@@ -207,14 +207,21 @@ def _hidden_difference(known: Mapping[str, Any], request: Any) -> Optional[Diffe
 
 def _refuse_missing(found: Optional[Difference]) -> None:
     """Name a file that an option had and that is not there any more."""
-    if found is None or not all(isinstance(one, str) for one in found[1:3]):
+    if found is None:
         return
-    if found.old.startswith(_CONTENT) and not found.new.startswith(_CONTENT):
-        if "/" in found.new:
+    # Some options have several files.
+    olds, news = (
+        one if isinstance(one, (list, tuple)) else [one] for one in found[1:3]
+    )
+    for old, new in zip(olds, news):
+        if not (isinstance(old, str) and isinstance(new, str)):
+            continue
+        was_file = old.startswith(_CONTENT) and not new.startswith(_CONTENT)
+        if was_file and "/" in new:
             raise UserError(
-                f"{found.name}: {found.new} is missing: bring it back, or run the "
-                "stage that writes it (without it, nobody can tell whether results "
-                "are of the same files)"
+                f"{found.name}: {new} is missing: bring it back, or run the stage "
+                "that writes it (without it, nobody can tell whether results are of "
+                "the same files)"
             )
 
 

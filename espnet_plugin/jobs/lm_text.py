@@ -202,8 +202,11 @@ def prepare_text(
         "cleaner": None,
         "g2p": None,
     }
-    # It marks a whole folder: until it is written again, texts of two runs may be mixed.
+    # It marks a whole folder: until it is written again, texts of two may be mixed.
     (folder / _TOKENS).unlink(missing_ok=True)
+    for left in set(LMText(folder).tests()) - set(texts):
+        # Of another --test_sets: it would still be measured.
+        shutil.rmtree(folder / left)
     write_lines(folder / "tokens.txt", listed)
     for source, key in (
         (tokens.bpemodel, "bpemodel"),

@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Optional, Sequence
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
+from espnet_plugin.jobs.inputs import difference, digests_beside
 from espnet_plugin.jobs.pretraining_loss import loss_of, method_of
 from espnet_plugin.jobs.requests import PretrainingRequest
 from espnet_plugin.jobs.trainer import PRETRAINING_TASK
 from espnet_plugin.jobs.training import Training, trained
 from espnet_plugin.yaml_files import read_yaml
 
-__all__ = ["pretrain_dual_mode"]
+__all__ = ["check_same_pretraining", "pretrain_dual_mode"]
 
 
 def pretrain_dual_mode(
@@ -62,6 +64,36 @@ def pretrain_dual_mode(
                 init_param=_starts(checkpoint),
             )
             Experiment(folder).write_meta(meta)
+
+
+def check_same_pretraining(
+    folder: Path, config_file: Path, options: Sequence[str], seed: int
+) -> None:
+    """Refuse a finished pre-training that was not made from these inputs.
+
+    Args:
+        folder: Folder of the pre-training; one that is not finished is not compared.
+        config_file: See :func:`pretrain_dual_mode`, also the following.
+        options: Further options of ESPnet.
+        seed: Seed of the pre-training.
+
+    Raises:
+        UserError: If they differ; it names the first difference.
+    """
+    experiment = Experiment(folder)
+    known = experiment.request()
+    if known is None or not experiment.is_finished:
+        return
+    contents = digests_beside(folder)
+    request = PretrainingRequest(read_yaml(config_file), list(options), seed)
+    found, _ = difference(known, request, contents)
+    contents.save()
+    if found is not None:
+        raise UserError(
+            f"{folder}, which rows start from, was pre-trained with different inputs: "
+            f"{found}. Give the options of that pre-training, or delete the folder and "
+            "run stage 4 again; --pretrained FILE starts from any checkpoint"
+        )
 
 
 def _starts(checkpoint: Path) -> dict[str, str]:

@@ -150,7 +150,7 @@ class Measured:
         """Read ``measured.json``.
 
         Raises:
-            UserError: If it is missing.
+            UserError: If it is missing or damaged.
         """
         path = Path(folder) / _MEASURED
         if not path.is_file():
@@ -158,8 +158,11 @@ class Measured:
                 f"{path} is missing: run stage 6, which measures the models"
             )
         keys = read_keys(path)
-        sets = {name: SetFigures(**one) for name, one in keys.pop("sets").items()}
-        return cls(sets=sets, **keys)
+        try:
+            sets = {name: SetFigures(**one) for name, one in keys.pop("sets").items()}
+            return cls(sets=sets, **keys)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _damaged(path, error, 6) from error
 
 
 @dataclass(frozen=True)
@@ -192,9 +195,24 @@ class Decoded:
 
     @classmethod
     def find(cls, folder: Path) -> Optional[Self]:
-        """Read ``wer.json``; None if it is missing."""
+        """Read ``wer.json``; None if it is missing.
+
+        Raises:
+            UserError: If it is damaged.
+        """
         path = Path(folder) / _DECODED
-        return cls(**read_keys(path)) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return cls(**read_keys(path))
+        except TypeError as error:
+            raise _damaged(path, error, 7) from error
+
+
+def _damaged(path: Path, error: Exception, stage: int) -> UserError:
+    return UserError(
+        f"{path} is damaged ({error}): delete it and run stage {stage} again"
+    )
 
 
 def find_models(exp_dir: Path, seeds: Sequence[int] = ()) -> list[Path]:

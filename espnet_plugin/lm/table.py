@@ -7,10 +7,24 @@ from statistics import fmean
 from typing import Any, Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.lm.record import Decoded, LMRecord, Measured, find_models
+from espnet_plugin.lm.record import (
+    Decoded,
+    LMRecord,
+    Measured,
+    SetFigures,
+    find_models,
+)
 from espnet_plugin.score.bootstrap import paired_bootstrap
 
-__all__ = ["Pair", "TableRow", "collect", "compare", "markdown", "to_json"]
+__all__ = [
+    "Pair",
+    "TableRow",
+    "check_measured",
+    "collect",
+    "compare",
+    "markdown",
+    "to_json",
+]
 
 NO_LM = "no_lm"
 
@@ -100,6 +114,32 @@ def collect(exp_dir: Path) -> list[TableRow]:
         )
         for (row, keep), folders in groups.items()
     ]
+
+
+def check_measured(rows: Sequence[TableRow], test_set: str) -> None:
+    """Check that all models were measured on the test set, with the same text.
+
+    Raises:
+        UserError: If one was not.
+    """
+    kept: Optional[SetFigures] = None
+    for row in rows:
+        for record, measured in zip(row.records, row.measured):
+            who = f"{row.name}, seed {record.seed}"
+            found = measured.sets.get(test_set)
+            if found is None:
+                raise UserError(
+                    f"{who}: was not measured on the set {test_set!r}, but on "
+                    f"{', '.join(measured.sets)}: run stages 3 and 6 with --test_sets "
+                    f"{test_set}, or name another set"
+                )
+            kept = kept or found
+            same = (found.names, found.tokens) == (kept.names, kept.tokens)
+            if not same:
+                raise UserError(
+                    f"{who}: was measured on another text of the set {test_set} than "
+                    "others of the table: run stage 6 again, with all --seeds"
+                )
 
 
 def compare(rows: Sequence[TableRow], name: str) -> list[Pair]:

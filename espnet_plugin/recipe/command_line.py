@@ -90,7 +90,7 @@ class CommandLine(Generic[T]):
                 if name in elsewhere:
                     why = f": only recipes of {elsewhere[name]} have this option"
                 raise UserError(f"unknown option {word}{why} {see}")
-            if not words:
+            if not words or _is_named(words[0], declared, renamed):
                 kind = declared[name].kind
                 raise UserError(f"{word} needs a value: {kind.meta} {see}")
             texts[name] = words.pop(0)
@@ -110,6 +110,13 @@ def _name(word: str, renamed: Mapping[str, str]) -> str:
     """Return the name of an option, as it is declared, from how it was written."""
     name = word[2:].replace("-", "_")
     return renamed.get(name, name)
+
+
+def _is_named(
+    word: str, declared: Mapping[str, Any], renamed: Mapping[str, str]
+) -> bool:
+    """Return whether a word is an option, not the value of the one before it."""
+    return word.startswith("--") and _name(word, renamed) in declared
 
 
 def _given(

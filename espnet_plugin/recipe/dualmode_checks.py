@@ -16,6 +16,7 @@ from espnet_plugin.recipe.option_checks import (
 )
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.path_checks import check_model_folder, check_output_paths
+from espnet_plugin.recipe.runner import log
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["check_dualmode", "complete_dualmode"]
@@ -51,9 +52,12 @@ def check_dualmode(options: DualmodeOptions) -> None:
     if wanted & {2, 3, 4, 5, 8}:
         check_file("train_config", options.train_config)
         check_keys(options.train_config, "--train_config", DUAL_MODE)
-    if options.pretrain_set and 4 in wanted:
-        check_file("pretrain_config", options.pretrain_config)
-        _check_loss(options, wanted)
+    if options.pretrain_set and wanted & {4, 5, 8}:
+        if 4 in wanted:
+            check_file("pretrain_config", options.pretrain_config)
+        if Path(options.pretrain_config).is_file():
+            _check_loss(options, wanted)
+        _warn_of_evaluation(options)
     if wanted & {5, 8}:
         if options.pretrained:
             check_file("pretrained", options.pretrained)
@@ -61,6 +65,15 @@ def check_dualmode(options: DualmodeOptions) -> None:
             check_model_folder("reference", options.reference)
         else:
             _check_no_reference_needed(options, wanted)
+
+
+def _warn_of_evaluation(options: DualmodeOptions) -> None:
+    name = options.pretrain_set
+    if name in (options.valid_set, *options.test_sets):
+        log(
+            f"WARNING --pretrain_set {name}: is also a set to evaluate on, so its "
+            "error rates are those of audio that the models have been trained on"
+        )
 
 
 def _check_loss(options: DualmodeOptions, wanted: set[int]) -> None:

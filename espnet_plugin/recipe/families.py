@@ -140,7 +140,7 @@ def _run_dualmode(
         check_encrl(of_data)
     if options.stage == 1 and not options.dry_run:
         check_data_script(options.datadir)
-    layout = dualmode.DualmodeLayout(options, Layout(of_data))
+    layout = dualmode.DualmodeLayout(options, Layout(of_data, joined=False))
     if options.dry_run:
         print("\n".join(dualmode.list_dualmode(layout)))
         return

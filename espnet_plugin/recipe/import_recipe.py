@@ -3,18 +3,18 @@
 import logging
 import shlex
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_pairs, read_record, write_json, write_lines
 from espnet_plugin.recipe.checks import check_bpe, check_statistics, compare_tokens
 from espnet_plugin.recipe.stock import PARTS, StockRecipe
-from espnet_plugin.recipe.tables import link_set
+from espnet_plugin.recipe.tables import OTHER_TABLES, link_set
 
 __all__ = ["earlier_choice", "import_recipe"]
 
-_DONE = "done.json"
+_DONE, _FOUND = "done.json", "found.sh"
 
 
 def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
@@ -32,11 +32,10 @@ def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
     """
     done = output_dir / _DONE
     chosen = read_record(done)
-    if chosen.get("folder") != str(folder.resolve()):
+    experiment = chosen.get("experiment")
+    if chosen.get("folder") != str(folder.resolve()) or not experiment:
         return None
-    if not Experiment(chosen["experiment"]).config_file.is_file():
-        return None
-    return chosen["experiment"]
+    return experiment if Experiment(experiment).config_file.is_file() else None
 
 
 def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
@@ -81,13 +80,20 @@ def _stamp(recipe: StockRecipe) -> dict[str, Any]:
     files = [Experiment(experiment.folder).config_file, experiment.checkpoint]
     files += [recipe.stats / part / "speech_shape" for part in PARTS]
     files += [path for item in sets for path in (item.scp, item.text)]
+    files += [item.scp.parent / name for item in sets for name in OTHER_TABLES]
     files += [recipe.token_list] if recipe.token_list else []
-    states = [path.stat() for path in files if path.is_file()]
+    # Compared with the model's below.
+    named = (experiment.config.get("bpemodel"), _stats_file(experiment.config))
+    files += [recipe.folder / str(name) for name in named if name]
+    states = [path.stat() if path.is_file() else None for path in files]
     return {
         "folder": str(recipe.folder),
         "experiment": str(experiment.folder),
         "files": [str(path) for path in files],
-        "states": [[state.st_size, state.st_mtime_ns] for state in states],
+        "states": [
+            [one.st_size, one.st_mtime_ns] if one is not None else None
+            for one in states
+        ],
         "found": recipe.describe(),
     }
 
@@ -100,7 +106,7 @@ def _import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
             item,
             recipe.folder,
             output_dir / "dump" / item.name,
-            read_pairs(shapes),
+            _lengths(shapes),
         )
         logging.info("%s: %d utterances", item.name, count)
         link = output_dir / "stats" / part / "speech_shape"
@@ -124,7 +130,21 @@ def _import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
         "type": recipe.train.kind,
     }
     lines = (f"{name}={shlex.quote(str(value))}" for name, value in values.items())
-    write_lines(output_dir / "found.sh", lines)
+    write_lines(output_dir / _FOUND, lines)
+
+
+def _lengths(shapes: Path) -> dict[str, str]:
+    lengths = read_pairs(shapes)
+    if not lengths:
+        raise UserError(
+            f"{shapes} is empty: run stage 10 of that recipe again, or name the folder "
+            "of its statistics with --recipe_stats"
+        )
+    return lengths
+
+
+def _stats_file(config: Mapping[str, Any]) -> Optional[str]:
+    return (config.get("normalize_conf") or {}).get("stats_file")
 
 
 def _check_model(recipe: StockRecipe) -> None:
@@ -141,6 +161,6 @@ def _check_model(recipe: StockRecipe) -> None:
                 "5 of that recipe makes it again from the same transcripts)"
             )
         check_bpe(tokens, path)
-    stats = (config.get("normalize_conf") or {}).get("stats_file")
+    stats = _stats_file(config)
     if stats:
         check_statistics(config, recipe.folder / stats, recipe.experiment.checkpoint)

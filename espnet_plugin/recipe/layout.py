@@ -63,10 +63,13 @@ class Layout:
     Attributes:
         options: Options of the recipe.
         found: Data that ``--asr_recipe`` has found, if it was given.
+        joined: Whether unlabelled sets are trained on together with the training set,
+            so that names of utterances must differ.
     """
 
     options: EncrlOptions
     found: Optional[Found] = None
+    joined: bool = True
 
     @property
     def dump(self) -> str:

@@ -30,6 +30,11 @@ def check_lmprune(options: LmpruneOptions) -> None:
             "recogniser with the same tokens, or skip stage 7 (--stop_stage 6, then "
             "--stage 8)"
         )
+    if {7, 8} & set(wanted) and not options.test_sets:
+        raise UserError(
+            "--test_sets '': stages 7 and 8 need a test set, whose errors the table "
+            "has: name it, or end with --stop_stage 6"
+        )
     check_output_paths(options)
     if options.asr_exp and {3, 7} & set(wanted):
         check_model_folder("asr_exp", options.asr_exp)

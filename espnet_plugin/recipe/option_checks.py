@@ -64,9 +64,15 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
         folder: The folder.
 
     Raises:
-        UserError: If a file is missing; with the names that exist.
+        UserError: If a file is missing; with the names that exist. If a name is a
+            path.
     """
     for name in names:
+        if "/" in name:
+            raise UserError(
+                f"--{option} {name}: must be the name of a file in {folder}, without "
+                "its folder, because models are named after it"
+            )
         if not Path(folder, f"{name}.yaml").is_file():
             files = file_names(Path(folder), ".yaml")
             raise UserError(

@@ -168,7 +168,12 @@ def _data_of(experiment: TrainedExperiment, part: str) -> tuple[str, str, str]:
     """Return the list of inputs, the transcripts and how ESPnet reads the inputs."""
     key = f"{part}_data_path_and_name_and_type"
     config_file = Experiment(experiment.folder).config_file
-    data = {name: (path, kind) for path, name, kind in experiment.config.get(key) or ()}
+    listed = experiment.config.get(key)
+    data = {
+        one[1]: (one[0], one[2])
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, list) and len(one) == 3
+    }
     if "speech" not in data or "text" not in data:
         raise UserError(
             f"{config_file}: {key} does not name speech and text, so the training data "
@@ -191,6 +196,11 @@ def _find_stats(root: Path, config: dict[str, Any], wanted: Optional[Path]) -> P
     else:
         # <stats>/train/speech_shape, or <stats>/splits8/speech_shape
         files = config.get("train_shape_file") or ["exp/asr_stats/train/speech_shape"]
+        if not isinstance(files, list) or not isinstance(files[0], str):
+            raise UserError(
+                "config.yaml: train_shape_file names no file: name the folder of the "
+                "statistics with --recipe_stats"
+            )
         stats = (root / files[0]).parent.parent
     for part in PARTS:
         if not (stats / part / "speech_shape").is_file():

@@ -10,11 +10,18 @@ from pathlib import Path
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 
-__all__ = ["DumpSet", "absolute_entry", "file_of_entry", "link_set", "read_entries"]
+__all__ = [
+    "OTHER_TABLES",
+    "DumpSet",
+    "absolute_entry",
+    "file_of_entry",
+    "link_set",
+    "read_entries",
+]
 
 # "raw.ark:1234", also with Kaldi's range of rows; the file name may contain colons.
 _OFFSET = re.compile(r":\d+(\[[\d:,]*\])?$")
-_OTHERS = ("text", "utt2spk", "spk2utt", "utt2num_samples", "feats_shape")
+OTHER_TABLES = ("text", "utt2spk", "spk2utt", "utt2num_samples", "feats_shape")
 _SHOWN = 5
 
 
@@ -42,7 +49,8 @@ def read_entries(path: Path) -> dict[str, str]:
         The file, archive with offset, or command of each utterance, by its id.
 
     Raises:
-        UserError: If the file is missing, empty or has a line without a path.
+        UserError: If the file is missing or empty, is not UTF-8, has a name twice, or
+            a line without a path.
     """
     entries: dict[str, str] = {}
     try:
@@ -54,8 +62,16 @@ def read_entries(path: Path) -> dict[str, str]:
                         f"{path}:{number}: {fields[0]!r} has no path: run stages 3 and "
                         "4 of that recipe's asr.sh again"
                     )
+                if fields and fields[0] in entries:
+                    raise UserError(
+                        f"{path}:{number}: {fields[0]!r} is listed twice: run stages 3 "
+                        "and 4 of that recipe's asr.sh again"
+                    )
                 if fields:
                     entries[fields[0]] = fields[1]
+    except UnicodeDecodeError:
+        read_pairs(path)  # which says how to convert it
+        raise
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}): run stages 3 and 4 of that "
@@ -111,7 +127,7 @@ def link_set(dump_set: DumpSet, root: Path, folder: Path, utterances=None) -> in
         folder / dump_set.scp.name,
         (f"{name} {absolute_entry(entry, root)}" for name, entry in entries.items()),
     )
-    for name in _OTHERS:
+    for name in OTHER_TABLES:
         source = dump_set.text if name == "text" else dump_set.scp.parent / name
         link = folder / name
         link.unlink(missing_ok=True)
@@ -171,8 +187,7 @@ def _check_files(dump_set: DumpSet, entries: dict[str, str], root: Path) -> None
 
 
 def _check_utterances(dump_set: DumpSet, entries: dict[str, str], utterances) -> None:
-    with open(dump_set.text, encoding="utf-8") as stream:
-        texts = {line.split(maxsplit=1)[0] for line in stream if line.strip()}
+    texts = read_pairs(dump_set.text)
     missing = [name for name in utterances if name not in entries or name not in texts]
     if missing:
         raise UserError(

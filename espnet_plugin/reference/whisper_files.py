@@ -54,6 +54,7 @@ def read_whisper_encoder(path: Path) -> WhisperEncoderFile:
         state = _read_safetensors(path)
     else:
         state = _read_whisper(path)
+    _check_values(state, path)
     if any(key.startswith(_PREFIX) for key in state):
         state = {k: v for k, v in state.items() if k.startswith(_PREFIX)}
     state = {key.removeprefix(_PREFIX): value.float() for key, value in state.items()}
@@ -84,9 +85,14 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
                 )
             header: dict[str, Any] = json.loads(stream.read(length))
             data = bytearray(stream.read())
+        if not isinstance(header, dict):
+            raise ValueError("its header holds no keys")
         header.pop("__metadata__", None)
         return {name: _tensor(entry, data) for name, entry in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, RuntimeError),
+        struct.error,
+    ) as error:
         raise UserError(
             f"--weights {path} cannot be read as safetensors ({error}): copy it again"
         ) from error
@@ -99,6 +105,20 @@ def _tensor(entry: Mapping[str, Any], data: bytearray) -> torch.Tensor:
     if not 0 <= start <= end <= len(data) or end - start != count * dtype.itemsize:
         raise ValueError("the file is truncated")
     return torch.frombuffer(data, dtype=dtype, count=count, offset=start).view(shape)
+
+
+def _check_values(state: Mapping[str, Any], path: Path) -> None:
+    for key, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise UserError(
+                f"--weights {path}: {key} is no tensor: give Whisper's own file, e.g. "
+                "tiny.en.pt"
+            )
+        if not torch.isfinite(value).all():
+            raise UserError(
+                f"--weights {path}: {key} has values that are not finite: copy or "
+                "download the file again"
+            )
 
 
 def _name(state: Mapping[str, torch.Tensor], path: Path) -> str:

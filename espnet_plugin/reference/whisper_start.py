@@ -8,12 +8,17 @@ import torch
 
 from espnet_plugin.checkpoints.load import build_asr_model, load_state
 from espnet_plugin.checkpoints.plain import write_model_files
+from espnet_plugin.data.tokens import read_token_list
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import write_lines
 from espnet_plugin.reference.whisper_files import read_whisper_encoder
 
 __all__ = ["write_whisper_start"]
+
+
+# Prefix of the tensors of Whisper's encoder in ESPnet's model.
+_INSIDE = "encoder.encoders."
 
 
 def write_whisper_start(
@@ -38,7 +43,8 @@ def write_whisper_start(
         Path of the checkpoint.
 
     Raises:
-        UserError: If a file cannot be read, or the folder is not empty.
+        UserError: If a file cannot be read or lacks a tensor, or the folder is not
+            empty.
     """
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(f"--output_dir {output_dir} is not empty: choose another one")
@@ -47,14 +53,30 @@ def write_whisper_start(
             f"--token_type {token_type} and --bpemodel {bpemodel}: a BPE model must "
             "be given with token type bpe, and only then"
         )
+    if any(one.is_file() for one in output_dir.parents):
+        raise UserError(
+            f"--output_dir {output_dir} is below a file: choose another one"
+        )
     tokens = _read_tokens(token_list)
+    if bpemodel is not None:
+        if not bpemodel.is_file():
+            raise UserError(f"--bpemodel {bpemodel} is missing: name an existing file")
+        _check_bpe(bpemodel)
     encoder = read_whisper_encoder(weights)
     config = _config(encoder.name, tokens, token_type, bpemodel)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, _ = build_asr_model(config, output_dir)
     state = model.state_dict()
-    ours = {f"encoder.encoders.{key}": value for key, value in encoder.state.items()}
+    ours = {f"{_INSIDE}{key}": value for key, value in encoder.state.items()}
+    # What the file lacks would stay random.
+    lacking = [one for one in state if one.startswith(_INSIDE) and one not in ours]
+    if lacking:
+        raise UserError(
+            f"--weights {weights} lacks {lacking[0].removeprefix(_INSIDE)} of Whisper "
+            f"{encoder.name}'s encoder ({len(lacking)} of its tensors in all): copy or "
+            "download the file again"
+        )
     load_state(model, {**state, **ours}, weights)
     experiment = Experiment(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -74,14 +96,20 @@ def _read_tokens(path: Path) -> list[str]:
         raise UserError(
             f"--token_list {path} is missing: run stage 2 of a recipe, which makes it"
         )
-    tokens = path.read_text(encoding="utf-8").splitlines()
-    if not tokens or tokens[0] != "<blank>":
-        first = repr(tokens[0]) if tokens else "none"
-        raise UserError(
-            f"--token_list {path}: token 0 is {first}, but must be <blank>: give the "
-            "tokens.txt of an ESPnet recipe"
-        )
-    return tokens
+    try:
+        return read_token_list(path)
+    except UserError as error:
+        raise UserError(f"--token_list {error}") from error
+
+
+def _check_bpe(path: Path) -> None:
+    # Here, because only models with BPE need it.
+    import sentencepiece
+
+    try:
+        sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--bpemodel {path} cannot be read: {error}") from error
 
 
 def _config(

@@ -69,9 +69,12 @@ class Calls:
         command = self.command(words, expdir)
         env = dict(self._environment)
         # In its own process group, so that all child processes can be stopped.
-        process = subprocess.Popen(
-            command, cwd=self.recipe, env=env, start_new_session=True
-        )
+        try:
+            process = subprocess.Popen(
+                command, cwd=self.recipe, env=env, start_new_session=True
+            )
+        except OSError as error:
+            raise self._not_started(command[0], error) from error
         try:
             status = process.wait()
         finally:
@@ -105,12 +108,15 @@ class Calls:
                     start_new_session=True,
                 )
             except OSError as error:
-                if not self.launch:
-                    raise
-                raise UserError(
-                    f"--launch {shlex.join(self.launch)}: {call[0]} cannot be started "
-                    f"in {self.recipe}: {error.strerror or error}"
-                ) from error
+                raise self._not_started(call[0], error) from error
+
+    def _not_started(self, program: str, error: OSError) -> UserError:
+        """Return the message for a program that is missing or not executable."""
+        by = f"--launch {shlex.join(self.launch)}: " if self.launch else ""
+        return UserError(
+            f"{by}{program} cannot be started in {self.recipe}: "
+            f"{error.strerror or error}"
+        )
 
 
 @ended_by_signals()

@@ -351,5 +351,17 @@ def test_audio_without_transcripts_joins_the_training_data(
     assert "--unlabelled_sets extra: a-1 is also in" in caplog.text
     assert call("--unlabelled_sets", "nowhere", "--joined_set", "x") == 2
     assert "nowhere is missing" in caplog.text
-    assert call("--unlabelled_sets", "extra") == 2
-    assert "needs --joined_set" in caplog.text
+    # Audio that is not joined, for a pre-training, may have the same names.
+    assert call("--unlabelled_sets", "extra") == 0
+    assert read_pairs(dump / "extra/wav.scp").keys() == {"a-1"}
+
+
+def test_a_set_to_evaluate_on_stays_as_it_is_if_it_is_also_unlabelled(
+    call, tmp_path, caplog
+):
+    assert call() == 0
+    before = (tmp_path / "dump/test/done.json").read_bytes()
+    caplog.clear()
+    assert call("--unlabelled_sets", "test") == 0
+    assert "is prepared again" not in caplog.text
+    assert (tmp_path / "dump/test/done.json").read_bytes() == before

@@ -19,12 +19,14 @@ from espnet_plugin.decode.best_path import Hypothesis, write_hypotheses
 from espnet_plugin.decode.record import decode_inputs, note_decoded, why_decode
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import file_checksum
+from espnet_plugin.jobs.inputs import difference, job_inputs
 from espnet_plugin.jobs.models import export_once
 from espnet_plugin.jobs.requests import (
     CutRequest,
     DirectRequest,
     EncRLRequest,
     PlainRequest,
+    PretrainingRequest,
 )
 from espnet_plugin.jobs.trainer import use_trainer
 from espnet_plugin.jobs.training import Training, trained
@@ -478,6 +480,20 @@ def test_a_file_that_is_missing_is_named(made, name, stage, option):
             getattr(made, stage)()
     finally:
         kept.rename(path)
+
+
+def test_one_of_several_files_that_is_missing_is_named(tmp_path):
+    files = [tmp_path / "one", tmp_path / "two"]
+    for file in files:
+        file.write_text(f"{file.name} 16000\n")
+    options = ["--train_shape_file", *map(str, files)]
+    request = PretrainingRequest({}, options, 1)
+    contents = Contents(tmp_path / "digests")
+    known = {"inputs": job_inputs(request, contents)}
+    assert difference(known, request, contents)[0] is None
+    files[1].unlink()
+    with pytest.raises(UserError, match="train_shape_file: .*two is missing: bring"):
+        difference(known, request, contents)
 
 
 def test_a_training_is_never_replaced_by_a_cut(made):

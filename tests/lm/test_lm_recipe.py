@@ -16,7 +16,10 @@ from espnet_plugin.bin import (
     lm_text,
     lm_train,
 )
-from espnet_plugin.lm.record import Decoded, LMRecord, Measured
+from espnet_plugin.errors import UserError
+from espnet_plugin.jobs.lm_text import LMText
+from espnet_plugin.lm.record import Cost, Decoded, LMRecord, Measured, SetFigures
+from espnet_plugin.lm.table import TableRow, check_measured
 
 ROWS = {
     "cut": dict(method="structured", keep=[0.7, 0.4], epochs=2),
@@ -270,3 +273,43 @@ def test_a_missing_dense_model_and_a_recurrent_one(tmp_path, caplog):
     assert folder.is_dir()
     assert lm_measure.main(["--exp_dir", f"{tmp_path}/exp", "--text_dir", "x"]) == 2
     assert "no finished language model" in caplog.text
+
+
+def test_a_test_set_that_is_no_longer_named_is_not_measured(tmp_path):
+    write_text(tmp_path / "text")
+    tokens = write_tokens(tmp_path / "tokens.txt")
+    words = ["--output_dir", f"{tmp_path}/out", "--token_list", str(tokens)]
+    words += ["--train_text", f"{tmp_path}/text", "--valid_text", f"{tmp_path}/text"]
+    words += ["--test_text", *(f"{name}={tmp_path}/text" for name in ("old", "new"))]
+    assert lm_text.main(words) == 0
+    assert LMText(tmp_path / "out").tests() == ["new", "old"]
+    assert lm_text.main([word for word in words if "old=" not in word]) == 0
+    assert LMText(tmp_path / "out").tests() == ["new"]
+
+
+@pytest.mark.parametrize("content", [{}, {"sets": []}, {"sets": {}, "unknown": 1}])
+def test_damaged_records_are_named(tmp_path, content):
+    for name, read in ("measured.json", Measured.read), ("wer.json", Decoded.find):
+        (tmp_path / name).write_text(json.dumps(content))
+        with pytest.raises(UserError, match=f"{name} is damaged .*: delete it and run"):
+            read(tmp_path)
+
+
+def table_row(record, **sets):
+    figures = {k: SetFigures(2.0, v, [1.0], [1]) for k, v in sets.items()}
+    return TableRow(record.row, record.keep, [record], [Measured(figures, None, 1)], ())
+
+
+def test_figures_of_different_texts_are_not_put_into_one_table():
+    cost = Cost(1, 1, 1.0)
+    named = [
+        LMRecord(name, name, "", "", "", keep, 3, True, "x.pth", 1, cost, cost)
+        for name, keep in (("dense", 1.0), ("cut", 0.5))
+    ]
+    dense, cut = (table_row(one, valid=["d1"], test=["t1"]) for one in named)
+    check_measured([dense, cut], "test")
+    with pytest.raises(UserError, match="dense, seed 3: was not measured on .*'other'"):
+        check_measured([dense, cut], "other")
+    other = table_row(named[1], valid=["d1"], test=["t2"])
+    with pytest.raises(UserError, match="cut 0.5, seed 3: was measured on another"):
+        check_measured([dense, other], "test")

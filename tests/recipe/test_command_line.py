@@ -29,6 +29,14 @@ def test_a_typo_names_what_was_meant(given, meant):
     assert meant is None or meant in said
 
 
+def test_an_option_is_not_the_value_of_the_one_before_it():
+    with pytest.raises(UserError, match="--variant needs a value: TEXT"):
+        FAMILIES["encrl"].read(["--variant", "--seed", "3"])
+    # Options that are passed on begin like this, too.
+    words = ["--encrl_args", "--seed 3 --x y", "--finetune_args", "--log_level"]
+    assert FAMILIES["encrl"].read(words).values.encrl_args[0] == "--seed"
+
+
 def shown_defaults(text):
     """What a help says of each option's default; None: nothing."""
     found = {}

@@ -17,10 +17,11 @@ def layout(tmp_path):
         datadir=str(tmp_path / "data"),
         dumpdir=str(tmp_path / "dump"),
         expdir=str(tmp_path / "exp"),
+        unlabelled_sets=("audio",),
         stage=5,
         stop_stage=9,
     )
-    for name in ("train", "dev", "test"):
+    for name in ("train", "dev", "test", "audio"):
         folder, done = tmp_path / "data" / name, tmp_path / "dump/raw" / name
         folder.mkdir(parents=True)
         done.mkdir(parents=True)
@@ -58,9 +59,18 @@ def test_a_table_that_is_newer(layout, capfd, tmp_path, table):
     assert warnings(now, capfd) == []
 
 
+def test_audio_without_transcripts_that_is_newer(layout, capfd, tmp_path):
+    path = tmp_path / "data/audio/wav.scp"
+    os.utime(path, (3000, 3000))
+    (said,) = warnings(layout, capfd)
+    assert str(path) in said
+
+
 def test_sets_are_looked_for_before_an_import(layout, tmp_path):
     options = replace(
         layout.options, stage=2, reference="/nowhere/asr", train_set="train_960"
     )
-    with pytest.raises(UserError, match="train_960.*dev, test, train.*--train_set"):
+    with pytest.raises(
+        UserError, match="train_960.*audio, dev, test, train.*--train_set"
+    ):
         import_reference(Layout(options), None)

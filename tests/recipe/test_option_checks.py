@@ -3,7 +3,7 @@
 import pytest
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.option_checks import check_file
+from espnet_plugin.recipe.option_checks import check_file, check_named_files
 from espnet_plugin.yaml_files import read_yaml
 
 
@@ -18,3 +18,12 @@ def test_a_folder_is_not_missing(tmp_path, monkeypatch, name):
     for value in ("conf/a.yaml", ""):
         with pytest.raises(UserError, match="is missing"):
             check_file("pretrained", value)
+
+
+def test_a_path_is_no_name(tmp_path):
+    """The folder of a model would be one in another folder."""
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows/one.yaml").write_text("")
+    check_named_files("rows", ("one",), f"{tmp_path}/rows")
+    with pytest.raises(UserError, match="--rows ../rows/one: must be the name of a"):
+        check_named_files("rows", ("../rows/one",), f"{tmp_path}/rows")

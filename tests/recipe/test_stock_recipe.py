@@ -1,6 +1,8 @@
 """A finished recipe of ESPnet, in the layout that asr.sh leaves (stages 3 to 11)."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -15,7 +17,7 @@ import yaml
 from espnet_plugin.bin.asr_recipe import main
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.import_recipe import import_recipe
+from espnet_plugin.recipe.import_recipe import earlier_choice, import_recipe
 from espnet_plugin.recipe.stock import Overrides, find_recipe
 from espnet_plugin.recipe.tables import absolute_entry, file_of_entry
 
@@ -451,3 +453,57 @@ def test_transcripts_that_a_test_set_lacks(stock, left, says):
     text.write_text(left)
     said = refused(stock)
     assert f"{text} lacks {says} utterances" in said and "--recipe_test_sets" in said
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_statistics_that_change_after_the_import_are_not_overlooked(stock, deleted):
+    import_recipe(find_recipe(stock.root), stock.out)
+    write_stats(stock.stats / "train/feats_stats.npz", MEAN + 1)
+    if deleted:
+        (stock.stats / "train/feats_stats.npz").unlink()
+    said = "cannot be read" if deleted else "a mean differs by"
+    with pytest.raises(UserError, match=f"feats_stats.npz .*{said}"):
+        import_recipe(find_recipe(stock.root), stock.out)
+
+
+@pytest.mark.parametrize("lost", ["found.sh", "dump/test/wav.scp", "dump/dev"])
+def test_what_was_deleted_of_an_import_is_made_again(stock, lost):
+    import_recipe(find_recipe(stock.root), stock.out)
+    path = stock.out / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    import_recipe(find_recipe(stock.root), stock.out)
+    assert path.exists()
+
+
+def test_a_record_of_the_import_without_keys_counts_as_none(stock):
+    import_recipe(find_recipe(stock.root), stock.out)
+    (stock.out / "done.json").write_text(json.dumps({"folder": str(stock.root)}))
+    assert earlier_choice(stock.root, stock.out) is None
+
+
+@pytest.mark.parametrize(
+    "file, content, said",
+    [
+        ("dump/raw/train_sp/text", b"u1 \xe9\n", "text is not UTF-8 text"),
+        ("dump/raw/train_sp/wav.scp", b"u1 \xe9\n", "wav.scp is not UTF-8 text"),
+        ("dump/raw/test/wav.scp", b"u4 a\nu4 b\n", "wav.scp:2: 'u4' is listed twice"),
+        ("exp/asr_stats_raw_en_char_sp/train/speech_shape", b"", "shape is empty: run"),
+    ],
+)
+def test_damaged_tables_are_named(stock, file, content, said):
+    (stock.root / file).write_bytes(content)
+    assert said in refused(stock)
+
+
+@pytest.mark.parametrize(
+    "key, value, said",
+    [
+        ("train_data_path_and_name_and_type", ["x"], "does not name speech and text"),
+        ("train_shape_file", [3], "train_shape_file names no file"),
+    ],
+)
+def test_an_odd_configuration_is_named(stock, key, value, said):
+    config = yaml.safe_load((stock.exp / "config.yaml").read_text())
+    (stock.exp / "config.yaml").write_text(yaml.safe_dump({**config, key: value}))
+    with pytest.raises(UserError, match=said):
+        find_recipe(stock.root)

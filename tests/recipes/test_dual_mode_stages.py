@@ -1,5 +1,6 @@
 """The dual-mode recipe's script with commands that take no time: who is called, how."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -168,6 +169,68 @@ def test_each_loss_of_the_pretraining_has_its_own_folder(recipe):
     (recipe / "mine.yaml").write_text("loss: wav2vec2\n")
     result = run(recipe, *stages, "--pretrain_config", "mine.yaml")
     assert result.returncode == 2 and "loss 'wav2vec2': must be a list" in result.stderr
+
+
+def test_the_data_stages_format_the_audio_of_the_pretraining_once(recipe):
+    (recipe / "local/data.sh").write_text("#!/bin/sh\n")
+    (recipe / "data/train").mkdir(parents=True)
+    stages = ("--stage", "2", "--stop_stage", "2", "--pretrain_set")
+    said = run(recipe, *stages, "audio").stdout
+    assert "--unlabelled_sets audio" in said
+    # It is not trained on together with the training set, and may have its names.
+    assert "--joined_set" not in said
+    for name in ("train", "dev", "test"):
+        result = run(recipe, *stages, name)
+        assert result.returncode == 0, result.stderr
+        assert "--unlabelled" not in result.stdout + result.stderr
+
+
+def test_a_pretraining_on_the_training_set(recipe):
+    (recipe / "dump/raw/train_sp").mkdir(parents=True)
+    (recipe / "dump/raw/train_sp/utt2num_samples").write_text("")
+    options = ("--pretrain_set", "train", "--speed_perturb_factors", "0.9 1.0")
+    result = run(recipe, "--stage", "4", "--stop_stage", "4", *options)
+    assert result.returncode == 0, result.stderr
+    assert "dump/raw/train_sp/wav.scp,speech,sound" in result.stdout
+    assert "--train_shape_file dump/raw/train_sp/utt2num_samples" in result.stdout
+
+
+def test_audio_that_is_also_evaluated_on_is_mentioned(recipe):
+    (recipe / "dump/raw/test").mkdir(parents=True)
+    (recipe / "dump/raw/test/utt2num_samples").write_text("")
+    stages = ("--stage", "4", "--stop_stage", "4", "--pretrain_set")
+    said = run(recipe, *stages, "test").stderr
+    assert "WARNING --pretrain_set test: is also a set to evaluate on" in said
+    assert "WARNING" not in run(recipe, *stages, "audio").stderr
+
+
+@pytest.mark.parametrize("stage, option", [(5, "--rows"), (8, "--baselines")])
+def test_a_row_does_not_start_from_the_pretraining_of_other_data(recipe, stage, option):
+    """As it was recorded by stage 4; the tables of the dump are changed after it."""
+    table = recipe / "dump/raw/audio/wav.scp"
+    (recipe / "a.wav").write_bytes(b"of no kind")
+    table.write_text("u1 a.wav\n")
+    (recipe / "dump/raw/dev").mkdir()
+    (recipe / "dump/raw/dev/wav.scp").write_text("u2 a.wav\n")
+    request = {"config": {}, "options": [], "seed": 1}
+    inputs = {"kind": "PretrainingRequest", "train speech": "5 utterances, 1 (sound)"}
+    record = recipe / "exp/dual_pretrain/request.json"
+    record.write_text(json.dumps({**request, "inputs": inputs}))
+    stages = ("--stage", f"{stage}", "--stop_stage", f"{stage}")
+    options = (*stages, "--pretrain_set", "audio", option)
+    result = run(recipe, *options, "pretrained_50")
+    assert result.returncode == 2
+    said = "exp/dual_pretrain, which rows start from, was pre-trained with different"
+    assert said in result.stderr and "train speech (was 5 utterances" in result.stderr
+    assert "bin.dual_mode_train" not in result.stdout
+    # Deleted audio cannot be compared.
+    table.rename(recipe / "kept")
+    assert "bin.dual_mode_train" in run(recipe, *options, "pretrained_50").stdout
+    (recipe / "kept").rename(table)
+    # Rows that start elsewhere, and a checkpoint that is given, are not its business.
+    (recipe / "latest.pth").write_text("")
+    for others in ("self_pruned_50",), ("pretrained_50", "--pretrained", "latest.pth"):
+        assert "bin.dual_mode_train" in run(recipe, *options, *others).stdout
 
 
 def test_a_row_that_starts_from_another_loss_is_refused_before_the_pretraining(recipe):

@@ -100,6 +100,38 @@ def test_a_budget_is_for_one_process(recipe):
     assert not (recipe / "called.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        # All seeds would train the same model; the folder would not be that of jobs.sh.
+        (["--seed", "5"], "--seed cannot be given after --, because each job has its"),
+        (["--sizes", "4 2"], "--sizes cannot be given after --"),
+        (["--expdir", "other"], "--expdir cannot be given after --"),
+        (["--ngpu", "1"], "--ngpu cannot be given after --"),
+        (["--max-jobs", "1"], "--max-jobs cannot be given after --"),
+        (["--stop_stage", "6"], "--stop_stage cannot be given after --"),
+        (["--dry_run", "true"], "--dry_run cannot be given after --, because no job"),
+        (["--print_option", "sizes"], "--print_option cannot be given after --"),
+    ],
+)
+def test_options_that_jobs_have_themselves_are_refused(recipe, more, said):
+    result = jobs(recipe, "--sizes", "2", "--", *more, check=False)
+    assert result.returncode == 2 and said in result.stderr
+    assert not (recipe / "called.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["--run", "./nothing.sh"], "--run ./nothing.sh: ./nothing.sh cannot be"),
+        (["--baselines", "width width"], "width is given twice: give it once"),
+    ],
+)
+def test_mistakes_in_its_own_options(recipe, options, said):
+    result = jobs(recipe, *options, check=False)
+    assert result.returncode == 2 and said in result.stderr
+
+
 def test_the_same_command_again_calls_every_stage_again(recipe):
     """The stages themselves know what is finished, and what it was made from."""
     jobs(recipe, "--sizes", "2")

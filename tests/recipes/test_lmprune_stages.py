@@ -1,5 +1,6 @@
 """lmprune.sh: the commands of its stages, and what is refused before any of them."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -164,6 +165,7 @@ def test_wrong_options_are_refused_before_any_work(recipe, tmp_path, monkeypatch
         *six, "--rows", "no_row"
     )
     assert "--rows ''" in refused(*six, "--rows", "")
+    assert "--test_sets ''" in refused("--stage", "8", "--test_sets", "")
     # What stages 3 and 8 do not look at may be missing.
     only = FAMILIES["lmprune"].read(["--stage", "8", "--rows", "no_row"]).values
     check_lmprune(only)
@@ -199,3 +201,25 @@ def test_a_wrong_configuration_is_refused_before_stage_3(recipe, tmp_path, monke
     # The row it is like is neither made nor asked for.
     asked = refused("--stop_stage", "6", "--rows", "scratch_50")
     assert "--rows scratch_50: like" in asked and "name that row" in asked
+
+
+def test_texts_that_were_changed_after_stage_3_are_named(recipe):
+    for name in ("train", "dev", "test"):
+        (recipe / "data" / name).mkdir(parents=True)
+        (recipe / "data" / name / "text").write_text("u1 A\n")
+    for name in ("train", "valid", "test"):
+        (recipe / "exp/lm_text" / name).mkdir(parents=True)
+        (recipe / "exp/lm_text" / name / "text").write_text("u1 A\n")
+
+    def said(stage):
+        stages = ["--stage", f"{stage}", "--stop_stage", "6"]
+        command = ["./run.sh", "--python", "true", *stages]
+        done = subprocess.run(command, cwd=recipe, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if "WARNING" in line]
+
+    assert said(6) == []
+    os.utime(recipe / "data/dev/text", (4e9, 4e9))
+    (line,) = said(6)
+    assert "data/dev/text is newer than exp/lm_text/valid/text" in line
+    assert said(3) == []  # which takes it now

@@ -260,3 +260,54 @@ def test_a_student_needs_a_front_end_and_an_encoder(
         build(reference, tmp_path / "a")
     with pytest.raises(UserError, match="--student_frontend, e.g. default"):
         build(reference, tmp_path / "a", "--student_encoder", "conformer")
+
+
+def changed(tiny, path, change):
+    """Write Whisper's file with other tensors."""
+    content = torch.load(tiny.path, weights_only=True)
+    change(content["model_state_dict"])
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        # It would stay as it was drawn at random.
+        (lambda s: s.pop("encoder.blocks.2.attn.query.weight"), "lacks blocks.2.attn"),
+        (lambda s: s["encoder.ln_post.bias"].fill_(math.nan), "that are not finite"),
+        (lambda s: s.update({"encoder.x": "text"}), "encoder.x is no tensor"),
+    ],
+)
+def test_damaged_weights_are_named(tiny, tmp_path, change, said):
+    path = changed(tiny, tmp_path / "damaged.pt", change)
+    (tmp_path / "tokens.txt").write_text("".join(f"{one}\n" for one in TOKENS))
+    with pytest.raises(UserError, match=said):
+        write_whisper_start(path, tmp_path / "tokens.txt", tmp_path / "start")
+    assert not (tmp_path / "start").exists()
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("<blank>\nA\nA\n".encode(), "'A' is"),
+        ("<blank>\n\nA\n".encode(), "line 2 is empty"),
+        ("<blank>\n".encode(), "only <blank>"),
+        ("<blank>\né\n".encode("latin-1"), "is not UTF-8"),
+    ],
+)
+def test_damaged_token_lists_are_named(tiny, tmp_path, content, said):
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_bytes(content)
+    with pytest.raises(UserError, match=f"--token_list .*{said}"):
+        write_whisper_start(tiny.path, tokens, tmp_path / "start")
+
+
+@pytest.mark.parametrize("there, said", [(False, "missing"), (True, "cannot be read")])
+def test_a_wrong_bpe_model_leaves_no_folder(tiny, tmp_path, there, said):
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("<blank>\nA\n")
+    model = tokens if there else tmp_path / "bpe.model"
+    with pytest.raises(UserError, match=said):
+        write_whisper_start(tiny.path, tokens, tmp_path / "start", "bpe", model)
+    assert not (tmp_path / "start").exists()

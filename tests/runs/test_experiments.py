@@ -278,12 +278,21 @@ def test_a_second_one_on_the_same_folder_is_refused(recipe):
         (["--", "--expdir", "exp2"], "--expdir"),
         # The plan fills in the seed: every job would have the same value.
         (["--", "--leaves", "x"], "--leaves cannot be given after --"),
+        # Each job would end without work, and count as finished.
+        (["--", "--dry-run", "true"], "--dry-run cannot be given after --"),
+        (["--", "--help"], "--help cannot be given after --"),
         (["--rows", "mian"], "--rows mian"),
     ],
 )
 def test_wrong_options_are_refused_before_work_starts(recipe, caplog, more, fact):
     assert run(recipe, *more) == 2
     assert fact in caplog.text and not calls(recipe)
+
+
+def test_a_script_that_cannot_be_started_is_named(recipe, caplog):
+    (recipe / "run.sh").chmod(0o644)
+    assert run(recipe, "--no_tables") == 2
+    assert "./run.sh cannot be started in" in caplog.text
 
 
 def test_seeds_in_quotes_are_several(recipe):

@@ -130,7 +130,8 @@ def warn_of_newer_data(layout: Layout) -> None:
     if options.stage <= 2 or last < 3 or layout.found is not None:
         return
     pairs = [(options.train_set, layout.dump_train)]
-    pairs += [(name, name) for name in (options.valid_set, *options.test_sets)]
+    others = (options.valid_set, *options.test_sets, *options.unlabelled_sets)
+    pairs += [(name, name) for name in others]
     for name, formatted in dict.fromkeys(pairs):
         folder = Path(layout.dump, formatted)
         seen = last_seen(folder)
@@ -197,7 +198,7 @@ def _prepare(layout: Layout, runner: Runner) -> None:
     further = []
     if options.unlabelled_sets:
         further = ["--unlabelled_sets", *options.unlabelled_sets]
-        further += ["--joined_set", layout.encrl_set]
+        further += ["--joined_set", layout.encrl_set] if layout.joined else []
     command = runner.python(
         "prepare",
         *("--data_dir", options.datadir, "--dump_dir", layout.dump),

@@ -1,18 +1,13 @@
 """The stages of ``dualmode.sh``."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
-from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.recipe.encrl_checks import wanted
-from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
 from espnet_plugin.recipe.stages import models
@@ -20,6 +15,11 @@ from espnet_plugin.recipe.stages.data import (
     DATA_STAGES,
     check_environment,
     warn_of_newer_data,
+)
+from espnet_plugin.recipe.stages.dualmode_layout import (
+    DualmodeLayout,
+    data_options_of,
+    lines_of,
 )
 from espnet_plugin.recipe.stages.stage import Need, Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
@@ -33,104 +33,67 @@ __all__ = [
     "run_dualmode",
 ]
 
-# Options of stages 1 to 3, which are those of the EncRL family.
-_OF_DATA = (
-    *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
-    *("test_sets", "local_data_opts", "fs", "speed_perturb_factors"),
-    *("min_wav_duration", "max_wav_duration", "bad_utterances", "check_audio"),
-    *("expected_warnings", "token_type", "nbpe", "nlsyms"),
-)
-
-
-def data_options_of(options: DualmodeOptions) -> EncrlOptions:
-    """Return the options of stages 1 to 3, as the EncRL family declares them."""
-    return EncrlOptions(
-        **{name: getattr(options, name) for name in _OF_DATA},
-        stage=options.stage,
-        stop_stage=min(options.stop_stage, 3),
-        unlabelled_sets=(options.pretrain_set,) if options.pretrain_set else (),
-        reference_config=options.train_config,
-    )
-
-
-@dataclass(frozen=True)
-class DualmodeLayout:
-    """The paths of a dual-mode recipe.
-
-    Attributes:
-        options: Options of the recipe.
-        data: Paths of stages 1 to 3.
-    """
-
-    options: DualmodeOptions
-    data: Layout
-
-    @property
-    def pretrain_exp(self) -> str:
-        """Folder of the pre-training (stage 4); each loss has its own."""
-        loss, config = WAV2VEC2, Path(self.options.pretrain_config)
-        if config.is_file():  # where it is needed, its absence is a message
-            loss = loss_of(read_yaml(config, "--pretrain_config"))
-        return f"{self.options.expdir}/{folder_name(loss)}"
-
-    @property
-    def pretrained(self) -> str:
-        """Checkpoint from which rows may start; empty if there is none."""
-        given = self.options.pretrained
-        own = f"{self.pretrain_exp}/latest.pth"
-        return given or (own if self.options.pretrain_set else "")
-
-    def training(self, row: str) -> str:
-        """Return the folder of a row's training."""
-        return f"{self.options.expdir}/dual_{row}_s{self.options.seed}"
-
-    def model_list(self, row: str) -> str:
-        """Return the file with the folders of a row's models, one per line."""
-        return f"{self.options.expdir}/asr_{row}_s{self.options.seed}.models"
-
-    def recognisers(self) -> list[str]:
-        """Return the folders of all models of the recipe."""
-        lists = sorted(Path(self.options.expdir).glob("asr_*_s*.models"))
-        return [one for file in lists for one in _lines(file)]
-
-    def normalize_options(self) -> list[str]:
-        """Return ESPnet's option for the statistics that normalise features."""
-        stats_file = f"{self.data.stats}/train/feats_stats.npz"
-        return ["--normalize_conf", f"stats_file={stats_file}"]
-
-    def ranks(self) -> list[str]:
-        """Return ESPnet's options for GPUs."""
-        ngpu = self.options.ngpu
-        several = ["--multiprocessing_distributed", "true"] if ngpu > 1 else []
-        return ["--ngpu", str(ngpu), *several]
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
+_PRETRAIN_SEED = 1
 
 
 def _pretrain(layout: DualmodeLayout, runner: Runner) -> None:
-    options, data = layout.options, layout.data
-    audio = f"{data.dump}/{options.pretrain_set}"
+    options = layout.options
     command = runner.python(
         *("dual_mode_ssl_train", "--config", options.pretrain_config),
-        *("--output_dir", layout.pretrain_exp, "--seed", "1"),
+        *("--output_dir", layout.pretrain_exp, "--seed", str(_PRETRAIN_SEED)),
         *("--fine_tuning_config", options.train_config),
-        *maybe("--max_epoch", options.pretrain_epochs),
-        *data.set_options("train", options.pretrain_set, text=False),
-        *data.set_options("valid", options.valid_set, text=False),
-        *("--train_shape_file", f"{audio}/utt2num_samples"),
-        *("--valid_shape_file", f"{data.stats}/valid/speech_shape"),
-        *(*layout.normalize_options(), *layout.ranks()),
+        *_pretraining_options(layout),
     )
     name = Path(layout.pretrain_exp).name.removeprefix("dual_")
     runner.submit(runner.commands.cuda, name, command)
 
 
+def _pretraining_options(layout: DualmodeLayout) -> list[str]:
+    """Return ESPnet's options for the pre-training."""
+    options, data = layout.options, layout.data
+    return [
+        *maybe("--max_epoch", options.pretrain_epochs),
+        *data.set_options("train", layout.pretrain_set, text=False),
+        *data.set_options("valid", options.valid_set, text=False),
+        *("--train_shape_file", _pretraining_lengths(layout)),
+        *("--valid_shape_file", f"{data.stats}/valid/speech_shape"),
+        *(*layout.normalize_options(), *layout.ranks()),
+    ]
+
+
+def _pretraining_lengths(layout: DualmodeLayout) -> str:
+    return f"{layout.data.dump}/{layout.pretrain_set}/utt2num_samples"
+
+
 def _needs_of_pretraining(layout: DualmodeLayout) -> Iterator[Need]:
     yield Need(f"{layout.data.stats}/.done", 3)
-    audio = f"{layout.data.dump}/{layout.options.pretrain_set}"
-    yield Need(f"{audio}/utt2num_samples", 2)
+    yield Need(_pretraining_lengths(layout), 2)
+
+
+def _check_pretraining(layout: DualmodeLayout, rows: Sequence[str]) -> None:
+    """Refuse rows that would start from the pre-training of other options or data.
+
+    Where the audio was deleted afterwards, nothing is compared.
+    """
+    options = layout.options
+    if options.pretrained or not options.pretrain_set:
+        return
+    files = [Path(options.row_dir, f"{row}.yaml") for row in rows]
+    if not any(read_yaml(file, "--rows").get("pretrained") for file in files):
+        return
+    config = Path(options.pretrain_config)
+    needed = [need.file for need in _needs_of_pretraining(layout)]
+    needed.append(f"{layout.data.dump}/{layout.pretrain_set}/{layout.data.scp}")
+    if all(Path(one).is_file() for one in (config, *needed)):
+        # Here, because it imports what reads audio.
+        from espnet_plugin.jobs.pretraining import check_same_pretraining
+
+        check_same_pretraining(
+            Path(layout.pretrain_exp),
+            config,
+            _pretraining_options(layout),
+            _PRETRAIN_SEED,
+        )
 
 
 def _needs_statistics(layout: DualmodeLayout) -> list[Need]:
@@ -138,6 +101,7 @@ def _needs_statistics(layout: DualmodeLayout) -> list[Need]:
 
 
 def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
+    _check_pretraining(layout, rows)
     options, data = layout.options, layout.data
     files = [f"{options.row_dir}/{row}.yaml" for row in rows]
     command = runner.python(
@@ -192,7 +156,7 @@ def _trainings(layout: DualmodeLayout, rows: Sequence[str]) -> list[Need]:
 
 
 def _evaluate(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
-    folders = [one for row in rows for one in _lines(Path(layout.model_list(row)))]
+    folders = [one for row in rows for one in lines_of(Path(layout.model_list(row)))]
     name = f"evaluate_{'_'.join(rows)}"
     models.evaluate(layout.options, layout.data.dump, folders, runner, name)
 
@@ -320,7 +284,7 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
     first, last = layout.options.stage, layout.options.stop_stage
     if first <= 3:
         # On one node and without GPUs, as in the EncRL family by default.
-        data = Layout(replace(layout.data.options, ngpu=0))
+        data = replace(layout.data, options=replace(layout.data.options, ngpu=0))
         check_environment(data, of_data)
         run_stages(DATA_STAGES, first, last, data, of_data)
     warn_of_newer_data(layout.data)

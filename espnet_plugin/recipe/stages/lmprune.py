@@ -11,9 +11,13 @@ from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
-from espnet_plugin.recipe.runner import Runner
+from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
-from espnet_plugin.recipe.stages.data import DATA_STAGES, check_environment
+from espnet_plugin.recipe.stages.data import (
+    DATA_STAGES,
+    check_environment,
+    warn_of_newer_data,
+)
 from espnet_plugin.recipe.stages.stage import Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
 from espnet_plugin.yaml_files import read_yaml
@@ -220,6 +224,26 @@ STAGES = (
 )
 
 
+def _warn_of_newer_text(layout: LmpruneLayout) -> None:
+    """Log a warning if a text has changed since stage 3 took it."""
+    options = layout.options
+    if options.stage <= 3 or options.stage > 6:
+        return
+    sets = {"train": options.train_set, "valid": options.valid_set}
+    sets.update({name: name for name in options.test_sets})
+    pairs = [(f"{options.datadir}/{sets[one]}/text", one) for one in sets]
+    pairs += [(text, "train") for text in options.lm_train_text]
+    for source, name in pairs:
+        taken = Path(layout.text, name, "text")
+        if not (Path(source).is_file() and taken.is_file()):
+            continue
+        if Path(source).stat().st_mtime > taken.stat().st_mtime:
+            log(
+                f"WARNING {source} is newer than {taken}, which is used: run stage 3 "
+                "again (--stage 3 --stop_stage 3)"
+            )
+
+
 def list_lmprune(layout: LmpruneLayout) -> list[str]:
     """Return the lines of the dry run: stages, trainings, and what is finished."""
     options = layout.options
@@ -249,6 +273,10 @@ def run_lmprune(layout: LmpruneLayout, runner: Runner, of_data: Runner) -> None:
         check_environment(layout.data, of_data)
         run_stages(STAGES[:2], first, last, layout.data, of_data)
     run_stages(STAGES[2:3], first, last, layout, runner)
+    _warn_of_newer_text(layout)
+    if last >= 7:
+        of_data_now = replace(layout.data.options, stop_stage=last)
+        warn_of_newer_data(replace(layout.data, options=of_data_now))
     for seed in layout.options.seeds:
         run_stages(STAGES[3:5], first, last, replace(layout, seed=seed), runner)
     run_stages(STAGES[5:], first, last, layout, runner)
