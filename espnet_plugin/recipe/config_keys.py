@@ -64,7 +64,9 @@ ENCRL = ASR | _TEACHER | frozenset("""
     student_frontend student_frontend_conf student_init student_layers
     student_linear_units student_num_layers student_output_size teacher_dtype
     """.split())
-DUAL_MODE = ASR | _TEACHER | {"start_from", "start_masks", "start_whole"}
+DUAL_MODE = ASR | _TEACHER | frozenset("""
+    reference_layers start_from start_masks start_whole
+    """.split())
 # A language model; what only recognisers have, ESPnet refuses itself.
 LM = ASR | {"lm", "lm_conf"}
 PRUNED = ASR | frozenset("""
