@@ -282,7 +282,7 @@ def test_layers_that_need_the_posteriors_of_others_are_refused(tmp_path):
     training = {"encoder_conf": {**CONF, "num_blocks": 2}}
     # The posteriors of layer 2 go into layer 3.
     assert check_start(file, training, "first") == [0, 1]
-    with pytest.raises(UserError, match="_conditioning is true.* num_blocks 2 or "):
+    with pytest.raises(UserError, match="_conditioning is true.*conf.num_blocks 2 or "):
         check_start(file, training, "spaced")
     training = {"encoder_conf": {**CONF, "num_blocks": 3}}
     with pytest.raises(UserError, match="after layer 2 "):

@@ -15,6 +15,8 @@ def folder(tmp_path, monkeypatch):
     """A recipe's folder without any result."""
     monkeypatch.chdir(tmp_path)
     Path("conf").symlink_to(ROOT / "conf")
+    Path("large").mkdir()  # the reference of taught_50_cost
+    Path("large/config.yaml").touch()
     return tmp_path
 
 
@@ -36,6 +38,7 @@ def finish(name, epochs, seconds):
 
 
 ROWS = ("--rows", "self_pruned_50 taught_50_cost", "--baselines", "full_alone")
+ROWS += ("--reference", "large")
 CONFIG = ("--train_config", "conf/dualmode/tiny.yaml")
 
 
