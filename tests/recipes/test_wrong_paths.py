@@ -66,9 +66,9 @@ WRONG = {
         ("--reference_exp file", "file is not a folder"),
         ("--results empty", "is a folder"),
         ("--results_json file/r.json", "file is not a folder"),
-        ("--encrl_config empty", "is missing"),
-        ("--finetune_config empty", "is missing"),
-        ("--nlsyms empty", "is missing"),
+        ("--encrl_config empty", "is a folder: name a file"),
+        ("--finetune_config empty", "is a folder: name a file"),
+        ("--nlsyms empty", "is a folder: name a file"),
     ],
     "dualmode": [
         ("--train_config no.yaml", "is missing"),
