@@ -67,6 +67,7 @@ WRONG = {
         ("--results empty", "is a folder"),
         ("--results_json file/r.json", "file is not a folder"),
         ("--encrl_config empty", "is a folder: name a file"),
+        ("--encrl_config no.yaml", "is missing"),
         ("--finetune_config empty", "is a folder: name a file"),
         ("--nlsyms empty", "is a folder: name a file"),
     ],
