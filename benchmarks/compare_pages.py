@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="+", help="results.json files")
     parser.add_argument("--pairs", nargs="+", default=[], help="labels, two for a pair")
     parser.add_argument("--list", action="store_true", help="print all labels")
+    parser.add_argument("--seeds", type=int, nargs="+", help="these seeds alone")
     args = parser.parse_args()
     if len(args.pairs) % 2:
         parser.error("--pairs: an odd number of labels; give two for each pair")
@@ -47,12 +48,19 @@ def main() -> None:
             parser.error(f"--pairs {label!r}: no such model; --list prints all")
     for first, second in zip(args.pairs[::2], args.pairs[1::2]):
         print(f"{second}\n  against {first}")
+        sides = [_rows(groups[label], args.seeds) for label in (first, second)]
+        if not all(sides):
+            parser.error(f"--seeds {args.seeds}: a model of this pair has none of them")
         for part in ("test", "dev"):
-            print(f"  {part}: {_compare(groups[first], groups[second], part)}")
+            print(f"  {part}: {_compare(*sides, part)}")
 
 
-def _compare(first: Group, second: Group, part: str) -> str:
-    sides = [_pooled(group.rows, part) for group in (first, second)]
+def _rows(group: Group, seeds: Optional[Sequence[int]]) -> list[Row]:
+    return [row for row in group.rows if not seeds or row.identity.seed in seeds]
+
+
+def _compare(first: Sequence[Row], second: Sequence[Row], part: str) -> str:
+    sides = [_pooled(rows, part) for rows in (first, second)]
     if None in sides:
         return "not scored by utterance"
     (before, words), (after, same) = sides
@@ -64,7 +72,7 @@ def _compare(first: Group, second: Group, part: str) -> str:
         rates.append(f"{100 * errors.sum() / words.sum():.1f} [{low:.1f}, {high:.1f}]")
     result = paired_bootstrap(before, after, words)
     low, high = result.ci95
-    seeds = " and ".join(f"{len(group.rows)} seeds" for group in (second, first))
+    seeds = " and ".join(f"{len(rows)} seeds" for rows in (second, first))
     return (
         f"{rates[0]} against {rates[1]} %, {result.difference:+.1f} [{low:+.1f}, "
         f"{high:+.1f}] points ({seeds}, {int(words.sum())} words)"
