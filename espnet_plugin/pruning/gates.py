@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.pruning.select import refuse_uncalled
 
 __all__ = ["GatePruner"]
 
@@ -74,7 +75,7 @@ class GatePruner:
         temperature: First and last temperature of the sigmoid, which follows a cosine.
 
     Raises:
-        UserError: If a number is out of range.
+        UserError: If a number is out of range, or a module is never called.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class GatePruner:
                 f"eta {eta}, threshold {threshold}, temperature {list(temperature)}: "
                 "must be above 0"
             )
+        refuse_uncalled(modules)
         self._target, self._eta = sparsity, eta
         self._temperature = tuple(temperature)
         modules = [module for _, module in modules]

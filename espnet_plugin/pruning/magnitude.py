@@ -8,6 +8,7 @@ from torch.nn.utils import prune
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.pruning.schedule import cubic_sparsity
+from espnet_plugin.pruning.select import refuse_uncalled
 
 __all__ = ["MagnitudePruner", "prune_once"]
 
@@ -57,7 +58,7 @@ class MagnitudePruner:
         every: Number of updates between two prunings.
 
     Raises:
-        UserError: If a number is out of range.
+        UserError: If a number is out of range, or a module is never called.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class MagnitudePruner:
             )
         if every < 1:
             raise UserError(f"every {every}: must be at least 1 update")
+        refuse_uncalled(modules)
         self._weights = [(module, "weight") for _, module in modules]
         self._target, self._begin, self._end = sparsity, begin, end
         self._every = every

@@ -3,10 +3,11 @@
 from typing import Sequence
 
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["count_weights", "final_sparsity", "prunable_modules"]
+__all__ = ["count_weights", "final_sparsity", "prunable_modules", "refuse_uncalled"]
 
 _MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
@@ -43,6 +44,29 @@ def prunable_modules(
             "shorten the list 'without'"
         )
     return found
+
+
+def refuse_uncalled(modules: Sequence[tuple[str, nn.Module]]) -> None:
+    """Refuse layers whose ``forward()`` is never called, for pruning during training.
+
+    Masks are applied before each call of a layer. ``nn.MultiheadAttention`` reads the
+    weight of its output projection (torch's class for layers that are read this way)
+    without a call, so that the mask and what is loaded from a checkpoint would be
+    ignored; see ``findings/torch_prune_attention.sh``.
+
+    Args:
+        modules: ``(name, module)`` of the modules to prune.
+
+    Raises:
+        UserError: If there is such a layer.
+    """
+    for name, module in modules:
+        if isinstance(module, NonDynamicallyQuantizableLinear):
+            raise UserError(
+                f"{name} cannot be pruned during training: torch.nn.MultiheadAttention "
+                "reads its weight without calling it, and no mask is applied; add "
+                f"{name.split('.')[-1]} to the list 'without'"
+            )
 
 
 def count_weights(modules: Sequence[tuple[str, nn.Module]]) -> int:

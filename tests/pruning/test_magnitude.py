@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.pruning.gates import GatePruner
 from espnet_plugin.pruning.magnitude import MagnitudePruner, prune_once
 from espnet_plugin.pruning.select import final_sparsity, prunable_modules
 
@@ -167,3 +168,52 @@ def test_bad_options(model, options):
 def test_masks_must_be_final_before_the_training_ends(model):
     with pytest.raises(UserError, match="end 1.0: must be below 1"):
         MagnitudePruner(prunable_modules(model), 0.5, end=1.0)
+
+
+class Attending(nn.Module):
+    """A network with torch's attention, of which no mask reaches ``out_proj``."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Module()
+        block = nn.ModuleDict(
+            {"attention": nn.MultiheadAttention(4, 2), "last": nn.Linear(4, 4)}
+        )
+        self.encoder.encoders = nn.ModuleList([block])
+
+    def forward(self, x):
+        block = self.encoder.encoders[0]
+        return block["last"](block["attention"](x, x, x, need_weights=False)[0])
+
+
+@pytest.mark.parametrize("method", [MagnitudePruner, GatePruner])
+def test_layers_that_are_never_called_are_refused(method):
+    torch.manual_seed(0)
+    model = Attending()
+    with pytest.raises(
+        UserError, match=r"encoders\.0\.attention\.out_proj cannot.*with"
+    ):
+        method(prunable_modules(model), 0.5)
+    rest = prunable_modules(model, without=["out_proj"])
+    assert [name for name, _ in rest] == ["encoder.encoders.0.last"]
+    method(rest, 0.5)
+    # What is loaded afterwards is what is computed: by hand, without the pruning.
+    other = Attending()
+    method(prunable_modules(other, without=["out_proj"]), 0.5)
+    other.load_state_dict(model.state_dict())
+    dense = Attending()
+    dense.load_state_dict(method.plain_state(model.state_dict()))
+    x = torch.randn(3, 1, 4)
+    assert torch.allclose(other(x), dense(x), atol=1e-6)
+
+
+def test_at_once_layers_that_are_never_called_are_pruned_as_well():
+    torch.manual_seed(0)
+    model = Attending()
+    x = torch.randn(3, 1, 4)
+    prune_once(prunable_modules(model), 0.5)
+    projection = model.encoder.encoders[0]["attention"].out_proj
+    assert int((projection.weight == 0).sum()) == 8
+    fresh = Attending()
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh(x), model(x))
