@@ -27,6 +27,7 @@ from espnet_plugin.checkpoints.offline import (
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import check_config, read_config
+from espnet_plugin.experiment.named_files import find_file
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL, ENCRL, PRUNED
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ __all__ = [
 
 PathLike = Union[str, Path]
 
-_PARENTS = 3
 _SHOWN_KEYS = 4
 # Names that ``host.register`` adds to ESPnet, by option.
 _REGISTERED = {
@@ -88,42 +88,6 @@ def load_asr_model(
             f"device {device} cannot be used ({str(error).splitlines()[0]}); use cpu"
         ) from error
     return model.eval(), args
-
-
-def find_file(
-    value: str, config_file: PathLike, roots: Optional[Sequence[Path]] = None
-) -> tuple[Optional[Path], list[Path]]:
-    """Search for a file that a configuration names.
-
-    Args:
-        value: The path in the configuration.
-        config_file: The configuration.
-        roots: Folders to which a relative path may refer; None: the current folder,
-            that of the configuration and its parents up to three levels.
-
-    Returns:
-        The path or ``None``, and all paths that were tried. The last one is a file of
-        this name next to the configuration, for folders that were moved. Before it,
-        without ``roots``, a folder next to the experiment is tried, in case the folder
-        of all experiments was renamed.
-    """
-    path = Path(value)
-    folder = Path(config_file).parent
-    beside = []
-    if roots is None:
-        above = folder.absolute().parent
-        parts = path.parts
-        # exp/asr_stats/train/feats_stats.npz: asr_stats/train/feats_stats.npz there.
-        beside = [above.joinpath(*parts[n:]) for n in range(1, max(2, len(parts) - 2))]
-    if path.is_absolute():
-        tried = [path]
-    else:
-        if roots is None:
-            absolute = folder.resolve()
-            roots = [Path("."), absolute, *list(absolute.parents)[:_PARENTS]]
-        tried = [Path(root) / path for root in roots]
-    tried += [*beside, folder / path.name]
-    return next((item for item in tried if item.is_file()), None), tried
 
 
 def file_settings(config: Mapping[str, Any]) -> list[tuple[str, bool]]:

@@ -22,7 +22,11 @@ from espnet_plugin.recipe.option_checks import (
     file_names,
 )
 from espnet_plugin.recipe.options.encrl import EncrlOptions
-from espnet_plugin.recipe.path_checks import check_output_paths, check_stock_paths
+from espnet_plugin.recipe.path_checks import (
+    check_output_paths,
+    check_stock_experiment,
+    check_stock_paths,
+)
 from espnet_plugin.recipe.runner import log
 from espnet_plugin.recipe.trainings import (
     largest_together,
@@ -164,6 +168,7 @@ def check_encrl(options: EncrlOptions) -> None:
         )
     if options.asr_recipe:
         check_stock_paths(options)
+        check_stock_experiment(options)
     if options.reference and wanted(options, 2, 4, 5, 6, 7, 8):
         check_reference(options.reference, options.reference_model_file)
     if wanted(options, 5, 6):

@@ -27,6 +27,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
+from espnet_plugin.experiment.named_files import check_blank, read_tokens
 from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
 from espnet_plugin.reference.source import Source, from_folder, from_zip
@@ -118,13 +119,7 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
             f"{config_file}: ctc_weight is 0, so the model has no CTC layer; use a "
             "reference trained with model_conf.ctc_weight above 0"
         )
-    blank = config["model_conf"].get("sym_blank", "<blank>")
-    if not tokens or tokens[0] != blank:
-        first = repr(tokens[0]) if tokens else "none"
-        raise UserError(
-            f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}; "
-            "use a reference with ESPnet's order of tokens"
-        )
+    check_blank(config, tokens, config_file)
 
 
 def _import(
@@ -216,7 +211,7 @@ def _what_is_in(folder: Path) -> str:
 def _check(source: Source):
     """Return configuration, tokens and model, after checking that they fit together."""
     config = source.config
-    tokens = _tokens(config, source.config_file)
+    tokens = read_tokens(config, source.config_file)
     check_ctc(config, tokens, source.config_file)
     state = read_checkpoint(source.checkpoint)
     layer = state.get("ctc.ctc_lo.weight")
@@ -236,22 +231,6 @@ def _check(source: Source):
     model, _ = build_asr_model(config, source.config_file)
     load_state(model, state, source.checkpoint)
     return config, tokens, model
-
-
-def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
-    tokens = config["token_list"]
-    if isinstance(tokens, str):
-        try:
-            lines = Path(tokens).read_text(encoding="utf-8").split("\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"token list {tokens} is not UTF-8: {error}") from error
-        tokens = [line.rstrip() for line in (lines[:-1] if not lines[-1] else lines)]
-    if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
-        raise UserError(
-            f"{config_file}: token_list holds something other than tokens (quote "
-            "tokens such as '1' or 'no' there)"
-        )
-    return tokens
 
 
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:

@@ -1,10 +1,12 @@
-"""Check --reference by the names of files, before slow imports."""
+"""Check --reference by its files and its tokens, before slow imports."""
 
 import zipfile
 from pathlib import Path
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.named_files import check_blank, read_tokens
 from espnet_plugin.reference.model_zoo import is_model_name
 
 __all__ = ["check_reference"]
@@ -13,7 +15,7 @@ _WAY_OUT = "give an ESPnet ASR experiment folder, a .zip that espnet2.bin.pack w
 
 
 def check_reference(reference: str, model_file: str = "") -> None:
-    """Check that a reference can be imported, as far as names of files show it.
+    """Check that a reference can be imported, as far as small files show it.
 
     Args:
         reference: A folder, a packed model, or a name in ESPnet's model zoo, which is
@@ -21,7 +23,8 @@ def check_reference(reference: str, model_file: str = "") -> None:
         model_file: Name of the checkpoint in the folder; empty for any.
 
     Raises:
-        UserError: If the path does not exist, is of a wrong kind, or lacks a file.
+        UserError: If the path does not exist, is of a wrong kind, or lacks a file, or
+            its configuration has no list of tokens.
     """
     path = Path(reference)
     if not path.exists():
@@ -55,3 +58,5 @@ def _check_folder(path: Path, model_file: str) -> None:
             f"--reference_model_file {model_file}: {path / model_file} is missing; the "
             f"checkpoints there are: {there}"
         )
+    config = read_config(found.config_file)
+    check_blank(config, read_tokens(config, found.config_file), found.config_file)

@@ -17,7 +17,8 @@ import yaml
 from espnet_plugin.bin.asr_recipe import main
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.import_recipe import earlier_choice, import_recipe
+from espnet_plugin.recipe.best_experiment import earlier_choice
+from espnet_plugin.recipe.import_recipe import import_recipe
 from espnet_plugin.recipe.stock import Overrides, find_recipe
 from espnet_plugin.recipe.tables import absolute_entry, file_of_entry
 

@@ -47,10 +47,10 @@ CALLS = {
     "with a recogniser": (
         ["--stage", "7", "--asr_exp", "asr"],
         [
-            "1 lm_decode --exp_dir exp --asr_exp asr --dump_dir dump/raw --dev_set dev "
-            "--test_set test --lm_weights 0.2 0.4 0.6 --beam 10 --seeds 1",
-            "1 lm_report --exp_dir exp --test_set test --markdown exp/RESULTS.md "
-            "--results_json exp/results.json",
+            "1 lm_decode --exp_dir exp --asr_exp asr --text_dir exp/lm_text --dump_dir "
+            "dump/raw --dev_set dev --test_set test --lm_weights 0.2 0.4 0.6 --beam 10 --seeds 1",
+            "1 lm_report --exp_dir exp --text_dir exp/lm_text --test_set test --markdown "
+            "exp/RESULTS.md --results_json exp/results.json",
         ],
     ),
     "tokens of stage 2": (
@@ -98,11 +98,11 @@ CALLS = {
             ),
             "3 lm_measure --exp_dir my exp --text_dir my exp/lm_text --speed true "
             "--seeds 4 2",
-            "3 lm_decode --exp_dir my exp --asr_exp asr --dump_dir dmp/raw --dev_set "
-            "org/dev --test_set test --lm_weights 0.1 1 --beam 4 "
-            "--seeds 4 2",
-            "3 lm_report --exp_dir my exp --test_set test --markdown R.md "
-            "--results_json r.json",
+            "3 lm_decode --exp_dir my exp --asr_exp asr --text_dir my exp/lm_text "
+            "--dump_dir dmp/raw --dev_set org/dev --test_set test --lm_weights 0.1 1 "
+            "--beam 4 --seeds 4 2",
+            "3 lm_report --exp_dir my exp --text_dir my exp/lm_text --test_set test "
+            "--markdown R.md --results_json r.json",
         ],
     ),
 }
