@@ -17,6 +17,7 @@ __all__ = [
     "file_checksum",
     "flush_folder",
     "locked",
+    "not_a_table",
     "read_json",
     "read_record",
     "read_pairs",
@@ -206,6 +207,11 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     path = Path(path)
     table: dict[str, str] = {}
     try:
+        with open(path, "rb") as stream:
+            head = stream.read(64)
+        problem = not_a_table(head)
+        if problem and head.isascii():
+            raise UserError(f"{path}: {problem}")
         # utf-8-sig: a byte order mark would otherwise be part of the first key.
         with open(path, encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, 1):
@@ -232,10 +238,28 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     return table
 
 
-# How files begin that are not UTF-8 text.
-_BEGINNINGS = {
+def not_a_table(head: bytes) -> str:
+    """Say what a file is that should be a table, from its first bytes.
+
+    Returns:
+        What it is and the way out, for what is neither a table nor a list; empty
+        otherwise.
+    """
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer, not the table: run 'git lfs pull'"
+    if head[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, not the table: download the table again"
+    packed = next((k for k in _PACKED if head.startswith(k)), None)
+    return _PACKED[packed] if packed is not None else ""
+
+
+_PACKED = {
     b"\x1f\x8b": "it is compressed by gzip: decompress it",
     b"PK\x03\x04": "it is a zip file: unpack it",
+}
+# How files begin that are not UTF-8 text.
+_BEGINNINGS = {
+    **_PACKED,
     b"\xff\xfe": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
 }

@@ -119,7 +119,7 @@ def check_blank(
     if blank in tokens:
         there = f"is token {list(tokens).index(blank)}"
     raise UserError(
-        f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}, which "
-        f"{there}; use a reference with ESPnet's order of tokens (or name its blank "
-        "with sym_blank in model_conf)"
+        f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}, "
+        f"which {there}; use a reference with ESPnet's order of tokens (or name its "
+        "blank with sym_blank in model_conf)"
     )

@@ -275,7 +275,7 @@ def test_a_folder_of_sets_and_a_table_are_no_set(corpus, tmp_path, caplog):
     parent = corpus[0].parent
     for given, says in (
         (parent, "has no tables, but the sets dev test train: give these"),
-        (corpus[0] / "text", "is a file: give its folder"),
+        (corpus[0] / "text", "this is a file: give its folder"),
     ):
         caplog.clear()
         assert check_data.main([str(given), "--output_dir", str(tmp_path / "out")]) == 2

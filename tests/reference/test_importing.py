@@ -254,7 +254,7 @@ def test_a_folder_of_something_else_is_left_alone(experiment):
         (lambda f: edit(f, model_conf=dict(ctc_weight=0.0)), "ctc_weight is 0"),
         (lambda f: edit(f, model="pit_espnet"), "pit_espnet cannot be a reference"),
         (lambda f: edit(f, token_list=["a", "<blank>", "<sos/eos>"]), "token 0 is 'a'"),
-        (lambda f: edit(f, token_list=[]), "token 0 is none"),
+        (lambda f: edit(f, token_list=[]), "token_list is empty"),
         (lambda f: edit(f, token_list=["<blank>", 1]), "something other than tokens"),
         (
             lambda f: edit(f, token_list=["<blank>", "a", "<sos/eos>"]),
