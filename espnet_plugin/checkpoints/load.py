@@ -26,8 +26,9 @@ from espnet_plugin.checkpoints.offline import (
 )
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.config import check_config, read_config
+from espnet_plugin.experiment.config import check_config, current_ctc, read_config
 from espnet_plugin.experiment.named_files import find_file
+from espnet_plugin.files import check_no_stand_in
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL, ENCRL, PRUNED
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def check_stats(path: PathLike) -> None:
     Raises:
         UserError: If they cannot.
     """
+    check_no_stand_in(path, "statistics")
     try:
         check_archive(Path(path), "statistics")
         with open(path, "rb") as stream:
@@ -215,6 +217,7 @@ def build_asr_model(
     for key in ("input_size", "frontend", "specaug", "normalize", "init"):
         if not hasattr(args, key):
             setattr(args, key, None)
+    args.ctc_conf = current_ctc(args.ctc_conf)
     stats = (getattr(args, "normalize_conf", None) or {}).get("stats_file")
     if args.normalize is not None and stats:
         check_stats(stats)

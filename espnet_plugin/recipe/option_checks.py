@@ -73,6 +73,11 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
                 f"--{option} {name}: must be the name of a file in {folder}, without "
                 "its folder, because models are named after it"
             )
+        if "," in name:
+            names = " ".join(one for one in name.split(",") if one)
+            raise UserError(
+                f'--{option} {name}: several names are separated by blanks: "{names}"'
+            )
         if not Path(folder, f"{name}.yaml").is_file():
             files = file_names(Path(folder), ".yaml")
             raise UserError(

@@ -23,7 +23,9 @@ from espnet_plugin.checkpoints.load import (
     load_state,
     set_setting,
 )
+from espnet_plugin.data.tokens import check_bpe_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import current_ctc
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
@@ -38,6 +40,7 @@ __all__ = ["check_ctc", "import_reference"]
 
 PathLike = Union[str, Path]
 
+_CTC = "ctc.ctc_lo.weight"
 # Name of a file in the new folder, by the option that names the file.
 _COPIES = {
     "normalize_conf.stats_file": "feats_stats.npz",
@@ -214,7 +217,14 @@ def _check(source: Source):
     tokens = read_tokens(config, source.config_file)
     check_ctc(config, tokens, source.config_file)
     state = read_checkpoint(source.checkpoint)
-    layer = state.get("ctc.ctc_lo.weight")
+    layer = state.get(_CTC)
+    prefix = next((k[: -len(_CTC)] for k in state if k.endswith(_CTC)), "")
+    if prefix:
+        raise UserError(
+            f"checkpoint {source.checkpoint}: the names of its tensors begin with "
+            f"{prefix!r}, as another trainer writes them (DataParallel, Lightning): "
+            "save it without this prefix"
+        )
     if layer is None:
         raise UserError(
             f"checkpoint {source.checkpoint} has no CTC layer (ctc.ctc_lo.weight is "
@@ -227,6 +237,9 @@ def _check(source: Source):
             "checkpoint of the same training"
         )
     config["token_list"] = tokens
+    config["ctc_conf"] = current_ctc(config["ctc_conf"])
+    if config.get("token_type") == "bpe":
+        check_bpe_model(str(config.get("bpemodel")))
     check_announced(config, state, source.config_file)
     model, _ = build_asr_model(config, source.config_file)
     load_state(model, state, source.checkpoint)

@@ -11,6 +11,7 @@ from espnet_plugin.reference.model_zoo import is_model_name
 
 __all__ = ["check_reference"]
 
+_HUB = "https://huggingface.co/"
 _WAY_OUT = "give an ESPnet ASR experiment folder, a .zip that espnet2.bin.pack wrote"
 
 
@@ -30,12 +31,23 @@ def check_reference(reference: str, model_file: str = "") -> None:
     if not path.exists():
         if is_model_name(reference):
             return
+        hint = ""
+        if reference.startswith("~"):
+            hint = " (~ is not replaced inside quotes: write the whole path)"
+        if reference.startswith(_HUB):
+            hint = f" (for this one: {reference.removeprefix(_HUB).strip('/')})"
         raise UserError(
             f"--reference {reference} does not exist: {_WAY_OUT}, or a name in "
-            "ESPnet's model zoo"
+            f"ESPnet's model zoo{hint}"
         )
     if path.is_dir():
         _check_folder(path, model_file)
+    elif Experiment(path.parent).config_file.is_file():
+        name = "" if path.suffix != ".pth" else f" --reference_model_file {path.name}"
+        raise UserError(
+            f"--reference {reference} is a file: give its folder, --reference "
+            f"{path.parent}{name}"
+        )
     elif path.suffix != ".zip" or not zipfile.is_zipfile(path):
         raise UserError(
             f"--reference {reference} is neither a folder nor a .zip: {_WAY_OUT} "
@@ -48,6 +60,21 @@ def _check_folder(path: Path, model_file: str) -> None:
     if found.pack_file.is_file():
         return  # an unpacked model, whose files are in subfolders
     if not found.config_file.is_file():
+        inner = [
+            one.parent
+            for pattern in ("*/config.yaml", "snapshots/*/meta.yaml")
+            for one in sorted(path.glob(pattern))
+        ]
+        if (path / "model.json").is_file():
+            raise UserError(
+                f"--reference {path} is a model of ESPnet 1 (model.json), which cannot "
+                f"be imported: {_WAY_OUT}"
+            )
+        if inner:
+            raise UserError(
+                f"--reference {path} has no config.yaml, but {len(inner)} folder(s) in "
+                f"it have: give one of them, e.g. {inner[0]}"
+            )
         raise UserError(
             f"--reference {path} has no config.yaml: give the folder that ESPnet's ASR "
             "training wrote, e.g. exp/asr_train_raw_bpe500"
