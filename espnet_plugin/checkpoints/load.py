@@ -27,7 +27,7 @@ from espnet_plugin.checkpoints.offline import (
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import check_config, current_ctc, read_config
-from espnet_plugin.experiment.named_files import find_file
+from espnet_plugin.experiment.named_files import find_file, read_tokens
 from espnet_plugin.files import check_no_stand_in
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL, ENCRL, PRUNED
 
@@ -205,6 +205,7 @@ def build_asr_model(
     # Here, because it takes many seconds to import and a finished stage needs none.
     from espnet2.tasks.asr import ASRTask
 
+    read_tokens(config, config_file)  # ESPnet would blame the version
     register_waiting()
     args = argparse.Namespace(**copy.deepcopy(dict(config)))
     _check_registered(args, config_file)

@@ -6,9 +6,11 @@ from typing import Any, Mapping, Optional, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import PathLike
 
-__all__ = ["check_blank", "find_file", "read_tokens"]
+__all__ = ["check_blank", "check_tokens", "check_unknown", "find_file", "read_tokens"]
 
 _PARENTS = 3
+# ESPnet's token for what the others cannot write.
+_UNKNOWN = "<unk>"
 
 
 def find_file(
@@ -101,6 +103,32 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise UserError(f"token list {path} is not UTF-8: {error}") from error
     return [line.rstrip() for line in (lines[:-1] if not lines[-1] else lines)]
+
+
+def check_tokens(config: Mapping[str, Any], config_file: PathLike) -> list[str]:
+    """Return the tokens of a recogniser, after checking those that ESPnet needs.
+
+    Raises:
+        UserError: If the tokens are unknown, the blank is not token 0, or there is no
+            ``<unk>``.
+    """
+    tokens = read_tokens(config, config_file)
+    check_blank(config, tokens, config_file)
+    check_unknown(tokens, config_file)
+    return tokens
+
+
+def check_unknown(tokens: Sequence[str], config_file: PathLike) -> None:
+    """Check that there is a token for what the others cannot write.
+
+    Raises:
+        UserError: If there is none; ESPnet refuses such a list when a training starts.
+    """
+    if _UNKNOWN not in tokens:
+        raise UserError(
+            f"{config_file}: the {len(tokens)} tokens lack {_UNKNOWN}, which ESPnet "
+            "needs: give the list with which the model was trained"
+        )
 
 
 def check_blank(

@@ -40,6 +40,7 @@ _INSTEAD = {
     "skip_upload_hf": _STAGES,
     "download_model": "a model to start from is --reference",
     "pretrained_model": "a model to start from is --reference",
+    "local_score_opts": "scoring runs no script of the recipe",
     "cleaner": _AS_THEY_ARE,
     "g2p": _AS_THEY_ARE,
     "feats_normalize": "the normalisation is that of --reference_config",

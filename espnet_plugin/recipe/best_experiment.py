@@ -9,7 +9,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD
-from espnet_plugin.experiment.named_files import check_blank, read_tokens
+from espnet_plugin.experiment.named_files import check_tokens
 from espnet_plugin.files import read_record
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.results.train_log import read_train_log
@@ -160,7 +160,7 @@ def _read(folder: Path, model_file: Optional[str]) -> TrainedExperiment:
             f"{folder}: a dual-mode model cannot be a reference: choose another "
             "experiment by --recipe_exp"
         )
-    check_blank(config, read_tokens(config, experiment.config_file), folder)
+    check_tokens(config, experiment.config_file)
     # ESPnet averages at the very end of a training.
     if model_file is None and not experiment.is_averaged:
         raise UserError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from espnet_plugin.distill.starts import own_kind, start_of
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.cache_folder import cache_folder
 from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
@@ -171,6 +172,7 @@ def check_encrl(options: EncrlOptions) -> None:
         check_stock_experiment(options)
     if options.reference and wanted(options, 2, 4, 5, 6, 7, 8):
         check_reference(options.reference, options.reference_model_file)
+        _check_token_type(options)
     if wanted(options, 5, 6):
         _check_tables(options)
     if wanted(options, 5):
@@ -184,6 +186,20 @@ def check_encrl(options: EncrlOptions) -> None:
                 raise UserError(
                     f"--export_models {one}: has no config.yaml: name model folders"
                 )
+
+
+def _check_token_type(options: EncrlOptions) -> None:
+    """Check that stage 2 can make the tokens of a reference that is not packed."""
+    file = Experiment(options.reference).config_file
+    if not wanted(options, 2) or not file.is_file():
+        return
+    kind = read_config(file).get("token_type")
+    if kind not in ("char", "bpe"):
+        raise UserError(
+            f"--reference {options.reference}: its token_type is {kind}, but stage 2 "
+            "prepares data for char or bpe: choose another --reference, or use the "
+            "recipe that it was trained in (--asr_recipe)"
+        )
 
 
 def _check_unlabelled(options: EncrlOptions) -> None:

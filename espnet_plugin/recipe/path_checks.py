@@ -7,7 +7,7 @@ from espnet_plugin.distill.store_format import check_folder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.experiment.named_files import check_blank, read_tokens
+from espnet_plugin.experiment.named_files import check_tokens
 from espnet_plugin.recipe.best_experiment import earlier_choice, find_experiment
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
@@ -81,7 +81,7 @@ def check_model_folder(option: str, value: str) -> None:
             "recogniser"
         )
     config = read_config(file)
-    check_blank(config, read_tokens(config, file), file)
+    check_tokens(config, file)
 
 
 def check_stock_paths(options: EncrlOptions) -> None:

@@ -29,7 +29,7 @@ from espnet_plugin.experiment.config import current_ctc
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
-from espnet_plugin.experiment.named_files import check_blank, read_tokens
+from espnet_plugin.experiment.named_files import check_blank, check_unknown, read_tokens
 from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
 from espnet_plugin.reference.source import Source, from_folder, from_zip
@@ -236,6 +236,7 @@ def _check(source: Source):
             f"{source.checkpoint} has {layer.size(0)}; give the token list and the "
             "checkpoint of the same training"
         )
+    check_unknown(tokens, source.config_file)
     config["token_list"] = tokens
     config["ctc_conf"] = current_ctc(config["ctc_conf"])
     if config.get("token_type") == "bpe":

@@ -6,7 +6,7 @@ from pathlib import Path
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.experiment.named_files import check_blank, read_tokens
+from espnet_plugin.experiment.named_files import check_tokens
 from espnet_plugin.reference.model_zoo import is_model_name
 
 __all__ = ["check_reference"]
@@ -86,4 +86,4 @@ def _check_folder(path: Path, model_file: str) -> None:
             f"checkpoints there are: {there}"
         )
     config = read_config(found.config_file)
-    check_blank(config, read_tokens(config, found.config_file), found.config_file)
+    check_tokens(config, found.config_file)

@@ -27,7 +27,12 @@ def model(tmp_path, monkeypatch):
     config = {"encoder": "conformer", "encoder_conf": {}, "ctc_conf": {}}
 
     def write(**changes):
-        content = {**config, "model_conf": {"ctc_weight": 1.0}, **changes}
+        content = {
+            **config,
+            "token_type": "char",
+            "model_conf": {"ctc_weight": 1.0},
+            **changes,
+        }
         (exp / "config.yaml").write_text(yaml.safe_dump(content))
 
     def listed(text):
@@ -66,6 +71,7 @@ WRONG = {
         "token 0 is '<unk>', but must be the CTC blank '<blank>', which is token 3",
     ),
     "numbers": (["<blank>", 1], "something other than tokens"),
+    "no unknown": (["<blank>", "A"], "the 2 tokens lack <unk>, which ESPnet needs"),
 }
 
 
@@ -96,12 +102,22 @@ def test_what_is_right(model, given):
     model(token_list=TOKENS)
     check(*GIVEN[given](model))
     # The name of the blank is the model's own.
-    model(token_list=["<b>", "A"], model_conf={"sym_blank": "<b>"})
+    model(token_list=["<b>", "<unk>", "A"], model_conf={"sym_blank": "<b>"})
     check(*GIVEN[given](model))
     # A path is relative to the recipe of the experiment.
     model(token_list=NAME)
     model.listed("".join(f"{token}\n" for token in TOKENS))
     check(*GIVEN[given](model))
+
+
+@pytest.mark.parametrize("kind", ["word", "phn", "whisper_en", "hugging_face", None])
+def test_tokens_that_stage_2_cannot_make(model, kind):
+    """Only --asr_recipe, whose data has been prepared, may have them."""
+    model(token_list=TOKENS, token_type=kind)
+    said = refused(*GIVEN["reference"](model), "--dry_run", "true")
+    assert f"--reference {model.exp}: its token_type is {kind}" in said
+    check(*GIVEN["recipe"](model))
+    check(*GIVEN["reference"](model), "--stage", "5")
 
 
 def test_another_experiment_of_the_recipe_is_chosen(model):

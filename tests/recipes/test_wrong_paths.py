@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 CONFIG = "encoder: conformer\nencoder_conf: {}\nctc_conf: {}\nmodel_conf: {}\n"
+CONFIG += "token_type: char\n"
 CONFIG += "token_list: [<blank>, <unk>, <sos/eos>]\n"
 
 
