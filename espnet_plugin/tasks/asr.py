@@ -21,6 +21,7 @@ from espnet_plugin.tasks.ctc_start import (
     token_log_prior,
     training_tokens,
 )
+from espnet_plugin.tasks.mixed_audio import check_mixed_audio
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.plateau import CHOICES, PlateauWatch
 from espnet_plugin.tasks.pretrained import as_their_weights_come
@@ -186,9 +187,11 @@ class CountedASRTask(ASRTask):
         ESPnet loads ``init_param`` after this.
 
         Raises:
-            UserError: If ``freeze_param`` or ``init_param`` name no weights.
+            UserError: If ``freeze_param`` or ``init_param`` name no weights, or files
+                of ``noise_scp`` or ``rir_scp`` have another sampling rate.
         """
         check_named_weights(args, model)
+        check_mixed_audio(args)
         args.scheduler_conf = complete_schedule(args)
         lay_out_frozen(model)
         return super().build_optimizers(args, model)

@@ -19,6 +19,7 @@ from espnet_plugin.names import (
     WAV2VEC2,
 )
 from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.mixed_audio import check_mixed_audio
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
 from espnet_plugin.tasks.trainer import CostTrainer, keep_whole_checkpoint
@@ -106,9 +107,11 @@ class DualModeSSLTask(SSLTask):
         """Build the optimisers after checks and completing the schedule.
 
         Raises:
-            UserError: If ``freeze_param`` or ``init_param`` name no weights.
+            UserError: If ``freeze_param`` or ``init_param`` name no weights, or files
+                of ``noise_scp`` or ``rir_scp`` have another sampling rate.
         """
         check_named_weights(args, model)
+        check_mixed_audio(args)
         args.scheduler_conf = complete_schedule(args)
         return super().build_optimizers(args, model)
 

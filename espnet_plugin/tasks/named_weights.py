@@ -89,6 +89,7 @@ def _check_start(value: str, model: torch.nn.Module, lenient: bool) -> None:
         )
     found = read_checkpoint(file)
     for prefix in filter(None, excluded.split(",")):
+        _check_excluded(prefix, found, option)
         found = {name: x for name, x in found.items() if not name.startswith(prefix)}
     names = [one for one in found if one.startswith(source)]
     if not names:
@@ -116,6 +117,24 @@ def _check_start(value: str, model: torch.nn.Module, lenient: bool) -> None:
             f"{problems[0]}). Correct SOURCE or TARGET, or leave out what does not fit "
             f"with EXCLUDED or ignore_init_mismatch: true; {_FORM}"
         ) from error
+
+
+def _check_excluded(prefix: str, names: Iterable[str], option: str) -> None:
+    """Refuse a module's name that would also leave out modules with longer names.
+
+    ESPnet compares the beginnings of names: layer 1 is also the beginning of layer 10
+    (findings/espnet_init_excluded.sh).
+    """
+    longer = {one for one in names if one.startswith(prefix)} - {prefix}
+    longer = {one for one in longer if one[len(prefix)] != "."}
+    if not _below(prefix, names) or not longer:
+        return
+    rest = min(longer)[len(prefix) :].split(".")[0]
+    raise UserError(
+        f"{option}: EXCLUDED {prefix} would also leave out {prefix}{rest}, because "
+        f"ESPnet compares the beginnings of names: write {prefix}. with a full stop at "
+        "its end, or name both"
+    )
 
 
 def _fits(ours: Optional[torch.Tensor], theirs: torch.Tensor) -> bool:

@@ -104,6 +104,43 @@ def test_a_whole_checkpoint_for_a_part_would_load_nothing(saved):
         check_named_weights(options(value, mismatch=True), model)
 
 
+class Deep(torch.nn.Module):
+    """Twelve layers, so that the name of layer 1 begins those of 10 and 11."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(12))
+
+
+@pytest.mark.parametrize("mismatch", [False, True])
+def test_excluding_a_layer_may_not_exclude_those_whose_numbers_it_begins(
+    tmp_path, mismatch
+):
+    path = tmp_path / "deep.pth"
+    torch.save(Deep().state_dict(), path)
+
+    def left_random(excluded):
+        model, before = Deep(), Deep()
+        before.load_state_dict(model.state_dict())
+        load_pretrained_model(f"{path}:::{excluded}", model, mismatch)
+        pairs = enumerate(zip(model.encoder, before.encoder))
+        return [n for n, (now, old) in pairs if torch.equal(now.weight, old.weight)]
+
+    assert left_random("encoder.1") == [1, 10, 11]  # what ESPnet does
+    checked = options(f"{path}:::encoder.1", mismatch=mismatch)
+    with pytest.raises(UserError, match=r"encoder\.1 would also .* encoder\.10"):
+        check_named_weights(checked, Deep())
+    # What the message advises, and a deliberate beginning of many names.
+    for right, layers in (
+        ("encoder.1.", [1]),
+        ("encoder.2", [2]),
+        ("encoder.1.,encoder.11", [1, 11]),
+    ):
+        assert left_random(right) == layers
+        checked = options(f"{path}:::{right}", mismatch=mismatch)
+        check_named_weights(checked, Deep())
+
+
 def test_frozen_names():
     for right in ("encoder", "encoder.1", "encoder.1.bias", "ctc"):
         check_named_weights(options(freeze=[right]), Model())
