@@ -5,13 +5,14 @@ import math
 import os
 from functools import partial
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Optional
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
+from espnet_plugin.checkpoints.finite import first_not_finite
 from espnet_plugin.checkpoints.plain import save_state
 from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
@@ -278,14 +279,6 @@ def _is_whole(path: Path) -> bool:
         return first_not_finite(_read(path)) is None
     except Exception:  # torch raises many kinds for a broken file
         return False
-
-
-def first_not_finite(state: Mapping[str, torch.Tensor]) -> Optional[str]:
-    """Return the name of the first tensor with a value that is not finite, if any."""
-    for name, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            return name
-    return None
 
 
 def _mend_epoch(path: Path, states: dict) -> None:
