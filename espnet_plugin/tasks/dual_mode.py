@@ -231,7 +231,8 @@ def start_from_reference(model: torch.nn.Module, args: argparse.Namespace) -> No
     if there != args.normalize:
         logging.warning(
             "%s: normalize is %s in the reference and %s in this training, so at the "
-            "start the copied layers get features of another scale than they learnt",
+            "start the copied layers get features on another scale than in their own "
+            "training",
             *(config, there, args.normalize),
         )
     own = model.state_dict()

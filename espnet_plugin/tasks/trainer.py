@@ -204,8 +204,8 @@ def _look_at_weights(model: torch.nn.Module, reporter: SubReporter, options) -> 
     broken = first_not_finite(model.state_dict())
     if broken is not None:
         raise UserError(
-            f"after epoch {reporter.epoch} {broken} is not finite, so it is not kept: "
-            "lower the learning rate, or look at the data; "
+            f"after epoch {reporter.epoch} {broken} holds NaN or infinite values, so "
+            "the epoch is not kept: lower the learning rate, or look at the data; "
             f"{options.output_dir} keeps the checkpoint of the epoch before"
         )
 
@@ -247,7 +247,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
             continue
         broken = first_not_finite(states["model"])
         if broken is not None:
-            problems.append(f"{path}: {broken} is not finite")
+            problems.append(f"{path}: {broken} holds NaN or infinite values")
             continue
         if path != current:
             logging.info("resuming from %s", path)
@@ -265,8 +265,8 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         return
     if problems:
         raise UserError(
-            "no checkpoint can be read; delete them to train from the start:\n"
-            + "\n".join(problems)
+            f"{output_dir}: no checkpoint can be used; delete these files to train "
+            "from the start:\n" + "\n".join(problems)
         )
 
 
