@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # LibriSpeech, 960 hours: a 17-layer E-Branchformer, and models of 6, 4 and 2 layers from
-# it. See README.md; --dry_run true tells the hours and the disk beforehand.
+# it. See README.md; --dry_run true estimates time and disk space beforehand.
 set -euo pipefail
 
 # An epoch is 2890 hours of audio: half as many as with 100 hours.
