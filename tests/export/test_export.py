@@ -17,7 +17,8 @@ from tiny_asr import build_tiny_asr
 from tiny_export import build_fbank_model, noise
 
 from espnet_plugin.bin.export import main
-from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.sets import DecodeSet
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.folder import whole_folder

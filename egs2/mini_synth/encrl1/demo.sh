@@ -44,8 +44,8 @@ log=$(dirname "${reference}")/log/scratch.log
 run --stage 1 --stop_stage 3 "$@"
 
 beside() {
-    # They need the reference's architecture, not its weights: it is trained for an
-    # epoch, or finished, maybe imported.
+    # They need the reference's architecture, not its weights: they start once it has been
+    # trained for an epoch, or is finished or imported.
     until compgen -G "${reference}/checkpoint*.pth" || [ -e "${reference}/meta.json" ]; do
         sleep 1
     done
