@@ -115,6 +115,4 @@ def whole_text(change):
 
 
 AT_TEXT = ("train/text", 3, U3)
-
-
 AT_WAV = ("train/wav.scp", 3, U3)

@@ -12,11 +12,7 @@ from espnet_plugin.recipe.import_recipe import import_recipe
 from espnet_plugin.recipe.stock import Overrides, find_recipe
 
 CHARS = ["<blank>", "<unk>", "A", "B", "<space>", "<sos/eos>"]
-
-
 SETS = {"train_sp": ["sp0.9-u1", "u1", "u2"], "dev": ["u3"], "test": ["u4", "u5"]}
-
-
 MEAN, SPREAD, COUNT = np.array([1.0, -2.0, 0.5]), 2.0, 50.0
 
 
