@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
 
+from espnet_plugin.export.integer_convolutions import as_integer_product, can_be_product
+from espnet_plugin.export.rounded import rounded
 from espnet_plugin.export.sparse import store_sparsely
 
 if TYPE_CHECKING:
@@ -24,16 +26,20 @@ _STORED = "_stored"
 
 
 def products_of(path: Path) -> list[str]:
-    """Return the names of the products with a constant matrix, in the file's order."""
+    """Return the names of what is computed with 8-bit integers, in the file's order.
+
+    Products with a constant matrix, and convolutions that can be computed as such.
+    """
     import onnx
 
-    return [node.name for node in _products(onnx.load(str(path)).graph)]
+    graph = onnx.load(str(path)).graph
+    return [node.name for node in (*_products(graph), *_convolutions(graph))]
 
 
 def stored_of(path: Path) -> list[str]:
     """Return the names of other operations whose weights can be stored in eight bits.
 
-    Convolutions, and products with several matrices at once.
+    Other convolutions, and products with several matrices at once.
     """
     import onnx
 
@@ -51,13 +57,27 @@ def _products(graph: "onnx.GraphProto") -> list["onnx.NodeProto"]:
     ]
 
 
+def _convolutions(graph: "onnx.GraphProto") -> list["onnx.NodeProto"]:
+    weights = {t.name: t for t in graph.initializer}
+    return [
+        node
+        for node in graph.node
+        if node.op_type == "Conv"
+        and node.input[1] in weights
+        and can_be_product(node, weights[node.input[1]])
+        and _NEVER not in node.name
+    ]
+
+
 def _stored(graph: "onnx.GraphProto") -> list["onnx.NodeProto"]:
     weights = {t.name for t in graph.initializer if len(t.dims) > 2}
+    products = [node.name for node in _convolutions(graph)]
     return [
         node
         for node in graph.node
         if node.op_type in ("MatMul", "Conv")
         and node.input[1] in weights
+        and node.name not in products
         and _NEVER not in node.name
     ]
 
@@ -71,9 +91,11 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
     """Write a model with weights in eight bits.
 
     Products with a constant matrix are of 8-bit integers, with signed weights and a
-    scale per channel. Convolutions are computed in 32 bits, because onnxruntime is
-    slower at those of integers: of their weights 8 bits are stored, and the runtime
-    makes 32-bit numbers of them once, when it loads the file.
+    scale per channel, and so are the convolutions that are computed as products
+    (:mod:`~espnet_plugin.export.integer_convolutions`). Other convolutions (depthwise,
+    of a single input channel) are computed in 32 bits, because onnxruntime is slower
+    at those of integers: of their weights 8 bits are stored, and the runtime makes
+    32-bit numbers of them once, when it loads the file.
 
     Args:
         source: The model in 32-bit numbers.
@@ -88,11 +110,14 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
     model = onnx.load(str(source))
     products = [n for n in _products(model.graph) if n.name not in set(keep)]
     stored = [n for n in _stored(model.graph) if n.name not in set(keep)]
-    if not products and not stored:
+    convolutions = [n for n in _convolutions(model.graph) if n.name not in set(keep)]
+    if not (products or stored or convolutions):
         target.write_bytes(source.read_bytes())
         return
     for node in stored:
         _store(model.graph, node)
+    for node in convolutions:
+        as_integer_product(model.graph, node)
     names = [node.name for node in products]
     for node in _products(model.graph):
         if node.op_type == "Gemm":  # The tool renames those that are left.
@@ -184,9 +209,7 @@ def _store(graph: "onnx.GraphProto", node: "onnx.NodeProto") -> None:
     (weight,) = [t for t in graph.initializer if t.name == name]
     values = onnx.numpy_helper.to_array(weight)
     others = tuple(range(1, values.ndim)) if node.op_type == "Conv" else values.ndim - 2
-    largest = np.abs(values).max(axis=others, keepdims=True)
-    scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
-    integers = np.rint(values / scale).astype(np.int8)
+    integers, scale = rounded(values, others)
     graph.initializer.remove(weight)
     graph.initializer.append(onnx.numpy_helper.from_array(integers, name + _STORED))
     graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
