@@ -8,7 +8,14 @@ from espnet_plugin.bin.arguments import MOST_SEED, whole
 from espnet_plugin.errors import UserError
 from espnet_plugin.lm.record import find_models
 
-__all__ = ["chosen_models", "lm_seeds"]
+__all__ = ["MODELS_FOLDER", "chosen_models", "lm_seeds"]
+
+# Arguments of ``add_argument`` for ``--exp_dir``.
+MODELS_FOLDER: dict[str, Any] = {
+    "type": Path,
+    "required": True,
+    "help": "folder that holds the models' folders",
+}
 
 
 def lm_seeds(verb: str) -> dict[str, Any]:
