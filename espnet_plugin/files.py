@@ -146,12 +146,12 @@ def flush_folder(folder: PathLike) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically; see :func:`write_bytes`."""
+    """Write ``text`` as UTF-8, atomically; errors as in :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_lines(path: PathLike, lines: Iterable[str]) -> None:
-    """Write one line per item, atomically."""
+    """Write one line per item, atomically; errors as in :func:`write_bytes`."""
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 

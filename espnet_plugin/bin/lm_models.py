@@ -10,7 +10,14 @@ from espnet_plugin.jobs.lm_current import current_models
 from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.lm.record import find_models
 
-__all__ = ["chosen_models", "lm_seeds", "lm_text", "text_option"]
+__all__ = ["MODELS_FOLDER", "chosen_models", "lm_seeds", "lm_text", "text_option"]
+
+# Arguments of ``add_argument`` for ``--exp_dir``.
+MODELS_FOLDER: dict[str, Any] = {
+    "type": Path,
+    "required": True,
+    "help": "folder that holds the models' folders",
+}
 
 
 def lm_seeds(verb: str) -> dict[str, Any]:

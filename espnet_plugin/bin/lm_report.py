@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.lm_models import lm_text, text_option
+from espnet_plugin.bin.lm_models import MODELS_FOLDER, lm_text, text_option
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import write_json, write_text
@@ -30,12 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--exp_dir",
-        type=Path,
-        required=True,
-        help="folder that holds the models' folders",
-    )
+    add("--exp_dir", **MODELS_FOLDER)
     add("--text_dir", **text_option())
     add("--test_set", default="test", help="set whose perplexities are shown")
     add("--markdown", type=Path, required=True, help="file for the table")

@@ -223,7 +223,7 @@ def _refuse_missing(found: Optional[Difference]) -> None:
         if was_file and "/" in new:
             raise UserError(
                 f"{found.name}: {new} is missing: bring it back, or run the stage "
-                "that writes it (without it, nobody can tell whether results are of "
+                "that writes it (without it, it is unknown whether results are of "
                 "the same files)"
             )
 

@@ -1,4 +1,4 @@
-"""Checks that several families share: durations, files, ``local/data.sh``."""
+"""Checks that the recipes share: stages, durations, files, ``local/data.sh``."""
 
 from pathlib import Path
 
@@ -15,12 +15,18 @@ __all__ = [
     "check_file",
     "check_named_files",
     "file_names",
+    "wanted",
 ]
 
 
 def file_names(folder: Path, suffix: str) -> list[str]:
     """Return the names, without the suffix, of the files in a folder that have it."""
     return sorted(path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}"))
+
+
+def wanted(options: SharedOptions, *stages: int) -> bool:
+    """Return whether at least one of the stages is to run."""
+    return any(options.stage <= stage <= options.stop_stage for stage in stages)
 
 
 def check_durations(options: SharedOptions) -> None:

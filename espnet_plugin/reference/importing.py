@@ -14,15 +14,13 @@ from typing import Any, Optional, Union
 
 from espnet_plugin.checkpoints.bounds import check_announced
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.depth import encoder_depth
-from espnet_plugin.checkpoints.load import (
-    build_asr_model,
-    count_layers,
+from espnet_plugin.checkpoints.config_files import (
     file_settings,
     get_setting,
-    load_state,
     set_setting,
 )
+from espnet_plugin.checkpoints.depth import encoder_depth
+from espnet_plugin.checkpoints.load import build_asr_model, count_layers, load_state
 from espnet_plugin.data.tokens import check_bpe_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import current_ctc
