@@ -110,6 +110,8 @@ class Case:
             inner = at[key]
             if not isinstance(inner, (dict, list)) or self.rng.random() < 0.4:
                 break
+            if not inner:  # nothing inside that could be changed
+                break
             at = inner
         if not where:
             return None

@@ -14,12 +14,15 @@ from espnet_plugin.errors import UserError
 
 __all__ = [
     "PathLike",
+    "check_no_stand_in",
     "file_checksum",
     "flush_folder",
     "locked",
+    "not_a_table",
     "read_json",
     "read_record",
     "read_pairs",
+    "stand_in",
     "whole_file",
     "write_bytes",
     "write_json",
@@ -143,12 +146,12 @@ def flush_folder(folder: PathLike) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically; see :func:`write_bytes`."""
+    """Write ``text`` as UTF-8, atomically; errors as in :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_lines(path: PathLike, lines: Iterable[str]) -> None:
-    """Write one line per item, atomically."""
+    """Write one line per item, atomically; errors as in :func:`write_bytes`."""
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
@@ -206,6 +209,7 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     path = Path(path)
     table: dict[str, str] = {}
     try:
+        check_no_stand_in(path, "table")
         # utf-8-sig: a byte order mark would otherwise be part of the first key.
         with open(path, encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, 1):
@@ -232,10 +236,63 @@ def read_pairs(path: PathLike) -> dict[str, str]:
     return table
 
 
-# How files begin that are not UTF-8 text.
-_BEGINNINGS = {
+def stand_in(head: bytes, what: str = "file") -> str:
+    """Say what is in the place of a file that was not downloaded.
+
+    Args:
+        head: The first bytes of the file.
+        what: Kind of the file, for the message.
+
+    Returns:
+        What it is and the way out; empty if it is neither a pointer nor a web page.
+    """
+    if head.startswith(b"version https://git-lfs"):
+        return f"it is a Git LFS pointer, not the {what}: run 'git lfs pull'"
+    if head[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return f"it is a web page, not the {what}: download the {what} again"
+    return ""
+
+
+def check_no_stand_in(path: PathLike, what: str) -> None:
+    """Check that a file was downloaded, and is no pointer or web page in its place.
+
+    Args:
+        path: The file; nothing is checked if it cannot be read.
+        what: Kind of the file, for the message.
+
+    Raises:
+        UserError: If it is a Git LFS pointer or a web page.
+    """
+    try:
+        with open(path, "rb") as stream:
+            said = stand_in(stream.read(64), what)
+    except OSError:
+        return  # who reads it says so
+    if said:
+        raise UserError(f"{path}: {said}")
+
+
+def not_a_table(head: bytes) -> str:
+    """Say what a file is that should be a table, from its first bytes.
+
+    Returns:
+        What it is and the way out, for what is neither a table nor a list; empty
+        otherwise.
+    """
+    said = stand_in(head, "table")
+    if said:
+        return said
+    packed = next((k for k in _PACKED if head.startswith(k)), None)
+    return _PACKED[packed] if packed is not None else ""
+
+
+_PACKED = {
     b"\x1f\x8b": "it is compressed by gzip: decompress it",
     b"PK\x03\x04": "it is a zip file: unpack it",
+}
+# How files begin that are not UTF-8 text.
+_BEGINNINGS = {
+    **_PACKED,
     b"\xff\xfe": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
 }

@@ -1,4 +1,4 @@
-"""Imports run one way: downwards from room to room, and nowhere in a circle."""
+"""Imports lead from higher to lower layers of the package, and never in a circle."""
 
 import re
 from collections import Counter
@@ -10,9 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The rooms of the package from the top floor down. A room uses those on lower floors;
-# rooms on one floor do not know each other.
-FLOORS = """
+# The sub-packages in layers, from the top down. A sub-package imports from lower layers
+# only; those of one layer do not import each other.
+LAYERS = """
     bin
     baselines recipe runs web
     jobs estimate probe recognise
@@ -33,15 +33,15 @@ FLOORS = """
 """
 
 
-def floors(text):
-    """Return the number of each room's floor, 0 at the bottom."""
+def layers(text):
+    """Return the number of each sub-package's layer, 0 at the bottom."""
     lines = text.strip().splitlines()
     return {
-        room: len(lines) - n for n, line in enumerate(lines, 1) for room in line.split()
+        part: len(lines) - n for n, line in enumerate(lines, 1) for part in line.split()
     }
 
 
-def arrows(package):
+def imports_of(package):
     """Return which module imports which, also inside functions."""
     graph = grimp.build_graph(package, cache_dir=None)
     return {
@@ -50,18 +50,19 @@ def arrows(package):
     }
 
 
-def room(module):
-    """Return the second part of a dotted name."""
+def part_of(module):
+    """Return the sub-package of a module, the second part of its dotted name."""
     return (module.split(".") + [""])[1]
 
 
-def wrong_arrows(imports, floor):
-    """Return ``a -> b`` for every import that does not lead to a lower floor."""
+def wrong_imports(imports, layer):
+    """Return ``a -> b`` for every import that does not lead to a lower layer."""
     return [
         f"{module} -> {other}"
         for module, others in sorted(imports.items())
         for other in sorted(others)
-        if room(module) != room(other) and floor[room(module)] <= floor[room(other)]
+        if part_of(module) != part_of(other)
+        and layer[part_of(module)] <= layer[part_of(other)]
     ]
 
 
@@ -76,29 +77,29 @@ def circle(imports):
 
 @pytest.fixture(scope="module")
 def ours():
-    return arrows("espnet_plugin")
+    return imports_of("espnet_plugin")
 
 
-def test_every_room_has_a_floor(ours):
-    unknown = {room(module) for module in ours} - {"", *floors(FLOORS)}
-    assert not unknown, f"{unknown}: say in FLOORS of {__file__} where they stand"
+def test_every_sub_package_has_a_layer(ours):
+    unknown = {part_of(module) for module in ours} - {"", *layers(LAYERS)}
+    assert not unknown, f"{unknown}: add them to LAYERS in {__file__}"
 
 
 def test_imports_lead_down(ours):
-    assert wrong_arrows(ours, {"": 99, **floors(FLOORS)}) == []
+    assert wrong_imports(ours, {"": 99, **layers(LAYERS)}) == []
 
 
 def test_no_imports_go_in_a_circle(ours):
     assert circle(ours) == []
 
 
-def test_the_floor_under_all_imports_nothing(ours):
+def test_the_lowest_layer_imports_nothing(ours):
     assert not ours["espnet_plugin.names"] and not ours["espnet_plugin.errors"]
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
-    """Write packages of a room ``top`` above a room ``low``, from their sources."""
+def package(tmp_path, monkeypatch):
+    """Write packages with a sub-package ``top`` above a sub-package ``low``."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def build(name, **sources):
@@ -107,35 +108,35 @@ def house(tmp_path, monkeypatch):
             (tmp_path / name / path / "__init__.py").write_text("")
         for module, source in sources.items():
             path = tmp_path / name / f"{module.replace('_', '/')}.py"
-            path.write_text(source.replace("HOUSE", name))
-        return arrows(name)
+            path.write_text(source.replace("PACKAGE", name))
+        return imports_of(name)
 
     return build
 
 
-def test_an_arrow_up_is_found_also_inside_a_function(house):
-    imports = house(
-        "house_up",
-        top_a="from HOUSE.low import b\n",
-        low_b="def later():\n    import HOUSE.top.c\n",
+def test_an_import_upwards_is_found_also_inside_a_function(package):
+    imports = package(
+        "package_up",
+        top_a="from PACKAGE.low import b\n",
+        low_b="def later():\n    import PACKAGE.top.c\n",
         top_c="",
     )
-    floor = {"": 9, "top": 1, "low": 0}
-    assert wrong_arrows(imports, floor) == ["house_up.low.b -> house_up.top.c"]
+    layer = {"": 9, "top": 1, "low": 0}
+    assert wrong_imports(imports, layer) == ["package_up.low.b -> package_up.top.c"]
     assert circle(imports) == []
-    # Rooms on one floor do not know each other either.
-    assert len(wrong_arrows(imports, {"": 9, "top": 0, "low": 0})) == 2
+    # Nor do sub-packages of one layer import each other.
+    assert len(wrong_imports(imports, {"": 9, "top": 0, "low": 0})) == 2
 
 
-def test_a_circle_inside_a_room_is_found(house):
-    imports = house(
-        "house_round",
-        top_a="import HOUSE.top.b\n",
-        top_b="def later():\n    from HOUSE.top import c\n",
-        top_c="import HOUSE.top.a\n",
+def test_a_circle_inside_a_sub_package_is_found(package):
+    imports = package(
+        "package_round",
+        top_a="import PACKAGE.top.b\n",
+        top_b="def later():\n    from PACKAGE.top import c\n",
+        top_c="import PACKAGE.top.a\n",
     )
-    assert wrong_arrows(imports, {"": 9, "top": 1, "low": 0}) == []
-    assert set(circle(imports)) == {f"house_round.top.{name}" for name in "abc"}
+    assert wrong_imports(imports, {"": 9, "top": 1, "low": 0}) == []
+    assert set(circle(imports)) == {f"package_round.top.{name}" for name in "abc"}
 
 
 def test_test_modules_do_not_import_each_other():
@@ -156,18 +157,18 @@ def test_names_of_test_modules_differ():
 
 
 @pytest.mark.parametrize("file", ["CONTRIBUTING.md", "docs/architecture.md"])
-def test_every_room_is_described(file):
-    """In a table of rooms, once each."""
+def test_every_sub_package_is_described(file):
+    """In the table, once each."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    table = text[text.index("| room |") :].split("\n\n")[0]
+    table = text[text.index("| sub-package |") :].split("\n\n")[0]
     described = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     names = [name for cell in described for name in re.findall(r"`(\w+)`", cell)]
-    assert sorted(names) == sorted(floors(FLOORS))
+    assert sorted(names) == sorted(layers(LAYERS))
 
 
-def test_contributing_has_the_rooms_from_the_top_floor_down():
+def test_contributing_has_the_layers_from_the_top_down():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = text[text.index("| room |") :].split("\n\n")[0]
+    table = text[text.index("| sub-package |") :].split("\n\n")[0]
     lines = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     described = [set(re.findall(r"`(\w+)`", line)) for line in lines]
-    assert described == [set(line.split()) for line in FLOORS.strip().splitlines()]
+    assert described == [set(line.split()) for line in LAYERS.strip().splitlines()]

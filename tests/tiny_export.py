@@ -135,3 +135,15 @@ def espnet_log_probs(model, utterances: Sequence[np.ndarray]) -> list[np.ndarray
             encoded = encoded[0]
         found.append(model.ctc.log_softmax(encoded)[0, : int(lengths[0])].numpy())
     return found
+
+
+def change_config(experiment, **settings):
+    """Change keys of an experiment's config.yaml; mappings are merged."""
+    path = experiment / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            config[key] = {**(config.get(key) or {}), **value}
+        else:
+            config[key] = value
+    path.write_text(yaml.safe_dump(config))

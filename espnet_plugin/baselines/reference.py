@@ -7,17 +7,14 @@ from typing import Any, Iterable, Optional
 
 import torch
 
+from espnet_plugin.checkpoints.config_files import resolve_paths
 from espnet_plugin.checkpoints.layers import keep_layers
-from espnet_plugin.checkpoints.load import (
-    build_asr_model,
-    load_asr_model,
-    read_config,
-    resolve_paths,
-)
+from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
 from espnet_plugin.checkpoints.plain import plain_config
 from espnet_plugin.checkpoints.width import with_width
 from espnet_plugin.data.front_end import takes_features
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.files import file_checksum
 from espnet_plugin.shape import Heads, Shape, check_shapes
 

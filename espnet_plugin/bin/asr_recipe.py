@@ -37,7 +37,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 def find_and_import(args: argparse.Namespace) -> None:
     """Find the parts of the recipe, log them, and link them into this recipe."""
-    from espnet_plugin.recipe.import_recipe import earlier_choice, import_recipe
+    from espnet_plugin.recipe.best_experiment import earlier_choice
+    from espnet_plugin.recipe.import_recipe import import_recipe
     from espnet_plugin.recipe.stock import Overrides, find_recipe
 
     recipe = find_recipe(

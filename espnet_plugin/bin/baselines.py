@@ -1,4 +1,4 @@
-"""Stage 8: train baselines, which are other ways to small models.
+"""Stage 8: train baselines, which are other ways to make small models.
 
 Each baseline has its own configuration. Options that this command does not know are
 passed to ESPnet's ASR training (data, ngpu...).

@@ -59,7 +59,8 @@ def get_parser() -> argparse.ArgumentParser:
 def decode(args: argparse.Namespace) -> None:
     """Decode the sets."""
     # Imported here, because ESPnet takes seconds, and options are checked before.
-    from espnet_plugin.decode.run import DecodeSet, decode_model
+    from espnet_plugin.decode.run import decode_model
+    from espnet_plugin.decode.sets import DecodeSet
     from espnet_plugin.errors import UserError
 
     keys = args.key_file or [None] * len(args.output_dir)

@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 
 from espnet_plugin.bin.arguments import number, of_recipe
-from espnet_plugin.bin.lm_models import chosen_models, lm_seeds
+from espnet_plugin.bin.lm_models import (
+    MODELS_FOLDER,
+    chosen_models,
+    lm_seeds,
+    text_option,
+)
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_decode import LMDecoding, check_recogniser, decode_with_lm
@@ -19,12 +24,8 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--exp_dir",
-        type=Path,
-        required=True,
-        help="folder that holds the models' folders",
-    )
+    add("--exp_dir", **MODELS_FOLDER)
+    add("--text_dir", **text_option())
     add("--asr_exp", type=Path, required=True, help="folder of the recogniser")
     add(
         "--dump_dir",

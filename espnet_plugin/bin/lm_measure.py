@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.lm_models import chosen_models, lm_seeds
+from espnet_plugin.bin.lm_models import MODELS_FOLDER, chosen_models, lm_seeds
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.lm_measure import measure_lm
@@ -17,12 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--exp_dir",
-        type=Path,
-        required=True,
-        help="folder that holds the models' folders",
-    )
+    add("--exp_dir", **MODELS_FOLDER)
     add("--text_dir", type=Path, required=True, help="folder that stage 3 wrote")
     add(
         "--speed",

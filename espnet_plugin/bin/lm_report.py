@@ -4,10 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_plugin.bin.lm_models import MODELS_FOLDER, lm_text, text_option
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import write_json, write_text
-from espnet_plugin.lm.record import Decoded
+from espnet_plugin.jobs.lm_current import (
+    check_decoded,
+    check_measured_now,
+    why_left_out,
+)
+from espnet_plugin.lm.record import Decoded, find_models
 from espnet_plugin.lm.table import (
     NO_LM,
     check_measured,
@@ -24,12 +30,8 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--exp_dir",
-        type=Path,
-        required=True,
-        help="folder that holds the models' folders",
-    )
+    add("--exp_dir", **MODELS_FOLDER)
+    add("--text_dir", **text_option())
     add("--test_set", default="test", help="set whose perplexities are shown")
     add("--markdown", type=Path, required=True, help="file for the table")
     add(
@@ -43,11 +45,17 @@ def get_parser() -> argparse.ArgumentParser:
 
 def report(args: argparse.Namespace) -> None:
     """Write the table and the figures."""
-    rows = collect(args.exp_dir)
+    text = lm_text(args)
+    why = why_left_out(args.exp_dir, text)
+    rows = collect(args.exp_dir, why)
     check_measured(rows, args.test_set)
+    folders = [one for one in find_models(args.exp_dir) if one not in why]
+    check_measured_now(folders, text)
+    check_decoded(args.exp_dir, folders, args.test_set)
     pairs = compare(rows, args.test_set)
     without = Decoded.find(args.exp_dir / NO_LM)
-    write_text(args.markdown, markdown(rows, pairs, args.test_set, without))
+    table = markdown(rows, pairs, args.test_set, without, why)
+    write_text(args.markdown, table)
     write_json(args.results_json, to_json(rows, pairs))
 
 

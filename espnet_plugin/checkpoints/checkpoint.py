@@ -10,6 +10,7 @@ import torch
 from espnet_plugin.checkpoints.bounds import check_archive, check_dense
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
+from espnet_plugin.files import check_no_stand_in
 
 __all__ = ["choose_checkpoint", "read_checkpoint"]
 
@@ -26,6 +27,7 @@ def read_checkpoint(
     path = Path(path)
     if not path.is_file():
         raise UserError(f"checkpoint {path} is missing: train the model first")
+    check_no_stand_in(path, "checkpoint")
     check_archive(path, "checkpoint")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
@@ -38,7 +40,15 @@ def read_checkpoint(
                 "its source, load it there and save model.state_dict() alone"
             ) from error
         raise UserError(_unreadable(path, reason)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+    except RuntimeError as error:
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"checkpoint {path} is a TorchScript archive, a program besides "
+                "tensors, and was not loaded: give the checkpoint that ESPnet's "
+                "training wrote, e.g. valid.cer_ctc.ave.pth"
+            ) from error
+        raise UserError(_unreadable(path, str(error))) from error
+    except (EOFError, OSError, ValueError, KeyError, IndexError) as error:
         raise UserError(_unreadable(path, str(error))) from error
     except Exception as error:  # a damaged pickle may raise anything
         raise UserError(_unreadable(path, repr(error))) from error

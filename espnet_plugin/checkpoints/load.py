@@ -12,13 +12,14 @@ import logging
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
-import numpy as np
 import torch
 
-from espnet_plugin.checkpoints.bounds import check_announced, check_archive
+from espnet_plugin.checkpoints.bounds import check_announced
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
+from espnet_plugin.checkpoints.config_files import check_stats, resolve_paths
+from espnet_plugin.checkpoints.finite import first_not_finite
 from espnet_plugin.checkpoints.offline import (
     fetched_part,
     pip_command,
@@ -26,7 +27,8 @@ from espnet_plugin.checkpoints.offline import (
 )
 from espnet_plugin.checkpoints.registration import register_waiting
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.config import check_config, read_config
+from espnet_plugin.experiment.config import current_ctc, read_config
+from espnet_plugin.experiment.named_files import read_tokens
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL, ENCRL, PRUNED
 
 if TYPE_CHECKING:
@@ -34,19 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "build_asr_model",
-    "check_config",
-    "check_stats",
     "count_layers",
-    "find_file",
     "load_asr_model",
     "load_state",
-    "read_config",
-    "resolve_paths",
 ]
 
 PathLike = Union[str, Path]
 
-_PARENTS = 3
 _SHOWN_KEYS = 4
 # Names that ``host.register`` adds to ESPnet, by option.
 _REGISTERED = {
@@ -90,132 +86,6 @@ def load_asr_model(
     return model.eval(), args
 
 
-def find_file(
-    value: str, config_file: PathLike, roots: Optional[Sequence[Path]] = None
-) -> tuple[Optional[Path], list[Path]]:
-    """Search for a file that a configuration names.
-
-    Args:
-        value: The path in the configuration.
-        config_file: The configuration.
-        roots: Folders to which a relative path may refer; None: the current folder,
-            that of the configuration and its parents up to three levels.
-
-    Returns:
-        The path or ``None``, and all paths that were tried. The last one is a file of
-        this name next to the configuration, for folders that were moved. Before it,
-        without ``roots``, a folder next to the experiment is tried, in case the folder
-        of all experiments was renamed.
-    """
-    path = Path(value)
-    folder = Path(config_file).parent
-    beside = []
-    if roots is None:
-        above = folder.absolute().parent
-        parts = path.parts
-        # exp/asr_stats/train/feats_stats.npz: asr_stats/train/feats_stats.npz there.
-        beside = [above.joinpath(*parts[n:]) for n in range(1, max(2, len(parts) - 2))]
-    if path.is_absolute():
-        tried = [path]
-    else:
-        if roots is None:
-            absolute = folder.resolve()
-            roots = [Path("."), absolute, *list(absolute.parents)[:_PARENTS]]
-        tried = [Path(root) / path for root in roots]
-    tried += [*beside, folder / path.name]
-    return next((item for item in tried if item.is_file()), None), tried
-
-
-def file_settings(config: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    """List the settings that name files, as ``(dotted key, needed)``."""
-    settings = []
-    if isinstance(config.get("token_list"), str):
-        settings.append(("token_list", True))
-    if config.get("token_type") == "bpe" and config.get("bpemodel"):
-        settings.append(("bpemodel", True))
-    normalize_conf = config.get("normalize_conf") or {}
-    if config.get("normalize") and normalize_conf.get("stats_file"):
-        settings.append(("normalize_conf.stats_file", True))
-    symbols = config.get("non_linguistic_symbols")
-    if isinstance(symbols, str) and symbols != "none":
-        settings.append(("non_linguistic_symbols", False))
-    return settings
-
-
-def get_setting(config: Mapping[str, Any], dotted: str) -> Any:
-    """Return ``config["a"]["b"]`` for ``"a.b"``."""
-    for key in dotted.split("."):
-        config = config[key]
-    return config
-
-
-def set_setting(config: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set ``config["a"]["b"]`` for ``"a.b"``."""
-    *parents, last = dotted.split(".")
-    for key in parents:
-        config = config[key]
-    config[last] = value
-
-
-def resolve_paths(
-    config: Mapping[str, Any],
-    config_file: PathLike,
-    roots: Optional[Sequence[Path]] = None,
-) -> dict[str, Any]:
-    """Return a copy of ``config`` with existing paths of all files.
-
-    Raises:
-        UserError: If a needed file is missing; with all paths that were tried.
-    """
-    config = copy.deepcopy(dict(config))
-    for dotted, needed in file_settings(config):
-        value = get_setting(config, dotted)
-        found, tried = find_file(value, config_file, roots)
-        if found is not None:
-            if str(found) != value:
-                logging.info("%s: %s is %s", dotted, value, found)
-            set_setting(config, dotted, str(found))
-        elif needed:
-            raise UserError(
-                f"{config_file}: {dotted}: {value} does not exist; searched for "
-                f"{', '.join(str(item) for item in tried)}. Start in the folder in "
-                "which the model was trained, or copy the file into the folder of "
-                "the configuration"
-            )
-        else:
-            logging.warning("%s: %s is missing and is not used", dotted, value)
-            set_setting(config, dotted, None)
-    return config
-
-
-def check_stats(path: PathLike) -> None:
-    """Check that normalisation statistics can be read without running code.
-
-    Raises:
-        UserError: If they cannot.
-    """
-    try:
-        check_archive(Path(path), "statistics")
-        with open(path, "rb") as stream:
-            stats = np.load(stream, allow_pickle=False)
-            if not isinstance(stats, np.ndarray):
-                missing = {"count", "sum", "sum_square"} - set(stats.files)
-                if missing:
-                    raise UserError(
-                        f"statistics {path} lack {', '.join(sorted(missing))}: give "
-                        "the feats_stats.npz of ESPnet's statistics stage"
-                    )
-                for name in ("count", "sum", "sum_square"):
-                    stats[name]
-    except UserError:
-        raise
-    except Exception as error:  # zip, header and pickle errors are of many types
-        raise UserError(
-            f"statistics {path} cannot be read ({str(error).splitlines()[0]}); copy "
-            "the feats_stats.npz of ESPnet's statistics stage again"
-        ) from error
-
-
 def build_asr_model(
     config: Mapping[str, Any], config_file: PathLike
 ) -> tuple[ESPnetASRModel, argparse.Namespace]:
@@ -239,6 +109,7 @@ def build_asr_model(
     # Here, because it takes many seconds to import and a finished stage needs none.
     from espnet2.tasks.asr import ASRTask
 
+    read_tokens(config, config_file)  # ESPnet would blame the version
     register_waiting()
     args = argparse.Namespace(**copy.deepcopy(dict(config)))
     _check_registered(args, config_file)
@@ -251,6 +122,7 @@ def build_asr_model(
     for key in ("input_size", "frontend", "specaug", "normalize", "init"):
         if not hasattr(args, key):
             setattr(args, key, None)
+    args.ctc_conf = current_ctc(args.ctc_conf)
     stats = (getattr(args, "normalize_conf", None) or {}).get("stats_file")
     if args.normalize is not None and stats:
         check_stats(stats)
@@ -385,17 +257,16 @@ def load_state(
 
 
 def _check_finite(model: torch.nn.Module, model_file: PathLike) -> None:
-    # Such a model writes empty texts, and nothing else would say why. A buffer may hold
-    # infinity on purpose, as masks do.
-    weights = {name for name, _ in model.named_parameters()}
-    for name, value in model.state_dict().items():
-        wrong = torch.isnan(value) if name not in weights else ~torch.isfinite(value)
-        if wrong.any():
-            raise UserError(
-                f"checkpoint {model_file}: {name} holds NaN or infinite values: its "
-                "training diverged; use an earlier checkpoint (--model_file), or train "
-                "again with a lower learning rate"
-            )
+    # Such a model writes empty texts, and nothing else would say why.
+    broken = first_not_finite(
+        model.state_dict(), {name for name, _ in model.named_buffers()}
+    )
+    if broken is not None:
+        raise UserError(
+            f"checkpoint {model_file}: {broken} holds NaN or infinite values, so its "
+            "training diverged; use an earlier checkpoint (--model_file), or train "
+            "again with a lower learning rate"
+        )
 
 
 def _first(items: Sequence[str]) -> str:

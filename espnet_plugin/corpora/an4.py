@@ -166,7 +166,7 @@ def prepare_an4(
     if overlap:
         raise UserError(
             f"{root}: {', '.join(sorted(overlap))} speak in both the training and the "
-            "test set"
+            "test set, so this is not the original corpus: unpack it again"
         )
     dev = choose_speakers(speakers, dev_speakers, "--dev_speakers")
     held_out = {utt for utt, speaker in train.utt2spk.items() if speaker in dev}

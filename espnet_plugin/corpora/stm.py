@@ -88,7 +88,9 @@ def read_stm(
         if not words:
             continue
         if found.setdefault(utterance.name, utterance) != utterance:
-            raise UserError(f"{where}: {utterance.name} is listed twice")
+            raise UserError(
+                f"{where}: {utterance.name} is listed twice: unpack the corpus again"
+            )
     return [found[name] for name in sorted(found)]
 
 

@@ -191,7 +191,7 @@ def _refuse_lost(path: Union[str, Path], table: dict[str, str]) -> None:
         raise UserError(
             f"{path} names {len(lost)} file(s) that are missing, e.g. {lost[0]}: "
             f"{table[lost[0]][:300]}: bring them back, or run stage 2 again (without "
-            "them, nobody can tell whether results are of the same data)"
+            "them, it is unknown whether results are of the same data)"
         )
 
 

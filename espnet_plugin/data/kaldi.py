@@ -311,7 +311,7 @@ def speech_input(folder: Union[str, Path]) -> tuple[str, str]:
             ) from error
     if not texts["feats_type"]:
         raise UserError(
-            f"{folder}/feats_type is not there: run stage 2 for the set {folder.name!r}"
+            f"{folder}/feats_type is missing: run stage 2 for the set {folder.name!r}"
         )
     if texts["feats_type"] == "raw":
         return "wav.scp", "kaldi_ark" if "ark" in texts["audio_format"] else "sound"

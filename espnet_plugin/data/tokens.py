@@ -10,7 +10,7 @@ import sentencepiece
 from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import write_bytes, write_lines
+from espnet_plugin.files import check_no_stand_in, write_bytes, write_lines
 from espnet_plugin.text import clean_text
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SOS_EOS",
     "UNKNOWN",
     "build_token_list",
+    "check_bpe_model",
     "read_symbols",
     "read_token_list",
     "unknown_pieces",
@@ -81,6 +82,22 @@ def read_token_list(path: Union[str, Path]) -> list[str]:
         what = f"line {numbers['']} is empty" if "" in tokens else f"only {BLANK}"
         raise UserError(f"{path}: {what}: give the tokens.txt of an ESPnet recipe")
     return tokens
+
+
+def check_bpe_model(path: Union[str, Path]) -> None:
+    """Check that a SentencePiece model can be read.
+
+    Raises:
+        UserError: If it is missing, a pointer or web page, or damaged.
+    """
+    check_no_stand_in(path, "BPE model")
+    try:
+        sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"BPE model {path} cannot be read ({str(error).splitlines()[0]}): give the "
+            "bpe.model with which the model was trained"
+        ) from error
 
 
 def build_token_list(

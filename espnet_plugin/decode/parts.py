@@ -10,7 +10,8 @@ from typing import Any, Sequence, Union
 
 from espnet_plugin.decode.best_path import FILES
 from espnet_plugin.decode.record import forget_decoded, note_decoded
-from espnet_plugin.decode.run import DecodeSet, decode_model, waiting_sets
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.sets import DecodeSet, waiting_sets
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs, write_lines
 

@@ -14,11 +14,12 @@ from espnet2.asr.espnet_model import ESPnetASRModel
 
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.layers import present_names
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.distill.starts import INITS
 from espnet_plugin.distill.students import choose_layers, copy_weights
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 
 __all__ = ["NamedReference"]
 

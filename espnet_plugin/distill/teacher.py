@@ -54,7 +54,11 @@ def exit_outputs(
     Args:
         model: The model.
         speech: ``(batch, samples)`` or ``(batch, frames, features)``.
-        lengths: ``(batch,)``.
+        lengths: Valid samples or frames of each utterance, ``(batch,)``.
+
+    Returns:
+        The outputs of each exit, the last layer's at the end; all have the same number
+        of frames.
     """
     encoding, frames = model.encode(speech, lengths)
     exits = []

@@ -1,5 +1,6 @@
 """Compare the tables of one set, and the sets with each other."""
 
+import re
 import unicodedata
 from itertools import combinations
 from typing import Iterator
@@ -14,6 +15,8 @@ from espnet_plugin.doctor.store import Store
 __all__ = ["compare_sets", "compare_tables"]
 
 _FILES = {"wav": "wav.scp", "seg": "segments", "txt": "text", "spk": "utt2spk"}
+# Signs that other formats have between the name of an utterance and its value.
+_SEPARATOR = re.compile(r"([^|,;]+)([|,;])")
 # Fewer shared transcripts than this share of the smaller set may be chance.
 _SHARED_TEXTS = 0.02
 
@@ -48,6 +51,7 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
                 for line, name in rows:
                     what = f"{name} is not in {_FILES[other]}"
                     what += _other_form(store, other, s, name)
+                    what += _other_separator(store, other, s, name)
                     file = one.folder / _FILES[table]
                     store.report("not-everywhere", file, line, name, what)
         if one.labelled:
@@ -60,6 +64,8 @@ def compare_tables(store: Store, sets: list[DataSet]) -> None:
             )
             for line, name, recording in rows:
                 what = f"its recording {recording} is not in wav.scp"
+                if _has(store, "wav", s, name):
+                    what += f", but {name} is: are the first two columns exchanged?"
                 file = one.folder / "segments"
                 store.report("bad-segment", file, line, name, what)
 
@@ -75,6 +81,19 @@ def _other_form(store: Store, table: str, s: int, name: str) -> str:
         if row is not None:
             return f", but line {row[0]} is the same name in Unicode's form {form}"
     return ""
+
+
+def _has(store: Store, table: str, s: int, name: str) -> bool:
+    query = f"select 1 from {table} where s=? and id=?"
+    return next(store.rows(query, s, name), None) is not None
+
+
+def _other_separator(store: Store, table: str, s: int, name: str) -> str:
+    """Return a hint if a name and its value are separated by a comma or the like."""
+    found = _SEPARATOR.match(name)
+    if found is None or not _has(store, table, s, found[1]):
+        return ""
+    return f", but {found[1]} is: write a space instead of {found[2]!r} after the name"
 
 
 def _begin_with_speaker(store: Store, s: int, one: DataSet) -> None:

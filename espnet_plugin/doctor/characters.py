@@ -11,6 +11,9 @@ __all__ = ["compare_characters"]
 # Share of the transcripts with letters that must be in one case, so that it counts as
 # the case of the set.
 _MOST = 0.9
+# Share of the transcripts in which all words are single letters, so that this is no
+# spelling of names, as in AN4.
+_SPELT = 0.95
 
 
 def compare_characters(store: Store, sets: list[DataSet]) -> None:
@@ -25,6 +28,13 @@ def compare_characters(store: Store, sets: list[DataSet]) -> None:
                 f"case, {facts.mixed} in both"
             )
             store.report("mixed-case", one.folder / "text", 0, "", what)
+        if facts.spelt and facts.spelt >= _SPELT * facts.several:
+            what = (
+                f"{facts.spelt} of {facts.several} transcripts with several words "
+                "consist of single letters between spaces: if the text was split into "
+                "characters, write it as words again (the recipe splits it itself)"
+            )
+            store.report("markup", one.folder / "text", 0, "", what)
     if not sets or not sets[0].labelled or not sets[0].facts.characters:
         return
     for one in sets[1:]:

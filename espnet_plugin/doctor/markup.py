@@ -7,7 +7,7 @@ from typing import Collection, Iterator
 __all__ = ["compatibility_letters", "markup_in", "wrongly_decoded"]
 
 # Most transcripts have none of these signs, and are not searched further.
-_SUSPECT = re.compile(r'[%()<>\[\]{}+&\\*"/]|-->|\d:\d\d|^\S+:|^\S+$')
+_SUSPECT = re.compile(r'[%()<>\[\]{}+&\\*"/]|-->|@@|\d:\d\d|^\S+:|^\S+$')
 # None of them takes quadratic time on a long line.
 _RULES = tuple(
     (re.compile(pattern), what)
@@ -21,6 +21,7 @@ _RULES = tuple(
         (r"-->|\d{1,3}:\d\d:\d\d(?:[.,]\d{1,6})?|\d{1,3}:\d\d[.,]\d", "a time"),
         (r"[<>\[\]{}]", "a bracket"),
         (r"(?<!\S)\*\S|\S\*(?!\S)", "an asterisk"),
+        (r"\S@@(?!\S)", "a piece of a word, as subword-nmt writes it"),
         (r'""|^".*"$', "quotation marks of a table"),
         (r"^(?i:speaker|spk)\W?\w{0,3}:", "the name of a speaker"),
         (

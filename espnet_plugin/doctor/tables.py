@@ -13,7 +13,9 @@ from espnet_plugin.doctor.markup import (
     markup_in,
     wrongly_decoded,
 )
+from espnet_plugin.doctor.other_formats import what_file_is, what_folder_is
 from espnet_plugin.doctor.store import Store
+from espnet_plugin.files import not_a_table
 from espnet_plugin.text import (
     clean_text,
     id_problem,
@@ -42,6 +44,8 @@ class TextFacts:
         upper: Number of utterances with upper-case letters only.
         lower: Number of utterances with lower-case letters only.
         mixed: Number of utterances with both.
+        several: Number of utterances with at least three words that have letters.
+        spelt: Number of those whose words are single letters.
     """
 
     characters: Counter = field(default_factory=Counter)
@@ -49,6 +53,8 @@ class TextFacts:
     upper: int = 0
     lower: int = 0
     mixed: int = 0
+    several: int = 0
+    spelt: int = 0
 
 
 Line = tuple[int, str, str]
@@ -77,13 +83,19 @@ def read_tables(
             yield number, line, key, value
 
     if not folder.is_dir():
-        what = "is a file: give its folder" if folder.is_file() else "does not exist"
-        store.report("missing-table", folder, 0, "", f"the folder {what}")
+        what = "the folder does not exist"
+        if folder.is_file():
+            what = f"this is {what_file_is(folder)}"
+        store.report("missing-table", folder, 0, "", what)
         return facts
     inner = sorted(one.parent.name for one in folder.glob("[!.]*/wav.scp"))
     if inner and not (folder / "wav.scp").exists():
         what = f"the folder has no tables, but the sets {' '.join(inner)}: give these"
         store.report("missing-table", folder, 0, "", what)
+        return facts
+    other = what_folder_is(folder)
+    if other:
+        store.report("missing-table", folder, 0, "", other)
         return facts
     if (folder / "wav.scp").exists() or not (folder / "feats.scp").exists():
         if _there(store, folder / "wav.scp"):
@@ -113,8 +125,12 @@ def _there(store: Store, path: Path, hint: str = "") -> bool:
         store.report("missing-table", path, 0, "", hint or "the file is missing")
         return False
     with path.open("rb") as stream:
-        empty = not stream.read(_LONGEST).strip()
-    if empty:
+        head = stream.read(_LONGEST)
+    problem = not_a_table(head)
+    if problem:
+        store.report("missing-table", path, 0, "", problem)
+        return False
+    if not head.strip():
         store.report("missing-table", path, 0, "", hint or "the file is empty")
         return False
     return True
@@ -257,6 +273,9 @@ def _text(
             facts.upper += up and not low
             facts.lower += low and not up
         words = text.split()
+        if len(words) > 2 and any(map(str.isalpha, words)):
+            facts.several += 1
+            facts.spelt += max(map(len, words)) == 1
         text = " ".join(words)
         digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
         yield number, line, key, text[:_EXCERPT], len(text), len(words), digest

@@ -323,7 +323,7 @@ class SelfPruner(nn.Module):
         for kind, _, mask in self.masks():
             if not torch.equal(mask, (mask == 1).to(mask.dtype)) or not mask.any():
                 raise UserError(
-                    f"a mask of {kind} is not of zeros and ones: average only "
+                    f"a mask of {kind} has values other than 0 and 1: average only "
                     "checkpoints after the end of the schedule (pruning.end "
                     f"{self._end})"
                 )

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.data.front_end import sampling_rate
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 
 __all__ = ["check_alike", "check_start"]
 

@@ -60,7 +60,11 @@ def estimate(
     def training(
         stage: int, name: str, flops: float, epochs: float, models: list, more=0.0
     ) -> StageCost:
-        """Cost of epochs over the audio; ``flops`` is for an hour of audio."""
+        """Return the cost of training ``models`` together over the audio.
+
+        ``flops`` are the operations for an hour of audio, ``more`` are further bytes on
+        disk, e.g. of a teacher cache.
+        """
         hours = epochs * epoch
         compute = hours * flops / (hardware.flops_per_second * hardware.devices) / 3600
         passes = hours * len(models)

@@ -221,7 +221,7 @@ class ForwardCount:
         return one + (layers - 1) * (two - one)
 
     def macs_per_second(self, layers: int) -> float:
-        """Return the multiply-adds per second of audio."""
+        """Return the multiply-adds per second of audio for a number of layers."""
         one, two = self.macs
         return one + (layers - 1) * (two - one)
 

@@ -104,9 +104,22 @@ def choose_checkpoint(
                     )
                 return directory / choice
     raise UserError(
-        f"{directory} has no checkpoint (*.pth): finish the training, or give a "
-        "folder that holds a checkpoint"
+        f"{directory} has no checkpoint (*.pth){_instead(directory)}: finish the "
+        "training, or give a folder that holds a checkpoint"
     )
+
+
+def _instead(directory: Path) -> str:
+    """Return what there is instead of a checkpoint; empty if that explains nothing."""
+    for path in sorted(directory.glob("*.pth")):
+        if path.is_symlink() and not path.exists():
+            return f", only {path.name}, a link to {path.readlink()}, which is missing"
+    others = sorted(
+        p.name
+        for s in ("safetensors", "bin", "pt", "onnx", "ckpt")
+        for p in directory.glob(f"*.{s}")
+    )
+    return f", only {', '.join(others[:3])} of other programs" if others else ""
 
 
 def _by_trust(names: list[str], ctc_only: bool) -> tuple[list[str], list[str]]:

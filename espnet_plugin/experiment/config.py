@@ -1,19 +1,43 @@
 """``config.yaml`` of an ESPnet ASR experiment."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.files import PathLike
+from espnet_plugin.files import PathLike, check_no_stand_in
 from espnet_plugin.yaml_files import parse_yaml
 
-__all__ = ["check_config", "read_config"]
+__all__ = ["check_config", "current_ctc", "read_config"]
 
 # Keys with the options of one part of the model.
 _CONFS = (
     "encoder_conf", "ctc_conf", "model_conf", "frontend_conf", "specaug_conf",
     "normalize_conf", "preencoder_conf", "postencoder_conf", "decoder_conf",
 )  # fmt: skip
+
+
+# Keys that only configurations of other tasks of ESPnet have.
+_OTHER_TASKS = {
+    "joint_network_conf": "asr_transducer",
+    "tts": "tts",
+    "vocoder": "gan_tts",
+    "separator": "enh",
+    "lm": "lm",
+    "src_token_list": "mt or st",
+    "label_aggregator": "diar",
+    "codec": "codec",
+    "svs": "svs",
+    "loss_conf": "hubert or ssl",
+}
+# Kinds of CTC loss that earlier versions of ESPnet had. Their weights are the same.
+_EARLIER_CTC = ("warpctc", "cudnnctc")
+
+
+def current_ctc(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``ctc_conf`` with a kind of loss that the current ESPnet has."""
+    if conf.get("ctc_type") in _EARLIER_CTC:
+        return {**conf, "ctc_type": "builtin"}
+    return dict(conf)
 
 
 def read_config(config_file: PathLike) -> dict[str, Any]:
@@ -23,6 +47,7 @@ def read_config(config_file: PathLike) -> dict[str, Any]:
         UserError: If it is missing, not YAML, or not an ESPnet ASR configuration.
     """
     config_file = Path(config_file)
+    check_no_stand_in(config_file, "configuration")
     try:
         config = parse_yaml(config_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -56,6 +81,13 @@ def check_config(config: Any, config_file: PathLike) -> None:
         )
     needed = ("token_list", "encoder", "encoder_conf", "ctc_conf", "model_conf")
     missing = [key for key in needed if key not in config]
+    other = next((t for key, t in _OTHER_TASKS.items() if key in config), "")
+    if missing and other:
+        raise UserError(
+            f"configuration {config_file} is one of ESPnet's task {other}: give the "
+            "experiment of a CTC or hybrid CTC/attention recogniser (task asr, in "
+            "ESPnet's recipes asr1)"
+        )
     if missing:
         raise UserError(
             f"configuration {config_file} lacks {', '.join(missing)}: give the "

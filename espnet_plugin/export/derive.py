@@ -18,8 +18,9 @@ from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.provenance import MADE, provenance_of
-from espnet_plugin.export.run_check import RunnerFailed, check_runner
+from espnet_plugin.export.run_check import check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
+from espnet_plugin.export.script_run import RunnerFailed
 from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.sherpa import sherpa_target
 from espnet_plugin.export.source import Source, load_source

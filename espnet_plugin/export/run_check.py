@@ -1,8 +1,6 @@
 """Test the script that is copied next to a model, as its user will call it."""
 
 import logging
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,34 +9,21 @@ from typing import Callable, Mapping, Optional
 import numpy as np
 import soundfile
 
-from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
-from espnet_plugin.export.runtime import is_installed, quiet_environment
+from espnet_plugin.export.runtime import is_installed
+from espnet_plugin.export.script_run import RunnerFailed, run_script
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.targets import Target
 from espnet_plugin.export.verify import given_input
 
 __all__ = [
     "RunnerCheck",
-    "RunnerFailed",
     "check_runner",
     "compare_texts",
     "script_texts",
 ]
 
 _UTTERANCES = 100
-
-
-class RunnerFailed(UserError):
-    """A script failed, or recognised other texts than the check before.
-
-    Args:
-        reason: What it did.
-    """
-
-    def __init__(self, reason: str):
-        super().__init__(f"{reason}; nothing was written")
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -119,20 +104,9 @@ def script_texts(
     names = list(dev.audio)[:_UTTERANCES]
     with tempfile.TemporaryDirectory() as scratch:
         files = {name: write(name, Path(scratch)) for name in names}
-        done = subprocess.run(
-            [sys.executable, str(script), *map(str, files.values()), "--model", model],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env=quiet_environment(PYTHONDONTWRITEBYTECODE="1"),
-        )
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
-        raise RunnerFailed(
-            f"{script.name} with {model} ended with status {done.returncode}: "
-            f"{said[-1]}"
-        )
-    lines = [line for line in done.stdout.split("\n") if "\t" in line]
+        words = [*map(str, files.values()), "--model", model]
+        printed = run_script(script, words, model)
+    lines = [line for line in printed.split("\n") if "\t" in line]
     found = dict(line.split("\t", 1) for line in lines)
     return {name: found.get(str(files[name]), "") for name in names}
 

@@ -12,12 +12,13 @@ from espnet2.text.build_tokenizer import build_tokenizer
 
 from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.data.frame_centres import frame_centres
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_config, check_model
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts

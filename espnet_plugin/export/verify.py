@@ -107,8 +107,9 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     batches = port.batches and not hears_padding(source.model)
     if batches != port.batches:
         logging.warning(
-            "the encoder has convolutions (conv1d, or pos_enc_layer_type conv) that "
-            "hear the padding of a batch, in ESPnet as well: give the exported model "
+            "the encoder has convolutions (conv1d, or pos_enc_layer_type conv) whose "
+            "output depends on the padding of the batch, in ESPnet as well: give the "
+            "exported model "
             "one utterance at a time"
         )
     if batches:

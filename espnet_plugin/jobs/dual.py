@@ -10,7 +10,8 @@ import torch
 from espnet_plugin.checkpoints.audio_scale import audio_scale, noted_scale
 from espnet_plugin.checkpoints.average import average_states
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import build_asr_model, load_state, resolve_paths
+from espnet_plugin.checkpoints.config_files import resolve_paths
+from espnet_plugin.checkpoints.load import build_asr_model, load_state
 from espnet_plugin.checkpoints.plain import ARCHITECTURE, save_state
 from espnet_plugin.dual_mode.extract import (
     blocked_state,

@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
-from espnet_plugin.checkpoints.load import read_config, resolve_paths
+from espnet_plugin.checkpoints.config_files import resolve_paths
 from espnet_plugin.data.kaldi import speech_input
 from espnet_plugin.data.tokens import read_symbols
 from espnet_plugin.decode.parts import decode_in_parts
-from espnet_plugin.decode.run import DecodeSet
+from espnet_plugin.decode.sets import DecodeSet
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.jobs.inputs import digests_file
 from espnet_plugin.measure.speed import write_rtf

@@ -8,10 +8,12 @@ from typing import Any, Mapping, Optional, Sequence
 import torch
 
 from espnet_plugin.checkpoints.audio_scale import audio_scale, noted_scale
-from espnet_plugin.checkpoints.load import build_asr_model, read_config, resolve_paths
+from espnet_plugin.checkpoints.config_files import resolve_paths
+from espnet_plugin.checkpoints.load import build_asr_model
 from espnet_plugin.checkpoints.plain import config_with_exits, plain_config, plain_state
 from espnet_plugin.distill.students import choose_layers
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import file_checksum

@@ -18,6 +18,7 @@ from espnet_plugin.experiment.inputs import KIND, Difference, first_difference, 
 from espnet_plugin.experiment.meaning import is_decisive
 
 __all__ = [
+    "CONTENT",
     "JobInputs",
     "difference",
     "digests_beside",
@@ -37,7 +38,9 @@ _APPENDED = (
     *(f"{part}_shape_file" for part in ("train", "valid")),
 )
 # Beginning of a value that is a file's content.
-_CONTENT = "content "
+CONTENT = "content "
+# What the field ``start`` of a dual-mode training has, by the names of the options.
+START = ("start_from", "start_masks", "start_whole", "reference_layers")
 # Fields of a request that are merged.
 _PARTS = ("config", "options")
 
@@ -168,7 +171,7 @@ def _by_content(contents: Contents) -> Callable[[str], str]:
         path, colon, rest = value.partition(":")
         # A word without / or . is not taken for a file, even if one has this name.
         if ("/" in path or "." in path) and os.path.isfile(path):
-            return f"{_CONTENT}{contents.text_file(path)}{colon}{rest}"
+            return f"{CONTENT}{contents.text_file(path)}{colon}{rest}"
         return value
 
     return name_of
@@ -216,11 +219,11 @@ def _refuse_missing(found: Optional[Difference]) -> None:
     for old, new in zip(olds, news):
         if not (isinstance(old, str) and isinstance(new, str)):
             continue
-        was_file = old.startswith(_CONTENT) and not new.startswith(_CONTENT)
+        was_file = old.startswith(CONTENT) and not new.startswith(CONTENT)
         if was_file and "/" in new:
             raise UserError(
                 f"{found.name}: {new} is missing: bring it back, or run the stage "
-                "that writes it (without it, nobody can tell whether results are of "
+                "that writes it (without it, it is unknown whether results are of "
                 "the same files)"
             )
 
@@ -244,11 +247,22 @@ def difference(
     """
     wanted = job_inputs(request, contents)
     if isinstance(known.get("inputs"), Mapping):
-        found = first_difference(known["inputs"], wanted)
+        found = first_difference(_spelt(known["inputs"]), _spelt(wanted))
         _refuse_missing(found)
         return found or _hidden_difference(known, request), wanted
     noted = {item.name for item in fields(request)} & set(known)
     # Fields that an earlier version did not record cannot be compared.
     now = {name: getattr(request, name) for name in noted}
     old = _inputs("", known, None)
-    return first_difference(old, _inputs("", now, None)), wanted
+    return first_difference(_spelt(old), _spelt(_inputs("", now, None))), wanted
+
+
+def _spelt(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs in which the start of a dual-mode training has a name each."""
+    spelt: dict[str, Any] = {}
+    for name, value in inputs.items():
+        if name == "start" and isinstance(value, (list, tuple)):
+            spelt.update(zip(START, value))
+        else:
+            spelt[name] = value
+    return spelt

@@ -65,7 +65,8 @@ def check_recogniser(recogniser: Path, lm_folder: Path) -> None:
         UserError: If the tokens differ (with the first difference), or a folder does
             not hold such a model.
     """
-    from espnet_plugin.checkpoints.load import read_config, resolve_paths
+    from espnet_plugin.checkpoints.config_files import resolve_paths
+    from espnet_plugin.experiment.config import read_config
     from espnet_plugin.data.tokens import read_token_list
     from espnet_plugin.lm.load import check_same_tokens, read_lm_config
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.jobs.lm_current import measured_from
 from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.lm.record import LMRecord, Measured
 
@@ -51,6 +52,7 @@ def measure_lm(folder: Path, text: LMText, speed: bool = False) -> Measured:
         file_bytes=(folder / record.checkpoint).stat().st_size,
         ms_per_token=ms_per_token(loaded.model) if speed else None,
         load_average=round(load, 2) if speed else None,
+        made_of=measured_from(folder, text, list(sets)),
     )
     measured.write(folder)
     logging.info(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
-from espnet_plugin.checkpoints.load import read_config, resolve_paths
+from espnet_plugin.checkpoints.config_files import resolve_paths
 from espnet_plugin.data.tokens import read_symbols, read_token_list
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_pairs, write_lines
 from espnet_plugin.yaml_files import read_yaml, write_yaml

@@ -83,7 +83,7 @@ def _known(experiment: Experiment) -> Optional[dict[str, Any]]:
         if not experiment.is_begun:  # emptied by a power cut, and nothing to lose
             return None
         raise UserError(
-            f"{experiment.request_file} is damaged, so nobody can tell from which "
+            f"{experiment.request_file} is damaged, so it is unknown from which "
             f"inputs {experiment.folder} was made: bring the file back, or delete the "
             f"folder to make it again ({error})"
         ) from error

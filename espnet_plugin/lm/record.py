@@ -1,6 +1,6 @@
 """Records in the folder of a language model: ``lm.json`` and others."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Mapping, Optional, Self, Sequence
 
@@ -133,6 +133,8 @@ class Measured:
         file_bytes: Size of the checkpoint in bytes.
         ms_per_token: Time per token on one thread in ms; None if not measured.
         load_average: Load average of the machine during the measurement.
+        made_of: Digests of the checkpoint and of the text of each set; empty in
+            records of earlier versions.
     """
 
     sets: Mapping[str, SetFigures]
@@ -140,6 +142,7 @@ class Measured:
     file_bytes: int
     ms_per_token: Optional[float] = None
     load_average: Optional[float] = None
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write ``measured.json``."""

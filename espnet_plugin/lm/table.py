@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.lm.record import (
@@ -90,16 +90,25 @@ class Pair:
         )
 
 
-def collect(exp_dir: Path) -> list[TableRow]:
+def collect(exp_dir: Path, left_out: Mapping[Path, str] = {}) -> list[TableRow]:
     """Gather the finished and measured models below a folder, row by row.
+
+    Args:
+        exp_dir: Folder of all experiments.
+        left_out: Folders of models that are not to be in the table, with the reasons.
 
     Raises:
         UserError: If there is none.
     """
     groups: dict[tuple[str, float], list[Path]] = {}
     for folder in find_models(exp_dir):
+        if folder in left_out:
+            continue
         record = LMRecord.read(folder)
         groups.setdefault((record.row, record.keep), []).append(folder)
+    if not groups and left_out:
+        folder, why = next(iter(left_out.items()))
+        raise UserError(f"no language model is left: {folder}: {why}")
     if not groups:
         raise UserError(
             f"{exp_dir} has no finished language model: run stages 4 to 6 first"
@@ -178,6 +187,7 @@ def markdown(
     pairs: Sequence[Pair],
     test_set: str,
     without_lm: Optional[Decoded] = None,
+    left_out: Mapping[Path, str] = {},
 ) -> str:
     """Return the table, followed by the comparisons of rows of the same size.
 
@@ -188,6 +198,7 @@ def markdown(
         pairs: See :func:`compare`.
         test_set: Name of the test set.
         without_lm: Word error rate of the same search without a language model.
+        left_out: Folders of models that are not in the table, with the reasons.
     """
     decoded = any(row.decoded for row in rows)
     timed = any(m.ms_per_token is not None for row in rows for m in row.measured)
@@ -205,6 +216,9 @@ def markdown(
     if pairs:
         lines += ["", f"Rows of one size on {test_set}, in pairs:", ""]
         lines += [f"* {pair.sentence()}" for pair in pairs]
+    if left_out:
+        lines += ["", "Left out:", ""]
+        lines += [f"* {folder.name}: {why}" for folder, why in left_out.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -96,7 +96,10 @@ def fit_probes(
             finite.
     """
     if not any(len(one) for one in dev):
-        raise UserError("dev: no utterance has a token, so no error rate can be given")
+        raise UserError(
+            "dev: no utterance has a token, so there is no error rate: check the text "
+            "of the development data"
+        )
     if not any(len(one) for one in train):
         raise UserError(
             "no training utterance has a token, so nothing can be learnt: "

@@ -29,7 +29,8 @@ def freeze(model: ESPnetASRModel, where: str) -> ESPnetASRModel:
     name = type(model.encoder).__name__
     if not count_layers(model):
         raise UserError(
-            f"{where}: the encoder {name} has no row of layers that could be probed"
+            f"{where}: the encoder {name} has no list of layers to probe: give a model "
+            "with a conformer, transformer, branchformer or e_branchformer"
         )
     for option in ("ctc_trim", "interctc_use_conditioning"):
         if getattr(model.encoder, option, False):

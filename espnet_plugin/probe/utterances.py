@@ -53,7 +53,8 @@ class Utterances:
         if preprocess is None:
             raise UserError(
                 f"{experiment}: use_preprocessor is false in its configuration, so "
-                "its tokens are not known"
+                "its tokens are not known: give a model that was trained with a "
+                "tokenizer (use_preprocessor: true)"
             )
         self.tokens = [
             preprocess(name, {"text": texts[name]})["text"].tolist()

@@ -38,7 +38,10 @@ class _Gate:
         self(module, None)
 
     def mask(self) -> torch.Tensor:
-        """Return the binary mask; its gradient is that of the sigmoid."""
+        """Return the mask of zeros and ones, in the shape of the weight.
+
+        Its gradient is that of the sigmoid.
+        """
         weight = getattr(self._module, "weight" + _ORIGINAL)
         threshold = _UNIT * getattr(self._module, "weight" + _THRESHOLD)
         distance = weight.square() - threshold.square()

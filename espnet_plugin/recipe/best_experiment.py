@@ -9,10 +9,15 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.checkpoint import choose_checkpoint
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import REFERENCE_METHOD
+from espnet_plugin.experiment.named_files import check_tokens
+from espnet_plugin.files import read_record
 from espnet_plugin.names import DUAL_MODE
 from espnet_plugin.results.train_log import read_train_log
 
-__all__ = ["TrainedExperiment", "find_experiment"]
+__all__ = ["DONE", "TrainedExperiment", "earlier_choice", "find_experiment"]
+
+# Record of an import, in its folder.
+DONE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,27 @@ def find_experiment(
     return best
 
 
+def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
+    """Return the experiment that was imported before.
+
+    It is used again, even if the ESPnet recipe has a better experiment by now, because
+    unfinished models cannot be continued with another reference.
+
+    Args:
+        folder: Folder of the ESPnet recipe.
+        output_dir: Folder of the import, ``EXPDIR/asr_recipe``.
+
+    Returns:
+        Path of the experiment; None if none was imported or it no longer exists.
+    """
+    done = output_dir / DONE
+    chosen = read_record(done)
+    experiment = chosen.get("experiment")
+    if chosen.get("folder") != str(folder.resolve()) or not experiment:
+        return None
+    return experiment if Experiment(experiment).config_file.is_file() else None
+
+
 def _rank(item: TrainedExperiment) -> tuple[float, float]:
     rate = float("inf") if item.dev_cer is None else item.dev_cer
     return rate, -item.checkpoint.stat().st_mtime
@@ -134,6 +160,7 @@ def _read(folder: Path, model_file: Optional[str]) -> TrainedExperiment:
             f"{folder}: a dual-mode model cannot be a reference: choose another "
             "experiment by --recipe_exp"
         )
+    check_tokens(config, experiment.config_file)
     # ESPnet averages at the very end of a training.
     if model_file is None and not experiment.is_averaged:
         raise UserError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Mapping, Optional, Sequence, Type, TypeVar
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.recipe.asr_sh import instead_of
 from espnet_plugin.recipe.option import Option, options_of
 from espnet_plugin.suggest import did_you_mean
 
@@ -76,24 +77,29 @@ class CommandLine(Generic[T]):
             raise HelpWanted(_given(family, before, renamed), mistake)
         declared = {one.name: one for one in options_of(family)}
         texts = {name: one.default for name, one in declared.items()}
+        last = ""
         while words:
             word = words.pop(0)
             see = f"(see {script} --help)"
             if not word.startswith("--"):
-                raise UserError(f"{word} is not an option {see}")
+                hint = _not_an_option(word, last, texts, declared)
+                raise UserError(f"{word} is not an option{hint} {see}")
             name = _name(word, renamed)
             if name not in declared:
                 why = did_you_mean(name, declared, "--")
                 first, equals, rest = word.partition("=")
                 if equals and first[2:].replace("-", "_") in declared:
                     why = f": write {first} {rest}"
-                if name in elsewhere:
+                instead = instead_of(name, declared)
+                if instead:
+                    why = f", but of ESPnet's asr.sh: {instead}"
+                elif name in elsewhere:
                     why = f": only recipes of {elsewhere[name]} have this option"
                 raise UserError(f"unknown option {word}{why} {see}")
             if not words or _is_named(words[0], declared, renamed):
                 kind = declared[name].kind
                 raise UserError(f"{word} needs a value: {kind.meta} {see}")
-            texts[name] = words.pop(0)
+            texts[name], last = words.pop(0), name
         stages: range = range(0)
         values: dict[str, Any] = {}
         for name, one in declared.items():
@@ -104,6 +110,17 @@ class CommandLine(Generic[T]):
             if name == "stop_stage":
                 stages = _stages(values["stage"], values["stop_stage"])
         return cls(texts, family(**values))
+
+
+def _not_an_option(
+    word: str, last: str, texts: Mapping[str, str], declared: Mapping[str, Option]
+) -> str:
+    """Return a hint on a word that is neither an option nor the value of one."""
+    if word.startswith("-") and word[1:].replace("-", "_") in declared:
+        return f"; did you mean -{word}?"
+    if last and declared[last].kind.meta.startswith('"') and not word.startswith("-"):
+        return f': put several values into quotes: --{last} "{texts[last]} {word}"'
+    return ""
 
 
 def _name(word: str, renamed: Mapping[str, str]) -> str:

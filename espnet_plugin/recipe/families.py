@@ -9,7 +9,8 @@ from espnet_plugin.recipe.command_line import CommandLine, shown
 from espnet_plugin.recipe.config_sections import check_sections
 from espnet_plugin.recipe.dry_run import dry_run_words
 from espnet_plugin.recipe.dualmode_checks import check_dualmode, complete_dualmode
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.help import help_text
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout

@@ -8,34 +8,14 @@ from typing import Any, Mapping, Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import locked, read_pairs, read_record, write_json, write_lines
+from espnet_plugin.recipe.best_experiment import DONE
 from espnet_plugin.recipe.checks import check_bpe, check_statistics, compare_tokens
 from espnet_plugin.recipe.stock import PARTS, StockRecipe
 from espnet_plugin.recipe.tables import OTHER_TABLES, link_set
 
-__all__ = ["earlier_choice", "import_recipe"]
+__all__ = ["import_recipe"]
 
-_DONE, _FOUND = "done.json", "found.sh"
-
-
-def earlier_choice(folder: Path, output_dir: Path) -> Optional[str]:
-    """Return the experiment that was imported before.
-
-    It is used again, even if the ESPnet recipe has a better experiment by now, because
-    unfinished models cannot be continued with another reference.
-
-    Args:
-        folder: Folder of the ESPnet recipe.
-        output_dir: See :func:`import_recipe`.
-
-    Returns:
-        Path of the experiment; None if none was imported or it no longer exists.
-    """
-    done = output_dir / _DONE
-    chosen = read_record(done)
-    experiment = chosen.get("experiment")
-    if chosen.get("folder") != str(folder.resolve()) or not experiment:
-        return None
-    return experiment if Experiment(experiment).config_file.is_file() else None
+_FOUND = "found.sh"
 
 
 def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
@@ -54,7 +34,7 @@ def import_recipe(recipe: StockRecipe, output_dir: Path) -> None:
             the model.
     """
     with locked(output_dir):  # only one of several parallel jobs imports
-        stamp, done = _stamp(recipe), output_dir / _DONE
+        stamp, done = _stamp(recipe), output_dir / DONE
         if read_record(done) == stamp and _is_whole(recipe, output_dir):
             logging.info("%s: already imported", output_dir)
             return

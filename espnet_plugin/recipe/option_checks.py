@@ -1,4 +1,4 @@
-"""Checks that several families share: durations, files, ``local/data.sh``."""
+"""Checks that the recipes share: stages, durations, files, ``local/data.sh``."""
 
 from pathlib import Path
 
@@ -15,12 +15,18 @@ __all__ = [
     "check_file",
     "check_named_files",
     "file_names",
+    "wanted",
 ]
 
 
 def file_names(folder: Path, suffix: str) -> list[str]:
     """Return the names, without the suffix, of the files in a folder that have it."""
     return sorted(path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}"))
+
+
+def wanted(options: SharedOptions, *stages: int) -> bool:
+    """Return whether at least one of the stages is to run."""
+    return any(options.stage <= stage <= options.stop_stage for stage in stages)
 
 
 def check_durations(options: SharedOptions) -> None:
@@ -72,6 +78,11 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
             raise UserError(
                 f"--{option} {name}: must be the name of a file in {folder}, without "
                 "its folder, because models are named after it"
+            )
+        if "," in name:
+            names = " ".join(one for one in name.split(",") if one)
+            raise UserError(
+                f'--{option} {name}: several names are separated by blanks: "{names}"'
             )
         if not Path(folder, f"{name}.yaml").is_file():
             files = file_names(Path(folder), ".yaml")

@@ -5,12 +5,20 @@ from typing import Union
 
 from espnet_plugin.distill.store_format import check_folder
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.experiment.named_files import check_tokens
+from espnet_plugin.recipe.best_experiment import earlier_choice, find_experiment
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.options.shared import SharedOptions
 
-__all__ = ["check_model_folder", "check_output_paths", "check_stock_paths"]
+__all__ = [
+    "check_model_folder",
+    "check_output_paths",
+    "check_stock_experiment",
+    "check_stock_paths",
+]
 
 
 def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
@@ -57,20 +65,23 @@ def _check_folder(option: str, value: str, given: str = "") -> None:
 
 
 def check_model_folder(option: str, value: str) -> None:
-    """Check that a folder has a ``config.yaml``.
+    """Check that a folder has a ``config.yaml`` with the tokens of a recogniser.
 
     Args:
         option: Name of the option that names the folder.
         value: The folder.
 
     Raises:
-        UserError: If it has none.
+        UserError: If it has none, or its tokens are unknown.
     """
-    if not Experiment(value).config_file.is_file():
+    file = Experiment(value).config_file
+    if not file.is_file():
         raise UserError(
             f"--{option} {value}: has no config.yaml: name the folder of an ESPnet "
             "recogniser"
         )
+    config = read_config(file)
+    check_tokens(config, file)
 
 
 def check_stock_paths(options: EncrlOptions) -> None:
@@ -95,3 +106,16 @@ def check_stock_paths(options: EncrlOptions) -> None:
             raise UserError(
                 f"--{name} {value}: none of {where} exists: correct the path"
             )
+
+
+def check_stock_experiment(options: EncrlOptions) -> None:
+    """Check that a finished ESPnet recipe has a model that can be the reference.
+
+    Raises:
+        UserError: If it has none, or the model that is named has no tokens.
+    """
+    folder = Path(options.asr_recipe)
+    chosen = options.recipe_exp or earlier_choice(
+        folder, Path(options.expdir, "asr_recipe")
+    )
+    find_experiment(folder.resolve(), chosen, options.reference_model_file or None)

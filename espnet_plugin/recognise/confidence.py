@@ -128,7 +128,8 @@ def expected_calibration_error(
     confidence, correct = np.asarray(confidence), np.asarray(correct, float)
     if not len(confidence):
         raise UserError(
-            "no word was recognised, so the calibration error cannot be computed"
+            "no word was recognised, so the calibration error cannot be computed: "
+            "check that the model and the set belong together"
         )
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, weights=confidence - correct, minlength=bins)

@@ -10,11 +10,12 @@ from espnet2.tasks.asr import ASRTask
 
 from espnet_plugin.checkpoints.audio_scale import audio_scale, fit_to_samples
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.decode.posteriors import log_posteriors
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import file_checksum
 from espnet_plugin.recognise.frame_times import (

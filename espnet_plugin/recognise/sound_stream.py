@@ -170,7 +170,14 @@ def _data_chunk(head: bytes) -> Optional[tuple[int, int]]:
 
 
 def read_wav_header(head: bytes) -> Optional[WavStream]:
-    """Read the beginning of a WAV file of 16-bit PCM; None if it is something else."""
+    """Read the header of a WAV stream of 16-bit PCM samples.
+
+    Args:
+        head: The first bytes of the stream, up to the samples or beyond.
+
+    Returns:
+        What the header says; None if the stream is of any other kind.
+    """
     if head[:4] != b"RIFF" or not _form(head):
         return None
     chunk = _data_chunk(head)

@@ -61,7 +61,9 @@ class Vocabulary:
     def __post_init__(self):
         check_kind(self.kind)
         if not 0 <= self.blank < len(self.tokens):
-            raise UserError(f"blank {self.blank} is not one of {len(self.tokens)}")
+            raise UserError(
+                f"blank {self.blank} is not one of the {len(self.tokens)} tokens"
+            )
         silent = {i for i, token in enumerate(self.tokens) if token in _NOT_TEXT}
         silent.add(self.blank)
         object.__setattr__(self, "silent", frozenset(silent))

@@ -14,19 +14,20 @@ from typing import Any, Optional, Union
 
 from espnet_plugin.checkpoints.bounds import check_announced
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.depth import encoder_depth
-from espnet_plugin.checkpoints.load import (
-    build_asr_model,
-    count_layers,
+from espnet_plugin.checkpoints.config_files import (
     file_settings,
     get_setting,
-    load_state,
     set_setting,
 )
+from espnet_plugin.checkpoints.depth import encoder_depth
+from espnet_plugin.checkpoints.load import build_asr_model, count_layers, load_state
+from espnet_plugin.data.tokens import check_bpe_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import current_ctc
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meaning import meaning_of_all, same
 from espnet_plugin.experiment.meta import REFERENCE_METHOD, Meta
+from espnet_plugin.experiment.named_files import check_blank, check_unknown, read_tokens
 from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
 from espnet_plugin.reference.source import Source, from_folder, from_zip
@@ -37,6 +38,7 @@ __all__ = ["check_ctc", "import_reference"]
 
 PathLike = Union[str, Path]
 
+_CTC = "ctc.ctc_lo.weight"
 # Name of a file in the new folder, by the option that names the file.
 _COPIES = {
     "normalize_conf.stats_file": "feats_stats.npz",
@@ -118,13 +120,7 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
             f"{config_file}: ctc_weight is 0, so the model has no CTC layer; use a "
             "reference trained with model_conf.ctc_weight above 0"
         )
-    blank = config["model_conf"].get("sym_blank", "<blank>")
-    if not tokens or tokens[0] != blank:
-        first = repr(tokens[0]) if tokens else "none"
-        raise UserError(
-            f"{config_file}: token 0 is {first}, but must be the CTC blank {blank!r}; "
-            "use a reference with ESPnet's order of tokens"
-        )
+    check_blank(config, tokens, config_file)
 
 
 def _import(
@@ -216,10 +212,17 @@ def _what_is_in(folder: Path) -> str:
 def _check(source: Source):
     """Return configuration, tokens and model, after checking that they fit together."""
     config = source.config
-    tokens = _tokens(config, source.config_file)
+    tokens = read_tokens(config, source.config_file)
     check_ctc(config, tokens, source.config_file)
     state = read_checkpoint(source.checkpoint)
-    layer = state.get("ctc.ctc_lo.weight")
+    layer = state.get(_CTC)
+    prefix = next((k[: -len(_CTC)] for k in state if k.endswith(_CTC)), "")
+    if prefix:
+        raise UserError(
+            f"checkpoint {source.checkpoint}: the names of its tensors begin with "
+            f"{prefix!r}, as another trainer writes them (DataParallel, Lightning): "
+            "save it without this prefix"
+        )
     if layer is None:
         raise UserError(
             f"checkpoint {source.checkpoint} has no CTC layer (ctc.ctc_lo.weight is "
@@ -231,27 +234,15 @@ def _check(source: Source):
             f"{source.checkpoint} has {layer.size(0)}; give the token list and the "
             "checkpoint of the same training"
         )
+    check_unknown(tokens, source.config_file)
     config["token_list"] = tokens
+    config["ctc_conf"] = current_ctc(config["ctc_conf"])
+    if config.get("token_type") == "bpe":
+        check_bpe_model(str(config.get("bpemodel")))
     check_announced(config, state, source.config_file)
     model, _ = build_asr_model(config, source.config_file)
     load_state(model, state, source.checkpoint)
     return config, tokens, model
-
-
-def _tokens(config: dict[str, Any], config_file: Path) -> list[str]:
-    tokens = config["token_list"]
-    if isinstance(tokens, str):
-        try:
-            lines = Path(tokens).read_text(encoding="utf-8").split("\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"token list {tokens} is not UTF-8: {error}") from error
-        tokens = [line.rstrip() for line in (lines[:-1] if not lines[-1] else lines)]
-    if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
-        raise UserError(
-            f"{config_file}: token_list holds something other than tokens (quote "
-            "tokens such as '1' or 'no' there)"
-        )
-    return tokens
 
 
 def _has(output_dir: Path, key: str, value: str, model_file: Optional[str]) -> bool:

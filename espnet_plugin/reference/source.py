@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, Optional
 
 from espnet_plugin.checkpoints.archive import extract_zip
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import (
+from espnet_plugin.checkpoints.config_files import (
     file_settings,
-    find_file,
     get_setting,
-    read_config,
     resolve_paths,
     set_setting,
 )
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
+from espnet_plugin.experiment.named_files import find_file
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.yaml_files import parse_yaml
 

@@ -136,6 +136,7 @@ def _refuse_twins(
             raise UserError(
                 f"{seen[key]} and {path} both describe {text_of(entry)}: give one of "
                 "them a different variant or seed in its meta.json (or rename its "
-                "folder if it has no meta.json), or give only one of the two"
+                "folder if it has no meta.json), or give only one of the two (in a "
+                "recipe, move a copy out of --expdir)"
             )
         seen[key] = path

@@ -42,7 +42,9 @@ def read_trn(path: PathLike) -> dict[str, str]:
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run ESPnet's scoring stage") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+        raise UserError(
+            f"{path} is not UTF-8 text ({error}): run ESPnet's scoring stage again"
+        ) from error
     texts: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -54,7 +56,10 @@ def read_trn(path: PathLike) -> dict[str, str]:
                 "(speaker-utterance): run ESPnet's scoring stage again"
             )
         if match["name"] in texts:
-            raise UserError(f"{path}:{number}: ({match['name']}) is listed twice")
+            raise UserError(
+                f"{path}:{number}: ({match['name']}) is listed twice: run ESPnet's "
+                "scoring stage again"
+            )
         texts[match["name"]] = match["text"].strip()
     return texts
 

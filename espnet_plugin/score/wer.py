@@ -164,7 +164,9 @@ def score_texts(
             the unit is "speaker" and speakers are missing.
     """
     if not references:
-        raise UserError(f"{reference_name} contains no utterances")
+        raise UserError(
+            f"{reference_name} contains no utterances: give the text of the test set"
+        )
     _check_same_names(references, hypotheses, hypothesis_name, reference_name)
     if speakers is not None:
         missing = [name for name in references if name not in speakers]

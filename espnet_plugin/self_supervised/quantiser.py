@@ -108,7 +108,11 @@ class GumbelQuantiser(nn.Module):
         """Quantise frames.
 
         Args:
-            frames: ``(..., input_size)``, without padding.
+            frames: ``(..., input_size)``, without padding: the statistics of the batch
+                normalisation are over all of them.
+
+        Returns:
+            One result for each frame; see :class:`Quantised` for the shapes.
         """
         flat = self.norm(frames.flatten(0, -2)).view(frames.shape)
         logits = self.logits(flat).float()

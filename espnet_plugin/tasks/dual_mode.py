@@ -11,7 +11,7 @@ from espnet2.utils.types import str_or_none
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
-from espnet_plugin.checkpoints.load import load_state, read_config
+from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.options import ReferenceOptions
 from espnet_plugin.distill.starts import LAYERS
@@ -20,6 +20,7 @@ from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.pretrained import MASKS, load_pretrained_encoder
 from espnet_plugin.dual_mode.reference_layers import check_start
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.names import DUAL_MODE, DUAL_MODE_MODEL
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.cache_options import CacheOptions, add_cache_options
@@ -230,7 +231,8 @@ def start_from_reference(model: torch.nn.Module, args: argparse.Namespace) -> No
     if there != args.normalize:
         logging.warning(
             "%s: normalize is %s in the reference and %s in this training, so at the "
-            "start the copied layers get features of another scale than they learnt",
+            "start the copied layers get features on another scale than in their own "
+            "training",
             *(config, there, args.normalize),
         )
     own = model.state_dict()

@@ -5,13 +5,14 @@ import math
 import os
 from functools import partial
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Optional
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
+from espnet_plugin.checkpoints.finite import first_not_finite
 from espnet_plugin.checkpoints.plain import save_state
 from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch
@@ -203,8 +204,8 @@ def _look_at_weights(model: torch.nn.Module, reporter: SubReporter, options) -> 
     broken = first_not_finite(model.state_dict())
     if broken is not None:
         raise UserError(
-            f"after epoch {reporter.epoch} {broken} is not finite, so it is not kept: "
-            "lower the learning rate, or look at the data; "
+            f"after epoch {reporter.epoch} {broken} holds NaN or infinite values, so "
+            "the epoch is not kept: lower the learning rate, or look at the data; "
             f"{options.output_dir} keeps the checkpoint of the epoch before"
         )
 
@@ -246,7 +247,7 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
             continue
         broken = first_not_finite(states["model"])
         if broken is not None:
-            problems.append(f"{path}: {broken} is not finite")
+            problems.append(f"{path}: {broken} holds NaN or infinite values")
             continue
         if path != current:
             logging.info("resuming from %s", path)
@@ -264,8 +265,8 @@ def keep_whole_checkpoint(output_dir: Path) -> None:
         return
     if problems:
         raise UserError(
-            "no checkpoint can be read; delete them to train from the start:\n"
-            + "\n".join(problems)
+            f"{output_dir}: no checkpoint can be used; delete these files to train "
+            "from the start:\n" + "\n".join(problems)
         )
 
 
@@ -278,14 +279,6 @@ def _is_whole(path: Path) -> bool:
         return first_not_finite(_read(path)) is None
     except Exception:  # torch raises many kinds for a broken file
         return False
-
-
-def first_not_finite(state: Mapping[str, torch.Tensor]) -> Optional[str]:
-    """Return the name of the first tensor with a value that is not finite, if any."""
-    for name, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            return name
-    return None
 
 
 def _mend_epoch(path: Path, states: dict) -> None:

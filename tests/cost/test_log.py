@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 import torch
 
-from espnet_plugin.checkpoints.load import build_asr_model, read_config
+from espnet_plugin.checkpoints.load import build_asr_model
 from espnet_plugin.cost.counting import count_step
 from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.cost.log import CostLog, FlopModel, Stopwatch, total_cost
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.files import read_json
 
 RATE = 16000

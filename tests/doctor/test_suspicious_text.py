@@ -29,9 +29,11 @@ MARKED = {
     "empty cell": ("None", "'None'"),
     "file name": ("/DATA/a.wav", "'/a.wav'"),
     "no letter": ("... - ... - ...", "no letter"),
+    "subword-nmt": ("ONE TW@@ O SIX", "'W@@'"),
     "private use": ("ONE \ue000 TWO SIX", "U+E000"),
 }
 PLAIN = (
+    "ONE @@ TWO",
     "ONE TWO, SIX.", "IT'S TWO - SIX", "10:30 AND 50 % TWO", "NAN TWO SIX",
     "ONE/TWO AND SIX", "AT&T TWO SIX", "NONE OF SIX TWO", "A: ONE TWO SIX",
     '"ONE TWO" SIX TWO', "ONE + TWO = SIX",

@@ -35,7 +35,7 @@ OTHER_FOLDERS = {
     "distill/store_format.py": {"meta.json", "done.json"},  # a store of outputs
     "tasks/teacher_cache.py": {"done.json"},  # the same
     "jobs/lm_decode.py": {"decode_"},  # in a language model's folder
-    "recipe/import_recipe.py": {"done.json"},  # what was imported of a recipe
+    "recipe/best_experiment.py": {"done.json"},  # what was imported of a recipe
     "export/folder.py": {"meta.json"},  # an export, and the programs that go with it
     "export/runners/script_parts.py": {"meta.json"},
 }

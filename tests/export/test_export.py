@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import yaml
-from tiny_asr import build_tiny_asr
-from tiny_export import build_fbank_model, noise
+from tiny_export import build_fbank_model, change_config, noise
 
 from espnet_plugin.bin.export import main
-from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.sets import DecodeSet
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.folder import whole_folder
@@ -27,6 +26,8 @@ from espnet_plugin.export.verify import check_file
 from espnet_plugin.files import file_checksum, read_json, read_pairs, write_json
 
 onnx = pytest.importorskip("onnx")
+
+
 pytest.importorskip("onnxruntime")
 
 
@@ -42,17 +43,6 @@ def exported(tiny_asr_model, tmp_path_factory):
 def experiment(tiny_asr_model, tmp_path):
     """A copy that a test may change."""
     return Path(shutil.copytree(tiny_asr_model.dir, tmp_path / "asr_copy"))
-
-
-def change_config(experiment, **settings):
-    path = experiment / "config.yaml"
-    config = yaml.safe_load(path.read_text())
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            config[key] = {**(config.get(key) or {}), **value}
-        else:
-            config[key] = value
-    path.write_text(yaml.safe_dump(config))
 
 
 def test_folder_is_complete(exported, tiny_asr_model):
@@ -231,58 +221,6 @@ def test_paths_and_outside_data_are_found(exported, tmp_path):
         check_file(tmp_path / "split.onnx")
 
 
-def test_files_instead_of_folders(tiny_asr_model, caplog):
-    assert main([str(tiny_asr_model.config)]) == 2
-    assert f"give the experiment's folder, {tiny_asr_model.dir}" in caplog.text
-    assert main([str(tiny_asr_model.dir), "--dev", str(tiny_asr_model.text)]) == 2
-    assert "text: this is a file; give a Kaldi data folder" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "settings, says",
-    [
-        (dict(encoder="rnn"), "encoder rnn cannot be exported"),
-        (dict(frontend="sliding_window"), "frontend sliding_window"),
-        (dict(preencoder="sinc"), "preencoder sinc"),
-        (dict(model_conf=dict(ctc_weight=0.0)), "has no CTC layer"),
-        (dict(encoder_conf=dict(ctc_trim=True)), "ctc_trim"),
-        (dict(frontend_conf=dict(apply_stft=False)), "apply_stft"),
-        (
-            dict(frontend_conf=dict(frontend_conf=dict(use_beamformer=True))),
-            "several channels",
-        ),
-        (dict(token_type="hugging_face"), "token_type hugging_face"),
-        (dict(speech_volume_normalize=0.5), "speech_volume_normalize: 0.5"),
-    ],
-)
-def test_what_cannot_be_exported_is_refused_before_loading(
-    experiment, settings, says, caplog
-):
-    change_config(experiment, **settings)
-    (experiment / "valid.cer_ctc.ave.pth").write_text("is not looked at")
-    assert main([str(experiment)]) == 2
-    assert says in caplog.text
-    assert not (experiment / "export").exists()
-
-
-def test_nan_weights(experiment, caplog):
-    state = torch.load(experiment / "valid.cer_ctc.ave.pth")
-    state["encoder.after_norm.weight"][2] = float("nan")
-    torch.save(state, experiment / "valid.cer_ctc.ave.pth")
-    assert main([str(experiment)]) == 2
-    assert "encoder.after_norm.weight holds NaN" in caplog.text
-
-
-def test_a_model_of_another_task(experiment, caplog):
-    """A decoder alone, such as a language model, has no encoder to export."""
-    config = yaml.safe_load((experiment / "config.yaml").read_text())
-    for key in ("encoder", "encoder_conf"):
-        del config[key]
-    (experiment / "config.yaml").write_text(yaml.safe_dump({**config, "lm": "seq_rnn"}))
-    assert main([str(experiment)]) == 2
-    assert str(experiment / "config.yaml") in caplog.text and "encoder" in caplog.text
-
-
 def test_samples_that_are_no_numbers(exported, tmp_path):
     samples = noise(8000, 1)
     samples[4000] = float("nan")
@@ -353,48 +291,6 @@ def test_the_card_says_how_it_was_made(experiment, tmp_path):
     # Not a path of this machine.
     assert card["made"]["source"] == tmp_path.name
     assert card["word_error_rate"] == {} and card["speed"] == {}
-
-
-def test_another_blank(experiment, caplog):
-    tokens = experiment / "tokens.txt"
-    first, second, *rest = tokens.read_text().splitlines()
-    tokens.write_text("\n".join([second, first, *rest]) + "\n")
-    change_config(experiment, token_list=str(tokens))
-    assert main([str(experiment)]) == 2
-    assert "blank is token 1" in caplog.text
-
-
-def test_learnt_positions(tmp_path, caplog):
-    conf = dict(
-        pos_enc_layer_type="scaled_abs_pos",
-        selfattention_layer_type="selfattn",
-        cnn_module_kernel=7,
-    )
-    made = build_tiny_asr(tmp_path, encoder_conf=conf)
-    assert main([str(made.dir)]) == 2
-    assert "ScaledPositionalEncoding" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "options, says",
-    [
-        (["--int8"], "--int8 needs --dev"),
-        (["--target", "sherpa-onnx", "--features"], "--features"),
-        (["--dev", "nowhere"], "--dev nowhere"),
-        (["--fbank_rate", "16000"], "has its own front end"),
-    ],
-)
-def test_wrong_options(tiny_asr_model, options, says, caplog):
-    assert main([str(tiny_asr_model.dir), *options]) == 2
-    assert says in caplog.text
-
-
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_missing_packages(tiny_asr_model, monkeypatch, caplog, package):
-    monkeypatch.setitem(sys.modules, package, None)
-    assert main([str(tiny_asr_model.dir)]) == 2
-    assert f"{package} must be installed" in caplog.text
-    assert "pip install '.[device]'" in caplog.text
 
 
 @pytest.fixture(scope="module")

@@ -136,5 +136,5 @@ def test_a_model_without_layers_or_with_changing_frames_is_refused(tiny_asr_mode
         freeze(model, "here")
     model.encoder.ctc_trim = False
     model.encoder.encoders = torch.nn.Linear(1, 1)
-    with pytest.raises(UserError, match="here.*no row of layers"):
+    with pytest.raises(UserError, match="here.*no list of layers"):
         freeze(model, "here")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model, read_config
+from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.pruning.width import (
     narrow_conformer,
     narrow_feed_forward,

@@ -9,6 +9,9 @@ import pytest
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.command_line import HelpWanted
 from espnet_plugin.recipe.families import FAMILIES
+from espnet_plugin.recipe.option import options_of
+from espnet_plugin.recipe.options.dualmode import DualmodeOptions
+from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,79 @@ def test_a_typo_names_what_was_meant(given, meant):
     assert given in said and "--help" in said
     assert ("did you mean" in said) == (meant is not None)
     assert meant is None or meant in said
+
+
+def refused(*given, family="encrl"):
+    with pytest.raises(UserError) as error:
+        FAMILIES[family].read(given)
+    return str(error.value)
+
+
+ASR_SH = {
+    "asr_config": "--reference_config",
+    "asr_args": "--encrl_args",
+    "asr_tag": "--tag",
+    "inference_nj": "--decode_nj",
+    "gpu_inference": "--ngpu 1",
+    "inference_asr_model": "--reference_model_file",
+    "inference_config": "--decoding",
+    "use_lm": "--decoding",
+    "bpemode": "--nbpe",
+    "bpe_train_text": "--train_set",
+    "nlsyms_txt": "--nlsyms",
+    "lang": "--token_type",
+    "skip_train": "--stop_stage",
+    "download_model": "--reference",
+    "config": "--encrl_config",
+    "batch_bins": "--finetune_config",
+    "max_epoch": "--finetune_config",
+    "resume": "--stage",
+}
+
+
+@pytest.mark.parametrize("name", ASR_SH)
+def test_what_does_the_same_as_an_option_of_asr_sh(name):
+    said = refused(f"--{name}", "1")
+    assert f"unknown option --{name}, but of ESPnet's asr.sh: " in said
+    assert f"{ASR_SH[name]}" in said and "did you mean" not in said
+
+
+def test_only_options_that_a_recipe_has_are_named():
+    for family, declared in (
+        ("lmprune", LmpruneOptions),
+        ("dualmode", DualmodeOptions),
+    ):
+        known = {one.name for one in options_of(declared)}
+        for name in set(ASR_SH) - known:
+            said = refused(f"--{name}", "1", family=family).partition("(see ")[0]
+            named = re.findall(r"--(\w+)", said.partition(f"--{name}")[2])
+            assert set(named) <= known, said
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (("--test_sets", "test", "other"), '--test_sets "test other"'),
+        (("--sizes", "6", "4", "2"), '--sizes "6 4"'),
+        (("--fs", "16000", "other"), "other is not an option (see"),
+        (("-stage", "3"), "did you mean --stage?"),
+        (("--fs", "16k"), "--fs 16k: must be a whole number from 1: write 16000"),
+        (("--nbpe", "5K"), "write 5000"),
+        (("--seed", "9999999k"), "from 0 to 4294967295"),
+        (("--test_sets", "test,other"), 'separated by blanks: "test other"'),
+        (("--valid_set", "dev,test"), "dev,test is not the name of a set"),
+        (("--expdir", "~/exp"), "~ is not replaced inside quotes"),
+        (("--dumpdir", "s3://bucket/dump"), "is an address"),
+    ],
+)
+def test_values_as_other_programs_take_them(given, said):
+    assert said in refused(*given)
+
+
+def test_a_slash_after_the_name_of_a_set():
+    given = ["--test_sets", "test/ en/other/", "--valid_set", "dev/"]
+    values = FAMILIES["encrl"].read(given).values
+    assert (values.test_sets, values.valid_set) == (("test", "en/other"), "dev")
 
 
 def test_an_option_is_not_the_value_of_the_one_before_it():

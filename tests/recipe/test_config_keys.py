@@ -9,7 +9,8 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe import config_keys
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.yaml_files import read_yaml, write_yaml
 

@@ -8,7 +8,8 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import write_json
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 
 ROOT = Path(__file__).parents[2]

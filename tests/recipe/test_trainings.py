@@ -1,7 +1,7 @@
 """What stages 5 and 6 train, for the ways that a recipe may choose."""
 
 from espnet_plugin.recipe.dualmode_checks import complete_dualmode
-from espnet_plugin.recipe.encrl_checks import complete
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.trainings import (
     CutOut,

@@ -52,7 +52,10 @@ def reference(folder, num_blocks):
     """What is read of a finished reference."""
     folder.mkdir(parents=True)
     conf = {"attention_heads": 2, "num_blocks": num_blocks, "output_size": 16}
-    text = yaml.safe_dump({"encoder": "conformer", "encoder_conf": conf, "seed": 7})
+    config = {"encoder": "conformer", "encoder_conf": conf, "seed": 7}
+    config |= {"ctc_conf": {}, "model_conf": {}, "token_type": "char"}
+    config["token_list"] = ["<blank>", "<unk>", "A", "<sos/eos>"]
+    text = yaml.safe_dump(config)
     (folder / "config.yaml").write_text(text)
     (folder / "meta.json").write_text("{}")
 

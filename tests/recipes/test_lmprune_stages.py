@@ -13,6 +13,10 @@ from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 
 ROOT = Path(__file__).parents[2]
+RECOGNISER = (
+    "{encoder: conformer, encoder_conf: {}, ctc_conf: {}, model_conf: {}, "
+    "token_list: [<blank>, <unk>, A, <sos/eos>]}\n"
+)
 ROWS = (
     "cut_first_order_50 cut_magnitude_50 units_first_order_50 cut_first_order_25 "
     "cut_first_order_steps svd_50 svd_activations_50 svd_first_order_50 "
@@ -47,10 +51,11 @@ CALLS = {
     "with a recogniser": (
         ["--stage", "7", "--asr_exp", "asr"],
         [
-            "1 lm_decode --exp_dir exp --asr_exp asr --dump_dir dump/raw --dev_set dev "
-            "--test_set test --lm_weights 0.2 0.4 0.6 --beam 10 --seeds 1",
-            "1 lm_report --exp_dir exp --test_set test --markdown exp/RESULTS.md "
-            "--results_json exp/results.json",
+            "1 lm_decode --exp_dir exp --asr_exp asr --text_dir exp/lm_text "
+            "--dump_dir dump/raw --dev_set dev --test_set test --lm_weights 0.2 0.4 "
+            "0.6 --beam 10 --seeds 1",
+            "1 lm_report --exp_dir exp --text_dir exp/lm_text --test_set test "
+            "--markdown exp/RESULTS.md --results_json exp/results.json",
         ],
     ),
     "tokens of stage 2": (
@@ -98,11 +103,11 @@ CALLS = {
             ),
             "3 lm_measure --exp_dir my exp --text_dir my exp/lm_text --speed true "
             "--seeds 4 2",
-            "3 lm_decode --exp_dir my exp --asr_exp asr --dump_dir dmp/raw --dev_set "
-            "org/dev --test_set test --lm_weights 0.1 1 --beam 4 "
-            "--seeds 4 2",
-            "3 lm_report --exp_dir my exp --test_set test --markdown R.md "
-            "--results_json r.json",
+            "3 lm_decode --exp_dir my exp --asr_exp asr --text_dir my exp/lm_text "
+            "--dump_dir dmp/raw --dev_set org/dev --test_set test --lm_weights 0.1 1 "
+            "--beam 4 --seeds 4 2",
+            "3 lm_report --exp_dir my exp --text_dir my exp/lm_text --test_set test "
+            "--markdown R.md --results_json r.json",
         ],
     ),
 }
@@ -119,7 +124,8 @@ def recipe(tmp_path_factory):
     note.write_text('#!/bin/sh\necho "$OMP_NUM_THREADS $*" >> called.txt\n')
     note.chmod(0o755)
     (folder / "asr").mkdir()
-    for name in ("asr/config.yaml", "book1", "book2"):
+    (folder / "asr/config.yaml").write_text(RECOGNISER)
+    for name in ("book1", "book2"):
         (folder / name).touch()
     return folder
 
@@ -157,6 +163,11 @@ def test_wrong_options_are_refused_before_any_work(recipe, tmp_path, monkeypatch
     assert "--beam 0" in refused("--beam", "0")
     assert "--asr_exp is not given, but stage 7 needs it" in refused()
     assert "--asr_exp none" in refused("--asr_exp", "none")
+    without = tmp_path / "without"
+    without.mkdir()
+    content = {**yaml.safe_load(RECOGNISER), "token_list": None}
+    (without / "config.yaml").write_text(yaml.safe_dump(content))
+    assert "config.yaml: token_list is empty" in refused("--asr_exp", str(without))
     six = ("--stop_stage", "6")
     assert "no.txt is missing" in refused(*six, "--lm_train_text", "no.txt")
     assert "no.yaml is missing" in refused(*six, "--lm_config", "no.yaml")

@@ -14,9 +14,10 @@ from mini_recipe import ROOT, copy_recipe, run, table
 
 from espnet_plugin import host
 from espnet_plugin.bin import recognise
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
+from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
 

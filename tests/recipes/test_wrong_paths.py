@@ -9,11 +9,17 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.dualmode_checks import check_dualmode, complete_dualmode
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 
 ROOT = Path(__file__).parents[2]
+
+
+CONFIG = "encoder: conformer\nencoder_conf: {}\nctc_conf: {}\nmodel_conf: {}\n"
+CONFIG += "token_type: char\n"
+CONFIG += "token_list: [<blank>, <unk>, <sos/eos>]\n"
 
 
 @pytest.fixture
@@ -22,8 +28,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     for name in ("model", "asr1/exp/asr_a", "asr1/dump/raw", "empty"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "model/config.yaml").write_text("encoder: conformer\n")
-    (tmp_path / "model/valid.acc.ave.pth").touch()
+    for name in ("model", "asr1/exp/asr_a"):
+        (tmp_path / name / "config.yaml").write_text(CONFIG)
+        (tmp_path / name / "valid.acc.ave.pth").touch()
     (tmp_path / "file").touch()
     (tmp_path / "no.zip").write_text("no archive")
     with zipfile.ZipFile(tmp_path / "good.zip", "w") as pack:

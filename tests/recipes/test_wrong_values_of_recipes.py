@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.option import options_of

@@ -8,7 +8,8 @@ import yaml
 from tiny_asr import SAMPLE_RATE, build_tiny_asr
 
 from espnet_plugin import host
-from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.sets import DecodeSet
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.source import load_source
 from espnet_plugin.files import read_pairs, write_json

@@ -117,5 +117,5 @@ def test_words_and_phones_stand_alone():
 def test_what_cannot_be_joined():
     with pytest.raises(UserError, match="token_type whisper_en"):
         Vocabulary(("<blank>", "a"), "whisper_en")
-    with pytest.raises(UserError, match="blank 2 is not one of 2"):
+    with pytest.raises(UserError, match="blank 2 is not one of the 2 tokens"):
         Vocabulary(("<blank>", "a"), "char", blank=2)

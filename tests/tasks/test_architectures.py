@@ -11,11 +11,12 @@ import yaml
 from espnet2.tasks.asr import ASRTask
 from tiny_asr import build_tiny_asr, load_speech
 
-from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model, read_config
+from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
 from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill import store_format
 from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.jobs.family import finetune_family
 from espnet_plugin.reference.importing import import_reference

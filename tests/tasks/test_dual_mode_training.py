@@ -19,10 +19,12 @@ from tiny_asr import TOKENS, write_stats, write_utterances
 from espnet_plugin.bin import dual_mode_train
 from espnet_plugin.bin.dual_mode_train import overridden, read_row
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
-from espnet_plugin.checkpoints.load import load_asr_model, read_config
-from espnet_plugin.decode.run import DecodeSet, decode_model
+from espnet_plugin.checkpoints.load import load_asr_model
+from espnet_plugin.decode.run import decode_model
+from espnet_plugin.decode.sets import DecodeSet
 from espnet_plugin.dual_mode.load import load_recogniser
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.files import read_json, read_pairs

@@ -38,7 +38,9 @@ def test_a_disk_full_at_the_first_checkpoint_costs_only_that(tmp_path, caplog):
 def test_nothing_is_deleted_that_may_be_of_use(tmp_path):
     write(tmp_path, 4)
     cut(tmp_path / "checkpoint.pth")
-    with pytest.raises(UserError, match="no checkpoint can be read; delete them"):
+    with pytest.raises(
+        UserError, match="no checkpoint can be used; delete these files"
+    ):
         keep_whole_checkpoint(tmp_path)
     assert names(tmp_path) == ["4epoch.pth", "checkpoint.pth"]
 
@@ -55,7 +57,7 @@ def test_a_checkpoint_that_is_not_finite_gives_way(tmp_path, value):
 def test_one_without_another_is_refused_by_its_tensor(tmp_path):
     write(tmp_path, 1)
     write(tmp_path, 2, float("nan"))
-    with pytest.raises(UserError, match="checkpoint.pth: w is not finite"):
+    with pytest.raises(UserError, match="checkpoint.pth: w holds NaN or infinite"):
         keep_whole_checkpoint(tmp_path)
 
 
@@ -77,5 +79,5 @@ def test_a_model_that_is_not_finite_ends_the_training(tmp_path):
     model = Mean()
     speech = {"speech": torch.ones(1, 8), "speech_lengths": torch.tensor([8])}
     model.register_buffer("seen", torch.tensor(float("nan")))
-    with pytest.raises(UserError, match="after epoch 3 seen is not finite"):
+    with pytest.raises(UserError, match="after epoch 3 seen holds NaN or infinite"):
         train_epoch(model, [(["u"], speech)], arguments(tmp_path), epoch=3)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # LibriSpeech, 960 hours: a 17-layer E-Branchformer, and models of 6, 4 and 2 layers from
-# it. See README.md; --dry_run true tells the hours and the disk beforehand.
+# it. See README.md; --dry_run true estimates time and disk space beforehand.
 set -euo pipefail
 
-# An epoch is 2890 hours of audio: half as many as with 100 hours.
+# An epoch is 2900 hours of audio, so there are half as many epochs as with 100 hours.
 exec ./encrl.sh \
     --nj 16 \
     --ngpu 1 \

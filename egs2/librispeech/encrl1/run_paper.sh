@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The setting of Hannan et al., Interspeech 2025: a weak reference of 12 Conformer layers,
 # 150 epochs of it and of each model from scratch, 100 of EncRL and 50 of fine-tuning, BPE
-# of 256 pieces, no speed perturbation. What differs still: conf/paper/reference.yaml.
+# of 256 pieces, no speed perturbation. conf/paper/reference.yaml lists what still differs.
 set -euo pipefail
 
 exec ./run.sh \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The short run of RESULTS.md: six hours of LibriSpeech, small models, some 25 minutes of
+# The short run of RESULTS.md: six hours of LibriSpeech, small models, about 25 minutes of
 # one core.
 #   ./run_mini.sh --librispeech DIR     DIR/LibriSpeech/{train,dev,test}-mini
 set -euo pipefail

@@ -4,7 +4,7 @@
 #   ./demo.sh [options of run.sh]
 set -euo pipefail
 
-# The sizes that a budget means are known after stage 5 only: nothing is trained beside it.
+# With --budget the sizes are known only after stage 5, so nothing is trained at the same time.
 case " $* " in *" --budget "*) exec ./run.sh "$@" ;; esac
 
 groups=()
@@ -14,7 +14,7 @@ begin() {  # In a process group of its own, which can be stopped as a whole.
     set +m
     groups+=($!)
 }
-end() {  # Stop what still runs, and what does not stop within 20 seconds is killed.
+end() {  # Stop what still runs; kill what has not stopped after 20 seconds.
     trap '' INT TERM HUP
     trap - EXIT
     local group
@@ -44,8 +44,8 @@ log=$(dirname "${reference}")/log/scratch.log
 run --stage 1 --stop_stage 3 "$@"
 
 beside() {
-    # Of the reference they need the architecture, not the weights: it is trained for an
-    # epoch, or finished, maybe imported.
+    # They need the reference's architecture, not its weights: they start once it has been
+    # trained for an epoch, or is finished or imported.
     until compgen -G "${reference}/checkpoint*.pth" || [ -e "${reference}/meta.json" ]; do
         sleep 1
     done

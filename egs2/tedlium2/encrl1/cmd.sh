@@ -1,13 +1,13 @@
-# The words put in front of a stage's command. Empty: run here. Each stage is one process,
-# so a job of a queue needs one node.
+# Commands that a stage's command is passed to. Empty: run on this machine. Each stage is one
+# process, so a job of a queue needs one node.
 #   train_cmd   CPU work: formatting, statistics, reports
 #   cuda_cmd    training
 #   decode_cmd  decoding
-# On a cluster, one job a stage (run.sh) or many at once (jobs.sh):
+# On a cluster, one job for each stage (run.sh) or many jobs at once (jobs.sh):
 #   cmd_backend=slurm ./run.sh ...                       srun
 #   cmd_backend=queue.pl KALDI_UTILS=/espnet/egs2/TEMPLATE/asr1/utils ./run.sh ...
-#       Kaldi's scripts, which ESPnet's tree has too: run.pl, queue.pl, slurm.pl, pbs.pl,
-#       ssh.pl, set up by conf/queue.conf and the like
+#       Kaldi's scripts, which ESPnet's repository also contains: run.pl, queue.pl, slurm.pl,
+#       pbs.pl, ssh.pl, set up by conf/queue.conf and the like
 
 cmd_backend=${cmd_backend:-local}
 
@@ -26,7 +26,7 @@ case ${cmd_backend} in
             echo "cmd.sh: ${cmd_backend} is not on PATH: set KALDI_UTILS to its folder" >&2
             return 1
         fi
-        # Options of theirs may follow, e.g. --mem 16G; ngpu is the recipe's option.
+        # The script's own options may follow, e.g. --mem 16G; ngpu is the recipe's option.
         export train_cmd="${cmd_backend}" decode_cmd="${cmd_backend}"
         export cuda_cmd="${cmd_backend} --gpu ${ngpu:-0}"
         ;;

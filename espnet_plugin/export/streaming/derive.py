@@ -18,8 +18,9 @@ from espnet_plugin.export.int8 import log_int8, pass_gate, without_int8
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.provenance import MADE, provenance_of
-from espnet_plugin.export.run_check import RunnerFailed, compare_texts
+from espnet_plugin.export.run_check import compare_texts
 from espnet_plugin.export.runtime import check_packages, is_installed
+from espnet_plugin.export.script_run import RunnerFailed
 from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.streaming.card import onnx_card, sherpa_card
 from espnet_plugin.export.streaming.chunk_graph import ChunkGraph

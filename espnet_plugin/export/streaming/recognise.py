@@ -68,7 +68,10 @@ class Recogniser:
         self.names = parts.read_tokens(folder, self.meta)
         takes = {one.name: one.shape for one in self.chunk.get_inputs()}
         if any(takes.get(c["name"]) != c["shape"] for c in self.stream["caches"]):
-            raise ValueError(f"{model} takes {takes}, which are not the caches")
+            raise ValueError(
+                f"{model} takes {takes}, which are not the caches that meta.json "
+                "lists: copy the whole folder again"
+            )
         parts.check_inside(self.meta, Path(folder) / model, INSIDE)
         self.reset()
 

@@ -3,8 +3,6 @@
 import importlib.metadata
 import json
 import logging
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,8 @@ from espnet_plugin.export.graph.normalise import normalisation
 from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.ports import TOLERANCE
 from espnet_plugin.export.reference import best_tokens
-from espnet_plugin.export.runtime import OnnxModel, is_installed, quiet_environment
+from espnet_plugin.export.runtime import OnnxModel, is_installed
+from espnet_plugin.export.script_run import run_script
 from espnet_plugin.export.scripts import copy_script
 from espnet_plugin.export.sherpa import sherpa_tokens
 from espnet_plugin.export.streaming.describe import describe_stream, stream_metadata
@@ -290,20 +289,8 @@ def _check_runner(
         paths = [str(Path(scratch) / name) for name in audio]
         for path, samples in zip(paths, audio.values()):
             soundfile.write(path, samples, rate, subtype="FLOAT")
-        done = subprocess.run(
-            [sys.executable, str(folder / RUNNER.name), "--json", *paths],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env=quiet_environment(PYTHONDONTWRITEBYTECODE="1"),
-        )
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
-        raise UserError(
-            f"{RUNNER.name} ended with status {done.returncode}: {said[-1]}; nothing "
-            "was written"
-        )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        printed = run_script(folder / RUNNER.name, ["--json", *paths])
+    lines = [line for line in printed.splitlines() if line.startswith("{")]
     if len(lines) != len(audio):
         raise UserError(
             f"{RUNNER.name} gave {len(lines)} results for {len(audio)} utterances; "

@@ -9,8 +9,9 @@ import soundfile
 from espnet_plugin.export.dev import DevSet
 from espnet_plugin.export.int8 import PROBE_UTTERANCES, Trial
 from espnet_plugin.export.reference import best_tokens
-from espnet_plugin.export.run_check import RunnerFailed, script_texts
+from espnet_plugin.export.run_check import script_texts
 from espnet_plugin.export.runtime import OnnxModel
+from espnet_plugin.export.script_run import RunnerFailed
 from espnet_plugin.export.streaming.sherpa import RUNNER, WrittenSherpa
 from espnet_plugin.export.streaming.source import StreamingSource
 from espnet_plugin.export.streaming.wenet_run import run_chunks

@@ -6,7 +6,6 @@ from typing import Any, Mapping, Optional, Sequence
 
 from torch import nn
 
-from espnet_plugin.checkpoints.load import read_config
 from espnet_plugin.checkpoints.tokenizer import check_bpemodel
 from espnet_plugin.data.front_end import sampling_rate, takes_features
 from espnet_plugin.dual_mode.chunking import Chunking
@@ -15,6 +14,7 @@ from espnet_plugin.dual_mode.extract import extract_streaming
 from espnet_plugin.dual_mode.features import StreamingFeatures
 from espnet_plugin.dual_mode.load import load_streaming_model
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_volume
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts

@@ -3,7 +3,6 @@
 import json
 import logging
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import soundfile
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.export.runtime import quiet_environment
+from espnet_plugin.export.script_run import run_script
 from espnet_plugin.export.timing.others import OtherWork
 from espnet_plugin.measure.speed import cpu_name
 
@@ -148,17 +147,5 @@ def _start(model: str, work: Workload, scratch: Path) -> dict[str, Any]:
 
 def _answer(arguments: Sequence[str]) -> dict[str, Any]:
     """Return the JSON that is the last line of a script's output."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env=quiet_environment(PYTHONDONTWRITEBYTECODE="1"),
-    )
-    if done.returncode != 0:
-        said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise UserError(
-            f"{Path(arguments[0]).name} ended with status {done.returncode}: {said}; "
-            "nothing was written"
-        )
-    return json.loads(done.stdout.splitlines()[-1])
+    script, *words = arguments
+    return json.loads(run_script(Path(script), words).splitlines()[-1])

@@ -8,8 +8,9 @@ from espnet_plugin.data.checked_tokens import was_checked
 from espnet_plugin.data.last_seen import last_seen
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.encrl_checks import check_layers, wanted
+from espnet_plugin.recipe.encrl_checks import check_layers
 from espnet_plugin.recipe.layout import Layout
+from espnet_plugin.recipe.option_checks import wanted
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several

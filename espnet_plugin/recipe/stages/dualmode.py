@@ -7,7 +7,7 @@ from typing import Iterator, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.encrl_checks import wanted
+from espnet_plugin.recipe.option_checks import wanted
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
 from espnet_plugin.recipe.stages import models

@@ -152,6 +152,7 @@ def _decode(layout: LmpruneLayout, runner: Runner) -> None:
     options = layout.options
     command = runner.python(
         *("lm_decode", "--exp_dir", options.expdir, "--asr_exp", options.asr_exp),
+        *("--text_dir", layout.text),
         *("--dump_dir", layout.data.dump, "--dev_set", options.valid_set),
         *("--test_set", layout.test_set, "--lm_weights", *options.lm_weights),
         *("--beam", str(options.beam), "--seeds", *map(str, options.seeds)),
@@ -162,7 +163,8 @@ def _decode(layout: LmpruneLayout, runner: Runner) -> None:
 def _report(layout: LmpruneLayout, runner: Runner) -> None:
     options = layout.options
     command = runner.python(
-        *("lm_report", "--exp_dir", options.expdir, "--test_set", layout.test_set),
+        *("lm_report", "--exp_dir", options.expdir, "--text_dir", layout.text),
+        *("--test_set", layout.test_set),
         *("--markdown", options.results, "--results_json", options.results_json),
     )
     runner.submit(runner.commands.train, "lm_report", command)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
-from espnet_plugin.recipe.encrl_checks import with_sizes
+from espnet_plugin.recipe.encrl_complete import with_sizes
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.encrl_training import encrl_data, needs_of_encrl

@@ -36,10 +36,14 @@ class SetNames:
 
     def read(self, given: str) -> tuple[str, ...]:
         for one in given.split():
+            if "," in one:
+                names = " ".join(one.split(","))
+                raise ValueError(f'several sets are separated by blanks: "{names}"')
             _check_set(one)
         if not given.split() and not self.optional:
             raise ValueError("must be one or more names of sets")
-        return tuple(given.split())
+        # A shell completes the names of folders with a slash.
+        return tuple(one.rstrip("/") for one in given.split())
 
     def limits(self) -> str:
         return ""
@@ -58,7 +62,7 @@ class SetName:
         if not re.fullmatch(r"\S+", given):
             raise ValueError("must be the name of one set")
         _check_set(given)
-        return given
+        return given.rstrip("/")
 
     def limits(self) -> str:
         return ""

@@ -28,7 +28,11 @@ class Whole:
         if re.fullmatch(r"0|[1-9][0-9]{0,9}", given, re.ASCII):
             if self.least <= int(given) <= self.most:
                 return int(given)
-        raise ValueError(f"must be a whole number {self._range()}")
+        hint = ""
+        thousands = re.fullmatch(r"([1-9][0-9]{0,5})[kK]", given, re.ASCII)
+        if thousands and self.least <= int(thousands[1]) * 1000 <= self.most:
+            hint = f": write {thousands[1]}000"
+        raise ValueError(f"must be a whole number {self._range()}{hint}")
 
     def limits(self) -> str:
         return self._range() if self.least or self.most != _MOST else ""

@@ -33,6 +33,12 @@ class Folder:
     def read(self, given: str) -> str:
         if not given and self.optional:
             return given
+        if given.startswith("~"):
+            raise ValueError(
+                "~ is not replaced inside quotes: write the whole path, or $HOME"
+            )
+        if "://" in given:
+            raise ValueError("is an address: give a path of this machine")
         if (
             not given
             or len(given) > 1000
