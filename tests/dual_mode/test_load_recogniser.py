@@ -46,5 +46,5 @@ def test_ours_is_taken_before_espnets_average(supernet):
 
 def test_masks_that_are_fractions_are_refused(supernet):
     Experiment(supernet.dir).final_masks_file.unlink()
-    with pytest.raises(UserError, match="cer_final.ave.pth.*not of zeros and ones"):
+    with pytest.raises(UserError, match="cer_final.ave.pth.*other than 0 and 1"):
         load_recogniser(supernet.dir)
