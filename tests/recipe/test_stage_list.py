@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from stub_reference import write_config
 
 from espnet_plugin.bin import recipe as command
 
@@ -15,8 +16,7 @@ def folder(tmp_path, monkeypatch):
     """A recipe's folder without any result."""
     monkeypatch.chdir(tmp_path)
     Path("conf").symlink_to(ROOT / "conf")
-    Path("large").mkdir()  # the reference of taught_50_cost
-    Path("large/config.yaml").touch()
+    write_config(Path("large"))  # the reference of taught_50_cost
     return tmp_path
 
 

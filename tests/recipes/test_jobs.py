@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from stub_reference import write_config
 from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
@@ -237,8 +238,7 @@ def encrl(recipe, *options, script="./encrl.sh", **environment):
 
 
 def test_a_stage_goes_through_kaldis_scripts(tmp_path, recipe):
-    (recipe / "r").mkdir()
-    (recipe / "r/config.yaml").write_text("{}")
+    write_config(recipe / "r")
     process = encrl(
         recipe,
         *("--stage", "4", "--stop_stage", "4", "--reference", "r", "--ngpu", "2"),

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+from stub_reference import write_config
 from this_python import write_path_sh
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +164,7 @@ def test_transcripts_checked_against_other_tokens_are_refused(recipe, stage):
     write(recipe / "exp/asr_reference/config.yaml", CONFIG + "token_type: char\n")
     write(noted, f"{sums(own, text)}\n")
     options = ["--stage", f"{stage}", "--stop_stage", f"{stage}", "--reference", "t"]
-    write(recipe / "t/config.yaml", CONFIG)
+    write_config(recipe / "t", **yaml.safe_load(CONFIG))
     refusal = "dump/raw/train were not checked against exp/asr_reference/tokens.txt"
     said, called = encrl(recipe, *options)
     assert f"the transcripts in {refusal}" in said
