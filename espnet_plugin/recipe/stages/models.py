@@ -119,7 +119,7 @@ def export(
 
     Args:
         options: Options of the recipe.
-        models: Folders of the models.
+        models: Folders of the models; one that is listed twice is exported once.
         audio: Options that name the audio on which texts are compared with ESPnet's.
         runner: Runs the commands.
 
@@ -128,8 +128,11 @@ def export(
             missing, because they lose too much accuracy.
     """
     more, rejected = shell_words(options.export_opts, "export_opts"), False
+    once: dict[Path, str] = {}
+    for one in models:  # by place, because a folder can be written in several ways
+        once.setdefault(Path(one).resolve(), one)
     for target in options.export_targets:
-        words = [*models, "--target", target, "--measure", *audio, *more]
+        words = [*once.values(), "--target", target, "--measure", *audio, *more]
         status = runner.status_of(runner.python("export", *words))
         rejected |= status == REJECTED
         if status not in (0, REJECTED):
