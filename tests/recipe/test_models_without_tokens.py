@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recipe.encrl_checks import check_encrl, complete
+from espnet_plugin.recipe.encrl_checks import check_encrl
+from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 
 ROOT = Path(__file__).parents[2]
