@@ -34,7 +34,8 @@ python=${PYTHON:-python3}
 if ! "${python}" -c 'import lhotse' 2> /dev/null; then
     "${python}" -m venv venv
     venv/bin/pip install -qq --disable-pip-version-check \
-        numpy==2.3.5 soundfile==0.14.0 torch==2.14.1 torchaudio==2.11.0 lhotse==1.33.0
+        numpy==2.3.5 soundfile==0.14.0 torch==2.14.1 torchaudio==2.11.0 lhotse==1.33.0 \
+        urllib3==2.5.0  # lhotse imports it without declaring it
     python=venv/bin/python
 fi
 "${python}" - <<'EOF'
