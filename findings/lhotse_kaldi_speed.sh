@@ -33,9 +33,10 @@ cd "${folder}"
 python=${PYTHON:-python3}
 if ! "${python}" -c 'import lhotse' 2> /dev/null; then
     "${python}" -m venv venv
+    # lhotse imports urllib3 without declaring it.
     venv/bin/pip install -qq --disable-pip-version-check \
         numpy==2.3.5 soundfile==0.14.0 torch==2.14.1 torchaudio==2.11.0 lhotse==1.33.0 \
-        urllib3==2.5.0  # lhotse imports it without declaring it
+        urllib3==2.5.0
     python=venv/bin/python
 fi
 "${python}" - <<'EOF'
