@@ -16,6 +16,7 @@ from espnet_plugin.files import locked
 from espnet_plugin.recipe.command_line import CommandLine, HelpWanted
 from espnet_plugin.recipe.help import option_lines
 from espnet_plugin.recipe.option import options_of
+from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.jobs import JobsOptions
 from espnet_plugin.recipe.runner import Failed
 from espnet_plugin.recipe.shell import read_commands
@@ -59,6 +60,18 @@ def _asked(options: JobsOptions, calls: Calls) -> str:
     if done.returncode:
         raise Failed(done.returncode)
     return done.stdout.strip()
+
+
+def _check_whose(words: Sequence[str]) -> None:
+    """Check that options of run.sh are not given as those of this script."""
+    ours = {one.name for one in options_of(JobsOptions)}
+    theirs = {one.name for one in options_of(EncrlOptions)} - ours
+    for word in words:
+        if word.startswith("--") and word[2:].replace("-", "_") in theirs:
+            raise UserError(
+                f"{word} is an option of run.sh: write it after --, as in {_SCRIPT} "
+                f'--seeds "1 2" -- {word} VALUE'
+            )
 
 
 def _check_once(option: str, names: Sequence[str]) -> None:
@@ -123,6 +136,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
     def work() -> None:
         nonlocal status
         try:
+            _check_whose(words[:at])
             line = CommandLine.read(JobsOptions, words[:at], _SCRIPT, {}, {})
             run_family(line, words[at + 1 :])
         except HelpWanted:

@@ -124,6 +124,8 @@ def short_lines(
             yield f"    {where(one)}: {one.id + ': ' if one.id else ''}{one.reason}"
         if number > shown:
             yield f"    and {number - shown} more"
+        if severity == ERROR:  # Nothing can go on before it is corrected.
+            yield f"    {KINDS[kind].way_out}"
 
 
 def expected_lines(verdict: Verdict) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Generic, Mapping, Optional, Sequence, Type, TypeVar
 
 from espnet_plugin.errors import UserError
@@ -82,7 +83,8 @@ class CommandLine(Generic[T]):
             word = words.pop(0)
             see = f"(see {script} --help)"
             if not word.startswith("--"):
-                hint = _not_an_option(word, last, texts, declared)
+                more = list(takewhile(lambda one: one[:1] != "-", words))
+                hint = _not_an_option([word, *more], last, texts, declared)
                 raise UserError(f"{word} is not an option{hint} {see}")
             name = _name(word, renamed)
             if name not in declared:
@@ -113,13 +115,25 @@ class CommandLine(Generic[T]):
 
 
 def _not_an_option(
-    word: str, last: str, texts: Mapping[str, str], declared: Mapping[str, Option]
+    words: Sequence[str],
+    last: str,
+    texts: Mapping[str, str],
+    declared: Mapping[str, Option],
 ) -> str:
-    """Return a hint on a word that is neither an option nor the value of one."""
+    """Return a hint on a word that is neither an option nor the value of one.
+
+    Args:
+        words: The word, and those between it and the next option.
+        last: Name of the option before it; empty: none.
+        texts: Values by the option's name.
+        declared: The options.
+    """
+    word = words[0]
     if word.startswith("-") and word[1:].replace("-", "_") in declared:
         return f"; did you mean -{word}?"
     if last and declared[last].kind.meta.startswith('"') and not word.startswith("-"):
-        return f': put several values into quotes: --{last} "{texts[last]} {word}"'
+        values = " ".join([texts[last], *words])
+        return f': put several values into quotes: --{last} "{values}"'
     return ""
 
 

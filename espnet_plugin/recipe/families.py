@@ -16,7 +16,7 @@ from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option import options_of
-from espnet_plugin.recipe.option_checks import check_data_script
+from espnet_plugin.recipe.option_checks import check_data_script, wanted
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
@@ -24,6 +24,11 @@ from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import read_commands
 from espnet_plugin.recipe.stages import dualmode, encrl, lmprune
+from espnet_plugin.recipe.stages.data import (
+    check_environment,
+    check_sets,
+    check_symbols,
+)
 from espnet_plugin.recipe.stages.stage import Stage, check_first_needs
 from espnet_plugin.suggest import did_you_mean
 
@@ -122,9 +127,8 @@ def _run_encrl(
         runner.here(runner.python("estimate", *dry_run_words(options)))
     else:
         check_passed_on(options, runner)
-        # These bring or decide what the first stage needs.
-        if not (options.asr_recipe or options.reference or options.budget):
-            encrl.check_first(options)
+        encrl.check_first(options)
+        check_environment(Layout(options), runner)
         check_sections(options, runner)
         encrl.run_encrl(options, runner)
         log("Done")
@@ -153,10 +157,15 @@ def _run_dualmode(
 
     suffix = f"_s{options.seed}"
     check_passed_on(options, runner(suffix))
+    check_sets(layout.data)
+    if options.stage > 2 and wanted(options, 3, 5, 8):
+        check_symbols(layout.data)
     check_first_needs(dualmode.STAGES, options.stage, options.stop_stage, layout)
-    check_sections(options, runner(suffix))
     # Logs of the data stages have the same names as in the EncRL family.
-    dualmode.run_dualmode(layout, runner(suffix), runner("_encrl_s1"))
+    of_data_runner = runner("_encrl_s1")
+    dualmode.check_machine(layout, runner(suffix), of_data_runner)
+    check_sections(options, runner(suffix))
+    dualmode.run_dualmode(layout, runner(suffix), of_data_runner)
     log("Done")
 
 
@@ -183,9 +192,13 @@ def _run_lmprune(
         return Runner(commands, options.expdir, suffix, interrupts, options.python)
 
     check_passed_on(options, runner(""))
+    check_sets(layout.data)
     check_first_needs(lmprune.STAGES, options.stage, options.stop_stage, layout)
+    of_data_runner = runner("_encrl_s1")
+    if options.stage <= 2:
+        check_environment(layout.data, of_data_runner)
     check_sections(options, runner(""))
-    lmprune.run_lmprune(layout, runner(""), runner("_encrl_s1"))
+    lmprune.run_lmprune(layout, runner(""), of_data_runner)
     log("Done")
 
 

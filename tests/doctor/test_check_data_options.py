@@ -147,6 +147,8 @@ def test_the_list_is_whole_and_the_log_is_short(corpus, tmp_path, caplog):
     status, found = run(corpus, tmp_path / "out", "--shown", "3", "--nj", "2")
     assert status == 2 and [one[0] for one in found].count("no-value") == 14
     assert "and 11 more" in caplog.text and "train-a-03" not in caplog.text
+    # Errors are shown with the way out.
+    assert "Complete the line, or remove the utterance from all" in caplog.text
 
 
 def test_an_output_that_cannot_be_written(corpus, tmp_path, caplog):

@@ -58,12 +58,15 @@ def test_a_bad_file_costs_the_others_nothing(exported, audio, tmp_path):
     soundfile.write(tmp_path / "nan.wav", samples, RATE, subtype="FLOAT")
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
     soundfile.write(os.fsencode(odd), speech(0.7), RATE, format="WAV")
-    bad = ["missing.wav", "text.wav", "numbers.wav", "nan.wav"]
+    (tmp_path / "inside").mkdir()
+    bad = ["missing.wav", "inside", "text.wav", "numbers.wav", "nan.wav"]
     names = [str(tmp_path / name) for name in bad]
     status, out, err = run(exported[1], *names, odd, audio)
     _, alone, _ = run(exported[1], audio)
     assert status == 1 and out == alone != ""
-    assert [line.split(":")[0] for line in err.splitlines()][:4] == names
+    assert [line.split(":")[0] for line in err.splitlines()][:5] == names
+    assert f"{names[0]}: there is no such file" in err
+    assert f"{names[1]}: is a folder: name its files" in err
     assert "integers stored as floats" in err and "not numbers" in err
     assert "Traceback" not in err
 

@@ -83,7 +83,8 @@ def test_only_options_that_a_recipe_has_are_named():
     "given, said",
     [
         (("--test_sets", "test", "other"), '--test_sets "test other"'),
-        (("--sizes", "6", "4", "2"), '--sizes "6 4"'),
+        (("--sizes", "6", "4", "2"), '--sizes "6 4 2"'),
+        (("--sizes", "6", "4", "2", "--nj", "4"), '--sizes "6 4 2" (see'),
         (("--fs", "16000", "other"), "other is not an option (see"),
         (("-stage", "3"), "did you mean --stage?"),
         (("--fs", "16k"), "--fs 16k: must be a whole number from 1: write 16000"),

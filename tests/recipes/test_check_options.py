@@ -323,6 +323,50 @@ def test_missing_data_is_named_before_slow_checks(recipe):
     assert "check_configs" in started.read_text()
 
 
+def test_missing_inputs_are_named_before_slow_checks_with_a_budget(recipe):
+    (recipe / "note").write_text('#!/bin/sh\necho "$*" >> started.txt\n')
+    result = encrl(recipe, *ENCRL, "--budget", "1.5M")
+    assert result.returncode == 2
+    assert "exp/asr_stats_raw_char/.done is missing: run stage 3" in result.stderr
+    assert not (recipe / "started.txt").exists()
+
+
+@pytest.mark.parametrize("imported", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--train_set", "data/train"],
+        ["--valid_set", "train_dev"],
+        ["--test_sets", "test train_tset"],
+        ["--unlabelled_sets", "test audio"],
+    ],
+)
+def test_a_missing_set_is_named_with_its_option(recipe, options, imported):
+    """And before any slow check starts."""
+    (recipe / "note").write_text('#!/bin/sh\necho "$*" >> started.txt\n')
+    for name in ("train", "dev", "test"):
+        (recipe / "data" / name).mkdir(parents=True)
+        (recipe / "data" / name / "wav.scp").touch()
+    if imported:
+        reference(recipe / "theirs", 12)
+        options = [*options, "--reference", "theirs"]
+    result = encrl(recipe, "--stage", "2", "--stop_stage", "5", *options)
+    assert result.returncode == 2
+    missing = options[1].split()[-1]
+    said = f"{options[0]} {options[1]}: data/{missing} is missing (data has dev, test, "
+    assert f"{said}train): name sets that are there" in result.stderr
+    assert not (recipe / "started.txt").exists()
+
+
+def test_the_machine_is_looked_at_before_slow_checks(recipe):
+    (recipe / "note").write_text('#!/bin/sh\necho "$*" >> started.txt\n')
+    encrl(recipe, "--stop_stage", "4", "--ngpu", "2")
+    lines = (recipe / "started.txt").read_text().splitlines()
+    called = [line.split("espnet_plugin.bin.")[1].split()[0] for line in lines]
+    assert called[:2] == ["check_environment", "check_configs"]
+    assert "--ngpu 2 " in lines[0]
+
+
 def test_an_imported_reference_has_to_be_named_each_time(recipe):
     reference(recipe / "exp/asr_reference", 12)
     (recipe / "exp/asr_reference/meta.json").write_text('{"source": "../theirs/exp"}')

@@ -25,7 +25,11 @@ def recipe(tmp_path):
     folder = tmp_path / "corpus/dualmode1"
     subprocess.run([SETUP, folder], check=True, capture_output=True)
     write_path_sh(folder)
-    for name in ("exp/asr_stats_raw_char/.done", "dump/raw/audio/utt2num_samples"):
+    for name in (
+        "exp/asr_stats_raw_char/.done",
+        "dump/raw/audio/utt2num_samples",
+        "data/token_list/char/tokens.txt",
+    ):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("")
     (folder / "exp/dual_pretrain").mkdir()
@@ -114,7 +118,7 @@ def test_the_machine_is_looked_at_before_a_training(recipe, stage, unfinished):
     options = (*stages, "--pretrain_set", "audio")
     assert CHECK not in run(recipe, *options).stdout  # all of it is finished
     (recipe / "exp" / unfinished / "done.json").unlink()
-    configurations, check, *_ = run(recipe, *options).stdout.splitlines()
+    check, configurations, *_ = run(recipe, *options).stdout.splitlines()
     assert "bin.check_configs " in configurations and check == CHECK
     # Where it cannot be done, no training begins.
     refuse = recipe / "refuse"
@@ -123,14 +127,23 @@ def test_the_machine_is_looked_at_before_a_training(recipe, stage, unfinished):
     )
     refuse.chmod(0o755)
     result = run(recipe, *options, python="./refuse")
-    assert result.returncode == 2 and result.stdout.splitlines()[1:] == [CHECK]
+    assert result.returncode == 2 and result.stdout.splitlines() == [CHECK]
+
+
+def test_gpus_are_looked_for_before_the_data_stages(recipe):
+    (recipe / "exp/dual_self_pruned_50_s1/done.json").unlink()
+    (recipe / "data/train").mkdir()
+    result = run(recipe, "--stage", "2", "--stop_stage", "7", "--ngpu", "2")
+    called = result.stdout.splitlines()
+    first = next(n for n, one in enumerate(called) if ".prepare " in one)
+    assert CHECK in called[:first]
 
 
 def test_a_queues_jobs_look_for_gpus_themselves(recipe, tmp_path):
     (recipe / "exp/dual_self_pruned_50_s1/done.json").unlink()
     options = ("--stage", "5", "--stop_stage", "5", "--ngpu", "2")
     said = run(recipe, *options, **kaldi(tmp_path)).stdout
-    assert said.splitlines()[1] == CHECK.replace("--ngpu 2", "--ngpu 0")
+    assert said.splitlines()[0] == CHECK.replace("--ngpu 2", "--ngpu 0")
 
 
 def test_the_data_stages_get_rate_and_durations(recipe):

@@ -133,6 +133,13 @@ def test_mistakes_in_its_own_options(recipe, options, said):
     assert result.returncode == 2 and said in result.stderr
 
 
+def test_options_of_run_sh_come_after_two_dashes(recipe):
+    result = jobs(recipe, "--asr_recipe", "../asr1", "--seeds", "1 2", check=False)
+    assert result.returncode == 2
+    assert "--asr_recipe is an option of run.sh: write it after --" in result.stderr
+    assert not (recipe / "called.txt").exists()
+
+
 def test_the_same_command_again_calls_every_stage_again(recipe):
     """The stages themselves know what is finished, and what it was made from."""
     jobs(recipe, "--sizes", "2")

@@ -45,6 +45,7 @@ def recipe(tmp_path):
         write(folder / "dump/raw" / name / "done.json", '{"digest": "1"}\n')
         write(folder / "dump/raw" / name / "utt2num_samples", "a 16000\n")
         write(folder / "dump/raw" / name / "text", "a ONE\n")
+    write(folder / "data/token_list/char/tokens.txt", "<blank>\n<unk>\nO\n")
     return folder
 
 
@@ -63,6 +64,44 @@ def is_finished(recipe, *options):
     said, called = encrl(recipe, *STATS, *options)
     assert ("asr_stats_raw_char is already finished" in said) != bool(called)
     return not called
+
+
+@pytest.mark.parametrize(
+    "options, folder, missing",
+    [
+        (["--nbpe", "20"], "bpe20", ["tokens.txt", "bpe.model"]),
+        (["--token_type", "char", "--nlsyms", "n"], "char", ["nlsyms.txt"]),
+    ],
+)
+def test_tokens_that_stage_2_has_not_made(recipe, options, folder, missing):
+    """Options of the tokens that are changed, or added, after stage 2."""
+    for name in missing:
+        said, called = encrl(recipe, *STATS, "--token_type", "bpe", *options)
+        file = f"data/token_list/{folder}/{name}"
+        assert f"{file} is missing: run stage 2 first (--stage 2)" in said
+        assert not called
+        write(recipe / file, "<blank>\n")
+    assert (
+        "--collect_stats" in encrl(recipe, *STATS, "--token_type", "bpe", *options)[1]
+    )
+
+
+@pytest.mark.parametrize("stage", ["3", "4"])
+def test_other_symbols_than_those_of_stage_2(recipe, stage):
+    """A training would spell <noise> as seven letters."""
+    stages = ["--stage", stage, "--stop_stage", stage]
+    write(recipe / "exp/asr_stats_raw_char/.done")
+    write(recipe / "data/token_list/char/nlsyms.txt", "<noise>\n<um>\n")
+    write(recipe / "same", "<noise>\n<um>\n\n")
+    write(recipe / "fewer", "<um>\n")
+    for options, message in (
+        ([], "--nlsyms '': names none, but stage 2 has made data/token_list/char with"),
+        (["--nlsyms", "fewer"], "fewer: names <um>, but stage 2 has made"),
+        (["--nlsyms", "none"], "--nlsyms none cannot be read (No such file"),
+    ):
+        said, called = encrl(recipe, *stages, *options)
+        assert message in said and not called
+    assert encrl(recipe, *stages, "--nlsyms", "same")[1]
 
 
 def test_statistics_follow_what_they_were_made_of(recipe):

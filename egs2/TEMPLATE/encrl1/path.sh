@@ -6,6 +6,12 @@
 MAIN_ROOT=$(cd "${ESPNET_PLUGIN_ROOT:-$(dirname "${BASH_SOURCE[0]}")/../../..}" && pwd) \
     || return 1
 export MAIN_ROOT
+if [ ! -d "${MAIN_ROOT}/espnet_plugin" ]; then
+    echo "path.sh: ${MAIN_ROOT} is not this plugin's repository. Do not copy a recipe's" \
+        "folder: make one with egs2/TEMPLATE/encrl1/setup.sh FOLDER (or dualmode1," \
+        "lmprune1), or name the repository with ESPNET_PLUGIN_ROOT=DIR" >&2
+    return 1
+fi
 
 export LC_ALL=C
 export PYTHONIOENCODING=UTF-8

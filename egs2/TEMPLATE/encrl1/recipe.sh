@@ -16,5 +16,10 @@ for option in "$@"; do
         exec "${command[@]}" --help
     fi
 done
+if [ ! -e path.sh ]; then
+    echo "$0: there is no path.sh here ($(pwd)): call it in a recipe's folder; make one" \
+        "with egs2/TEMPLATE/encrl1/setup.sh FOLDER (or dualmode1, lmprune1)" >&2
+    exit 2
+fi
 . ./path.sh
 exec "${command[@]}" "$@"

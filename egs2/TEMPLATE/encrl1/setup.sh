@@ -12,10 +12,8 @@ if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
 fi
 template=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 root=$(cd "${template}/../../.." && pwd)
-if [ -e "$1/run.sh" ]; then
-    echo "$1 is a recipe already: choose another folder" >&2
-    exit 2
-fi
+refuse() { echo "$1: $2: choose another folder" >&2; exit 2; }
+[ ! -e "$1/run.sh" ] || refuse "$1" "is a recipe already"
 
 # The other folders have a link to this script: the folder it is called in says which
 # recipe.
@@ -40,7 +38,11 @@ case $(basename "$(cd "$(dirname "$0")" && pwd)") in
         ;;
 esac
 
-mkdir -p "$1/local"
+# Nothing is written over, and a link in place of a folder would end up in it.
+for made in "${links[@]##*/}" cmd.sh db.sh conf path.sh; do
+    [ ! -e "$1/${made}" ] && [ ! -L "$1/${made}" ] || refuse "$1" "has ${made} already"
+done
+mkdir -p "$1/local" 2> /dev/null || refuse "$1" "cannot be made or written to"
 cp "${template}/cmd.sh" "${template}/db.sh" "$1"
 ln -s "${links[@]}" "$1"
 ln -s "${root}/conf" "$1/conf"
@@ -52,6 +54,7 @@ cat > "$1/run.sh" << END
 #!/usr/bin/env bash
 # This corpus's options, for example: ${example}
 set -euo pipefail
+[ -e path.sh ] || { echo "\$0: start it in its folder: cd \$(dirname "\$0")" >&2; exit 2; }
 
 exec ./$(basename "${stages}") \\
     "\$@"

@@ -4,5 +4,6 @@
 #   ./table.sh --list        what is finished, what is not and why, how long it will take
 #   ./table.sh [--rows "main few"] [--seeds "1 2"] [--jobs 2] [-- options of run.sh]
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 . ./path.sh
 exec python3 -m espnet_plugin.bin.experiments experiments.yaml "$@"

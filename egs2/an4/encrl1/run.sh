@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # CMU AN4: a 12-layer conformer, and models of 6, 4 and 2 layers from it. See README.md.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 exec ./encrl.sh \
     --corpus_hours 0.63 \

@@ -2,6 +2,7 @@
 # LibriSpeech, 960 hours: a 17-layer E-Branchformer, and models of 6, 4 and 2 layers from
 # it. See README.md; --dry_run true estimates time and disk space beforehand.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 # An epoch is 2900 hours of audio, so there are half as many epochs as with 100 hours.
 exec ./encrl.sh \

@@ -3,6 +3,7 @@
 # 150 epochs of it and of each model from scratch, 100 of EncRL and 50 of fine-tuning, BPE
 # of 256 pieces, no speed perturbation. conf/paper/reference.yaml lists what still differs.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 exec ./run.sh \
     --expdir exp/paper \

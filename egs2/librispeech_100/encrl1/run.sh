@@ -2,6 +2,7 @@
 # LibriSpeech, 100 hours: a 12-layer E-Branchformer, and models of 6, 4 and 2 layers from
 # it. See README.md; --dry_run true tells the hours and the disk beforehand.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 exec ./encrl.sh \
     --nj 16 \

@@ -3,6 +3,7 @@
 # one core.
 #   ./run_mini.sh --librispeech DIR     DIR/LibriSpeech/{train,dev,test}-mini
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 [ "${1:-}" = --librispeech ] && [ $# -ge 2 ] || {
     echo "$0: wants --librispeech DIR first, then options of run.sh" >&2

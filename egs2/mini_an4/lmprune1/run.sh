@@ -2,6 +2,7 @@
 # Eight real utterances and the smallest models: that every stage runs, in a few minutes.
 # Stage 7 needs a recogniser: --asr_exp ../encrl1/exp/asr_reference
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 exec ./lmprune.sh \
     --nj 1 \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole job on a small synthesised corpus, in minutes. See README.md.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 # Whole words as BPE units: short targets, so CTC learns from few updates. The sentences are
 # drawn from a small grammar, so that some of them are in two sets.

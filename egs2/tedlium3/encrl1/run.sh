@@ -2,6 +2,7 @@
 # TED-LIUM 3, 452 hours: a 12-layer E-Branchformer, and models of 6, 4 and 2 layers from
 # it. See README.md; --dry_run true tells the hours and the disk beforehand.
 set -euo pipefail
+[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 # Some segments of talks are too short for their words: they are left out, and named.
 exec ./encrl.sh \

@@ -114,6 +114,12 @@ def sound_file(path, rate):
         def seekable(self):
             return False
 
+    # libsndfile says "System error" of both.
+    if isinstance(path, (str, os.PathLike)):
+        if os.path.isdir(path):
+            raise ValueError("is a folder: name its files")
+        if not os.path.exists(path):
+            raise ValueError("there is no such file")
     try:
         sound = Sequential(path)
     except (OSError, RuntimeError, TypeError, UnicodeError) as error:

@@ -19,8 +19,11 @@ from espnet_plugin.recipe.statistics_record import StatisticsRecord, lost_statis
 __all__ = [
     "DATA_STAGES",
     "check_environment",
+    "check_sets",
+    "check_symbols",
     "check_tokens",
     "import_reference",
+    "needs_of_tokens",
     "warn_of_newer_data",
 ]
 
@@ -69,7 +72,7 @@ def import_reference(layout: Layout, runner: Runner) -> None:
     if not options.reference or not wanted(options, 2, 4, 5, 6, 7, 8):
         return
     if wanted(options, 2):
-        _check_sets(layout)  # An import takes a minute.
+        _check_sets(layout)  # An import takes a minute; stage 1 may have made them.
     log(f"Importing the reference model {options.reference}")
     words = ["--reference", options.reference, "--output_dir", layout.reference_exp]
     words += maybe("--reference_model_file", options.reference_model_file)
@@ -78,21 +81,39 @@ def import_reference(layout: Layout, runner: Runner) -> None:
     check_layers(options, str(Experiment(layout.reference_exp).config_file))
 
 
-def _check_sets(layout: Layout) -> None:
-    """Check that all sets exist, if there are any sets.
+def check_sets(layout: Layout) -> None:
+    """Check that all sets exist, if stage 2 is the first stage to run.
 
     Raises:
         UserError: If one is missing; with those that exist.
     """
+    if layout.options.stage == 2:
+        _check_sets(layout)
+
+
+def _check_sets(layout: Layout) -> None:
+    """Check that all sets exist, if there are any sets.
+
+    Raises:
+        UserError: If one is missing; with its option and the sets that exist.
+    """
     options, data = layout.options, Path(layout.options.datadir)
-    for name in (options.train_set, options.valid_set, *options.test_sets):
-        there = sorted(one.parent.name for one in data.glob("*/wav.scp"))
-        if there and not (data / name).is_dir():
-            raise UserError(
-                f"{data / name} is missing ({data} has {', '.join(there)}): name the "
-                "sets with --train_set, --valid_set and --test_sets, or run stage 1 "
-                "first (--stage 1)"
-            )
+    there = sorted(one.parent.name for one in data.glob("*/wav.scp"))
+    further = "unlabelled_sets" if layout.joined else "pretrain_set"
+    named = {
+        "train_set": (options.train_set,),
+        "valid_set": (options.valid_set,),
+        "test_sets": options.test_sets,
+        further: options.unlabelled_sets,
+    }
+    for option, names in named.items():
+        for name in names:
+            if there and not (data / name).is_dir():
+                raise UserError(
+                    f"--{option} {' '.join(names)}: {data / name} is missing ({data} "
+                    f"has {', '.join(there)}): name sets that are there, or run stage "
+                    "1 first (--stage 1)"
+                )
 
 
 def check_tokens(layout: Layout) -> None:
@@ -108,6 +129,8 @@ def check_tokens(layout: Layout) -> None:
     options = layout.options
     if not wanted(options, 3, 4, 5, 6, 8):
         return
+    if wanted(options, 3, 4):
+        check_symbols(layout)
     folder = Path(layout.dump, layout.dump_train)
     imported = Path(layout.reference_exp, "tokens.txt")
     tokens = Path(layout.token_list)
@@ -121,6 +144,34 @@ def check_tokens(layout: Layout) -> None:
         raise UserError(
             f"the transcripts in {folder} were not checked against {tokens}: run stage "
             f"2{with_it} again (--stage 2 --stop_stage 2)"
+        )
+
+
+def check_symbols(layout: Layout) -> None:
+    """Check that ``--nlsyms`` has the symbols of the recipe's own tokens.
+
+    With others, a training would silently spell them letter by letter. Tokens that
+    are not there, or are an imported reference's, are not checked.
+
+    Raises:
+        UserError: If it has others, or cannot be read.
+    """
+    options, made = layout.options, Path(layout.token_dir, "nlsyms.txt")
+    if options.reference or layout.found is not None or not made.is_file():
+        return
+    given: tuple[str, ...] = ()
+    if options.nlsyms:
+        # It imports ESPnet, which takes seconds.
+        from espnet_plugin.data.tokens import read_symbols
+
+        given = read_symbols(options.nlsyms)
+    there = tuple(made.read_text(encoding="utf-8").split())
+    if given != there:
+        raise UserError(
+            f"--nlsyms {options.nlsyms or repr('')}: names {' '.join(given) or 'none'}"
+            f", but stage 2 has made {layout.token_dir} with "
+            f"{' '.join(there) or 'no symbols'}: give its file, or run stage 2 again "
+            "(--stage 2 --stop_stage 2)"
         )
 
 
@@ -218,9 +269,23 @@ def _prepare(layout: Layout, runner: Runner) -> None:
     runner.submit(runner.commands.train, "prepare", command)
 
 
+def needs_of_tokens(layout: Layout) -> Iterator[Need]:
+    """Return the files of the recipe's own tokens, for trainings that read them.
+
+    Each value of ``--token_type`` and ``--nbpe`` has its own folder.
+    """
+    yield Need(layout.token_list, 2)
+    if layout.options.token_type != "char":
+        yield Need(f"{layout.token_dir}/bpe.model", 2)
+    if layout.options.nlsyms:
+        yield Need(f"{layout.token_dir}/nlsyms.txt", 2)
+
+
 def _needs_of_statistics(layout: Layout) -> Iterator[Need]:
     for name in (layout.dump_train, layout.options.valid_set):
         yield Need(f"{layout.dump}/{name}/done.json", 2)
+    if not layout.options.reference:
+        yield from needs_of_tokens(layout)
 
 
 def _make_statistics(layout: Layout, runner: Runner) -> None:

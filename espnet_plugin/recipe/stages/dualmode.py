@@ -7,6 +7,7 @@ from typing import Iterator, Sequence
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.trainings import PlannedTraining
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.option_checks import wanted
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
@@ -14,6 +15,7 @@ from espnet_plugin.recipe.stages import models
 from espnet_plugin.recipe.stages.data import (
     DATA_STAGES,
     check_environment,
+    needs_of_tokens,
     warn_of_newer_data,
 )
 from espnet_plugin.recipe.stages.dualmode_layout import (
@@ -28,6 +30,7 @@ from espnet_plugin.yaml_files import deep_merge, read_yaml
 __all__ = [
     "STAGES",
     "DualmodeLayout",
+    "check_machine",
     "data_options_of",
     "list_dualmode",
     "run_dualmode",
@@ -97,7 +100,7 @@ def _check_pretraining(layout: DualmodeLayout, rows: Sequence[str]) -> None:
 
 
 def _needs_statistics(layout: DualmodeLayout) -> list[Need]:
-    return [Need(f"{layout.data.stats}/.done", 3)]
+    return [Need(f"{layout.data.stats}/.done", 3), *needs_of_tokens(layout.data)]
 
 
 def _train(layout: DualmodeLayout, runner: Runner, rows: Sequence[str]) -> None:
@@ -283,12 +286,8 @@ def run_dualmode(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> Non
     """
     first, last = layout.options.stage, layout.options.stop_stage
     if first <= 3:
-        # On one node and without GPUs, as in the EncRL family by default.
-        data = replace(layout.data, options=replace(layout.data.options, ngpu=0))
-        check_environment(data, of_data)
-        run_stages(DATA_STAGES, first, last, data, of_data)
+        run_stages(DATA_STAGES, first, last, _on_one_node(layout), of_data)
     warn_of_newer_data(layout.data)
-    _check_machine(layout, runner)
     run_stages(STAGES[len(DATA_STAGES) :], first, last, layout, runner)
 
 
@@ -302,9 +301,25 @@ def list_dualmode(layout: DualmodeLayout) -> list[str]:
     return stage_lines(stages, options.stage, options.stop_stage, similar)
 
 
-def _check_machine(layout: DualmodeLayout, runner: Runner) -> None:
-    """Check GPUs, versions and free disk space once, before the first training."""
+def _on_one_node(layout: DualmodeLayout) -> Layout:
+    """Return the paths of stages 1 to 3, which use no GPUs."""
+    return replace(layout.data, options=replace(layout.data.options, ngpu=0))
+
+
+def check_machine(layout: DualmodeLayout, runner: Runner, of_data: Runner) -> None:
+    """Check GPUs, versions and free disk space before anything is run.
+
+    Args:
+        layout: Paths of the recipe.
+        runner: Runs the check for the trainings.
+        of_data: Runs the check for stages 1 to 3.
+
+    Raises:
+        Failed: If a check fails.
+    """
     options = layout.options
+    if options.stage <= 3:
+        check_environment(_on_one_node(layout), of_data)
     trainings = (
         training
         for stage in STAGES[len(DATA_STAGES) :]

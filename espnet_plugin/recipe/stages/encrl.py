@@ -13,7 +13,7 @@ from espnet_plugin.recipe.shell import shell_words
 from espnet_plugin.recipe.stages import models
 from espnet_plugin.recipe.stages.data import (
     DATA_STAGES,
-    check_environment,
+    check_sets,
     check_tokens,
     import_reference,
     warn_of_newer_data,
@@ -163,11 +163,18 @@ def _beside(layout: Layout, runner: Runner) -> Layout:
 def check_first(options: EncrlOptions) -> None:
     """Check what the first chosen stage needs; see :func:`check_first_needs`.
 
+    With ``--asr_recipe`` or ``--reference``, the stages bring what they need.
+
     Raises:
         UserError: If it is missing. If the reference was imported, but is not named
             this time, other files are looked for: the message says so.
     """
+    if options.asr_recipe:
+        return
     layout, first, last = Layout(options), options.stage, options.stop_stage
+    check_sets(layout)
+    if options.reference:
+        return
     if first > 2:
         check_tokens(layout)
     try:
@@ -195,7 +202,6 @@ def run_encrl(options: EncrlOptions, runner: Runner) -> None:
         Failed: If a command fails.
     """
     layout = Layout(options)
-    check_environment(layout, runner)
     if options.asr_recipe:
         layout = _beside(layout, runner)
     first, last = layout.options.stage, layout.options.stop_stage

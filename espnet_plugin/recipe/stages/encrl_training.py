@@ -7,6 +7,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import Runner, log
+from espnet_plugin.recipe.stages.data import needs_of_tokens
 from espnet_plugin.recipe.stages.stage import Need, Stage
 from espnet_plugin.recipe.stages.words import maybe, several
 from espnet_plugin.recipe.trainings import (
@@ -42,6 +43,11 @@ def _train_reference(layout: Layout, runner: Runner) -> None:
         *(*training_options(layout), *layout.token_options(), *features, *normalize),
     )
     runner.train("reference", command)
+
+
+def _needs_of_reference(layout: Layout) -> Iterator[Need]:
+    yield Need(f"{layout.stats}/.done", 3)
+    yield from needs_of_tokens(layout)
 
 
 def needs_of_encrl(layout: Layout) -> Iterator[Need]:
@@ -209,7 +215,7 @@ TRAINING_STAGES = (
         4,
         "reference model",
         "EXPDIR/asr_reference, trained by ESPnet or imported (--reference)",
-        needs=lambda layout: [Need(f"{layout.stats}/.done", 3)],
+        needs=_needs_of_reference,
         work=_train_reference,
         applies=lambda layout: not layout.options.reference,
     ),

@@ -13,11 +13,7 @@ from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
-from espnet_plugin.recipe.stages.data import (
-    DATA_STAGES,
-    check_environment,
-    warn_of_newer_data,
-)
+from espnet_plugin.recipe.stages.data import DATA_STAGES, warn_of_newer_data
 from espnet_plugin.recipe.stages.stage import Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
 from espnet_plugin.yaml_files import read_yaml
@@ -272,7 +268,6 @@ def run_lmprune(layout: LmpruneLayout, runner: Runner, of_data: Runner) -> None:
     """
     first, last = layout.options.stage, layout.options.stop_stage
     if first <= 2:
-        check_environment(layout.data, of_data)
         run_stages(STAGES[:2], first, last, layout.data, of_data)
     run_stages(STAGES[2:3], first, last, layout, runner)
     _warn_of_newer_text(layout)
