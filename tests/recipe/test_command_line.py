@@ -91,6 +91,16 @@ def test_only_options_that_a_recipe_has_are_named():
         (("--nbpe", "5K"), "write 5000"),
         (("--seed", "9999999k"), "from 0 to 4294967295"),
         (("--test_sets", "test,other"), 'separated by blanks: "test other"'),
+        (
+            ("--freeze", "encoder.embed,ctc"),
+            "--freeze encoder.embed,ctc: several values",
+        ),
+        (("--finetune_alone", "2:5,4:1"), 'are separated by blanks: "2:5 4:1"'),
+        (("--budget", "1.5M, 0.6M"), 'are separated by blanks: "1.5M 0.6M"'),
+        (
+            ("--speed_perturb_factors", "0.9,1.0,1.1"),
+            'several values are separated by blanks: "0.9 1.0 1.1"',
+        ),
         (("--valid_set", "dev,test"), "dev,test is not the name of a set"),
         (("--expdir", "~/exp"), "~ is not replaced inside quotes"),
         (("--dumpdir", "s3://bucket/dump"), "is an address"),

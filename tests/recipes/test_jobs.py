@@ -125,6 +125,10 @@ def test_options_that_jobs_have_themselves_are_refused(recipe, more, said):
     "options, said",
     [
         (["--run", "./nothing.sh"], "--run ./nothing.sh: ./nothing.sh cannot be"),
+        (
+            ["--seeds", "1,2"],
+            '--seeds 1,2: several values are separated by blanks: "1 2"',
+        ),
         (["--baselines", "width width"], "width is given twice: give it once"),
     ],
 )

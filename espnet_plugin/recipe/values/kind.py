@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-__all__ = ["Kind"]
+__all__ = ["Kind", "split_values"]
 
 
 class Kind(Protocol):
@@ -26,3 +26,15 @@ class Kind(Protocol):
 
     def limits(self) -> str:
         """Return the range for ``--help``, e.g. "from 1 to 10", or an empty text."""
+
+
+def split_values(given: str) -> list[str]:
+    """Return the values of a list, which are separated by blanks.
+
+    Raises:
+        ValueError: If they are separated by commas; with the right form.
+    """
+    if "," in given:
+        values = " ".join(given.replace(",", " ").split())
+        raise ValueError(f'several values are separated by blanks: "{values}"')
+    return given.split()

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from espnet_plugin.recipe.values.kind import split_values
+
 __all__ = ["Modules", "Name", "SetName", "SetNames"]
 
 
@@ -76,9 +78,10 @@ class Modules:
     meta: str = '"NAME..."'
 
     def read(self, given: str) -> tuple[str, ...]:
+        names = split_values(given)
         if not re.fullmatch(r"[A-Za-z0-9._ ]*", given, re.ASCII):
             raise ValueError("must be names of modules, e.g. encoder.embed")
-        return tuple(given.split())
+        return tuple(names)
 
     def limits(self) -> str:
         return ""

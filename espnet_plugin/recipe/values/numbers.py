@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from espnet_plugin.options import MOST_SEED
-from espnet_plugin.recipe.values.kind import Kind
+from espnet_plugin.recipe.values.kind import Kind, split_values
 
 __all__ = ["MOST_SEED", "Number", "Several", "Speeds", "Whole"]
 
@@ -80,7 +80,7 @@ class Several:
 
     def read(self, given: str) -> tuple[Any, ...]:
         values = []
-        for one in given.split():
+        for one in split_values(given):
             try:
                 values.append(self.kind.read(one))
             except ValueError as error:
@@ -102,7 +102,7 @@ class Speeds:
     meta: str = '"X..."'
 
     def read(self, given: str) -> tuple[str, ...]:
-        for one in given.split():
+        for one in split_values(given):
             good = re.fullmatch(r"[0-9]*\.?[0-9]+", one, re.ASCII)
             if not good or not 0.1 <= float(one) <= 10:
                 raise ValueError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.budget import Budget
 from espnet_plugin.recipe.sizes import SIZES_EXAMPLE, read_size_epochs, read_sizes
+from espnet_plugin.recipe.values.kind import split_values
 from espnet_plugin.shape import Shape
 
 __all__ = ["Budgets", "SizeEpochs", "Sizes"]
@@ -35,7 +36,7 @@ class SizeEpochs:
     meta: str = '"SIZE:N..."'
 
     def read(self, given: str) -> tuple[tuple[Shape, int], ...]:
-        return tuple(read_size_epochs(one) for one in given.split())
+        return tuple(read_size_epochs(one) for one in split_values(given))
 
     def limits(self) -> str:
         return ""
@@ -53,7 +54,7 @@ class Budgets:
 
     def read(self, given: str) -> tuple[Budget, ...]:
         try:
-            budgets = tuple(Budget.parse(one) for one in given.split())
+            budgets = tuple(Budget.parse(one) for one in split_values(given))
         except UserError as error:
             raise ValueError(str(error)) from error
         for one in budgets:
