@@ -157,6 +157,10 @@ def export(args: argparse.Namespace) -> list[Path]:
             f"--web {args.web}: the page takes audio and needs --target onnx; remove "
             f"{option} or --web"
         )
+    if args.dev is not None:
+        from espnet_plugin.export.dev import check_dev
+
+        check_dev(args.dev)
     # Imported here, because ESPnet takes seconds, and options are checked before.
     from espnet_plugin.export.derive import ExportOptions, export_model
     from espnet_plugin.export.folder import rejected_int8

@@ -10,7 +10,7 @@ from espnet_plugin.data.audio import read_audio
 from espnet_plugin.data.kaldi import read_data_dir
 from espnet_plugin.errors import UserError
 
-__all__ = ["DevSet", "read_dev"]
+__all__ = ["DevSet", "check_dev", "read_dev"]
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,7 @@ def read_dev(folder: Path, rate: int, count: int) -> DevSet:
     """
     if count < 1:
         raise UserError(f"--dev_utterances {count}: must be at least 1")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(
-            f"--dev {folder}: this is a file; give a Kaldi data folder, e.g. data/dev"
-        )
-    if not folder.is_dir():
-        raise UserError(f"--dev {folder}: the folder does not exist")
-    if not (folder / "wav.scp").is_file():
-        raise UserError(
-            f"--dev {folder}: the folder has no wav.scp: give a Kaldi data folder "
-            "with audio, e.g. data/dev, not one with features"
-        )
+    check_dev(folder)
     data = read_data_dir(folder)
     names = list(data.text)
     if len(names) > count:
@@ -66,3 +56,25 @@ def read_dev(folder: Path, rate: int, count: int) -> DevSet:
         end = None if segment is None or segment.end == -1 else segment.end
         audio[name] = read_audio(data.audio[name], rate, start, end)
     return DevSet(folder.name, audio, {name: data.text[name] for name in names})
+
+
+def check_dev(folder: Path) -> None:
+    """Check that a folder has a table of audio, before work that takes long.
+
+    Raises:
+        UserError: If it is missing, a file, or has none.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(
+            f"--dev {folder}: this is a file; give a Kaldi data folder, e.g. data/dev"
+        )
+    if not folder.is_dir():
+        raise UserError(
+            f"--dev {folder}: the folder does not exist; give a Kaldi data folder, "
+            "e.g. data/dev"
+        )
+    if not (folder / "wav.scp").is_file():
+        raise UserError(
+            f"--dev {folder}: the folder has no wav.scp: give a Kaldi data folder "
+            "with audio, e.g. data/dev, not one with features"
+        )

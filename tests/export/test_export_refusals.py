@@ -27,6 +27,22 @@ def test_files_instead_of_folders(tiny_asr_model, caplog):
 
 
 @pytest.mark.parametrize(
+    "folder, message",
+    [
+        ("none", "none: the folder does not exist; give a Kaldi data folder"),
+        ("empty", "empty: the folder has no wav.scp: give a Kaldi data folder"),
+    ],
+)
+def test_the_dev_set_is_looked_at_before_espnet_is_imported(
+    experiment, tmp_path, monkeypatch, caplog, folder, message
+):
+    monkeypatch.setitem(sys.modules, "espnet_plugin.export.derive", None)
+    (tmp_path / "empty").mkdir()
+    assert main([str(experiment), "--dev", str(tmp_path / folder)]) == 2
+    assert message in caplog.text
+
+
+@pytest.mark.parametrize(
     "settings, says",
     [
         (dict(encoder="rnn"), "encoder rnn cannot be exported"),

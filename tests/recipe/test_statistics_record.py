@@ -123,7 +123,7 @@ def test_the_first_input_that_differs_is_named(folder):
     why = record.why_made(done)
     assert why == "a different front end (was frontend: a, is frontend: b)"
     files[1].write_text("{}")
-    assert record.why_made(done).startswith("a different development set (was ")
+    assert record.why_made(done) == "a different development set"
     digest = hashlib.sha256(b"{}").hexdigest()
     assert record.why_made(done).endswith(f"is {digest})")
     # As a power cut leaves it: the statistics may be of any front end.

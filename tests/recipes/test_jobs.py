@@ -276,6 +276,7 @@ def test_ctrl_c_in_any_stage_says_how_to_go_on(recipe, stage):
         "data/train/text",
         "dump/raw/train/done.json",
         "dump/raw/dev/done.json",
+        "data/token_list/char/tokens.txt",
         "exp/asr_stats_raw_char/.done",
         "exp/asr_stats_raw_char/train/speech_shape",
         "exp/asr_reference/meta.json",
