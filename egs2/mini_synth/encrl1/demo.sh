@@ -3,7 +3,7 @@
 # since two cores do more with one training each.
 #   ./demo.sh [options of run.sh]
 set -euo pipefail
-[ -e path.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
+[ -e run.sh ] || { echo "$0: start it in its folder: cd $(dirname "$0")" >&2; exit 2; }
 
 # With --budget the sizes are known only after stage 5, so nothing is trained at the same time.
 case " $* " in *" --budget "*) exec ./run.sh "$@" ;; esac
