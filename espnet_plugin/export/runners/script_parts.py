@@ -114,8 +114,8 @@ def sound_file(path, rate):
         def seekable(self):
             return False
 
-    # libsndfile says "System error" of both.
-    if isinstance(path, (str, os.PathLike)):
+    # libsndfile says "System error" of both; "-" is standard input.
+    if isinstance(path, (str, os.PathLike)) and path != "-":
         if os.path.isdir(path):
             raise ValueError("is a folder: name its files")
         if not os.path.exists(path):
