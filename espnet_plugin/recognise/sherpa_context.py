@@ -58,7 +58,7 @@ def write_context_graph(
     vocabulary = _vocabulary(read_tokens(folder, meta["vocabulary"]), meta)
     unknown = {n for n, t in enumerate(vocabulary.tokens) if t == "<unk>"}
     graph = context_graph(
-        Hotwords(phrases, vocabulary),
+        Hotwords(phrases, vocabulary, even=True),
         len(vocabulary.tokens),
         vocabulary.blank,
         vocabulary.silent | unknown | set(meta.get("drop", [])),

@@ -49,11 +49,11 @@ def best_of_all(log_probs, vocabulary, phrases):
     return max(found)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("rows, even", [(1, False), (1, True), (2, True), (3, True)])
 @pytest.mark.parametrize("name", LISTS)
-def test_the_best_path_is_that_of_all_paths(name, rows):
+def test_the_best_path_is_that_of_all_paths(name, rows, even):
     vocabulary, phrases = LISTS[name]
-    hotwords = Hotwords([Phrase(t, w) for t, w in phrases.items()], vocabulary)
+    hotwords = Hotwords([Phrase(t, w) for t, w in phrases.items()], vocabulary, even)
     count = len(vocabulary.tokens)
     graph = context_graph(hotwords, count, 0, vocabulary.silent | {1}, rows)
     changed = 0
