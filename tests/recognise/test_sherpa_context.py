@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 from graph_paths import collapsed, viterbi
-from tiny_export import espnet_log_probs
+from tiny_export import build_fbank_model, espnet_log_probs
 
 from espnet_plugin.bin import context_graph as command
 from espnet_plugin.bin import export
+from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.export.source import load_source
 from espnet_plugin.files import read_pairs
 from espnet_plugin.recognise.context_graph import context_graph
@@ -108,3 +110,39 @@ def test_a_graph_is_of_the_tokens_beside_it(tiny_asr_model, tmp_path):
     assert (folder / "hotwords.fst").is_file()
     assert export.main(again) == 0
     assert not (folder / "hotwords.fst").exists()
+
+
+def test_the_kind_for_filter_banks_takes_it_too(tmp_path):
+    made = build_fbank_model(tmp_path)
+    options = ["--target", "sherpa-onnx", "--fbank_rate", "16000"]
+    assert export.main([str(made.dir), *options, "--sherpa_kind", "zipformer_ctc"]) == 0
+    folder = made.dir / "export/sherpa-onnx"
+    files = list(read_pairs(made.wav_scp).values())
+
+    def said(*more):
+        words = [str(folder / "run_sherpa_kaldi.py"), *files, *more]
+        done = subprocess.run(
+            [sys.executable, *words], capture_output=True, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t")[1] for line in done.stdout.splitlines()]
+
+    texts = said()
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join({f"{text[:-1]}A" for text in texts}))
+    given = [str(folder), "--hotwords", str(words), "--hotword_weight", "2.5"]
+    assert command.main(given) == 0
+    source = load_source(made.dir, fbank_rate=16000)
+    vocabulary = Vocabulary(source.facts.tokens, "char")
+    hotwords = Hotwords(read_hotwords(words, 2.5), vocabulary)
+    count, never = len(vocabulary.tokens), vocabulary.silent | {1}
+    expected = []
+    for path in files:
+        samples = soundfile.read(path, dtype="float32")[0]
+        features = torch.from_numpy(kaldi_fbank(samples, 16000, 20)).float()[None]
+        with torch.no_grad():
+            found, _ = source.model.encode(features, torch.tensor([features.size(1)]))
+            log_probs = source.model.ctc.log_softmax(found)[0].numpy()
+        _, best = viterbi(context_graph(hotwords, count, 0, never), log_probs)
+        expected.append(vocabulary.text(collapsed(best)))
+    assert said("--graph", str(folder / "hotwords.fst")) == expected != texts
