@@ -11,7 +11,7 @@
 # MeetEval reads STM ("meeteval-wer cpwer -r ref.stm -h hyp.stm"), and takes all that
 # follows the times as words. A label is one more word in each segment, the marker is
 # a word that nobody recognises, and the braces and both alternatives are words. A
-# hypothesis without any error gets 0 % by the format, and here 33 to 100 %. There
+# hypothesis without any error gets 0 % by the format, and here 11 to 33 %. There
 # is no warning.
 #
 # It matters because the rate looks like a bad recogniser, not like a bad file, because
