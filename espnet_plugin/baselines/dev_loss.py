@@ -9,8 +9,8 @@ from typing import Sequence
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.tasks.asr import ASRTask
-from torch.utils.flop_counter import FlopCounterMode
 
+from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.errors import UserError
 
 __all__ = ["DevLoss"]
@@ -132,7 +132,7 @@ class DevLoss:
 
     @torch.no_grad()
     def _count(self, layers: list[int]) -> int:
-        with FlopCounterMode(display=False) as counter:
+        with flop_counter() as counter:
             for batch in self._batches:
                 self._loss(layers, *batch)
         return counter.get_total_flops()

@@ -6,8 +6,8 @@ import torch
 from espnet2.asr.encoder.whisper_encoder import OpenAIWhisperEncoder
 from espnet2.asr.espnet_model import ESPnetASRModel
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.flop_counter import FlopCounterMode
 
+from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tensors.precision import run_in
@@ -142,7 +142,7 @@ class FrozenTeacher:
             if not self.counting:
                 outputs = self._outputs(speech, lengths)
             else:
-                with FlopCounterMode(display=False) as counter:
+                with flop_counter() as counter:
                     outputs = self._outputs(speech, lengths)
                 self.flops += counter.get_total_flops()
         self._forget_attention()

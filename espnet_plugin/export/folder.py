@@ -13,6 +13,7 @@ from espnet_plugin.files import read_json
 from espnet_plugin.scratch import exchange_folders, scratch_folder
 
 __all__ = [
+    "CONTEXT_GRAPH",
     "FORMAT",
     "META",
     "OWN_FILES",
@@ -24,13 +25,15 @@ __all__ = [
 META = "meta.json"
 # Of the content of META; another number: an earlier reader would misread it.
 FORMAT = 1
+# Contextual words for sherpa-onnx; of the tokens of the model beside it.
+CONTEXT_GRAPH = "hotwords.fst"
 # What an export may hold, of whatever target; other files in its folder are a user's.
 OWN_FILES = (
     *("model.onnx", "model.int8.onnx"),
     *("chunk.onnx", "chunk.int8.onnx", "front_end.onnx"),
     *("recognise.py", "run_sherpa.py", "run_sherpa_kaldi.py"),
     *("script_parts.py", "__pycache__"),
-    *("tokens.txt", META, "README.md", "card.json"),
+    *("tokens.txt", CONTEXT_GRAPH, META, "README.md", "card.json"),
 )
 
 

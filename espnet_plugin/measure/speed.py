@@ -12,9 +12,9 @@ from typing import Any, Optional, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
-from torch.utils.flop_counter import FlopCounterMode
 
 from espnet_plugin.checkpoints.checkpoint import choose_checkpoint
+from espnet_plugin.cost.flop_counter import flop_counter
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
@@ -50,7 +50,7 @@ def count_macs(
     training = model.training
     model.eval()
     try:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with flop_counter() as counter, torch.no_grad():
             recognise(model, speech, lengths)
     finally:
         model.train(training)

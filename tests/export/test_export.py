@@ -322,7 +322,7 @@ def test_features_of_an_unknown_kind(fbank_model, tmp_path, caplog):
 def test_scripts_need_only_what_they_say():
     allowed = {
         "recognise.py": {"numpy", "onnxruntime", "script_parts"},
-        "run_sherpa.py": {"sherpa_onnx", "script_parts"},
+        "run_sherpa.py": {"sherpa_onnx.lib", "script_parts"},
         "run_sherpa_kaldi.py": {"sherpa_onnx.lib", "script_parts"},
         "script_parts.py": {"numpy", "soundfile"},
     }

@@ -13,6 +13,7 @@ from tiny_asr import build_tiny_asr
 from tiny_stream import speech
 
 from espnet_plugin.bin import export, recognise
+from espnet_plugin.export.scripts import load_script
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -68,7 +69,44 @@ def test_a_bad_file_costs_the_others_nothing(exported, audio, tmp_path):
     assert f"{names[0]}: there is no such file" in err
     assert f"{names[1]}: is a folder: name its files" in err
     assert "integers stored as floats" in err and "not numbers" in err
-    assert "Traceback" not in err
+    assert f"{names[0]}: no such file\n" in err and "Traceback" not in err
+
+
+def cut(samples, most):
+    """Cut all samples at once: each piece ends in its second half's quietest tenth."""
+    tenth, pieces = RATE // 10, []
+    while len(samples) > most:
+        levels = [
+            float((samples[at : at + tenth] ** 2).sum())
+            for at in range(most // 2, most - tenth + 1, tenth)
+        ]
+        end = most // 2 + levels.index(min(levels)) * tenth + tenth // 2
+        pieces.append(samples[:end])
+        samples = samples[end:]
+    return [*pieces, samples]
+
+
+def test_memory_does_not_grow_with_the_recording(exported, tmp_path):
+    """Eight minutes are cut where they are cut as a whole, in blocks of seconds."""
+    spoken = np.concatenate([speech(4.4, seed) for seed in range(8)] * 14)
+    lengths = {"short.wav": 30 * RATE, "long.wav": len(spoken)}
+    memory = {}
+    for name, length in lengths.items():
+        soundfile.write(tmp_path / name, spoken[:length], RATE, subtype="FLOAT")
+        command = [sys.executable, exported[1] / "recognise.py", tmp_path / name]
+        with subprocess.Popen(
+            [*map(str, command), "--longest", "7"], stdout=subprocess.PIPE
+        ) as process:
+            said = process.stdout.read().decode()
+            _, process.returncode, used = os.wait4(process.pid, 0)
+        assert process.returncode == 0
+        memory[name] = used.ru_maxrss / 1000  # from kB to MB
+    recogniser = load_script(exported[1] / "recognise.py").Recogniser()
+    texts = map(recogniser.text, cut(spoken, 7 * RATE))
+    expected = " ".join(filter(None, texts))
+    assert said == f"{tmp_path / 'long.wav'}\t{expected}\n" and expected
+    # All samples of the long one are 31 MB.
+    assert memory["long.wav"] < memory["short.wav"] + 8
 
 
 def test_the_text_is_espnets_in_any_encoding(exported, audio, capsys):

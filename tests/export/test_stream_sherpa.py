@@ -1,8 +1,10 @@
 """sherpa-onnx's online recogniser says what ``stream()`` says."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -25,6 +27,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("sherpa_onnx")
 kaldi_native_fbank = pytest.importorskip("kaldi_native_fbank")
 
+# The program's options for the files of a folder.
+FILES = {"wenet-ctc-model": "model.onnx", "tokens": "tokens.txt"}
 PRUNED = dict(
     attention_heads=[2, 1, 3],
     head_width=8,
@@ -120,6 +124,35 @@ def test_on_kaldi_features_the_tokens_are_those_of_stream(conf, tmp_path):
     card = (folder / "README.md").read_text()
     assert f"Append {meta['sherpa']['tail_s']:g} s of silence" in card
     assert "--high-freq=8000" in card
+
+
+def test_its_command_line_puts_silence_in_front(tmp_path):
+    """As the card says: half a second, by which its times are late."""
+    program = shutil.which("sherpa-onnx", path=Path(sys.executable).parent)
+    if program is None:
+        pytest.skip("package sherpa-onnx-bin is not installed")
+    folder = export_streaming(fbank_model(tmp_path), "sherpa-onnx", fbank_rate=RATE)
+    card = (folder / "README.md").read_text()
+    assert "puts 0.5 s of digital silence before each file" in card
+    words = card.split("--tokens=tokens.txt \\\n")[1].split(" FILE.wav")[0].split()
+    plain, later = tmp_path / "plain.wav", tmp_path / "later.wav"
+    samples = (speech(2.0, 1) * 32767).astype(np.int16)
+    soundfile.write(plain, samples, RATE)
+    soundfile.write(later, np.pad(samples, (RATE // 2, 0)), RATE)
+    files = [f"--{name}={folder / path}" for name, path in FILES.items()]
+    done = subprocess.run(
+        [program, *files, *words, str(plain)], capture_output=True, encoding="utf-8"
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    said = next(json.loads(line) for line in lines if line.startswith("{"))
+    script = [sys.executable, str(folder / "run_sherpa.py"), "--json", str(later)]
+    done = subprocess.run(script, capture_output=True, encoding="utf-8", check=True)
+    line, more = done.stdout.splitlines()
+    expected = json.loads(more)
+    assert said["text"].strip() == line.split("\t")[1] != ""
+    count = len(expected["times"])
+    np.testing.assert_allclose(said["timestamps"], expected["times"], atol=0.006)
+    assert count == len(said["tokens"]) > 3
 
 
 def texts_of(folder, model, data):

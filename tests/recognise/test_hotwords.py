@@ -42,10 +42,19 @@ def test_a_word_gathers_its_bonus_and_loses_it_if_another_one_comes():
 
 
 def test_phrases_share_their_beginning_and_may_overlap():
-    words = Hotwords([Phrase("A B", 1.0), Phrase("A", 0.5), Phrase("B C", 1.0)], CHARS)
-    values, total = bonuses(words, CHARS, spell("A B C"))
+    phrases = [Phrase("A B", 1.0), Phrase("A", 0.5), Phrase("B C", 1.0)]
+    values, total = bonuses(Hotwords(phrases, CHARS), CHARS, spell("A B C"))
     # "A" is complete at the first space and "A B" at the second; each keeps its own.
     assert values == [1.0, 2.5, 3.5, 5.5, 6.5] and total == 6.5
+
+
+def test_shares_without_a_leap():
+    phrases = [Phrase("A B", 1.0), Phrase("A", 0.5), Phrase("B C", 1.0)]
+    even = Hotwords(phrases, CHARS, even=True)
+    values, total = bonuses(even, CHARS, spell("A B C"))
+    assert values == pytest.approx([3.5 / 3, 7 / 3, 3.5, 5.5, 6.5]) and total == 6.5
+    # Only "A" is said in the end.
+    assert bonuses(even, CHARS, spell("A D"))[1] == 0.5
 
 
 def test_a_bpe_word_counts_in_any_pieces():

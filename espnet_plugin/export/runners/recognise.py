@@ -34,10 +34,11 @@ KEYS = {
 INSIDE = {"sample_rate": "sample_rate", "blank": "blank", "vocabulary": "vocab_size"}
 
 
-def read(path, meta):
-    """Return the samples or features of a file; ValueError says what is wrong."""
+def blocks_of(path, meta):
+    """Read samples or features of a file; ValueError says what is wrong."""
     if meta["input"] == "samples":
-        return parts.read(path, meta["sample_rate"])
+        yield from parts.blocks_of(path, meta["sample_rate"], 5 * meta["sample_rate"])
+        return
     try:
         found = np.load(path).astype(np.float32)
     except (OSError, ValueError, EOFError) as error:
@@ -49,20 +50,26 @@ def read(path, meta):
         )
     if not np.isfinite(found).all():
         raise ValueError("some features are not numbers")
-    return found
+    yield found
 
 
-def pieces(samples, meta, seconds):
-    """Cut long audio where it is quietest: attention needs memory by its square."""
+def pieces(blocks, meta, seconds):
+    """Cut long audio where it is quietest: attention needs memory by its square.
+
+    Only the present piece is kept, so that a recording of any length can be recognised.
+    """
     most = int(seconds * (meta["sample_rate"] or 100))
-    while meta["input"] == "samples" and len(samples) > most:
-        tenth = meta["sample_rate"] // 10
-        last = samples[most // 2 : most]
-        last = last[: len(last) // tenth * tenth].reshape(-1, tenth)
-        cut = most // 2 + int((last**2).sum(1).argmin()) * tenth + tenth // 2
-        yield samples[:cut]
-        samples = samples[cut:]
-    yield samples
+    given = None
+    for block in blocks:
+        given = block if given is None else np.concatenate([given, block])
+        while meta["input"] == "samples" and len(given) > most:
+            tenth = meta["sample_rate"] // 10
+            last = given[most // 2 : most]
+            last = last[: len(last) // tenth * tenth].reshape(-1, tenth)
+            cut = most // 2 + int((last**2).sum(1).argmin()) * tenth + tenth // 2
+            yield given[:cut]
+            given = given[cut:]
+    yield given
 
 
 class Recogniser:
@@ -104,8 +111,8 @@ def main():
     recogniser = parts.loaded(parser, args, HERE, Recogniser)
 
     def recognise(path):
-        samples = read(path, recogniser.meta)
-        texts = map(recogniser.text, pieces(samples, recogniser.meta, args.longest))
+        blocks = blocks_of(path, recogniser.meta)
+        texts = map(recogniser.text, pieces(blocks, recogniser.meta, args.longest))
         print(f"{path}\t{' '.join(filter(None, texts))}", flush=True)
 
     return parts.each(args.files, recognise)

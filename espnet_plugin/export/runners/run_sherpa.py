@@ -11,7 +11,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # the folder stays as it was exported
 try:
     import script_parts as parts
-    import sherpa_onnx
+    from sherpa_onnx.lib import _sherpa_onnx as sherpa
 except (ImportError, OSError) as error:
     raise SystemExit(
         f"{error}: pip install numpy soundfile sherpa-onnx, or copy the whole folder"
@@ -22,16 +22,25 @@ RATE = 16000  # the only one of this kind
 
 
 class Recogniser:
-    """Audio in, text out."""
+    """Audio in, text out.
 
-    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
+    As OfflineRecognizer.from_omnilingual_asr_ctc, which takes no graph.
+    """
+
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1, graph=""):
         path, tokens = Path(folder) / model, Path(folder) / "tokens.txt"
         meta = parts.read_meta(folder, {"vocabulary": parts.whole(2)})
         parts.read_tokens(folder, meta)
         parts.check_inside(meta, path, {"vocabulary": "vocab_size"})
-        self.recogniser = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
-            model=str(path), tokens=str(tokens), num_threads=num_threads
+        kind = sherpa.OfflineOmnilingualAsrCtcModelConfig(model=str(path))
+        config = sherpa.OfflineRecognizerConfig(
+            model_config=sherpa.OfflineModelConfig(
+                omnilingual=kind, tokens=str(tokens), num_threads=num_threads
+            ),
+            ctc_fst_decoder_config=sherpa.OfflineCtcFstDecoderConfig(graph=graph),
+            decoding_method="greedy_search",
         )
+        self.recogniser = sherpa.OfflineRecognizer(config)
 
     def result(self, samples):
         """Return sherpa-onnx's result: text, tokens, times."""
@@ -48,8 +57,14 @@ class Recogniser:
 def main():
     parser = parts.options(__doc__)
     parser.add_argument("--times", action="store_true", help="seconds of each token")
+    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
     args = parser.parse_args()
-    recogniser = parts.loaded(parser, args, HERE, Recogniser)
+    parts.check_graph(parser, args.graph)
+
+    def load(*given):
+        return Recogniser(*given, args.graph)
+
+    recogniser = parts.loaded(parser, args, HERE, load)
 
     def recognise(path):
         result = recogniser.result(parts.read(path, RATE))

@@ -38,7 +38,7 @@ class Recogniser:
     As OfflineRecognizer.from_zipformer_ctc, which cannot set high_freq.
     """
 
-    def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
+    def __init__(self, folder=HERE, model="model.onnx", num_threads=1, graph=""):
         path, tokens = Path(folder) / model, Path(folder) / "tokens.txt"
         meta = parts.read_meta(folder, KEYS)
         parts.read_tokens(folder, meta)
@@ -55,6 +55,7 @@ class Recogniser:
                 tokens=str(tokens),
                 num_threads=num_threads,
             ),
+            ctc_fst_decoder_config=sherpa.OfflineCtcFstDecoderConfig(graph=graph),
             decoding_method="greedy_search",
         )
         self.recogniser = sherpa.OfflineRecognizer(config)
@@ -74,8 +75,14 @@ class Recogniser:
 def main():
     parser = parts.options(__doc__)
     parser.add_argument("--times", action="store_true", help="seconds of each token")
+    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
     args = parser.parse_args()
-    recogniser = parts.loaded(parser, args, HERE, Recogniser)
+    parts.check_graph(parser, args.graph)
+
+    def load(*given):
+        return Recogniser(*given, args.graph)
+
+    recogniser = parts.loaded(parser, args, HERE, load)
 
     def recognise(path):
         result = recogniser.result(parts.read(path, recogniser.rate))

@@ -20,6 +20,7 @@ UNKNOWN = 0x7FFF0000  # from here on, lengths of files that were written into a 
 # The same of RF64: samples there, and samples announced.
 LOST = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")  # a token of SentencePiece's byte fallback
+GRAPH = b"\xd6\xfd\xb2\x7e"  # how OpenFst's files begin
 # A whole or decimal number among the properties at the end of an ONNX file.
 PROPERTY = re.compile(rb"\n[\x01-\x1f]([a-z_]+)\x12[\x01-\x1f](-?[0-9.]+)")
 
@@ -123,6 +124,8 @@ def sound_file(path, rate):
     try:
         sound = Sequential(path)
     except (OSError, RuntimeError, TypeError, UnicodeError) as error:
+        if path != "-" and not os.path.exists(path):
+            raise ValueError("no such file") from None
         raise ValueError(f"cannot be read as audio: {error}") from None
     if sound.samplerate != rate or sound.channels != 1:
         raise ValueError(
@@ -225,6 +228,19 @@ def loaded(parser, args, folder, recogniser):
             f"--model {args.model}: {folder} cannot be used ({error}): name a model "
             "of this folder, or copy the whole folder again"
         )
+
+
+def check_graph(parser, path):
+    """End with a message if a graph is none; sherpa-onnx would end without one."""
+    try:
+        if not path or Path(path).read_bytes()[:4] == GRAPH:
+            return
+        why = "this is no graph"
+    except OSError as error:
+        why = error.strerror
+    parser.error(
+        f"--graph {path}: {why}; python -m espnet_plugin.bin.context_graph makes one"
+    )
 
 
 def each(files, recognise, empty_lines=False):

@@ -75,6 +75,10 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
         f"* **Append {sherpa['tail_s']:g} s of silence at the end of the audio.** "
         "sherpa-onnx never decodes frames that do not fill a chunk, so without it "
         "the last words are missing.",
+        "* **The program `sherpa-onnx` puts 0.5 s of digital silence before each "
+        "file** (version 2.0.1; run_sherpa.py, and your own program, do not): its "
+        "times are 0.5 s late, and its texts differ, because chunks begin elsewhere "
+        "and the model was not trained on such silence.",
     ]
     if sherpa["high_freq"]:
         lines.append(
