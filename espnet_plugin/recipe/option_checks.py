@@ -82,7 +82,7 @@ def check_named_files(option: str, names: tuple[str, ...], folder: str) -> None:
         if "," in name:
             names = " ".join(one for one in name.split(",") if one)
             raise UserError(
-                f'--{option} {name}: several names are separated by blanks: "{names}"'
+                f'--{option} {name}: several names are separated by spaces: "{names}"'
             )
         if not Path(folder, f"{name}.yaml").is_file():
             files = file_names(Path(folder), ".yaml")

@@ -13,7 +13,7 @@ _FORM = re.compile(r"(.+):([0-9]+)", re.ASCII)
 
 
 def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
-    """Read sizes that are separated by blanks; the order is kept.
+    """Read sizes that are separated by spaces; the order is kept.
 
     Args:
         given: The sizes, e.g. ``6 4x72``.

@@ -10,7 +10,7 @@ from espnet_plugin.results.size import size_text
 
 __all__ = ["device_table"]
 
-_HEADER = ("method", "variant", "layers", "exported for", "file", "seeds")
+_HEADER = ("method", "variant", "layers", "exported for", "file", "seed")
 _NOTES = """\
 Files that stage 10 wrote and measured, mean over seeds; the tables of quality and cost
 show the checkpoints of the same models."""

@@ -69,7 +69,7 @@ def test_a_bad_file_costs_the_others_nothing(exported, audio, tmp_path):
     assert f"{names[0]}: there is no such file" in err
     assert f"{names[1]}: is a folder: name its files" in err
     assert "integers stored as floats" in err and "not numbers" in err
-    assert f"{names[0]}: no such file\n" in err and "Traceback" not in err
+    assert "Traceback" not in err
 
 
 def cut(samples, most):

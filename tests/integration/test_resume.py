@@ -173,7 +173,9 @@ def test_no_whole_checkpoint_is_a_clear_error(whole, tiny_asr_model, tmp_path, c
     for name in ("checkpoint.pth", "checkpoint.previous.pth"):
         truncate(output / name)
     assert encrl_train.main(cmd) == 2
-    assert "checkpoint.previous.pth" in caplog.text and "delete these files" in caplog.text
+    assert (
+        "checkpoint.previous.pth" in caplog.text and "delete these files" in caplog.text
+    )
 
 
 def test_another_reference_in_its_place_is_noticed(whole, tiny_asr_model, caplog):

@@ -127,7 +127,7 @@ def test_options_that_jobs_have_themselves_are_refused(recipe, more, said):
         (["--run", "./nothing.sh"], "--run ./nothing.sh: ./nothing.sh cannot be"),
         (
             ["--seeds", "1,2"],
-            '--seeds 1,2: several values are separated by blanks: "1 2"',
+            '--seeds 1,2: several values are separated by spaces: "1 2"',
         ),
         (["--baselines", "width width"], "width is given twice: give it once"),
     ],

@@ -124,8 +124,6 @@ def sound_file(path, rate):
     try:
         sound = Sequential(path)
     except (OSError, RuntimeError, TypeError, UnicodeError) as error:
-        if path != "-" and not os.path.exists(path):
-            raise ValueError("no such file") from None
         raise ValueError(f"cannot be read as audio: {error}") from None
     if sound.samplerate != rate or sound.channels != 1:
         raise ValueError(

@@ -29,12 +29,12 @@ class Kind(Protocol):
 
 
 def split_values(given: str) -> list[str]:
-    """Return the values of a list, which are separated by blanks.
+    """Return the values of a list, which are separated by spaces.
 
     Raises:
         ValueError: If they are separated by commas; with the right form.
     """
     if "," in given:
         values = " ".join(given.replace(",", " ").split())
-        raise ValueError(f'several values are separated by blanks: "{values}"')
+        raise ValueError(f'several values are separated by spaces: "{values}"')
     return given.split()

@@ -40,7 +40,7 @@ class SetNames:
         for one in given.split():
             if "," in one:
                 names = " ".join(one.split(","))
-                raise ValueError(f'several sets are separated by blanks: "{names}"')
+                raise ValueError(f'several sets are separated by spaces: "{names}"')
             _check_set(one)
         if not given.split() and not self.optional:
             raise ValueError("must be one or more names of sets")
@@ -72,7 +72,7 @@ class SetName:
 
 @dataclass(frozen=True)
 class Modules:
-    """Names of a model's modules, separated by blanks."""
+    """Names of a model's modules, separated by spaces."""
 
     optional: bool = True
     meta: str = '"NAME..."'

@@ -72,7 +72,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Several:
-    """One or more values of another type, separated by blanks."""
+    """One or more values of another type, separated by spaces."""
 
     kind: Kind
     meta: str = '"N..."'
