@@ -71,6 +71,6 @@ def test_sets_are_looked_for_before_an_import(layout, tmp_path):
         layout.options, stage=2, reference="/nowhere/asr", train_set="train_960"
     )
     with pytest.raises(
-        UserError, match="train_960.*audio, dev, test, train.*--train_set"
+        UserError, match="--train_set train_960: .*audio, dev, test, train.*name sets"
     ):
         import_reference(Layout(options), None)
