@@ -222,6 +222,9 @@ def source_path_sh(tmp_path, shell, **variables):
     recipe = tmp_path / "repo/egs2/corpus/encrl1"
     recipe.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "egs2/TEMPLATE/encrl1/path.sh", recipe / "path.sh")
+    (tmp_path / "repo/espnet_plugin").mkdir(
+        exist_ok=True
+    )  # by which it knows the repository
     return subprocess.run(
         ["bash", "-c", f"set -eu; . ./path.sh && {shell}"],
         cwd=recipe,

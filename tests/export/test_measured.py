@@ -178,7 +178,7 @@ def test_the_report_has_a_line_a_file(tmp_path):
         (table,) = table_with(tables, "RTF 10 s")
         (line,) = [dict(zip(table[0], cells)) for cells in table[1:]]
         assert line["layers"] == "6" and line["exported for"] == "onnx"
-        assert line["seeds"] == "1 2" and line["file (MB)"] == "3.40"
+        assert line["seed"] == "1 2" and line["file (MB)"] == "3.40"
         # Means over seeds; the highest of the others' work.
         assert line["RTF 10 s"] == "0.0150" and line["process (MB)"] == "82"
         assert line["others (cores)"] == "0.2"
