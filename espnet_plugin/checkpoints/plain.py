@@ -39,6 +39,7 @@ _OURS = (
     "objectives",
     "teacher_dim",
     "ctc_loss_weight",
+    "exit_weights",
     "resample_targets",
     "reference_config",
     "reference_model_file",

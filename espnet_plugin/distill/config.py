@@ -11,6 +11,7 @@ from espnet2.tasks.asr import encoder_choices
 from espnet_plugin.checkpoints.layers import keep_layer_settings
 from espnet_plugin.checkpoints.width import with_width
 from espnet_plugin.data.front_end import hears_by_encoder, takes_features
+from espnet_plugin.distill.exit_weights import read_exit_weights
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import StudentLayers, choose_layers
 from espnet_plugin.errors import UserError
@@ -55,7 +56,7 @@ _FRONT_END = (
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
 # Options that a configuration of EncRL may set.
-_OWN = ("objectives", "ctc_loss_weight")
+_OWN = ("objectives", "ctc_loss_weight", "exit_weights")
 
 # Options that are set below, so that they are in the configuration of a finished run.
 _DERIVED = ("ctc_weight", "teacher_dim", "resample_targets")
@@ -167,9 +168,10 @@ def _model_conf(
     unknown = set(student.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
-            f"model_conf {sorted(unknown)}: EncRL only accepts {' and '.join(_OWN)}; "
+            f"model_conf {sorted(unknown)}: EncRL only accepts {', '.join(_OWN)}; "
             "remove the others, which are taken from the reference"
         )
+    read_exit_weights(student.model_conf.get("exit_weights"), student.exits)
     conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
         **{k: v for k, v in student.model_conf.items() if k in _OWN},

@@ -8,6 +8,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.distill.cache import CachedTeacher
+from espnet_plugin.distill.exit_weights import read_exit_weights
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.objectives import (
     EncoderOutputs,
@@ -42,6 +43,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         ctc_loss_weight: Weight of the CTC loss, which is added to the objectives. Above
             0 every utterance needs a transcript; this is distillation in one stage and
             not EncRL.
+        exit_weights: Weights of the losses of exits, by layer, relative to that of the
+            last layer; 1 for exits that are not named.
         resample_targets: Whether the teacher's outputs are resampled to the student's
             number of frames; otherwise different numbers are an error.
         reference_config: ``config.yaml`` of the reference, only if ESPnet's stock task
@@ -63,6 +66,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         objectives: Optional[Mapping[str, Any]] = None,
         teacher_dim: Optional[int] = None,
         ctc_loss_weight: float = 0.0,
+        exit_weights: Optional[Mapping[int, float]] = None,
         resample_targets: bool = False,
         reference_config: Optional[str] = None,
         reference_model_file: Optional[str] = None,
@@ -80,6 +84,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if not ctc_loss_weight >= 0:
             raise UserError(f"ctc_loss_weight {ctc_loss_weight}: must be 0 or more")
         self.ctc_loss_weight = ctc_loss_weight
+        self._exits = tuple(getattr(self.encoder, "interctc_layer_idx", None) or ())
+        self._exit_weights = read_exit_weights(exit_weights, self._exits)
         self.resample_targets = resample_targets
         self.objectives = WeightedObjectives(
             {"clip": {}, "mse": {}} if objectives is None else objectives,
@@ -175,14 +181,12 @@ class ESPnetEncRLModel(ESPnetASRModel):
             scores = divergence_by_utterance(last, theirs)
             self.score_book.update(names, scores.tolist())
         loss, stats = self._loss(last, theirs, text, text_lengths)
-        for layer, ours in zip(
-            getattr(self.encoder, "interctc_layer_idx", None) or (), exits
-        ):
+        for layer, weight, ours in zip(self._exits, self._exit_weights, exits):
             one, values = self._loss(ours, theirs, text, text_lengths)
-            loss = loss + one
+            loss = loss + weight * one
             stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
         # The mean, so that the learning rate does not depend on the number of exits.
-        loss = loss / len(exits)
+        loss = loss / (1.0 + sum(self._exit_weights))
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss is {loss.item()} on {kwargs.get('utt_id', '?')}: lower the "

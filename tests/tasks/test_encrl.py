@@ -11,8 +11,8 @@ import yaml
 from espnet2.tasks.asr import ASRTask
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.checkpoints.plain import write_plain_model
-from espnet_plugin.distill.teacher import encoder_outputs
+from espnet_plugin.checkpoints.plain import plain_config, write_plain_model
+from espnet_plugin.distill.teacher import encoder_outputs, exit_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.encrl import EncRLTask
 
@@ -233,6 +233,48 @@ def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
         expected = [model.objectives(ours, theirs)[0] for ours in (cut, whole)]
     assert loss.item() == pytest.approx(sum(expected).item() / 2, rel=1e-5)
     assert stats["loss_mse_layer1"] != stats["loss_mse"]
+
+
+def test_exits_have_weights_of_their_own(tiny_asr_model, tmp_path):
+    exits = ("--student_num_layers", "3", "--student_exits", "1", "2")
+    speech, lengths = tiny_encrl.batch()
+    losses = {}
+    own = ("--model_conf", "exit_weights={1: 0.25}")
+    for name, given in {"equal": (), "own": own}.items():
+        torch.manual_seed(0)
+        model, args = tiny_encrl.build(tiny_asr_model, tmp_path / name, *exits, *given)
+        model.eval()
+        with torch.no_grad():
+            losses[name], stats, _ = model(speech, lengths)
+            theirs = model.teacher(speech, lengths)
+            each = [
+                model.objectives(ours, theirs)[0].item()
+                for ours in exit_outputs(model, speech, lengths)
+            ]
+    assert losses["equal"].item() == pytest.approx(sum(each) / 3, rel=1e-5)
+    weighted = (0.25 * each[0] + each[1] + each[2]) / 2.25
+    assert losses["own"].item() == pytest.approx(weighted, rel=1e-5)
+    assert weighted != pytest.approx(sum(each) / 3, rel=1e-3)
+    # The cut model is a stock one, which does not know the option.
+    assert "exit_weights" in args.model_conf
+    assert "exit_weights" not in plain_config(vars(args), 1)["model_conf"]
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("{2: 1.0}", "exit_weights 2: the student has no exit .*exits: 1;"),
+        ("{1: -1}", "exit_weights 1: -1: must be 0 or more"),
+        ("{1: much}", "exit_weights 1: 'much': must be 0 or more"),
+        ("3", "exit_weights 3: give layers and weights"),
+    ],
+)
+def test_refuses_wrong_weights_of_exits(tiny_asr_model, tmp_path, given, said):
+    options = ("--student_num_layers", "3", "--student_exits", "1")
+    with pytest.raises(UserError, match=said):
+        tiny_encrl.build(
+            tiny_asr_model, tmp_path, *options, "--model_conf", f"exit_weights={given}"
+        )
 
 
 def test_transcripts_may_join_in(tiny_asr_model, tmp_path):
