@@ -3,17 +3,13 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Sequence
 
-import torch
-
-from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.probe.fit import LayerScore, fit_probes
-from espnet_plugin.probe.layers import freeze, layer_outputs
+from espnet_plugin.probe.layers import layer_outputs
+from espnet_plugin.probe.opened import OpenedModel, open_model
 from espnet_plugin.probe.options import ProbeOptions
 from espnet_plugin.probe.utterances import Utterances
 
@@ -42,17 +38,6 @@ class ProbedMode:
         return f"{self.experiment}, {self.mode}"
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A loaded recogniser and the modes to probe."""
-
-    folder: Path
-    checkpoint: Path
-    model: Any
-    train_args: Any
-    modes: tuple[str, ...]
-
-
 def probe_experiments(
     folders: Sequence[Path],
     train_dir: Path,
@@ -74,7 +59,7 @@ def probe_experiments(
         UserError: If a folder has no such model, a model does not have the mode, the
             models have different tokens, or data is missing or damaged.
     """
-    opened = [_open(Path(folder), modes) for folder in folders]
+    opened = [open_model(Path(folder), modes) for folder in folders]
     for one in opened[1:]:
         if list(one.model.token_list) != list(opened[0].model.token_list):
             raise UserError(
@@ -94,7 +79,7 @@ def probe_experiments(
 
 
 def _probe(
-    opened: _Opened,
+    opened: OpenedModel,
     mode: str,
     train: Utterances,
     dev: Utterances,
@@ -116,33 +101,3 @@ def _probe(
     )
     name = Experiment(opened.folder).name
     return ProbedMode(name, opened.checkpoint.name, mode, tuple(scores))
-
-
-def _open(folder: Path, modes: Sequence[str]) -> _Opened:
-    experiment = Experiment(folder)
-    checkpoint = experiment.final_masks_file
-    if not checkpoint.is_file():
-        checkpoint = experiment.checkpoint()
-    model, train_args = load_asr_model(experiment.config_file, checkpoint)
-    freeze(model, str(folder))
-    known = _modes(model.encoder, experiment.find_meta())
-    for mode in modes:
-        if mode not in known:
-            raise UserError(
-                f"--modes {mode}: {folder} was only trained for {' and '.join(known)}"
-            )
-    pruner = getattr(model.encoder, "pruner", None)
-    if pruner is not None:
-        try:
-            pruner.check_binary()
-        except UserError as error:
-            raise UserError(f"{checkpoint}: {error}") from error
-    return _Opened(folder, checkpoint, model, train_args, tuple(modes) or known)
-
-
-def _modes(encoder: torch.nn.Module, meta: Optional[Meta]) -> tuple[str, ...]:
-    """Return the modes that a recogniser was trained for."""
-    if not isinstance(encoder, DualModeConformerEncoder):
-        return ("full",)
-    meta = meta or Meta()
-    return meta.modes or (meta.mode or encoder.mode,)

@@ -28,6 +28,8 @@ class Utterances:
         experiment: Folder of the model.
 
     Attributes:
+        folder: The folder.
+        names: Names of the utterances.
         tokens: Token indices of each utterance.
 
     Raises:
@@ -36,7 +38,7 @@ class Utterances:
 
     def __init__(self, folder: Path, train_args: argparse.Namespace, experiment: Path):
         audio, texts = (read_pairs(folder / name) for name in ("wav.scp", "text"))
-        self._folder, self.names = folder, list(audio)
+        self.folder, self.names = folder, list(audio)
         missing = [name for name in audio if name not in texts]
         if missing or not audio:
             some = ", ".join(missing[:_NAMES_IN_MESSAGE])
@@ -71,7 +73,7 @@ class Utterances:
                 "%s: %d of %d transcripts, e.g. that of %s, have parts that are not in "
                 "the model's token list and count as <unk>: write them as in its "
                 "training",
-                *(self._folder / "text", len(found), len(self.names), found[0]),
+                *(self.folder / "text", len(found), len(self.names), found[0]),
             )
 
     def speech(self, indices: Sequence[int]) -> list[torch.Tensor]:
@@ -87,7 +89,7 @@ class Utterances:
             speech = torch.as_tensor(self._audio[name][1]["speech"])
         except Exception as error:  # of soundfile or kaldiio
             raise UserError(
-                f"{self._folder}: utterance {name} cannot be read: {error}: repair it, "
+                f"{self.folder}: utterance {name} cannot be read: {error}: repair it, "
                 "or remove it from wav.scp and text"
             ) from error
         # Front ends do not accept integers, as which samples in archives are read.
