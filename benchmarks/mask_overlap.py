@@ -1,8 +1,9 @@
 """How many of the kept heads, units and channels two self-pruned models share.
 
-Give folders of dual-mode trainings (``dual_*``) of the same sizes; each is compared with
-the first one. With masks drawn at random, the shared part is the share that is kept:
-  python benchmarks/mask_overlap.py exp/dual_copied_fixed_50_s1 exp/dual_copied_50_s{1,2,3}
+Give folders of dual-mode trainings (``dual_*``) of the same sizes; each is compared
+with the first one. With masks drawn at random, the shared part is the share that is
+kept:
+  python benchmarks/mask_overlap.py exp/dual_copied_fixed_50_s1 exp/dual_copied_50_s*
 """
 
 import argparse
