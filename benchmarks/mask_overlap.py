@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 
@@ -23,9 +24,7 @@ _MASK = "encoder.pruner.mask_"
 def masks_of(folder: Path) -> dict[str, torch.Tensor]:
     """Return the masks of a training, by name."""
     file = Experiment(folder).final_masks_file
-    if not file.is_file():
-        raise UserError(f"{file} is missing: give a finished dual-mode training")
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = read_checkpoint(file)
     masks = {name: mask for name, mask in state.items() if name.startswith(_MASK)}
     if not masks:
         raise UserError(f"{file} has no masks: give a model that was pruned")

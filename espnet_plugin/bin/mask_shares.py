@@ -85,8 +85,9 @@ def find_shares(args: argparse.Namespace) -> None:
         args.utterances,
         args.seed,
     )
-    written = write_shares(args.output_dir, trials)
+    # First, so that the tables are not lost if they cannot be written.
     print(shares_table(trials))
+    written = write_shares(args.output_dir, trials)
     print(f"\nwritten: {' '.join(map(str, written))}")
 
 

@@ -11,7 +11,12 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
 
-__all__ = ["has_learnt_to_stream", "load_recogniser", "load_streaming_model"]
+__all__ = [
+    "check_final_masks",
+    "has_learnt_to_stream",
+    "load_recogniser",
+    "load_streaming_model",
+]
 
 
 def load_recogniser(
@@ -65,13 +70,26 @@ def load_streaming_model(
         checkpoint = choose_checkpoint(experiment.folder, name)
     model, args = load_asr_model(experiment.config_file, checkpoint, device)
     fit_to_samples(model, audio_scale(folder), folder)
+    check_final_masks(model, checkpoint)
+    return model, args, checkpoint
+
+
+def check_final_masks(model: Any, checkpoint: Path) -> None:
+    """Check that a model's masks are binary, if it has masks.
+
+    Args:
+        model: ESPnet's model.
+        checkpoint: Its checkpoint, for the message.
+
+    Raises:
+        UserError: If a mask is not; it names the checkpoint.
+    """
     pruner = getattr(model.encoder, "pruner", None)
     if pruner is not None:
         try:
             pruner.check_binary()
         except UserError as error:
             raise UserError(f"{checkpoint}: {error}") from error
-    return model, args, checkpoint
 
 
 def has_learnt_to_stream(folder: Union[str, Path]) -> bool:

@@ -8,6 +8,7 @@ import torch
 
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
+from espnet_plugin.dual_mode.load import check_final_masks
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.meta import Meta
@@ -58,12 +59,7 @@ def open_model(folder: Path, modes: Sequence[str] = ()) -> OpenedModel:
             raise UserError(
                 f"--modes {mode}: {folder} was only trained for {' and '.join(known)}"
             )
-    pruner = getattr(model.encoder, "pruner", None)
-    if pruner is not None:
-        try:
-            pruner.check_binary()
-        except UserError as error:
-            raise UserError(f"{checkpoint}: {error}") from error
+    check_final_masks(model, checkpoint)
     return OpenedModel(folder, checkpoint, model, train_args, tuple(modes) or known)
 
 

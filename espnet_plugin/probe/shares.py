@@ -102,7 +102,12 @@ def measure_shares(
     Raises:
         UserError: If the model has masks or no streaming mode, or data is missing.
     """
-    opened = open_model(folder, ("streaming",))
+    opened = open_model(folder)
+    if "streaming" not in opened.modes:
+        raise UserError(
+            f"{folder} was only trained for {' and '.join(opened.modes)}: give a "
+            "dual-mode model with a streaming mode, e.g. of the row streaming_alone"
+        )
     encoder = opened.model.encoder
     maskable = removed_parameters(encoder, MaskedShares())[1]
     trials = equal_sizes(encoder, sparsity)

@@ -113,12 +113,13 @@ def test_combinations_have_equal_size_and_are_in_order(made, tmp_path, capsys):
 def test_refuses_models_without_a_dense_streaming_mode(made, tmp_path, caplog):
     for folder, said in {
         made.masked: "already has masks",
-        made.stock: "was only trained for full",
+        made.stock: "was only trained for full: give a dual-mode model",
         tmp_path / "none": "none",
     }.items():
         caplog.clear()
         assert run(made, folder, tmp_path / "out") == 2
-        assert said in caplog.text and not (tmp_path / "out").exists()
+        assert said in caplog.text and "--modes" not in caplog.text
+        assert not (tmp_path / "out").exists()
 
 
 def test_refuses_wrong_data_and_options(made, tmp_path, caplog, capsys):
