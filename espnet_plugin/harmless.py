@@ -1,8 +1,12 @@
 """Suppress or explain lines of ESPnet that look like errors but are none.
 
-There are two. ESPnet prints a line to standard error if the package ``flash_attn``,
-which is not used here, is not installed. And it warns that a model trained only with
-CTC has no attention decoder, which is intended. All other lines are kept.
+There are three. ESPnet prints a line to standard error if the package ``flash_attn``,
+which is not used here, is not installed. It warns that a model trained only with CTC
+has no attention decoder, which is intended, and then after each epoch that the
+decoder's figures are missing.
+
+A fourth one is only long: the command line, which a training prints first. It is in
+``request.json`` of the experiment folder. All other lines are kept.
 """
 
 import contextlib
@@ -11,10 +15,17 @@ import importlib.machinery
 import io
 import logging
 import sys
+import warnings
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, Iterator, Optional, TextIO
 
-__all__ = ["HARMLESS_WARNINGS", "add_log_filter", "quiet_attention_import"]
+__all__ = [
+    "HARMLESS_WARNINGS",
+    "add_log_filter",
+    "ignore_missing_figures",
+    "quiet_attention_import",
+    "without_command_line",
+]
 
 _ATTENTION = "espnet2.legacy.nets.pytorch_backend.transformer.attention"
 _FLASH = "Failed to import Flash Attention"
@@ -76,6 +87,17 @@ def add_log_filter() -> None:
         handler.addFilter(_explain)
 
 
+def ignore_missing_figures() -> None:
+    """Ignore ESPnet's warning that a figure has no value in any batch of an epoch.
+
+    For a CTC model that is each figure of the attention decoder. A missing figure by
+    which epochs are chosen is an error (:mod:`espnet_plugin.tasks.criteria`).
+    """
+    warnings.filterwarnings(
+        "ignore", "No valid stats found", UserWarning, r"espnet2\.train\.reporter"
+    )
+
+
 def _explain(record: logging.LogRecord) -> bool:
     if record.levelno == logging.WARNING and isinstance(record.msg, str):
         why = HARMLESS_WARNINGS.get(record.msg)
@@ -83,3 +105,31 @@ def _explain(record: logging.LogRecord) -> bool:
             record.levelno, record.levelname = logging.INFO, "INFO"
             record.msg = f"{record.msg} ({why})"
     return True
+
+
+class _WithoutLine:
+    """A stream that leaves out one line the first time that it is printed."""
+
+    def __init__(self, stream: TextIO, line: str) -> None:
+        # print writes the line and its end separately
+        self._stream, self._left = stream, [line, "\n"]
+
+    def write(self, text: str) -> int:
+        if self._left and text == self._left[0]:
+            self._left.pop(0)
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def without_command_line(line: str) -> Iterator[None]:
+    """Leave out the command line that ESPnet's ``main`` prints first.
+
+    Args:
+        line: The line, from ``espnet2.legacy.utils.cli_utils.get_commandline_args``.
+    """
+    with contextlib.redirect_stderr(_WithoutLine(sys.stderr, line)):
+        yield

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Iterable, Iterator, Optional, TypeVar
 
-__all__ = ["progress"]
+__all__ = ["duration", "progress"]
 
 Item = TypeVar("Item")
 
@@ -36,11 +36,12 @@ def progress(
         if now - last >= every_s and done < total:
             last = now
             left = (now - start) / done * (total - done)
-            logger.info("%d of %d %s, %s left", done, total, what, _duration(left))
-    logger.info("%d %s in %s", done, what, _duration(clock() - start))
+            logger.info("%d of %d %s, %s left", done, total, what, duration(left))
+    logger.info("%d %s in %s", done, what, duration(clock() - start))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a duration in words: seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

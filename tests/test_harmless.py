@@ -3,10 +3,16 @@
 import logging
 import subprocess
 import sys
+import warnings
 
 import pytest
 
-from espnet_plugin.harmless import HARMLESS_WARNINGS, add_log_filter
+from espnet_plugin.harmless import (
+    HARMLESS_WARNINGS,
+    add_log_filter,
+    ignore_missing_figures,
+    without_command_line,
+)
 
 IMPORT = "from espnet2.legacy.nets.pytorch_backend.transformer import attention as a"
 
@@ -57,3 +63,28 @@ def test_the_warning_is_espnets():
     with open(espnet_model.__file__, encoding="utf-8") as stream:
         source = stream.read()
     assert all(f'warning("{text}")' in source for text in HARMLESS_WARNINGS)
+
+
+def test_only_the_first_command_line_is_left_out(capsys):
+    with without_command_line("python train.py --lr 1"):
+        print("before", file=sys.stderr)
+        for _ in range(2):
+            print("python train.py --lr 1", file=sys.stderr)
+    assert capsys.readouterr().err == "before\npython train.py --lr 1\n"
+
+
+def test_only_figures_without_a_value_are_not_mentioned():
+    from espnet2.train.reporter import Reporter
+
+    reporter = Reporter()
+    reporter.set_epoch(1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ignore_missing_figures()
+        with reporter.observe("valid") as observed:
+            # as ESPnet's model does without a decoder
+            observed.register({"loss_att": None}, weight=1)
+            observed.next()
+        warnings.warn("No valid stats found")  # not by ESPnet's reporter
+    assert [str(one.message) for one in caught] == ["No valid stats found"]
+    assert caught[0].filename == __file__

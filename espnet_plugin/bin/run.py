@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
-from espnet_plugin.harmless import add_log_filter
+from espnet_plugin.harmless import add_log_filter, ignore_missing_figures
 
 __all__ = ["LOG_FOLDER", "run_command"]
 
@@ -45,6 +45,7 @@ def run_command(work: Callable[[], None]) -> int:
         stream=sys.stderr,
     )
     add_log_filter()
+    ignore_missing_figures()
     try:
         with _no_tracebacks():
             work()

@@ -103,6 +103,13 @@ class CostLog:
             self._made_of[name] = made_of
         self._write()
 
+    def epoch_seconds(self) -> list[float]:
+        """Return the seconds of each epoch, with its validation, in order."""
+        return [
+            entry.get("train_seconds", 0.0) + entry.get("valid_seconds", 0.0)
+            for _, entry in sorted(self._epochs.items())
+        ]
+
     def _write(self) -> None:
         entries = [self._epochs[e] for e in sorted(self._epochs)]
         totals = total_cost([*entries, *self._once.values()])

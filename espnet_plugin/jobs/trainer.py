@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Callable, Iterator, Sequence
 
+from espnet_plugin.harmless import without_command_line
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PRETRAINING_TASK",
     "PRUNED_TASK",
     "Trainer",
+    "run_main",
     "train_here",
     "train_task",
     "use_trainer",
@@ -54,7 +56,19 @@ def train_here(task: str, cmd: Sequence[str]) -> None:
         file = cmd[list(cmd).index("--config") + 1]
         checks = importlib.import_module("espnet_plugin.tasks.configuration")
         checks.check_configuration(chosen, read_yaml(file), file)
-    chosen.main(cmd=list(cmd))
+    run_main(chosen, list(cmd))
+
+
+def run_main(task: type, cmd: Sequence[str]) -> None:
+    """Call the ``main`` of a task, without the command line that it prints first.
+
+    Args:
+        task: A task of ESPnet or of this plugin.
+        cmd: Its options.
+    """
+    printed = importlib.import_module("espnet2.legacy.utils.cli_utils")
+    with without_command_line(printed.get_commandline_args()):
+        task.main(cmd=cmd)
 
 
 _trainer: ContextVar[Trainer] = ContextVar("trainer", default=train_here)

@@ -18,6 +18,7 @@ from espnet_plugin.jobs.inputs import (
     is_same_kind,
     job_inputs,
 )
+from espnet_plugin.terminal import logged_in
 
 __all__ = ["training_job"]
 
@@ -28,7 +29,8 @@ def training_job(
 ) -> Iterator[Optional[Path]]:
     """Run a job in ``folder`` unless its result is already there.
 
-    The log messages of the job are also written to ``train.log``.
+    All log messages of the job are written to ``train.log``. The terminal only shows
+    those of this plugin, warnings and errors.
 
     Args:
         folder: The experiment folder.
@@ -138,17 +140,14 @@ def _job(
         else:
             logging.info("%s: resuming the interrupted run", folder)
     elif first:
-        logging.info("%s: starting", folder)
+        logging.info("%s: starting; everything is logged in train.log", folder)
     if not first:
         yield folder
         return
     write_json(experiment.request_file, {**_as_read(request), "inputs": wanted})
-    handler = logging.FileHandler(experiment.train_log)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
     try:
-        yield folder
+        with logged_in(experiment.train_log):
+            yield folder
         flush_folder(folder)
         write_json(experiment.done_file, {"finished": True})
     except FileNotFoundError:
@@ -161,9 +160,6 @@ def _job(
             f"{folder}: {error}. Free some space, then run the stage again: it resumes "
             "from the last complete checkpoint, or from the start if there is none yet"
         ) from error
-    finally:
-        root.removeHandler(handler)
-        handler.close()
 
 
 def _what(experiment: Experiment) -> str:

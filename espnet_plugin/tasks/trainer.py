@@ -20,8 +20,10 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tasks.criteria import check_criteria
 from espnet_plugin.tasks.curves import leave_out_curves
+from espnet_plugin.tasks.epoch_lines import epoch_line, mean_of, with_progress
 from espnet_plugin.tasks.plateau import PlateauWatch
 from espnet_plugin.tensors.ranks import sum_over_ranks
+from espnet_plugin.terminal import LOG_ONLY
 
 __all__ = ["CostTrainer", "keep_whole_checkpoint"]
 
@@ -82,7 +84,8 @@ class CostTrainer(Trainer):
 
         def watched():
             nonlocal seconds, padding, flops, teacher_flops
-            for utts, batch in iterator:
+            batches = with_progress(iterator, _length(iterator), reporter.epoch)
+            for utts, batch in batches:
                 if not hasattr(plain, _FLOPS):
                     count = partial(count_step, plain, to_device(batch, _device(plain)))
                     # Not by setattr, which would register it as a part of the model.
@@ -132,6 +135,7 @@ class CostTrainer(Trainer):
             "epoch %d: %.1f %% of the time in its batches is padding",
             reporter.epoch,
             100 * padding / max(1e-9, figures["audio_seconds"] + padding),
+            extra=LOG_ONLY,
         )
         return invalid
 
@@ -149,14 +153,22 @@ class CostTrainer(Trainer):
         )
         seconds = watch.read()[0]
         check_criteria(reporter.stats, options, reporter.epoch)
-        cls._note(options, others, reporter.epoch, valid_seconds=seconds)
+        log = cls._note(options, others, reporter.epoch, valid_seconds=seconds)
+        if log is not None:
+            epochs, durations = options.max_epoch, log.epoch_seconds()
+            line = epoch_line(reporter.epoch, epochs, reporter.stats, durations)
+            logging.info("%s", line)
         if watch_for := _plateau_watch(_plain(model)):
-            watch_for.judge(reporter.epoch, _mean(reporter, "cer_ctc"))
+            watch_for.judge(reporter.epoch, mean_of(reporter.stats, "cer_ctc"))
 
     @classmethod
-    def _note(cls, options, others, epoch: int, **figures: float) -> None:
-        if others["distributed_option"].dist_rank in (None, 0):
-            CostLog(Experiment(options.output_dir).cost_file).add(epoch, **figures)
+    def _note(cls, options, others, epoch: int, **figures) -> Optional[CostLog]:
+        """Add figures to the cost of an epoch; None on other ranks than the first."""
+        if others["distributed_option"].dist_rank not in (None, 0):
+            return None
+        log = CostLog(Experiment(options.output_dir).cost_file)
+        log.add(epoch, **figures)
+        return log
 
 
 def _plateau_watch(model: torch.nn.Module) -> Optional[PlateauWatch]:
@@ -164,15 +176,12 @@ def _plateau_watch(model: torch.nn.Module) -> Optional[PlateauWatch]:
     return getattr(model, "plateau_watch", None)
 
 
-def _mean(reporter: SubReporter, name: str) -> Optional[float]:
-    """Return the weighted mean of a value over all batches; None if not recorded."""
-    pairs = [
-        (float(one.value), float(one.weight))
-        for one in reporter.stats.get(name, ())
-        if math.isfinite(one.value)
-    ]
-    weight = sum(w for _, w in pairs)
-    return sum(v * w for v, w in pairs) / weight if weight else None
+def _length(iterator) -> Optional[int]:
+    """Return the number of batches; None if the iterator does not know it."""
+    try:
+        return len(iterator)
+    except TypeError:
+        return None
 
 
 def _look_at_skipped(reporter: SubReporter, options, all_were: bool) -> None:
