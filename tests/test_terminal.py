@@ -2,26 +2,25 @@
 
 import io
 import logging
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 
 from espnet_plugin import progress
-from espnet_plugin.terminal import LOG_ONLY, logged_in
+from espnet_plugin.terminal import LOG_ONLY, filter_terminal, logged_in
 
 
 @contextmanager
 def terminal():
-    """Log to a terminal; yields a function that returns its lines."""
-    written = io.StringIO()
-    root, handler = logging.getLogger(), logging.StreamHandler(written)
-    level = root.level
+    """Log to a terminal, as commands do; yields a function that returns its lines."""
+    written, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = [logging.StreamHandler(written)]
     root.setLevel(logging.INFO)
-    root.addHandler(handler)
+    filter_terminal()
     try:
-        with redirect_stderr(written):
-            yield lambda: written.getvalue().splitlines()
+        yield lambda: written.getvalue().splitlines()
     finally:
+        root.handlers = handlers
         root.setLevel(level)
-        root.removeHandler(handler)
 
 
 def messages(file):
@@ -37,7 +36,7 @@ def test_only_own_lines_warnings_and_errors_are_shown(tmp_path):
             list(progress.progress([1], 1, "utterances"))
             logging.warning("loss is nan")
             logging.error("broken")
-        logging.info("after it")
+        logging.warning("after it")
         assert shown() == ["1 utterances in 0 s", "loss is nan", "broken", "after it"]
     assert messages(file) == ["model of another package", *shown()[:-1]]
 

@@ -19,6 +19,7 @@ from espnet_plugin import host
 from espnet_plugin.checkpoints.registration import register_later
 from espnet_plugin.errors import UserError
 from espnet_plugin.harmless import add_log_filter, ignore_missing_figures
+from espnet_plugin.terminal import filter_terminal
 
 __all__ = ["LOG_FOLDER", "run_command"]
 
@@ -45,6 +46,7 @@ def run_command(work: Callable[[], None]) -> int:
         stream=sys.stderr,
     )
     add_log_filter()
+    filter_terminal()
     ignore_missing_figures()
     try:
         with _no_tracebacks():

@@ -29,8 +29,7 @@ def training_job(
 ) -> Iterator[Optional[Path]]:
     """Run a job in ``folder`` unless its result is already there.
 
-    All log messages of the job are written to ``train.log``. The terminal only shows
-    those of this plugin, warnings and errors.
+    All log messages of the job are also written to ``train.log``.
 
     Args:
         folder: The experiment folder.
