@@ -151,6 +151,10 @@ def _train_bpe(
             vocab_size=nbpe,
             model_type="bpe",
             character_coverage=1.0,
+            # SentencePiece 0.2.3 otherwise makes two words of a Persian word with a
+            # zero-width non-joiner, and two characters of the Thai and Lao vowel AM
+            # (findings/sentencepiece_joiners.sh): errors of every recogniser.
+            normalization_rule_name="identity",
             minloglevel=1,
             **({"user_defined_symbols": symbols} if symbols else {}),
         )

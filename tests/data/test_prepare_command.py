@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+import sentencepiece
 import soundfile
 import yaml
 from espnet2.text.build_tokenizer import build_tokenizer
@@ -86,17 +87,33 @@ def test_bpe(call, tmp_path, caplog):
     assert "--bpemodel None" in caplog.text
 
 
-def test_what_a_bpe_model_rewrites_is_named(call, corpus, caplog):
-    bpe = ["--token_type", "bpe", "--nbpe", "22"]
+def test_what_a_bpe_model_rewrites_is_named(call, corpus, tmp_path, caplog):
+    """A model with SentencePiece's default rules, as ESPnet's recipes train it."""
     for name in ("train", "test"):
         change(corpus.parent / name, "text", "a-2", "TWO ONE \ufb01\u2026")
-    assert call(*bpe) == 0
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(read_pairs(corpus / "text").values()),
+        model_prefix=str(tmp_path / "theirs"),
+        vocab_size=22,
+        model_type="bpe",
+        character_coverage=1.0,
+        minloglevel=2,
+    )
+    pieces = read_pairs(tmp_path / "theirs.vocab")
+    tokens = ["<blank>", "<unk>", *list(pieces)[3:], "<sos/eos>"]
+    (tmp_path / "theirs.txt").write_text("".join(f"{t}\n" for t in tokens))
+    bpe = ["--token_type", "bpe", "--bpemodel", str(tmp_path / "theirs.model")]
+    assert call(*bpe, "--token_list", str(tmp_path / "theirs.txt")) == 0
     for name in ("train", "test"):
         # Unicode's compatible form of the ligature and of the ellipsis.
         said = f"{name}/text: 1 of 3 transcripts have characters that the BPE model"
         assert said in caplog.text
         assert "a-2: 'TWO ONE \ufb01\u2026' becomes 'TWO ONE fi...'" in caplog.text
     assert "dev/text" not in caplog.text
+    # A model of this plugin replaces nothing.
+    caplog.clear()
+    assert call("--token_type", "bpe", "--nbpe", "22") == 0
+    assert "replaces" not in caplog.text
 
 
 def test_a_typo_in_the_configuration_is_named(call, tmp_path, caplog):

@@ -1,8 +1,8 @@
 """Token lists against ESPnet's own."""
 
-from collections import Counter
-
+import io
 import re
+from collections import Counter
 
 import pytest
 import sentencepiece
@@ -12,6 +12,7 @@ from espnet2.text.token_id_converter import TokenIDConverter
 
 from espnet_plugin.data.tokens import build_token_list, read_token_list
 from espnet_plugin.errors import UserError
+from espnet_plugin.text import clean_text
 
 TEXTS = [
     "ENTER FOUR FIVE ONE",
@@ -44,6 +45,41 @@ def test_characters_are_those_of_tokenize_text(tmp_path):
     # Order of the corpus plays no part.
     other = build_token_list(TEXTS[::-1], tmp_path / "other")
     assert read_token_list(other) == tokens
+
+
+# Words with a zero-width non-joiner or joiner, and with the vowel AM.
+SCRIPTS = {
+    "Persian": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0631\u0627",
+    "Thai": "\u0e19\u0e49\u0e33",
+    "Lao": "\u0e99\u0ec9\u0eb3",
+    "Sinhala": "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_bpe_keeps_the_spelling_of_every_script(tmp_path, script):
+    text = clean_text(SCRIPTS[script])
+    assert text == SCRIPTS[script]
+    build_token_list([text] * 9, tmp_path, nbpe=4 + len(set(text)))
+    tokenizer = build_tokenizer("bpe", bpemodel=str(tmp_path / "bpe.model"))
+    assert tokenizer.tokens2text(tokenizer.text2tokens(text)) == text
+
+
+def test_bpe_of_english_is_that_of_espnets_recipes(tmp_path):
+    """They train with SentencePiece's defaults."""
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS),
+        model_writer=written,
+        vocab_size=40,
+        model_type="bpe",
+        character_coverage=1.0,
+        minloglevel=2,
+    )
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
+    pieces = [theirs.id_to_piece(i) for i in range(3, 40)]
+    path = build_token_list(TEXTS, tmp_path, nbpe=40)
+    assert read_token_list(path)[2:-1] == pieces
 
 
 def test_bpe_round_trip_with_espnets_classes(tmp_path):
