@@ -45,7 +45,10 @@ def _device(model: torch.nn.Module) -> torch.device:
 class CostTrainer(Trainer):
     """``espnet2.train.trainer.Trainer`` that also writes ``cost.json``.
 
-    The training itself is not changed; this class only observes the batches. The
+    This class only observes the batches, with one exception: with ``accum_grad``, the
+    batches that are left at the end of an epoch, too few for an update, are not used.
+    ESPnet adds their gradients to the first update of the next epoch, and loses them if
+    the training is interrupted there (``findings/espnet_accum_grad.sh``). The
     attribute ``seconds_per_input`` of the model, set by our tasks, converts input
     lengths to seconds of audio.
     """
@@ -81,6 +84,8 @@ class CostTrainer(Trainer):
         if checkpoint.is_file() and others["distributed_option"].dist_rank in (None, 0):
             os.replace(checkpoint, experiment.previous_resume_file)
         seconds, padding, flops, teacher_flops = 0.0, 0.0, 0, 0
+        for optimizer in others["optimizers"]:
+            optimizer.zero_grad()
 
         def watched():
             nonlocal seconds, padding, flops, teacher_flops
