@@ -1,6 +1,6 @@
 """Run the seeds, sizes and baselines of an EncRL recipe as independent jobs (jobs.sh).
 
-    python -m espnet_plugin.bin.recipe_jobs --seeds "1 2 3" --sizes "6 4 2" -- --nj 4
+    python -m espnet_plugin.bin.recipe_jobs --seeds "100 200" --sizes "6 4 2" -- --nj 4
 
 Run it in a recipe's folder, with the environment of its path.sh.
 """
@@ -38,18 +38,18 @@ end. Logs are in EXPDIR/jobs. Run it again after a failure: what is finished is 
 again.
 
 Example:
-  {_SCRIPT} --seeds "1 2 3" --baselines "scratch width" -- --asr_recipe ../asr1
+  {_SCRIPT} --seeds "100 200 300" --baselines "scratch width" -- --asr_recipe ../asr1
 """
 
 
-def _asked(options: JobsOptions, calls: Calls) -> str:
-    """Return ``--finetune`` of the recipe, which also checks the options of run.sh."""
+def _asked(options: JobsOptions, calls: Calls, name: str) -> str:
+    """Return an option of the recipe, which also checks the options of run.sh."""
     stages = ["--stage", "5", "--stop_stage", "7"]
     if options.baselines:
         stages = ["--stage", "5", "--stop_stage", "8"]
         stages += ["--baselines", " ".join(options.baselines)]
     sizes = ["--sizes", " ".join(map(str, options.sizes))]
-    command = calls.command([*stages, *sizes, "--print_option", "finetune"])
+    command = calls.command([*stages, *sizes, "--print_option", name])
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     except OSError as error:
@@ -111,7 +111,11 @@ def run_family(line: CommandLine[JobsOptions], more: Sequence[str]) -> None:
     calls = Calls(here, every, commands.cuda, options.run, commands.environment)
     records = Records(here, Path(options.expdir), "jobs")
     with locked(records.folder, wait=False):
-        together = _asked(options, calls) == "together"
+        # Without epochs for all sizes, stage 6 cuts them out of one student in seconds.
+        together = (
+            _asked(options, calls, "finetune") == "together"
+            or _asked(options, calls, "finetune_epochs") == "0"
+        )
         plan = family_plan(options.seeds, options.sizes, options.baselines, together)
         jobs = make_jobs(plan)
         calls.here((plan.prepare or "").split(), "stage 4")

@@ -105,6 +105,7 @@ class NamedReference:
         state = present_names(read_checkpoint(self.model_file), student.state_dict())
         report = copy_weights(state, student, layers)
         logging.info("layers %s of the reference: %s", layers, report.summary())
+        report.log_names()
 
     def width(self) -> Optional[int]:
         """Return the width of the reference's encoding, None if files are missing."""

@@ -1,6 +1,7 @@
 """Choose the layers that a student takes from its teacher, and copy them."""
 
 import argparse
+import logging
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
@@ -9,6 +10,7 @@ import torch
 from espnet_plugin.checkpoints.layers import layer_origins
 from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.errors import UserError
+from espnet_plugin.terminal import LOG_ONLY
 
 __all__ = [
     "CopyReport",
@@ -131,17 +133,19 @@ class CopyReport:
     fresh: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Return the report as text: a line per category and per mismatch."""
+        """Return the numbers as text, and a line for each mismatch."""
         lines = [
             f"{len(self.copied)} tensors copied, {len(self.mismatched)} with a "
             f"different shape, {len(self.dropped)} dropped, {len(self.fresh)} new"
         ]
-        for kind in ("dropped", "fresh"):
-            names = getattr(self, kind)
-            if names:
-                lines.append(f"{kind}: {' '.join(names)}")
         lines += [f"{n}: teacher {t}, student {s}" for n, t, s in self.mismatched]
         return "\n".join(lines)
+
+    def log_names(self) -> None:
+        """Write the names of dropped and new tensors to the log, not the terminal."""
+        for kind, names in (("dropped", self.dropped), ("new", self.fresh)):
+            if names:
+                logging.info("%s: %s", kind, " ".join(names), extra=LOG_ONLY)
 
 
 def copy_weights(

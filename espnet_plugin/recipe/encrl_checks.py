@@ -251,7 +251,13 @@ def _check_finetune(options: EncrlOptions) -> None:
         check_file("finetune_config", options.finetune_config)
         check_keys(options.finetune_config, "--finetune_config")
     sizes = " ".join(map(str, options.sizes))
+    named = [size for size, _ in options.finetune_alone]
     for size, epochs in options.finetune_alone:
+        if named.count(size) > 1:
+            raise UserError(
+                f"--finetune_alone {further}: {size} is named twice: give its epochs "
+                "once"
+            )
         if size not in options.sizes or not epochs:
             raise UserError(
                 f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes} "

@@ -11,7 +11,12 @@ from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.encrl import EncrlOptions
 from espnet_plugin.recipe.runner import log
-from espnet_plugin.recipe.trainings import largest_together, sizes_alone
+from espnet_plugin.recipe.trainings import (
+    for_any_sizes,
+    largest_together,
+    sizes_alone,
+    sizes_further,
+)
 from espnet_plugin.shape import Heads, Shape, check_shapes
 from espnet_plugin.yaml_files import read_yaml
 
@@ -49,8 +54,7 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     )
     if not options.budget:
         return with_sizes(options, options.sizes)
-    # These options may be a recipe's defaults for its own sizes, which do not apply.
-    options = replace(options, sizes=(), alone=(), finetune_alone=(), encrl_layers=None)
+    options = replace(for_any_sizes(options), sizes=())
     if options.stage <= 5 or options.dry_run:
         return options
     layout = Layout(options)
@@ -75,6 +79,7 @@ def with_sizes(options: EncrlOptions, sizes: tuple[Shape, ...]) -> EncrlOptions:
             log(f"--alone {one} is ignored: it is not one of --sizes {named}")
     # Only the sizes that this call makes.
     options = replace(options, alone=sizes_alone(options))
+    options = replace(options, finetune_alone=sizes_further(options))
     largest = largest_together(options)
     layers = options.encrl_layers or largest
     if layers < largest:

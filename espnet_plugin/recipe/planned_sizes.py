@@ -6,7 +6,12 @@ from typing import Any, Mapping, Optional
 
 from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
 from espnet_plugin.recipe.options.encrl import EncrlOptions
-from espnet_plugin.recipe.trainings import largest_together, sizes_alone
+from espnet_plugin.recipe.trainings import (
+    for_any_sizes,
+    largest_together,
+    sizes_alone,
+    sizes_further,
+)
 from espnet_plugin.shape import Heads, Shape, check_shapes
 
 __all__ = ["PlannedSizes", "plan_sizes"]
@@ -49,16 +54,19 @@ def plan_sizes(
     """
     planned = PlannedSizes(options)
     if options.budget:
-        # These options may be a recipe's defaults for its own sizes, which do not
-        # apply.
-        own = replace(options, alone=(), finetune_alone=(), encrl_layers=None)
+        own = for_any_sizes(options)
         planned = _of_budget(own, reference, encrl, vocabulary, chosen)
     options = planned.options
     options = replace(
         options, sizes=tuple(check_shapes(options.sizes, Heads.of(reference, encrl)))
     )
     layers = options.encrl_layers or largest_together(options)
-    options = replace(options, alone=sizes_alone(options), encrl_layers=layers)
+    options = replace(
+        options,
+        alone=sizes_alone(options),
+        finetune_alone=sizes_further(options),
+        encrl_layers=layers,
+    )
     return replace(planned, options=options)
 
 

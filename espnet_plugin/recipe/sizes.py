@@ -1,15 +1,28 @@
 """How options write sizes of the small models, and their epochs."""
 
 import re
+from dataclasses import dataclass
+from typing import Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.shape import Shape
 
-__all__ = ["SIZES_EXAMPLE", "read_size_epochs", "read_sizes"]
+__all__ = ["SIZES_EXAMPLE", "SMALLEST", "Smallest", "read_size_epochs", "read_sizes"]
 
 SIZES_EXAMPLE = "6 4 2"
 
 _FORM = re.compile(r"(.+):([0-9]+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest of the sizes, whatever they are."""
+
+    def __str__(self) -> str:
+        return "smallest"
+
+
+SMALLEST = Smallest()
 
 
 def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
@@ -36,16 +49,18 @@ def read_sizes(given: str, once: bool = False) -> tuple[Shape, ...]:
     return sizes
 
 
-def read_size_epochs(given: str) -> tuple[Shape, int]:
-    """Read a size and its number of epochs, e.g. ``2:4``.
+def read_size_epochs(given: str) -> tuple[Union[Shape, Smallest], int]:
+    """Read a size and its number of epochs, e.g. ``2:4`` or ``smallest:4``.
 
     Raises:
         ValueError: If the text is not such a pair.
     """
     match = _FORM.fullmatch(given)
     try:
+        if match and match[1] == str(SMALLEST):
+            return SMALLEST, int(match[2])
         if match:
             return Shape.parse(match[1]), int(match[2])
     except UserError:
         pass
-    raise ValueError('must be SIZE:EPOCHS, e.g. "4:1 2:2"')
+    raise ValueError('must be SIZE:EPOCHS, e.g. "4:1 2:2" or "smallest:2"')

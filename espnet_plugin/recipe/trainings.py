@@ -1,9 +1,10 @@
 """The trainings of stages 5 and 6, from which commands and the dry run are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.sizes import SMALLEST
 from espnet_plugin.shape import Shape, largest_first
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "EncrlTraining",
     "FineTuning",
     "encrl_trainings",
+    "for_any_sizes",
     "largest_together",
     "sizes_alone",
+    "sizes_further",
     "sizes_together",
     "stage_6",
 ]
@@ -109,6 +112,24 @@ def sizes_together(options: EncrlOptions) -> tuple[Shape, ...]:
     """Return the sizes that stage 5 trains together."""
     alone = sizes_alone(options)
     return tuple(size for size in options.sizes if size not in alone)
+
+
+def for_any_sizes(options: EncrlOptions) -> EncrlOptions:
+    """Return the options without those that name sizes.
+
+    With a budget they may be a recipe's defaults for its own sizes, which do not apply.
+    """
+    further = tuple(one for one in options.finetune_alone if one[0] == SMALLEST)
+    return replace(options, alone=(), finetune_alone=further, encrl_layers=None)
+
+
+def sizes_further(options: EncrlOptions) -> tuple[tuple[Shape, int], ...]:
+    """Return the sizes that stage 6 trains further separately, with their epochs."""
+    smallest = max(options.sizes, key=lambda size: size.order)
+    return tuple(
+        (smallest if size == SMALLEST else size, epochs)
+        for size, epochs in options.finetune_alone
+    )
 
 
 def largest_together(options: EncrlOptions) -> int:

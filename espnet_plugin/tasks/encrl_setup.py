@@ -129,6 +129,7 @@ class EncRLSetup:
             f", cut to width {conf['output_size']}" if narrower else "",
             report.summary(),
         )
+        report.log_names()
         if not is_distributed() or dist.get_rank() == 0:
             write_json(Experiment(self.options.output_dir).copied_file, vars(report))
         return report.copied

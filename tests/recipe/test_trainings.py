@@ -3,6 +3,7 @@
 from espnet_plugin.recipe.dualmode_checks import complete_dualmode
 from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
+from espnet_plugin.recipe.sizes import SMALLEST
 from espnet_plugin.recipe.trainings import (
     CutOut,
     EncrlTraining,
@@ -84,6 +85,21 @@ def test_a_size_with_a_width_is_trained_by_itself_and_nothing_of_it_is_frozen():
         ((TWO,), ("ctc",)),
         ((wide,), ()),
     ]
+
+
+def test_the_smallest_size_is_trained_further_whichever_it_is():
+    further = ["--finetune_epochs", "0", "--finetune_alone", "smallest:5"]
+    for sizes, smallest in (
+        ("6 4 2", TWO),
+        ("6 2 4x72", TWO),
+        ("6 4 4x72", Shape(4, 72)),
+    ):
+        options = of("--sizes", sizes, *further)
+        assert options.finetune_alone == ((smallest, 5),)
+        tuned = [one for one in stage_6(options) if isinstance(one, FineTuning)]
+        assert [one.trained() for one in tuned] == [[(smallest, 5)]]
+    assert of("--budget", "1M", *further).finetune_alone == ((SMALLEST, 5),)
+    assert of("--budget", "1M", "--finetune_alone", "2:5").finetune_alone == ()
 
 
 def test_every_reference_has_a_teacher_cache_of_its_own():

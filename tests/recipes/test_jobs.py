@@ -177,6 +177,21 @@ def test_a_joint_fine_tuning_is_one_job_a_seed(recipe):
     assert len(tuned) == 6
 
 
+ONLY_CUT = """#!/usr/bin/env bash
+./encrl.sh --family nested --finetune_epochs 0 --finetune_alone smallest:5 "$@"
+"""
+
+
+def test_cutting_out_all_sizes_is_one_job_a_seed(recipe):
+    """A job with one size could not know which one is the smallest."""
+    (recipe / "run.sh").write_text(ONLY_CUT)
+    (recipe / "checked.sh").write_text(CHECKED_SH)
+    (recipe / "checked.sh").chmod(0o755)
+    jobs(recipe, "--run", "./checked.sh")
+    (tuned,) = [line for line in called(recipe) if "--stage 6" in line]
+    assert "--encrl_layers 6 --sizes 6 4 2 " in tuned
+
+
 def test_options_that_fit_no_job_are_refused_before_the_first(recipe):
     (recipe / "run.sh").write_text(TOGETHER)
     result = jobs(recipe, "--sizes", "6 4", check=False)

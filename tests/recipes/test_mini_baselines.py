@@ -171,6 +171,10 @@ def test_a_family_is_fine_tuned_in_one_training(copy):
             ["--family", "first", "--finetune", "together", "--finetune_alone", "3:1"],
             "--finetune_alone 3:1: must be one of --sizes 2 1",
         ),
+        (
+            ["--finetune_epochs", "0", "--finetune_alone", "1:2 smallest:3"],
+            "--finetune_alone 1:2 1:3: 1 is named twice",
+        ),
     ],
 )
 def test_ways_of_fine_tuning_that_do_not_exist_are_refused(copy, options, message):

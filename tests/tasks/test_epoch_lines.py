@@ -86,7 +86,10 @@ class Clock:
             ],
         ),
         (None, ["epoch 7: 2 batches", "epoch 7: 4 batches"]),
-        (2, ["epoch 7: 3 batches", "epoch 7: 5 batches"]),  # a wrong number is not shown
+        (
+            2,
+            ["epoch 7: 3 batches", "epoch 7: 5 batches"],
+        ),  # a wrong number is not shown
     ],
 )
 def test_a_long_epoch_tells_its_progress(caplog, total, lines):

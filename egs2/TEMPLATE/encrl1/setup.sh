@@ -12,6 +12,7 @@ if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
 fi
 template=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 root=$(cd "${template}/../../.." && pwd)
+given='' about=''
 refuse() { echo "$1: $2: choose another folder" >&2; exit 2; }
 [ ! -e "$1/run.sh" ] || refuse "$1" "is a recipe already"
 
@@ -34,6 +35,14 @@ case $(basename "$(cd "$(dirname "$0")" && pwd)") in
         stages=${template}/encrl.sh
         links=("${stages}" "${template}/jobs.sh" "${template}/table.sh")
         example='--sizes "6 4 2" --fs 16000'
+        about="# Those below need transcripts for all training audio (docs/your_own_model.md).
+"
+        given='    --encrl_config conf/train_encrl_ctc.yaml \
+    --family nested \
+    --freeze encoder.embed \
+    --finetune_epochs 0 \
+    --finetune_alone "smallest:5" \
+'
         next="write local/data.sh, put Kaldi folders into data, or use --asr_recipe (see docs/your_own_model.md)"
         ;;
 esac
@@ -53,11 +62,11 @@ END
 cat > "$1/run.sh" << END
 #!/usr/bin/env bash
 # This corpus's options, for example: ${example}
-set -euo pipefail
+${about}set -euo pipefail
 [ -e path.sh ] || { echo "\$0: start it in its folder: cd \$(dirname "\$0")" >&2; exit 2; }
 
 exec ./$(basename "${stages}") \\
-    "\$@"
+${given}    "\$@"
 END
 chmod +x "$1/run.sh"
 echo "$1 is ready: ${next}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Union
 
 from espnet_plugin.distill.starts import INITS, STARTS
 from espnet_plugin.estimate.budget import Budget
@@ -18,6 +19,7 @@ from espnet_plugin.recipe.options.sections import (
     REFERENCE,
 )
 from espnet_plugin.recipe.options.shared import SharedOptions
+from espnet_plugin.recipe.sizes import Smallest
 from espnet_plugin.recipe.values.names import Modules, Name, SetNames
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Whole
 from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
@@ -223,10 +225,11 @@ class EncrlOptions(SharedOptions):
         "each: a training of each size. together: stage 6 trains all sizes of a nested "
         "family in the same step as well.",
     )
-    finetune_alone: tuple[tuple[Shape, int], ...] = _encrl(
+    finetune_alone: tuple[tuple[Union[Shape, Smallest], int], ...] = _encrl(
         "",
         SizeEpochs(),
-        'Sizes and epochs of a further separate fine-tuning, e.g. "2:2". With '
+        'Sizes and epochs of a further separate fine-tuning, e.g. "2:2" or '
+        '"smallest:2". With '
         "--finetune_epochs 0 stage 6 trains only these, and alone_freeze names the "
         "modules that are not trained.",
     )

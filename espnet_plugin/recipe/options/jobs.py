@@ -23,13 +23,15 @@ class JobsOptions:
     seeds: tuple[int, ...] = _general(
         "1",
         Several(Whole(0, MOST_SEED)),
-        "Seeds, in quotes if several; one EncRL run for each.",
+        "Seeds, in quotes if several; one EncRL run for each. They should be further "
+        "apart than the number of epochs.",
     )
     sizes: tuple[Shape, ...] = _shared(
         "sizes",
         section=GENERAL,
         help="Sizes; one job of fine-tuning, decoding and scoring for each, or one "
-        "job for all sizes of a seed where run.sh has --finetune together.",
+        "job for all sizes of a seed where run.sh has --finetune together or "
+        "--finetune_epochs 0.",
     )
     baselines: tuple[str, ...] = _shared(
         "baselines",

@@ -1,10 +1,16 @@
 """Types of options that are sizes of models, or limits on them."""
 
 from dataclasses import dataclass
+from typing import Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.budget import Budget
-from espnet_plugin.recipe.sizes import SIZES_EXAMPLE, read_size_epochs, read_sizes
+from espnet_plugin.recipe.sizes import (
+    SIZES_EXAMPLE,
+    Smallest,
+    read_size_epochs,
+    read_sizes,
+)
 from espnet_plugin.recipe.values.kind import split_values
 from espnet_plugin.shape import Shape
 
@@ -30,12 +36,15 @@ class Sizes:
 
 @dataclass(frozen=True)
 class SizeEpochs:
-    """Sizes with their epochs, e.g. ``2:4``: two layers, four epochs."""
+    """Sizes with their epochs, e.g. ``2:4``: two layers, four epochs.
+
+    ``smallest:4`` is for the smallest of all sizes.
+    """
 
     optional: bool = True
     meta: str = '"SIZE:N..."'
 
-    def read(self, given: str) -> tuple[tuple[Shape, int], ...]:
+    def read(self, given: str) -> tuple[tuple[Union[Shape, Smallest], int], ...]:
         return tuple(read_size_epochs(one) for one in split_values(given))
 
     def limits(self) -> str:
