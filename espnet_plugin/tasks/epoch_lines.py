@@ -2,7 +2,6 @@
 
 import logging
 import math
-import re
 import time
 from statistics import fmean
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
@@ -11,7 +10,13 @@ from espnet_plugin.progress import duration
 
 __all__ = ["epoch_line", "mean_of", "with_progress"]
 
-_CER = re.compile(r"cer(?:_ctc)?(?:_(full|streaming))?")
+# Figures of the validation that are error rates, and of what.
+_ERRORS = {
+    "cer_ctc": "",
+    "cer": " of the attention decoder",
+    "cer_ctc_full": " with full context",
+    "cer_ctc_streaming": " streaming",
+}
 _EVERY_S = 120.0
 
 
@@ -49,11 +54,11 @@ def epoch_line(
         seconds: Durations of the epochs so far in seconds, the last one at the end.
     """
     parts = []
-    for name in stats:
-        match, value = _CER.fullmatch(name), mean_of(stats, name)
-        if match and value is not None:
-            mode = f" ({match[1].replace('full', 'full context')})" if match[1] else ""
-            parts.append(f"character error rate {100 * value:.1f} %{mode}")
+    two_modes = "cer_ctc_streaming" in stats  # then "cer" is the mean of both
+    for name, of_what in _ERRORS.items():
+        value = mean_of(stats, name)
+        if value is not None and not (name == "cer" and two_modes):
+            parts.append(f"character error rate{of_what} {100 * value:.1f} %")
     for name, label in (("ppl", "perplexity"), ("loss", "loss")):
         value = mean_of(stats, name)
         if value is not None:

@@ -48,9 +48,14 @@ def test_a_value_that_is_not_finite_is_left_out():
     "values, line",
     [
         (
-            {"cer_ctc_full": 0.05, "cer_ctc_streaming": 0.1, "loss": 1.0},
-            "character error rate 5.0 % (full context), character error rate 10.0 % "
-            "(streaming), loss 1",
+            {"cer_ctc_full": 0.05, "cer_ctc_streaming": 0.1, "cer": 0.075, "loss": 1.0},
+            "character error rate with full context 5.0 %, character error rate "
+            "streaming 10.0 %, loss 1",
+        ),
+        (
+            {"cer_ctc": 0.05, "cer": 0.02, "loss": 1.0},
+            "character error rate 5.0 %, character error rate of the attention decoder "
+            "2.0 %, loss 1",
         ),
         ({"ppl": 12.345, "loss": 2.0}, "perplexity 12.35, loss 2"),
         ({"cer_interctc_layer2": 0.3, "loss": 2.0}, "loss 2"),
