@@ -27,6 +27,7 @@ from espnet_plugin.recipe.path_checks import (
     check_stock_paths,
 )
 from espnet_plugin.recipe.runner import log
+from espnet_plugin.recipe.sizes import SMALLEST
 from espnet_plugin.recipe.trainings import largest_together, sizes_together
 from espnet_plugin.reference.named import check_reference
 from espnet_plugin.results.twins import PlannedModel, check_planned
@@ -258,7 +259,9 @@ def _check_finetune(options: EncrlOptions) -> None:
                 f"--finetune_alone {further}: {size} is named twice: give its epochs "
                 "once"
             )
-        if size not in options.sizes or not epochs:
+        # With a budget, the smallest size is not known yet.
+        known = size == SMALLEST or size in options.sizes
+        if not known or not epochs:
             raise UserError(
                 f"--finetune_alone {size}:{epochs}: must be one of --sizes {sizes} "
                 "with at least 1 epoch (or give --finetune_alone '')"

@@ -246,6 +246,19 @@ def budgeted(recipe):
     return recipe
 
 
+def test_the_smallest_size_of_a_budget_is_trained_further(budgeted):
+    """The smallest of those that stage 5 has chosen."""
+    options = ["--budget", "1.5M 900k 70MMAC/s", "--trials", "4", "--family", "nested"]
+    options += ["--finetune_epochs", "0", "--finetune_alone", "smallest:5"]
+    result = encrl(budgeted, "--stage", "5", "--stop_stage", "6", *options)
+    assert result.returncode == 0, result.stderr
+    lines = (budgeted / "called.txt").read_text().splitlines()
+    further = [line for line in lines if "--sizes 2x48" in line]
+    assert len(further) == 1 and "--max_epoch 5" in further[0]
+    dry = encrl(budgeted, "--dry_run", "true", "--tag", "other", *options)
+    assert dry.returncode == 0, dry.stderr
+
+
 def test_a_budget_decides_the_sizes_of_all_stages(budgeted):
     budget = ["--budget", "1.5M 900k 70MMAC/s", "--trials", "4", "--family", "nested"]
     # What the recipe says of its own sizes does not matter then.
