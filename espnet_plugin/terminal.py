@@ -5,6 +5,7 @@ they hide what a user looks for, so they are only in the log file of a training.
 """
 
 import logging
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -18,12 +19,13 @@ LOG_ONLY = {"log_only": True}
 
 
 def filter_terminal() -> None:
-    """Hide the information of other packages in all handlers that exist so far.
+    """Hide the information of other packages from standard output and error.
 
     What is left are the messages of this plugin, and all warnings and errors.
     """
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_is_for_terminal)
+        if getattr(handler, "stream", None) in (sys.stdout, sys.stderr):
+            handler.addFilter(_is_for_terminal)
 
 
 def _is_for_terminal(record: logging.LogRecord) -> bool:

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 from espnet_plugin import progress
 from espnet_plugin.terminal import LOG_ONLY, filter_terminal, logged_in
@@ -15,7 +15,8 @@ def terminal():
     handlers, level = root.handlers, root.level
     root.handlers = [logging.StreamHandler(written)]
     root.setLevel(logging.INFO)
-    filter_terminal()
+    with redirect_stderr(written):
+        filter_terminal()
     try:
         yield lambda: written.getvalue().splitlines()
     finally:

@@ -25,6 +25,7 @@ def shaped(tmp_path_factory, recipe):
     kept = recipe.parents[2] / "kept"
     copytree(kept, folder, symlinks=True)
     first = run(folder, "--stage", "5", "--stop_stage", "9", "--sizes", SIZES, *TAG)
+    assert ": on dev " in first.stderr
     return folder, first.stderr
 
 
@@ -79,7 +80,7 @@ def test_tables_name_them(shaped):
 def test_again_nothing_is_trained(shaped):
     folder, _ = shaped
     options = ["--stage", "5", "--stop_stage", "6", "--sizes", SIZES, *TAG]
-    assert "epoch started" not in run(folder, *options).stderr
+    assert ": on dev " not in run(folder, *options).stderr
 
 
 def test_what_cannot_be_is_refused_at_once(shaped):
@@ -134,7 +135,7 @@ def test_a_budget_finds_the_size(shaped):
     assert len(table(model / "decode_best_path/test/text")) == 2
     # Again: neither trials nor trainings; later stages and the dry run know the size.
     again = run(folder, *stages, *budget)
-    assert "epoch started" not in again.stderr
+    assert ": on dev " not in again.stderr
     planned = run(folder, *dry).stdout
     assert "sizes as in exp/shapes_chosen_s1/shapes.json" in planned
     assert "trials of shapes" not in planned
