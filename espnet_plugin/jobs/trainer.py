@@ -62,10 +62,15 @@ def train_here(task: str, cmd: Sequence[str]) -> None:
 def run_main(task: type, cmd: Sequence[str]) -> None:
     """Call the ``main`` of a task, without the command line that it prints first.
 
+    It is kept for one of several processes, whose number is nowhere else in their log.
+
     Args:
         task: A task of ESPnet or of this plugin.
         cmd: Its options.
     """
+    if any(word.startswith("--dist_") for word in cmd):
+        task.main(cmd=cmd)
+        return
     printed = importlib.import_module("espnet2.legacy.utils.cli_utils")
     with without_command_line(printed.get_commandline_args()):
         task.main(cmd=cmd)
