@@ -40,12 +40,15 @@ _OURS = (
     "teacher_dim",
     "ctc_loss_weight",
     "exit_weights",
+    "consistency",
     "resample_targets",
     "reference_config",
     "reference_model_file",
     "student_init",
     "student_layers",
 )
+# Tensors of training alone, by the beginnings of their names.
+_OUR_TENSORS = ("objectives.", "consistency.")
 
 
 def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
@@ -117,7 +120,7 @@ def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tens
         raise UserError(
             f"{checkpoint} cannot be read ({error}): delete it and run stage 5 again"
         ) from error
-    stock = {k: v for k, v in state.items() if not k.startswith("objectives.")}
+    stock = {k: v for k, v in state.items() if not k.startswith(_OUR_TENSORS)}
     return keep_layers(stock, layers)
 
 

@@ -8,6 +8,11 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_plugin.data.selection import ScoreBook
 from espnet_plugin.distill.cache import CachedTeacher
+from espnet_plugin.distill.consistency import (
+    Consistency,
+    split_views,
+    symmetric_divergence,
+)
 from espnet_plugin.distill.exit_weights import read_exit_weights
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.objectives import (
@@ -18,6 +23,7 @@ from espnet_plugin.distill.objectives import (
 from espnet_plugin.distill.objectives.posteriors import divergence_by_utterance
 from espnet_plugin.distill.teacher import FrozenTeacher, exit_outputs
 from espnet_plugin.errors import UserError
+from espnet_plugin.options import read_options
 
 __all__ = ["ESPnetEncRLModel"]
 
@@ -45,6 +51,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
             not EncRL.
         exit_weights: Weights of the losses of exits, by layer, relative to that of the
             last layer; 1 for exits that are not named.
+        consistency: Options of :class:`Consistency`. With a weight above 0, each step
+            computes two views of every utterance with different SpecAugment masks, so
+            it costs twice as much; both views learn from teacher and transcripts, and
+            from each other.
         resample_targets: Whether the teacher's outputs are resampled to the student's
             number of frames; otherwise different numbers are an error.
         reference_config: ``config.yaml`` of the reference, only if ESPnet's stock task
@@ -67,6 +77,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         teacher_dim: Optional[int] = None,
         ctc_loss_weight: float = 0.0,
         exit_weights: Optional[Mapping[int, float]] = None,
+        consistency: Optional[Mapping[str, Any]] = None,
         resample_targets: bool = False,
         reference_config: Optional[str] = None,
         reference_model_file: Optional[str] = None,
@@ -86,6 +97,14 @@ class ESPnetEncRLModel(ESPnetASRModel):
         self.ctc_loss_weight = ctc_loss_weight
         self._exits = tuple(getattr(self.encoder, "interctc_layer_idx", None) or ())
         self._exit_weights = read_exit_weights(exit_weights, self._exits)
+        self.consistency = read_options(
+            Consistency, consistency, "model_conf.consistency"
+        )
+        if self.consistency.weight and self.specaug is None:
+            raise UserError(
+                "model_conf.consistency needs SpecAugment, without which both views "
+                "are the same: set specaug, or remove it"
+            )
         self.resample_targets = resample_targets
         self.objectives = WeightedObjectives(
             {"clip": {}, "mse": {}} if objectives is None else objectives,
@@ -158,8 +177,16 @@ class ESPnetEncRLModel(ESPnetASRModel):
         theirs = self.teacher(
             speech, speech_lengths, kwargs.get("utt_id"), self.training
         )
-        exits = exit_outputs(self, speech, speech_lengths)
-        last = exits[-1]
+        # SpecAugment draws other masks for each utterance of the joined batch.
+        counting = self.teacher.counting
+        views = self.consistency.views if self.training or counting else 1
+        joined = exit_outputs(
+            self,
+            torch.cat([speech] * views),
+            torch.cat([speech_lengths] * views),
+        )
+        exits = [split_views(outputs, views) for outputs in joined]
+        last = exits[-1][0]
         if theirs is None:  # operations are being counted on noise
             theirs = last.stand_in(self.teacher.dim)
         if self.resample_targets:
@@ -180,9 +207,10 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if self.score_book is not None and self.training and names is not None:
             scores = divergence_by_utterance(last, theirs)
             self.score_book.update(names, scores.tolist())
-        loss, stats = self._loss(last, theirs, text, text_lengths)
+        agreement = self.consistency.next_weight(self.training) if views > 1 else 0.0
+        loss, stats = self._loss(exits[-1], theirs, text, text_lengths, agreement)
         for layer, weight, ours in zip(self._exits, self._exit_weights, exits):
-            one, values = self._loss(ours, theirs, text, text_lengths)
+            one, values = self._loss(ours, theirs, text, text_lengths, agreement)
             loss = loss + weight * one
             stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
         # The mean, so that the learning rate does not depend on the number of exits.
@@ -198,12 +226,35 @@ class ESPnetEncRLModel(ESPnetASRModel):
 
     def _loss(
         self,
+        views: Sequence[EncoderOutputs],
+        theirs: EncoderOutputs,
+        text: Optional[torch.Tensor],
+        text_lengths: Optional[torch.Tensor],
+        agreement: float,
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Return the loss of one exit, the mean of its views, and its parts."""
+        each = [self._one_view(ours, theirs, text, text_lengths) for ours in views]
+        loss = sum(one for one, _ in each) / len(views)
+        stats = each[0][1]
+        if len(views) > 1:
+            stats = {
+                name: sum(values[name] for _, values in each) / len(views)
+                for name, value in stats.items()
+                if value is not None
+            }
+            apart = symmetric_divergence(*views)
+            loss = loss + agreement * apart
+            stats["loss_consistency"] = apart.detach()
+        return loss, stats
+
+    def _one_view(
+        self,
         ours: EncoderOutputs,
         theirs: EncoderOutputs,
         text: Optional[torch.Tensor],
         text_lengths: Optional[torch.Tensor],
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Return the loss of one exit and its parts."""
+        """Return the loss of one view without consistency, and its parts."""
         loss, stats = self.objectives(ours, theirs)
         if text is not None:
             ctc, stats["cer_ctc"] = self._calc_ctc_loss(

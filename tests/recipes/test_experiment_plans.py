@@ -42,7 +42,7 @@ def test_named_configurations_are_there(plan):
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.parts[-3])
 def test_each_seed_has_models_and_a_reference_of_its_own(plan):
-    leaves = [folder for job in jobs_of(plan) for folder in job.leaves]
+    leaves = [(job.expdir, name) for job in jobs_of(plan) for name in job.leaves]
     assert len(leaves) == len(set(leaves)) > 0
     for job in jobs_of(plan):
         given = options_of(job)
