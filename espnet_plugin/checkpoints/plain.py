@@ -41,6 +41,7 @@ _OURS = (
     "ctc_loss_weight",
     "exit_weights",
     "consistency",
+    "fading",
     "resample_targets",
     "reference_config",
     "reference_model_file",
@@ -48,7 +49,7 @@ _OURS = (
     "student_layers",
 )
 # Tensors of training alone, by the beginnings of their names.
-_OUR_TENSORS = ("objectives.", "consistency.")
+_OUR_TENSORS = ("objectives.", "consistency.", "fading.")
 
 
 def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:

@@ -56,7 +56,7 @@ _FRONT_END = (
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
 # Options that a configuration of EncRL may set.
-_OWN = ("objectives", "ctc_loss_weight", "exit_weights", "consistency")
+_OWN = ("objectives", "ctc_loss_weight", "exit_weights", "consistency", "fading")
 
 # Options that are set below, so that they are in the configuration of a finished run.
 _DERIVED = ("ctc_weight", "teacher_dim", "resample_targets")

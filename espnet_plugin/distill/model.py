@@ -1,6 +1,6 @@
 """The student in EncRL pre-training, as a model of ESPnet."""
 
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
@@ -14,6 +14,7 @@ from espnet_plugin.distill.consistency import (
     symmetric_divergence,
 )
 from espnet_plugin.distill.exit_weights import read_exit_weights
+from espnet_plugin.distill.fading import Fading
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.distill.objectives import (
     EncoderOutputs,
@@ -55,6 +56,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
             computes two views of every utterance with different SpecAugment masks, so
             it costs twice as much; both views learn from teacher and transcripts, and
             from each other.
+        fading: Options of :class:`Fading`. With an ``end`` below 1, the weight of all
+            objectives falls during the training; that of CTC does not.
         resample_targets: Whether the teacher's outputs are resampled to the student's
             number of frames; otherwise different numbers are an error.
         reference_config: ``config.yaml`` of the reference, only if ESPnet's stock task
@@ -78,6 +81,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         ctc_loss_weight: float = 0.0,
         exit_weights: Optional[Mapping[int, float]] = None,
         consistency: Optional[Mapping[str, Any]] = None,
+        fading: Optional[Mapping[str, Any]] = None,
         resample_targets: bool = False,
         reference_config: Optional[str] = None,
         reference_model_file: Optional[str] = None,
@@ -104,6 +108,12 @@ class ESPnetEncRLModel(ESPnetASRModel):
             raise UserError(
                 "model_conf.consistency needs SpecAugment, without which both views "
                 "are the same: set specaug, or remove it"
+            )
+        self.fading = read_options(Fading, fading, "model_conf.fading")
+        if self.fading.end == 0 and not ctc_loss_weight:
+            raise UserError(
+                "model_conf.fading.end 0: nothing is trained at the end without "
+                "ctc_loss_weight: give it a value above 0, or set ctc_loss_weight"
             )
         self.resample_targets = resample_targets
         self.objectives = WeightedObjectives(
@@ -207,10 +217,13 @@ class ESPnetEncRLModel(ESPnetASRModel):
         if self.score_book is not None and self.training and names is not None:
             scores = divergence_by_utterance(last, theirs)
             self.score_book.update(names, scores.tolist())
-        agreement = self.consistency.next_weight(self.training) if views > 1 else 0.0
-        loss, stats = self._loss(exits[-1], theirs, text, text_lengths, agreement)
+        weights = _StepWeights(
+            self.fading.next_weight(self.training),
+            self.consistency.next_weight(self.training) if views > 1 else 0.0,
+        )
+        loss, stats = self._loss(exits[-1], theirs, text, text_lengths, weights)
         for layer, weight, ours in zip(self._exits, self._exit_weights, exits):
-            one, values = self._loss(ours, theirs, text, text_lengths, agreement)
+            one, values = self._loss(ours, theirs, text, text_lengths, weights)
             loss = loss + weight * one
             stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
         # The mean, so that the learning rate does not depend on the number of exits.
@@ -230,10 +243,13 @@ class ESPnetEncRLModel(ESPnetASRModel):
         theirs: EncoderOutputs,
         text: Optional[torch.Tensor],
         text_lengths: Optional[torch.Tensor],
-        agreement: float,
+        weights: "_StepWeights",
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the loss of one exit, the mean of its views, and its parts."""
-        each = [self._one_view(ours, theirs, text, text_lengths) for ours in views]
+        each = [
+            self._one_view(ours, theirs, text, text_lengths, weights.objectives)
+            for ours in views
+        ]
         loss = sum(one for one, _ in each) / len(views)
         stats = each[0][1]
         if len(views) > 1:
@@ -243,7 +259,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
                 if value is not None
             }
             apart = symmetric_divergence(*views)
-            loss = loss + agreement * apart
+            loss = loss + weights.consistency * apart
             stats["loss_consistency"] = apart.detach()
         return loss, stats
 
@@ -253,9 +269,11 @@ class ESPnetEncRLModel(ESPnetASRModel):
         theirs: EncoderOutputs,
         text: Optional[torch.Tensor],
         text_lengths: Optional[torch.Tensor],
+        weight: float,
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the loss of one view without consistency, and its parts."""
         loss, stats = self.objectives(ours, theirs)
+        loss = weight * loss
         if text is not None:
             ctc, stats["cer_ctc"] = self._calc_ctc_loss(
                 ours.encoding, ours.lengths, text, text_lengths
@@ -264,6 +282,13 @@ class ESPnetEncRLModel(ESPnetASRModel):
             if self.ctc_loss_weight:
                 loss = loss + self.ctc_loss_weight * ctc
         return loss, stats
+
+
+class _StepWeights(NamedTuple):
+    """The weights of a step that change during the training."""
+
+    objectives: float
+    consistency: float
 
 
 class _CopyLast(torch.nn.Module):

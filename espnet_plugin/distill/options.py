@@ -47,8 +47,8 @@ class StudentOptions:
         dtype: Precision of matrix products in the encoder, a key of ``DTYPES``.
         specaug: Name of the SpecAugment; None: the reference's.
         specaug_conf: Options of this SpecAugment.
-        model_conf: ``objectives``, ``ctc_loss_weight``, ``exit_weights`` and
-            ``consistency`` of the configuration.
+        model_conf: ``objectives``, ``ctc_loss_weight``, ``exit_weights``,
+            ``consistency`` and ``fading`` of the configuration.
 
     Raises:
         UserError: If the front end has options but no name.

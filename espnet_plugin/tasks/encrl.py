@@ -13,6 +13,7 @@ from espnet_plugin.tasks.encrl_options import (
     read_reference,
 )
 from espnet_plugin.tasks.encrl_setup import EncRLSetup
+from espnet_plugin.tasks.schedule import total_updates
 from espnet_plugin.tasks.teacher_cache import store_teacher, training_batches
 
 __all__ = ["EncRLTask"]
@@ -73,8 +74,9 @@ class EncRLTask(CountedASRTask):
         ESPnet calls this before the first epoch, when the model is on its device.
 
         Raises:
-            UserError: If the outputs cannot be stored, or an objective needs outputs
-                that the cache does not hold.
+            UserError: If the outputs cannot be stored, an objective needs outputs that
+                the cache does not hold, or the weight of the objectives is to fall in
+                epochs without a fixed length.
         """
         cache = CacheOptions.from_args(args, read_reference)
         if cache is not None:
@@ -83,6 +85,8 @@ class EncRLTask(CountedASRTask):
                 "remove the cache, or these objectives"
             )
             store_teacher(model, cache, partial(training_batches, cls, args))
+        if model.fading.end < 1:
+            model.fading.steps = total_updates(args) * args.accum_grad
         return super().build_optimizers(args, model)
 
     @classmethod

@@ -38,7 +38,8 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
     if args.iterator_type != "sequence":
         raise UserError(
             f"iterator_type {args.iterator_type}: its epochs have no fixed length, so "
-            "set scheduler_conf.total_steps explicitly"
+            "the length of the training is not known: set scheduler_conf.total_steps "
+            "explicitly, and do not use model_conf.fading"
         )
     if args.num_iters_per_epoch is not None:
         batches = args.num_iters_per_epoch

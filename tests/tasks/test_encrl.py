@@ -270,6 +270,38 @@ _SPECAUG = (
 )
 
 
+def test_the_weight_of_the_objectives_falls_during_training(tiny_asr_model, tmp_path):
+    conf = ("--model_conf", "ctc_loss_weight=0.5", "--model_conf", "fading={end: 0.0}")
+    # Two epochs of two batches: four steps.
+    more = ("--batch_size", "2", "--accum_grad", "2")
+    given = tiny_encrl.options(tiny_asr_model, tmp_path, *conf, *more)
+    args = EncRLTask.get_parser().parse_args(given)
+    model = EncRLTask.build_model(args)
+    EncRLTask.build_optimizers(args, model)
+    assert model.fading.steps == 4
+    model.eval()
+    speech, lengths = tiny_encrl.batch()
+    text, text_lengths = torch.full((3, 2), 5), torch.tensor([2, 2, 2])
+    text[:, 1] = 7
+
+    def loss():
+        with torch.no_grad():
+            value, stats, _ = model(speech, lengths, text, text_lengths)
+        return value.item(), stats["loss_ctc"].item()
+
+    last, ctc = loss()
+    assert last == pytest.approx(0.5 * ctc, rel=1e-5)  # as on the development set
+    model.training, model.specaug = True, None
+    seen = [loss()[0] - 0.5 * ctc for _ in range(4)]
+    assert seen[0] > 0.1
+    assert seen == pytest.approx([seen[0] * w for w in (1, 2 / 3, 1 / 3, 0)], abs=1e-4)
+
+
+def test_refuses_to_end_with_nothing_to_train(tiny_asr_model, tmp_path):
+    with pytest.raises(UserError, match="fading.end 0: nothing is trained at the end"):
+        tiny_encrl.build(tiny_asr_model, tmp_path, "--model_conf", "fading={end: 0}")
+
+
 class _Views(torch.nn.Module):
     """In place of SpecAugment: the second half of the joined batch is less loud."""
 
