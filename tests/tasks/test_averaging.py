@@ -1,5 +1,6 @@
 """How many epochs are averaged, and that ESPnet then really averages them."""
 
+import logging
 from argparse import Namespace
 
 import pytest
@@ -23,9 +24,12 @@ def test_at_most_half_of_the_epochs(wanted, epochs, expected):
 )
 def test_espnets_option_is_limited_and_said(given, expected, caplog):
     args = Namespace(keep_nbest_models=given, max_epoch=4)
-    limit_averaged(args)
+    with caplog.at_level(logging.INFO):
+        limit_averaged(args)
     assert args.keep_nbest_models == expected
     assert ("2 of 4 epochs" in caplog.text) == (given != expected)
+    # Trainings with our own configurations are limited: no reason to warn.
+    assert all(one.levelno == logging.INFO for one in caplog.records)
 
 
 @pytest.mark.parametrize("limited", [False, True])

@@ -42,7 +42,7 @@ class WeightedObjectives(nn.Module):
             )
         self.weights: dict[str, float] = {}
         self.terms = nn.ModuleDict()
-        self._said_skipped = False
+        self._said_skipped: set[bool] = set()  # for training, for the development set
         for name, options in conf.items():
             if name not in OBJECTIVES:
                 raise UserError(
@@ -107,14 +107,20 @@ class WeightedObjectives(nn.Module):
         for name, objective in self.terms.items():
             value = objective(student, teacher)
             if value is None:
-                if not self._said_skipped:
-                    logging.warning(
-                        "%s is skipped in batches of one utterance, which have no "
-                        "negatives (min_batch_size: 2 avoids such batches)",
-                        name,
-                    )
-                    self._said_skipped = True
+                self._say_skipped(name)
                 continue
             total = total + self.weights[name] * value
             terms[f"loss_{name}"] = value.detach()
         return total, terms
+
+    def _say_skipped(self, name: str) -> None:
+        if self.training in self._said_skipped:
+            return
+        self._said_skipped.add(self.training)
+        # A development set of one utterance has no other batches.
+        where = "" if self.training else " of the development set"
+        way_out = " (min_batch_size: 2 avoids such batches)" if self.training else ""
+        logging.warning(
+            "%s is skipped in batches of one utterance%s, which have no negatives%s",
+            *(name, where, way_out),
+        )

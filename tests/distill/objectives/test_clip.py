@@ -121,9 +121,15 @@ def test_a_batch_of_one_is_skipped_and_said_to_be(weight, caplog):
     assert "no negatives" in caplog.text
     total.backward()  # a graph must be there, or the trainer falls over
     assert not one.encoding.grad.any()
+    assert "min_batch_size" in caplog.text
     caplog.clear()
     objectives(one, other)
     assert not caplog.text  # once is enough
+    objectives.eval()(one, other)
+    objectives(one, other)
+    # min_batch_size does not help a development set of a single utterance.
+    (said,) = caplog.messages
+    assert "of the development set" in said and "min_batch_size" not in said
 
 
 def test_a_batch_of_one_can_be_an_error():
