@@ -27,8 +27,7 @@ __all__ = [
 # ZERO WIDTH NON-JOINER and JOINER: invisible, but Persian and Indic scripts spell with
 # them, and emoji.
 JOINERS = "\u200c\u200d"
-# Format characters that are visible, so that they are text: Arabic signs before
-# numbers,
+# Format characters that are visible, so that they are text: Arabic signs before numbers,
 # the end of a verse, Kaithi and Syriac marks.
 _DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x08E2}
 _DRAWN |= {0x0890, 0x0891, 0x110BD, 0x110CD}
@@ -41,8 +40,8 @@ _SELECTORS = (
     range(0xE0100, 0xE01F0),
 )
 # Scripts without spaces between words: Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue,
-# Tai Tham; kana, Bopomofo and Chinese
-# signs; their extensions; halfwidth kana; the supplementary planes of Chinese.
+# Tai Tham; kana, Bopomofo and Chinese signs; their extensions; halfwidth kana; the
+# supplementary planes of Chinese.
 _UNSPACED = (
     (0x0E00, 0x0EFF),
     (0x0F00, 0x109F),

@@ -41,7 +41,7 @@ def train(job: BaselineJob, options: Options) -> list[Path]:
         except UserError as error:
             if options.model_width or size == max(job.sizes):
                 raise
-            logging.warning("%d layers are skipped: %s", size, error)
+            logging.warning("size %d is skipped: %s", size, error)
     return [_train_one(job, size, config, options) for size, config in configs.items()]
 
 

@@ -49,8 +49,7 @@ class EncRLSetup:
 
     Raises:
         UserError: When an attribute is first used, if an option is out of range, or
-        the
-            reference cannot be used or does not fit the data.
+            the reference cannot be used or does not fit the data.
     """
 
     def __init__(self, options: EncRLOptions):

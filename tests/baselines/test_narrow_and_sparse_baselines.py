@@ -60,7 +60,7 @@ def test_feed_forward_units_alone_reach_some_sizes(
     recipe = write(method="width", options={"model_width": False})
     made = do(recipe, tiny_asr_model, tmp_path, sizes=[1, 3])
     assert list(trainer.asked) == [folder.name for folder in made] == ["asr_some_s3_3l"]
-    assert "1 layers are skipped" in caplog.text
+    assert "size 1 is skipped" in caplog.text
 
 
 def test_once_pruned_models_have_the_wanted_zeros(tiny_asr_model, tmp_path, write):

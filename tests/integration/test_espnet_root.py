@@ -144,7 +144,7 @@ def test_beside_it(stock, tmp_path):
     # Stage 5 trains both with CTC and EncRL, and stage 6 only the smallest further.
     log = (mine / "exp/encrl_encrl_s1/train.log").read_text()
     assert "6epoch results" in log and "loss_kl" in log and "loss_ctc" in log
-    assert "CTC fine-tuning of 1 layers; 2 layers: cut out" in printed
+    assert "CTC fine-tuning of 1 layer; 2 layers: cut out" in printed
     for size, weights in ((2, "model.pth"), (1, "valid.cer_ctc.ave.pth")):
         assert (mine / f"exp/asr_encrl_s1_{size}l" / weights).is_file()
         for name in ("train_dev", "test", "test_seg"):

@@ -194,7 +194,11 @@ def _students(layout: Layout) -> str:
         smaller = [size for size in one.serves if size != one.shape]
         inside = f" (with {' '.join(map(str, smaller))})" if one.exits else ""
         said.append(f"{one.shape}{inside}")
-    return f" of {', '.join(said)} layers"
+    return f" of {_layers(', '.join(said))}"
+
+
+def _layers(sizes: str) -> str:
+    return f"{sizes} layer" if sizes == "1" else f"{sizes} layers"
 
 
 def _tuned(layout: Layout) -> str:
@@ -203,9 +207,9 @@ def _tuned(layout: Layout) -> str:
     cut = [
         n for one in work if isinstance(one, CutOut) and one.final for n in one.sizes
     ]
-    said = [f" of {' '.join(map(str, tuned))} layers"] if tuned else []
+    said = [f" of {_layers(' '.join(map(str, tuned)))}"] if tuned else []
     if cut:
-        models = f"{' '.join(map(str, cut))} layers: cut out of stage 5's model"
+        models = f"{_layers(' '.join(map(str, cut)))}: cut out of stage 5's model"
         said.append(f"; {models}" if tuned else f": nothing to train; {models}")
     return "".join(said)
 
