@@ -27,8 +27,8 @@ __all__ = [
 # ZERO WIDTH NON-JOINER and JOINER: invisible, but Persian and Indic scripts spell with
 # them, and emoji.
 JOINERS = "\u200c\u200d"
-# Format characters that are visible, so that they are text: Arabic signs before numbers,
-# the end of a verse, Kaithi and Syriac marks.
+# Format characters that are visible, so that they are text: Arabic signs before
+# numbers, the end of a verse, Kaithi and Syriac marks.
 _DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x08E2}
 _DRAWN |= {0x0890, 0x0891, 0x110BD, 0x110CD}
 # Invisible fillers and blanks that are neither format characters nor white space.
