@@ -188,8 +188,9 @@ class ESPnetEncRLModel(ESPnetASRModel):
             speech, speech_lengths, kwargs.get("utt_id"), self.training
         )
         # SpecAugment draws other masks for each utterance of the joined batch.
-        counting = self.teacher.counting
-        views = self.consistency.views if self.training or counting else 1
+        views = self.consistency.views
+        if views > 1 and not (self.training or self.teacher.counting):
+            views = 1
         joined = exit_outputs(
             self,
             torch.cat([speech] * views),
