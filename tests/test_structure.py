@@ -29,7 +29,7 @@ LAYERS = """
     yaml_files
     files
     moved_files options scratch shape exact_parser
-    errors names progress suggest tensors text harmless kaldi_scripts terminal
+    errors names counted progress suggest tensors text harmless kaldi_scripts terminal
 """
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import whole
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.recognise.given_model import check_given_model, read_transcribed
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -44,6 +46,9 @@ def calibrate(args: argparse.Namespace) -> None:
     """Fit, write the file, and print the calibration errors."""
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
+    check_given_model(args.model_dir)
+    for folder in filter(None, [args.data_dir, args.test_dir]):
+        read_transcribed(folder)
     # Imported here, because torch and ESPnet take many seconds.
     import torch
 
@@ -59,10 +64,11 @@ def calibrate(args: argparse.Namespace) -> None:
     found = fit(judged.words, judged.correct, model.checksum())
     path = write_calibration(args.model_dir, found)
     print(
-        f"{args.data_dir}: {found.words} words, {found.correct} right; temperature "
-        f"{found.temperature:.3f}; the confidence of a word is the {found.aggregate} "
-        f"over its tokens; expected calibration error {found.ece_before:.4f} before, "
-        f"{found.ece_after:.4f} after (cross-fitted); written: {path}"
+        f"{args.data_dir}: {counted(found.words, 'word')}, "
+        f"{found.correct} right; temperature {found.temperature:.3f}; the confidence "
+        f"of a word is the {found.aggregate} over its tokens; expected calibration "
+        f"error {found.ece_before:.4f} before, {found.ece_after:.4f} after "
+        f"(cross-fitted); written: {path}"
     )
     if args.test_dir is not None:
         judged = judge_set(model, recogniser, args.test_dir)
@@ -75,8 +81,9 @@ def calibrate(args: argparse.Namespace) -> None:
         )
         write_calibration(args.model_dir, on_test)
         print(
-            f"{args.test_dir}: {judged.num_words} words, {judged.num_right} right; "
-            f"expected calibration error {before:.4f} before, {after:.4f} after"
+            f"{args.test_dir}: {counted(judged.num_words, 'word')}, "
+            f"{judged.num_right} right; expected calibration error {before:.4f} "
+            f"before, {after:.4f} after"
         )
 
 

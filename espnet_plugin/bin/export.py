@@ -10,6 +10,7 @@ from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.given import check_given
 from espnet_plugin.export.read import check_is_experiment
 from espnet_plugin.export.target_names import TARGETS
@@ -151,6 +152,7 @@ def export(args: argparse.Namespace) -> list[Path]:
     for experiment in args.experiments:
         check_given(experiment)
         check_is_experiment(experiment)
+        Experiment(experiment).config()  # refuses other folders
     if args.web is not None and (args.target != "onnx" or args.features):
         option = "--features" if args.features else f"--target {args.target}"
         raise UserError(

@@ -25,7 +25,7 @@ from espnet_plugin.bin.arguments import whole as whole_number
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.experiment.given import check_given
+from espnet_plugin.recognise.given_model import check_given_model
 
 # Options for whole files only, and for streaming only; their defaults are elsewhere.
 _WHOLE = (
@@ -143,8 +143,8 @@ def _options(args: argparse.Namespace, *names: str) -> dict:
 
 
 def _check_paths(args: argparse.Namespace) -> None:
-    """Check that the files exist, before the model is loaded."""
-    check_given(args.model_dir)
+    """Check the folder and that the files exist, before torch is imported."""
+    check_given_model(args.model_dir)
     missing = [name for name in args.audio if name != "-" and not Path(name).exists()]
     if len(missing) == len(args.audio):
         raise UserError(

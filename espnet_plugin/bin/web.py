@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
+from espnet_plugin.recognise.given_model import check_given_model
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,6 +30,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def make_page(args: argparse.Namespace) -> None:
     """Export models that are not exported yet, then write the page."""
+    for folder in args.folders:
+        check_given_model(folder)
+    # Imported here, because torch and ESPnet take many seconds.
     from espnet_plugin.web.exports import exported
     from espnet_plugin.web.folder import build_page, check_page
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Collection, Optional, Sequence
 
+from espnet_plugin.counted import counted
 from espnet_plugin.data.content import CACHE, Contents
 from espnet_plugin.data.formatted_set import (
     audio_digest,
@@ -285,7 +286,8 @@ def _finer_layers(short: list[tuple[int, int]]) -> str:
         for layer in ("conv2d2", "conv2d1")
     }
     return (
-        f" {len(short)} utterances are too short for the frame rate of the encoder: "
+        f" {counted(len(short), 'utterance')} too short for the frame rate of the "
+        "encoder: "
         "with encoder_conf.input_layer: "
         + ", with ".join(f"{name} {n} of them fit" for name, n in fits.items())
         + "; larger tokens (--token_type bpe) need fewer frames."

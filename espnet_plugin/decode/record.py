@@ -72,9 +72,9 @@ def why_decode(
     """
     text = folder / FILES[-1]
     if not all((folder / name).is_file() for name in FILES):
-        return "not decoded yet"
+        return "this has not been done yet"
     if keys and not all((folder / name).stat().st_size for name in FILES):
-        return "a file of it is empty"
+        return "a file of its folder is empty"
     if list(read_pairs(text)) != list(keys):
         return "its list of utterances has changed"
     known = _known(folder)

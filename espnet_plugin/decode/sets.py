@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Sequence, Union
 
+from espnet_plugin.counted import counted
 from espnet_plugin.data.content import Contents
 from espnet_plugin.decode.record import decode_inputs, why_decode
 from espnet_plugin.errors import UserError
@@ -83,7 +84,7 @@ def waiting_sets(
         if why is None and not overwrite:
             logging.info("%s: already decoded in %s", item.name, folder)
             continue
-        logging.info("%s: decoding: %s", item.name, why or "this was requested")
+        logging.info("%s will be decoded: %s", item.name, why or "this was requested")
         waiting.append(WaitingSet(item, data, keys, inputs))
     contents.save()
     return waiting
@@ -125,7 +126,7 @@ def check_set(item: DecodeSet) -> tuple[tuple[str, str, str], list[str]]:
         if unknown:
             raise UserError(
                 f"--key_file {item.key_file}: {', '.join(unknown[:4])} not in "
-                f"{data[0][0]} ({len(unknown)} utterances)"
+                f"{data[0][0]} ({counted(len(unknown), 'utterance')})"
             )
     if not keys:
         raise UserError(

@@ -9,6 +9,7 @@ from typing import Any, Collection, Iterator, TextIO
 
 import numpy as np
 
+from espnet_plugin.counted import counted
 from espnet_plugin.doctor.kinds import ERROR, EXPECTED, KINDS, OF_TABLES, WARNING
 from espnet_plugin.doctor.outliers import figures_of
 from espnet_plugin.doctor.sets import DataSet
@@ -145,9 +146,10 @@ def write_list(
         for s, one in enumerate(sets):
             facts = set_facts(store, s, one)
             print(
-                "{folder}: {utterances} utterances, {hours:.2f} h, "
-                "{speakers} speakers, {words} words, {characters} different "
-                "characters".format(**facts),
+                f"{facts['folder']}: {counted(facts['utterances'], 'utterance')}, "
+                f"{facts['hours']:.2f} h, {counted(facts['speakers'], 'speaker')}, "
+                f"{counted(facts['words'], 'word')}, "
+                f"{counted(facts['characters'], 'different character')}",
                 file=out,
             )
         for kind in verdict.kinds:

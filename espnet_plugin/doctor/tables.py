@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Collection, Iterator
 
+from espnet_plugin.counted import counted
 from espnet_plugin.data.kaldi import audio_alone, seconds, segment_fields
 from espnet_plugin.doctor.markup import (
     compatibility_letters,
@@ -197,11 +198,13 @@ def _lines(store: Store, path: Path) -> Iterator[Line]:
             previous = name
             yield number, key, rest
     if endings:
-        store.report("line-ends", path, first_ending, "", f"{endings} lines")
+        store.report("line-ends", path, first_ending, "", counted(endings, "line"))
     if blank:
-        store.report("blank-line", path, first_blank, "", f"{blank} lines")
+        store.report("blank-line", path, first_blank, "", counted(blank, "line"))
     if unsorted:
-        store.report("unsorted", path, at, "", f"{unsorted} lines are out of order")
+        store.report(
+            "unsorted", path, at, "", f"{counted(unsorted, 'line')} out of order"
+        )
 
 
 def _check_value(store: Store, path: Path, line: int, key: str, value: str) -> None:

@@ -7,6 +7,7 @@ replaced by one that was measured on the machine.
 from dataclasses import replace
 from typing import Optional, Sequence
 
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.estimate.plan import (
     FLAC_BYTES,
@@ -130,7 +131,9 @@ def estimate(
         return replace(cost, read_bytes=read)
 
     if plan.trials:
-        costs.append(encrl_of(f"{len(plan.trials)} trials of shapes", plan.trials))
+        costs.append(
+            encrl_of(f"{counted(len(plan.trials), 'trial')} of shapes", plan.trials)
+        )
     encrl = encrl_of("EncRL" + (" with teacher cache" if plan.cache else ""), trained)
     fill = epoch * teacher / hardware.flops_per_second / 3600 if plan.cache else 0.0
     costs.append(

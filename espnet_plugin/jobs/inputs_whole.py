@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from espnet_plugin.counted import counted
 from espnet_plugin.data.content import names_file
 from espnet_plugin.data.tokens import read_token_list, unknown_pieces
 from espnet_plugin.errors import UserError
@@ -115,7 +116,8 @@ def _check_tokens(given: Mapping[str, Any]) -> None:
     unknown = unknown_pieces(tokens, bpemodel, texts)
     if unknown:
         raise UserError(
-            f"--bpemodel {bpemodel} spells the transcripts with {len(unknown)} tokens "
-            f"that are not in the token list, e.g. {' '.join(unknown[:4])}: it was "
-            "replaced after stage 2. Run stage 2 again, or bring the old model back"
+            f"--bpemodel {bpemodel} spells the transcripts with "
+            f"{counted(len(unknown), 'token')} not in the token list, e.g. "
+            f"{' '.join(unknown[:4])}: it was replaced after stage 2. Run stage 2 "
+            "again, or bring the old model back"
         )

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.config import read_config
 from espnet_plugin.pruning.width import why_not_narrowed
@@ -73,7 +74,7 @@ def _start(shape: Shape, reference: dict, encrl: dict, options: Sequence[str]) -
     if why_not is None and named:
         why_not = f"{named[0]} sets a different encoder than the reference's"
     if why_not is None and shape.layers > conf["num_blocks"]:
-        why_not = f"the reference has only {conf['num_blocks']} layers"
+        why_not = f"the reference has only {counted(conf['num_blocks'], 'layer')}"
     if why_not is None and shape.width > conf.get("output_size", 256):
         why_not = "the reference is narrower"
     if why_not is not None:

@@ -11,6 +11,7 @@ from typing import Callable, NamedTuple, Sequence
 import jiwer
 import torch
 
+from espnet_plugin.counted import counted
 from espnet_plugin.decode.best_path import best_path
 from espnet_plugin.errors import UserError
 from espnet_plugin.probe.heads import LayerProbes
@@ -160,7 +161,7 @@ def _train(
             "epoch %d: loss of each layer %s%s",
             epoch,
             " ".join(f"{loss:.3g}" for loss in means),
-            f"; {too_short} utterances were too short" if too_short else "",
+            f"; {counted(too_short, 'utterance')} too short" if too_short else "",
         )
     return probes, means
 

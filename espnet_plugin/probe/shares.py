@@ -8,6 +8,7 @@ from typing import Any, Sequence
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_plugin.counted import counted
 from espnet_plugin.decode.best_path import best_path
 from espnet_plugin.decode.posteriors import features_alone
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
@@ -214,7 +215,7 @@ def shares_table(trials: ShareTrials) -> str:
     """Return the results as two Markdown tables."""
     words = (
         f"{trials.folder.name}, streaming, masked without further training: "
-        f"{trials.utterances} utterances of {trials.dev}, groups chosen by "
+        f"{counted(trials.utterances, 'utterance')} of {trials.dev}, groups chosen by "
         f"{trials.criterion}."
     )
     share = f"{100 * trials.sparsity:g} %"

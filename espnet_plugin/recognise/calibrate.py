@@ -6,8 +6,6 @@ from typing import NamedTuple, Sequence, Union
 import jiwer
 import numpy as np
 
-from espnet_plugin.errors import UserError
-from espnet_plugin.files import read_pairs
 from espnet_plugin.progress import progress
 from espnet_plugin.recognise.audio import AudioReader
 from espnet_plugin.recognise.confidence import (
@@ -18,6 +16,7 @@ from espnet_plugin.recognise.confidence import (
     token_confidence,
 )
 from espnet_plugin.recognise.ctc_model import CtcModel
+from espnet_plugin.recognise.given_model import read_transcribed
 from espnet_plugin.recognise.recogniser import Recogniser
 from espnet_plugin.recognise.scripts import divided
 from espnet_plugin.recognise.vocabulary import WrittenWord
@@ -60,15 +59,7 @@ def judge_set(
         UserError: If a file of the folder is missing or damaged, or an utterance of
             ``wav.scp`` has no transcript.
     """
-    data_dir = Path(data_dir)
-    paths, texts = read_pairs(data_dir / "wav.scp"), read_pairs(data_dir / "text")
-    missing = [name for name in paths if name not in texts]
-    if missing or not paths:
-        raise UserError(
-            f"{data_dir / 'text'} lacks {len(missing)} of the {len(paths)} utterances "
-            f"of wav.scp ({', '.join(missing[:4])}): give a folder with audio and "
-            "text of all utterances"
-        )
+    paths, texts = read_transcribed(Path(data_dir))
     judged = Judged([], [])
     for name in progress(paths, len(paths), f"utterances of {data_dir}"):
         with AudioReader(paths[name], model.sample_rate) as audio:

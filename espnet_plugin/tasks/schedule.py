@@ -6,6 +6,7 @@ from typing import Any
 import torch.distributed as dist
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.selection import read_selection
 from espnet_plugin.tensors.ranks import is_distributed
@@ -80,7 +81,8 @@ def complete_schedule(args: argparse.Namespace) -> dict[str, Any]:
     if rise * steps == 1:
         # torch would divide by zero.
         raise UserError(
-            f"{steps - 1} updates are too few for onecyclelr with pct_start {rise}: "
+            f"{counted(steps - 1, 'update')}: too few for onecyclelr with pct_start "
+            f"{rise}: "
             "train for more epochs (--max_epoch; in recipes --encrl_epochs and the "
             "like) or in smaller batches (batch_bins; --encrl_args '--batch_bins N')"
         )

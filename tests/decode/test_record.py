@@ -38,7 +38,7 @@ def test_a_set_whose_note_did_not_fit_on_the_disk_is_decoded_again(
         disk.setattr(tempfile, "mkstemp", full)
         with pytest.raises(UserError, match="No space left"):
             note_decoded(folder, inputs)
-    assert why_decode(folder, inputs, *rest) == "not decoded yet"
+    assert why_decode(folder, inputs, *rest) == "this has not been done yet"
     (folder / "text").write_text("a A\n")
     note_decoded(folder, inputs)
     assert why_decode(folder, inputs, *rest) is None
@@ -51,7 +51,7 @@ def test_a_set_is_decoded_again_after_a_kill_before_its_note(tmp_path):
     inputs = {"checkpoint": "1"}
     for _ in range(2):  # the first time, and where an older result was there
         forget_decoded(folder)
-        assert why_decode(folder, inputs, *rest) == "not decoded yet"
+        assert why_decode(folder, inputs, *rest) == "this has not been done yet"
         write_texts(folder)
         assert "interrupted" in why_decode(folder, inputs, *rest)
         note_decoded(folder, inputs)

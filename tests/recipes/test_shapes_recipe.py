@@ -116,7 +116,7 @@ def test_a_budget_finds_the_size(shaped):
     dry = ["--dry_run", "true", "--stage", "5", *budget]
     planned = run(folder, *dry).stdout
     assert "stage 5 tries 2x8 for --budget" in planned
-    assert " 5 1 trials of shapes " in planned and "2x8 layers: " in planned
+    assert " 5 1 trial of shapes " in planned and "2x8 layers: " in planned
     stages = ["--stage", "5", "--stop_stage", "7"]
     first = run(folder, *stages, *budget).stderr
     assert f"Stage 5: {smallest.params}: 2x8, by the " in first
@@ -138,7 +138,7 @@ def test_a_budget_finds_the_size(shaped):
     assert ": on dev " not in again.stderr
     planned = run(folder, *dry).stdout
     assert "sizes as in exp/shapes_chosen_s1/shapes.json" in planned
-    assert "trials of shapes" not in planned
+    assert " of shapes" not in planned
     other = run(folder, *stages[:1], "6", *budget, "--trials", "3", check=False)
     assert other.returncode == 2 and "made with --trials 2, not 3" in other.stderr
     # Another limit is another choice, and makes models beside the first ones.

@@ -95,7 +95,7 @@ class TestFillSchedule:
     def test_a_rise_of_no_length_is_refused(self, args):
         args.max_epoch = 1
         args.scheduler_conf["pct_start"] = 0.25
-        with pytest.raises(UserError, match="3 updates are too few.*pct_start 0.25"):
+        with pytest.raises(UserError, match="3 updates: too few.*pct_start 0.25"):
             complete_schedule(args)
 
     def test_other_schedules_are_left_alone(self):

@@ -8,6 +8,7 @@ import torch
 import torchaudio
 from torch import nn
 
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import read_dev
 from espnet_plugin.export.reference import best_tokens
@@ -87,8 +88,8 @@ def fit_match(source: StreamingSource, folder: Path) -> tuple[nn.Linear, MatchLo
     names = [n for n, s in data.audio.items() if 40 * len(s) >= facts.sample_rate]
     if len(names) < _LEAST:
         raise UserError(
-            f"--calibration {folder}: {len(names)} utterances of at least 25 ms: give "
-            f"at least {_LEAST}, better 60"
+            f"--calibration {folder}: {counted(len(names), 'utterance')} of "
+            f"at least 25 ms: give at least {_LEAST}, better 60"
         )
     pairs = {n: _features(source, data.audio[n]) for n in names}
     fit, rest = names[::2], names[1::2]
