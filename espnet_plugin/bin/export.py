@@ -152,13 +152,14 @@ def export(args: argparse.Namespace) -> list[Path]:
     for experiment in args.experiments:
         check_given(experiment)
         check_is_experiment(experiment)
-        Experiment(experiment).config()  # refuses other folders
     if args.web is not None and (args.target != "onnx" or args.features):
         option = "--features" if args.features else f"--target {args.target}"
         raise UserError(
             f"--web {args.web}: the page takes audio and needs --target onnx; remove "
             f"{option} or --web"
         )
+    for experiment in args.experiments:
+        Experiment(experiment).config()  # refuses other folders
     if args.dev is not None:
         from espnet_plugin.export.dev import check_dev
 

@@ -88,7 +88,7 @@ def test_an_empty_table_is_named(options, tmp_path, name):
 
 def test_a_bpe_model_that_was_replaced(options, tmp_path):
     bpe(tmp_path / "bpe.model", ["ONE WAY OUT", "TWO OWN TOWNS"], 18)
-    with pytest.raises(UserError, match="tokens that are not in the token list"):
+    with pytest.raises(UserError, match="3 tokens not in the token list"):
         check_inputs_whole({}, options, "x.yaml")
     # One that spells these transcripts in known tokens only may have others.
     bpe(tmp_path / "bpe.model", [*TEXTS.values(), "XXX"], 13)

@@ -113,6 +113,7 @@ def test_another_rate_is_refused_with_the_way_out(model, tmp_path, caplog):
 def test_a_full_context_model_is_refused(model, caplog, tmp_path):
     one, other = tmp_path / "asr_a_s1_full", tmp_path / "asr_a_s1_streaming"
     one.mkdir()
+    shutil.copy(model / "config.yaml", one)
     for meta in ({"mode": "full"}, {"modes": ["full"]}):
         write_json(one / "meta.json", meta)
         assert recognise.main([str(one), "-"]) == 2
