@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny_asr import build_tiny_asr  # noqa: E402
+
+# "nohup make test" ignores SIGHUP, and so would the commands that tests send it to.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):
