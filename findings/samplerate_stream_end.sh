@@ -6,13 +6,13 @@
 # the same samples from both. The chunks end earlier: the last call returns no more than
 # its own chunk times the ratio, although the filter still holds samples of the chunks
 # before it. From 48 to 16 kHz with "sinc_best" 143 samples are lost, 9 ms; with
-# "sinc_fastest" 19. They cannot be had any more: further calls return nothing.
+# "sinc_fastest" 19. Further calls do not return them.
 #
-# What there is, is right: the chunks are the beginning of the whole array. So the loss
-# is seen only where lengths are compared. It matters for recordings that end with the
-# last sound of a word, and for streaming: each utterance that is closed with
-# end_of_input loses its last samples. What helps: silence after the recording, longer
-# than the filter, and cutting the result to the expected length.
+# The samples that are returned are right, so the loss is noticed only where lengths are
+# compared. It matters for recordings that end with the last sound of a word, and for
+# streaming: each utterance that is closed with end_of_input loses its last samples.
+# What helps: silence after the recording, longer than the filter, and cutting the result
+# to the expected length.
 #
 # PYTHON=p chooses the Python that makes the temporary environment.
 set -euo pipefail

@@ -72,7 +72,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="N",
         help="seeds to use instead of the file's; rows with only one seed use the "
-        "first",
+        "first, rows with a list of their own keep it",
     )
     add("--jobs", type=whole(1), default=2, help="number of trainings in parallel")
     add(
