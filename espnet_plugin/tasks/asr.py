@@ -15,6 +15,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.names import ESPNET
 from espnet_plugin.tasks.averaging import limit_averaged
+from espnet_plugin.tasks.batches import warn_of_large_batches
 from espnet_plugin.tasks.ctc_start import (
     has_transcripts,
     start_at_prior,
@@ -192,6 +193,7 @@ class CountedASRTask(ASRTask):
         """
         check_named_weights(args, model)
         check_mixed_audio(args)
+        warn_of_large_batches(args)
         args.scheduler_conf = complete_schedule(args)
         lay_out_frozen(model)
         return super().build_optimizers(args, model)

@@ -19,6 +19,7 @@ from espnet_plugin.names import (
     WAV2VEC2,
 )
 from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.batches import warn_of_large_batches
 from espnet_plugin.tasks.mixed_audio import check_mixed_audio
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.schedule import batches_per_epoch, complete_schedule
@@ -112,6 +113,7 @@ class DualModeSSLTask(SSLTask):
         """
         check_named_weights(args, model)
         check_mixed_audio(args)
+        warn_of_large_batches(args)
         args.scheduler_conf = complete_schedule(args)
         return super().build_optimizers(args, model)
 

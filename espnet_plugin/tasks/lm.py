@@ -12,6 +12,7 @@ from espnet_plugin import host
 from espnet_plugin.cost.log import CostLog, Stopwatch
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.tasks.batches import warn_of_large_batches
 from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
@@ -84,6 +85,7 @@ class CountedLMTask(LMTask):
             UserError: If ``freeze_param`` or ``init_param`` name no weights.
         """
         check_named_weights(args, model)
+        warn_of_large_batches(args)
         return super().build_optimizers(args, model)
 
     @classmethod

@@ -3,13 +3,10 @@
 import argparse
 from typing import Any
 
-import torch.distributed as dist
-from espnet2.samplers.build_batch_sampler import build_batch_sampler
-
 from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
+from espnet_plugin.tasks.batches import build_batches
 from espnet_plugin.tasks.selection import read_selection
-from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = [
     "batches_per_epoch",
@@ -45,22 +42,7 @@ def batches_per_epoch(args: argparse.Namespace) -> int:
     if args.num_iters_per_epoch is not None:
         batches = args.num_iters_per_epoch
     else:
-        batches = len(
-            build_batch_sampler(
-                type=args.batch_type,
-                shape_files=args.train_shape_file,
-                fold_lengths=args.fold_length,
-                batch_size=args.batch_size,
-                batch_bins=args.batch_bins,
-                sort_in_batch=args.sort_in_batch,
-                sort_batch=args.sort_batch,
-                drop_last=args.drop_last_iter,
-                # As in ESPnet: every rank needs an utterance of every batch.
-                min_batch_size=(
-                    dist.get_world_size() if is_distributed() else args.min_batch_size
-                ),
-            )
-        )
+        batches = len(build_batches(args, args.train_shape_file))
     return batches
 
 

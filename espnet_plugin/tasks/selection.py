@@ -10,12 +10,12 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from espnet2.samplers.abs_sampler import AbsSampler
-from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
 from espnet_plugin.data.selection import ScoreBook, Selection
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_lines
 from espnet_plugin.options import read_options
+from espnet_plugin.tasks.batches import build_batches
 from espnet_plugin.tensors.ranks import is_distributed
 
 __all__ = ["SelectedBatches", "note_ctc_scores", "read_selection", "rebuild_batches"]
@@ -143,17 +143,7 @@ def rebuild_batches(args: argparse.Namespace, folder: Path) -> Callable:
             chosen = folder / f"shapes_{index}.{rank}"
             write_lines(chosen, (x for x in lines if x.split(maxsplit=1)[0] in kept))
             shapes.append(str(chosen))
-        batches = build_batch_sampler(
-            type=args.batch_type,
-            shape_files=shapes,
-            fold_lengths=args.fold_length,
-            batch_size=args.batch_size,
-            batch_bins=args.batch_bins,
-            sort_in_batch=args.sort_in_batch,
-            sort_batch=args.sort_batch,
-            drop_last=args.drop_last_iter,
-            min_batch_size=world if is_distributed() else args.min_batch_size,
-        )
+        batches = build_batches(args, shapes)
         return [tuple(batch[rank::world]) for batch in batches]
 
     return rebuild
