@@ -1,5 +1,6 @@
 """The documentation: its links, its figures, and the site of make docs."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -196,3 +197,34 @@ def test_nothing_is_wider_than_the_page(site):
                 assert tab.run("return document.querySelectorAll('pre, table').length")
                 assert tab.run(BODY) == [True, width], name
                 assert tab.run(WIDE) == tab.run(CUT) == 0, (name, width)
+
+
+def refused_messages():
+    """The messages of the table in docs/your_own_model.md."""
+    page = (ROOT / "docs/your_own_model.md").read_text()
+    table = page.partition("## If something is refused")[2]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def test_quoted_messages_are_those_of_the_program():
+    """Words between the values of a message are in one string of the package."""
+    strings = []
+    for path in (ROOT / "espnet_plugin").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (v.value if is_text(v) else "\0" for v in node.values)
+                strings.append("".join(parts))
+            elif is_text(node):
+                strings.append(node.value)
+    messages = refused_messages()
+    assert len(messages) >= 5
+    for message in messages:
+        words = re.split(r"\s*(?:\.\.\.|\b\d+\b|exp/\S+)\s*", message)
+        said = [re.escape(part) for part in words if part]
+        # Values, and the parts of a word in the plural, stand between them.
+        pattern = re.compile(r"[^\n]*?\0?".join(said), re.DOTALL)
+        assert any(pattern.search(text) for text in strings), message
+
+
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

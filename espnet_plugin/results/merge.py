@@ -67,7 +67,7 @@ def merge(
     runs.update(runs_by_name(new.shared_runs))
     merged = [_with_shared_run(row, runs) for row in rows.values()]
     retained = retained_of(merged, runs).names
-    if retained:
+    if retained and new.rows:  # a page that is only read keeps all of its rows
         logging.warning(
             "rows kept from the existing results.json, and marked in the tables, "
             "because their folders are not given: %s; to leave them out, choose "
