@@ -5,12 +5,14 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Iterable, Iterator, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.writable import usual_mode
 
 __all__ = [
     "PathLike",
@@ -101,12 +103,13 @@ def write_bytes(path: PathLike, content: bytes) -> None:
 def whole_file(path: PathLike) -> Iterator[BinaryIO]:
     """Open a file that replaces ``path`` at the end, or not at all, if anything fails.
 
-    For content that is not to be held in memory as a whole.
+    For content that is not to be held in memory as a whole. A symbolic link is kept:
+    the file that it leads to is replaced. An existing file keeps its permissions.
 
     Raises:
         UserError: If the disk is full or the folder cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +117,7 @@ def whole_file(path: PathLike) -> Iterator[BinaryIO]:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as stream:
             yield stream
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, _mode_of(path))
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -125,6 +128,14 @@ def whole_file(path: PathLike) -> Iterator[BinaryIO]:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def _mode_of(path: Path) -> int:
+    """Return the permissions of a file, or those that a new one gets."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return usual_mode(0o666)
 
 
 def flush_folder(folder: PathLike) -> None:

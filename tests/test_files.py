@@ -158,3 +158,30 @@ def test_the_way_to_utf_8(tmp_path, content, way_out):
     path.write_bytes(content)
     with pytest.raises(UserError, match=f"{path} is not UTF-8 text: .*{way_out}"):
         read_pairs(path)
+
+
+def test_a_link_to_a_file_stays_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/R.md").write_text("old")
+    (tmp_path / "R.md").symlink_to("real/R.md")
+    write_text(tmp_path / "R.md", "new")
+    assert (tmp_path / "R.md").is_symlink()
+    assert (tmp_path / "real/R.md").read_text() == "new"
+    (tmp_path / "none.md").symlink_to("real/none.md")
+    write_text(tmp_path / "none.md", "new")
+    assert (tmp_path / "real/none.md").read_text() == "new"
+
+
+@pytest.mark.parametrize("mask, new", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_permissions_are_those_of_the_umask_or_of_the_old_file(tmp_path, mask, new):
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "new", "a")
+        write_text(tmp_path / "old", "a")
+        (tmp_path / "old").chmod(0o640)
+        write_text(tmp_path / "old", "b")
+        assert os.umask(mask) == mask  # not changed
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "old")]
+    assert modes == [new, 0o640]

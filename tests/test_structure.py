@@ -28,7 +28,7 @@ LAYERS = """
     experiment
     yaml_files
     files
-    moved_files options scratch shape exact_parser
+    moved_files options scratch shape exact_parser writable
     errors names counted progress suggest tensors text harmless kaldi_scripts terminal
 """
 

@@ -31,6 +31,7 @@ from espnet_plugin.doctor.stamp import stamp_of
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import read_record, write_json
+from espnet_plugin.writable import check_writable
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -112,7 +113,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--shown",
         type=whole(0),
         default=5,
-        help="number of lines to print for each kind",
+        help="number of lines to print for each kind of error; of each kind of warning "
+        "one is printed",
     )
     add("--nj", type=whole(1), default=1, help="number of processes")
     add(
@@ -166,6 +168,7 @@ def check(args: argparse.Namespace) -> int:
             )
     if args.nj < 1:
         raise UserError(f"--nj {args.nj}: must be 1 or more")
+    check_writable(args.output_dir, "--output_dir")
     options = CheckOptions(
         fs=args.fs,
         audio=args.audio,
@@ -209,15 +212,16 @@ def check(args: argparse.Namespace) -> int:
         # Of other data from here on, if this is interrupted.
         with suppress(OSError):  # said where the lists are written
             done.unlink()
-        write_list(paths[0], store, sets, verdict)
-        write_json_list(paths[1], store, sets, verdict)
-        write_page(paths[2], store, sets, verdict, paths[0])
         for line in short_lines(store, verdict, WARNING, min(args.shown, 1)):
             logging.warning("%s", line)
         for line in expected_lines(verdict):
             logging.info("%s", line)
         for line in short_lines(store, verdict, ERROR, args.shown):
             logging.error("%s", line)
+        # After the log, which says what is wrong even if the disk is full.
+        write_list(paths[0], store, sets, verdict)
+        write_json_list(paths[1], store, sets, verdict)
+        write_page(paths[2], store, sets, verdict, paths[0])
     log = logging.error if verdict.status == 2 else logging.info
     said = f"{verdict.sentence}; the whole list: {paths[0]}, histograms: {paths[2]}"
     log("%s", said)

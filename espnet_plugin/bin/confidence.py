@@ -15,6 +15,7 @@ from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.recognise.given_model import check_given_model, read_transcribed
+from espnet_plugin.writable import check_writable
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -47,6 +48,7 @@ def calibrate(args: argparse.Namespace) -> None:
     if args.num_threads < 1:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
     check_given_model(args.model_dir)
+    check_writable(args.model_dir, "model_dir")
     for folder in filter(None, [args.data_dir, args.test_dir]):
         read_transcribed(folder)
     # Imported here, because torch and ESPnet take many seconds.

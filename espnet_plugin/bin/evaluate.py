@@ -15,6 +15,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.files import locked
 from espnet_plugin.jobs.evaluate import evaluate_model, measure_speed
+from espnet_plugin.writable import check_writable
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -53,6 +54,7 @@ def evaluate(args: argparse.Namespace) -> None:
     for folder in args.model_dirs:
         logging.info("evaluating %s", folder)
         if args.only_rtf:
+            check_writable(folder, "")
             measure_speed(folder, overwrite=True)
             continue
         # Parallel jobs share the reference; the second one finds the results of the

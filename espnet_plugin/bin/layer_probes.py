@@ -13,9 +13,9 @@ from pathlib import Path
 
 from espnet_plugin.bin.arguments import number, of_recipe, whole
 from espnet_plugin.bin.run import run_command
-from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.probe.options import ProbeOptions
+from espnet_plugin.writable import check_writable
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -88,8 +88,7 @@ def probe(args: argparse.Namespace) -> None:
     Raises:
         UserError: If the results cannot be written; before anything is trained.
     """
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        raise UserError(f"--output_dir {args.output_dir} is a file: name a folder")
+    check_writable(args.output_dir, "--output_dir")
     # Here, because torch and ESPnet take many seconds to import.
     import torch
 

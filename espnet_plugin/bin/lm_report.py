@@ -6,8 +6,9 @@ from pathlib import Path
 
 from espnet_plugin.bin.lm_models import MODELS_FOLDER, lm_text, text_option
 from espnet_plugin.bin.run import run_command
+from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
-from espnet_plugin.files import write_json, write_text
+from espnet_plugin.files import read_json, write_json, write_text
 from espnet_plugin.jobs.lm_current import (
     check_decoded,
     check_measured_now,
@@ -16,6 +17,7 @@ from espnet_plugin.jobs.lm_current import (
 from espnet_plugin.lm.record import Decoded, find_models
 from espnet_plugin.lm.table import (
     NO_LM,
+    TABLE_START,
     check_measured,
     collect,
     compare,
@@ -44,7 +46,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def report(args: argparse.Namespace) -> None:
-    """Write the table and the figures."""
+    """Write the table and the figures.
+
+    Raises:
+        UserError: If a file exists that is not one of an earlier run.
+    """
+    _check_replaceable(args.markdown, args.results_json)
     text = lm_text(args)
     why = why_left_out(args.exp_dir, text)
     rows = collect(args.exp_dir, why)
@@ -57,6 +64,29 @@ def report(args: argparse.Namespace) -> None:
     table = markdown(rows, pairs, args.test_set, without, why)
     write_text(args.markdown, table)
     write_json(args.results_json, to_json(rows, pairs))
+
+
+def _check_replaceable(table: Path, figures: Path) -> None:
+    """Refuse to overwrite what is not an earlier table of language models.
+
+    Raises:
+        UserError: Naming the option, the file and the way out.
+    """
+    way_out = "give another file (in a recipe --results and --results_json)"
+    if table.is_file():
+        text = table.read_text(encoding="utf-8", errors="replace")
+        if text.strip() and not text.startswith(TABLE_START):
+            raise UserError(
+                f"--markdown {table}: does not begin with a table of language models, "
+                f"and would be overwritten: {way_out}"
+            )
+    if figures.is_file() and figures.stat().st_size:
+        content = read_json(figures)
+        if not isinstance(content, dict) or "models" not in content:
+            raise UserError(
+                f"--results_json {figures}: has no list named 'models', so it is not "
+                f"of language models, and would be overwritten: {way_out}"
+            )
 
 
 def main(cmd=None) -> int:

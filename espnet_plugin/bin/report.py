@@ -118,6 +118,12 @@ def get_parser() -> argparse.ArgumentParser:
 def make_report(args: argparse.Namespace) -> None:
     """Write the requested files; print tables, comparisons and paths."""
     where = _places(args)
+    if args.dump_dir is not None and not args.dump_dir.is_dir():
+        logging.warning(
+            "--dump_dir %s does not exist, so scores are not compared with the data "
+            "that there is now",
+            args.dump_dir,
+        )
     corpus = args.corpus
     if corpus is None and args.exp_dir and not Path(where["results_json"]).exists():
         corpus = _recipe_name(Path(args.exp_dir[0]))

@@ -122,8 +122,8 @@ def _of_the_system(error: OSError) -> str:
         )
     if error.errno in _NOT_OURS:
         return (
-            f"cannot use {where}: {error.strerror}. Change its permissions, or choose "
-            "another folder (--expdir, --dumpdir, --datadir)"
+            f"cannot use {where}: {error.strerror}. Change its permissions, or give "
+            "another folder"
         )
     return ""
 

@@ -19,6 +19,7 @@ __all__ = [
     "file_name",
     "join_sets",
     "read_data_dir",
+    "read_segments",
     "seconds",
     "segment_fields",
     "speech_input",
@@ -162,6 +163,30 @@ def read_data_dir(
             str(folder), problems, "Correct the tables, then run the command again."
         )
     return data
+
+
+def read_segments(folder: Path) -> dict[str, Segment]:
+    """Read the places of utterances in longer recordings.
+
+    Args:
+        folder: Kaldi folder.
+
+    Returns:
+        The segments; none if the folder has no ``segments``.
+
+    Raises:
+        UserError: If a line is invalid.
+    """
+    path = folder / "segments"
+    if not path.is_file():
+        return {}
+    found = {}
+    for name, line in read_pairs(path).items():
+        try:
+            found[name] = _read_segment(line)
+        except ValueError as error:
+            raise UserError(f"{path}: {name} has {line!r}: {error}") from error
+    return found
 
 
 def _cleaned(folder: Path, text: dict[str, str], quiet: bool) -> dict[str, str]:

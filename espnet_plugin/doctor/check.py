@@ -1,6 +1,7 @@
 """Check Kaldi folders in one pass: tables, audio, and comparisons between sets."""
 
 import logging
+import sqlite3
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ def checked(
         options: What is checked.
         unlabelled: Sets that need no transcripts.
         valid: Development sets, used for validation during training.
+
+    Raises:
+        UserError: If no folder is given, or the findings cannot be stored.
     """
     if not folders:
         raise UserError(
@@ -48,34 +52,49 @@ def checked(
             "first"
         )
     with tempfile.TemporaryDirectory(prefix="check_data.") as work:
-        store = Store(Path(work) / "store.db", options.ignored)
         try:
-            sets = []
-            first: dict[Path, Path] = {}
-            bare, development = (
-                {path.resolve() for path in paths} for paths in (unlabelled, valid)
-            )
-            for folder in folders:
-                same = first.setdefault(folder.resolve(), folder)
-                if len(first) == len(sets):
-                    what = f"it is {'given twice' if same == folder else same}"
-                    store.report("same-set", folder, 0, "", what)
-                    continue
-                labelled = folder.resolve() not in bare
-                facts = read_tables(store, len(sets), folder, labelled, options.symbols)
-                sets.append(
-                    DataSet(folder, labelled, facts, folder.resolve() in development)
-                )
-            store.flush()
-            compare_tables(store, sets)
-            _hear_all(store, sets, options)
-            find_outliers(store, sets, options)
-            compare_sets(store, sets)
-            find_offsets(store, sets)
-            store.flush()
-            yield store, sets
-        finally:
-            store.close()
+            store = Store(Path(work) / "store.db", options.ignored)
+            try:
+                yield store, _check_all(store, folders, options, unlabelled, valid)
+            finally:
+                store.close()
+        except sqlite3.OperationalError as error:
+            raise UserError(
+                f"the findings cannot be stored in {work}: {error}: free some space "
+                "there, or set TMPDIR to a folder on another disk"
+            ) from error
+
+
+def _check_all(
+    store: Store,
+    folders: Sequence[Path],
+    options: CheckOptions,
+    unlabelled: Collection[Path],
+    valid: Collection[Path],
+) -> list[DataSet]:
+    """Store all findings; return the sets that were read, each once."""
+    sets: list[DataSet] = []
+    first: dict[Path, Path] = {}
+    bare, development = (
+        {path.resolve() for path in paths} for paths in (unlabelled, valid)
+    )
+    for folder in folders:
+        same = first.setdefault(folder.resolve(), folder)
+        if len(first) == len(sets):
+            what = f"it is {'given twice' if same == folder else same}"
+            store.report("same-set", folder, 0, "", what)
+            continue
+        labelled = folder.resolve() not in bare
+        facts = read_tables(store, len(sets), folder, labelled, options.symbols)
+        sets.append(DataSet(folder, labelled, facts, folder.resolve() in development))
+    store.flush()
+    compare_tables(store, sets)
+    _hear_all(store, sets, options)
+    find_outliers(store, sets, options)
+    compare_sets(store, sets)
+    find_offsets(store, sets)
+    store.flush()
+    return sets
 
 
 def _hear_all(store: Store, sets: list[DataSet], options: CheckOptions) -> None:

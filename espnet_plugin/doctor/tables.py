@@ -310,8 +310,7 @@ def _speakers(store: Store, number: int, path: Path, lines) -> Iterator[tuple]:
 
 
 def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
-    """Report the first place at which spk2utt and utt2spk differ."""
-    path = folder / "spk2utt"
+    """Report all places at which spk2utt and utt2spk differ."""
 
     def pairs() -> Iterator[tuple]:
         for line, speaker, value in lines("spk2utt"):
@@ -320,32 +319,33 @@ def _compare_spk2utt(store: Store, number: int, folder: Path, lines) -> None:
     store.add("s2u", pairs())
     for index, table in (("spk_id", "spk"), ("s2u_id", "s2u")):
         store.db.execute(f"create index if not exists {index} on {table}(s, id)")
-    for query, say in (
+    for file, query, say in (
         (
+            "spk2utt",
             "select a.line, a.id, a.value, b.value from s2u a left join spk b on"
             " b.s = a.s and b.id = a.id where a.s=? and b.value is not a.value"
-            " order by a.line limit 1",
+            " order by a.line",
             lambda speaker, other: f"{speaker}; utt2spk "
             + ("does not list it" if other is None else f"says {other}"),
         ),
         (
+            "spk2utt",
             "select max(line), id, value, min(line) from s2u where s=? group by id"
-            " having count(*) > 1 order by 1 limit 1",
+            " having count(*) > 1 order by 1",
             lambda speaker, first: f"{speaker}; it is on line {first} already",
         ),
         (
+            "utt2spk",
             "select line, id, value, 0 from spk a where s=? and not exists (select 1"
-            " from s2u b where b.s = a.s and b.id = a.id) order by line limit 1",
+            " from s2u b where b.s = a.s and b.id = a.id) order by line",
             lambda speaker, _: f"utt2spk says {speaker}; spk2utt does not list it",
         ),
         (
+            "spk2utt",
             "select max(line), value, 0, min(line) from s2u where s=? group by value"
-            " having max(line) > min(line) order by 1 limit 1",
+            " having max(line) > min(line) order by 1",
             lambda _, first: f"the speaker is on line {first} already",
         ),
     ):
-        row = store.db.execute(query, (number,)).fetchone()
-        if row is not None:
-            line, name, *rest = row
-            store.report("speaker", path, line, name, say(*rest))
-            return
+        for line, name, *rest in store.rows(query, number):
+            store.report("speaker", folder / file, line, name, say(*rest))

@@ -11,6 +11,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import ModelFacts
 from espnet_plugin.files import read_json
 from espnet_plugin.scratch import exchange_folders, scratch_folder
+from espnet_plugin.writable import usual_mode
 
 __all__ = [
     "CONTEXT_GRAPH",
@@ -63,13 +64,14 @@ def check_target(
     if not any(folder.iterdir()):
         return
     way_out = "choose another --output_dir, or remove it"
-    if not (folder / META).is_file():
+    meta = read_json(folder / META) if (folder / META).is_file() else None
+    # Experiments have a meta.json too.
+    if not isinstance(meta, dict) or not {"format", "target"} <= set(meta):
         raise UserError(
             f"--output_dir {folder}: the folder holds files that are not an export; "
             "choose another one"
         )
-    meta = read_json(folder / META)
-    there = meta.get("model", {}) if isinstance(meta, dict) else {}
+    there = meta.get("model", {})
     own = Path(folder).resolve().is_relative_to(Path(experiment).resolve())
     changed = there.get("checkpoint_sha256") != facts.checkpoint_sha256
     if changed and own and there.get("experiment") == facts.experiment:
@@ -141,7 +143,7 @@ def whole_folder(folder: Path, own: Collection[str] = ()) -> Iterator[Path]:
             yield temporary
             if own and folder.exists():
                 _keep_others(folder, temporary, own)
-            os.chmod(temporary, 0o755)
+            os.chmod(temporary, usual_mode(0o777))
             if not folder.exists():
                 os.replace(temporary, folder)
             elif not exchange_folders(folder, temporary):

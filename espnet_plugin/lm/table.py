@@ -17,7 +17,9 @@ from espnet_plugin.lm.record import (
 from espnet_plugin.score.bootstrap import paired_bootstrap
 
 __all__ = [
+    "NO_LM",
     "Pair",
+    "TABLE_START",
     "TableRow",
     "check_measured",
     "collect",
@@ -27,6 +29,10 @@ __all__ = [
 ]
 
 NO_LM = "no_lm"
+
+_FIRST_COLUMNS = ("model", "weights kept")
+#: How a table of this module begins.
+TABLE_START = "| " + " | ".join(_FIRST_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,7 @@ def markdown(
     """
     decoded = any(row.decoded for row in rows)
     timed = any(m.ms_per_token is not None for row in rows for m in row.measured)
-    head = ["model", "weights kept", "parameters", "file (kB)", "plain ESPnet", "seeds"]
+    head = [*_FIRST_COLUMNS, "parameters", "file (kB)", "plain ESPnet", "seeds"]
     head += ["PPL dev when cut", "PPL dev", f"PPL {test_set}"]
     head += ["ms/token"] * timed + [f"WER % {test_set}", "LM weight"] * decoded
     head += ["operations (1e12)", "CPU s"]

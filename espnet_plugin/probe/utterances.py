@@ -33,10 +33,17 @@ class Utterances:
         tokens: Token indices of each utterance.
 
     Raises:
-        UserError: If a file is missing or damaged, or an utterance has no transcript.
+        UserError: If a file is missing or damaged, an utterance has no transcript, or
+            the folder has ``segments``.
     """
 
     def __init__(self, folder: Path, train_args: argparse.Namespace, experiment: Path):
+        if (folder / "segments").exists():
+            # ESPnet's dataset reads whole files.
+            raise UserError(
+                f"{folder}: has segments, but every utterance must be a file: give a "
+                "folder of stage 2, such as dump/raw/dev"
+            )
         audio, texts = (read_pairs(folder / name) for name in ("wav.scp", "text"))
         self.folder, self.names = folder, list(audio)
         missing = [name for name in audio if name not in texts]

@@ -174,6 +174,8 @@ def check_file(path: str) -> None:
     Raises:
         UserError: If it is a folder, missing or empty.
     """
+    if not path:
+        raise UserError("a path is empty: give sound files, e.g. recordings/*.wav")
     file = Path(path)
     if file.is_dir():
         raise UserError(f"{path} is a folder: give sound files, e.g. {path}/*.wav")

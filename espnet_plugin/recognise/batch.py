@@ -1,7 +1,6 @@
 """Recognise several files; an error in one does not affect the others."""
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Callable, Optional, Sequence
@@ -10,8 +9,9 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_text
 from espnet_plugin.recognise.formats import FORMATS, SUFFIXES, one_line
 from espnet_plugin.recognise.transcript import Transcript
+from espnet_plugin.writable import check_writable
 
-__all__ = ["check_output_dir", "each_file", "output_paths", "recognise_files"]
+__all__ = ["each_file", "output_paths", "recognise_files"]
 
 
 def recognise_files(
@@ -107,7 +107,7 @@ def output_paths(
                 "give --output_dir, to get one file for each"
             )
         return None
-    check_output_dir(output_dir)
+    check_writable(output_dir, "--output_dir")
     paths: dict[str, Path] = {}
     for file in files:
         path = Path(output_dir) / f"{Path(file).stem}{SUFFIXES[output_format]}"
@@ -124,22 +124,3 @@ def output_paths(
             )
         paths[file] = path
     return paths
-
-
-def check_output_dir(folder: Path) -> None:
-    """Check that files can be written into a folder, which may not be there yet.
-
-    Raises:
-        UserError: If something else has its name, or it cannot be written.
-    """
-    there = Path(folder)
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise UserError(
-            f"--output_dir {folder}: {there} is not a folder; choose another one"
-        )
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(
-            f"--output_dir {folder}: {there} cannot be written; choose another one"
-        )

@@ -6,6 +6,7 @@ from typing import NamedTuple, Sequence, Union
 import jiwer
 import numpy as np
 
+from espnet_plugin.errors import UserError
 from espnet_plugin.progress import progress
 from espnet_plugin.recognise.audio import AudioReader
 from espnet_plugin.recognise.confidence import (
@@ -16,7 +17,7 @@ from espnet_plugin.recognise.confidence import (
     token_confidence,
 )
 from espnet_plugin.recognise.ctc_model import CtcModel
-from espnet_plugin.recognise.given_model import read_transcribed
+from espnet_plugin.recognise.given_model import TranscribedAudio, read_transcribed
 from espnet_plugin.recognise.recogniser import Recogniser
 from espnet_plugin.recognise.scripts import divided
 from espnet_plugin.recognise.vocabulary import WrittenWord
@@ -53,24 +54,51 @@ def judge_set(
     Args:
         model: The recogniser's model.
         recogniser: The recogniser, with the options that will be used later.
-        data_dir: Kaldi folder with ``wav.scp`` (of files) and ``text``.
+        data_dir: Kaldi folder with ``wav.scp`` (of files) and ``text``, and perhaps
+            ``segments``.
 
     Raises:
-        UserError: If a file of the folder is missing or damaged, or an utterance of
-            ``wav.scp`` has no transcript.
+        UserError: If a file of the folder is missing or damaged, or an utterance has
+            no transcript, or no samples.
     """
-    paths, texts = read_transcribed(Path(data_dir))
+    data = read_transcribed(Path(data_dir))
     judged = Judged([], [])
-    for name in progress(paths, len(paths), f"utterances of {data_dir}"):
-        with AudioReader(paths[name], model.sample_rate) as audio:
-            found = recogniser.search(np.concatenate(list(audio.blocks())))
+    samples = _Samples(data, model.sample_rate)
+    for name in progress(data.paths, len(data.paths), f"utterances of {data_dir}"):
+        found = recogniser.search(samples.of(name))
         sure = token_confidence(found.rows, found.token_ids, TEMPERATURES)
         words = recogniser.vocabulary.words(found.token_ids)
         judged.words.append([sure[w.first : w.last + 1] for w in words])
         judged.correct.append(
-            right_words(_like(texts[name], words), [w.text for w in words])
+            right_words(_like(data.texts[name], words), [w.text for w in words])
         )
     return judged
+
+
+class _Samples:
+    """The samples of utterances; a recording of several is read once in a row."""
+
+    def __init__(self, data: TranscribedAudio, rate: int):
+        self._data, self._rate = data, rate
+        self._path, self._recording = "", np.zeros(0, np.float32)
+
+    def of(self, name: str) -> np.ndarray:
+        path = self._data.paths[name]
+        if path != self._path:
+            with AudioReader(path, self._rate) as audio:
+                self._recording = np.concatenate(list(audio.blocks()))
+            self._path = path
+        segment = self._data.segments.get(name)
+        if segment is None:
+            return self._recording
+        end = None if segment.end == -1 else round(segment.end * self._rate)
+        samples = self._recording[round(segment.start * self._rate) : end]
+        if not len(samples):
+            raise UserError(
+                f"segments: {name} has no samples: {path} ends before "
+                f"{segment.start} s: correct its line"
+            )
+        return samples
 
 
 def calibration_errors(judged: Judged, calibration: Calibration) -> tuple[float, float]:

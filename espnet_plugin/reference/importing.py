@@ -32,6 +32,7 @@ from espnet_plugin.files import flush_folder, write_lines
 from espnet_plugin.reference.model_zoo import download_model, is_model_name
 from espnet_plugin.reference.source import Source, from_folder, from_zip
 from espnet_plugin.scratch import scratch_folder
+from espnet_plugin.writable import usual_mode
 from espnet_plugin.yaml_files import write_yaml
 
 __all__ = ["check_ctc", "import_reference"]
@@ -179,7 +180,7 @@ def _import(
             checkpoint=source.checkpoint.name,
         )
     )
-    folder.chmod(0o755)
+    folder.chmod(usual_mode(0o777))
     flush_folder(folder)
     if output_dir.is_dir():
         output_dir.rmdir()

@@ -11,7 +11,7 @@ true if the figures named "test" are from the development set. Derived values ar
 import hashlib
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.results import row as parts
@@ -94,14 +94,21 @@ def read_row(content: Mapping[str, Any]) -> Row:
     return _read(Row, {**content, "variant": variant, "size": size})
 
 
-def read_entries(content: Any) -> Entries:
+def read_entries(content: Any, where: Union[str, Path] = "results.json") -> Entries:
     """Read the part of ``results.json`` that is not derived.
+
+    Args:
+        content: The content of the file.
+        where: The file, for messages.
 
     Raises:
         UserError: If it does not have the format of results.json.
     """
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
-        raise UserError("this is not a results.json: it has no list named 'rows'")
+        raise UserError(
+            f"{where} has no list named 'rows', so it was not written by this command: "
+            "give another --results_json, or delete it"
+        )
     return Entries(
         rows=tuple(map(read_row, content["rows"])),
         shared_runs=tuple(_read(SharedRun, one) for one in content.get("shared", [])),

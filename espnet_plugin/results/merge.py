@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Iterable, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.decoded import DECODE_PREFIX, ORIGINAL, find_scored
 from espnet_plugin.files import read_json, write_json
 from espnet_plugin.results.gather import full_name, gather
 from espnet_plugin.results.json_format import Entries, read_entries
@@ -111,14 +112,15 @@ def update_results(
 
     Raises:
         UserError: If there is neither a folder nor the file, no corpus is given, no
-            folder has a model, or all scores are from data that has changed since.
+            folder has a model or the chosen decoding or set, or all scores are from
+            data that has changed since.
     """
     results_json = Path(results_json)
     folders = list(folders)
     old = None
     # A file without content, which a power cut can leave, has no rows to keep.
     if results_json.exists() and (not folders or results_json.stat().st_size):
-        old = read_entries(read_json(results_json))
+        old = read_entries(read_json(results_json), results_json)
     if old is None and not folders:
         raise UserError(
             f"{results_json} does not exist, and no experiment folder is given: give "
@@ -130,6 +132,7 @@ def update_results(
                 f"{results_json} is new: give the name of its corpus with --corpus"
             )
         corpus = old.corpus
+    _check_choice(folders, choice)
     new = gather(folders, choice)
     _refuse_old_scores(new.rows)
     if choice.test_set is not None:
@@ -144,6 +147,34 @@ def update_results(
         )
     write_results(results_json, results)
     return results
+
+
+def _check_choice(folders: Sequence[PathLike], choice: ScoreChoice) -> None:
+    """Refuse a decoding or a set that none of the folders has; it may be misspelt.
+
+    Raises:
+        UserError: Naming the decodings or sets that there are.
+    """
+    scored = [find_scored(Path(folder)) for folder in folders]
+    decodings = {name for found in scored for name in found}
+    sets = {name for found in scored for part in found.values() for name in part}
+    if not sets:  # nothing was decoded yet
+        return
+    for option, value, there in (
+        ("decoding", choice.decoding, decodings),
+        ("test_set", choice.test_set, sets),
+    ):
+        known = {form for name in there for form in _forms(name)}
+        if value and value not in known:
+            raise UserError(
+                f"--{option} {value}: none of the folders has it; there are "
+                f"{', '.join(sorted(min(_forms(name), key=len) for name in there))}"
+            )
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """Return a name with and without what is put before decodings and sets."""
+    return name, name.removeprefix(DECODE_PREFIX), name.removeprefix(ORIGINAL)
 
 
 def write_results(results_json: PathLike, results: Results) -> None:

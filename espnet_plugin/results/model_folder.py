@@ -81,7 +81,7 @@ def read_model_folder(
     """
     experiment = Experiment(folder)
     folder = experiment.folder
-    decoding = choice.decoding or _DEFAULT_DECODING
+    decoding = (choice.decoding or _DEFAULT_DECODING).removeprefix(DECODE_PREFIX)
     meta = experiment.meta().require(experiment.meta_file, *_REQUIRED_META)
     missing: list[str] = []
     if choice.dump_dir is not None and current is None:

@@ -118,15 +118,15 @@ def _units(
 ) -> list[str]:
     if unit not in BOOTSTRAP_UNITS:
         raise UserError(
-            f"unit_of_bootstrap {unit!r}: choose from {', '.join(BOOTSTRAP_UNITS)}"
+            f"--unit_of_bootstrap {unit!r}: choose from {', '.join(BOOTSTRAP_UNITS)}"
         )
     if unit == "utterance":
         return list(names)
     known = [speaker for speaker in speakers if speaker is not None]
     if len(known) < len(speakers):
         raise UserError(
-            "unit_of_bootstrap is 'speaker' but the speakers are not known: "
-            "give utt2spk, or choose 'utterance'"
+            "--unit_of_bootstrap 'speaker': the speakers are not known: give utt2spk, "
+            "or choose 'utterance'"
         )
     return known
 

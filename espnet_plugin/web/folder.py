@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import shlex
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -103,6 +104,6 @@ def build_page(exports: Sequence[Exported], folder: Path) -> Path:
     logging.info(
         "%s: a page with %d model(s); to try it, run python -m http.server "
         "--directory %s 8000, then open http://localhost:8000",
-        *(folder, len(models), folder),
+        *(folder, len(models), shlex.quote(str(folder))),
     )
     return folder

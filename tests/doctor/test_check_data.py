@@ -83,7 +83,9 @@ CASES = {
     "two speakers": (line("utt2spk", f"{U3} a b"),
                      [("speaker", "train/utt2spk", 3, U3)]),
     "spk2utt": (lambda train, **_: (train / "spk2utt").write_text(f"b {U3}\n"),
-                [("speaker", "train/spk2utt", 1, U3)]),
+                [("speaker", "train/spk2utt", 1, U3),
+                 *(("speaker", "train/utt2spk", n, f"train-a-{n - 1:02d}")
+                   for n in range(1, 15) if n != 3)]),
     "no-break space": (text("ONE\u00a0TWO SIX"), [("white-space", *AT_TEXT)]),
     "narrow space": (text("ONE\u202fTWO SIX"), [("white-space", *AT_TEXT)]),
     "ideographic space": (text("ONE\u3000TWO SIX"), [("white-space", *AT_TEXT)]),

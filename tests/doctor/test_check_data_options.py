@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sqlite3
 
 import pytest
 from kaldi_corpus import edit, make_corpus, path_of, table
@@ -10,6 +11,7 @@ from kaldi_damage import AT_WAV, U3, copy_line, cut, run
 
 from espnet_plugin.bin import check_data
 from espnet_plugin.data.kaldi import read_data_dir
+from espnet_plugin.doctor import check
 from espnet_plugin.errors import UserError
 
 
@@ -156,7 +158,33 @@ def test_an_output_that_cannot_be_written(corpus, tmp_path, caplog):
     assert (
         check_data.main([str(corpus[0]), "--output_dir", str(tmp_path / "file")]) == 2
     )
-    assert "cannot write" in caplog.text and "--output_dir" in caplog.text
+    assert "is not a folder" in caplog.text and "--output_dir" in caplog.text
+    # Before the audio is read.
+    assert "utterances" not in caplog.text
+
+
+def test_findings_are_said_before_they_cannot_be_written(
+    corpus, tmp_path, caplog, monkeypatch
+):
+    """As on a full disk."""
+    (corpus[0] / "spk2utt").write_text("b train-a-02\n")
+
+    def full(*_):
+        raise UserError("cannot write")
+
+    monkeypatch.setattr(check_data, "write_list", full)
+    assert check_data.main([str(corpus[0]), "--output_dir", str(tmp_path)]) == 2
+    assert "spk2utt" in caplog.text and "cannot write" in caplog.text
+    assert caplog.text.index("spk2utt") < caplog.text.index("cannot write")
+
+
+def test_a_database_that_cannot_be_written(corpus, tmp_path, caplog, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(check, "compare_tables", full)
+    assert check_data.main([str(corpus[0]), "--output_dir", str(tmp_path)]) == 2
+    assert "disk is full: free some space" in caplog.text and "TMPDIR" in caplog.text
 
 
 def test_lists_of_an_interrupted_check_are_not_taken_for_those_of_an_earlier_one(

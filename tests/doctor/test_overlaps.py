@@ -115,6 +115,17 @@ def test_spk2utt_and_utt2spk(corpus, tmp_path, content, line, reason):
     _, found = found_in(corpus, tmp_path / "out", "--ignore", "rare-characters")
     (one,) = found
     assert one["kind"] == "speaker" and one["line"] == line and reason in one["reason"]
+    file = "utt2spk" if reason.startswith("spk2utt") else "spk2utt"
+    assert one["file"].endswith(f"train/{file}")
+
+
+def test_all_differences_of_spk2utt_are_counted(corpus, tmp_path):
+    train, *_ = corpus
+    names = [line.split()[0] for line in table(train, "utt2spk")]
+    (train / "spk2utt").write_text(f"b {' '.join(names)}\n")
+    _, found = found_in(corpus, tmp_path / "out")
+    wrong = [one["id"] for one in found if one["kind"] == "speaker"]
+    assert sorted(wrong) == sorted(names)
 
 
 def entry(path, name):

@@ -168,6 +168,15 @@ def test_folder_with_other_files_is_refused(tiny_asr_model, tmp_path, caplog):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_an_experiment_is_not_taken_for_an_export(tiny_asr_model, tmp_path, caplog):
+    """It has a meta.json too, and nobody must be told to remove it."""
+    write_json(tmp_path / "meta.json", {"method": "encrl", "layers": 2, "seed": 1})
+    (tmp_path / "model.pth").write_bytes(b"mine")
+    assert main([str(tiny_asr_model.dir), "--output_dir", str(tmp_path)]) == 2
+    assert "not an export" in caplog.text and "remove" not in caplog.text
+    assert (tmp_path / "model.pth").read_bytes() == b"mine"
+
+
 def test_what_fails_in_between_leaves_the_old_folder(tmp_path):
     folder = tmp_path / "onnx"
     folder.mkdir()

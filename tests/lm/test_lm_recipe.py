@@ -313,3 +313,29 @@ def test_figures_of_different_texts_are_not_put_into_one_table():
     other = table_row(named[1], valid=["d1"], test=["t2"])
     with pytest.raises(UserError, match="cut 0.5, seed 3: was measured on another"):
         check_measured([dense, other], "test")
+
+
+@pytest.mark.parametrize(
+    "file, content, said",
+    [
+        ("table", "# AN4: results\n", "--markdown .*: does not begin with a table"),
+        ("figures", '{"rows": []}', "--results_json .*: has no list named 'models'"),
+    ],
+)
+def test_other_results_are_not_overwritten(recipe, tmp_path, file, content, said):
+    """Those of the EncRL recipe, for example, in the same folder."""
+    files = {name: tmp_path / name for name in ("table", "figures")}
+    files[file].write_text(content)
+    options = ["--exp_dir", f"{recipe}/exp", "--markdown", f"{files['table']}"]
+    args = lm_report.get_parser().parse_args(
+        [*options, "--results_json", f"{files['figures']}"]
+    )
+    with pytest.raises(UserError, match=said):
+        lm_report.report(args)
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    assert files[file].read_text() == content
+    # Its own files are replaced.
+    files[file].unlink()
+    lm_report.report(args)
+    lm_report.report(args)
+    assert files["table"].read_text() == (recipe / "RESULTS.md").read_text()

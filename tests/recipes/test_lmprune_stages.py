@@ -55,7 +55,7 @@ CALLS = {
             "--dump_dir dump/raw --dev_set dev --test_set test --lm_weights 0.2 0.4 "
             "0.6 --beam 10 --seeds 1",
             "1 lm_report --exp_dir exp --text_dir exp/lm_text --test_set test "
-            "--markdown exp/RESULTS.md --results_json exp/results.json",
+            "--markdown exp/lm_RESULTS.md --results_json exp/lm_results.json",
         ],
     ),
     "tokens of stage 2": (

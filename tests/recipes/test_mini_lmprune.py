@@ -41,10 +41,10 @@ def test_every_stage_leaves_its_files(made, recipe):
         assert Decoded.find(folder).recogniser == "asr_reference"
     dense, cut = (LMRecord.read(made / "exp" / MODELS[n]) for n in (1, 0))
     assert cut.parameters < dense.parameters
-    table = (made / "exp/RESULTS.md").read_text()
+    table = (made / "exp/lm_RESULTS.md").read_text()
     for row in ("none", "dense", "cut_first_order_50", "further_4", "scratch_50"):
         assert f"| {row} |" in table, row
-    assert len(json.loads((made / "exp/results.json").read_text())["models"]) == 5
+    assert len(json.loads((made / "exp/lm_results.json").read_text())["models"]) == 5
 
 
 def test_the_same_command_again_trains_nothing(made, recipe):

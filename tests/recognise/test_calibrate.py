@@ -1,5 +1,6 @@
 """Fitting confidence on a Kaldi folder with a model whose posteriors are known."""
 
+import numpy as np
 import pytest
 import soundfile
 from fake_ctc_model import SAMPLE_RATE, FakeModel, say
@@ -70,3 +71,50 @@ def test_without_a_word_there_is_no_error(folder):
     judged = judge_set(FakeModel(), Recogniser(FakeModel()), folder)
     with pytest.raises(UserError, match="no word"):
         calibration_errors(judged._replace(words=[], correct=[]), Calibration())
+
+
+def test_segments_are_cut_out_of_their_recording(folder):
+    """Two recordings of twenty utterances each, instead of forty files."""
+    names = [line.split()[0] for line in (folder / "text").read_text().splitlines()]
+    segments, scp = [], []
+    for half in range(2):
+        place, parts = 0, []
+        for name in names[20 * half : 20 * half + 20]:
+            speech = soundfile.read(folder / f"{name[3:]}.wav", dtype="float32")[0]
+            start, end = place / SAMPLE_RATE, (place + len(speech)) / SAMPLE_RATE
+            segments.append(f"{name} rec{half} {start} {end}\n")
+            # Other words between the utterances.
+            parts += [speech, say("CE")]
+            place += sum(map(len, parts[-2:]))
+        path = folder / f"rec{half}.wav"
+        soundfile.write(path, np.concatenate(parts), SAMPLE_RATE, subtype="FLOAT")
+        scp.append(f"rec{half} {path}\n")
+    model = FakeModel()
+    expected = judge_set(model, Recogniser(model), folder)
+    (folder / "wav.scp").write_text("".join(scp))
+    (folder / "segments").write_text("".join(segments))
+    judged = judge_set(model, Recogniser(model), folder)
+    assert judged.correct == expected.correct
+    for one, same in zip(judged.words, expected.words, strict=True):
+        for word, equal in zip(one, same, strict=True):
+            np.testing.assert_allclose(word, equal, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "scp, segments, said",
+    [
+        ("utt00 cat 00.wav |\n", None, "utt00 is a command .*stage 2"),
+        (None, "utt00 no 0 1\n", "recording no of utt00 is not in wav.scp"),
+        (None, "utt00 utt00 0\n", "segments: utt00 has 'utt00 0': "),
+        (None, "utt00 utt00 99 100\n", "utt00 has no samples: .*99.0 s"),
+        (None, "utt00 utt00 0 1\nx utt01 0 1\n", "lacks 1 of the 2 .*segments \\(x\\)"),
+    ],
+)
+def test_bad_segments_and_commands(folder, scp, segments, said):
+    if scp is not None:
+        (folder / "wav.scp").write_text(scp)
+    if segments is not None:
+        (folder / "segments").write_text(segments)
+    model = FakeModel()
+    with pytest.raises(UserError, match=said):
+        judge_set(model, Recogniser(model), folder)

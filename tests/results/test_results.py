@@ -199,6 +199,24 @@ def test_the_development_set_may_be_what_is_scored(tmp_path):
     assert not other["on_dev"]
 
 
+@pytest.mark.parametrize(
+    "choice, said",
+    [
+        (ScoreChoice("best-path"), "--decoding best-path: .* there are best_path"),
+        (ScoreChoice("best_path", "tset"), "--test_set tset: .* there are dev, test"),
+    ],
+)
+def test_a_misspelt_decoding_or_set_keeps_the_table(tmp_path, choice, said):
+    file, model = tmp_path / "r.json", make_model(tmp_path, "a")
+    before = updated(file, [model], "mini")
+    with pytest.raises(UserError, match=said):
+        updated(file, [model], "mini", choice)
+    assert updated(file, []) == before
+    # With the prefix of the folder it is the same decoding.
+    again = updated(file, [model], "mini", ScoreChoice("decode_best_path"))
+    assert again["rows"][0]["test_wer"] == before["rows"][0]["test_wer"]
+
+
 @pytest.mark.parametrize("epochs", [None, [{"cpu_seconds": 1}, {"cpu_seconds": 2}]])
 def test_processor_time_is_known_of_all_parts_or_not_at_all(tmp_path, epochs):
     known = {"cpu_seconds": 3.0}

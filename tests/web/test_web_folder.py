@@ -3,13 +3,14 @@
 import tarfile
 
 import pytest
+import torch
 from tiny_asr import build_tiny_asr
 from tiny_stream import supernet
 
 from espnet_plugin.bin import export, web
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
-from espnet_plugin.web.exports import Exported
+from espnet_plugin.web.exports import Exported, exported
 from espnet_plugin.web.folder import build_page, check_page_folder
 from espnet_plugin.web.models import web_models
 from espnet_plugin.web.runtime import ARCHIVE_VARIABLE, VERSION, runtime_files
@@ -140,3 +141,20 @@ def test_a_streaming_model_in_eight_bits_is_an_entry_of_its_own(tmp_path):
     ]
     assert found[1].files["chunk"] == "models/0/chunk.int8.onnx"
     assert found[1].bytes < found[0].bytes
+
+
+def test_an_export_of_an_earlier_checkpoint_is_not_published(tmp_path):
+    """As bin/export says; a page would have the old model otherwise."""
+    model = build_tiny_asr(tmp_path)
+    assert export.main([str(model.dir)]) == 0
+    assert exported(model.dir).folder == model.dir / "export/onnx"
+    (checkpoint,) = model.dir.glob("*.pth")
+    state = torch.load(checkpoint, weights_only=True)
+    state["ctc.ctc_lo.bias"] += 0.1
+    torch.save(state, checkpoint)
+    with pytest.raises(
+        UserError, match="from another .*with the same options .*bin.export "
+    ):
+        exported(model.dir)
+    assert export.main([str(model.dir)]) == 0
+    assert exported(model.dir).folder == model.dir / "export/onnx"

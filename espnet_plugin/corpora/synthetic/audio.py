@@ -9,6 +9,7 @@ import numpy as np
 
 from espnet_plugin.corpora.synthetic import espeak
 from espnet_plugin.corpora.synthetic.plan import Utterance
+from espnet_plugin.writable import usual_mode
 
 __all__ = ["SAMPLE_RATE", "synthesize", "write_wav"]
 
@@ -64,7 +65,7 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
             audio.setsampwidth(2)
             audio.setframerate(SAMPLE_RATE)
             audio.writeframes(samples.astype("<i2").tobytes())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, usual_mode(0o666))
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

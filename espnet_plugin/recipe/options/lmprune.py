@@ -8,7 +8,7 @@ from espnet_plugin.recipe.options.dualmode import DualmodeOptions
 from espnet_plugin.recipe.options.sections import DATA, MEASURING, TRAINING
 from espnet_plugin.recipe.options.shared import SharedOptions
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Several, Whole
-from espnet_plugin.recipe.values.text import Folder, Text, Words
+from espnet_plugin.recipe.values.text import Text, Words
 from espnet_plugin.recipe.values.words import Flag
 
 __all__ = ["LmpruneOptions"]
@@ -97,8 +97,12 @@ class LmpruneOptions:
     )
     beam: int = _measuring("10", Whole(1), "Beam size.")
     results: str = _measuring(
-        "exp/RESULTS.md", Folder(), "File for the table of stage 8."
+        "",
+        Text(),
+        "File for the table of stage 8; if empty, EXPDIR/lm_RESULTS.md.",
     )
     results_json: str = _measuring(
-        "exp/results.json", Folder(), "File for the figures behind the table."
+        "",
+        Text(),
+        "File for the figures behind the table; if empty, EXPDIR/lm_results.json.",
     )

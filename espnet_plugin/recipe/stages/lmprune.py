@@ -158,10 +158,13 @@ def _decode(layout: LmpruneLayout, runner: Runner) -> None:
 
 def _report(layout: LmpruneLayout, runner: Runner) -> None:
     options = layout.options
+    # Not those of the EncRL recipe, which may have the same folder.
+    table = options.results or f"{options.expdir}/lm_RESULTS.md"
+    figures = options.results_json or f"{options.expdir}/lm_results.json"
     command = runner.python(
         *("lm_report", "--exp_dir", options.expdir, "--text_dir", layout.text),
         *("--test_set", layout.test_set),
-        *("--markdown", options.results, "--results_json", options.results_json),
+        *("--markdown", table, "--results_json", figures),
     )
     runner.submit(runner.commands.train, "lm_report", command)
 

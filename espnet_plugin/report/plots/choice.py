@@ -110,6 +110,11 @@ def _models(series: Sequence[Series]) -> int:
 
 def _named(candidates: list[Key], rivals: Sequence[str]) -> list[Key]:
     names = {" ".join(key).strip(): key for key in candidates}
+    if not names:
+        raise UserError(
+            "--rivals: the results have no method besides the reference and the main "
+            "one: leave the option out"
+        )
     unknown = [name for name in rivals if name not in names]
     if unknown:
         raise UserError(
