@@ -7,7 +7,7 @@ from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
 from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["DualmodeLayout", "data_options_of", "lines_of"]
@@ -21,9 +21,9 @@ _OF_DATA = (
 )
 
 
-def data_options_of(options: DualmodeOptions) -> EncrlOptions:
+def data_options_of(options: DualmodeOptions) -> EncrlRecipeOptions:
     """Return the options of stages 1 to 3, as the EncRL family declares them."""
-    return EncrlOptions(
+    return EncrlRecipeOptions(
         **{name: getattr(options, name) for name in _OF_DATA},
         stage=options.stage,
         stop_stage=min(options.stop_stage, 3),

@@ -9,7 +9,7 @@ from espnet_plugin.lm.record import lm_folder
 from espnet_plugin.lm.rows import Compression, Further, read_row
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
@@ -27,9 +27,9 @@ _OF_DATA = (
 )
 
 
-def lm_data_options(options: LmpruneOptions) -> EncrlOptions:
+def lm_data_options(options: LmpruneOptions) -> EncrlRecipeOptions:
     """Return the options of stages 1 and 2, as the EncRL family declares them."""
-    return EncrlOptions(
+    return EncrlRecipeOptions(
         **{name: getattr(options, name) for name in _OF_DATA},
         stage=options.stage,
         stop_stage=min(options.stop_stage, 2),
