@@ -11,7 +11,8 @@ from typing import Callable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.kaldi_scripts import for_kaldi, is_kaldi
-from espnet_plugin.runs.outlook import duration, time_left
+from espnet_plugin.progress import duration
+from espnet_plugin.runs.outlook import time_left
 from espnet_plugin.runs.plan import Job
 from espnet_plugin.runs.record import Records
 from espnet_plugin.runs.signals import ended_by_signals
