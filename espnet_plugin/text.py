@@ -16,9 +16,10 @@ __all__ = [
     "count_cleaned",
     "id_problem",
     "is_invisible",
-    "is_unspaced",
+    "is_unspaced_letter",
     "list_form",
     "mixed_scripts",
+    "mostly_unspaced",
     "symbols_in",
     "text_problem",
     "what_is_cleaned",
@@ -39,22 +40,34 @@ _SELECTORS = (
     range(0xFE00, 0xFE10),
     range(0xE0100, 0xE01F0),
 )
-# Scripts without spaces between words: Thai, Lao; Tibetan, Burmese; Khmer; New Tai Lue,
-# Tai Tham; kana, Bopomofo and Chinese signs; their extensions; halfwidth kana; the
-# supplementary planes of Chinese.
-_UNSPACED = (
-    (0x0E00, 0x0EFF),
-    (0x0F00, 0x109F),
-    (0x1780, 0x17FF),
-    (0x1980, 0x1AAF),
-    (0x2E80, 0x312F),
-    (0x31A0, 0x9FFF),
-    (0xA9E0, 0xA9FF),
-    (0xAA60, 0xAADF),
-    (0xF900, 0xFAFF),
-    (0xFF66, 0xFF9F),
-    (0x1B000, 0x1B16F),
-    (0x20000, 0x3FFFF),
+# Letters, marks and digits of scripts without spaces between words, first and last
+# code points. Punctuation and symbols of Chinese and Japanese are between the ranges.
+# The page's words.js has the same ranges.
+_UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x0F00, 0x109F),  # Tibetan, Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x1980, 0x19DF),  # New Tai Lue
+    (0x1A00, 0x1AAF),  # Buginese, Tai Tham
+    (0x2E80, 0x2FDF),  # radicals of Chinese signs
+    (0x3005, 0x3007),  # repeated sign, closing mark, zero
+    (0x3021, 0x302F),  # Hangzhou numerals, tone marks
+    (0x3031, 0x3035),  # repeated kana
+    (0x3038, 0x303C),
+    (0x3040, 0x312F),  # kana, Bopomofo
+    (0x31A0, 0x31BF),  # Bopomofo
+    (0x31F0, 0x31FF),  # kana
+    (0x3400, 0x4DBF),  # Chinese signs
+    (0x4E00, 0x9FFF),
+    (0xA9E0, 0xA9FF),  # Burmese
+    (0xAA60, 0xAADF),  # Burmese, Tai Viet
+    (0xF900, 0xFAFF),  # Chinese signs
+    (0xFF66, 0xFF9F),  # halfwidth kana
+    (0x1AFF0, 0x1B16F),  # kana
+    (0x20000, 0x3FFFF),  # Chinese signs
+)
+_UNSPACED = re.compile(
+    "[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSPACED_RANGES) + "]"
 )
 # <noise>, [laugh], {cough}, and SentencePiece's space.
 _SYMBOL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|\{[^{}\s]+\}|\u2581")
@@ -197,12 +210,23 @@ def list_form(tokens: Iterable[str]) -> str:
     return "NFD" if marks and not composed else "NFC"
 
 
-def is_unspaced(texts: Iterable[str]) -> bool:
+def is_unspaced_letter(letter: str) -> bool:
+    """Return whether a character belongs to a script without spaces between words.
+
+    Such scripts are those of Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan and
+    some languages near them. Their marks and digits count, CJK punctuation does not.
+
+    Args:
+        letter: One character.
+    """
+    return bool(_UNSPACED.match(letter))
+
+
+def mostly_unspaced(texts: Iterable[str]) -> bool:
     """Return whether most letters belong to scripts without spaces between words.
 
-    Such languages are Chinese, Japanese, Thai, Lao, Khmer, Burmese and Tibetan. The
-    text between two punctuation marks would count as one word, which a single wrong
-    letter makes wrong.
+    The text between two punctuation marks would then count as one word, which a single
+    wrong letter makes wrong. See :func:`is_unspaced_letter` for the scripts.
     """
     letters = unspaced = 0
     for text in texts:
@@ -212,8 +236,7 @@ def is_unspaced(texts: Iterable[str]) -> bool:
         for character in text:
             if character.isalpha():
                 letters += 1
-                code = ord(character)
-                unspaced += any(low <= code <= high for low, high in _UNSPACED)
+                unspaced += is_unspaced_letter(character)
     return 2 * unspaced > letters
 
 

@@ -1,8 +1,9 @@
 """Hand-made experiment folders with known scores and costs, and rows without them."""
 
 from espnet_plugin.files import write_json
+from espnet_plugin.results.json_format import read_entries
 from espnet_plugin.results.pairs import compare_all
-from espnet_plugin.results.results import Results
+from espnet_plugin.results.results import make_results as computed
 from espnet_plugin.score.wer import score_texts
 
 __all__ = [
@@ -80,10 +81,15 @@ def write_trn(folder, references, hypotheses):
         (folder / name).write_text("".join(lines))
 
 
+def read_results(content):
+    """Results of the content of a results.json."""
+    return computed(read_entries(content))
+
+
 def make_results(rows, shared=(), corpus="mini", **more):
     """Results of rows as they stand in results.json."""
     content = {"corpus": corpus, "rows": list(rows), "shared": list(shared), **more}
-    return Results.from_dict(content)
+    return read_results(content)
 
 
 def compared(results, *named, **options):

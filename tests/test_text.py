@@ -9,9 +9,10 @@ from espnet_plugin.text import (
     clean_text,
     id_problem,
     is_invisible,
-    is_unspaced,
+    is_unspaced_letter,
     list_form,
     mixed_scripts,
+    mostly_unspaced,
     symbols_in,
     text_problem,
     what_is_cleaned,
@@ -88,10 +89,29 @@ def test_scripts_without_spaces():
         "สวัสดีครับ",
         "ສະບາຍດີ",
     ):
-        assert is_unspaced([text]), text
+        assert mostly_unspaced([text]), text
     for text in ("turn left", "한국어 문장", "Привет мир", "नमस्ते", "NHK を"):
-        assert not is_unspaced([text, "AB"]), text
-    assert not is_unspaced([])
+        assert not mostly_unspaced([text, "AB"]), text
+    assert not mostly_unspaced([])
+
+
+@pytest.mark.parametrize(
+    "script",
+    "CJK UNIFIED,HIRAGANA LETTER,KATAKANA LETTER,BOPOMOFO LETTER,THAI CHARACTER,LAO,"
+    "TIBETAN,MYANMAR,KHMER,NEW TAI LUE,TAI THAM,TAI VIET,BUGINESE".split(","),
+)
+def test_all_letters_of_a_script_without_spaces(script):
+    names = ((c, unicodedata.name(c, "")) for c in map(chr, range(sys.maxunicode + 1)))
+    letters = [c for c, name in names if c.isalpha() and name.startswith(script + " ")]
+    assert len(letters) > 20
+    wrong = [c for c in letters if not is_unspaced_letter(c)]
+    assert not wrong, wrong
+    assert all(mostly_unspaced([letter]) for letter in letters)
+
+
+def test_what_is_no_letter_of_a_script_without_spaces():
+    for character in "Aé7 ।한नЖ\u3000\u3001\u3002\u300c\u300d\uff01\u4dc0":
+        assert not is_unspaced_letter(character), character
 
 
 def test_letters_of_two_scripts_in_one_word():

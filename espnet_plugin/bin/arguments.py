@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional, Type
 
 from espnet_plugin.estimate.budget import budget_option
 from espnet_plugin.recipe.option import Option, find_option
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Speeds, Whole
 from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
 from espnet_plugin.recipe.values.words import Choice
@@ -78,7 +78,7 @@ def text(longest: int = _LONGEST, empty: bool = True) -> Callable[[str], str]:
 
 
 def of_recipe(
-    name: str, family: Type[Any] = EncrlOptions, **changes: Any
+    name: str, family: Type[Any] = EncrlRecipeOptions, **changes: Any
 ) -> dict[str, Any]:
     """Return the arguments of ``add_argument`` for an option that recipes also have.
 

@@ -23,7 +23,7 @@ from espnet_plugin.estimate.plan import Corpus, Hardware, Plan
 from espnet_plugin.estimate.text import assumption_lines, estimate_lines
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.experiment.folder import Experiment
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.planned_sizes import plan_sizes
 from espnet_plugin.shape import Shape
 from espnet_plugin.yaml_files import read_yaml
@@ -152,10 +152,10 @@ def _corpus_options(args: argparse.Namespace) -> CorpusOptions:
     return CorpusOptions(**{**given, "segmented": args.segmented == "true"})
 
 
-def _recipe(args: argparse.Namespace) -> EncrlOptions:
+def _recipe(args: argparse.Namespace) -> EncrlRecipeOptions:
     given = {name: getattr(args, name) for name in _TRAINED}
     lists = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
-    return EncrlOptions(**{**given, **lists})
+    return EncrlRecipeOptions(**{**given, **lists})
 
 
 def _baselines(

@@ -47,7 +47,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> int:
 def _run(family: Family, given: list[str]) -> int:
     interrupts = Interrupts()
     try:
-        with interrupts.noted():
+        with interrupts.recording_signals():
             _run_stages(family, given, interrupts)
     except HelpWanted as wanted:
         print(family.help(wanted.defaults), flush=True)

@@ -16,7 +16,7 @@ from espnet_plugin.files import locked
 from espnet_plugin.recipe.command_line import CommandLine, HelpWanted
 from espnet_plugin.recipe.help import option_lines
 from espnet_plugin.recipe.option import options_of
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.jobs import JobsOptions
 from espnet_plugin.recipe.runner import Failed
 from espnet_plugin.recipe.shell import read_commands
@@ -65,7 +65,7 @@ def _asked(options: JobsOptions, calls: Calls, name: str) -> str:
 def _check_whose(words: Sequence[str]) -> None:
     """Check that options of run.sh are not given as those of this script."""
     ours = {one.name for one in options_of(JobsOptions)}
-    theirs = {one.name for one in options_of(EncrlOptions)} - ours
+    theirs = {one.name for one in options_of(EncrlRecipeOptions)} - ours
     for word in words:
         if word.startswith("--") and word[2:].replace("-", "_") in theirs:
             raise UserError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
@@ -24,7 +23,6 @@ __all__ = [
     "plain_state",
     "save_state",
     "write_model_files",
-    "write_plain_model",
 ]
 
 # Of config.yaml, what makes the model and its tokens; the rest is how it was trained.
@@ -167,28 +165,3 @@ def write_model_files(
     config_file = Experiment(path.parent).config_file
     write_yaml(config_file, config)
     return load_asr_model(config_file, path, "cpu")
-
-
-def write_plain_model(
-    config: dict, checkpoint: Path, layers: Sequence[int], folder: Path, name: str
-) -> Path:
-    """Write a plain ESPnet model folder and load it again as a check.
-
-    Args:
-        config: Configuration of the run that has the checkpoint.
-        checkpoint: The checkpoint.
-        layers: Encoder layers that are kept.
-        folder: Receives ``config.yaml`` and the checkpoint.
-        name: File name of the new checkpoint.
-
-    Returns:
-        Path of the new checkpoint.
-
-    Raises:
-        UserError: If the file cannot be read or written, or the keys are not exactly
-            those of the stock model.
-    """
-    state = plain_state(checkpoint, layers)
-    write_model_files(plain_config(config, layers), state, folder / name)
-    logging.info("%s: layers %s of %s", folder / name, list(layers), checkpoint)
-    return folder / name

@@ -3,20 +3,16 @@
 import logging
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Collection, Optional, Sequence
+from typing import Callable, Collection, Optional, Self, Sequence
 
 from espnet_plugin.counted import counted
-from espnet_plugin.data.content import CACHE, Contents
-from espnet_plugin.data.formatted_set import (
-    audio_digest,
-    lost_file,
-    tables_digest,
-    write_set,
-)
+from espnet_plugin.data.formatted_set import tables_digest, write_set
 from espnet_plugin.data.frames import ctc_frames_needed, encoder_frames
 from espnet_plugin.data.kaldi import DataDir, complain, read_data_dir
 from espnet_plugin.data.last_seen import note_seen
+from espnet_plugin.data.set_record import SetRecord, record_now, why_prepare
 from espnet_plugin.data.transcripts import check_symbols, check_text
 from espnet_plugin.data.utterance import (
     FormatOptions,
@@ -27,8 +23,7 @@ from espnet_plugin.data.utterance import (
     speed_prefix,
 )
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.inputs import first_difference
-from espnet_plugin.files import read_record, write_json, write_lines
+from espnet_plugin.files import write_lines
 from espnet_plugin.progress import progress
 from espnet_plugin.text import clean_text
 
@@ -76,88 +71,106 @@ def format_set(
     problems = check_text(data.text, tokenize, known_tokens) if known_tokens else {}
     if symbols is not None:
         problems.update(check_symbols(data.text, symbols))
-    taken = _names_of_copies(data, options.speeds) if training else {}
-    if taken:
-        raise complain(
-            str(source),
-            taken,
-            "Rename them, or, if the set has copies at other speeds already, give "
-            "--speed_perturb_factors ''.",
-        )
+    if training:
+        _refuse_names_of_copies(source, data, options.speeds)
     # Sets that are not trained on may be too fast for CTC, but must give a frame.
     needed = {
         utt: ctc_frames_needed(tokenize(data.text[utt])) if training and labelled else 1
         for utt in (data.text if labelled else data.audio)
     }
-    stamp = {"digest": tables_digest(data, options, training, needed, problems)}
     done = target / "done.json"
-    known = read_record(done)
-    # For the message alone: the digest decides.
-    before, now = known.pop("options", {}), _noted_options(options)
-    # In this digest file sizes represent the content, as in earlier versions, which
-    # stored nothing else.
-    contents = Contents(target / CACHE)
-    if known != stamp:
-        stamp["audio"] = audio_digest(data, contents)
-        contents.save()
-    lost = lost_file(target, options, labelled) if known == stamp else None
-    if known == stamp and lost is None:
+    known = SetRecord.read(done)
+    digest = tables_digest(data, options, training, needed, problems)
+    now = record_now(target, known, data, digest, options)
+    why = why_prepare(done, known, now, options, labelled)
+    if why is None:
         logger.info("%s is already finished", target)
         # Later stages warn about tables that are newer than this time.
         note_seen(target)
         return
-    if not known and done.exists():
-        why = f"is prepared again, because {done.name} is damaged"
-    elif not known:
-        why = "is prepared for the first time"
-    elif lost is not None:
-        why = f"is prepared again, because {lost} is missing or empty"
-    elif known.get("digest") != stamp["digest"]:
-        other = first_difference(before, now) if before else None
-        what = (
-            f"of a different {other}" if other else "its tables or tokens have changed"
-        )
-        why = f"is prepared again, because {what}"
-    else:
-        why = (
-            "is prepared again, because of a different "
-            f"{first_difference(known, stamp)}"
-        )
     logger.info("%s %s", target, why)
     done.unlink(missing_ok=True)
-    speeds, limits = (1.0,), (0.0, float("inf"))
-    if training:
-        speeds, limits = options.speeds, (options.min_seconds, options.max_seconds)
+    allowed = _Allowed.of(options) if training else _Allowed()
+    made = _format_all(data, target, options, allowed, needed, problems)
+    other_case = partial(_other_case, data.text, tokenize, known_tokens)
+    _check_made(made, source, target, options, allowed, other_case)
+    write_set(target, made.tables, made.lengths, options)
+    now.write(done)
+    note_seen(target)
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    """The copies and the lengths that a set may have.
+
+    Attributes:
+        speeds: Speed factors, including 1.0.
+        limits: Shortest and longest duration in seconds.
+    """
+
+    speeds: Sequence[float] = (1.0,)
+    limits: tuple[float, float] = (0.0, float("inf"))
+
+    @classmethod
+    def of(cls, options: FormatOptions) -> Self:
+        """Return what a training set may have."""
+        return cls(options.speeds, (options.min_seconds, options.max_seconds))
+
+
+def _format_all(
+    data: DataDir,
+    target: Path,
+    options: FormatOptions,
+    allowed: _Allowed,
+    needed: dict[str, int],
+    problems: dict[str, str],
+) -> "_Made":
+    """Write the audio of all utterances but those with ``problems``."""
     utterances = [
         Utterance(
             *(utt, data.audio[utt], data.segments.get(utt), speed),
-            *(target, options, limits, needed[utt]),
+            *(target, options, allowed.limits, needed[utt]),
         )
         for utt in sorted(data.audio)
         if utt not in problems
-        for speed in speeds
+        for speed in allowed.speeds
     ]
     (target / "data").mkdir(parents=True, exist_ok=True)
-    bad_list = target / "bad_utterances.txt"
     made = _Made(problems)
     with ProcessPoolExecutor(max(1, options.nj), initializer=one_thread) as pool:
         results = pool.map(format_utterance, utterances, chunksize=16)
         results = progress(results, len(utterances), f"utterances of {target.name}")
         for one, result in zip(utterances, results):
             made.add(one, result, data)
+    return made
+
+
+def _check_made(
+    made: "_Made",
+    source: Path,
+    target: Path,
+    options: FormatOptions,
+    allowed: _Allowed,
+    other_case: Callable[[], str],
+) -> None:
+    """Leave bad utterances out if the options say so, and say what is left out.
+
+    Raises:
+        UserError: If there are bad utterances and they are an error, or none is left.
+    """
+    problems = made.problems
+    bad_list = target / "bad_utterances.txt"
     if problems and not options.drop_bad:
         raise complain(
             str(source),
             problems,
             "Correct or remove these utterances, or give --bad_utterances drop to "
-            "leave them out."
-            + _finer_layers(made.short)
-            + _other_case(data.text, tokenize, known_tokens),
+            "leave them out." + _finer_layers(made.short) + other_case(),
             listed_in=bad_list,
         )
     if problems:
         _leave_out(problems, bad_list)
-        made.remove(problems, speeds)
+        made.remove(problems, allowed.speeds)
     else:
         bad_list.unlink(missing_ok=True)
     if made.too_long:
@@ -166,23 +179,14 @@ def format_set(
             "s long: %s ...",
             len(made.too_long),
             source,
-            *limits,
+            *allowed.limits,
             " ".join(made.too_long[:5]),
         )
     if not made.tables.audio:
-        way_out = _other_case(data.text, tokenize, known_tokens)
+        way_out = other_case()
         if made.too_long:
             way_out += " Give other --min_wav_duration and --max_wav_duration."
         raise UserError(f"{source}: no usable utterances are left.{way_out}")
-    write_set(target, made.tables, made.lengths, options)
-    write_json(done, {**stamp, "options": now})
-    note_seen(target)
-
-
-def _noted_options(options: FormatOptions) -> dict[str, Any]:
-    """Return the options that determine the result, as they are read from JSON."""
-    noted = {name: value for name, value in vars(options).items() if name != "nj"}
-    return {**noted, "speeds": list(options.speeds)}
 
 
 @dataclass
@@ -230,20 +234,29 @@ class _Made:
                 table.pop(name, None)
 
 
-def _names_of_copies(data: DataDir, speeds: Sequence[float]) -> dict[str, str]:
-    """Return utterances whose name a speed-perturbed copy of another one would get."""
+def _refuse_names_of_copies(
+    source: Path, data: DataDir, speeds: Sequence[float]
+) -> None:
+    """Refuse utterances whose name a speed-perturbed copy of another one would get."""
     copies = {
         f"{speed_prefix(speed)}{utt}": (utt, speed)
         for utt in data.audio
         for speed in speeds
         if speed != 1.0
     }
-    return {
+    taken = {
         utt: f"has the name that the copy of {copies[utt][0]} at speed "
         f"{copies[utt][1]:g} would get"
         for utt in data.audio
         if utt in copies
     }
+    if taken:
+        raise complain(
+            str(source),
+            taken,
+            "Rename them, or, if the set has copies at other speeds already, give "
+            "--speed_perturb_factors ''.",
+        )
 
 
 def _other_case(

@@ -27,7 +27,7 @@ from espnet_plugin.decode.best_path import Hypothesis, best_path, write_hypothes
 from espnet_plugin.decode.posteriors import encode_alone, log_posteriors
 from espnet_plugin.decode.prefix import prefix_search
 from espnet_plugin.decode.record import forget_decoded, note_decoded
-from espnet_plugin.decode.sets import DecodeSet, waiting_sets
+from espnet_plugin.decode.sets import DecodeSet, WaitingSet, waiting_sets
 from espnet_plugin.dual_mode.transducer import GreedySearch
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
@@ -36,6 +36,9 @@ from espnet_plugin.progress import progress
 __all__ = ["METHODS", "decode_model"]
 
 METHODS = ("best_path", "prefix", "transducer")
+# From the samples or features of a batch to number of frames, token indices and score
+# of each utterance.
+Search = Callable[[list[torch.Tensor]], list[tuple[int, list[int], float]]]
 
 
 def decode_model(
@@ -72,16 +75,7 @@ def decode_model(
     Raises:
         UserError: If an option, a file or the model is wrong.
     """
-    if method not in METHODS:
-        raise UserError(f"--method {method}: choose from {', '.join(METHODS)}")
-    if batch_size < 1:
-        raise UserError(f"--batch_size {batch_size}: must be at least 1 utterance")
-    if num_threads is not None and num_threads < 1:
-        raise UserError(f"--num_threads {num_threads}: must be at least 1")
-    if ngpu > 0 and not torch.cuda.is_available():
-        raise UserError(
-            f"--ngpu {ngpu}: torch finds no GPU on this machine; use --ngpu 0"
-        )
+    _check_options(method, batch_size, num_threads, ngpu)
     sets = [DecodeSet(*item) for item in sets]
     waiting = waiting_sets(config, checkpoint, sets, method, overwrite, digests)
     if not waiting:
@@ -94,49 +88,72 @@ def decode_model(
         model, train_args = load_asr_model(config, checkpoint, device)
         if train_args.use_preprocessor:
             check_bpemodel(train_args, config)
-        if method == "transducer" and not model.use_transducer_decoder:
-            raise UserError(
-                f"{config}: the model has no transducer; use --method best_path"
-            )
-        if method != "transducer" and model.ctc is None:
-            raise UserError(
-                f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
-            )
-        for item, data, keys, inputs in waiting:
+        _check_method(method, model, config)
+        for one in waiting:
+            folder, data = one.item.output_dir, one.data
             # Removed first, so that an interrupted run does not leave a mixture.
-            forget_decoded(item.output_dir)
+            forget_decoded(folder)
             factor = sample_factor(Path(config).parent, vars(train_args), data)
-            if method == "prefix" and factor != 1.0:
-                raise UserError(
-                    f"--method prefix: {data[0]} has samples {1 / factor:g} times as "
-                    f"large as those that {config} was trained on: use --method "
-                    "best_path"
-                )
             if method == "prefix":
-                prefix_search(data, keys, train_args, checkpoint, item.output_dir, ngpu)
+                _check_scale(factor, data, config)
+                prefix_search(data, one.keys, train_args, checkpoint, folder, ngpu)
             else:
-                # Not part of any text; ESPnet removes them too.
-                drop = sorted({model.sos, model.eos} - {0})
-                if method == "transducer":
-                    search = partial(_search_batch, model)
-                else:
-                    search = partial(_best_path_batch, model, drop)
-                utts = _decode_set(
-                    item.name,
-                    [data],
-                    keys,
-                    search,
-                    model,
-                    train_args,
-                    batch_size,
-                    factor,
-                )
-                write_hypotheses(item.output_dir, utts)
-            note_decoded(item.output_dir, inputs)
-            logging.info("%s: decoded into %s", item.name, item.output_dir)
+                search = _search_of(method, model)
+                utts = _decode_set(one, search, model, train_args, batch_size, factor)
+                write_hypotheses(folder, utts)
+            note_decoded(folder, one.inputs)
+            logging.info("%s: decoded into %s", one.item.name, folder)
     finally:
         torch.set_num_threads(threads)
     return [Path(item.output_dir) for item in sets]
+
+
+def _check_options(
+    method: str, batch_size: int, num_threads: Optional[int], ngpu: int
+) -> None:
+    if method not in METHODS:
+        raise UserError(f"--method {method}: choose from {', '.join(METHODS)}")
+    if batch_size < 1:
+        raise UserError(f"--batch_size {batch_size}: must be at least 1 utterance")
+    if num_threads is not None and num_threads < 1:
+        raise UserError(f"--num_threads {num_threads}: must be at least 1")
+    if ngpu > 0 and not torch.cuda.is_available():
+        raise UserError(
+            f"--ngpu {ngpu}: torch finds no GPU on this machine; use --ngpu 0"
+        )
+
+
+def _check_method(method: str, model: ESPnetASRModel, config: Union[str, Path]) -> None:
+    """Check that the model has the part with which the method decodes."""
+    if method == "transducer" and not model.use_transducer_decoder:
+        raise UserError(
+            f"{config}: the model has no transducer; use --method best_path"
+        )
+    if method != "transducer" and model.ctc is None:
+        raise UserError(
+            f"{config}: ctc_weight 0: the model has no CTC layer to decode with"
+        )
+
+
+def _check_scale(
+    factor: float, data: tuple[str, str, str], config: Union[str, Path]
+) -> None:
+    """Check that samples have the model's scale, which ESPnet's search needs."""
+    if factor != 1.0:
+        raise UserError(
+            f"--method prefix: {data[0]} has samples {1 / factor:g} times as "
+            f"large as those that {config} was trained on: use --method "
+            "best_path"
+        )
+
+
+def _search_of(method: str, model: ESPnetASRModel) -> Search:
+    """Return the function that decodes a batch of utterances."""
+    if method == "transducer":
+        return partial(_search_batch, model)
+    # Not part of any text; ESPnet removes them too.
+    drop = sorted({model.sos, model.eos} - {0})
+    return partial(_best_path_batch, model, drop)
 
 
 def _best_path_batch(model, drop, speech) -> list[tuple[int, list[int], float]]:
@@ -153,15 +170,14 @@ def _search_batch(model, speech) -> list[tuple[int, list[int], float]]:
 
 
 def _decode_set(
-    name: str,
-    data: Sequence[tuple[str, str, str]],
-    keys: Sequence[str],
-    search: Callable,
+    one: WaitingSet,
+    search: Search,
     model: ESPnetASRModel,
     train_args: argparse.Namespace,
     batch_size: int,
     factor: float,
 ) -> list[Hypothesis]:
+    name, data, keys = one.item.name, [one.data], one.keys
     dataset = ESPnetDataset(
         data, preprocess=ASRTask.build_preprocess_fn(train_args, False)
     )

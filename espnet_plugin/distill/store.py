@@ -97,7 +97,7 @@ class OutputStore:
         }
 
     @staticmethod
-    def noted(folder: Path) -> dict[str, Any]:
+    def recorded_inputs(folder: Path) -> dict[str, Any]:
         """Return the recorded inputs of a store; empty if there is no store."""
         path = Path(folder) / META
         return dict(read_json(path)["made_of"]) if path.is_file() else {}

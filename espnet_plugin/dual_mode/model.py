@@ -138,7 +138,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             )
         self.teacher = teacher
 
-    def plan(self, plan: TrainingPlan) -> None:
+    def set_plan(self, plan: TrainingPlan) -> None:
         """Set the length of the training, on which the schedule of the masks depends.
 
         Raises:

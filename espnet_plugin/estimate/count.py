@@ -10,7 +10,7 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Optional, Sequence
+from typing import Optional, Sequence, TypeVar
 
 import torch
 from espnet2.tasks.asr import ASRTask
@@ -34,14 +34,32 @@ __all__ = [
     "student_config",
 ]
 
+Number = TypeVar("Number", int, float)
+
 # Parts that are random, not known before stage 3, or without operations.
 _LEFT_OUT = ("specaug", "normalize", "init")
 # Options that name layers which a model with two layers does not have.
 _EXITS = ("interctc_layer_idx", "interctc_use_conditioning")
 
 
+def _at_depth(counts: tuple[Number, Number], layers: int) -> Number:
+    """Return a figure for any number of layers, from those for one and two layers."""
+    one, two = counts
+    return one + (layers - 1) * (two - one)
+
+
+class _CountedWeights:
+    """What is counted of models of one and of two layers, ``params`` among it."""
+
+    params: tuple[int, int]
+
+    def num_params(self, layers: int) -> int:
+        """Return the number of weights."""
+        return _at_depth(self.params, layers)
+
+
 @dataclass(frozen=True)
-class ModelCost:
+class ModelCost(_CountedWeights):
     """Operations and size of one kind of model, for any number of layers.
 
     Attributes:
@@ -74,15 +92,10 @@ class ModelCost:
         """Return the operations of the forward pass; see :meth:`train_flops`."""
         return self._each(self.forward, layers, seconds, utterances)
 
-    def num_params(self, layers: int) -> int:
-        """Return the number of weights."""
-        one, two = self.params
-        return one + (layers - 1) * (two - one)
-
     @staticmethod
     def _each(models, layers: int, seconds: float, utterances: int) -> float:
         one, two = (model(utterances, seconds)[0] for model in models)
-        return (one + (layers - 1) * (two - one)) / utterances
+        return _at_depth((one, two), layers) / utterances
 
 
 def build_model(
@@ -204,7 +217,7 @@ def count_model(
 
 
 @dataclass(frozen=True)
-class ForwardCount:
+class ForwardCount(_CountedWeights):
     """Size and computation of a model, for any number of layers.
 
     Attributes:
@@ -215,15 +228,9 @@ class ForwardCount:
     params: tuple[int, int]
     macs: tuple[float, float]
 
-    def num_params(self, layers: int) -> int:
-        """Return the number of weights."""
-        one, two = self.params
-        return one + (layers - 1) * (two - one)
-
     def macs_per_second(self, layers: int) -> float:
         """Return the multiply-adds per second of audio for a number of layers."""
-        one, two = self.macs
-        return one + (layers - 1) * (two - one)
+        return _at_depth(self.macs, layers)
 
 
 def count_forward(

@@ -1,6 +1,6 @@
 """Format durations and other figures of an estimate."""
 
-__all__ = ["duration", "significant"]
+__all__ = ["hours_in_words", "significant"]
 
 
 def significant(value: float) -> str:
@@ -8,7 +8,7 @@ def significant(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def duration(hours: float) -> str:
+def hours_in_words(hours: float) -> str:
     """Return hours with a fitting unit, e.g. ``1.5 h`` or ``12 min``."""
     if hours >= 100:
         return f"{significant(hours / 24)} days"

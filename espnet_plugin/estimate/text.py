@@ -4,7 +4,7 @@ from typing import Sequence
 
 from espnet_plugin.estimate.corpus import FoundCorpus
 from espnet_plugin.estimate.device_speed import DeviceSpeed
-from espnet_plugin.estimate.duration import duration, significant
+from espnet_plugin.estimate.duration import hours_in_words, significant
 from espnet_plugin.estimate.plan import Corpus, Hardware, Plan, StageCost
 
 __all__ = ["amount", "assumption_lines", "estimate_lines"]
@@ -85,18 +85,18 @@ def estimate_lines(
             lines.append(f"{cost.stage:2d} {cost.name:24s}  finished")
             continue
         lines.append(
-            f"{cost.stage:2d} {cost.name:24s} {duration(cost.hours):>9s} "
+            f"{cost.stage:2d} {cost.name:24s} {hours_in_words(cost.hours):>9s} "
             f"{amount(cost.num_bytes):>9s} {amount(cost.read_bytes):>9s}   {cost.limit}"
         )
     left = [cost for cost in costs if not cost.finished]
     hours = sum(cost.hours for cost in left)
     disk = sum(cost.num_bytes for cost in left)
     name = "in total" if len(left) == len(costs) else "in total, unfinished"
-    lines.append(f"   {name:24s} {duration(hours):>9s} {amount(disk):>9s}")
+    lines.append(f"   {name:24s} {hours_in_words(hours):>9s} {amount(disk):>9s}")
     if cached:
         hours = sum(cost.hours for cost in cached)
         disk = sum(cost.num_bytes for cost in cached)
-        taken = f"{duration(hours)}, {amount(disk)}"
+        taken = f"{hours_in_words(hours)}, {amount(disk)}"
         lines.append(f"   stage 5 with --teacher_cache FOLDER: {taken}")
     lines += [
         "Not included: start-up of processes, validation, memory, downloads (stage 1), "

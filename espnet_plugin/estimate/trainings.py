@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.estimate.duration import duration
+from espnet_plugin.estimate.duration import hours_in_words
 from espnet_plugin.experiment.folder import Experiment
 
 __all__ = ["EpochTime", "PlannedTraining", "find_epoch_time"]
@@ -53,7 +53,7 @@ class PlannedTraining:
         if epoch is None or self.epochs is None:
             return f"{self.folder}: {words}, {state}"
         hours = max(0, self.epochs - done) * epoch.seconds / 3600
-        return f"{self.folder}: {words}, {state}, about {duration(hours)}"
+        return f"{self.folder}: {words}, {state}, about {hours_in_words(hours)}"
 
     def _finished_epochs(self) -> int:
         try:

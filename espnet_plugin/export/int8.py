@@ -32,7 +32,7 @@ __all__ = [
     "Trial",
     "make_int8",
     "log_int8",
-    "pass_gate",
+    "quantise_within_loss",
     "without_int8",
 ]
 
@@ -124,7 +124,7 @@ def make_int8(
     max_wer_loss: float,
     threads: int = 1,
 ) -> tuple[Int8Result, dict[str, str]]:
-    """Quantise a model for whole utterances; see :func:`pass_gate`.
+    """Quantise a model for whole utterances; see :func:`quantise_within_loss`.
 
     Args:
         source: The model, for its tokens.
@@ -151,10 +151,10 @@ def make_int8(
     def outputs(path: Path) -> list[np.ndarray]:
         return list(log_probs(path, list(speech)[:PROBE_UTTERANCES]).values())
 
-    return pass_gate(Trial(texts, outputs), fp32, target, dev, max_wer_loss)
+    return quantise_within_loss(Trial(texts, outputs), fp32, target, dev, max_wer_loss)
 
 
-def pass_gate(
+def quantise_within_loss(
     trial: Trial, fp32: Path, target: Path, dev: DevSet, max_wer_loss: float
 ) -> tuple[Int8Result, dict[str, str]]:
     """Quantise a file, measure it, and keep more of it in 32 bits if it lost much.

@@ -16,8 +16,10 @@ __all__ = [
     "NEVER",
     "TOLERANCE",
     "FeaturesPort",
+    "LengthsPort",
     "Port",
     "SamplesPort",
+    "features_example",
     "front_end_of",
     "padded",
 ]
@@ -94,7 +96,15 @@ def front_end_of(source: Source) -> torch.nn.Module:
     return KaldiFrontEnd(facts.sample_rate, facts.feature_dim)
 
 
-class _LengthsPort(Port):
+def features_example(facts: ModelFacts) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return two utterances of random features ``(2, frames, dim)``, and lengths."""
+    lengths = torch.tensor([150, 112])
+    return torch.randn(2, 150, facts.feature_dim), lengths
+
+
+class LengthsPort(Port):
+    """A port whose inputs and outputs are arrays with padding, and their lengths."""
+
     def feed(self, speech: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self.inputs, padded(speech)))
 
@@ -102,7 +112,7 @@ class _LengthsPort(Port):
         return [row[:count] for row, count in zip(outputs[0], outputs[1])]
 
 
-class SamplesPort(_LengthsPort):
+class SamplesPort(LengthsPort):
     """``samples`` (N, S) and ``lengths`` (N) to log-probabilities and their lengths."""
 
     def __init__(self):
@@ -127,7 +137,7 @@ class SamplesPort(_LengthsPort):
         return 0.1 * torch.randn(2, count), lengths
 
 
-class FeaturesPort(_LengthsPort):
+class FeaturesPort(LengthsPort):
     """``features`` (N, T, F) and ``lengths`` (N) to the same."""
 
     def __init__(self):
@@ -147,5 +157,4 @@ class FeaturesPort(_LengthsPort):
         return FeatureRecogniser(source.model)
 
     def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
-        lengths = torch.tensor([150, 112])
-        return torch.randn(2, 150, facts.feature_dim), lengths
+        return features_example(facts)

@@ -11,7 +11,7 @@ from espnet_plugin.data.fbank import kaldi_fbank
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.facts import KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.recogniser import FeatureRecogniser
-from espnet_plugin.export.ports import NEVER, Port, padded
+from espnet_plugin.export.ports import NEVER, LengthsPort, features_example, padded
 from espnet_plugin.export.scripts import RUNNERS
 from espnet_plugin.export.source import Source
 from espnet_plugin.export.targets import Target
@@ -66,7 +66,7 @@ class ZipformerGraph(nn.Module):
         return log_probs + self.offset, lengths
 
 
-class ZipformerPort(Port):
+class ZipformerPort(LengthsPort):
     """Kaldi features of samples in [-1, 1], and lengths, to the usual two.
 
     Args:
@@ -95,8 +95,7 @@ class ZipformerPort(Port):
         return ZipformerGraph(recogniser, self.masked, len(source.facts.tokens))
 
     def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
-        lengths = torch.tensor([150, 112])
-        return torch.randn(2, 150, facts.feature_dim), lengths
+        return features_example(facts)
 
     def feed(self, speech: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return the features that sherpa-onnx computes of samples."""
@@ -111,9 +110,6 @@ class ZipformerPort(Port):
                 found = np.where(silent, found, found - np.float32(_OFFSET))
             feats.append(found.astype(np.float32))
         return dict(zip(self.inputs, padded(feats)))
-
-    def read(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [row[:count] for row, count in zip(outputs[0], outputs[1])]
 
 
 def zipformer_target(source: Source, tokens: tuple[str, ...], never: tuple[int, ...]):

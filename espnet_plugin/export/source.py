@@ -4,7 +4,7 @@ import argparse
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from espnet_plugin.export.check import check_config, check_model
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
 from espnet_plugin.export.graph.encoder import encoder_stride
 from espnet_plugin.export.mode import FULL, knows_mode
+from espnet_plugin.export.token_text import TokenText
 from espnet_plugin.files import file_checksum
 from espnet_plugin.names import DUAL_MODE
 
@@ -33,7 +34,7 @@ _KALDI_SHIFT_S = 0.010
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(TokenText):
     """A trained model.
 
     Attributes:
@@ -45,13 +46,6 @@ class Source:
     model: torch.nn.Module
     facts: ModelFacts
     tokenizer: Optional[Any] = None
-
-    def text(self, token_ids: Sequence[int]) -> str:
-        """Return the text of tokens, as ESPnet writes it."""
-        tokens = [self.facts.tokens[number] for number in token_ids]
-        if self.tokenizer is None:
-            return " ".join(tokens)
-        return self.tokenizer.tokens2text(tokens)
 
     def stock_input(self, samples: np.ndarray) -> torch.Tensor:
         """Return what ESPnet's model takes for audio: samples or Kaldi features.

@@ -13,9 +13,9 @@ from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.jobs.requests import LMRequest
 from espnet_plugin.jobs.trainer import LM_TASK
 from espnet_plugin.jobs.training import Training, trained
-from espnet_plugin.lm.record import Cost, LMRecord, lm_folder
+from espnet_plugin.lm.record import LMCost, LMRecord, lm_folder
 from espnet_plugin.lm.rows import Compression, Control, Further, Row, check_rows
-from espnet_plugin.lm.shape import Shape, check_lm_conf
+from espnet_plugin.lm.shape import LMShape, check_lm_conf
 from espnet_plugin.names import TRANSFORMER_LM
 
 __all__ = [
@@ -236,7 +236,7 @@ def train_further(job: LMTraining, name: str, row: Further) -> Path:
     return folder
 
 
-def equal_epochs(total: Cost, shape: Shape, epoch_tokens: int) -> int:
+def equal_epochs(total: LMCost, shape: LMShape, epoch_tokens: int) -> int:
     """Return the epochs in which a model takes as many operations, rounded up.
 
     Args:
@@ -258,7 +258,7 @@ class _Made:
 
 
 def _finish(
-    folder: Path, job: LMTraining, made: _Made, before: Optional[Cost] = None
+    folder: Path, job: LMTraining, made: _Made, before: Optional[LMCost] = None
 ) -> None:
     """Write ``lm.json``, and a plain ESPnet model if the model is not one itself."""
     from espnet_plugin.lm.load import load_lm
@@ -270,7 +270,7 @@ def _finish(
     if not loaded.shape.is_plain:
         write_plain(loaded, folder / PLAIN_FOLDER)
     tokens, seconds = _read_cost(folder)
-    own = Cost(loaded.shape.operations * tokens, tokens, seconds)
+    own = LMCost(loaded.shape.operations * tokens, tokens, seconds)
     LMRecord(
         **asdict(made),
         seed=job.seed,
@@ -292,8 +292,8 @@ def _epoch_tokens(folder: Path) -> int:
     return int(cost["per_epoch"][0]["tokens"])
 
 
-def _shape(folder: Path) -> Shape:
+def _shape(folder: Path) -> LMShape:
     from espnet_plugin.lm.load import read_lm_config
 
     config = read_lm_config(Experiment(folder).config_file)
-    return Shape.from_conf(config.get("lm_conf") or {}, len(config["token_list"]))
+    return LMShape.from_conf(config.get("lm_conf") or {}, len(config["token_list"]))

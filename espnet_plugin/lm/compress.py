@@ -15,7 +15,7 @@ from espnet_plugin.lm.importance import (
 from espnet_plugin.lm.load import LanguageModel
 from espnet_plugin.lm.low_rank import factor
 from espnet_plugin.lm.model import block_layers
-from espnet_plugin.lm.shape import MATRICES, Shape
+from espnet_plugin.lm.shape import MATRICES, LMShape
 from espnet_plugin.lm.text import Sentence, batches
 
 __all__ = ["cut_parts", "factored_state", "merged_state", "padded_state"]
@@ -27,7 +27,7 @@ _FEED_FORWARD = "feed_forward."
 
 
 def cut_parts(
-    source: LanguageModel, target: Shape, criterion: str, text: Sequence[Sentence]
+    source: LanguageModel, target: LMShape, criterion: str, text: Sequence[Sentence]
 ) -> State:
     """Return the weights of a model without its least important parts.
 
@@ -47,7 +47,7 @@ def cut_parts(
     return keep_parts(source, target, found)
 
 
-def keep_parts(source: LanguageModel, target: Shape, found: Importance) -> State:
+def keep_parts(source: LanguageModel, target: LMShape, found: Importance) -> State:
     """Return the weights with the most important heads and units, in their order."""
     state = dict(source.model.state_dict())
     width = source.shape.head_width
@@ -73,7 +73,7 @@ def keep_parts(source: LanguageModel, target: Shape, found: Importance) -> State
 
 
 def factored_state(
-    source: LanguageModel, target: Shape, criterion: str, text: Sequence[Sentence]
+    source: LanguageModel, target: LMShape, criterion: str, text: Sequence[Sentence]
 ) -> State:
     """Return the weights of a model with factorised matrices.
 
@@ -108,7 +108,7 @@ def factored_state(
     return state
 
 
-def merged_state(source: LanguageModel) -> tuple[State, Shape]:
+def merged_state(source: LanguageModel) -> tuple[State, LMShape]:
     """Return the weights with all factors multiplied, and the sizes.
 
     The model computes the same function, and its file is as large as the dense model's.
@@ -125,7 +125,7 @@ def merged_state(source: LanguageModel) -> tuple[State, Shape]:
     return state, replace(source.shape, ranks={})
 
 
-def padded_state(state: State, shape: Shape) -> tuple[State, Shape]:
+def padded_state(state: State, shape: LMShape) -> tuple[State, LMShape]:
     """Return weights with heads of zeros in place of the removed ones.
 
     ESPnet's class always has as many heads as fit into ``att_unit``. A head with zero

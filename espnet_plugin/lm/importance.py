@@ -14,6 +14,7 @@ from espnet2.lm.espnet_model import ESPnetLanguageModel
 
 from espnet_plugin.lm.model import block_layers
 from espnet_plugin.lm.text import Batch
+from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = [
     "Importance",
@@ -132,7 +133,7 @@ def input_moments(
         for batch in batches:
             # The model prepends <sos>.
             lengths = batch.lengths + 1
-            valid = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+            valid = frame_mask(lengths, int(lengths.max()))
             model.nll(batch.tokens, batch.lengths)
             total += int(lengths.sum())
     finally:

@@ -12,7 +12,7 @@ from espnet_plugin.checkpoints.checkpoint import choose_checkpoint, read_checkpo
 from espnet_plugin.checkpoints.load import load_state
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.paths import ExperimentPaths
-from espnet_plugin.lm.shape import Shape
+from espnet_plugin.lm.shape import LMShape
 from espnet_plugin.names import COMPACT_LM, TRANSFORMER_LM
 from espnet_plugin.yaml_files import read_yaml
 
@@ -45,7 +45,7 @@ class LanguageModel:
 
     model: ESPnetLanguageModel
     config: Mapping[str, Any]
-    shape: Shape
+    shape: LMShape
     checkpoint: Path
 
     @property
@@ -136,7 +136,7 @@ def load_lm(config_file: PathLike, checkpoint: PathLike = "") -> LanguageModel:
     state = read_checkpoint(path)
     model = build_lm(config, config_file)
     load_state(model, state, path)
-    shape = Shape.from_conf(config.get("lm_conf") or {}, len(config["token_list"]))
+    shape = LMShape.from_conf(config.get("lm_conf") or {}, len(config["token_list"]))
     return LanguageModel(model.eval(), config, shape, path)
 
 

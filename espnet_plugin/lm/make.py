@@ -16,7 +16,7 @@ from espnet_plugin.lm.compress import (
 )
 from espnet_plugin.lm.load import LanguageModel, build_lm, load_lm
 from espnet_plugin.lm.rows import Compression
-from espnet_plugin.lm.shape import Shape
+from espnet_plugin.lm.shape import LMShape
 from espnet_plugin.lm.text import read_sentences
 from espnet_plugin.yaml_files import write_yaml
 
@@ -32,7 +32,7 @@ _ARCHITECTURE = (
 
 def make_start(
     source: Path,
-    target: Shape,
+    target: LMShape,
     row: Compression,
     text: Path,
     output: Path,
@@ -82,7 +82,7 @@ def write_plain(loaded: LanguageModel, folder: Path) -> None:
     write_yaml(files.config_file, config)
 
 
-def _other(loaded: LanguageModel, state: State, shape: Shape) -> LanguageModel:
+def _other(loaded: LanguageModel, state: State, shape: LMShape) -> LanguageModel:
     name, conf = shape.to_conf(loaded.config.get("lm_conf") or {})
     config = {**loaded.config, "lm": name, "lm_conf": conf}
     model = build_lm(config, loaded.checkpoint)

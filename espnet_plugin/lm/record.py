@@ -9,8 +9,8 @@ from espnet_plugin.experiment.records import read_keys
 from espnet_plugin.files import write_json
 
 __all__ = [
-    "Cost",
     "Decoded",
+    "LMCost",
     "LMRecord",
     "Measured",
     "SetFigures",
@@ -22,12 +22,12 @@ _RECORD, _MEASURED, _DECODED = "lm.json", "measured.json", "wer.json"
 
 
 @dataclass(frozen=True)
-class Cost:
+class LMCost:
     """Cost of making a model.
 
     Attributes:
         operations: Operations of the training; see
-            :attr:`~espnet_plugin.lm.shape.Shape.operations`.
+            :attr:`~espnet_plugin.lm.shape.LMShape.operations`.
         tokens: Number of training tokens, including an end token for each sentence.
         cpu_seconds: Processor time without validation, in seconds.
     """
@@ -36,8 +36,8 @@ class Cost:
     tokens: int
     cpu_seconds: float
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
+    def __add__(self, other: "LMCost") -> "LMCost":
+        return LMCost(
             self.operations + other.operations,
             self.tokens + other.tokens,
             self.cpu_seconds + other.cpu_seconds,
@@ -73,8 +73,8 @@ class LMRecord:
     plain: bool
     checkpoint: str
     parameters: int
-    own: Cost
-    total: Cost
+    own: LMCost
+    total: LMCost
 
     def write(self, folder: Path) -> None:
         """Write ``lm.json``."""
@@ -97,7 +97,7 @@ class LMRecord:
             raise UserError(f"{path} is missing: {way_out}")
         keys = read_keys(path)
         try:
-            costs = {name: Cost(**keys.pop(name)) for name in ("own", "total")}
+            costs = {name: LMCost(**keys.pop(name)) for name in ("own", "total")}
             return cls(**keys, **costs)
         except (KeyError, TypeError) as error:
             raise UserError(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Callable, Literal, Mapping, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.lm.shape import Shape
+from espnet_plugin.lm.shape import LMShape
 from espnet_plugin.options import read_options
 from espnet_plugin.yaml_files import read_yaml
 
@@ -75,7 +75,7 @@ class Compression:
         last = step == len(self.keep) - 1
         return self.epochs - each * (len(self.keep) - 1) if last else each
 
-    def shape(self, dense: Shape, step: int) -> Shape:
+    def shape(self, dense: LMShape, step: int) -> LMShape:
         """Return the sizes after a step.
 
         Raises:
@@ -144,7 +144,7 @@ def read_row(path: Path) -> Row:
 def check_rows(
     rows: Mapping[str, Row],
     finished: Callable[[str, float], bool],
-    dense: Optional[Shape] = None,
+    dense: Optional[LMShape] = None,
 ) -> None:
     """Check before the first training what rows need of each other and of the model.
 
@@ -183,7 +183,7 @@ def _check_control(
         )
 
 
-def _check_sizes(name: str, row: Compression, dense: Shape) -> None:
+def _check_sizes(name: str, row: Compression, dense: LMShape) -> None:
     before = dense
     for step, keep in enumerate(row.keep):
         try:

@@ -7,18 +7,16 @@ from typing import Any, Mapping, Self
 from espnet_plugin.errors import UserError
 from espnet_plugin.names import COMPACT_LM, TRANSFORMER_LM
 
-__all__ = ["MATRICES", "PARTS", "Shape", "check_lm_conf"]
+__all__ = ["MATRICES", "LMShape", "check_lm_conf"]
 
 # The weight matrices of a block by their names in ESPnet's modules.
 MATRICES = ("linear_q", "linear_k", "linear_v", "linear_out", "w_1", "w_2")
-# What structured pruning may remove.
-PARTS = ("units", "heads", "both")
 # Operations per weight and token: 2 in the forward pass (multiply, add), 4 backward.
 _OPERATIONS = 6
 
 
 @dataclass(frozen=True)
-class Shape:
+class LMShape:
     """The sizes of a Transformer language model.
 
     Attributes:

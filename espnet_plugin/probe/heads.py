@@ -10,18 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.tensors.frames import frame_mask
 
-__all__ = ["LayerProbes", "LinearProbe", "valid_frames"]
-
-
-def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """Return ``(batch, frames)``, True on valid frames.
-
-    Args:
-        lengths: Numbers of valid frames, ``(batch,)``.
-        frames: Number of frames with padding.
-    """
-    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+__all__ = ["LayerProbes", "LinearProbe"]
 
 
 class LinearProbe(nn.Module):
@@ -64,7 +55,7 @@ class LinearProbe(nn.Module):
         Returns:
             ``(batch, frames, tokens)``.
         """
-        valid = valid_frames(lengths, encodings.shape[1])
+        valid = frame_mask(lengths, encodings.shape[1])
         standard = torch.zeros_like(encodings)
         standard[valid] = self.standardise(encodings[valid])
         return self.project(standard).log_softmax(-1)

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Iterator, Union
 
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["check_sections"]
 
-Options = Union[EncrlOptions, DualmodeOptions, LmpruneOptions]
+Options = Union[EncrlRecipeOptions, DualmodeOptions, LmpruneOptions]
 _RECORD = ".checked_configs.json"
 
 
@@ -30,7 +30,7 @@ def check_sections(options: Options, runner: Runner) -> None:
         Failed: If a configuration is wrong; the reason has been printed.
     """
     wanted = set(range(options.stage, options.stop_stage + 1))
-    if isinstance(options, EncrlOptions):
+    if isinstance(options, EncrlRecipeOptions):
         found = [*_of_encrl(options, wanted)]
     elif isinstance(options, DualmodeOptions):
         found = [*_of_dualmode(options, wanted)]
@@ -44,7 +44,9 @@ def check_sections(options: Options, runner: Runner) -> None:
         runner.here(runner.python("check_configs", *files, *record))
 
 
-def _of_encrl(options: EncrlOptions, wanted: set[int]) -> Iterator[tuple[str, ...]]:
+def _of_encrl(
+    options: EncrlRecipeOptions, wanted: set[int]
+) -> Iterator[tuple[str, ...]]:
     if 4 in wanted and not (options.reference or options.asr_recipe):
         yield "asr", "--reference_config", options.reference_config
     if 5 in wanted:

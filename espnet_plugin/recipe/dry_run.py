@@ -7,7 +7,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.finished import finished_stages
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.stages.words import several
 
 __all__ = ["DRY_RUN_OPTIONS", "DRY_RUN_LISTS", "dry_run_words"]
@@ -27,7 +27,7 @@ DRY_RUN_LISTS = (
 )
 
 
-def dry_run_words(options: EncrlOptions) -> list[str]:
+def dry_run_words(options: EncrlRecipeOptions) -> list[str]:
     """Return the options of ``bin/estimate`` for a recipe."""
     found_file = Path(options.expdir, "asr_recipe/found.sh")
     found = None

@@ -20,7 +20,7 @@ from espnet_plugin.recipe.option_checks import (
     file_names,
     wanted,
 )
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.path_checks import (
     check_output_paths,
     check_stock_experiment,
@@ -37,7 +37,7 @@ from espnet_plugin.yaml_files import read_yaml
 __all__ = ["check_encrl", "check_layers"]
 
 
-def check_encrl(options: EncrlOptions) -> None:
+def check_encrl(options: EncrlRecipeOptions) -> None:
     """Check the options that the chosen stages use.
 
     Args:
@@ -82,7 +82,7 @@ def check_encrl(options: EncrlOptions) -> None:
                 )
 
 
-def _check_token_type(options: EncrlOptions) -> None:
+def _check_token_type(options: EncrlRecipeOptions) -> None:
     """Check that stage 2 can make the tokens of a reference that is not packed."""
     file = Experiment(options.reference).config_file
     if not wanted(options, 2) or not file.is_file():
@@ -96,7 +96,7 @@ def _check_token_type(options: EncrlOptions) -> None:
         )
 
 
-def _check_unlabelled(options: EncrlOptions) -> None:
+def _check_unlabelled(options: EncrlRecipeOptions) -> None:
     """Check that no audio is trained on twice, and that none is evaluated on."""
     names = options.unlabelled_sets
     given = f"--unlabelled_sets {' '.join(names)}"
@@ -115,7 +115,7 @@ def _check_unlabelled(options: EncrlOptions) -> None:
             )
 
 
-def _check_tables(options: EncrlOptions) -> None:
+def _check_tables(options: EncrlRecipeOptions) -> None:
     """Check that the tables can tell the models of this call from finished ones."""
     layout = Layout(options)
     folders = map(Path, layout.models(layout.student_exp))
@@ -131,7 +131,7 @@ def _check_tables(options: EncrlOptions) -> None:
     )
 
 
-def _says(options: EncrlOptions, name: str) -> bool:
+def _says(options: EncrlRecipeOptions, name: str) -> bool:
     """Return whether ``encrl_args`` or ``encrl_config`` set an option of stage 5."""
     for word in options.encrl_args:
         if word.partition("=")[0] == f"--{name}":
@@ -140,7 +140,7 @@ def _says(options: EncrlOptions, name: str) -> bool:
     return file.is_file() and name in read_yaml(file, "--encrl_config")
 
 
-def _check_budget(options: EncrlOptions) -> None:
+def _check_budget(options: EncrlRecipeOptions) -> None:
     budget = " ".join(map(str, options.budget))
     if options.num_nodes != 1 or options.hosts:
         raise UserError(
@@ -155,7 +155,7 @@ def _check_budget(options: EncrlOptions) -> None:
         )
 
 
-def _check_stage_5(options: EncrlOptions) -> None:
+def _check_stage_5(options: EncrlRecipeOptions) -> None:
     check_file("encrl_config", options.encrl_config)
     check_keys(options.encrl_config, "--encrl_config", ENCRL)
     if options.budget:
@@ -184,7 +184,7 @@ def _check_stage_5(options: EncrlOptions) -> None:
     check_layers(options, reference_config(options))
 
 
-def _check_run(options: EncrlOptions) -> None:
+def _check_run(options: EncrlRecipeOptions) -> None:
     """Check that an existing training of several sizes has the wanted layers.
 
     The training would refuse this as well, but after those of single sizes.
@@ -206,7 +206,7 @@ def _check_run(options: EncrlOptions) -> None:
     )
 
 
-def check_layers(options: EncrlOptions, config: str) -> None:
+def check_layers(options: EncrlRecipeOptions, config: str) -> None:
     """Check that the reference has as many layers as the student.
 
     Args:
@@ -233,7 +233,7 @@ def check_layers(options: EncrlOptions, config: str) -> None:
         )
 
 
-def _check_finetune(options: EncrlOptions) -> None:
+def _check_finetune(options: EncrlRecipeOptions) -> None:
     together, no_epochs = options.finetune == "together", options.finetune_epochs == 0
     if together and options.family not in ("nested", "first"):
         raise UserError(
@@ -268,7 +268,7 @@ def _check_finetune(options: EncrlOptions) -> None:
             )
 
 
-def _check_baselines(options: EncrlOptions) -> None:
+def _check_baselines(options: EncrlRecipeOptions) -> None:
     if not options.baselines:
         there = " ".join(file_names(Path(options.baseline_dir), ".yaml"))
         raise UserError(

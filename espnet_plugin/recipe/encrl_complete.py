@@ -9,7 +9,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.cache_folder import cache_folder
 from espnet_plugin.recipe.chosen_shapes import chosen_sizes, read_chosen
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.runner import log
 from espnet_plugin.recipe.trainings import (
     for_any_sizes,
@@ -23,7 +23,7 @@ from espnet_plugin.yaml_files import read_yaml
 __all__ = ["complete", "reference_config", "with_sizes"]
 
 
-def complete(options: EncrlOptions) -> EncrlOptions:
+def complete(options: EncrlRecipeOptions) -> EncrlRecipeOptions:
     """Return the options with values for those that are empty.
 
     With a budget, the sizes are those that stage 5 has chosen. If stage 5 is still to
@@ -64,7 +64,9 @@ def complete(options: EncrlOptions) -> EncrlOptions:
     return with_sizes(options, sizes)
 
 
-def with_sizes(options: EncrlOptions, sizes: tuple[Shape, ...]) -> EncrlOptions:
+def with_sizes(
+    options: EncrlRecipeOptions, sizes: tuple[Shape, ...]
+) -> EncrlRecipeOptions:
     """Return the options with these sizes and the options that depend on them.
 
     Raises:
@@ -90,7 +92,7 @@ def with_sizes(options: EncrlOptions, sizes: tuple[Shape, ...]) -> EncrlOptions:
     return replace(options, encrl_layers=layers)
 
 
-def reference_config(options: EncrlOptions) -> str:
+def reference_config(options: EncrlRecipeOptions) -> str:
     """Return the configuration file of the existing or future reference.
 
     The result is empty if ``--asr_recipe`` is given, which finds the reference later.
@@ -103,7 +105,7 @@ def reference_config(options: EncrlOptions) -> str:
     return "" if options.asr_recipe else options.reference_config
 
 
-def _checked_sizes(options: EncrlOptions) -> tuple[Shape, ...]:
+def _checked_sizes(options: EncrlRecipeOptions) -> tuple[Shape, ...]:
     """Return the sizes; a width that equals the reference's is removed.
 
     If the reference's configuration is not known yet, stage 5 does this.

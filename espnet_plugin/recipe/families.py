@@ -18,7 +18,7 @@ from espnet_plugin.recipe.lmprune_checks import check_lmprune
 from espnet_plugin.recipe.option import options_of
 from espnet_plugin.recipe.option_checks import check_data_script, wanted
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
 from espnet_plugin.recipe.runner import Runner, log
@@ -90,7 +90,9 @@ class Family:
         )
 
 
-def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> None:
+def _print_option(
+    line: CommandLine[EncrlRecipeOptions], options: EncrlRecipeOptions
+) -> None:
     name = options.print_option
     if name not in line.texts:
         raise UserError(
@@ -102,7 +104,7 @@ def _print_option(line: CommandLine[EncrlOptions], options: EncrlOptions) -> Non
 
 
 def _run_encrl(
-    line: CommandLine[EncrlOptions],
+    line: CommandLine[EncrlRecipeOptions],
     interrupts: Interrupts,
 ) -> None:
     options = complete(line.values)
@@ -206,7 +208,7 @@ FAMILIES = {
     "encrl": Family(
         "encrl.sh",
         "From one large ESPnet speech recogniser to several small ones.",
-        EncrlOptions,
+        EncrlRecipeOptions,
         encrl.STAGES,
         (
             (

@@ -38,7 +38,7 @@ class Interrupts:
         self._lock = threading.Lock()
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
+    def recording_signals(self) -> Iterator[None]:
         """Record signals inside the context instead of ending the process.
 
         Signals that were ignored before are still ignored, as ``nohup`` and background

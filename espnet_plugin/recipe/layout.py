@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.chosen_shapes import SHAPES_FILE, TrialRule
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["Found", "Layout", "read_found"]
@@ -32,7 +32,9 @@ class Found:
     kind: str
 
 
-def read_found(file: str, options: EncrlOptions) -> tuple[EncrlOptions, Found]:
+def read_found(
+    file: str, options: EncrlRecipeOptions
+) -> tuple[EncrlRecipeOptions, Found]:
     """Read the results of ``bin/asr_recipe``: ``name=value`` lines, quoted for shells.
 
     Args:
@@ -67,7 +69,7 @@ class Layout:
             so that names of utterances must differ.
     """
 
-    options: EncrlOptions
+    options: EncrlRecipeOptions
     found: Optional[Found] = None
     joined: bool = True
 

@@ -9,7 +9,7 @@ from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.named_files import check_tokens
 from espnet_plugin.recipe.best_experiment import earlier_choice, find_experiment
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.options.shared import SharedOptions
 
@@ -30,7 +30,7 @@ def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
     _check_cache(getattr(options, "teacher_cache", ""))
     for name in ("datadir", "dumpdir", "expdir", "plot_dir", "teacher_cache"):
         _check_folder(name, getattr(options, name, ""))
-    if isinstance(options, EncrlOptions):
+    if isinstance(options, EncrlRecipeOptions):
         _check_folder("reference_exp", options.reference_exp)
     for name in ("results", "results_json"):
         value = getattr(options, name)
@@ -84,7 +84,7 @@ def check_model_folder(option: str, value: str) -> None:
     check_tokens(config, file)
 
 
-def check_stock_paths(options: EncrlOptions) -> None:
+def check_stock_paths(options: EncrlRecipeOptions) -> None:
     """Check that the named parts of a finished ESPnet recipe exist.
 
     Raises:
@@ -108,7 +108,7 @@ def check_stock_paths(options: EncrlOptions) -> None:
             )
 
 
-def check_stock_experiment(options: EncrlOptions) -> None:
+def check_stock_experiment(options: EncrlRecipeOptions) -> None:
     """Check that a finished ESPnet recipe has a model that can be the reference.
 
     Raises:

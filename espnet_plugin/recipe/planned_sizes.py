@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.recipe.chosen_shapes import TrialRule, chosen_sizes, find_chosen
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.trainings import (
     for_any_sizes,
     largest_together,
@@ -27,13 +27,13 @@ class PlannedSizes:
         words: How the sizes were chosen; empty if they were given.
     """
 
-    options: EncrlOptions
+    options: EncrlRecipeOptions
     trials: tuple[Shape, ...] = ()
     words: str = ""
 
 
 def plan_sizes(
-    options: EncrlOptions,
+    options: EncrlRecipeOptions,
     reference: Mapping[str, Any],
     encrl: Mapping[str, Any],
     vocabulary: int,
@@ -71,7 +71,7 @@ def plan_sizes(
 
 
 def _of_budget(
-    options: EncrlOptions,
+    options: EncrlRecipeOptions,
     reference: Mapping[str, Any],
     encrl: Mapping[str, Any],
     vocabulary: int,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Optional, Union
 
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.sizes import SMALLEST
 from espnet_plugin.shape import Shape, largest_first
 
@@ -99,7 +99,7 @@ class CutOut:
     final: bool
 
 
-def sizes_alone(options: EncrlOptions) -> tuple[Shape, ...]:
+def sizes_alone(options: EncrlRecipeOptions) -> tuple[Shape, ...]:
     """Return the sizes that stage 5 trains separately, with all that have a width."""
     return tuple(
         size
@@ -108,13 +108,13 @@ def sizes_alone(options: EncrlOptions) -> tuple[Shape, ...]:
     )
 
 
-def sizes_together(options: EncrlOptions) -> tuple[Shape, ...]:
+def sizes_together(options: EncrlRecipeOptions) -> tuple[Shape, ...]:
     """Return the sizes that stage 5 trains together."""
     alone = sizes_alone(options)
     return tuple(size for size in options.sizes if size not in alone)
 
 
-def for_any_sizes(options: EncrlOptions) -> EncrlOptions:
+def for_any_sizes(options: EncrlRecipeOptions) -> EncrlRecipeOptions:
     """Return the options without those that name sizes.
 
     With a budget they may be a recipe's defaults for its own sizes, which do not apply.
@@ -123,7 +123,7 @@ def for_any_sizes(options: EncrlOptions) -> EncrlOptions:
     return replace(options, alone=(), finetune_alone=further, encrl_layers=None)
 
 
-def sizes_further(options: EncrlOptions) -> tuple[tuple[Shape, int], ...]:
+def sizes_further(options: EncrlRecipeOptions) -> tuple[tuple[Shape, int], ...]:
     """Return the sizes that stage 6 trains further separately, with their epochs."""
     smallest = max(options.sizes, key=lambda size: size.order)
     return tuple(
@@ -132,7 +132,7 @@ def sizes_further(options: EncrlOptions) -> tuple[tuple[Shape, int], ...]:
     )
 
 
-def largest_together(options: EncrlOptions) -> int:
+def largest_together(options: EncrlRecipeOptions) -> int:
     """Return the layers of the largest size that stage 5 trains together.
 
     If there is none, this is the largest of all sizes, which then has no effect.
@@ -140,12 +140,12 @@ def largest_together(options: EncrlOptions) -> int:
     return max(size.layers for size in sizes_together(options) or options.sizes)
 
 
-def _frozen_alone(options: EncrlOptions, size: Shape) -> tuple[str, ...]:
+def _frozen_alone(options: EncrlRecipeOptions, size: Shape) -> tuple[str, ...]:
     """Return the frozen modules of a separate size; none if it has its own width."""
     return () if size.width is not None else options.alone_freeze
 
 
-def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
+def encrl_trainings(options: EncrlRecipeOptions) -> list[EncrlTraining]:
     """Return the trainings of stage 5; that of several sizes, if any, is the first."""
     together = sizes_together(options)
     trainings = []
@@ -177,7 +177,7 @@ def encrl_trainings(options: EncrlOptions) -> list[EncrlTraining]:
     ]
 
 
-def stage_6(options: EncrlOptions) -> list[Union[FineTuning, CutOut]]:
+def stage_6(options: EncrlRecipeOptions) -> list[Union[FineTuning, CutOut]]:
     """Return the fine-tunings and cut-out models of stage 6, in their order."""
     work: list[Union[FineTuning, CutOut]] = []
     for source in encrl_trainings(options):
@@ -203,7 +203,7 @@ def stage_6(options: EncrlOptions) -> list[Union[FineTuning, CutOut]]:
 
 
 def _without_epochs(
-    options: EncrlOptions, source: EncrlTraining
+    options: EncrlRecipeOptions, source: EncrlTraining
 ) -> list[Union[FineTuning, CutOut]]:
     further = [one for one in options.finetune_alone if one[0] in source.serves]
     tuned = {size for size, _ in further}

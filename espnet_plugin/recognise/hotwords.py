@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence, Union
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.scripts import is_unspaced
 from espnet_plugin.recognise.vocabulary import Vocabulary
+from espnet_plugin.text import is_unspaced_letter
 
 __all__ = ["DEFAULT_WEIGHT", "Hotwords", "Match", "Phrase", "read_hotwords"]
 
@@ -146,7 +146,7 @@ class Hotwords:
         unspaced = match.unspaced
         for letter in piece:
             if letter != " ":
-                new = is_unspaced(letter)
+                new = is_unspaced_letter(letter)
                 between = (new or unspaced) and not _is_mark(letter)
                 if between:
                     earned += self._completed(begun)
@@ -262,7 +262,9 @@ def _is_mark(letter: str) -> bool:
 
 def _is_between(last: str, letter: str) -> bool:
     """Tell whether a word ends between two letters that have no space between them."""
-    return (is_unspaced(last) or is_unspaced(letter)) and not _is_mark(letter)
+    return (is_unspaced_letter(last) or is_unspaced_letter(letter)) and not _is_mark(
+        letter
+    )
 
 
 def _unwritable(text: str, vocabulary: Vocabulary) -> Optional[str]:

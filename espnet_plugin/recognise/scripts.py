@@ -1,24 +1,14 @@
-"""Scripts that are written without spaces between words."""
+"""Dividing text of scripts that are written without spaces between words."""
 
-import re
 import unicodedata
 from typing import Sequence
 
-__all__ = ["JOINER", "belongs_to_letter", "divided", "is_unspaced"]
+from espnet_plugin.text import is_unspaced_letter
 
-# Letters of Thai, Lao, Tibetan, Myanmar, Khmer, Japanese and Chinese.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
-    "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9f\U00020000-\U0003ffff]"
-)
+__all__ = ["JOINER", "belongs_to_letter", "divided"]
+
 JOINER = "\u200d"  # makes one emoji of two
 _SKIN_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
-
-
-def is_unspaced(letter: str) -> bool:
-    """Return whether a letter is of a script without spaces."""
-    return bool(_UNSPACED.match(letter))
 
 
 def belongs_to_letter(letter: str) -> bool:
@@ -43,7 +33,7 @@ def divided(letters: Sequence[str]) -> list[int]:
     starts: list[int] = []
     unspaced = False  # whether the last word has a letter of such a script
     for place, letter in enumerate(letters):
-        new = is_unspaced(letter) and not belongs_to_letter(letter)
+        new = is_unspaced_letter(letter) and not belongs_to_letter(letter)
         if not starts or ((new or unspaced) and _begins(letters[place - 1], letter)):
             starts.append(place)
             unspaced = False

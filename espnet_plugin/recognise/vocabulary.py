@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.recognise.scripts import divided, is_unspaced
+from espnet_plugin.recognise.scripts import divided
+from espnet_plugin.text import is_unspaced_letter
 
 __all__ = ["KINDS", "Vocabulary", "WrittenWord", "check_kind", "joined"]
 
@@ -155,7 +156,7 @@ def joined(words: Sequence[Any]) -> str:
 def _without_spaces(words: Sequence[Sequence[_Letter]]) -> bool:
     """Return whether no space is between two letters of a script without spaces."""
     return not any(
-        is_unspaced(before[-1][0]) and is_unspaced(word[0][0])
+        is_unspaced_letter(before[-1][0]) and is_unspaced_letter(word[0][0])
         for before, word in zip(words, words[1:])
     )
 

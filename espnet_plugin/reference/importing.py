@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -124,6 +125,23 @@ def check_ctc(config: dict[str, Any], tokens: list[str], config_file: PathLike) 
     check_blank(config, tokens, config_file)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A reference that is to be imported.
+
+    Attributes:
+        given: The folder or archive.
+        called: Its name for ``meta.json``.
+        source: The files to read.
+        checksum: Checksum of the archive, or of the files.
+    """
+
+    given: Path
+    called: str
+    source: Source
+    checksum: str
+
+
 def _import(
     reference: Path,
     called: str,
@@ -148,6 +166,12 @@ def _import(
             f"{reference}: {_what_is_in(output_dir)}. Remove it, or choose another "
             "folder (in run.sh: --reference_exp or --expdir)"
         )
+    _write(_Found(reference, called, source, checksum), output_dir, scratch)
+
+
+def _write(found: _Found, output_dir: Path, scratch: Path) -> None:
+    """Check a reference, and write its experiment folder completely or not at all."""
+    source = found.source
     config, tokens, model = _check(source)
     folder = scratch / "result"
     folder.mkdir()
@@ -175,23 +199,28 @@ def _import(
             seed=config.get("seed", 0),
             layers=encoder_depth(config),
             params=sum(item.numel() for item in model.parameters()),
-            source=called,
-            source_sha256=checksum,
+            source=found.called,
+            source_sha256=found.checksum,
             checkpoint=source.checkpoint.name,
         )
     )
+    _move(folder, output_dir)
+    logging.info(
+        "reference: %s of %s, %d tokens, imported into %s",
+        source.checkpoint.name,
+        found.given,
+        len(tokens),
+        output_dir,
+    )
+
+
+def _move(folder: Path, output_dir: Path) -> None:
+    """Move a complete folder to its place, where an empty one may be."""
     folder.chmod(usual_mode(0o777))
     flush_folder(folder)
     if output_dir.is_dir():
         output_dir.rmdir()
     os.replace(folder, output_dir)
-    logging.info(
-        "reference: %s of %s, %d tokens, imported into %s",
-        source.checkpoint.name,
-        reference,
-        len(tokens),
-        output_dir,
-    )
 
 
 def _what_is_in(folder: Path) -> str:

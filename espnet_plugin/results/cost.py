@@ -13,8 +13,6 @@ from espnet_plugin.results.shared_run import Runs
 
 __all__ = ["Cost", "mean_cost", "own_cost", "shared_cost", "sum_cost"]
 
-_FLOPS_PER_PFLOP = 1e15
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -32,11 +30,6 @@ class Cost:
     def flops(self) -> Optional[float]:
         """Operations of training and teacher together."""
         return sum_if_known([self["train_flops"], self["teacher_flops"]])
-
-    @property
-    def pflop(self) -> Optional[float]:
-        """`flops` in units of 10^15; None if zero, as axes may be logarithmic."""
-        return self.flops / _FLOPS_PER_PFLOP if self.flops else None
 
 
 def own_cost(row: Row) -> Cost:

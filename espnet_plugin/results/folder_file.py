@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.experiment.records import is_finite
 from espnet_plugin.files import read_json
 
 __all__ = ["read_or_note"]
@@ -53,7 +54,7 @@ def _is_usable(key: str, value: Any) -> bool:
         return isinstance(value, list) and [*map(_is_number, value)] == [True, True]
     if key == "per_utterance":
         return isinstance(value, list) and all(map(_is_counted, value))
-    return _is_finite(value)
+    return is_finite(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -70,11 +71,3 @@ def _is_counted(one: Any) -> bool:
         and _is_number(one.get("errors"))
         and _is_number(one.get("words"))
     )
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)

@@ -7,7 +7,7 @@ from typing import Any, Mapping
 from espnet_plugin.results.comparison import Comparison
 from espnet_plugin.results.family import Family, family_costs
 from espnet_plugin.results.group import Group, group_rows
-from espnet_plugin.results.json_format import Entries, entries_to_json, read_entries
+from espnet_plugin.results.json_format import Entries, entries_to_json
 from espnet_plugin.results.row import Row, TestSet
 from espnet_plugin.results.shared_run import Runs, runs_by_name
 
@@ -67,15 +67,6 @@ class Results:
             **last,
             "comparisons": [one.to_dict() for one in self.comparisons],
         }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Results":
-        """Read results.json and compute the derived values, except comparisons.
-
-        Raises:
-            UserError: If the content does not have the format of results.json.
-        """
-        return make_results(read_entries(content))
 
 
 def make_results(entries: Entries) -> Results:

@@ -6,12 +6,14 @@ import shlex
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.kaldi_scripts import for_kaldi, is_kaldi
-from espnet_plugin.runs.outlook import duration, time_left
+from espnet_plugin.progress import duration
+from espnet_plugin.runs.outlook import time_left
 from espnet_plugin.runs.plan import Job
 from espnet_plugin.runs.record import Records
 from espnet_plugin.runs.signals import ended_by_signals
@@ -144,74 +146,133 @@ def run_jobs(
         left.
         clock: Monotonic clock in seconds; tests replace it.
     """
-    waiting, failed, done = list(todo), [], 0
-    running: dict[str, tuple[Job, subprocess.Popen, float]] = {}
-    rows = {name: row for name, (row, _) in known.items()}
-    took = {name: seconds for name, (_, seconds) in known.items()}
-    unfinished = {job.name for job in todo}
+    run = _Run(todo, calls, records, inputs, side_by_side, known, clock)
     try:
-        while waiting or running:
-            for job in [j for j in waiting if set(j.after) & set(failed)]:
-                needed = ", ".join(sorted(set(job.after) & set(failed)))
-                logging.error("%s is not started: it needs %s", job.name, needed)
-                waiting.remove(job)
-                failed.append(job.name)
-            for job in [j for j in waiting if not set(j.after) & unfinished]:
-                if len(running) == side_by_side:
-                    break
-                waiting.remove(job)
-                command = calls.command(job.words, job.expdir)
-                logging.info("%s: %s", job.name, records.log(job))
-                process = calls.start(command, records.log(job))
-                running[job.name] = job, process, clock()
-            for job, process, began in list(running.values()):
-                if process.poll() is None:
-                    continue
-                del running[job.name]
-                # A pattern that matches nothing would make the job due for ever.
-                lacking = None if process.returncode else records.lacking(job)
-                seconds = clock() - began
-                ok = process.returncode == 0 and lacking is None
-                command = calls.command(job.words, job.expdir)
-                record = records.ended(job, command, inputs, seconds, ok)
-                if not ok:
-                    failed.append(job.name)
-                if lacking is not None:
-                    logging.error(
-                        "%s ended, but no model in %s matches %r: correct leaves or "
-                        "options of rows.%s in the plan (%s)",
-                        job.name,
-                        job.expdir or records.expdir,
-                        lacking,
-                        job.row,
-                        records.log(job),
-                    )
-                elif not ok:
-                    logging.error(
-                        "%s failed (exit status %d): %s (%s)",
-                        job.name,
-                        process.returncode,
-                        _last_line(records.log(job)),
-                        records.log(job),
-                    )
-                if not ok:
-                    continue
-                unfinished.discard(job.name)
-                done += 1
-                rows[job.name], took[job.name] = job.row, record.seconds
-                rest = [*waiting, *(job for job, *_ in running.values())]
-                logging.info(
-                    "%s took %s; %d of %d done%s",
-                    job.name,
-                    duration(record.seconds),
-                    done,
-                    len(todo),
-                    f", {time_left(rest, took, rows, side_by_side)}" if rest else "",
-                )
+        while run.waiting or run.running:
+            run.give_up()
+            run.start_due()
+            for one in list(run.running.values()):
+                if one.process.poll() is not None:
+                    run.finish(one)
             time.sleep(_POLL_S)
     finally:
-        _stop([process for _, process, _ in running.values()])
-    return failed
+        _stop([one.process for one in run.running.values()])
+    return run.failed
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A job that was started.
+
+    Attributes:
+        job: The job.
+        process: Its process.
+        began: When it was started, on the clock of the run.
+    """
+
+    job: Job
+    process: subprocess.Popen
+    began: float
+
+
+class _Run:
+    """The state of :func:`run_jobs`, which has the same arguments.
+
+    Attributes:
+        waiting: Jobs that were not started yet.
+        running: Jobs that were started and have not ended, by name.
+        failed: Names of jobs that failed or could not start.
+    """
+
+    def __init__(
+        self,
+        todo: Sequence[Job],
+        calls: Calls,
+        records: Records,
+        inputs: Mapping[str, str],
+        side_by_side: int,
+        known: Mapping[str, tuple[str, float]],
+        clock: Callable[[], float],
+    ):
+        self.waiting = list(todo)
+        self.failed: list[str] = []
+        self.running: dict[str, _Running] = {}
+        self._calls, self._records, self._inputs = calls, records, inputs
+        self._side_by_side, self._clock = side_by_side, clock
+        self._rows = {name: row for name, (row, _) in known.items()}
+        self._took = {name: seconds for name, (_, seconds) in known.items()}
+        self._unfinished = {job.name for job in todo}
+        self._count, self._done = len(todo), 0
+
+    def give_up(self) -> None:
+        """Drop the waiting jobs that need one that failed."""
+        for job in [j for j in self.waiting if set(j.after) & set(self.failed)]:
+            needed = ", ".join(sorted(set(job.after) & set(self.failed)))
+            logging.error("%s is not started: it needs %s", job.name, needed)
+            self.waiting.remove(job)
+            self.failed.append(job.name)
+
+    def start_due(self) -> None:
+        """Start waiting jobs that need no unfinished one, as many as may run."""
+        for job in [j for j in self.waiting if not set(j.after) & self._unfinished]:
+            if len(self.running) == self._side_by_side:
+                break
+            self.waiting.remove(job)
+            command = self._calls.command(job.words, job.expdir)
+            log = self._records.log(job)
+            logging.info("%s: %s", job.name, log)
+            process = self._calls.start(command, log)
+            self.running[job.name] = _Running(job, process, self._clock())
+
+    def finish(self, one: _Running) -> None:
+        """Record a job that has ended, and report it."""
+        job, status = one.job, one.process.returncode
+        del self.running[job.name]
+        # A pattern that matches nothing would make the job due for ever.
+        lacking = None if status else self._records.lacking(job)
+        ok = status == 0 and lacking is None
+        seconds = self._clock() - one.began
+        command = self._calls.command(job.words, job.expdir)
+        record = self._records.ended(job, command, self._inputs, seconds, ok)
+        if not ok:
+            self.failed.append(job.name)
+            self._report_failure(job, status, lacking)
+            return
+        self._unfinished.discard(job.name)
+        self._done += 1
+        self._rows[job.name], self._took[job.name] = job.row, record.seconds
+        rest = [*self.waiting, *(other.job for other in self.running.values())]
+        left = time_left(rest, self._took, self._rows, self._side_by_side)
+        logging.info(
+            "%s took %s; %d of %d done%s",
+            job.name,
+            duration(record.seconds),
+            self._done,
+            self._count,
+            f", {left}" if rest else "",
+        )
+
+    def _report_failure(self, job: Job, status: int, lacking: Optional[str]) -> None:
+        """Log why a job failed: its status, or a pattern that no model matches."""
+        log = self._records.log(job)
+        if lacking is None:
+            logging.error(
+                "%s failed (exit status %d): %s (%s)",
+                job.name,
+                status,
+                _last_line(log),
+                log,
+            )
+            return
+        logging.error(
+            "%s ended, but no model in %s matches %r: correct leaves or "
+            "options of rows.%s in the plan (%s)",
+            job.name,
+            job.expdir or self._records.expdir,
+            lacking,
+            job.row,
+            log,
+        )
 
 
 def _last_line(log: Path) -> str:

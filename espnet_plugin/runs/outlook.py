@@ -4,9 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
+from espnet_plugin.progress import duration
 from espnet_plugin.runs.plan import Job
 
-__all__ = ["Outlook", "duration", "time_left"]
+__all__ = ["Outlook", "time_left"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,3 @@ def time_left(
     total = sum(sum(of_row[job.row]) / len(of_row[job.row]) for job in known)
     unknown = dict.fromkeys(job.row for job in todo if job.row not in of_row)
     return Outlook(total / side_by_side, tuple(unknown))
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text, in s, min or h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from espnet_plugin.text import is_unspaced
+from espnet_plugin.text import mostly_unspaced
 
 __all__ = ["Counts", "Score", "UtteranceScore"]
 
@@ -120,7 +120,7 @@ class Score:
                 char_errors=utterance.chars.errors,
             )
             per_utterance.append(entry)
-        unspaced = is_unspaced(u.reference for u in self.utterances)
+        unspaced = mostly_unspaced(u.reference for u in self.utterances)
         return {
             **({"error_unit": "char"} if unspaced else {}),
             "utterances": len(self.utterances),

@@ -117,7 +117,7 @@ class ESPnetDualModeSSLModel(ESPnetSSLModel):
             (weight / total, {mode: total}) for mode, weight in self._weights.items()
         ]
 
-    def plan(self, plan: TrainingPlan) -> None:
+    def set_plan(self, plan: TrainingPlan) -> None:
         """Set the length of the training, on which the schedules depend.
 
         Raises:

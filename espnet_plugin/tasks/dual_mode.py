@@ -110,7 +110,7 @@ class DualModeASRTask(CountedASRTask):
                 "no error rate (cer_final) by which epochs can be chosen; remove "
                 "report_cer"
             )
-        model.plan(_training_plan(args))
+        model.set_plan(_training_plan(args))
         if args.start_from is not None:
             start(model, args.start_from, args.start_masks, args.start_whole)
         elif args.reference_layers is not None:

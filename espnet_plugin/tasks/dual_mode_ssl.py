@@ -100,7 +100,7 @@ class DualModeSSLTask(SSLTask):
         model.seconds_per_input = seconds_per_input(args)
         if not args.collect_stats and args.train_shape_file:
             batches = (batches_per_epoch(args),) * args.max_epoch
-            model.plan(TrainingPlan(batches, args.accum_grad))
+            model.set_plan(TrainingPlan(batches, args.accum_grad))
         return model
 
     @classmethod

@@ -8,7 +8,7 @@ from espnet_plugin import host
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.cache_options import CacheOptions
 from espnet_plugin.tasks.encrl_options import (
-    EncRLOptions,
+    EncrlTaskOptions,
     add_encrl_options,
     read_reference,
 )
@@ -57,7 +57,7 @@ class EncRLTask(CountedASRTask):
         Raises:
             UserError: If an option is out of range or the reference is unusable.
         """
-        setup = EncRLSetup(EncRLOptions.from_args(args))
+        setup = EncRLSetup(EncrlTaskOptions.from_args(args))
         # The only place where the options change. ESPnet builds the model from them and
         # writes them to config.yaml.
         vars(args).update(setup.settings)

@@ -14,7 +14,7 @@ from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import CopyReport
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
-from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.encrl_options import EncrlTaskOptions
 
 __all__ = [
     "check_inputs",
@@ -46,7 +46,7 @@ def refuse_half_layers(student: StudentOptions, report: CopyReport) -> None:
 
 
 def refuse_frozen_random(
-    options: EncRLOptions, model: torch.nn.Module, copied: Collection[str]
+    options: EncrlTaskOptions, model: torch.nn.Module, copied: Collection[str]
 ) -> None:
     """Refuse to freeze random weights, which would never be trained.
 
@@ -77,7 +77,7 @@ def refuse_frozen_random(
             )
 
 
-def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
+def check_inputs(options: EncrlTaskOptions, reference: argparse.Namespace) -> None:
     """Check that the training data has transcripts if needed and fits the reference.
 
     Raises:
@@ -113,7 +113,7 @@ def check_inputs(options: EncRLOptions, reference: argparse.Namespace) -> None:
         _check_width(options, reference)
 
 
-def _check_length(options: EncRLOptions) -> None:
+def _check_length(options: EncrlTaskOptions) -> None:
     """Refuse utterances that are too long for Whisper's encoder."""
     most = _WHISPER_SECONDS * 16000
     for path in (*options.data.train_shapes, *options.data.valid_shapes):
@@ -131,7 +131,7 @@ def _check_length(options: EncRLOptions) -> None:
 
 
 def _check_rate(
-    options: EncRLOptions, reference: argparse.Namespace, path: str
+    options: EncrlTaskOptions, reference: argparse.Namespace, path: str
 ) -> None:
     """Compare the first file of a table with the reference's front end."""
     wanted = sampling_rate(vars(reference), options.reference.config)
@@ -145,7 +145,7 @@ def _check_rate(
         )
 
 
-def _check_width(options: EncRLOptions, reference: argparse.Namespace) -> None:
+def _check_width(options: EncrlTaskOptions, reference: argparse.Namespace) -> None:
     """Compare the width of the features in the shape files with the reference."""
     for path in options.data.train_shapes[:1]:
         _, _, width = _first_value(path).partition(",")

@@ -14,11 +14,11 @@ from espnet_plugin.distill.starts import STARTS, start_of
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.cache_options import DataTables, add_cache_options
 
-__all__ = ["EncRLOptions", "add_encrl_options", "read_reference"]
+__all__ = ["EncrlTaskOptions", "add_encrl_options", "read_reference"]
 
 
 @dataclass(frozen=True)
-class EncRLOptions:
+class EncrlTaskOptions:
     """Options of an EncRL training: reference, student and data.
 
     Attributes:
@@ -39,7 +39,7 @@ class EncRLOptions:
     output_dir: Path
 
     @classmethod
-    def from_args(cls, args: argparse.Namespace) -> "EncRLOptions":
+    def from_args(cls, args: argparse.Namespace) -> "EncrlTaskOptions":
         """Read the parsed options of an EncRL training.
 
         Raises:

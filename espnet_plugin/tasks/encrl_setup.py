@@ -25,7 +25,7 @@ from espnet_plugin.tasks.encrl_checks import (
     refuse_frozen_random,
     refuse_half_layers,
 )
-from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.encrl_options import EncrlTaskOptions
 from espnet_plugin.tasks.named_weights import loaded_names
 from espnet_plugin.tasks.narrower import narrow_reference
 from espnet_plugin.tensors.precision import run_in
@@ -52,7 +52,7 @@ class EncRLSetup:
             the reference cannot be used or does not fit the data.
     """
 
-    def __init__(self, options: EncRLOptions):
+    def __init__(self, options: EncrlTaskOptions):
         self.options = options
 
     @cached_property

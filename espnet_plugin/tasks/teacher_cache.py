@@ -209,7 +209,7 @@ def _made_of(cache: CacheOptions) -> tuple[dict[str, str], dict[str, str]]:
             file_checksum(reference.config), reference.config
         ),
     }
-    if "data" in OutputStore.noted(cache.folder):  # of an earlier version
+    if "data" in OutputStore.recorded_inputs(cache.folder):  # of an earlier version
         made_of["data"] = data_checksum([Path(path) for path, _ in train + valid])
         if twice:
             raise UserError(

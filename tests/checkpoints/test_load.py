@@ -308,9 +308,3 @@ def test_a_missing_package_is_named_with_what_installs_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=f"{path}: .*pip install {command}$"):
         load_asr_model(path, tiny_asr_model.checkpoint)
-
-
-def test_scripts_for_earlier_versions_find_it():
-    from espnet_plugin.export import load as earlier
-
-    assert earlier.load_asr_model is load_asr_model

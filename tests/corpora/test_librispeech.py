@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from kaldi_table import table
 
 from espnet_plugin.bin import prepare_librispeech as command
 from espnet_plugin.corpora import corpus as fetching
@@ -59,10 +60,6 @@ def run(root, *more, sets=SETS, incomplete="true"):
     cmd = ["--librispeech", str(root), "--sets", *sets]
     cmd += ["--output_dir", str(root / "data"), "--allow_incomplete", incomplete]
     return command.main([*cmd, "--download_dir", str(root / "downloads"), *more])
-
-
-def table(path):
-    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
 
 
 @pytest.mark.parametrize("suffix, inside", [("flac", ""), ("wav", "LibriSpeech")])

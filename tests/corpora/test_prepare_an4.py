@@ -3,6 +3,7 @@
 import pytest
 import soundfile
 from an4_corpus import TEST, TRAIN, copy_recipe, make_corpus, run_data_sh
+from kaldi_table import table
 
 from espnet_plugin.bin import prepare_an4
 
@@ -16,10 +17,6 @@ def prepare(corpus, output, *options):
     return prepare_an4.main(
         ["--an4", f"{corpus}", "--output_dir", f"{output}", *options]
     )
-
-
-def table(path):
-    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
 
 
 @pytest.mark.parametrize("suffix, marks", [("sph", True), ("flac", False)])

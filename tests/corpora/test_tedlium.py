@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from kaldi_table import table
 from tedlium_small import RATE, SECONDS, espnet_recipe, make_tedlium
 
 from espnet_plugin.bin import prepare_tedlium as command
@@ -68,10 +69,6 @@ def run(root, release, *more):
     cmd = ["--release", str(release), "--tedlium", str(root)]
     cmd += ["--output_dir", str(root / "data"), "--allow_incomplete", "true", *more]
     return command.main(cmd)
-
-
-def table(path):
-    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
 
 
 def times(path):

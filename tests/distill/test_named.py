@@ -7,10 +7,11 @@ import pytest
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
+from plain_model import write_plain_model
+from tiny_encrl import batch
 
 from espnet_plugin import host
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill.named import NamedReference
 from espnet_plugin.errors import UserError
 
@@ -38,12 +39,6 @@ def build(tiny_asr_model):
         return ASRTask.build_model(argparse.Namespace(**config))
 
     return build
-
-
-def _batch():
-    generator = torch.Generator().manual_seed(5)
-    speech = 0.1 * torch.randn(3, 16000, generator=generator)
-    return speech, torch.tensor([16000, 12000, 9000])
 
 
 @pytest.mark.parametrize("init", [None, "xavier_uniform"])
@@ -93,18 +88,18 @@ def test_it_trains_against_the_reference_and_leaves_a_plain_model(
     torch.manual_seed(3)
     student.named.load()  # draws no random number of the training
     assert torch.equal(torch.rand(1), expected)
-    loss, stats, _ = student(*_batch(), utt_id=["a", "b", "c"])
+    loss, stats, _ = student(*batch(), utt_id=["a", "b", "c"])
     loss.backward()
     assert loss.item() > 0 and {"loss_clip", "loss_mse"} <= set(stats)
     assert set(student.state_dict()) == stock
     # The same teacher by the plugin's own way gives the same outputs.
     teacher, _ = load_asr_model(tiny_asr_model.config, tiny_asr_model.checkpoint)
     with torch.no_grad():
-        encoding, _ = teacher.encode(*_batch())
-    assert torch.equal(student.teacher(*_batch()).encoding, encoding)
+        encoding, _ = teacher.encode(*batch())
+    assert torch.equal(student.teacher(*batch()).encoding, encoding)
     path = tmp_path / "encrl.pth"
     torch.save(student.state_dict(), path)
-    plain = write_plain_model(build.config, path, [0, 1], tmp_path / "plain", "m.pth")
+    plain = write_plain_model(build.config, path, [0, 1], tmp_path / "plain/m.pth")
     model, args = load_asr_model(plain.with_name("config.yaml"), plain)
     assert args.model == "espnet" and set(args.model_conf) == {"ctc_weight"}
     for name, value in model.state_dict().items():
@@ -116,11 +111,11 @@ def test_without_the_reference_it_decodes_but_does_not_train(build, caplog):
     assert "not found" in caplog.text
     student.eval()
     with torch.no_grad():
-        assert student.encode(*_batch())[0].shape[0] == 3
-        features = student.collect_feats(*_batch(), torch.ones(3, 1), torch.ones(3))
+        assert student.encode(*batch())[0].shape[0] == 3
+        features = student.collect_feats(*batch(), torch.ones(3, 1), torch.ones(3))
     assert set(features) == {"feats", "feats_lengths"}
     with pytest.raises(UserError, match="gone/config.yaml"):
-        student(*_batch())
+        student(*batch())
 
 
 def test_what_objectives_leave_out_is_frozen(build):
@@ -128,7 +123,7 @@ def test_what_objectives_leave_out_is_frozen(build):
     student = build(model_conf={"objectives": {"clip": {}}})
     assert not any(p.requires_grad for p in student.ctc.parameters())
     student.train()
-    student(*_batch())[0].backward()
+    student(*batch())[0].backward()
     assert all(p.grad is not None for p in student.parameters() if p.requires_grad)
 
 

@@ -52,7 +52,7 @@ def build(
         **conf,
     )
     if cls is ESPnetDualModeModel and planned:
-        model.plan(TrainingPlan((10,)))
+        model.set_plan(TrainingPlan((10,)))
     return model
 
 

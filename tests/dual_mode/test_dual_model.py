@@ -76,7 +76,7 @@ def test_one_front_end_for_both_passes_is_two_passes_apart(kind, computed):
 def test_samples_that_are_no_numbers_are_refused_with_their_names():
     model = build().train()
     model.encoder.pruner.frozen.fill_(1)
-    model.plan(TrainingPlan((4,), 1))
+    model.set_plan(TrainingPlan((4,), 1))
     data = batch()
     data["speech"][1, 7] = float("nan")
     with pytest.raises(UserError, match="the loss is nan on .'a', 'b'.: lower the"):
@@ -137,7 +137,7 @@ def test_the_masks_move_with_training_only():
 def test_masks_stay_within_an_update_of_several_batches():
     # Two epochs of five batches, two an update: the fifth is left over.
     model = build(pruning=dict(sparsity=0.5, every=2, end=0.7), planned=False).train()
-    model.plan(TrainingPlan((5, 5), accumulated=2))
+    model.set_plan(TrainingPlan((5, 5), accumulated=2))
     pruner, seen = model.encoder.pruner, []
     for _ in range(10):
         model(**batch())

@@ -18,7 +18,7 @@ from espnet_plugin.jobs.lm_text import LMText
 from espnet_plugin.jobs.requests import LMRequest
 from espnet_plugin.jobs.trainer import use_trainer
 from espnet_plugin.jobs.training import Training, trained
-from espnet_plugin.lm.record import Cost, Decoded, LMRecord, Measured, SetFigures
+from espnet_plugin.lm.record import Decoded, LMCost, LMRecord, Measured, SetFigures
 from espnet_plugin.lm.rows import read_row
 
 ROWS = {
@@ -81,7 +81,7 @@ class Recipe:
             with trained(folder, Training("a:B", request, request.options)):
                 pass
         method = ROWS[row]["method"] if row in ROWS else row
-        cost = Cost(1, 1, 1.0)
+        cost = LMCost(1, 1, 1.0)
         LMRecord(
             *(row, method, "", "", "", keep, 3, True, "x.pth", 1, cost, cost)
         ).write(folder)

@@ -18,7 +18,7 @@ from espnet_plugin.bin import (
 )
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_text import LMText
-from espnet_plugin.lm.record import Cost, Decoded, LMRecord, Measured, SetFigures
+from espnet_plugin.lm.record import Decoded, LMCost, LMRecord, Measured, SetFigures
 from espnet_plugin.lm.table import TableRow, check_measured
 
 ROWS = {
@@ -301,7 +301,7 @@ def table_row(record, **sets):
 
 
 def test_figures_of_different_texts_are_not_put_into_one_table():
-    cost = Cost(1, 1, 1.0)
+    cost = LMCost(1, 1, 1.0)
     named = [
         LMRecord(name, name, "", "", "", keep, 3, True, "x.pth", 1, cost, cost)
         for name, keep in (("dense", 1.0), ("cut", 0.5))

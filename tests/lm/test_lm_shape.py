@@ -5,11 +5,11 @@ import yaml
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.jobs.lm_train import equal_epochs
-from espnet_plugin.lm.record import Cost
+from espnet_plugin.lm.record import LMCost
 from espnet_plugin.lm.rows import Compression, Control, Further, check_rows, read_row
-from espnet_plugin.lm.shape import Shape, check_lm_conf
+from espnet_plugin.lm.shape import LMShape, check_lm_conf
 
-DENSE = Shape(
+DENSE = LMShape(
     vocab=12, embed=6, width=8, heads=4, head_width=2, units=32, layers=2, ranks={}
 )
 
@@ -83,12 +83,14 @@ def test_which_sizes_are_espnets_own():
 def test_sizes_come_back_from_the_configuration():
     for shape in (DENSE, DENSE.cut(0.5), DENSE.cut(0.5, "units"), DENSE.factored(0.5)):
         _, conf = shape.to_conf({})
-        assert Shape.from_conf(conf, 12) == shape
+        assert LMShape.from_conf(conf, 12) == shape
 
 
 def test_the_control_takes_at_least_as_many_operations_and_no_epoch_more():
     small = DENSE.cut(0.5)
-    total = Cost(operations=10 * DENSE.operations * 1000, tokens=10_000, cpu_seconds=1)
+    total = LMCost(
+        operations=10 * DENSE.operations * 1000, tokens=10_000, cpu_seconds=1
+    )
     epochs = equal_epochs(total, small, 1000)
     assert epochs * small.operations * 1000 >= total.operations
     assert (epochs - 1) * small.operations * 1000 < total.operations

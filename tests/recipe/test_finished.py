@@ -8,10 +8,10 @@ import pytest
 from espnet_plugin.recipe.dry_run import dry_run_words
 from espnet_plugin.recipe.finished import finished_stages
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.shape import Shape
 
-OPTIONS = EncrlOptions(
+OPTIONS = EncrlRecipeOptions(
     sizes=(Shape(2), Shape(1)),
     reference_exp="exp/asr_reference",
     encrl_layers=2,

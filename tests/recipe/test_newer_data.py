@@ -7,13 +7,13 @@ import pytest
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.stages.data import import_reference, warn_of_newer_data
 
 
 @pytest.fixture
 def layout(tmp_path):
-    options = EncrlOptions(
+    options = EncrlRecipeOptions(
         datadir=str(tmp_path / "data"),
         dumpdir=str(tmp_path / "dump"),
         expdir=str(tmp_path / "exp"),

@@ -119,7 +119,7 @@ def in_a_moment(number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_it_alone_ends_the_command(number):
     interrupts, started = Interrupts(), time.monotonic()
-    with interrupts.noted(), pytest.raises(Stopped) as stopped:
+    with interrupts.recording_signals(), pytest.raises(Stopped) as stopped:
         in_a_moment(number)
         interrupts.run(["sleep", "60"])
     assert stopped.value.status == 128 + number and time.monotonic() - started < 30
@@ -132,7 +132,7 @@ def test_ctrl_c_waits_for_the_command(tmp_path):
     interrupts, file = Interrupts(), tmp_path / "file"
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with interrupts.noted(), pytest.raises(Stopped) as stopped:
+        with interrupts.recording_signals(), pytest.raises(Stopped) as stopped:
             in_a_moment(signal.SIGINT)
             interrupts.run(["sh", "-c", f"sleep 2; echo done > '{file}'"])
     finally:
@@ -143,7 +143,7 @@ def test_ctrl_c_waits_for_the_command(tmp_path):
 def test_ignored_signals_stay_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Interrupts().noted():
+        with Interrupts().recording_signals():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

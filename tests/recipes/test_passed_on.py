@@ -8,7 +8,7 @@ from mini_recipe import copy_recipe, run
 from espnet_plugin.bin.check_options import check_words
 from espnet_plugin.errors import UserError
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.passed_on import check_passed_on
 
@@ -29,10 +29,10 @@ class Notes:
 @pytest.mark.parametrize(
     "options, stages, started",
     [
-        (EncrlOptions(), (1, 10), []),
+        (EncrlRecipeOptions(), (1, 10), []),
         (LmpruneOptions(), (1, 8), []),
         (
-            EncrlOptions(
+            EncrlRecipeOptions(
                 encrl_args=("--a", "1"), report_opts="--b 'c 6'", encrl_config="e.yaml"
             ),
             (5, 9),
@@ -42,7 +42,7 @@ class Notes:
             ],
         ),
         # What no wanted stage gets is not looked at.
-        (EncrlOptions(encrl_args=("--a", "1")), (6, 7), []),
+        (EncrlRecipeOptions(encrl_args=("--a", "1")), (6, 7), []),
         (
             DualmodeOptions(
                 train_args=("--a", "1"), export_opts="--int8", train_config="t.yaml"

@@ -11,7 +11,7 @@ from espnet_plugin.recipe.encrl_complete import complete
 from espnet_plugin.recipe.families import FAMILIES
 from espnet_plugin.recipe.interrupts import Interrupts
 from espnet_plugin.recipe.option import options_of
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,7 +123,9 @@ def in_a_recipe(monkeypatch):
 
 
 def test_the_table_has_every_option():
-    assert sorted([*WRONG, *FREE]) == sorted(o.name for o in options_of(EncrlOptions))
+    assert sorted([*WRONG, *FREE]) == sorted(
+        o.name for o in options_of(EncrlRecipeOptions)
+    )
 
 
 def test_every_wrong_value_is_refused_by_name():

@@ -27,19 +27,6 @@ from espnet_plugin.files import read_json, write_json
 from espnet_plugin.reference.importing import import_reference
 
 
-@pytest.fixture
-def experiment(tiny_asr_model, tmp_path, monkeypatch):
-    """A recipe folder to change at will; the current folder is another one."""
-    folder = tmp_path / "recipe" / "exp" / "asr_big"
-    shutil.copytree(tiny_asr_model.dir, folder)
-    (tmp_path / "recipe" / "exp" / "stats").mkdir()
-    shutil.move(folder / "feats_stats.npz", tmp_path / "recipe" / "exp" / "stats")
-    edit(folder, normalize_conf=dict(stats_file="exp/stats/feats_stats.npz"))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return folder
-
-
 def test_imports_an_experiment_folder(experiment, tiny_asr_model):
     folder = import_reference(experiment, "exp/asr_reference")
     shutil.rmtree(experiment.parents[1])  # nothing of it is needed any more

@@ -10,13 +10,13 @@ import pytest
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
+from plain_model import write_plain_model
 from tiny_asr import TOKENS, data_options
 from tiny_encrl import batch, build
 from tiny_whisper import NoNetwork, block_network, build_tiny_whisper
 
 from espnet_plugin.bin import train_models, whisper_start
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.files import read_json
@@ -150,7 +150,7 @@ def test_it_teaches_a_small_model_of_another_kind(
     torch.save(model.state_dict(), tmp_path / "1epoch.pth")
     config = {name: getattr(args, name) for name in vars(args)}
     path = write_plain_model(
-        config, tmp_path / "1epoch.pth", [1], tmp_path / "plain", "model.pth"
+        config, tmp_path / "1epoch.pth", [1], tmp_path / "plain/model.pth"
     )
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "whisper", None)  # which stock ESPnet needs not

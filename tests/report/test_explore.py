@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, served
-from result_folders import make_results
+from result_folders import make_results, read_results
 
 from espnet_plugin.report.html import write_html
-from espnet_plugin.results.results import Results
 
 AN4 = Path(__file__).parents[2] / "egs2/an4/encrl1/earlier/results.json"
 START = {
@@ -63,7 +62,7 @@ def content():
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("page")
-    write_html(folder / "report.html", Results.from_dict(content))
+    write_html(folder / "report.html", read_results(content))
     with served(folder) as (address, asked), chromium() as tab:
         tab.address = address + "report.html"
         tab.resize(1400, 900)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from result_folders import compared, make_results
+from result_folders import read_results as read
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.report.comparison_table import comparison_table, missing_notes
@@ -15,9 +16,6 @@ from espnet_plugin.report.markdown import (
 from espnet_plugin.report.published import PUBLISHED_HEADING
 from espnet_plugin.report.tables import cost_table, family_table, quality_table
 from espnet_plugin.results.pairs import compare_all
-from espnet_plugin.results.results import Results
-
-read = Results.from_dict
 
 
 def make_row(method, layers, seed, wer, errors, shared=None, variant="", **more):

@@ -86,7 +86,7 @@ def test_the_target_is_out_of_sight():
 
 def test_every_parameter_learns_and_the_quantiser_does_not():
     model = best_rq_model(full_weight=0.5).train()
-    model.plan(TrainingPlan((100,)))
+    model.set_plan(TrainingPlan((100,)))
     model(*batch())[0].backward()
     assert all(p.grad is not None for p in model.parameters())
     assert model.encoder.embed.out.weight.grad.abs().sum() > 0
@@ -99,7 +99,7 @@ def test_every_parameter_learns_and_the_quantiser_does_not():
 def test_a_resumed_training_goes_on_as_if_uninterrupted(sampling):
     def begin(seed=0):
         model = best_rq_model(loss=dict(seed=seed), dropout=0.1, sampling=sampling)
-        model.plan(TrainingPlan((2,) * 5))
+        model.set_plan(TrainingPlan((2,) * 5))
         return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
 
     whole, optim = begin()

@@ -16,7 +16,7 @@ both_losses = pytest.mark.parametrize("build", [wav2vec2_model, best_rq_model])
 def test_the_streaming_pass_teaches_kept_weights_only(build):
     for full, expected in ((0.0, False), (0.5, True)):
         model = build(full_weight=full).train()
-        model.plan(TrainingPlan((100,)))
+        model.set_plan(TrainingPlan((100,)))
         model.encoder.pruner.set_sparsity(1.0)
         model.encoder.pruner.frozen.fill_(1)
         model(*batch())[0].backward()

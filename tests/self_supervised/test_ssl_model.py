@@ -53,7 +53,7 @@ def test_both_passes_find_the_same_targets_behind_the_same_mask(granularity):
 
 def test_targets_teach_the_front_end_and_the_quantiser():
     model = wav2vec2_model(streaming_weight=0.0).train()
-    model.plan(TrainingPlan((10,)))
+    model.set_plan(TrainingPlan((10,)))
     model(*batch())[0].backward()
     quantiser = model.losses[0].objective.quantiser
     for parameter in (quantiser.logits.weight, quantiser.codes, model.mask_vector):
@@ -68,7 +68,7 @@ def test_updates_are_counted_once_where_batches_accumulate():
     expected = [0, None, None, 1, None, None, None, 2, None, None, 3, None, None, None]
     assert [plan.update(batch) for batch in range(14)] == expected
     model = wav2vec2_model().train()
-    model.plan(plan)
+    model.set_plan(plan)
     seen = []
     for _ in range(14):
         model(*batch())
@@ -81,7 +81,7 @@ def test_updates_are_counted_once_where_batches_accumulate():
     ]
     assert uneven.updates == 3
     with pytest.raises(UserError, match="end 0.6 of 1 updates"):
-        wav2vec2_model().plan(TrainingPlan((1,)))
+        wav2vec2_model().set_plan(TrainingPlan((1,)))
     with pytest.raises(UserError, match="accum_grad 8"):
         TrainingPlan((7, 7), accumulated=8)
 
@@ -91,7 +91,7 @@ def test_a_resumed_training_goes_on_with_masks_schedule_and_temperature(sampling
     def begin():
         pruning = dict(sparsity=0.5, every=1, end=0.9)
         model = wav2vec2_model(pruning, dropout=0.1, sampling=sampling)
-        model.plan(TrainingPlan((2,) * 5))
+        model.set_plan(TrainingPlan((2,) * 5))
         return model.train(), torch.optim.SGD(model.parameters(), lr=0.1)
 
     whole, optim = begin()
@@ -117,7 +117,7 @@ def test_one_sampled_pass_a_step_weighs_as_much_as_both():
     model = wav2vec2_model(
         full_weight=0.9, streaming_weight=0.3, sampling="one"
     ).train()
-    model.plan(TrainingPlan((200,)))
+    model.set_plan(TrainingPlan((200,)))
     counts = {"full": 0, "streaming": 0}
     diversity = model.losses[0].objective.diversity_weight
     for _ in range(60):

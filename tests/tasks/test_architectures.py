@@ -9,10 +9,10 @@ import tiny_encrl
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
+from plain_model import write_plain_model
 from tiny_asr import build_tiny_asr, load_speech
 
 from espnet_plugin.checkpoints.load import build_asr_model, load_asr_model
-from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.distill import store_format
 from espnet_plugin.distill.teacher import FrozenTeacher, encoder_outputs
 from espnet_plugin.errors import UserError
@@ -149,7 +149,7 @@ def test_a_step_is_trained_and_stock_espnet_takes_the_result(
     torch.save(model.state_dict(), tmp_path / "encrl.pth")
     kept = [0, args.student_num_layers - 1]
     plain = write_plain_model(
-        vars(args), tmp_path / "encrl.pth", kept, tmp_path / "plain", "model.pth"
+        vars(args), tmp_path / "encrl.pth", kept, tmp_path / "plain/model.pth"
     )
     # ESPnet loads with strict=False, so its keys are compared here.
     stock, _ = ASRTask.build_model_from_file(

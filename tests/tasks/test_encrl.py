@@ -9,9 +9,10 @@ import tiny_encrl
 import torch
 import yaml
 from espnet2.tasks.asr import ASRTask
+from plain_model import write_plain_model
 
 from espnet_plugin.checkpoints.load import load_asr_model
-from espnet_plugin.checkpoints.plain import plain_config, write_plain_model
+from espnet_plugin.checkpoints.plain import plain_config
 from espnet_plugin.distill.teacher import encoder_outputs, exit_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.encrl import EncRLTask
@@ -102,7 +103,7 @@ def test_exported_student_is_plain_and_computes_the_same(trained, tmp_path):
     folder, caught = trained
     config = yaml.safe_load((folder / "config.yaml").read_text())
     newest = folder / "latest.pth"
-    path = write_plain_model(config, newest, [0, 1], tmp_path / "student", "model.pth")
+    path = write_plain_model(config, newest, [0, 1], tmp_path / "student/model.pth")
     plain, args = load_asr_model(path.parent / "config.yaml", path)
     assert args.model == "espnet" and type(plain).__name__ == "ESPnetASRModel"
     assert "objectives" not in args.model_conf
@@ -115,7 +116,7 @@ def test_exported_student_is_plain_and_computes_the_same(trained, tmp_path):
 def test_smaller_export_keeps_the_layers_it_names(trained, tmp_path):
     folder, caught = trained
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    path = write_plain_model(config, folder / "latest.pth", [1], tmp_path, "model.pth")
+    path = write_plain_model(config, folder / "latest.pth", [1], tmp_path / "model.pth")
     state = torch.load(path, weights_only=True)
     source = torch.load(folder / "latest.pth", weights_only=True)
     name = "encoder.encoders.{}.feed_forward.w_1.weight"
@@ -226,7 +227,7 @@ def test_exits_match_the_teacher_in_the_same_step(tiny_asr_model, tmp_path):
         config = yaml.safe_load(yaml.safe_dump(vars(args)))
         torch.save(state, tmp_path / "all.pth")
         path = write_plain_model(
-            config, tmp_path / "all.pth", [0], tmp_path / "one", "model.pth"
+            config, tmp_path / "all.pth", [0], tmp_path / "one/model.pth"
         )
         first, _ = load_asr_model(path.parent / "config.yaml", path)
         cut = encoder_outputs(first, speech, lengths)

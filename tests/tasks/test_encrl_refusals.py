@@ -13,7 +13,7 @@ from espnet_plugin.distill.teacher import encoder_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.encrl import EncRLTask
 from espnet_plugin.tasks.encrl_checks import check_inputs
-from espnet_plugin.tasks.encrl_options import EncRLOptions
+from espnet_plugin.tasks.encrl_options import EncrlTaskOptions
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_features_of_another_width_than_the_references_are_refused(
     cmd = ["--output_dir", str(tmp_path), "--reference_config", "config.yaml", *more]
     cmd += ["--reference_model_file", "model.pth"]
     cmd += ["--valid_data_path_and_name_and_type", "feats.scp,speech,npy"]
-    asked = EncRLOptions.from_args(EncRLTask.get_parser().parse_args(cmd))
+    asked = EncrlTaskOptions.from_args(EncRLTask.get_parser().parse_args(cmd))
     # As ESPnet writes the configuration of a model that was trained on features.
     reference = Namespace(frontend=None, frontend_conf={}, input_size=23)
     with pytest.raises(

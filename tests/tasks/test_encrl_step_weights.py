@@ -6,8 +6,8 @@ import pytest
 import tiny_encrl
 import torch
 import yaml
+from plain_model import write_plain_model
 
-from espnet_plugin.checkpoints.plain import write_plain_model
 from espnet_plugin.cost.counting import count_step
 from espnet_plugin.distill.consistency import symmetric_divergence
 from espnet_plugin.distill.objectives import EncoderOutputs
@@ -100,7 +100,7 @@ def test_two_views_learn_from_teacher_and_each_other(tiny_asr_model, tmp_path):
     torch.save(model.state_dict(), tmp_path / "all.pth")
     config = yaml.safe_load(yaml.safe_dump(vars(args)))
     path = write_plain_model(
-        config, tmp_path / "all.pth", [0], tmp_path / "one", "model.pth"
+        config, tmp_path / "all.pth", [0], tmp_path / "one/model.pth"
     )
     assert not any("consistency" in name for name in torch.load(path))
     assert "consistency" not in yaml.safe_load(

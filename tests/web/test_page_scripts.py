@@ -12,6 +12,7 @@ from espnet_plugin.recognise.confidence import aggregate, token_confidence
 from espnet_plugin.recognise.segments import Segmenter
 from espnet_plugin.recognise.vocabulary import Vocabulary
 from espnet_plugin.recognise.words import align
+from espnet_plugin.text import is_unspaced_letter
 
 BLANK = 2
 
@@ -161,6 +162,16 @@ def test_words_are_those_of_python(kind):
     assert found == expected and sum(map(len, expected)) > 60
     glued = [word["glued"] for words in expected for word in words]
     assert any(glued) == (kind in UNSPACED)
+
+
+def test_scripts_without_spaces_are_those_of_python():
+    letters = [code for code in range(0x40000) if not 0xD800 <= code < 0xE000]
+    found = run_module(
+        "words.js",
+        "return letters.filter((code) => m.UNSPACED.test(String.fromCodePoint(code)));",
+        letters=letters,
+    )
+    assert found == [code for code in letters if is_unspaced_letter(chr(code))]
 
 
 def test_long_audio_is_cut_where_python_cuts_it():

@@ -2,7 +2,7 @@
 
 import random
 
-__all__ = ["sentence", "vocabulary"]
+__all__ = ["sentence"]
 
 _DIGITS = "zero one two three four five six seven eight nine".split()
 _HOURS = _DIGITS[1:]
@@ -55,10 +55,3 @@ _KINDS = [_digits, _digits, _switch, _switch, _clock, _opening, _call]
 def sentence(choose: random.Random) -> str:
     """Draw one sentence, in lower case with single spaces."""
     return " ".join(choose.choice(_KINDS)(choose))
-
-
-def vocabulary() -> set[str]:
-    """Return all words that :func:`sentence` can use, in lower case."""
-    words = {"turn", "switch", "on", "off", "the", "please", "set", "for", "minutes"}
-    words |= {"open", "close", "call"}
-    return words.union(_DIGITS, _MINUTES, _ROOMS, _DEVICES, _CLOCKS, _OPENINGS)

@@ -13,9 +13,9 @@ from torch import nn
 
 from espnet_plugin.export.graph.attention import FactoredAttention, FactoredPositions
 from espnet_plugin.export.graph.layers import as_linear, normalises
-from espnet_plugin.export.graph.masks import valid_frames
 from espnet_plugin.export.graph.operators import quotient, reshaped, reshaped_like
 from espnet_plugin.export.graph.positions import computed_positions
+from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["LeanConformer", "is_lean"]
 
@@ -100,7 +100,7 @@ class LeanConformer(nn.Module):
             ``(batch, encoder frames, width)`` and the valid ones ``(batch,)``.
         """
         x, positions, lengths = self.embed(feats, lengths)
-        valid = valid_frames(lengths, x.size(1))
+        valid = frame_mask(lengths, x.size(1))
         width = self.embed.out.out_features
         if self.factors is not None:
             hidden = torch.where(valid, 0.0, _HIDDEN)[:, None, None]

@@ -6,12 +6,9 @@ from typing import Iterator, Optional
 
 import torch
 
-__all__ = ["linear_pad_mask", "linear_masks", "valid_frames"]
+from espnet_plugin.tensors.frames import frame_mask
 
-
-def valid_frames(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """Return ``(batch, frames)``: true where a frame belongs to its utterance."""
-    return torch.arange(frames, device=lengths.device)[None] < lengths[:, None]
+__all__ = ["linear_pad_mask", "linear_masks"]
 
 
 def linear_pad_mask(
@@ -36,8 +33,8 @@ def linear_pad_mask(
     """
     if xs is None:
         frames = lengths.max() if maxlen is None else maxlen
-        return ~valid_frames(lengths, frames)
-    mask = ~valid_frames(lengths, xs.size(length_dim))
+        return ~frame_mask(lengths, frames)
+    mask = ~frame_mask(lengths, xs.size(length_dim))
     shape = [1] * xs.dim()
     shape[0], shape[length_dim] = xs.size(0), -1
     return mask.view(shape).expand_as(xs)

@@ -5,7 +5,7 @@ from typing import Optional
 import torch
 from torch import nn
 
-from espnet_plugin.export.graph.masks import valid_frames
+from espnet_plugin.tensors.frames import frame_mask
 
 __all__ = ["normalisation"]
 
@@ -44,7 +44,7 @@ class UtteranceNormalisation(nn.Module):
         self.floor = stock.eps
 
     def forward(self, feats: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        padding = ~valid_frames(lengths, feats.size(1))[..., None]
+        padding = ~frame_mask(lengths, feats.size(1))[..., None]
         counts = lengths[:, None, None].to(feats)
         feats = feats.masked_fill(padding, 0.0)
         centred = feats - feats.sum(1, keepdim=True) / counts

@@ -14,7 +14,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
 from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
-from espnet_plugin.export.int8 import log_int8, pass_gate, without_int8
+from espnet_plugin.export.int8 import log_int8, quantise_within_loss, without_int8
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
 from espnet_plugin.export.provenance import MADE, provenance_of
@@ -167,7 +167,7 @@ def _fill(
         verified["dev"] = asdict(compared)
         if trial.int8:
             gate = stream_trial(new, dev)
-            result, said = pass_gate(
+            result, said = quantise_within_loss(
                 gate, new / CHUNK, new / INT8, dev, trial.max_wer_loss
             )
             log_int8(INT8, result)
@@ -212,7 +212,7 @@ def _finish_sherpa(
             ran = compare_texts(RUNNER, MODEL, dev, texts[MODEL], spoken, LEAST_SAME)
             meta["verified"]["runner"] = [asdict(ran)]
         if trial.int8:
-            result, said = pass_gate(
+            result, said = quantise_within_loss(
                 gate, new / MODEL, new / SHERPA_INT8, dev, trial.max_wer_loss
             )
             log_int8(SHERPA_INT8, result)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 from torch import nn
 
@@ -18,6 +18,7 @@ from espnet_plugin.experiment.config import read_config
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.check import check_volume
 from espnet_plugin.export.facts import DEFAULT_FRONT_END, KALDI_FRONT_END, ModelFacts
+from espnet_plugin.export.token_text import TokenText
 from espnet_plugin.files import file_checksum
 
 __all__ = ["StreamingSource", "is_streaming", "load_streaming_source"]
@@ -29,7 +30,7 @@ _BLANK = "<blank>"
 
 
 @dataclass(frozen=True)
-class StreamingSource:
+class StreamingSource(TokenText):
     """A trained model that can stream.
 
     Attributes:
@@ -47,13 +48,6 @@ class StreamingSource:
     output: nn.Linear
     chunking: Chunking
     facts: ModelFacts
-
-    def text(self, token_ids: Sequence[int]) -> str:
-        """Return the text of tokens, as ESPnet writes it."""
-        tokens = [self.facts.tokens[number] for number in token_ids]
-        if self.tokenizer is None:
-            return " ".join(tokens)
-        return self.tokenizer.tokens2text(tokens)
 
 
 def is_streaming(experiment: Path) -> bool:

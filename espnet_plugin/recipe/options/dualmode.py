@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.recipe.option import PassedTo, option, same_option
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.sections import (
     BASELINES,
     DATA,
@@ -36,7 +36,7 @@ _MAYBE_EPOCHS = Whole(1, optional=True)
 class DualmodeOptions(SharedOptions):
     """The options of ``dualmode.sh``."""
 
-    dry_run: bool = same_option(EncrlOptions, "dry_run", help=LIST_ONLY)
+    dry_run: bool = same_option(EncrlRecipeOptions, "dry_run", help=LIST_ONLY)
     pretrain_set: str = _data(
         "",
         SetName(optional=True),
@@ -83,7 +83,9 @@ class DualmodeOptions(SharedOptions):
         "Folder of a trained recogniser: the teacher of rows named taught_*, and the "
         "source of the layers from which rows named copied_* start.",
     )
-    teacher_cache: str = same_option(EncrlOptions, "teacher_cache", section=TRAINING)
+    teacher_cache: str = same_option(
+        EncrlRecipeOptions, "teacher_cache", section=TRAINING
+    )
     train_args: tuple[str, ...] = _training(
         "",
         Words(),

@@ -27,7 +27,7 @@ from espnet_plugin.recipe.values.text import Folder, Line, Text, Words
 from espnet_plugin.recipe.values.words import Choice, Choices, Flag
 from espnet_plugin.shape import Shape
 
-__all__ = ["EncrlOptions"]
+__all__ = ["EncrlRecipeOptions"]
 
 _general = partial(option, GENERAL)
 _data = partial(option, DATA)
@@ -43,7 +43,7 @@ _MAYBE_EPOCHS = Whole(1, optional=True)
 
 
 @dataclass(frozen=True)
-class EncrlOptions(SharedOptions):
+class EncrlRecipeOptions(SharedOptions):
     """The options of ``encrl.sh``."""
 
     num_nodes: int = _general(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from espnet_plugin.recipe.option import option, same_option
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.sections import GENERAL
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Several, Whole
 from espnet_plugin.recipe.values.text import Command
@@ -13,7 +13,7 @@ from espnet_plugin.shape import Shape
 __all__ = ["JobsOptions"]
 
 _general = partial(option, GENERAL)
-_shared = partial(same_option, EncrlOptions)
+_shared = partial(same_option, EncrlRecipeOptions)
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,18 @@ from espnet_plugin.jobs.pretraining_loss import folder_name, loss_of
 from espnet_plugin.names import WAV2VEC2
 from espnet_plugin.recipe.layout import Layout
 from espnet_plugin.recipe.options.dualmode import DualmodeOptions
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
+from espnet_plugin.recipe.stages.data_options import options_of_data
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["DualmodeLayout", "data_options_of", "lines_of"]
 
-# Options of stages 1 to 3, which are those of the EncRL family.
-_OF_DATA = (
-    *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
-    *("test_sets", "local_data_opts", "fs", "speed_perturb_factors"),
-    *("min_wav_duration", "max_wav_duration", "bad_utterances", "check_audio"),
-    *("expected_warnings", "token_type", "nbpe", "nlsyms"),
-)
 
-
-def data_options_of(options: DualmodeOptions) -> EncrlOptions:
+def data_options_of(options: DualmodeOptions) -> EncrlRecipeOptions:
     """Return the options of stages 1 to 3, as the EncRL family declares them."""
-    return EncrlOptions(
-        **{name: getattr(options, name) for name in _OF_DATA},
-        stage=options.stage,
-        stop_stage=min(options.stop_stage, 3),
+    return options_of_data(
+        options,
+        3,
         unlabelled_sets=_own_sets(options),
         reference_config=options.train_config,
     )

@@ -7,7 +7,7 @@ from typing import Iterator
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout, read_found
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.shell import shell_words
 from espnet_plugin.recipe.stages import models
@@ -160,7 +160,7 @@ def _beside(layout: Layout, runner: Runner) -> Layout:
     return Layout(options, found)
 
 
-def check_first(options: EncrlOptions) -> None:
+def check_first(options: EncrlRecipeOptions) -> None:
     """Check what the first chosen stage needs; see :func:`check_first_needs`.
 
     With ``--asr_recipe`` or ``--reference``, the stages bring what they need.
@@ -190,7 +190,7 @@ def check_first(options: EncrlOptions) -> None:
         ) from error
 
 
-def run_encrl(options: EncrlOptions, runner: Runner) -> None:
+def run_encrl(options: EncrlRecipeOptions, runner: Runner) -> None:
     """Run the chosen stages.
 
     Args:

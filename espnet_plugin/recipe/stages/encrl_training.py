@@ -5,7 +5,7 @@ from typing import Iterator, Optional, TextIO
 
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stages.data import needs_of_tokens
 from espnet_plugin.recipe.stages.stage import Need, Stage
@@ -96,7 +96,7 @@ def _train_encrl(
     runner.train(f"encrl{training.ending}", command, output)
 
 
-def _student(options: EncrlOptions, training: EncrlTraining) -> list[str]:
+def _student(options: EncrlRecipeOptions, training: EncrlTraining) -> list[str]:
     if training.width is not None:  # --serves has the student's shape
         return ["--shape_init", options.shape_init]
     layers = ["--student_num_layers", str(training.layers)]

@@ -9,31 +9,22 @@ from espnet_plugin.lm.record import lm_folder
 from espnet_plugin.lm.rows import Compression, Further, read_row
 from espnet_plugin.recipe.command_line import shown
 from espnet_plugin.recipe.layout import Layout
-from espnet_plugin.recipe.options.encrl import EncrlOptions
+from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.options.lmprune import LmpruneOptions
 from espnet_plugin.recipe.runner import Runner, log
 from espnet_plugin.recipe.stage_list import StageOf, stage_lines
 from espnet_plugin.recipe.stages.data import DATA_STAGES, warn_of_newer_data
+from espnet_plugin.recipe.stages.data_options import options_of_data
 from espnet_plugin.recipe.stages.stage import Stage, run_stages
 from espnet_plugin.recipe.stages.words import maybe
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["STAGES", "LmpruneLayout", "list_lmprune", "lm_data_options", "run_lmprune"]
 
-# Options of stages 1 and 2, which are those of the EncRL family.
-_OF_DATA = (
-    *("nj", "python", "datadir", "dumpdir", "expdir", "train_set", "valid_set"),
-    *("test_sets", "local_data_opts", "fs", "token_type", "nbpe", "nlsyms"),
-)
 
-
-def lm_data_options(options: LmpruneOptions) -> EncrlOptions:
+def lm_data_options(options: LmpruneOptions) -> EncrlRecipeOptions:
     """Return the options of stages 1 and 2, as the EncRL family declares them."""
-    return EncrlOptions(
-        **{name: getattr(options, name) for name in _OF_DATA},
-        stage=options.stage,
-        stop_stage=min(options.stop_stage, 2),
-    )
+    return options_of_data(options, 2)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ import { aggregate } from "./confidence.js";
 
 // What Python's str.isspace() says of the characters that are in use.
 const SPACE = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/;
-// Scripts without spaces, and what belongs to a letter: as in recognise/scripts.py.
-const UNSPACED =
-  /^[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u{20000}-\u{3ffff}]$/u;
+// Scripts without spaces: the ranges of _UNSPACED_RANGES in espnet_plugin/text.py.
+export const UNSPACED =
+  /^[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u1980-\u19df\u1a00-\u1aaf\u2e80-\u2fdf\u3005-\u3007\u3021-\u302f\u3031-\u3035\u3038-\u303c\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaadf\uf900-\ufaff\uff66-\uff9f\u{1aff0}-\u{1b16f}\u{20000}-\u{3ffff}]$/u;
+// What belongs to a letter, and where no word begins: as in recognise/scripts.py.
 const PART = /^[\p{M}\u200d\u{1f3fb}-\u{1f3ff}]$/u;
 const CLOSING = /^[\p{Pe}\p{Pf}\p{Po}]$/u;
 const OPENING = /^[\p{Ps}\p{Pi}\u200d]$/u;
