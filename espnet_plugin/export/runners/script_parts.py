@@ -208,6 +208,14 @@ def options(doc, model="model.onnx", files="audio of any format soundfile reads"
     return parser
 
 
+def sherpa_options(doc):
+    """Return a parser with the options of both scripts that run sherpa-onnx on files."""
+    parser = options(doc)
+    parser.add_argument("--times", action="store_true", help="seconds of each token")
+    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
+    return parser
+
+
 def loaded(parser, args, folder, recogniser):
     """Return the recogniser of a folder, or end with a message about an option."""
     if args.num_threads < 1:
