@@ -209,7 +209,7 @@ def options(doc, model="model.onnx", files="audio of any format soundfile reads"
 
 
 def sherpa_options(doc):
-    """Return a parser with the options of both scripts that run sherpa-onnx on files."""
+    """Return a parser with the options of the scripts for files in sherpa-onnx."""
     parser = options(doc)
     parser.add_argument("--times", action="store_true", help="seconds of each token")
     parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
