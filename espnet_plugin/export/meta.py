@@ -1,4 +1,4 @@
-"""``meta.json``: what a device and its user have to know, and what was checked."""
+"""``meta.json``: facts for a device and its user, and results of the checks."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -39,14 +39,14 @@ def describe(
     int8: Optional[Mapping[str, Any]],
     more: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the content of ``meta.json``, less the table of files.
+    """Return the content of ``meta.json`` without the table of files.
 
     Args:
         facts: Facts about the model.
         target: ``onnx`` or ``sherpa-onnx``.
         port: The form of the graph.
-        verified: What was compared.
-        int8: What was measured of the quantised file; None: none was asked for.
+        verified: Results of the comparisons.
+        int8: Figures of the quantised file; None: none was requested.
         more: Facts of the target.
     """
     model = asdict(facts)

@@ -30,7 +30,7 @@ def _is(*kinds: type) -> _Rule:
     return lambda value: isinstance(value, kinds)
 
 
-# Keys of meta.json that its readers use, and what their values may be.
+# Keys of meta.json that its readers use, and which values are allowed.
 _KEYS: dict[str, _Rule] = {
     "target": _is(str),
     "input": _is(str),
@@ -50,7 +50,7 @@ _FRAMING_KEYS: dict[str, _Rule] = {
     **{f"framing.{name}": _whole(0) for name in ("before", "after", "skip", "least")},
     **{f"framing.{name}": _whole(1) for name in ("size", "hop")},
 }
-# What an ONNX file of an export says of itself, by the key of meta.json.
+# Properties in an ONNX file of an export, by the key of meta.json.
 _SAID = {
     "sample_rate": "sample_rate",
     "blank": "blank",
@@ -124,8 +124,8 @@ def read_export(folder: Path) -> dict[str, Any]:
     """Read ``meta.json``.
 
     Raises:
-        UserError: If it is damaged, has a value that cannot be, or was written by a
-        later version.
+        UserError: If it is damaged, has a value that is not allowed, or was written by
+            a later version.
     """
     path = folder / META
     meta = read_json(path)
@@ -164,15 +164,15 @@ def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
 
 
 def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -> None:
-    """Compare ``meta.json`` with what an ONNX file of the export says of itself.
+    """Compare ``meta.json`` with the properties in an ONNX file of the export.
 
     Args:
         folder: The export.
         meta: Content of its ``meta.json``.
-        said: The properties in the file; what it does not say is not compared.
+        said: The properties; missing ones are not compared.
 
     Raises:
-        UserError: Naming a value that is another one there.
+        UserError: If a value differs; it is named.
     """
     for key, name in _SAID.items():
         there, value = _value(meta, key)

@@ -74,7 +74,7 @@ def export_streaming(
     """Export a streaming model, check the files, and then move them to their folder.
 
     Args:
-        experiment: Folder of what was cut out for the device, or of a supernet.
+        experiment: Folder of the model cut out for the device, or of a supernet.
         target: One of ``STREAMING_TARGETS``.
         output_dir: The folder to write; ``export/TARGET`` in the experiment if not
             given.
@@ -200,7 +200,7 @@ def _finish_sherpa(
     dev: Optional[DevSet],
     trial: TrialOptions,
 ) -> None:
-    """Quantise, add to ``meta.json`` what is measured, write the cards."""
+    """Quantise, add the measurements to ``meta.json``, write the cards."""
     meta = read_json(new / META)
     texts: dict[str, Mapping[str, str]] = {}
     if dev is not None:

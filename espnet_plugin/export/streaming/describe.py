@@ -29,7 +29,7 @@ def describe_stream(
     streaming: Mapping[str, Any],
     more: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the content of ``meta.json``, less what was checked and the files.
+    """Return the content of ``meta.json`` without results of checks and files.
 
     Args:
         source: The model.

@@ -47,22 +47,22 @@ INT8 = "model.int8.onnx"
 RUNNER = Path(__file__).with_name("run_sherpa.py")
 _UNKNOWN = "<unk>"
 LEAST_SAME = 0.95
-# So many that two tokens of a single one may be equal but for rounding.
+# So many that in a single one two tokens may only differ by rounding.
 _SECONDS = tuple(round(0.1 + 0.19 * number, 2) for number in range(20))
 
 
 @dataclass(frozen=True)
 class _Features:
-    """What sherpa-onnx computes, and what becomes of it.
+    """The features of sherpa-onnx, and how they are converted to the model's.
 
     Attributes:
-        dim: Filters.
-        high_freq: Where they end in Hz, to be set by the application; None: where they
-            end if nothing is set.
-        prepare: Makes the model's features of them, before normalisation; None: they
-            are the model's.
+        dim: Number of filters.
+        high_freq: Upper edge of the filters in Hz, which the application has to set;
+            None: sherpa-onnx's default.
+        prepare: Converts them to the model's features before normalisation; None:
+            they are the same.
         normalise: The model's normalisation, or None.
-        loss: What is lost; None: nothing.
+        loss: The error of the conversion; None: it is exact.
     """
 
     dim: int
@@ -79,7 +79,7 @@ class _Features:
 
     @torch.no_grad()
     def models(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the model's of them."""
+        """Return the model's features, computed from sherpa-onnx's."""
         if self.prepare is not None:
             features = self.prepare(features)
         if self.normalise is not None:
@@ -114,12 +114,12 @@ class WrittenSherpa:
 def fill_sherpa(
     new: Path, source: StreamingSource, experiment: Path, calibration: Optional[Path]
 ) -> WrittenSherpa:
-    """Write and check everything that sherpa-onnx needs, but for the cards.
+    """Write and check everything that sherpa-onnx needs, except the cards.
 
     Args:
         new: The folder.
         source: The model.
-        experiment: Where it is from: must not be named in a file.
+        experiment: The model's folder; its path must not occur in any file.
         calibration: A Kaldi data folder, for a model of ESPnet's features.
 
     Returns:
@@ -214,8 +214,9 @@ def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Featu
 def _tail_s(source: StreamingSource) -> float:
     """Return the silence after which every frame of the audio has been decoded.
 
-    A chunk and what is ahead of it, what the sub-sampling reads beyond them, the frame
-    that sherpa-onnx waits for besides, and the one that ends after the audio.
+    That is a chunk and its look-ahead, the frames that the sub-sampling reads after
+    them, one more frame for which sherpa-onnx waits, and the one that ends after the
+    audio.
     """
     chunk, _, ahead = source.chunking
     embed = source.encoder.embed
