@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.facts import DEFAULT_FRONT_END
 from espnet_plugin.export.folder import META
 from espnet_plugin.export.graph.normalise import normalisation
@@ -94,10 +95,12 @@ class WrittenSherpa:
     Attributes:
         graph: The graph in the file.
         features: What sherpa-onnx computes for it.
+        meta: The facts of the export.
     """
 
     graph: WenetGraph
     features: _Features
+    meta: ExportMeta
 
     def decoded_features(
         self, source: StreamingSource, samples: np.ndarray
@@ -160,25 +163,25 @@ def fill_sherpa(
     check_file(new / MODEL, [experiment, new])
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))
     copy_script(RUNNER, new)
-    meta = describe_stream(source, "sherpa-onnx", {"frames": graph.frames}, {})
-    meta["sherpa"] = {
-        "kind": "online wenet_ctc",
-        "num_left_chunks": source.chunking.left // source.chunking.chunk,
-        "feature_dim": features.dim,
-        "high_freq": features.high_freq,
-        "tail_s": _tail_s(source),
-    }
-    if features.loss is not None:
-        meta["approximate"] = asdict(features.loss)
-    write_json(new / META, meta)  # the runner reads it
-    meta["verified"] = {"parity": _check_graph(source, graph, features, new / MODEL)}
+    meta = replace(
+        describe_stream(source, "sherpa-onnx", {"frames": graph.frames}),
+        sherpa={
+            "kind": "online wenet_ctc",
+            "num_left_chunks": source.chunking.left // source.chunking.chunk,
+            "feature_dim": features.dim,
+            "high_freq": features.high_freq,
+            "tail_s": _tail_s(source),
+        },
+        approximate=None if features.loss is None else asdict(features.loss),
+    )
+    write_json(new / META, meta.to_json())  # the runner reads it
+    verified = {"parity": _check_graph(source, graph, features, new / MODEL)}
     tried = _check_runner(source, features, new, tokens, tuple(never))
     if tried is not None:
-        meta["verified"]["sherpa"] = tried
-    meta["files"] = file_table(new)
-    del meta["files"][META]
-    write_json(new / META, meta)
-    return WrittenSherpa(graph, features)
+        verified["sherpa"] = tried
+    files = {name: one for name, one in file_table(new).items() if name != META}
+    meta = replace(meta, verified=verified, files=files)
+    return WrittenSherpa(graph, features, meta)
 
 
 def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Features:
