@@ -1,6 +1,6 @@
 """The content of an export's ``meta.json`` as a typed value."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.experiment.exported import MEASURED
@@ -27,12 +27,12 @@ class ExportMeta:
         target: ``onnx`` or ``sherpa-onnx``.
         input: ``samples``, ``features`` or ``stream``.
         sample_rate: Sampling rate in Hz; None if the front end is not known.
-        frame_ms: Milliseconds per frame of the output.
         blank: Index of the blank.
-        drop: Indices of tokens that are not text.
         token_type: ESPnet's token type; None if tokens are words.
         vocabulary: Number of tokens.
         model: ``ModelFacts`` without the tokens, by name.
+        frame_ms: Milliseconds per frame of the output.
+        drop: Indices of tokens that are not text.
         opset: Version of the ONNX operators.
         versions: Versions of the packages, by name.
         channels: Number of channels of the audio.
@@ -55,14 +55,14 @@ class ExportMeta:
     target: str
     input: str
     sample_rate: Optional[int]
-    frame_ms: float
     blank: int
-    drop: tuple[int, ...]
     token_type: Optional[str]
     vocabulary: int
     model: _Facts
-    opset: int
-    versions: Mapping[str, str]
+    frame_ms: Optional[float] = None
+    drop: tuple[int, ...] = ()
+    opset: Optional[int] = None
+    versions: Optional[Mapping[str, str]] = None
     channels: int = 1
     inputs: Optional[tuple[str, ...]] = None
     outputs: Optional[tuple[str, ...]] = None
@@ -89,11 +89,15 @@ class ExportMeta:
         rest = {key: value for key, value in content.items() if key != "format"}
         given = {}
         for one in fields(cls):
+            if one.name == "of_target":
+                continue
             key = _KEYS.get(one.name, one.name)
             if key in rest:
                 value = rest.pop(key)
                 given[one.name] = tuple(value) if isinstance(value, list) else value
-        missing = set(_REQUIRED) - set(given)
+        # Exports of earlier versions do not have the other keys.
+        required = {one.name for one in fields(cls) if one.default is MISSING}
+        missing = required - set(given) - {"of_target"}
         if missing:
             raise KeyError(", ".join(sorted(missing)))
         return cls(**given, of_target=rest)
@@ -108,9 +112,3 @@ class ExportMeta:
             value = list(value) if isinstance(value, tuple) else value
             found[_KEYS.get(one.name, one.name)] = value
         return {**found, **self.of_target}
-
-
-_REQUIRED = (
-    *("target", "input", "sample_rate", "frame_ms", "blank", "drop", "token_type"),
-    *("vocabulary", "model", "opset", "versions"),
-)

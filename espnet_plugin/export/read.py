@@ -5,6 +5,7 @@ from typing import Any, Callable, Mapping, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.folder import FORMAT, META
 from espnet_plugin.files import file_checksum, read_json
 
@@ -120,7 +121,7 @@ def check_is_experiment(folder: Path) -> None:
         )
 
 
-def read_export(folder: Path) -> dict[str, Any]:
+def read_export(folder: Path) -> ExportMeta:
     """Read ``meta.json``.
 
     Raises:
@@ -150,7 +151,7 @@ def read_export(folder: Path) -> dict[str, Any]:
             f"{path}: blank is {meta['blank']}, but vocabulary is "
             f"{meta['vocabulary']}: {_AGAIN}"
         )
-    return meta
+    return ExportMeta.from_json(meta)
 
 
 def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
@@ -163,19 +164,20 @@ def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
     return True, value
 
 
-def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -> None:
+def check_said(folder: Path, meta: ExportMeta, said: Mapping[str, str]) -> None:
     """Compare ``meta.json`` with the properties in an ONNX file of the export.
 
     Args:
         folder: The export.
-        meta: Content of its ``meta.json``.
+        meta: The facts in its ``meta.json``.
         said: The properties; missing ones are not compared.
 
     Raises:
         UserError: If a value differs; it is named.
     """
+    content = meta.to_json()
     for key, name in _SAID.items():
-        there, value = _value(meta, key)
+        there, value = _value(content, key)
         if there and name in said and said[name] != str(value):
             raise UserError(
                 f"{folder / META}: {key} is {value}, but the model was exported with "
@@ -183,21 +185,21 @@ def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -
             )
 
 
-def check_unchanged(folder: Path, meta: dict[str, Any], names: Sequence[str]) -> None:
+def check_unchanged(folder: Path, meta: ExportMeta, names: Sequence[str]) -> None:
     """Compare files with the checksums in ``meta.json``.
 
     Files that are not listed there, such as a user's own, are not checked.
 
     Args:
         folder: The export.
-        meta: Content of its ``meta.json``.
+        meta: The facts in its ``meta.json``.
         names: Names of the files.
 
     Raises:
         UserError: If a file is not the one that was exported.
     """
     for name in names:
-        listed = meta.get("files", {}).get(name)
+        listed = (meta.files or {}).get(name)
         if listed and file_checksum(folder / name) != listed["sha256"]:
             raise UserError(
                 f"{folder / name} is not the file that was exported (its SHA-256 is "
