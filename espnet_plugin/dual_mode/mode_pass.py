@@ -16,9 +16,10 @@ class ModePass:
         loss: The loss of the mode, a scalar.
         stats: Statistics by name, without the name of the mode.
         lengths: Valid encoder frames, ``(batch,)``.
-        log_posteriors: Of the CTC layer, ``(batch, frames, vocabulary)``; None if there
-            is none, or neither distillation nor the reference needs them.
-        logits: Of the transducer's joint network, ``(batch, frames, tokens + 1,
+        log_posteriors: CTC log-posteriors, ``(batch, frames, vocabulary)``; None
+            without a CTC layer, or if neither distillation nor the reference needs
+            them.
+        logits: Output of the transducer's joint network, ``(batch, frames, tokens + 1,
             vocabulary)``; None without a transducer.
     """
 
