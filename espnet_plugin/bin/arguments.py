@@ -12,15 +12,19 @@ from espnet_plugin.recipe.option import Option, find_option
 from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.values.numbers import MOST_SEED, Number, Speeds, Whole
 from espnet_plugin.recipe.values.sizes import Budgets, SizeEpochs, Sizes
+from espnet_plugin.recipe.values.text import Line
 from espnet_plugin.recipe.values.words import Choice
 from espnet_plugin.shape import Shape, shape_option
 
-__all__ = ["MOST_SEED", "number", "of_recipe", "text", "whole"]
+__all__ = ["MOST_SEED", "VARIANT_HELP", "number", "of_recipe", "text", "whole"]
 
 # Far above any useful number, and far below overflow.
 _MOST = 10**9
 _MOST_NUMBER = 1e30  # operations per second are large
 _LONGEST = 200
+
+# A recipe replaces an empty --variant by the tag; its commands have no tag.
+VARIANT_HELP = "name of this variant in the tables"
 
 
 def whole(least: int, most: int = _MOST) -> Callable[[str], int]:
@@ -117,6 +121,8 @@ def _argument(one: Option) -> dict[str, Any]:
         return {"type": budget_option, "nargs": "*", "default": listed}
     if isinstance(kind, SizeEpochs):
         return {"type": _size_epochs, "nargs": "*", "default": listed}
+    if isinstance(kind, Line):
+        return {"type": _line(kind), "default": default}
     if isinstance(default, tuple):
         return {"nargs": "*", "default": listed}
     return _maybe(str, not one.default, default or None)
@@ -127,6 +133,17 @@ def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str
     if not optional:
         return {"type": kind, "default": default}
     return {"type": lambda given: kind(given) if given else None, "default": default}
+
+
+def _line(kind: Line) -> Callable[[str], str]:
+    def read(given: str) -> str:
+        try:
+            return kind.read(given)
+        except ValueError as error:
+            message = f"{_short(given)}: {error}"
+            raise argparse.ArgumentTypeError(message) from error
+
+    return read
 
 
 def _size_epochs(given: str) -> tuple[Shape, int]:

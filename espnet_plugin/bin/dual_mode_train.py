@@ -22,6 +22,7 @@ from espnet_plugin.experiment.meta import Meta
 from espnet_plugin.jobs.dual import Start, train_dual_mode
 from espnet_plugin.jobs.pretraining_loss import check_pretraining
 from espnet_plugin.names import BEST_RQ, WAV2VEC2
+from espnet_plugin.tasks.cache_top import TEACHER_CACHE_TOP
 from espnet_plugin.yaml_files import deep_merge, read_yaml
 
 # Keys of a row and their defaults: its name in the tables, the modes that are decoded,
@@ -75,12 +76,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--seed", **of_recipe("seed"))
     add_reference_options(parser)
     add("--teacher_cache", **of_recipe("teacher_cache"))
-    add(
-        "--teacher_cache_top",
-        type=whole(0),
-        default=0,
-        help="number of most probable tokens to store for each frame (0: all)",
-    )
+    add("--teacher_cache_top", **TEACHER_CACHE_TOP)
     return parser
 
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import of_recipe, text
+from espnet_plugin.bin.arguments import VARIANT_HELP, of_recipe
 from espnet_plugin.bin.reference_option import add_reference_options, reference_options
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -40,9 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """Add the options that the task does not have."""
-    parser.add_argument(
-        "--variant", type=text(), default="", help="name of this variant in the tables"
-    )
+    parser.add_argument("--variant", **of_recipe("variant", help=VARIANT_HELP))
     parser.add_argument(
         "--serves",
         type=shape_option,

@@ -26,6 +26,7 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.recipe.options.encrl import EncrlRecipeOptions
 from espnet_plugin.recipe.planned_sizes import plan_sizes
 from espnet_plugin.shape import Shape
+from espnet_plugin.tasks.cache_top import TEACHER_CACHE_TOP
 from espnet_plugin.yaml_files import read_yaml
 
 __all__ = ["get_parser", "main"]
@@ -124,7 +125,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--baseline_training", **of_recipe("baseline_training"))
     add("--baseline_epochs", **of_recipe("baseline_epochs"))
     add("--teacher_cache", **of_recipe("teacher_cache"))
-    add("--teacher_cache_top", type=whole(0), default=0)
+    add("--teacher_cache_top", **TEACHER_CACHE_TOP)
     group = parser.add_argument_group("machine")
     add = group.add_argument
     add("--ngpu", **of_recipe("ngpu"))

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_plugin.bin.arguments import of_recipe, text, whole
+from espnet_plugin.bin.arguments import VARIANT_HELP, of_recipe, whole
 from espnet_plugin.bin.reference_option import add_reference_options, read_reference
 from espnet_plugin.bin.run import run_command
 from espnet_plugin.errors import UserError
@@ -70,7 +70,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=whole(1),
         help="number of epochs, instead of the configuration's",
     )
-    add("--variant", type=text(), default="", help="name of this variant in the tables")
+    add("--variant", **of_recipe("variant", help=VARIANT_HELP))
     add("--seed", **of_recipe("seed"))
     return parser
 

@@ -13,7 +13,10 @@ import torch
 
 from espnet_plugin.errors import UserError
 
-__all__ = ["check_announced", "check_archive", "check_dense"]
+__all__ = ["SAME_TRAINING", "check_announced", "check_archive", "check_dense"]
+
+# The way out where configuration and checkpoint do not belong together.
+SAME_TRAINING = "Give the config.yaml and the checkpoint of the same training"
 
 # Bytes that are always allowed, also for small files.
 _ALWAYS = 64 * 2**20
@@ -98,12 +101,13 @@ def check_announced(
                 raise UserError(
                     f"{config_file}: {conf}.{key}: {value} belongs to a far larger "
                     f"model than the checkpoint, which has {len(state)} tensors with "
-                    f"{sum(t.numel() for t in state.values())} values"
+                    f"{sum(t.numel() for t in state.values())} values. "
+                    f"{SAME_TRAINING}"
                 )
         # A layer has a matrix of these.
         matrix = numbers.get("output_size", 0) * numbers.get("linear_units", 0)
         if matrix > max(values, _SMALL**2 // 100):
             raise UserError(
                 f"{config_file}: {conf}: a layer of {matrix} weights (output_size x "
-                "linear_units) is larger than the whole checkpoint"
+                f"linear_units) is larger than the whole checkpoint. {SAME_TRAINING}"
             )

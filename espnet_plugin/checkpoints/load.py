@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 import torch
 
-from espnet_plugin.checkpoints.bounds import check_announced
+from espnet_plugin.checkpoints.bounds import SAME_TRAINING, check_announced
 from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.checkpoints.config_files import check_stats, resolve_paths
 from espnet_plugin.checkpoints.finite import first_not_finite
@@ -239,7 +239,9 @@ def load_state(
             str(error),
         )
         if not shapes:
-            raise UserError(f"checkpoint {model_file} does not fit: {error}") from error
+            raise UserError(
+                f"checkpoint {model_file} does not fit: {error}. {SAME_TRAINING}"
+            ) from error
         items = [f"{key} is {found}, not {wanted}" for key, found, wanted in shapes]
         problems.append(f"{len(items)} with a different shape ({_first(items)})")
         own = set(model.state_dict())
@@ -251,8 +253,7 @@ def load_state(
     if problems:
         raise UserError(
             f"checkpoint {model_file} does not belong to the model in the "
-            f"configuration: tensors {'; '.join(problems)}. Give the config.yaml and "
-            "the checkpoint of the same training"
+            f"configuration: tensors {'; '.join(problems)}. {SAME_TRAINING}"
         )
 
 

@@ -21,6 +21,7 @@ __all__ = ["StmLine", "extend_times", "join_suffixes", "read_stm", "split_speake
 _IGNORED = "ignore_time_segment_in_scoring"
 _VARIANT = re.compile(r"\([0-9]\)")
 _NAME_AT_THE_END = re.compile(r"\([^ ]*\)$")
+_AGAIN = "unpack the corpus again"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_stm(
         if len(fields) < 5:
             raise UserError(
                 f"{where}: {line!r} must have the form <talk> <channel> <speaker> "
-                "<start> <end> <label> <words>"
+                f"<start> <end> <label> <words>: {_AGAIN}"
             )
         fields[1] = "A"
         line = " ".join(fields)
@@ -88,9 +89,7 @@ def read_stm(
         if not words:
             continue
         if found.setdefault(utterance.name, utterance) != utterance:
-            raise UserError(
-                f"{where}: {utterance.name} is listed twice: unpack the corpus again"
-            )
+            raise UserError(f"{where}: {utterance.name} is listed twice: {_AGAIN}")
     return [found[name] for name in sorted(found)]
 
 
@@ -99,7 +98,7 @@ def _sort_key(line: str, where: str) -> tuple:
     if len(fields) < 5:
         raise UserError(
             f"{where}: {line!r} must have the form <talk> <channel> <speaker> <start> "
-            "<end> <label> <words>"
+            f"<end> <label> <words>: {_AGAIN}"
         )
     return fields[0], fields[1], _number(fields[3], where), line, where
 
@@ -108,7 +107,9 @@ def _number(field: str, where: str) -> float:
     try:
         return float(field)
     except ValueError:
-        raise UserError(f"{where}: {field!r} is not a time in seconds") from None
+        raise UserError(
+            f"{where}: {field!r} is not a time in seconds: {_AGAIN}"
+        ) from None
 
 
 def _mapped(line: str) -> str:
@@ -123,7 +124,9 @@ def _utterance(fields: Sequence[str], words: str, where: str) -> StmLine:
     # Truncated to hundredths like awk's %d, as in ESPnet's segments.
     first, last = int(start * 100), int(end * 100)
     if not 0 <= first < last:
-        raise UserError(f"{where}: from {start:g} to {end:g} s is not a time span")
+        raise UserError(
+            f"{where}: from {start:g} to {end:g} s is not a time span: {_AGAIN}"
+        )
     name = f"{fields[0]}-{first:07d}-{last:07d}"
     return StmLine(name, fields[0], first / 100.0, last / 100.0, words)
 

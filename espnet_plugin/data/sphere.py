@@ -28,14 +28,14 @@ def read_sphere_header(path: Path) -> dict[str, Union[int, float, str]]:
         with path.open("rb") as stream:
             magic, length = stream.read(8), stream.read(8)
             if magic != _MAGIC or not length.strip().isdigit():
-                raise UserError(f"{path} is not a NIST SPHERE file")
+                raise UserError(f"{path} is not a NIST SPHERE file: copy it again")
             fields = {"header_bytes": int(length)}
             text = stream.read(int(length) - 16).decode("ascii", "replace")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     head, found, _ = text.partition("end_head")
     if not found:
-        raise UserError(f"{path}: its SPHERE header is truncated")
+        raise UserError(f"{path}: its SPHERE header is truncated: copy it again")
     for line in head.splitlines():
         name, _, rest = line.partition(" ")
         kind, _, value = rest.partition(" ")

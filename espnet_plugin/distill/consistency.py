@@ -18,9 +18,9 @@ VIEWS = 2
 def symmetric_divergence(first: EncoderOutputs, second: EncoderOutputs) -> torch.Tensor:
     """Return how much the posteriors of two views of the same utterances differ.
 
-    Each view is drawn towards the other, which gets no gradient from that: the mean of
-    both Kullback-Leibler divergences, summed over the valid frames of an utterance as
-    the CTC loss is.
+    Each view is trained to match the other, which gets no gradient from that: the mean
+    of both Kullback-Leibler divergences, summed over the valid frames of an utterance
+    as the CTC loss is.
 
     - [0] CR-CTC: Consistency Regularization on CTC for Improved Speech Recognition,
       2024, https://arxiv.org/abs/2410.05101, section 3.1.

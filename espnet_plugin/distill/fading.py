@@ -12,7 +12,7 @@ class Fading(nn.Module):
     """The weight of all objectives, which falls from 1 in equal steps.
 
     The reference teaches quickly at the start, but its outputs contain its own errors.
-    With a weight that falls, the transcripts have the last word.
+    With a weight that falls, the transcripts dominate at the end.
 
     Args:
         end: Weight in the last step; 1: it does not change.

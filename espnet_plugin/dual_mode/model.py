@@ -12,6 +12,7 @@ from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.distill.teacher import FrozenTeacher
 from espnet_plugin.dual_mode.encoder import DualModeConformerEncoder
 from espnet_plugin.dual_mode.in_place import divergence_by_frame, lattice_divergence
+from espnet_plugin.dual_mode.mode_pass import ModePass
 from espnet_plugin.dual_mode.options import MODES
 from espnet_plugin.dual_mode.plan import TrainingPlan
 from espnet_plugin.dual_mode.step import DualModeStep
@@ -184,7 +185,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
         if self.encoder.one_front_end:
             shared = self.encoder.subsample(features, lengths, "full")
         theirs = self._taught_outputs(speech, speech_lengths, kwargs.get("utt_id"))
-        passes = {}
+        passes: dict[str, ModePass] = {}
         loss, stats = features.new_zeros(()), {}
         for mode, scale, learns in learning:
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
@@ -194,8 +195,8 @@ class ESPnetDualModeModel(ESPnetASRModel):
                 passes[mode] = one = self._pass(
                     mode, *sub_sampled, text, text_lengths, theirs, learns
                 )
-            loss = loss + scale * one.pop("loss")
-            stats.update({f"{k}_{mode}": v for k, v in one.pop("stats").items()})
+            loss = loss + scale * one.loss
+            stats.update({f"{k}_{mode}": v for k, v in one.stats.items()})
         if self.step.distillation_weight and len(passes) == 2:
             distance = self._distance(passes, text, text_lengths)
             loss = loss + self._distillation_scale() * distance
@@ -290,29 +291,28 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     def _pass(
         self, mode, sub_sampled, frames, text, text_lengths, theirs, learns
-    ) -> dict[str, Any]:
-        """Return the loss of a mode, statistics, and the outputs for distillation."""
+    ) -> ModePass:
+        """Compute the loss of a mode, statistics, and the outputs for distillation."""
         taught = learns and self.taught is not None and mode in self.taught.of_mode
         encoding = self.encoder.encode_frames(sub_sampled, frames, mode)
         stats: dict[str, Any] = {}
         loss = encoding.new_zeros(())
-        made: dict[str, Any] = {"lengths": frames}
+        log_posteriors = logits = None
         if self.ctc is not None:
             loss = self.ctc(encoding, frames, text, text_lengths)
             stats["loss_ctc"] = loss.detach()
             if self._recognises:
                 stats["cer_ctc"] = self._ctc_cer(encoding, frames, text)
             if self.step.distillation_weight or taught:
-                made["log_posteriors"] = self.ctc.log_softmax(encoding)
+                log_posteriors = self.ctc.log_softmax(encoding)
         if self.use_transducer_decoder:
             logits, transducer, cer = self._transducer(encoding, frames, text)
             stats["loss_transducer"] = transducer.detach()
             if cer is not None:
                 stats["cer_transducer"] = cer
             loss = transducer + self.ctc_weight * loss
-            made["logits"] = logits
         if taught:
-            ours = EncoderOutputs(encoding, made["log_posteriors"], frames)
+            ours = EncoderOutputs(encoding, log_posteriors, frames)
             if theirs is None:  # operations are being counted on noise
                 theirs = ours.stand_in(self.teacher.dim)
             distance, terms = self.taught(mode, ours, theirs)
@@ -320,7 +320,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
             if not self.taught.options.transcripts:
                 loss = loss.new_zeros(())
             loss = loss + self.taught.options.weight * distance
-        return {"loss": loss, "stats": stats, **made}
+        return ModePass(loss, stats, frames, log_posteriors, logits)
 
     @property
     def _recognises(self) -> bool:
@@ -362,14 +362,16 @@ class ESPnetDualModeModel(ESPnetASRModel):
         space = self.error_calculator.space
         return "".join(self.token_list[token] for token in tokens).replace(space, " ")
 
-    def _distance(self, passes, text, text_lengths) -> torch.Tensor:
+    def _distance(
+        self, passes: Mapping[str, ModePass], text, text_lengths
+    ) -> torch.Tensor:
         full, streaming = passes["full"], passes["streaming"]
-        distance = full["lengths"].new_zeros((), dtype=torch.float)
+        distance = full.lengths.new_zeros((), dtype=torch.float)
         if self.ctc is not None:
             by_frame = divergence_by_frame(
-                streaming["log_posteriors"],
-                full["log_posteriors"],
-                full["lengths"],
+                streaming.log_posteriors,
+                full.log_posteriors,
+                full.lengths,
                 self.step.delay_frames,
                 self.step.temperature,
             )
@@ -378,10 +380,10 @@ class ESPnetDualModeModel(ESPnetASRModel):
             )
         if self.use_transducer_decoder:
             distance = distance + lattice_divergence(
-                streaming["logits"],
-                full["logits"],
+                streaming.logits,
+                full.logits,
                 text,
-                full["lengths"],
+                full.lengths,
                 text_lengths,
                 self.blank_id,
                 self.step.delay_frames,

@@ -23,6 +23,7 @@ from espnet_plugin.distill.options import StudentOptions
 from espnet_plugin.distill.students import StudentLayers
 from espnet_plugin.errors import UserError
 from espnet_plugin.tasks.asr import seconds_per_input
+from espnet_plugin.tasks.named_weights import known_modules
 
 __all__ = [
     "ForwardCount",
@@ -261,14 +262,18 @@ def count_forward(
 
 
 def _freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
+    parameters = dict(model.named_parameters())
     for name in names:
         found = [
             parameter
-            for key, parameter in model.named_parameters()
+            for key, parameter in parameters.items()
             if f"{key}.".startswith(f"{name}.")
         ]
         if not found:
-            raise UserError(f"--freeze {name}: the model has no such module")
+            raise UserError(
+                f"--freeze {name}: the model has no such module"
+                f"{known_modules(name, parameters)}"
+            )
         for parameter in found:
             parameter.requires_grad_(False)
 

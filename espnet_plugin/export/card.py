@@ -3,6 +3,7 @@
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.export.card_json import card_lines
+from espnet_plugin.export.export_meta import ExportMeta
 
 __all__ = ["dev_lines", "int8_lines", "model_card"]
 
@@ -10,34 +11,34 @@ __all__ = ["dev_lines", "int8_lines", "model_card"]
 _EXACT = 1e-3
 
 
-def model_card(meta: Mapping[str, Any], run: str) -> str:
+def model_card(meta: ExportMeta, run: str) -> str:
     """Return the card as Markdown.
 
     Args:
-        meta: The content of ``meta.json``.
+        meta: The facts of the export.
         run: How to run it, as Markdown.
     """
-    model = meta["model"]
+    model = meta.model
     takes = "Kaldi-style feature frames"
-    if meta["input"] == "samples":
-        takes = f"audio at {meta['sample_rate']} Hz, one channel, samples in [-1, 1)"
+    if meta.input == "samples":
+        takes = f"audio at {meta.sample_rate} Hz, one channel, samples in [-1, 1)"
     lines = [
         f"# {model['experiment']}",
         "",
         f"A speech recogniser (CTC, ESPnet {model['encoder']}, {model['layers']} "
         f"layers, {model['parameters'] / 1e6:.2f} million parameters), exported by "
-        f"espnet_plugin for {meta['target']}.",
+        f"espnet_plugin for {meta.target}.",
         "",
         f"* takes {takes}; it recognises whole utterances, not a live stream",
-        f"* gives log-probabilities of {meta['vocabulary']} tokens every "
-        f"{meta['frame_ms']:g} ms; the blank is token {meta['blank']}",
+        f"* gives log-probabilities of {meta.vocabulary} tokens every "
+        f"{meta.frame_ms:g} ms; the blank is token {meta.blank}",
         "* front end, normalisation and positions are in the graph, so the length is "
         "not limited, but memory grows with the square of the length: cut long "
         "recordings",
         "",
         "| file | bytes |",
         "|---|---|",
-        *(f"| {name} | {entry['bytes']} |" for name, entry in meta["files"].items()),
+        *(f"| {name} | {entry['bytes']} |" for name, entry in meta.files.items()),
         "",
         "## Run it",
         "",
@@ -45,10 +46,10 @@ def model_card(meta: Mapping[str, Any], run: str) -> str:
         "",
         "## Checked when it was written",
         "",
-        *_checks(meta["verified"]),
+        *_checks(meta.verified),
     ]
-    if "int8" in meta:
-        lines += ["", "## In eight bits", "", *int8_lines(meta["int8"])]
+    if meta.int8 is not None:
+        lines += ["", "## In eight bits", "", *int8_lines(meta.int8)]
     lines += ["", *card_lines(meta)]
     return "\n".join(lines) + "\n"
 

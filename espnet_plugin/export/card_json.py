@@ -2,8 +2,7 @@
 
 from typing import Any, Mapping
 
-from espnet_plugin.experiment.exported import MEASURED
-from espnet_plugin.export.provenance import MADE
+from espnet_plugin.export.export_meta import ExportMeta
 
 __all__ = ["CARD", "card_json", "card_lines", "limits_of"]
 
@@ -13,30 +12,30 @@ _SPEED = ("rtf_1s", "rtf_3s", "rtf_10s", "chunk_ms", "first_word_s")
 _MACHINE = ("process_mb", "threads", "cpu", "others_cores")
 
 
-def card_json(meta: Mapping[str, Any]) -> dict[str, Any]:
+def card_json(meta: ExportMeta) -> dict[str, Any]:
     """Return the card.
 
     Args:
-        meta: The content of ``meta.json``.
+        meta: The facts of the export.
 
     Returns:
         ``format``, ``name``, ``task``, ``made``, ``license``, ``data``, ``size``,
         ``word_error_rate``, ``speed``, ``latency_ms``, ``limits``. Figures that were
         not measured are not in it.
     """
-    model, files = meta["model"], meta.get(MEASURED, {})
-    made = dict(meta.get(MADE, {}))
+    model, files = meta.model, meta.measured or {}
+    made = dict(meta.made or {})
     rates = {name: _rate(one) for name, one in files.items() if "wer" in one}
     data = {"trained_on": made.pop("trained_on", [])}
     if rates:
         data["measured_on"] = sorted({one["set"] for one in rates.values()})
-    streaming = meta.get("streaming")
+    streaming = meta.streaming
     return {
         "format": FORMAT,
         "name": model["experiment"],
         "task": "automatic speech recognition (CTC)"
         + (", streaming" if streaming else ", whole utterances"),
-        "target": meta["target"],
+        "target": meta.target,
         "license": made.pop("license", None),
         "made": {
             **made,
@@ -49,7 +48,7 @@ def card_json(meta: Mapping[str, Any]) -> dict[str, Any]:
             "layers": model["layers"],
             "bytes": {
                 name: one["bytes"]
-                for name, one in meta["files"].items()
+                for name, one in meta.files.items()
                 if name.endswith(".onnx")
             },
         },
@@ -73,26 +72,26 @@ def _rate(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def limits_of(meta: Mapping[str, Any]) -> list[str]:
+def limits_of(meta: ExportMeta) -> list[str]:
     """Return the limits of the model as clauses."""
     limits = ["one channel"]
-    if meta.get("sample_rate"):
-        limits.append(f"audio at {meta['sample_rate']} Hz only")
-    if "streaming" not in meta:
+    if meta.sample_rate:
+        limits.append(f"audio at {meta.sample_rate} Hz only")
+    if meta.streaming is None:
         limits.append("whole utterances, not a live stream; memory grows with length")
     limits.append(
         "only the languages and speakers of its training data; no punctuation"
     )
-    limits += [str(one) for one in meta.get("warnings", [])]
-    if "approximate" in meta:
+    limits += [str(one) for one in meta.warnings or ()]
+    if meta.approximate is not None:
         limits.append("approximate: its features differ from those it was trained on")
-    int8 = meta.get("int8")
+    int8 = meta.int8
     if int8 and not int8["accepted"]:
         limits.append(f"no 8-bit file: {int8['reason']}")
     return limits
 
 
-def card_lines(meta: Mapping[str, Any]) -> list[str]:
+def card_lines(meta: ExportMeta) -> list[str]:
     """Return the sections that the Markdown cards have in common."""
     card = card_json(meta)
     made = card["made"]

@@ -50,12 +50,13 @@ def check_config(config: Mapping[str, Any], where: Path) -> None:
         if config.get(part):
             raise UserError(
                 f"{where}: {part} {config[part]} cannot be exported: only models with "
-                "nothing but front end, normalisation and encoder can be exported"
+                "nothing but front end, normalisation and encoder can be exported; "
+                "train without it"
             )
     if (config.get("encoder_conf") or {}).get("ctc_trim"):
         raise UserError(
             f"{where}: encoder_conf.ctc_trim: true cannot be exported: the number of "
-            "frames would depend on what was recognised"
+            "frames would depend on what was recognised; train without it"
         )
     frontend = config.get("frontend", "default")
     if frontend not in (None, "default"):
@@ -96,14 +97,15 @@ def _check_front_end(conf: Mapping[str, Any], where: Path) -> None:
     if conf.get("apply_stft") is False:
         raise UserError(
             f"{where}: frontend_conf.apply_stft: false cannot be exported: the model "
-            "takes spectra, not audio"
+            "takes spectra, not audio; train without it"
         )
     enhancement = conf.get("frontend_conf") or {}
     for key in ("use_wpe", "use_beamformer"):
         if enhancement.get(key):
             raise UserError(
                 f"{where}: frontend_conf.frontend_conf.{key}: true cannot be exported: "
-                "it needs several channels, and an exported model takes one"
+                "it needs several channels, and an exported model takes one; train "
+                "without it"
             )
 
 
@@ -118,7 +120,10 @@ def check_model(model: torch.nn.Module, where: Path) -> None:
         UserError: If a part is not supported.
     """
     if model.ctc is None:
-        raise UserError(f"{where}: the model has no CTC layer to export")
+        raise UserError(
+            f"{where}: the model has no CTC layer to export; train with a ctc_weight "
+            "above 0"
+        )
     if model.blank_id != 0 or model.token_list[0] != _BLANK:
         raise UserError(
             f"{where}: token 0 is {model.token_list[0]!r} and the blank is token "

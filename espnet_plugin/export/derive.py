@@ -2,12 +2,11 @@
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.exported import MEASURED
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.card_json import CARD, card_json
@@ -17,7 +16,7 @@ from espnet_plugin.export.int8 import Int8Result, log_int8, make_int8, without_i
 from espnet_plugin.export.measured import exported_file, workload
 from espnet_plugin.export.meta import describe, file_table, graph_metadata
 from espnet_plugin.export.ports import Port
-from espnet_plugin.export.provenance import MADE, provenance_of
+from espnet_plugin.export.provenance import provenance_of
 from espnet_plugin.export.run_check import check_runner
 from espnet_plugin.export.runtime import OnnxModel, check_packages, is_installed
 from espnet_plugin.export.script_run import RunnerFailed
@@ -157,21 +156,17 @@ def _fill(
             texts.update({k: v for k, v in expected.items() if k != MODEL})
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     copy_script(target.runner, new)
-    more = {
-        **target.meta,
-        MADE: provenance_of(experiment, options.license).to_json(),
-        "files": file_table(new),
-        "warnings": [*target.warnings, *batch_warnings(source, port)],
-    }
-
-    def write_meta() -> dict[str, Any]:
-        int8 = None if quantised is None else asdict(quantised)
-        meta = describe(facts, target.name, port, verified, int8, more)
-        write_json(new / META, meta)
-        return meta
-
+    files = file_table(new)
+    meta = replace(
+        describe(facts, target.name, port),
+        of_target=target.meta,
+        made=provenance_of(experiment, options.license).to_json(),
+        files=files,
+        warnings=(*target.warnings, *batch_warnings(source, port)),
+        verified=verified,
+    )
     # Written twice: the script reads it, and the script's results are added to it.
-    write_meta()
+    write_json(new / META, meta.to_json())
     if dev is not None:
         ran = [check_runner(source, target, new, dev, MODEL, expected[MODEL])]
         if INT8 in expected:
@@ -181,10 +176,17 @@ def _fill(
             except RunnerFailed as error:
                 # The file in 32 bits is good, so it is kept, as with word errors.
                 quantised = without_int8(new / INT8, quantised, error.reason)
-                del more["files"][INT8], texts[INT8]
-        verified["runner"] = [asdict(one) for one in ran if one is not None]
-    more[MEASURED] = _measured(new, source, target, dev, texts, options)
-    meta = write_meta()
+                del files[INT8], texts[INT8]
+        runs = [asdict(one) for one in ran if one is not None]
+        verified = {**verified, "runner": runs}
+    meta = replace(
+        meta,
+        files=files,
+        verified=verified,
+        int8=None if quantised is None else asdict(quantised),
+        measured=_measured(new, source, target, dev, texts, options),
+    )
+    write_json(new / META, meta.to_json())
     write_text(new / "README.md", model_card(meta, target.run))
     write_json(new / CARD, card_json(meta))
 

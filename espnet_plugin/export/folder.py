@@ -95,7 +95,7 @@ def rejected_int8(folder: Path) -> str:
 
 
 def _keep_others(old: Path, new: Path, own: Collection[str]) -> None:
-    """Copy what is in an old folder and is neither in the new one nor in ``own``."""
+    """Copy files of an old folder that are neither in the new one nor in ``own``."""
     for path in old.iterdir():
         place = new / path.name
         if path.name in own or os.path.lexists(place):

@@ -85,7 +85,7 @@ def exported_file(
         paths: The file, and others that it needs, whose sizes are added.
         dev: Utterances with transcripts.
         texts: What the file recognises of each of them.
-        timed: What it takes.
+        timed: Measured time and memory.
     """
     figures = {} if timed is None else asdict(timed)
     if dev is not None and texts is not None and any(map(str.split, dev.text.values())):

@@ -1,17 +1,17 @@
-"""``meta.json``: what a device and its user have to know, and what was checked."""
+"""``meta.json``: facts for a device and its user, and results of the checks."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.facts import ModelFacts
-from espnet_plugin.export.folder import FORMAT
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.versions import package_versions, version_of
 from espnet_plugin.export.write import OPSET
 from espnet_plugin.files import file_checksum
 
-__all__ = ["describe", "file_table", "graph_metadata"]
+__all__ = ["common_facts", "describe", "file_table", "graph_metadata"]
 
 
 def graph_metadata(facts: ModelFacts) -> dict[str, str]:
@@ -31,46 +31,38 @@ def graph_metadata(facts: ModelFacts) -> dict[str, str]:
     return found
 
 
-def describe(
-    facts: ModelFacts,
-    target: str,
-    port: Port,
-    verified: Mapping[str, Any],
-    int8: Optional[Mapping[str, Any]],
-    more: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the content of ``meta.json``, less the table of files.
+def describe(facts: ModelFacts, target: str, port: Port) -> ExportMeta:
+    """Return the facts of an export for whole utterances, without any results.
 
     Args:
         facts: Facts about the model.
         target: ``onnx`` or ``sherpa-onnx``.
         port: The form of the graph.
-        verified: What was compared.
-        int8: What was measured of the quantised file; None: none was asked for.
-        more: Facts of the target.
     """
+    return ExportMeta(
+        **common_facts(facts),
+        target=target,
+        input=port.kind,
+        inputs=tuple(port.inputs),
+        outputs=tuple(port.outputs),
+        batches=port.batches,
+    )
+
+
+def common_facts(facts: ModelFacts) -> dict[str, Any]:
+    """Return the fields of :class:`ExportMeta` that do not depend on the graph."""
     model = asdict(facts)
-    tokens = model.pop("tokens")
+    del model["tokens"]
     return {
-        "format": FORMAT,
-        "target": target,
-        "input": port.kind,
-        "inputs": list(port.inputs),
-        "outputs": list(port.outputs),
-        "batches": port.batches,
         "sample_rate": facts.sample_rate,
-        "channels": 1,
         "frame_ms": facts.frame_ms,
         "blank": facts.blank,
-        "drop": list(facts.drop),
+        "drop": tuple(facts.drop),
         "token_type": facts.token_type,
-        "vocabulary": len(tokens),
+        "vocabulary": len(facts.tokens),
         "model": model,
-        **more,
         "opset": OPSET,
         "versions": package_versions(),
-        "verified": dict(verified),
-        **({} if int8 is None else {"int8": dict(int8)}),
     }
 
 

@@ -41,7 +41,7 @@ def export_mode(experiment: Path, wanted: Optional[str] = None) -> str:
 def knows_mode(experiment: Path, mode: str) -> bool:
     """Tell whether a model of two modes has learnt one of them.
 
-    A folder that does not say what it has learnt is taken to know both.
+    A folder that does not name its modes is assumed to know both.
     """
     meta = Experiment(experiment).find_meta() or Meta()
     learnt = meta.modes or ((meta.mode,) if meta.mode else MODES)

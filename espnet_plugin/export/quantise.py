@@ -26,7 +26,7 @@ _STORED = "_stored"
 
 
 def products_of(path: Path) -> list[str]:
-    """Return the names of what is computed with 8-bit integers, in the file's order.
+    """Return the names of nodes with 8-bit integers, in the file's order.
 
     Products with a constant matrix, and convolutions that can be computed as such.
     """
@@ -135,7 +135,7 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
             nodes_to_quantize=names,
             per_channel=True,
             weight_type=QuantType.QInt8,
-            # What shapes are not inferred of, in a graph with inputs of any length.
+            # For tensors without an inferred shape, in a graph with any input length.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     finally:
@@ -144,9 +144,9 @@ def quantise(source: Path, target: Path, keep: Sequence[str] = ()) -> None:
 
 
 def _save_short(model: "onnx.ModelProto", path: Path) -> None:
-    """Write a model without what need not be in the file.
+    """Write a model without unnecessary content: unused names, zeros of constants.
 
-    Those are names that nobody reads, a fifth of a small file, and zeros of constants.
+    Names are a fifth of a small file.
     """
     import onnx
 

@@ -5,6 +5,7 @@ from typing import Any, Callable, Mapping, Sequence, Union
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.folder import FORMAT, META
 from espnet_plugin.files import file_checksum, read_json
 
@@ -30,7 +31,7 @@ def _is(*kinds: type) -> _Rule:
     return lambda value: isinstance(value, kinds)
 
 
-# Keys of meta.json that its readers use, and what their values may be.
+# Keys of meta.json that its readers use, and which values are allowed.
 _KEYS: dict[str, _Rule] = {
     "target": _is(str),
     "input": _is(str),
@@ -50,7 +51,7 @@ _FRAMING_KEYS: dict[str, _Rule] = {
     **{f"framing.{name}": _whole(0) for name in ("before", "after", "skip", "least")},
     **{f"framing.{name}": _whole(1) for name in ("size", "hop")},
 }
-# What an ONNX file of an export says of itself, by the key of meta.json.
+# Properties in an ONNX file of an export, by the key of meta.json.
 _SAID = {
     "sample_rate": "sample_rate",
     "blank": "blank",
@@ -120,12 +121,12 @@ def check_is_experiment(folder: Path) -> None:
         )
 
 
-def read_export(folder: Path) -> dict[str, Any]:
+def read_export(folder: Path) -> ExportMeta:
     """Read ``meta.json``.
 
     Raises:
-        UserError: If it is damaged, has a value that cannot be, or was written by a
-        later version.
+        UserError: If it is damaged, has a value that is not allowed, or was written by
+            a later version.
     """
     path = folder / META
     meta = read_json(path)
@@ -150,7 +151,7 @@ def read_export(folder: Path) -> dict[str, Any]:
             f"{path}: blank is {meta['blank']}, but vocabulary is "
             f"{meta['vocabulary']}: {_AGAIN}"
         )
-    return meta
+    return ExportMeta.from_json(meta)
 
 
 def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
@@ -163,19 +164,20 @@ def _value(meta: Mapping[str, Any], key: str) -> tuple[bool, Any]:
     return True, value
 
 
-def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -> None:
-    """Compare ``meta.json`` with what an ONNX file of the export says of itself.
+def check_said(folder: Path, meta: ExportMeta, said: Mapping[str, str]) -> None:
+    """Compare ``meta.json`` with the properties in an ONNX file of the export.
 
     Args:
         folder: The export.
-        meta: Content of its ``meta.json``.
-        said: The properties in the file; what it does not say is not compared.
+        meta: The facts in its ``meta.json``.
+        said: The properties; missing ones are not compared.
 
     Raises:
-        UserError: Naming a value that is another one there.
+        UserError: If a value differs; it is named.
     """
+    content = meta.to_json()
     for key, name in _SAID.items():
-        there, value = _value(meta, key)
+        there, value = _value(content, key)
         if there and name in said and said[name] != str(value):
             raise UserError(
                 f"{folder / META}: {key} is {value}, but the model was exported with "
@@ -183,21 +185,21 @@ def check_said(folder: Path, meta: Mapping[str, Any], said: Mapping[str, str]) -
             )
 
 
-def check_unchanged(folder: Path, meta: dict[str, Any], names: Sequence[str]) -> None:
+def check_unchanged(folder: Path, meta: ExportMeta, names: Sequence[str]) -> None:
     """Compare files with the checksums in ``meta.json``.
 
     Files that are not listed there, such as a user's own, are not checked.
 
     Args:
         folder: The export.
-        meta: Content of its ``meta.json``.
+        meta: The facts in its ``meta.json``.
         names: Names of the files.
 
     Raises:
         UserError: If a file is not the one that was exported.
     """
     for name in names:
-        listed = meta.get("files", {}).get(name)
+        listed = (meta.files or {}).get(name)
         if listed and file_checksum(folder / name) != listed["sha256"]:
             raise UserError(
                 f"{folder / name} is not the file that was exported (its SHA-256 is "

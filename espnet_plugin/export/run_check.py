@@ -119,7 +119,7 @@ def compare_texts(
     found: Mapping[str, str],
     least_same: float,
 ) -> RunnerCheck:
-    """Compare what a script recognised with what it should have.
+    """Compare a script's texts with the expected ones.
 
     Args:
         script: The script.

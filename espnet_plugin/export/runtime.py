@@ -84,7 +84,7 @@ class OnnxModel:
 
     @property
     def said(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """The properties in the file."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, feed: Mapping[str, np.ndarray]) -> Sequence[Any]:

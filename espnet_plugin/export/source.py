@@ -39,7 +39,7 @@ class Source(TokenText):
 
     Attributes:
         model: ESPnet's model in evaluation mode.
-        facts: What is written beside its export.
+        facts: The facts that are exported with it.
         tokenizer: ESPnet's; None: tokens are words.
     """
 

@@ -63,7 +63,7 @@ def onnx_target(source: Source, features: bool) -> Target:
 
 
 def batch_warnings(source: Source, port: Port) -> tuple[str, ...]:
-    """Return what its user should know of batches."""
+    """Return what a user of the graph should know about batches."""
     if not port.batches or not depends_on_padding(source.model):
         return ()
     return (

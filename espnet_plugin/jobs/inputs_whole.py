@@ -1,4 +1,4 @@
-"""What a training reads is all there: looked at before ESPnet starts.
+"""Check before ESPnet starts that all files of a training exist and can be read.
 
 ESPnet opens audio when its turn comes, perhaps after hours, and ends with the errors
 of the library that could not read it.

@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet_plugin.data.frame_centres import frame_centres
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.recognise.words import FrameTimes
 
 __all__ = [
@@ -72,30 +73,30 @@ def known_frame_times(
     return None if centres is None else FrameTimes(centres.step, centres.first)
 
 
-def exported_frame_times(meta: Mapping[str, Any]) -> Optional[FrameTimes]:
+def exported_frame_times(meta: ExportMeta) -> Optional[FrameTimes]:
     """Read the times of the frames of an export for whole utterances.
 
     Args:
-        meta: Content of its ``meta.json``.
+        meta: The facts in its ``meta.json``.
 
     Returns:
         The times; None for an export of an earlier version, which has not recorded
         them, and for one whose graph repeats frames (``sherpa-onnx``).
     """
-    first, step = meta["model"].get("first_frame_ms"), meta.get("frame_ms")
+    first, step = meta.model.get("first_frame_ms"), meta.frame_ms
     numbers = all(isinstance(one, (int, float)) for one in (first, step))
-    if meta["target"] != "onnx" or not numbers:
+    if meta.target != "onnx" or not numbers:
         return None
     return FrameTimes(step / 1000, first / 1000)
 
 
-def stream_frame_times(meta: Mapping[str, Any]) -> FrameTimes:
+def stream_frame_times(meta: ExportMeta) -> FrameTimes:
     """Compute the times of the frames of a streaming export.
 
     Args:
         meta: Content of its ``meta.json``.
     """
-    framing, stream, rate = meta["framing"], meta["streaming"], meta["sample_rate"]
+    framing, stream, rate = meta.framing, meta.streaming, meta.sample_rate
     # In samples: the centre of the first feature frame, then the centre of the feature
     # frames from which the encoder's first frame is computed.
     centre = framing["size"] / 2 - framing["before"]

@@ -74,15 +74,15 @@ class OnnxCtcModel:
         check_packages("onnxruntime")
         folder = Path(folder)
         meta = read_export(folder)
-        if meta["target"] != "onnx" or "streaming" in meta:
-            kind = "a streaming model" if "streaming" in meta else meta["target"]
+        if meta.target != "onnx" or meta.streaming is not None:
+            kind = "a streaming model" if meta.streaming is not None else meta.target
             raise UserError(
                 f"{folder} is an export for {kind}: run the script in it, or "
                 "give one made with --target onnx of a model that is not streaming"
             )
-        if meta["input"] != "samples":
+        if meta.input != "samples":
             raise UserError(
-                f"{folder}: the exported model takes {meta['input']}, not audio: "
+                f"{folder}: the exported model takes {meta.input}, not audio: "
                 "export it without --features, or with --fbank_rate"
             )
         self.path = folder / (model_file or _MODEL)
@@ -93,12 +93,12 @@ class OnnxCtcModel:
                 "model again, or name another with --model_file"
             )
         check_unchanged(folder, meta, [self.path.name, _TOKENS])
-        self.tokens = read_tokens(folder, meta["vocabulary"])
-        self.token_type = meta["token_type"] or "word"
+        self.tokens = read_tokens(folder, meta.vocabulary)
+        self.token_type = meta.token_type or "word"
         check_kind(self.token_type)
-        self.blank = int(meta["blank"])
-        self.sample_rate = int(meta["sample_rate"])
-        self._inputs = meta["inputs"]
+        self.blank = int(meta.blank)
+        self.sample_rate = int(meta.sample_rate)
+        self._inputs = meta.inputs
         self._model = OnnxModel(self.path, num_threads)
         self._model.check_inputs(self._inputs)
         check_said(folder, meta, self._model.said)

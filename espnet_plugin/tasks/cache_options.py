@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 from espnet2.utils.types import str_or_none
 
 from espnet_plugin.distill.options import ReferenceOptions
+from espnet_plugin.tasks.cache_top import TEACHER_CACHE_TOP
 from espnet_plugin.tasks.selection import read_selection
 
 __all__ = ["CacheOptions", "DataTables", "add_cache_options"]
@@ -100,12 +101,7 @@ def add_cache_options(group: Any) -> None:
         help="Folder that stores the reference's outputs: they are computed once, "
         "then read",
     )
-    group.add_argument(
-        "--teacher_cache_top",
-        type=int,
-        default=0,
-        help="Number of most probable tokens stored for each frame (0: all)",
-    )
+    group.add_argument("--teacher_cache_top", **TEACHER_CACHE_TOP)
 
 
 def _changing_audio(args: argparse.Namespace) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from espnet_plugin.distill.students import CopyReport
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_pairs
 from espnet_plugin.tasks.encrl_options import EncrlTaskOptions
+from espnet_plugin.tasks.named_weights import known_modules
 
 __all__ = [
     "check_inputs",
@@ -60,11 +61,12 @@ def refuse_frozen_random(
         UserError: If a frozen tensor is not among them, or does not exist.
     """
     for prefix in options.frozen:
-        names = [n for n, _ in model.named_parameters()]
-        names = [n for n in names if n == prefix or n.startswith(f"{prefix}.")]
+        known = [n for n, _ in model.named_parameters()]
+        names = [n for n in known if n == prefix or n.startswith(f"{prefix}.")]
         if not names:
             raise UserError(
                 f"--freeze_param {prefix}: the student has no such parameter"
+                f"{known_modules(prefix, known)}"
             )
         wrong = [name for name in names if name not in copied]
         if wrong:
@@ -101,10 +103,11 @@ def check_inputs(options: EncrlTaskOptions, reference: argparse.Namespace) -> No
         is_audio = kind == "sound" or path.endswith("wav.scp")
         if is_audio != wants_audio:
             has = "audio" if is_audio else "features"
-            wants = "audio, --feats_type raw" if wants_audio else "features, fbank"
+            wants = "audio" if wants_audio else "features"
             raise UserError(
                 f"{path} holds {has}, but the reference takes {wants} "
-                f"({options.reference.config}: frontend {reference.frontend})"
+                f"({options.reference.config}: frontend {reference.frontend}): run "
+                f"stage 2 again with --feats_type {'raw' if wants_audio else 'fbank'}"
             )
         if kind == "sound":
             _check_rate(options, reference, path)

@@ -16,7 +16,7 @@ from espnet_plugin.checkpoints.checkpoint import read_checkpoint
 from espnet_plugin.errors import UserError
 from espnet_plugin.suggest import did_you_mean
 
-__all__ = ["check_named_weights", "loaded_names"]
+__all__ = ["check_named_weights", "known_modules", "loaded_names"]
 
 _FORM = "the form is FILE:SOURCE:TARGET:EXCLUDED, e.g. model.pth:encoder:encoder"
 
@@ -37,11 +37,26 @@ def check_named_weights(args: argparse.Namespace, model: torch.nn.Module) -> Non
         if not _below(name, own):
             raise UserError(
                 f"freeze_param {name}: the model has no such weights"
-                f"{did_you_mean(name, _modules(own))}. The modules are "
-                f"{', '.join(_outermost(own))}"
+                f"{known_modules(name, own)}"
             )
     for value in args.init_param or ():
         _check_start(value, model, bool(args.ignore_init_mismatch))
+
+
+def known_modules(name: str, weights: Collection[str]) -> str:
+    """Return what a message about a wrong name of weights should end with.
+
+    Args:
+        name: The wrong name.
+        weights: Names of all weights.
+
+    Returns:
+        The most similar module or weight if there is one, and the outermost modules.
+    """
+    return (
+        f"{did_you_mean(name, _modules(weights))}. The modules are "
+        f"{', '.join(_outermost(weights))}"
+    )
 
 
 def loaded_names(starts: Iterable[str], model: torch.nn.Module) -> set[str]:

@@ -92,7 +92,7 @@ def web_models(
             "espnet_plugin.bin.export EXPERIMENT"
         )
     meta = read_export(export)
-    if meta["target"] == "onnx" and "streaming" in meta:
+    if meta.target == "onnx" and meta.streaming is not None:
         chunks = [_CHUNKS[0], *(n for n in _CHUNKS[1:] if (export / n).is_file())]
         return [_streaming(export, place, meta, name) for name in chunks]
     files = [name for name in (_MODEL, _INT8) if (export / name).is_file()]
@@ -103,14 +103,14 @@ def _whole(export, place, meta, name, experiment) -> WebModel:
     model = OnnxCtcModel(export, name)
     calibration = read_calibration(export, model.checksum())
     if not calibration.fitted and name == _MODEL and experiment is not None:
-        calibration = read_calibration(experiment, meta["model"]["checkpoint_sha256"])
+        calibration = read_calibration(experiment, meta.model["checkpoint_sha256"])
     bits = ", 8 bits" if name == _INT8 else ""
     return WebModel(
-        label=f"{meta['model']['experiment']}{bits}",
+        label=f"{meta.model['experiment']}{bits}",
         files={"model": f"{place}/{name}"},
         bytes=(export / name).stat().st_size,
-        inputs=tuple(meta["inputs"]),
-        outputs=tuple(meta["outputs"]),
+        inputs=tuple(meta.inputs),
+        outputs=tuple(meta.outputs),
         **_common(meta, Vocabulary(model.tokens, model.token_type, model.blank)),
         **_times(FrameTimes(model.frame_seconds, model.first_frame_seconds)),
         **_confidence(calibration),
@@ -126,17 +126,15 @@ def _streaming(export, place, meta, chunk) -> WebModel:
         )
     check_unchanged(export, meta, [*files.values(), "tokens.txt"])
     check_said(export, meta, OnnxModel(export / chunk).said)
-    tokens = read_tokens(export, meta["vocabulary"])
+    tokens = read_tokens(export, meta.vocabulary)
     bits = "" if chunk == _CHUNKS[0] else ", 8 bits"
     return WebModel(
-        label=f"{meta['model']['experiment']}, streaming{bits}",
+        label=f"{meta.model['experiment']}, streaming{bits}",
         files={use: f"{place}/{name}" for use, name in files.items()},
         bytes=sum((export / name).stat().st_size for name in files.values()),
-        streaming=meta["streaming"],
-        framing=meta["framing"],
-        **_common(
-            meta, Vocabulary(tokens, meta["token_type"] or "word", meta["blank"])
-        ),
+        streaming=meta.streaming,
+        framing=meta.framing,
+        **_common(meta, Vocabulary(tokens, meta.token_type or "word", meta.blank)),
         **_times(stream_frame_times(meta)),
         **_confidence(Calibration()),
     )
@@ -145,8 +143,8 @@ def _streaming(export, place, meta, chunk) -> WebModel:
 def _common(meta, vocabulary: Vocabulary) -> dict[str, Any]:
     values = {n: vocabulary.byte(n) for n in range(len(vocabulary.tokens))}
     return {
-        "parameters": meta["model"]["parameters"],
-        "sample_rate": meta["sample_rate"],
+        "parameters": meta.model["parameters"],
+        "sample_rate": meta.sample_rate,
         "blank": vocabulary.blank,
         "silent": tuple(sorted(vocabulary.silent)),
         "pieces": vocabulary.pieces,

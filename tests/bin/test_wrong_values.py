@@ -54,12 +54,14 @@ def wrong_values(action):
             *map(str.upper, map(str, action.choices)),
         ]
     kind = getattr(action.type, "__qualname__", "")
-    if kind.startswith("whole."):
+    if kind.startswith("whole.") or kind == "token_count":
         return WRONG_WHOLE
     if kind.startswith("number."):
         return WRONG_NUMBER
     if kind.startswith("text."):
         return ["x" * 300, "a\nb", "a\tb", "a\0b"]
+    if kind.startswith("_line."):
+        return ["x" * 300, "a\nb", "a\tb", "a\0b", "a|b"]
     return None
 
 

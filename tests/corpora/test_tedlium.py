@@ -171,9 +171,12 @@ def test_join_suffixes_in_pairs():
 @pytest.mark.parametrize(
     "line, named",
     [
-        ("talk 1 speaker 0.5", "talk.stm:2"),
-        ("talk 1 speaker x 1.5 <o> word", "'x' is not a time"),
-        ("talk 1 speaker 2.5 1.5 <o> word", "from 2.5 to 1.5 s"),
+        ("talk 1 speaker 0.5", "talk.stm:2: .*words>: unpack"),
+        ("talk 1 speaker x 1.5 <o> word", "'x' is not a time in seconds: unpack"),
+        (
+            "talk 1 speaker 2.5 1.5 <o> word",
+            "from 2.5 to 1.5 s is not a time span: unpack",
+        ),
         ("talk 1 speaker 0.5 1.5 <o> other", "talk-0000050-0000150 is listed twice"),
     ],
 )
@@ -210,7 +213,7 @@ def remove(path):
 
 def no_sphere(path):
     path.write_bytes(b"RIFF" + bytes(2000))
-    return "is not a NIST SPHERE file"
+    return "is not a NIST SPHERE file: copy it again"
 
 
 @pytest.mark.parametrize("spoil", [shorten, truncate, resample, remove, no_sphere])

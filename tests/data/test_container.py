@@ -172,7 +172,10 @@ def test_a_flac_file_from_a_pipe_has_no_length(tmp_path, wave):
         (b"\0\0\0\x20ftypM4A " + bytes(99), "an MP4 or M4A file"),
         (bytes(range(256)), "bare samples"),
         (b"", "it is empty"),
-        (b"NIST_1A\n   1024\nsample_count -i 9\n", "SPHERE header is truncated"),
+        (
+            b"NIST_1A\n   1024\nsample_count -i 9\n",
+            "SPHERE header is truncated: copy it again",
+        ),
     ],
 )
 def test_what_is_no_audio_is_named(tmp_path, content, says):

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from espnet_plugin.decode.run import decode_model
 from espnet_plugin.decode.sets import DecodeSet
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.card import model_card
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.folder import whole_folder
 from espnet_plugin.export.int8 import Int8Result
 from espnet_plugin.export.scripts import RUNNERS
@@ -347,7 +348,7 @@ def test_scripts_need_only_what_they_say():
 
 
 def test_card_says_why_there_is_no_int8(exported):
-    meta = read_json(exported / "meta.json")
+    meta = ExportMeta.from_json(read_json(exported / "meta.json"))
     assert "In eight bits" not in model_card(meta, "")
     result = Int8Result(
         accepted=False,
@@ -366,5 +367,5 @@ def test_card_says_why_there_is_no_int8(exported):
         products=7,
         reason="it lost too much, mostly deletions",
     )
-    card = model_card({**meta, "int8": asdict(result)}, "")
+    card = model_card(replace(meta, int8=asdict(result)), "")
     assert "Not written: it lost too much, mostly deletions." in card

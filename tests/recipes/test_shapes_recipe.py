@@ -120,7 +120,7 @@ def test_a_budget_finds_the_size(shaped):
     stages = ["--stage", "5", "--stop_stage", "7"]
     first = run(folder, *stages, *budget).stderr
     assert f"Stage 5: {smallest.params}: 2x8, by the " in first
-    assert "EncRL pre-training of 2x8 layers" in first
+    assert "EncRL pre-training of a student of 2x8 layers" in first
     found = json.loads((folder / "exp/shapes_chosen_s1/shapes.json").read_text())
     (entry,) = found["budgets"]
     assert entry["chosen"] == "2x8" and entry["candidates"] == ["2x8"]

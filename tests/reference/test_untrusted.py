@@ -138,7 +138,7 @@ def test_json(tmp_path, content):
 def test_a_model_larger_than_its_checkpoint(model, conf, key, value):
     change_config(model, lambda config: config[conf].update({key: value}))
     says = f"{conf}.{key}: {value} belongs to a far larger model"
-    assert_refused(model, str(model / "config.yaml"), says)
+    assert_refused(model, str(model / "config.yaml"), says, "of the same training")
     with pytest.raises(UserError, match=says):
         load_asr_model(model / "config.yaml", model / NAME)
 
@@ -146,7 +146,9 @@ def test_a_model_larger_than_its_checkpoint(model, conf, key, value):
 def test_a_layer_larger_than_its_checkpoint(model):
     sizes = {"output_size": 90000, "linear_units": 90000}
     change_config(model, lambda config: config["encoder_conf"].update(sizes))
-    assert_refused(model, "encoder_conf: a layer of 8100000000 weights")
+    assert_refused(
+        model, "encoder_conf: a layer of 8100000000 weights", "of the same training"
+    )
 
 
 def deflated(path, member, size):

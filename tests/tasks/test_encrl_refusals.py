@@ -111,7 +111,7 @@ def test_features_for_a_reference_that_takes_audio_are_refused(
     tiny_asr_model, tmp_path
 ):
     data = f"{tmp_path}/feats.scp,speech,npy"
-    with pytest.raises(UserError, match="feats.scp holds features"):
+    with pytest.raises(UserError, match="feats.scp holds features.*--feats_type raw$"):
         tiny_encrl.build(
             tiny_asr_model,
             tmp_path,
@@ -164,7 +164,7 @@ def test_exits_out_of_range(tiny_asr_model, tmp_path, exits):
     "init, name, message",
     [
         ("random", "encoder.embed", "encoder.embed: encoder.embed.* would keep random"),
-        ("first", "encoder.encoder", "encoder.encoder: the student has no such"),
+        ("first", "encoder.embde", r"no such parameter; did you mean encoder\.embed\?"),
     ],
 )
 def test_random_or_unknown_weights_are_not_frozen(

@@ -146,7 +146,7 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
 
 
 def test_another_number_of_tokens_is_not_taken_for_the_wanted_one(
-    tiny_asr_model, tmp_path
+    tiny_asr_model, tmp_path, capsys
 ):
     folder = tmp_path / "cache"
 
@@ -154,8 +154,13 @@ def test_another_number_of_tokens_is_not_taken_for_the_wanted_one(
         options = ("--teacher_cache", str(folder), *more)
         return tiny_encrl.build(tiny_asr_model, tmp_path, *options)
 
-    with pytest.raises(UserError, match="--teacher_cache_top -1: must be"):
+    with pytest.raises(SystemExit):
         build("--teacher_cache_top", "-1")
+    assert "'-1': must be a whole number from 0" in capsys.readouterr().err
+    # argparse does not check a value from a configuration.
+    (tmp_path / "top.yaml").write_text("teacher_cache_top: -1\n")
+    with pytest.raises(UserError, match="teacher_cache_top -1: must be"):
+        build("--config", str(tmp_path / "top.yaml"))
     build("--teacher_cache_top", "3")
     assert read_json(folder / "meta.json")["top"] == 3
     build("--teacher_cache_top", "3")

@@ -20,7 +20,7 @@ class PositionFactors(NamedTuple):
         cosines: The same.
         codes: ``(width, frames)``: cosines and sines of each position.
         hidden: ``(batch, 1, size of a head + 1, frames)``: zeros, and in the last row
-            what is added to every score of a key.
+            the value that is added to every score of a key.
     """
 
     sines: torch.Tensor

@@ -16,11 +16,12 @@ _MOST_PARTS = 16
 class PowerSpectrum(nn.Module):
     """Computes weighted sums of the power spectrum for each frame of audio.
 
-    The Fourier transform of ``points`` is one of ``points / parts`` for every sample
-    out of ``parts``, and one of ``parts`` over those (Cooley and Tukey). The first,
-    with the window and the factors between both, is a convolution that goes on by one
-    hop, in as many groups as there are parts; the second is a product with a matrix.
-    As the audio is real, half of the first one's frequencies are enough.
+    The Fourier transform of size ``points`` is split into ``parts`` transforms of size
+    ``points / parts``, each of every ``parts``-th sample, and a second transform of
+    size ``parts`` over their results (Cooley and Tukey). The first, with the window and
+    the twiddle factors, is a grouped convolution with stride ``hop`` and ``parts``
+    groups; the second is a matrix product. As the audio is real, half of the
+    frequencies of the first are enough.
 
     Args:
         window: ``(size,)``, float64; ``size`` is at most ``points``.

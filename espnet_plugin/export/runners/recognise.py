@@ -19,7 +19,7 @@ except (ImportError, OSError) as error:
     )
 
 HERE = Path(__file__).resolve().parent
-# What is read of meta.json, and what it may be.
+# Keys of meta.json that are read, and which values are allowed.
 KEYS = {
     "vocabulary": parts.whole(2),
     "blank": parts.whole(0),
@@ -30,7 +30,7 @@ KEYS = {
     "sample_rate": lambda value: value is None or parts.whole(100)(value),
     "model.feature_dim": parts.whole(1),
 }
-# What a model's file says of itself, by the key of meta.json.
+# Properties in a model's file, by the key of meta.json.
 INSIDE = {"sample_rate": "sample_rate", "blank": "blank", "vocabulary": "vocab_size"}
 
 
@@ -54,9 +54,10 @@ def blocks_of(path, meta):
 
 
 def pieces(blocks, meta, seconds):
-    """Cut long audio where it is quietest: attention needs memory by its square.
+    """Cut long audio where it is quietest.
 
-    Only the present piece is kept, so that a recording of any length can be recognised.
+    The memory of attention grows with the square of the length. Only the current
+    piece is kept, so that a recording of any length can be recognised.
     """
     most = int(seconds * (meta["sample_rate"] or 100))
     given = None

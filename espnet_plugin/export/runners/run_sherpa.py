@@ -55,9 +55,7 @@ class Recogniser:
 
 
 def main():
-    parser = parts.options(__doc__)
-    parser.add_argument("--times", action="store_true", help="seconds of each token")
-    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
+    parser = parts.sherpa_options(__doc__)
     args = parser.parse_args()
     parts.check_graph(parser, args.graph)
 

@@ -18,14 +18,14 @@ except (ImportError, OSError) as error:
     )
 
 HERE = Path(__file__).resolve().parent
-# What is read of meta.json, and what it may be.
+# Keys of meta.json that are read, and which values are allowed.
 KEYS = {
     "vocabulary": parts.whole(2),
     "sample_rate": parts.whole(100),
     "model.feature_dim": parts.whole(1),
     "high_freq": parts.number(-1e6, 1e6),
 }
-# What a model's file says of itself, by the key of meta.json.
+# Properties in a model's file, by the key of meta.json.
 INSIDE = {
     **{"vocabulary": "vocab_size", "sample_rate": "sample_rate"},
     **{"model.feature_dim": "feature_dim", "high_freq": "high_freq"},
@@ -73,9 +73,7 @@ class Recogniser:
 
 
 def main():
-    parser = parts.options(__doc__)
-    parser.add_argument("--times", action="store_true", help="seconds of each token")
-    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
+    parser = parts.sherpa_options(__doc__)
     args = parser.parse_args()
     parts.check_graph(parser, args.graph)
 

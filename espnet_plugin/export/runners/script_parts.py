@@ -26,12 +26,12 @@ PROPERTY = re.compile(rb"\n[\x01-\x1f]([a-z_]+)\x12[\x01-\x1f](-?[0-9.]+)")
 
 
 def whole(least):
-    """Return what tells whether a value is a whole number from ``least`` on."""
+    """Return a function that checks whether a value is a whole number from least."""
     return lambda value: type(value) is int and least <= value < 1 << 31
 
 
 def number(least, most):
-    """Return what tells whether a value is a number in a range."""
+    """Return a function that checks whether a value is a number in a range."""
     return lambda value: type(value) in (int, float) and least <= value <= most
 
 
@@ -43,9 +43,9 @@ def value_of(meta, key):
 
 
 def read_meta(folder, keys):
-    """Return meta.json; ValueError says which value cannot be.
+    """Return meta.json; ValueError says which value is not allowed.
 
-    ``keys`` has what tells whether a value can be, by key.
+    ``keys`` has a function for each key that checks whether a value is allowed.
     """
     meta = json.loads((Path(folder) / "meta.json").read_text(encoding="utf-8"))
     for key, good in keys.items():
@@ -58,7 +58,7 @@ def read_meta(folder, keys):
 
 
 def check_inside(meta, path, inside):
-    """Raise ValueError if a model's file says something else of itself.
+    """Raise ValueError if the properties in a model's file differ from meta.json.
 
     ``inside`` has the names of numbers in the file by keys of meta.json.
     """
@@ -205,6 +205,14 @@ def options(doc, model="model.onnx", files="audio of any format soundfile reads"
     other = model.replace(".onnx", ".int8.onnx")
     parser.add_argument("--model", default=model, help=f"or {other}")
     parser.add_argument("--num_threads", type=int, default=1)
+    return parser
+
+
+def sherpa_options(doc):
+    """Return a parser with the options of the scripts for files in sherpa-onnx."""
+    parser = options(doc)
+    parser.add_argument("--times", action="store_true", help="seconds of each token")
+    parser.add_argument("--graph", default="", help="hotwords.fst: words to expect")
     return parser
 
 

@@ -1,18 +1,17 @@
 """``README.md`` of a streaming export."""
 
-from typing import Any, Mapping
-
 from espnet_plugin.export.card import dev_lines, int8_lines
 from espnet_plugin.export.card_json import card_lines
+from espnet_plugin.export.export_meta import ExportMeta
 
 __all__ = ["onnx_card", "sherpa_card"]
 
 
-def onnx_card(meta: Mapping[str, Any]) -> str:
+def onnx_card(meta: ExportMeta) -> str:
     """Return the card of a folder for onnxruntime as Markdown."""
-    rate, parity = meta["sample_rate"], meta["verified"]["parity"]
+    rate, parity = meta.sample_rate, meta.verified["parity"]
     longest = max(parity["lengths"]) / rate
-    caches = ", ".join(cache["name"] for cache in meta["streaming"]["caches"])
+    caches = ", ".join(cache["name"] for cache in meta.streaming["caches"])
     return "\n".join(
         [
             *_head(meta),
@@ -37,10 +36,10 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
             f"{parity['max_difference']:.1e} at most ({len(parity['lengths'])} "
             f"utterances of 0 to {longest:.1f} s, {parity['frames']} frames, chunk by "
             "chunk), and the same tokens are recognised in all of them",
-            *dev_lines(meta["verified"].get("dev")),
+            *dev_lines(meta.verified.get("dev")),
             *(
-                ["", "## In eight bits", "", *int8_lines(meta["int8"])]
-                if "int8" in meta
+                ["", "## In eight bits", "", *int8_lines(meta.int8)]
+                if meta.int8 is not None
                 else []
             ),
             "",
@@ -50,9 +49,9 @@ def onnx_card(meta: Mapping[str, Any]) -> str:
     )
 
 
-def sherpa_card(meta: Mapping[str, Any]) -> str:
+def sherpa_card(meta: ExportMeta) -> str:
     """Return the card of a folder for sherpa-onnx as Markdown."""
-    sherpa, streaming = meta["sherpa"], meta["streaming"]
+    sherpa, streaming = meta.sherpa, meta.streaming
     options = [
         f"--wenet-ctc-chunk-size={streaming['chunk_frames']}",
         f"--wenet-ctc-num-left-chunks={sherpa['num_left_chunks']}",
@@ -89,7 +88,7 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             "different features, which end 400 Hz lower."
         )
     lines += ["", "## Checked when it was written", ""]
-    verified = meta["verified"]
+    verified = meta.verified
     parity = verified["parity"]
     lines.append(
         f"* log-probabilities differ from torch's stream() on the same features by "
@@ -104,7 +103,7 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
         )
     else:
         lines.append("* sherpa-onnx was not installed, so it was not tried in it")
-    loss = meta.get("approximate")
+    loss = meta.approximate
     if loss:
         lines += [
             "",
@@ -119,29 +118,29 @@ def sherpa_card(meta: Mapping[str, Any]) -> str:
             f"features, {loss['wer_approximate']:.2f} % with these; "
             f"{loss['same_tokens']} utterances with the same tokens.",
         ]
-    if "int8" in meta:
-        lines += ["", "## In eight bits", "", *int8_lines(meta["int8"])]
+    if meta.int8 is not None:
+        lines += ["", "## In eight bits", "", *int8_lines(meta.int8)]
     lines += ["", *card_lines(meta), ""]
     return "\n".join(lines)
 
 
-def _head(meta: Mapping[str, Any]) -> list[str]:
-    model, streaming = meta["model"], meta["streaming"]
-    chunk_ms = streaming["chunk_frames"] * meta["frame_ms"]
+def _head(meta: ExportMeta) -> list[str]:
+    model, streaming = meta.model, meta.streaming
+    chunk_ms = streaming["chunk_frames"] * meta.frame_ms
     return [
         f"# {model['experiment']}",
         "",
         "A speech recogniser that works while a person speaks (CTC, "
         f"{model['encoder']}, {model['layers']} layers, "
         f"{model['parameters'] / 1e6:.2f} million parameters), exported by "
-        f"espnet_plugin for {meta['target']}.",
+        f"espnet_plugin for {meta.target}.",
         "",
-        f"* takes audio at {meta['sample_rate']} Hz, one channel",
+        f"* takes audio at {meta.sample_rate} Hz, one channel",
         f"* text comes every {chunk_ms:g} ms; it waits at most "
         f"{streaming['latency_ms']:.0f} ms for audio, plus the computing time",
-        f"* {meta['vocabulary']} tokens; the blank is token {meta['blank']}",
+        f"* {meta.vocabulary} tokens; the blank is token {meta.blank}",
         "",
         "| file | bytes |",
         "|---|---|",
-        *(f"| {name} | {entry['bytes']} |" for name, entry in meta["files"].items()),
+        *(f"| {name} | {entry['bytes']} |" for name, entry in meta.files.items()),
     ]

@@ -2,14 +2,13 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import torch
 
 from espnet_plugin.errors import UserError
-from espnet_plugin.experiment.exported import MEASURED
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
@@ -17,7 +16,7 @@ from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_fol
 from espnet_plugin.export.int8 import log_int8, quantise_within_loss, without_int8
 from espnet_plugin.export.measured import exported_file, short_utterance
 from espnet_plugin.export.meta import file_table
-from espnet_plugin.export.provenance import MADE, provenance_of
+from espnet_plugin.export.provenance import provenance_of
 from espnet_plugin.export.run_check import compare_texts
 from espnet_plugin.export.runtime import check_packages, is_installed
 from espnet_plugin.export.script_run import RunnerFailed
@@ -50,7 +49,7 @@ from espnet_plugin.export.timing.measure import LENGTHS_S, Workload, measure_fil
 from espnet_plugin.export.trial import TrialOptions
 from espnet_plugin.export.verify import check_file, log_dev
 from espnet_plugin.export.write import write_graph
-from espnet_plugin.files import read_json, write_json, write_lines, write_text
+from espnet_plugin.files import write_json, write_lines, write_text
 from espnet_plugin.measure.workload import speech_like_noise
 
 __all__ = ["CHUNK", "FRONT_END", "INT8", "export_streaming"]
@@ -74,7 +73,7 @@ def export_streaming(
     """Export a streaming model, check the files, and then move them to their folder.
 
     Args:
-        experiment: Folder of what was cut out for the device, or of a supernet.
+        experiment: Folder of the model cut out for the device, or of a supernet.
         target: One of ``STREAMING_TARGETS``.
         output_dir: The folder to write; ``export/TARGET`` in the experiment if not
             given.
@@ -147,10 +146,12 @@ def _fill(
         new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(source.facts.tokens))
     )
     copy_script(_RUNNER, new)
-    made = provenance_of(experiment, trial.license).to_json()
-    meta = describe_stream(source, "onnx", _streaming(graph), {MADE: made})
-    meta["framing"] = asdict(framing)
-    write_json(new / META, meta)  # the runner reads it
+    meta = replace(
+        describe_stream(source, "onnx", _streaming(graph)),
+        framing=asdict(framing),
+        made=provenance_of(experiment, trial.license).to_json(),
+    )
+    write_json(new / META, meta.to_json())  # the runner reads it
     parity = check_stream(source, new)
     logging.info(
         "log-probabilities differ from stream()'s by at most %.1e, and the tokens "
@@ -159,7 +160,7 @@ def _fill(
         parity.same_tokens,
         max(parity.lengths) / source.facts.sample_rate,
     )
-    verified = meta["verified"] = {"parity": asdict(parity)}
+    verified = {"parity": asdict(parity)}
     texts: dict[str, Mapping[str, str]] = {}
     if dev is not None:
         compared, texts[CHUNK] = check_stream_dev(source, new, CHUNK, dev)
@@ -171,11 +172,11 @@ def _fill(
                 gate, new / CHUNK, new / INT8, dev, trial.max_wer_loss
             )
             log_int8(INT8, result)
-            meta["int8"] = asdict(result)
+            meta = replace(meta, int8=asdict(result))
             if result.accepted:
                 check_file(new / INT8, [experiment, new])
                 texts[INT8] = said
-    meta[MEASURED] = {}
+    measured = {}
     for name in (CHUNK, INT8):
         if (new / name).is_file():
             timed = None
@@ -184,10 +185,9 @@ def _fill(
                 timed = measure_file(name, work)
             paths = [new / name, new / FRONT_END]
             one = exported_file(paths, dev, texts.get(name), timed)
-            meta[MEASURED][name] = one.to_json()
-    meta["files"] = file_table(new)
-    del meta["files"][META]
-    write_json(new / META, meta)
+            measured[name] = one.to_json()
+    meta = replace(meta, verified=verified, measured=measured, files=_files(new))
+    write_json(new / META, meta.to_json())
     write_text(new / "README.md", onnx_card(meta))
     write_json(new / CARD, card_json(meta))
 
@@ -200,8 +200,8 @@ def _finish_sherpa(
     dev: Optional[DevSet],
     trial: TrialOptions,
 ) -> None:
-    """Quantise, add to ``meta.json`` what is measured, write the cards."""
-    meta = read_json(new / META)
+    """Quantise, add the measurements to ``meta.json``, write the cards."""
+    meta, verified = written.meta, dict(written.meta.verified)
     texts: dict[str, Mapping[str, str]] = {}
     if dev is not None:
         gate = sherpa_trial(source, written, dev, trial.num_threads)
@@ -210,7 +210,7 @@ def _finish_sherpa(
         if is_installed("sherpa_onnx"):
             spoken = sherpa_texts(new, MODEL, dev, rate)
             ran = compare_texts(RUNNER, MODEL, dev, texts[MODEL], spoken, LEAST_SAME)
-            meta["verified"]["runner"] = [asdict(ran)]
+            verified["runner"] = [asdict(ran)]
         if trial.int8:
             result, said = quantise_within_loss(
                 gate, new / MODEL, new / SHERPA_INT8, dev, trial.max_wer_loss
@@ -226,10 +226,8 @@ def _finish_sherpa(
                 except RunnerFailed as error:
                     # The file in 32 bits is good, so it is kept, as with word errors.
                     result = without_int8(new / SHERPA_INT8, result, error.reason)
-            meta["int8"] = asdict(result)
-            meta["files"] = file_table(new)
-            del meta["files"][META]
-    meta[MEASURED] = {}
+            meta = replace(meta, int8=asdict(result), files=_files(new))
+    measured = {}
     for name in (MODEL, SHERPA_INT8):
         if not (new / name).is_file():
             continue
@@ -238,11 +236,17 @@ def _finish_sherpa(
             script = new / "run_sherpa.py"
             timed = measure_file(name, _workload(source, script, dev, {}, trial))
         one = exported_file([new / name], dev, texts.get(name), timed)
-        meta[MEASURED][name] = one.to_json()
-    meta[MADE] = provenance_of(experiment, trial.license).to_json()
-    write_json(new / META, meta)
+        measured[name] = one.to_json()
+    made = provenance_of(experiment, trial.license).to_json()
+    meta = replace(meta, verified=verified, measured=measured, made=made)
+    write_json(new / META, meta.to_json())
     write_text(new / "README.md", sherpa_card(meta))
     write_json(new / CARD, card_json(meta))
+
+
+def _files(new: Path) -> dict[str, dict[str, Any]]:
+    """Return the table of all files but ``meta.json``, which contains it."""
+    return {name: one for name, one in file_table(new).items() if name != META}
 
 
 def _workload(

@@ -67,7 +67,7 @@ def stream_texts(folder: Path, model: str, dev: DevSet) -> dict[str, str]:
 
 
 def stream_trial(folder: Path, dev: DevSet) -> Trial:
-    """Return how files of a chunk are tried, each beside the folder's front end."""
+    """Return the functions that run a chunk model with its front end on dev."""
 
     def outputs(path: Path) -> list[np.ndarray]:
         recogniser = _recogniser(folder, path.name)

@@ -1,4 +1,4 @@
-"""A matrix that makes the model's features of Kaldi's, and what is lost by it."""
+"""A matrix that converts Kaldi's features to the model's, and its error."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +35,8 @@ class MatchLoss:
         fitted_on: Number of utterances that the matrix was fitted on.
         utterances: Number of utterances that were compared.
         words: Number of words in their transcripts.
-        rms: Root mean square of what is left of the features, in standard deviations
-            of each.
+        rms: Root mean square of the error of the features, in standard deviations of
+            each.
         wer_exact: Word error rate with the model's own features, in percent.
         wer_approximate: Word error rate with the fitted features, in percent.
         same_tokens: Number of utterances with the same tokens.

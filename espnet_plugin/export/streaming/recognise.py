@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 FILES = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd")
 FILES += (b"riff", b"caff", b"#!AMR", b"\x1aE\xdf\xa3")
 NATURAL, POSITIVE = parts.whole(0), parts.whole(1)
-# What is read of meta.json, and what it may be.
+# Keys of meta.json that are read, and which values are allowed.
 KEYS = {
     "vocabulary": parts.whole(2),
     "blank": NATURAL,
@@ -41,7 +41,7 @@ KEYS = {
     **{f"framing.{name}": NATURAL for name in ("before", "after", "skip", "least")},
     **{f"framing.{name}": POSITIVE for name in ("size", "hop")},
 }
-# What a model's file says of itself, by the key of meta.json.
+# Properties in a model's file, by the key of meta.json.
 INSIDE = {
     **{"sample_rate": "sample_rate", "blank": "blank", "vocabulary": "vocab_size"},
     "streaming.chunk_frames": "chunk_frames",
@@ -52,7 +52,7 @@ INSIDE = {
 
 
 class Recogniser:
-    """Samples in, text out; what has come out only grows."""
+    """Samples in, text out; text that was returned never changes."""
 
     def __init__(self, folder=HERE, model="chunk.onnx", num_threads=1):
         options = onnxruntime.SessionOptions()
@@ -90,7 +90,7 @@ class Recogniser:
         self.ended = False
 
     def accept(self, samples, last=False):
-        """Take any number of samples in [-1, 1]; return the text by now."""
+        """Take any number of samples in [-1, 1]; return the text so far."""
         best = self.log_probs(samples, last).argmax(-1)
         for token in best.tolist():
             if token != self.previous and token not in self.meta["drop"]:

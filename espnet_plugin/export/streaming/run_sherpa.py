@@ -21,7 +21,7 @@ except (ImportError, OSError) as error:
     )
 
 HERE = Path(__file__).resolve().parent
-# What is read of meta.json, and what it may be.
+# Keys of meta.json that are read, and which values are allowed.
 KEYS = {
     "vocabulary": parts.whole(2),
     "sample_rate": parts.whole(100),
@@ -31,7 +31,7 @@ KEYS = {
     "sherpa.high_freq": lambda value: value is None or parts.number(0, 1e6)(value),
     "sherpa.tail_s": parts.number(0, 1e3),
 }
-# What a model's file says of itself, by the key of meta.json.
+# Properties in a model's file, by the key of meta.json.
 INSIDE = {
     **{"vocabulary": "vocab_size", "sample_rate": "sample_rate"},
     "streaming.chunk_frames": "chunk_frames",
@@ -72,7 +72,7 @@ def recogniser_of(meta, folder, model, num_threads):
 
 
 class Recogniser:
-    """Samples in, text out; what has come out only grows."""
+    """Samples in, text out; text that was returned never changes."""
 
     def __init__(self, folder=HERE, model="model.onnx", num_threads=1):
         meta = parts.read_meta(folder, KEYS)
@@ -89,7 +89,7 @@ class Recogniser:
         self.stream = self.recogniser.create_stream()
 
     def accept(self, samples, last=False):
-        """Take any number of samples in [-1, 1]; return the text by now."""
+        """Take any number of samples in [-1, 1]; return the text so far."""
         if last:
             samples = np.concatenate([samples, self.tail])
         self.stream.accept_waveform(self.rate, np.asarray(samples, np.float32))

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from espnet_plugin.errors import UserError
+from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.facts import DEFAULT_FRONT_END
 from espnet_plugin.export.folder import META
 from espnet_plugin.export.graph.normalise import normalisation
@@ -47,22 +48,22 @@ INT8 = "model.int8.onnx"
 RUNNER = Path(__file__).with_name("run_sherpa.py")
 _UNKNOWN = "<unk>"
 LEAST_SAME = 0.95
-# So many that two tokens of a single one may be equal but for rounding.
+# So many that in a single one two tokens may only differ by rounding.
 _SECONDS = tuple(round(0.1 + 0.19 * number, 2) for number in range(20))
 
 
 @dataclass(frozen=True)
 class _Features:
-    """What sherpa-onnx computes, and what becomes of it.
+    """The features of sherpa-onnx, and how they are converted to the model's.
 
     Attributes:
-        dim: Filters.
-        high_freq: Where they end in Hz, to be set by the application; None: where they
-            end if nothing is set.
-        prepare: Makes the model's features of them, before normalisation; None: they
-            are the model's.
+        dim: Number of filters.
+        high_freq: Upper edge of the filters in Hz, which the application has to set;
+            None: sherpa-onnx's default.
+        prepare: Converts them to the model's features before normalisation; None:
+            they are the same.
         normalise: The model's normalisation, or None.
-        loss: What is lost; None: nothing.
+        loss: The error of the conversion; None: it is exact.
     """
 
     dim: int
@@ -79,7 +80,7 @@ class _Features:
 
     @torch.no_grad()
     def models(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the model's of them."""
+        """Return the model's features, computed from sherpa-onnx's."""
         if self.prepare is not None:
             features = self.prepare(features)
         if self.normalise is not None:
@@ -94,10 +95,12 @@ class WrittenSherpa:
     Attributes:
         graph: The graph in the file.
         features: What sherpa-onnx computes for it.
+        meta: The facts of the export.
     """
 
     graph: WenetGraph
     features: _Features
+    meta: ExportMeta
 
     def decoded_features(
         self, source: StreamingSource, samples: np.ndarray
@@ -114,12 +117,12 @@ class WrittenSherpa:
 def fill_sherpa(
     new: Path, source: StreamingSource, experiment: Path, calibration: Optional[Path]
 ) -> WrittenSherpa:
-    """Write and check everything that sherpa-onnx needs, but for the cards.
+    """Write and check everything that sherpa-onnx needs, except the cards.
 
     Args:
         new: The folder.
         source: The model.
-        experiment: Where it is from: must not be named in a file.
+        experiment: The model's folder; its path must not occur in any file.
         calibration: A Kaldi data folder, for a model of ESPnet's features.
 
     Returns:
@@ -160,25 +163,25 @@ def fill_sherpa(
     check_file(new / MODEL, [experiment, new])
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(tokens)))
     copy_script(RUNNER, new)
-    meta = describe_stream(source, "sherpa-onnx", {"frames": graph.frames}, {})
-    meta["sherpa"] = {
-        "kind": "online wenet_ctc",
-        "num_left_chunks": source.chunking.left // source.chunking.chunk,
-        "feature_dim": features.dim,
-        "high_freq": features.high_freq,
-        "tail_s": _tail_s(source),
-    }
-    if features.loss is not None:
-        meta["approximate"] = asdict(features.loss)
-    write_json(new / META, meta)  # the runner reads it
-    meta["verified"] = {"parity": _check_graph(source, graph, features, new / MODEL)}
+    meta = replace(
+        describe_stream(source, "sherpa-onnx", {"frames": graph.frames}),
+        sherpa={
+            "kind": "online wenet_ctc",
+            "num_left_chunks": source.chunking.left // source.chunking.chunk,
+            "feature_dim": features.dim,
+            "high_freq": features.high_freq,
+            "tail_s": _tail_s(source),
+        },
+        approximate=None if features.loss is None else asdict(features.loss),
+    )
+    write_json(new / META, meta.to_json())  # the runner reads it
+    verified = {"parity": _check_graph(source, graph, features, new / MODEL)}
     tried = _check_runner(source, features, new, tokens, tuple(never))
     if tried is not None:
-        meta["verified"]["sherpa"] = tried
-    meta["files"] = file_table(new)
-    del meta["files"][META]
-    write_json(new / META, meta)
-    return WrittenSherpa(graph, features)
+        verified["sherpa"] = tried
+    files = {name: one for name, one in file_table(new).items() if name != META}
+    meta = replace(meta, verified=verified, files=files)
+    return WrittenSherpa(graph, features, meta)
 
 
 def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Features:
@@ -214,8 +217,9 @@ def _features_of(source: StreamingSource, calibration: Optional[Path]) -> _Featu
 def _tail_s(source: StreamingSource) -> float:
     """Return the silence after which every frame of the audio has been decoded.
 
-    A chunk and what is ahead of it, what the sub-sampling reads beyond them, the frame
-    that sherpa-onnx waits for besides, and the one that ends after the audio.
+    That is a chunk and its look-ahead, the frames that the sub-sampling reads after
+    them, one more frame for which sherpa-onnx waits, and the one that ends after the
+    audio.
     """
     chunk, _, ahead = source.chunking
     embed = source.encoder.embed

@@ -23,10 +23,9 @@ __all__ = ["check_sherpa_int8", "sherpa_texts", "sherpa_trial"]
 def sherpa_trial(
     source: StreamingSource, written: WrittenSherpa, dev: DevSet, threads: int = 1
 ) -> Trial:
-    """Return how files of the graph are tried, without sherpa-onnx.
+    """Return the functions that run a file of the graph on dev, without sherpa-onnx.
 
-    They get the features, the silence at the end and the chunks that sherpa-onnx would
-    give them.
+    The input is what sherpa-onnx would give it: features, silence at the end, chunks.
 
     Args:
         source: The model.
@@ -83,7 +82,7 @@ def sherpa_texts(folder: Path, model: str, dev: DevSet, rate: int) -> dict[str, 
 def check_sherpa_int8(
     dev: DevSet, fp32: Mapping[str, str], int8: Mapping[str, str], limit: float
 ) -> None:
-    """Check what the file in 8 bits loses in sherpa-onnx, as onnxruntime was checked.
+    """Check the loss of the 8-bit file in sherpa-onnx, as was done in onnxruntime.
 
     Args:
         dev: Utterances with transcripts.

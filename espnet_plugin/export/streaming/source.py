@@ -39,7 +39,7 @@ class StreamingSource(TokenText):
         encoder: The part of its encoder that streams, cut out, without masks.
         output: The CTC layer's linear map.
         chunking: Chunk, left context and look-ahead in encoder frames.
-        facts: What is written beside its export.
+        facts: The facts that are exported with it.
     """
 
     model: Any

@@ -65,7 +65,7 @@ def made_up(source: StreamingSource) -> dict[int, np.ndarray]:
 def check_stream(source: StreamingSource, folder: Path) -> StreamParity:
     """Compare the runner of a folder with torch on utterances of several lengths.
 
-    The script is the one that is beside the model, fed with blocks of changing size.
+    The script is the folder's own. Its input is cut into blocks of different sizes.
 
     Raises:
         UserError: If frames, tokens or log-probabilities differ.

@@ -25,8 +25,8 @@ class WenetGraph(nn.Module):
 
     Args:
         source: The model.
-        features: What makes the model's features of those that the kind computes;
-            None: they are the model's own but for normalisation.
+        features: Converts the features that the kind computes to the model's before
+            normalisation; None: they are the same.
         normalise: The model's normalisation, or None.
         never: Numbers of tokens that must not win.
         silent: Tokens of ``never`` in whose place the blank wins: they are no text,

@@ -2,9 +2,9 @@
 
     python probe.py WORK.json
 
-This is no part of an import of the plugin: it is run as a process of its own, which
-imports the script of the folder and times what that does, so that neither torch nor
-ESPnet is there. Prints JSON: median seconds by length, and milliseconds a chunk.
+The plugin never imports this file. It runs as a process of its own, without torch and
+ESPnet, which imports the script of the folder and times it. Prints JSON: median seconds
+by length, and milliseconds a chunk.
 """
 
 import importlib.util

@@ -192,9 +192,13 @@ def _students(layout: Layout) -> str:
     said = []
     for one in encrl_trainings(layout.options):
         smaller = [size for size in one.serves if size != one.shape]
-        inside = f" (with {' '.join(map(str, smaller))})" if one.exits else ""
-        said.append(f"{one.shape}{inside}")
-    return f" of {_layers(', '.join(said))}"
+        inside = ""
+        if one.exits:
+            models = "model" if len(smaller) == 1 else "models"
+            sizes = " and ".join(map(str, smaller))
+            inside = f", which also contains the {models} of {_layers(sizes)}"
+        said.append(f"a student of {_layers(str(one.shape))}{inside}")
+    return f" of {'; '.join(said)}"
 
 
 def _layers(sizes: str) -> str:
