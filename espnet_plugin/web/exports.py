@@ -9,9 +9,8 @@ from typing import Optional
 from espnet_plugin.errors import UserError
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.experiment.given import check_given
-from espnet_plugin.export.folder import META
-from espnet_plugin.export.read import is_export
-from espnet_plugin.files import file_checksum, read_json
+from espnet_plugin.export.read import is_export, read_export
+from espnet_plugin.files import file_checksum
 from espnet_plugin.writable import check_writable
 
 __all__ = ["Exported", "exported"]
@@ -70,7 +69,7 @@ def exported(folder: Path) -> Exported:
 
 def _check_current(export: Path, experiment: Path) -> None:
     """Refuse an export of a checkpoint that has changed or is not there any more."""
-    model = read_json(export / META)["model"]
+    model = read_export(export).model
     path = experiment / str(model.get("checkpoint"))
     if path.is_file() and file_checksum(path) == model.get("checkpoint_sha256"):
         return
