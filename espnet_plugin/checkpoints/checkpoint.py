@@ -28,6 +28,11 @@ def read_checkpoint(
     if not path.is_file():
         raise UserError(f"checkpoint {path} is missing: train the model first")
     check_no_stand_in(path, "checkpoint")
+    if _is_text(path):
+        raise UserError(
+            f"checkpoint {path} is a text file, not a checkpoint: give a model's file, "
+            "e.g. valid.cer_ctc.ave.pth or 10epoch.pth"
+        )
     check_archive(path, "checkpoint")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
@@ -80,6 +85,13 @@ def _whole(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
         return tensor.to_dense()
     except RuntimeError as error:
         raise UserError(_unreadable(path, str(error))) from error
+
+
+def _is_text(path: Path) -> bool:
+    """Return whether a file begins with printable characters, as no checkpoint does."""
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    return len(head) > 8 and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
 
 
 def _unreadable(path: Path, reason: str) -> str:

@@ -124,6 +124,11 @@ def test_refuses_a_truncated_file(tiny_asr_model, tmp_path, kept):
         load_asr_model(tiny_asr_model.config, path)
 
 
+def test_a_configuration_instead_of_a_checkpoint_is_called_so(tiny_asr_model):
+    with pytest.raises(UserError, match="config.yaml is a text file, not a checkpoint"):
+        load_asr_model(tiny_asr_model.config, tiny_asr_model.config)
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy", "plain"])
 def test_never_runs_pickled_code(tiny_asr_model, state, tmp_path, form):
     victim, path = tmp_path / "owned", tmp_path / "evil.pth"
