@@ -34,7 +34,7 @@ def check_output_paths(options: Union[SharedOptions, LmpruneOptions]) -> None:
         _check_folder("reference_exp", options.reference_exp)
     for name in ("results", "results_json"):
         value = getattr(options, name)
-        if Path(value).is_dir():
+        if value and Path(value).is_dir():
             raise UserError(f"--{name} {value} is a folder: name a file to write")
         _check_folder(name, str(Path(value).parent), value)
 
