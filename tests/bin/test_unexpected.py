@@ -47,8 +47,8 @@ def test_without_a_folder_for_it(tmp_path, monkeypatch, caplog, capsys):
     [
         (errno.ENOSPC, "cannot write exp/a: .*Free some space"),
         (errno.EFBIG, "cannot write exp/a"),
-        (errno.EROFS, "cannot use exp/a: .*--expdir"),
-        (errno.EACCES, "cannot use exp/a: .*choose another folder"),
+        (errno.EROFS, "cannot use exp/a: .*give another folder"),
+        (errno.EACCES, "cannot use exp/a: .*Change its permissions"),
     ],
 )
 def test_disks(number, says, caplog):

@@ -116,7 +116,8 @@ def test_a_file_instead_of_its_folder_is_named(made, tmp_path, caplog):
 def test_a_file_as_the_output_is_refused_before_training(made, tmp_path, caplog):
     (tmp_path / "out").touch()
     assert probe(made, [tmp_path / "none"], tmp_path / "out") == 2
-    assert f"--output_dir {tmp_path}/out is a file" in caplog.text
+    assert f"--output_dir {tmp_path}/out: " in caplog.text
+    assert "is not a folder" in caplog.text
 
 
 def test_transcripts_that_the_tokens_cannot_write(made, tmp_path, caplog):
@@ -196,3 +197,13 @@ def test_impossible_options_are_refused(made, tmp_path, more, capsys):
     with pytest.raises(SystemExit) as ended:
         probe(made, [made.stock], tmp_path, *more)
     assert ended.value.code == 2 and more[0] in capsys.readouterr().err
+
+
+def test_segments_are_refused(made, tmp_path, caplog):
+    """ESPnet's dataset would read whole recordings."""
+    folder = tmp_path / "data"
+    shutil.copytree(made.data, folder)
+    (folder / "segments").write_text("a a 0 1\n")
+    more = ["--dev_dir", f"{folder}"]
+    said = refused(made, tmp_path, caplog, [made.stock], *more)
+    assert "has segments" in said and "stage 2" in said
