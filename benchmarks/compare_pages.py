@@ -20,6 +20,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
+from espnet_plugin.counted import counted
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import read_json
 from espnet_plugin.results.group import Group
@@ -95,7 +96,7 @@ def _compare(first: Sequence[Row], second: Sequence[Row], part: str) -> str:
         rates.append(f"{100 * errors.sum() / words.sum():.1f} [{low:.1f}, {high:.1f}]")
     result = paired_bootstrap(before, after, words)
     low, high = result.ci95
-    seeds = " and ".join(f"{len(rows)} seeds" for rows in (second, first))
+    seeds = " and ".join(counted(len(rows), "seed") for rows in (second, first))
     return (
         f"{rates[0]} against {rates[1]} %, {result.difference:+.1f} [{low:+.1f}, "
         f"{high:+.1f}] points ({seeds}, {int(words.sum())} words)"
