@@ -160,3 +160,8 @@ def test_what_is_no_audio(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             read(path)
+
+
+def test_an_empty_path_is_not_taken_for_this_folder():
+    with pytest.raises(UserError, match="a path is empty"):
+        AudioReader("", 16000)
