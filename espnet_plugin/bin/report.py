@@ -11,9 +11,10 @@ from espnet_plugin.bin.run import run_command
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.report.html import write_html
 from espnet_plugin.report.markdown import markdown_block, write_markdown
+from espnet_plugin.report.plots.choice import choose
 from espnet_plugin.report.summary import size_sentences
 from espnet_plugin.report.tables import cost_table, quality_table
-from espnet_plugin.results.merge import update_results, write_results
+from espnet_plugin.results.merge import merged_results, write_results
 from espnet_plugin.results.pairs import compare_all
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.results.results import Results
@@ -127,7 +128,7 @@ def make_report(args: argparse.Namespace) -> None:
     corpus = args.corpus
     if corpus is None and args.exp_dir and not Path(where["results_json"]).exists():
         corpus = _recipe_name(Path(args.exp_dir[0]))
-    results = update_results(
+    results = merged_results(
         where["results_json"],
         args.exp_dir,
         corpus,
@@ -136,6 +137,9 @@ def make_report(args: argparse.Namespace) -> None:
     )
     comparisons = compare_all(results, args.compare, args.intersection)
     results = results.with_comparisons(comparisons)
+    scored = [one for one in results.groups if one.test_wer is not None]
+    if scored:
+        choose(scored, args.rivals)  # refuses a wrong name before anything is written
     write_results(where["results_json"], results)
     tables = [quality_table(results), cost_table(results)]
     written = [Path(where["results_json"])]

@@ -17,7 +17,7 @@ from espnet_plugin.results.retained import retained_of
 from espnet_plugin.results.row import Row, TestSet
 from espnet_plugin.results.shared_run import Runs, chain_of, runs_by_name
 
-__all__ = ["merge", "update_results", "write_results"]
+__all__ = ["merge", "merged_results", "write_results"]
 
 PathLike = Union[str, Path]
 
@@ -90,14 +90,16 @@ def merge(
     return make_results(entries)
 
 
-def update_results(
+def merged_results(
     results_json: PathLike,
     folders: Iterable[PathLike],
     corpus: Optional[str] = None,
     choice: ScoreChoice = ScoreChoice(),
     intersection: bool = False,
 ) -> Results:
-    """Merge the results in ``folders`` into ``results_json``, which need not exist.
+    """Merge the results in ``folders`` with those in a file, which need not exist.
+
+    Nothing is written: what is wrong with a report's other options is found before.
 
     Args:
         results_json: Path of the file.
@@ -108,7 +110,7 @@ def update_results(
         intersection: See `merge`.
 
     Returns:
-        The new content of the file, without comparisons.
+        The content that the file should get (`write_results`), without comparisons.
 
     Raises:
         UserError: If there is neither a folder nor the file, no corpus is given, no
@@ -145,7 +147,6 @@ def update_results(
             f"({', '.join(new.skipped) or 'statistics only'}): give folders that have "
             "a config.yaml and scores"
         )
-    write_results(results_json, results)
     return results
 
 

@@ -208,7 +208,7 @@ def test_bad_folders(tmp_path, caplog):
     assert "none of the folders is a finished experiment" in caplog.text
     assert run(tmp_path, tmp_path / "nothing") == 2
     assert "nothing is not a folder" in caplog.text
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").glob("*"))
     twins = [make_espnet(tmp_path / one, "asr") for one in "ab"]
     assert run(tmp_path, *twins) == 2
     assert f"{twins[0]} and {twins[1]} both describe" in caplog.text
@@ -243,6 +243,28 @@ def test_named_rows_are_compared(tmp_path, caplog, capsys):
     assert content["comparisons"][0]["sentence"].startswith(sentence)
     assert run(tmp_path, *folders, "--compare", "scratch 6", "encrl 6") == 2
     assert "there is no such row; choose from 'encrl 4', 'scratch 6'" in caplog.text
+
+
+def test_a_method_that_does_not_exist_is_refused_before_anything_is_written(
+    tmp_path, caplog
+):
+    folders = [make_espnet(tmp_path, name) for name in ("asr_a", "asr_b")]
+    assert run(tmp_path, *folders, "--rivals", "scratsh") == 2
+    assert "--rivals 'scratsh': there is no such method" in caplog.text
+    assert not list((tmp_path / "out").glob("*"))
+    assert run(tmp_path, folders[0], "--rivals", "scratch") == 2
+    assert "leave the option out" in caplog.text
+    assert run(tmp_path, *folders, "--compare", "espnet asr_a 6", "encrl 6") == 2
+    assert "there is no such row" in caplog.text
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_without_the_sets_scores_are_not_compared_with_the_data(tmp_path, caplog):
+    folder = make_espnet(tmp_path, "asr_a")
+    dump = tmp_path / "dump"
+    assert run(tmp_path, folder, "--dump_dir", dump) == 0
+    assert f"--dump_dir {dump} does not exist" in caplog.text
+    assert len(read_rows(tmp_path)) == 1
 
 
 def test_a_number_that_is_none_in_results_json_is_refused(tmp_path, caplog):

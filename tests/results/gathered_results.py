@@ -2,7 +2,7 @@
 
 from espnet_plugin.results.gather import gather
 from espnet_plugin.results.json_format import entries_to_json, read_entries
-from espnet_plugin.results.merge import merge, update_results
+from espnet_plugin.results.merge import merge, merged_results, write_results
 
 
 def gathered(folders):
@@ -14,5 +14,8 @@ def merged(old, folders, **options):
     return merge(old, gather(folders), "mini", **options).to_dict()
 
 
-def updated(*args, **options):
-    return update_results(*args, **options).to_dict()
+def updated(results_json, *args, **options):
+    """Merge the folders' results into the file, as the report does."""
+    results = merged_results(results_json, *args, **options)
+    write_results(results_json, results)
+    return results.to_dict()

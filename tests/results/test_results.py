@@ -8,7 +8,7 @@ from result_folders import REFERENCES, RTF, make_model, make_shared
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.files import write_json
-from espnet_plugin.results.merge import update_results
+from espnet_plugin.results.merge import merged_results
 from espnet_plugin.results.pairs import compare_all
 from espnet_plugin.results.read_score import ScoreChoice
 from espnet_plugin.score.wer import score_texts
@@ -328,11 +328,11 @@ def test_a_width_of_its_own_is_a_size_of_its_own(tmp_path):
     assert [one["seeds"] for one in content["aggregates"]] == [[1, 2]] * 8
     assert [f["layers"] for f in content["families"]] == [[6, 4, "4x72", "4x48"]] * 2
     # Read again, and drawn again without a folder.
-    again = update_results(results_json, [])
+    again = merged_results(results_json, [])
     assert again.to_dict() == content
     labels = [group.label for group in again.groups if group.method == "scratch"]
     assert labels == ["scratch 6", "scratch 4", "scratch 4x72", "scratch 4x48"]
-    compared = update_results(results_json, []).with_comparisons(compare_all(again))
+    compared = merged_results(results_json, []).with_comparisons(compare_all(again))
     pairs = {(c.first.label, c.second.label) for c in compared.comparisons}
     assert {pair for pair in pairs if pair[1] == "encrl 4x72"} == {
         ("scratch 4x72", "encrl 4x72")
