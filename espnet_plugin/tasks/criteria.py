@@ -1,7 +1,10 @@
 """Whether the values by which epochs are chosen exist in a training's validation.
 
 ESPnet 202611 skips a criterion that names no value, so that a training with a misspelt
-one ends without a model; a criterion for early stopping ends in a ``KeyError``.
+one ends without a model; a criterion for early stopping ends in a ``KeyError``. From
+the mean of a value it leaves out batches in which the value is not finite, so that an
+epoch that fails on some batches can be the best one
+(``findings/espnet_finite_batches.sh``).
 """
 
 import logging
@@ -31,6 +34,7 @@ def check_criteria(
         UserError: If no criterion of ``best_model_criterion`` has a value, or the one
             of ``early_stopping_criterion`` has none and ``patience`` is set.
     """
+    _look_at_left_out(stats, options, epoch)
     known = {
         name
         for name, steps in stats.items()
@@ -58,3 +62,21 @@ def check_criteria(
             f"early_stopping_criterion {' '.join(options.early_stopping_criterion)}: "
             f"the validation has no value {name}{did_you_mean(name, known)}; {ways}"
         )
+
+
+def _look_at_left_out(
+    stats: Mapping[str, Sequence[Any]], options: Any, epoch: int
+) -> None:
+    """Warn if a criterion's value is missing in some batches of the validation."""
+    criteria = (*options.best_model_criterion, options.early_stopping_criterion)
+    for name in dict.fromkeys(name for phase, name, _ in criteria if phase == "valid"):
+        steps = stats.get(name, ())
+        bad = sum(not math.isfinite(one.value) for one in steps)
+        if 0 < bad < len(steps):
+            logging.warning(
+                "epoch %d: %s is not finite in %d of %d batches of the development "
+                "set. Its mean, by which epochs are chosen, leaves them out, so the "
+                "epoch looks better than it is. Look for unusual utterances "
+                "(bin/doctor); with a GPU, try use_amp: false",
+                *(epoch, name, bad, len(steps)),
+            )

@@ -13,6 +13,7 @@ from espnet_plugin.cost.log import CostLog, Stopwatch
 from espnet_plugin.exact_parser import make_exact
 from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.tasks.batches import warn_of_large_batches
+from espnet_plugin.tasks.criteria import check_criteria
 from espnet_plugin.tasks.curves import leave_out_curves
 from espnet_plugin.tasks.named_weights import check_named_weights
 from espnet_plugin.tasks.trainer import keep_whole_checkpoint
@@ -49,6 +50,18 @@ class CostLMTrainer(Trainer):
                 tokens=counted.tokens,
             )
         return invalid
+
+    @classmethod
+    def validate_one_epoch(cls, model, iterator, reporter, options, **others):
+        """Validate one epoch; see the base class.
+
+        Raises:
+            UserError: If epochs are to be chosen by a value that does not exist.
+        """
+        super().validate_one_epoch(
+            model=model, iterator=iterator, reporter=reporter, options=options, **others
+        )
+        check_criteria(reporter.stats, options, reporter.epoch)
 
 
 class _Counted:
