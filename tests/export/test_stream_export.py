@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from tiny_asr import build_tiny_asr
+from tiny_export import check_operators
 from tiny_stream import CONF, RATE, fbank_model, speech, supernet
 
 from espnet_plugin import host
@@ -40,6 +41,11 @@ def run(folder, *args, stdin=None):
         env={"PYTHONPATH": ":".join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
     )
     return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+def test_no_operator_that_runtimes_compute_differently(exported):
+    for path in exported[1].glob("*.onnx"):
+        check_operators(path)
 
 
 def test_the_script_says_what_the_recogniser_says(exported, tmp_path):

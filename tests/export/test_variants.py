@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny_export import VARIANTS, build_variant, espnet_log_probs, noise
+from tiny_export import (
+    VARIANTS,
+    build_variant,
+    check_operators,
+    espnet_log_probs,
+    noise,
+)
 
 from espnet_plugin.export.ports import FeaturesPort, SamplesPort
 from espnet_plugin.export.runtime import OnnxModel
@@ -29,6 +35,7 @@ def exported(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     source = load_source(build_variant(root, request.param).dir)
     write_model(SamplesPort(), source, root / "model.onnx", {})
+    check_operators(root / "model.onnx")
     return request.param, source, OnnxModel(root / "model.onnx")
 
 
