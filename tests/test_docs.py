@@ -70,9 +70,13 @@ README_ROWS = {
 }
 BETTER_REFERENCE_ROWS = {
     "from scratch, 20 epochs (two seeds)": ("scratch", "20 epochs"),
-    "EncRL, better reference (two seeds)": (
+    "EncRL, better reference (three seeds)": (
         "encrl",
         "reference of 28 epochs, 14 and 8 epochs, temperature 4",
+    ),
+    "one CTC training, better reference (two seeds)": (
+        "early_exit",
+        "first layers, 18 epochs",
     ),
 }
 
