@@ -140,7 +140,8 @@ window = model(FRAMES, 0, 25, left_window_size=2, right_window_size=1)
 seen = by_hand(allowed(2, 1))
 errors = [off(run(window, whole), seen) for run in (in_reference, in_tract)]
 everything = off(in_tract(window, whole), by_hand(allowed(FRAMES, FRAMES)))
-print(f"windows: reference {errors[0]:.1e} off, tract {errors[1]:.1e}, from no window {everything:.1e}")
+print(f"windows: reference {errors[0]:.1e} off, tract {errors[1]:.1e}", end=", ")
+print(f"from no window {everything:.1e}")
 if errors[0] > 1e-5 or errors[1] < 0.1 or everything > 1e-5:
     sys.exit("CHANGED: windows")
 EOF

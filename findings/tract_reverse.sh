@@ -64,7 +64,8 @@ def model(kind, direction):
 
 
 def in_onnxruntime(made):
-    return onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"features": features})[0]
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    return session.run(None, {"features": features})[0]
 
 
 def in_tract(made):
