@@ -5,7 +5,7 @@
 # The same self-attention is written three times: with matrix products, with
 # scaled_dot_product_attention(), and as nn.MultiheadAttention. All three have the same
 # weights and compute the same numbers. The counts of their multiplications, as shares of the
-# number of products that a pencil finds:
+# number of products that is found by hand:
 #
 # * torchinfo counts a linear layer once per utterance and not once per frame: the
 #   "Total mult-adds" of 1 s of speech and of 100 s are equal, a hundredth of the
@@ -17,7 +17,8 @@
 #   of the second. nn.MultiheadAttention has 56 % or, without gradients, 0 %.
 # * The "pytorch" backend of ptflops counts nn.MultiheadAttention and leaves out the
 #   products of the second way.
-# * torchprofile counts all three, but a TransformerEncoderLayer without gradients as 0.
+# * torchprofile counts all three, but without gradients a TransformerEncoderLayer is 0, and
+#   nn.MultiheadAttention an AttributeError.
 #
 # Only fvcore has a message: it lists the operators that it does not count, unless its warnings
 # are turned off.

@@ -79,7 +79,7 @@ def near(left, right):
 samples = frames[..., 0]
 right = parts(np.fft.fft(samples, axis=2))
 along_frames = parts(np.fft.fft(samples, axis=1))
-wrong = []
+correct = []
 for version, axis, onesided in (
     (17, 2, 0),
     (17, -2, 0),
@@ -102,9 +102,9 @@ for version, axis, onesided in (
         what += ", transformed along the frames" if near(found, along_frames) else ""
     print(f"version {version}, axis {axis}, onesided {onesided}: {what}")
     if near(found, expected):
-        wrong.append((version, axis, onesided))
+        correct.append((version, axis, onesided))
     elif version == 20 and not onesided and not near(found, along_frames):
         sys.exit("CHANGED: the axis is not 1")
-if wrong != [(17, 2, 0)]:
-    sys.exit(f"CHANGED: right for {wrong}")
+if correct != [(17, 2, 0)]:
+    sys.exit(f"CHANGED: right for {correct}")
 EOF

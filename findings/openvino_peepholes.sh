@@ -3,9 +3,8 @@
 #
 # In an LSTM with peepholes the gates also see the cell's state. Classic recognisers
 # (Kaldi's, and those of toolkits of that time) were trained with them. ONNX has them as
-# the eighth input of LSTM, "P", since its first version. So does the attribute
-# input_forget, which couples the gates (the cell keeps what it does not
-# take).
+# the eighth input of LSTM, "P", since its first version. The attribute input_forget is as
+# old. It couples two gates: the forget gate is one minus the input gate.
 #
 # OpenVINO's reader takes the model and leaves out P and input_forget, without an error or
 # a warning: the outputs are, to the last digits, those of the same model without them. Other

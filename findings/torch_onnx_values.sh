@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PyTorch: five functions are exported to ONNX as others, which differ where speech is.
+# PyTorch: five functions are exported to ONNX as others, with other values for usual inputs.
 #
 # torch.onnx.export() takes these without an error or a warning about them, and onnxruntime
 # computes what the file says:

@@ -14,8 +14,8 @@
 #   (softcap, qk_matmul_output_mode) are refused. Without a cache is_causal is right, so
 #   a test on whole utterances does not find the first one.
 #
-# onnxruntime and onnx's reference implementation, which are compared with numpy here, compute
-# both.
+# Both are compared with numpy. onnx's reference implementation computes them correctly, and so
+# does onnxruntime the first one (the second was not tried with it here).
 #
 # It matters because tract is used for streaming on small devices. What helps: no is_causal, and
 # a mask as an input.

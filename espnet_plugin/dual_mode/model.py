@@ -350,10 +350,7 @@ class ESPnetDualModeModel(ESPnetASRModel):
 
     def _transducer_cer(self, encoding, t_len, target, u_len) -> float:
         search = GreedySearch(self.decoder, self.joint_network, self.blank_id)
-        said = [
-            search.advance(frames[:length])[0]
-            for frames, length in zip(encoding, t_len.tolist())
-        ]
+        said = search.tokens_of(encoding, t_len)
         meant = [row[:count].tolist() for row, count in zip(target, u_len.tolist())]
         pairs = zip(map(self._characters, said), map(self._characters, meant))
         return self.error_calculator.calculate_cer(*map(list, zip(*pairs)))

@@ -121,6 +121,16 @@ class GreedySearch:
                 state = self._predict(best, state.memory, frame.device)
         return tokens, total, state
 
+    def tokens_of(self, encoding: torch.Tensor, lengths: torch.Tensor) -> list:
+        """Return the list of tokens of each utterance.
+
+        Args:
+            encoding: Encoder frames, ``(batch, frames, width)``.
+            lengths: Valid frames ``(batch,)``.
+        """
+        rows = zip(encoding, lengths.tolist())
+        return [self.advance(frames[:length])[0] for frames, length in rows]
+
     def _predict(self, token: int, memory: tuple, device) -> SearchState:
         embedded = self._decoder.embed(torch.tensor([[token]], device=device))
         prediction, memory = self._decoder.rnn_forward(embedded, memory)

@@ -16,6 +16,7 @@ from espnet_plugin.suggest import did_you_mean
 
 __all__ = ["check_criteria"]
 
+_PHASES = ("train", "valid")
 # Measurements of the training, not of the model.
 _TIMES = ("time", "iter_time", "forward_time", "total_count")
 
@@ -31,8 +32,9 @@ def check_criteria(
         epoch: Number of the epoch, from 1.
 
     Raises:
-        UserError: If no criterion of ``best_model_criterion`` has a value, or the one
-            of ``early_stopping_criterion`` has none and ``patience`` is set.
+        UserError: If no criterion of ``best_model_criterion`` has a value, one is of
+            another phase than training and validation, or the one of
+            ``early_stopping_criterion`` has no value and ``patience`` is set.
     """
     _look_at_left_out(stats, options, epoch)
     known = {
@@ -42,6 +44,12 @@ def check_criteria(
     }
     ways = f"the validation computes {', '.join(sorted(known))}"
     criteria = options.best_model_criterion
+    for phase, *_ in criteria:
+        if phase not in _PHASES:
+            raise UserError(
+                f"best_model_criterion {criteria}: {phase!r} must be one of "
+                f"{', '.join(_PHASES)}{did_you_mean(phase, _PHASES)}"
+            )
     chosen = [name for phase, name, _ in criteria if phase == "valid"]
     missing = [name for name in chosen if name not in known]
     if missing and len(missing) == len(chosen):

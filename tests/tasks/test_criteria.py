@@ -55,6 +55,12 @@ def test_one_of_two_is_a_warning_in_the_first_epoch(caplog):
     assert not caplog.text
 
 
+def test_a_misspelt_phase_is_refused():
+    """ESPnet skips it, and keeps no epoch."""
+    with pytest.raises(UserError, match="'vaild' must be one of train, valid; did"):
+        check_criteria(CTC, options(("vaild", "loss", "min")), 1)
+
+
 def test_batches_that_are_not_finite_are_named(caplog):
     """ESPnet's mean leaves them out: 1.0 here, for a model that fails on half."""
     values = [1.0, float("inf"), 1.0, float("nan")]
@@ -125,6 +131,22 @@ def test_language_models_have_the_same_check(caplog):
     assert [reporter.get_value("valid", "loss", epoch) for epoch in (1, 2)] == [1, 1]
     assert "epoch 1: loss is not finite in 1 of 2 batches" in caplog.text
     assert "epoch 2" not in caplog.text
+
+
+def test_language_models_refuse_a_value_that_does_not_exist():
+    words = ["--output_dir", "exp", "--best_model_criterion", "valid,los,min"]
+    given = CostLMTrainer.build_options(CountedLMTask.get_parser().parse_args(words))
+    reporter = Reporter()
+    reporter.set_epoch(1)
+    with pytest.raises(UserError, match="no value los; did you mean loss"):
+        with reporter.observe("valid") as part:
+            CostLMTrainer.validate_one_epoch(
+                model=_Losses([1.0]),
+                iterator=[(["a"], {})],
+                reporter=part,
+                options=given,
+                distributed_option=DistributedOption(),
+            )
 
 
 class _Losses(torch.nn.Module):
