@@ -44,12 +44,7 @@ def check_criteria(
     }
     ways = f"the validation computes {', '.join(sorted(known))}"
     criteria = options.best_model_criterion
-    for phase, *_ in criteria:
-        if phase not in _PHASES:
-            raise UserError(
-                f"best_model_criterion {criteria}: {phase!r} must be one of "
-                f"{', '.join(_PHASES)}{did_you_mean(phase, _PHASES)}"
-            )
+    _check_phases("best_model_criterion", criteria)
     chosen = [name for phase, name, _ in criteria if phase == "valid"]
     missing = [name for name in chosen if name not in known]
     if missing and len(missing) == len(chosen):
@@ -64,12 +59,23 @@ def check_criteria(
             ", ".join(missing),
             ways,
         )
+    if options.patience is not None:
+        _check_phases("early_stopping_criterion", [options.early_stopping_criterion])
     phase, name, _ = options.early_stopping_criterion
     if options.patience is not None and phase == "valid" and name not in known:
         raise UserError(
             f"early_stopping_criterion {' '.join(options.early_stopping_criterion)}: "
             f"the validation has no value {name}{did_you_mean(name, known)}; {ways}"
         )
+
+
+def _check_phases(option: str, criteria: Sequence[Sequence[str]]) -> None:
+    for phase, *_ in criteria:
+        if phase not in _PHASES:
+            raise UserError(
+                f"{option} {criteria}: {phase!r} must be one of "
+                f"{', '.join(_PHASES)}{did_you_mean(phase, _PHASES)}"
+            )
 
 
 def _look_at_left_out(

@@ -57,8 +57,12 @@ def test_one_of_two_is_a_warning_in_the_first_epoch(caplog):
 
 def test_a_misspelt_phase_is_refused():
     """ESPnet skips it, and keeps no epoch."""
-    with pytest.raises(UserError, match="'vaild' must be one of train, valid; did"):
-        check_criteria(CTC, options(("vaild", "loss", "min")), 1)
+    wrong, right = ("vaild", "loss", "min"), ("valid", "loss", "min")
+    says = "'vaild' must be one of train, valid; did"
+    with pytest.raises(UserError, match=f"best_model_criterion .*{says}"):
+        check_criteria(CTC, options(wrong), 1)
+    with pytest.raises(UserError, match=f"early_stopping_criterion .*{says}"):
+        check_criteria(CTC, options(right, patience=2, early=wrong), 1)
 
 
 def test_batches_that_are_not_finite_are_named(caplog):
