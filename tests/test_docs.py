@@ -69,7 +69,7 @@ README_ROWS = {
     "from scratch, 12 epochs": ("scratch", ""),
 }
 BETTER_REFERENCE_ROWS = {
-    "from scratch, 20 epochs (two seeds)": ("scratch", "20 epochs"),
+    "from scratch, 20 epochs (three seeds)": ("scratch", "20 epochs"),
     "EncRL, better reference (three seeds)": (
         "encrl",
         "reference of 28 epochs, 14 and 8 epochs, temperature 4",
