@@ -113,6 +113,9 @@ CASES = {
     "no sample": (audio(lambda x: (x[:0], RATE)), [("unreadable", *AT_WAV)]),
     "cut off": (cut, [("truncated", *AT_WAV)]),
     "another rate": (audio(lambda x: (x, 8000)), [("wrong-rate", *AT_WAV)]),
+    # 8-bit VOC stores whole microseconds: findings/libsndfile_rates.sh.
+    "16129 Hz": (audio(lambda x: (x, RATE), format="VOC", subtype="PCM_U8"),
+                 [("wrong-rate", *AT_WAV)]),
     "stereo": (audio(lambda x: (np.stack([x, x], 1), RATE)), [("channels", *AT_WAV)]),
     "NaN": (audio(lambda x: (np.where(np.arange(len(x)) == 9, np.nan, x), RATE),
                   subtype="FLOAT"), [("not-finite", *AT_WAV)]),
