@@ -29,3 +29,14 @@ def test_a_tone_changes_its_frequency(factor):
     assert abs(len(made) - 20000 / factor) < 20
     inner = slice(200, -200)  # at the ends the filter lacks half of its input
     assert np.abs(made - tone(100 * factor, len(made)))[inner].max() < 0.02
+
+
+def test_what_the_rate_cannot_hold_is_removed():
+    """A faster copy must not have it at a wrong frequency."""
+    # Why: findings/pydub_resampling.sh.
+    times = 2 * pi * np.arange(20000)
+    # 0.45 of the rate becomes 0.675, and without a filter 0.325 at the same level.
+    removed = at_speed(np.sin(0.45 * times).astype(np.float32), 1.5)
+    assert np.abs(removed[200:-200]).max() < 0.02
+    kept = at_speed(np.sin(0.2 * times).astype(np.float32), 1.5)
+    assert np.abs(kept[200:-200]).max() > 0.9
