@@ -1,17 +1,22 @@
 """Compare an exported model in other runtimes with onnxruntime.
 
-    pip install openvino tract
+    pip install openvino tract apache-tvm iree-base-compiler iree-base-runtime onnx
     python benchmarks/other_runtimes.py exp/asr_x/export/onnx/model.onnx a.wav b.wav
 
-Each recording is given alone, and all of them together as one batch. The command prints
-the largest difference of the log-probabilities in valid frames, and how many frames
-have another best token; or the first line of the runtime's error.
+Each recording is given alone, and all of them together as one batch. A model with an
+input of fixed size (``model.fixed.onnx``) gets each recording alone, with zeros after
+it; longer recordings are left out. The command prints the largest difference of the
+log-probabilities in valid frames, and how many frames have another best token; or the
+first line of the runtime's error.
 """
 
 import argparse
+import subprocess
+import sys
+import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable, Optional, Sequence
 
 import numpy as np
 import onnxruntime
@@ -28,8 +33,14 @@ def main() -> None:
     parser.add_argument("audio", nargs="+", help="recordings at the model's rate")
     args = parser.parse_args()
     waves = [soundfile.read(path, dtype="float32")[0] for path in args.audio]
-    own = in_onnxruntime(args.model)
-    for name, load in {"OpenVINO": in_openvino, "tract": in_tract}.items():
+    own, size = in_onnxruntime(args.model)
+    alone = [[w] for w in waves if size is None or len(w) <= size]
+    if not alone:
+        raise SystemExit(f"{args.model}: every recording is longer than its input")
+    batches = {"alone": alone}
+    if size is None:
+        batches["batch"] = [waves]
+    for name, load in RUNTIMES.items():
         try:
             other = load(args.model)
         except ImportError as error:
@@ -38,22 +49,24 @@ def main() -> None:
         except Exception as error:  # each runtime has errors of its own
             print(f"{name}: not loaded: {first_line(error)}")
             continue
-        for what, batch in {"alone": [[w] for w in waves], "batch": [waves]}.items():
-            print(f"{name}, {what}: {compared(own, other, batch)}")
+        for what, batch in batches.items():
+            print(f"{name}, {what}: {compared(own, other, batch, size)}")
 
 
-def compared(own: Run, other: Run, batches: Sequence[Sequence[np.ndarray]]) -> str:
+def compared(
+    own: Run, other: Run, batches: Sequence[Sequence[np.ndarray]], size: Optional[int]
+) -> str:
     """Return the largest difference over all batches in words."""
     largest, frames, different = 0.0, 0, 0
     for waves in batches:
         lengths = np.array([len(wave) for wave in waves], dtype=np.int64)
-        samples = np.zeros((len(waves), lengths.max()), dtype=np.float32)
+        samples = np.zeros((len(waves), size or lengths.max()), dtype=np.float32)
         for row, wave in zip(samples, waves):
             row[: len(wave)] = wave
         feed = {"samples": samples, "lengths": lengths}
         right, counts = own(feed)
         try:
-            found, others = other(feed)
+            found, others = map(np.asarray, other(feed))
         except Exception as error:
             return f"fails: {first_line(error)}"
         if found.shape != right.shape or (others != counts).any():
@@ -65,13 +78,14 @@ def compared(own: Run, other: Run, batches: Sequence[Sequence[np.ndarray]]) -> s
     return f"{largest:.1e} off, another best token in {different} of {frames} frames"
 
 
-def in_onnxruntime(model: Path) -> Run:
-    """Return the model in onnxruntime."""
+def in_onnxruntime(model: Path) -> tuple[Run, Optional[int]]:
+    """Return the model in onnxruntime, and the length of its input if it is fixed."""
     session = onnxruntime.InferenceSession(str(model))
     names = {one.name for one in session.get_inputs()}
     if names != {"samples", "lengths"}:
         raise SystemExit(f"{model}: takes {sorted(names)}, not samples and lengths")
-    return partial(session.run, None)
+    size = session.get_inputs()[0].shape[1]
+    return partial(session.run, None), size if isinstance(size, int) else None
 
 
 def in_openvino(model: Path) -> Run:
@@ -101,6 +115,57 @@ def in_tract(model: Path) -> Run:
         ]
 
     return run
+
+
+def in_tvm(model: Path) -> Run:
+    """Return the model compiled by TVM for this processor."""
+    import onnx
+    import tvm
+    from tvm import relax
+    from tvm.relax.frontend.onnx import from_onnx
+
+    module = relax.transform.LegalizeOps()(from_onnx(onnx.load(str(model))))
+    machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
+
+    def run(feed: Feed) -> list[np.ndarray]:
+        given = [tvm.runtime.tensor(feed[name]) for name in ("samples", "lengths")]
+        return [one.numpy() for one in machine["main"](*given)]
+
+    return run
+
+
+def in_iree(model: Path) -> Run:
+    """Return the model compiled by IREE for this processor."""
+    import iree.runtime
+
+    commands = Path(sys.executable).parent
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder, "model.mlir"), Path(folder, "model.vmfb")
+        backend = "--iree-hal-local-target-device-backends=llvm-cpu"
+        options = ["--iree-hal-target-device=local", backend]
+        for command in (
+            ["iree-import-onnx", str(model), "-o", str(source)],
+            ["iree-compile", str(source), *options]
+            + ["--iree-llvmcpu-target-cpu=host", "-o", str(made)],
+        ):
+            command[0] = str(commands / command[0])
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError(done.stderr or f"status {done.returncode}")
+        module = iree.runtime.load_vm_flatbuffer(made.read_bytes(), driver="local-task")
+    names = (one for one in module.vm_module.function_names if "$" not in one)
+    function = module[next(one for one in names if not one.startswith("__"))]
+    return lambda feed: [
+        one.to_host() for one in function(feed["samples"], feed["lengths"])
+    ]
+
+
+RUNTIMES = {
+    "OpenVINO": in_openvino,
+    "tract": in_tract,
+    "TVM": in_tvm,
+    "IREE": in_iree,
+}
 
 
 def first_line(error: Exception) -> str:

@@ -153,9 +153,25 @@ def check_operators(path: Path):
     """No operator that runtimes compute differently: see findings/README.md."""
     import onnx  # which not all tests of this folder need
 
-    names = {node.op_type for node in onnx.load(str(path)).graph.node}
+    graph = onnx.load(str(path)).graph
+    names = {node.op_type for node in graph.node}
     assert {"Conv", "MatMul"} <= names
     differ = {"Attention", "ConvTranspose", "DFT", "GRU", "IsInf", "LSTM"}
     differ |= {"MelWeightMatrix", "RNN", "STFT"}
     assert not names & differ
     assert not any(name.startswith("Random") for name in names)
+    assert not _counted_and_divided(graph)
+
+
+def _counted_and_divided(graph) -> list[str]:
+    """Return the quotients of what was reduced, with element-wise steps between."""
+    reduced, found = set(), []
+    for node in graph.node:
+        if node.op_type.startswith("Reduce"):
+            reduced.update(node.output)
+        elif reduced.intersection(node.input[:1]):
+            if node.op_type == "Div":
+                found.append(node.name)
+            elif node.op_type in ("Add", "Sub", "Mul", "Neg", "Abs", "Clip"):
+                reduced.update(node.output)
+    return found

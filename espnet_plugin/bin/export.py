@@ -111,6 +111,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="also measure real-time factors, memory and time to the first word of "
         "the written files, for the report; run nothing else meanwhile",
     )
+    add(
+        "--fixed_seconds",
+        type=number(1, 600),
+        metavar="SECONDS",
+        help="also write model.fixed.onnx, which takes one utterance of at most this "
+        "duration and in which the size of every tensor is fixed, as compilers and "
+        "accelerators require (target onnx)",
+    )
     add("--license", help="licence of the reference, for the model card")
     add(
         "--chunk_frames",
@@ -215,7 +223,14 @@ def _check_options(args: argparse.Namespace, streaming: Mapping[Path, bool]) -> 
         UserError: If one does not.
     """
     wrong = {
-        True: ["features"] if args.features else [],
+        True: [
+            name
+            for name, given in (
+                ("features", args.features),
+                ("fixed_seconds", args.fixed_seconds is not None),
+            )
+            if given
+        ],
         False: [
             name
             for name in ("chunk_frames", "calibration")

@@ -50,8 +50,22 @@ def model_card(meta: ExportMeta, run: str) -> str:
     ]
     if meta.int8 is not None:
         lines += ["", "## In eight bits", "", *int8_lines(meta.int8)]
+    if meta.fixed is not None:
+        lines += ["", "## With an input of fixed size", "", *_fixed_lines(meta)]
     lines += ["", *card_lines(meta)]
     return "\n".join(lines) + "\n"
+
+
+def _fixed_lines(meta: ExportMeta) -> list[str]:
+    fixed, name = meta.fixed, meta.inputs[0]
+    return [
+        f"model.fixed.onnx takes one utterance of at most {fixed['seconds']:g} s. "
+        f"`{name}` always has the length {fixed['size']}: put zeros after a shorter "
+        "utterance, and give its own length in `lengths`. The size of every tensor is "
+        "known before the model runs.",
+        "",
+        *_checks(fixed),
+    ]
 
 
 def _checks(verified: Mapping[str, Any]) -> list[str]:

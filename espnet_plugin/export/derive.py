@@ -11,6 +11,12 @@ from espnet_plugin.experiment.folder import Experiment
 from espnet_plugin.export.card import model_card
 from espnet_plugin.export.card_json import CARD, card_json
 from espnet_plugin.export.dev import DevSet, read_dev
+from espnet_plugin.export.fixed import (
+    FIXED,
+    FixedFile,
+    check_can_be_fixed,
+    make_fixed,
+)
 from espnet_plugin.export.folder import META, OWN_FILES, check_target, whole_folder
 from espnet_plugin.export.int8 import Int8Result, log_int8, make_int8, without_int8
 from espnet_plugin.export.measured import exported_file, workload
@@ -55,6 +61,8 @@ class ExportOptions(TrialOptions):
         fbank_rate: Sampling rate in Hz of a model that takes this plugin's Kaldi filter
             banks.
         sherpa_kind: For target ``sherpa-onnx``: model type of sherpa-onnx.
+        fixed_seconds: Duration of the input of a second file without any free size;
+            None: no such file.
     """
 
     target: str = "onnx"
@@ -63,6 +71,7 @@ class ExportOptions(TrialOptions):
     features: bool = False
     fbank_rate: Optional[int] = None
     sherpa_kind: str = "omnilingual"
+    fixed_seconds: Optional[float] = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -77,6 +86,11 @@ class ExportOptions(TrialOptions):
         if self.sherpa_kind != "omnilingual" and self.target != "sherpa-onnx":
             raise UserError(
                 f"--sherpa_kind {self.sherpa_kind}: only for --target sherpa-onnx"
+            )
+        if self.fixed_seconds is not None and self.target != "onnx":
+            raise UserError(
+                f"--fixed_seconds {self.fixed_seconds:g}: the programs of "
+                f"{self.target} give inputs of any length; use --target onnx"
             )
 
 
@@ -100,6 +114,8 @@ def export_model(experiment: Path, options: ExportOptions) -> Path:
     target = _target(source, options)
     folder = options.output_dir or Experiment(experiment).exports / options.target
     check_target(folder, source.facts, target.name, experiment)
+    if options.fixed_seconds is not None:
+        check_can_be_fixed(source, options.fixed_seconds)
     dev = _read_dev(source, options)
     with whole_folder(folder, OWN_FILES) as new:
         _fill(new, source, target, dev, options, experiment)
@@ -154,6 +170,9 @@ def _fill(
         if options.int8:
             quantised = _quantise(new, source, port, dev, options, expected)
             texts.update({k: v for k, v in expected.items() if k != MODEL})
+    fixed = _fixed(new, source, port, metadata, dev, options)
+    if fixed is not None:
+        texts[FIXED] = fixed.texts
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     copy_script(target.runner, new)
     files = file_table(new)
@@ -177,6 +196,9 @@ def _fill(
                 # The file in 32 bits is good, so it is kept, as with word errors.
                 quantised = without_int8(new / INT8, quantised, error.reason)
                 del files[INT8], texts[INT8]
+        if fixed is not None and fixed.dev is not None:
+            said = fixed.expected
+            ran.append(check_runner(source, target, new, fixed.dev, FIXED, said))
         runs = [asdict(one) for one in ran if one is not None]
         verified = {**verified, "runner": runs}
     meta = replace(
@@ -184,6 +206,7 @@ def _fill(
         files=files,
         verified=verified,
         int8=None if quantised is None else asdict(quantised),
+        fixed=None if fixed is None else fixed.result.to_json(),
         measured=_measured(new, source, target, dev, texts, options),
     )
     write_json(new / META, meta.to_json())
@@ -213,6 +236,20 @@ def _measured(
             one = exported_file([new / name], dev, texts.get(name), timed)
             found[name] = one.to_json()
     return found
+
+
+def _fixed(
+    new: Path,
+    source: Source,
+    port: Port,
+    metadata: Mapping[str, str],
+    dev: Optional[DevSet],
+    options: ExportOptions,
+) -> Optional[FixedFile]:
+    if options.fixed_seconds is None:
+        return None
+    seconds, threads = options.fixed_seconds, options.num_threads
+    return make_fixed(source, port, seconds, new / FIXED, metadata, dev, threads)
 
 
 def _quantise(

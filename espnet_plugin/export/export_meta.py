@@ -45,6 +45,7 @@ class ExportMeta:
         approximate: Error of features that are converted by a fitted matrix.
         verified: Results of the comparisons, by their kind.
         int8: Figures of the quantised file; None: none was requested.
+        fixed: Figures of the file with an input of fixed size (``FixedResult``).
         measured: Size, error rate and speed of each model file, by name.
         made: How the model was made (``Provenance``).
         files: Size in bytes and SHA-256 of each file, by name.
@@ -73,6 +74,7 @@ class ExportMeta:
     approximate: Optional[_Facts] = None
     verified: Optional[_Facts] = None
     int8: Optional[_Facts] = None
+    fixed: Optional[_Facts] = None
     measured: Optional[Mapping[str, _Facts]] = None
     made: Optional[_Facts] = None
     files: Optional[Mapping[str, _Facts]] = None

@@ -30,7 +30,7 @@ FORMAT = 1
 CONTEXT_GRAPH = "hotwords.fst"
 # What an export may hold, of whatever target; other files in its folder are a user's.
 OWN_FILES = (
-    *("model.onnx", "model.int8.onnx"),
+    *("model.onnx", "model.int8.onnx", "model.fixed.onnx"),
     *("chunk.onnx", "chunk.int8.onnx", "front_end.onnx"),
     *("recognise.py", "run_sherpa.py", "run_sherpa_kaldi.py"),
     *("script_parts.py", "__pycache__"),

@@ -1,7 +1,7 @@
 """Inputs and outputs of exported graphs, for each form of graph."""
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ __all__ = [
     "LengthsPort",
     "Port",
     "SamplesPort",
+    "SpeechPort",
     "features_example",
     "front_end_of",
     "padded",
@@ -44,6 +45,8 @@ class Port:
         masked: Indices of tokens that the graph never makes the best ones.
         tolerance: Allowed difference of log-probabilities from ESPnet's.
         least_same: Least share of utterances with the same recognised tokens.
+        size: Samples or feature frames that every input has, longer utterances being
+            refused and shorter ones padded. Any number if None.
     """
 
     kind: str
@@ -54,6 +57,7 @@ class Port:
     masked: tuple[int, ...] = ()
     tolerance: float = TOLERANCE
     least_same: float = 1.0
+    size: Optional[int] = None
 
     def build(self, source: Source) -> torch.nn.Module:
         """Return the graph's module for a model."""
@@ -78,10 +82,18 @@ class Port:
         return log_probs
 
 
-def padded(items: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return utterances as one array with zeros at the ends, and their lengths."""
+def padded(
+    items: Sequence[np.ndarray], size: Optional[int] = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return utterances as one array with zeros at the ends, and their lengths.
+
+    Args:
+        items: Samples or features of each utterance.
+        size: Length of the array; the largest of the utterances if not given.
+    """
     lengths = np.array([len(item) for item in items], dtype=np.int64)
-    shape = (len(items), int(lengths.max())) + items[0].shape[1:]
+    most = int(lengths.max()) if size is None else size
+    shape = (len(items), most) + items[0].shape[1:]
     batch = np.zeros(shape, dtype=np.float32)
     for row, item in zip(batch, items):
         row[: len(item)] = item
@@ -97,7 +109,7 @@ def front_end_of(source: Source) -> torch.nn.Module:
 
 
 def features_example(facts: ModelFacts) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return two utterances of random features ``(2, frames, dim)``, and lengths."""
+    """Return two utterances of random features ``(2, 150, dim)``, and lengths."""
     lengths = torch.tensor([150, 112])
     return torch.randn(2, 150, facts.feature_dim), lengths
 
@@ -106,55 +118,66 @@ class LengthsPort(Port):
     """A port whose inputs and outputs are arrays with padding, and their lengths."""
 
     def feed(self, speech: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        return dict(zip(self.inputs, padded(speech)))
+        return dict(zip(self.inputs, padded(speech, self.size)))
 
     def read(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [row[:count] for row, count in zip(outputs[0], outputs[1])]
 
 
-class SamplesPort(LengthsPort):
-    """``samples`` (N, S) and ``lengths`` (N) to log-probabilities and their lengths."""
+class SpeechPort(LengthsPort):
+    """``samples`` or ``features``, and ``lengths`` to log-probabilities and theirs.
 
-    def __init__(self):
+    Args:
+        kind: Name of the first input.
+        time: Name of its axis of free length.
+        size: See :class:`Port`; then there is one utterance, and no axis is free.
+    """
+
+    def __init__(self, kind: str, time: str, size: Optional[int]):
+        axes = {
+            kind: {0: "batch", 1: time},
+            "lengths": {0: "batch"},
+            "log_probs": {0: "batch", 1: "frames"},
+            "log_probs_lengths": {0: "batch"},
+        }
         super().__init__(
-            "samples",
-            ("samples", "lengths"),
+            kind,
+            (kind, "lengths"),
             ("log_probs", "log_probs_lengths"),
-            {
-                "samples": {0: "batch", 1: "samples"},
-                "lengths": {0: "batch"},
-                "log_probs": {0: "batch", 1: "frames"},
-                "log_probs_lengths": {0: "batch"},
-            },
+            axes if size is None else {},
+            batches=size is None,
+            size=size,
         )
 
+
+class SamplesPort(SpeechPort):
+    """``samples`` (N, S) and ``lengths`` (N) to log-probabilities and their lengths."""
+
+    def __init__(self, size: Optional[int] = None):
+        super().__init__("samples", "samples", size)
+
     def build(self, source: Source) -> torch.nn.Module:
-        return SampleRecogniser(source.model, front_end_of(source))
+        return SampleRecogniser(source.model, front_end_of(source), self.size)
 
     def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
+        if self.size is not None:
+            return 0.1 * torch.randn(1, self.size), torch.tensor([self.size])
         count = int(_EXAMPLE_S * facts.sample_rate)
         lengths = torch.tensor([count, count * 3 // 4])
         return 0.1 * torch.randn(2, count), lengths
 
 
-class FeaturesPort(LengthsPort):
+class FeaturesPort(SpeechPort):
     """``features`` (N, T, F) and ``lengths`` (N) to the same."""
 
-    def __init__(self):
-        super().__init__(
-            "features",
-            ("features", "lengths"),
-            ("log_probs", "log_probs_lengths"),
-            {
-                "features": {0: "batch", 1: "feature_frames"},
-                "lengths": {0: "batch"},
-                "log_probs": {0: "batch", 1: "frames"},
-                "log_probs_lengths": {0: "batch"},
-            },
-        )
+    def __init__(self, size: Optional[int] = None):
+        super().__init__("features", "feature_frames", size)
 
     def build(self, source: Source) -> torch.nn.Module:
-        return FeatureRecogniser(source.model)
+        return FeatureRecogniser(source.model, self.size)
 
     def example(self, facts: ModelFacts) -> tuple[torch.Tensor, ...]:
+        if self.size is not None:
+            feats = torch.randn(1, self.size, facts.feature_dim)
+            return feats, torch.tensor([self.size])
         return features_example(facts)

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -81,6 +81,12 @@ class OnnxModel:
                 f"{self._path} takes {', '.join(takes)}, not {', '.join(names)}: it is "
                 "a model of another kind; name another file, or export the model again"
             )
+
+    @property
+    def size(self) -> Optional[int]:
+        """Length of the first input; None if it takes any length."""
+        size = self._session.get_inputs()[0].shape[1]
+        return size if isinstance(size, int) else None
 
     @property
     def said(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Iterable, Optional, Sequence
 
 import numpy as np
 import torch
@@ -78,12 +78,20 @@ class DevCheck:
     max_difference: float
 
 
-def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
+def check_parity(
+    source: Source, port: Port, model: OnnxModel, longest: Optional[float] = None
+) -> Parity:
     """Compare several lengths, a batch, and the shortest input there is.
 
     The rounding errors of a deep model in single precision may exceed the tolerance of
     the port. So if it is exceeded, ESPnet's model is also computed in double precision,
     and its own rounding error is added to the tolerance.
+
+    Args:
+        source: ESPnet's model.
+        port: The form of the graph.
+        model: The exported model.
+        longest: Longest duration in seconds that the graph takes; any if not given.
 
     Raises:
         UserError: If the number of frames differs, or a log-probability by more than
@@ -99,7 +107,10 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
             own = _own_rounding(source, port, stock)
             _refuse_difference(difference, port.tolerance + own)
 
-    for number, seconds in enumerate(_SECONDS):
+    lengths = _SECONDS
+    if longest is not None:
+        lengths = (*(one for one in _SECONDS if one < longest), longest)
+    for number, seconds in enumerate(lengths):
         stock, given = _made_up(source, port, seconds, number)
         found = port.read(model.run(port.feed([given])))[0]
         compare(stock_alone(source, stock), stock, found, f"{seconds} s")
@@ -122,7 +133,7 @@ def check_parity(source: Source, port: Port, model: OnnxModel) -> Parity:
     if not len(found) or not np.isfinite(found).all():
         raise UserError("the exported model gives no output for a single sample")
     batch_s = _BATCH if batches else ()
-    return Parity(_SECONDS, batch_s, 1, largest)
+    return Parity(lengths, batch_s, 1, largest)
 
 
 def _own_rounding(source: Source, port: Port, stock: torch.Tensor) -> float:

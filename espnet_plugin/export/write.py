@@ -9,6 +9,7 @@ from torch import nn
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.graph.masks import linear_masks
+from espnet_plugin.export.graph.operators import constant_sizes
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.source import Source
 
@@ -34,9 +35,11 @@ def write_model(
         UserError: If torch cannot export the model.
     """
     torch.manual_seed(0)
-    with linear_masks(source.model.encoder):
+    module = port.build(source)
+    masks = linear_masks(source.model.encoder, getattr(module, "frames", None))
+    with masks, constant_sizes(port.size is not None):
         write_graph(
-            port.build(source),
+            module,
             port.example(source.facts),
             path,
             port.inputs,

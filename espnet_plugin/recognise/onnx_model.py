@@ -119,10 +119,22 @@ class OnnxCtcModel:
 
         Returns:
             ``(frames, vocabulary)``; zero frames if there are no samples.
+
+        Raises:
+            UserError: If the model takes only shorter audio.
         """
         if not len(samples):
             return np.zeros((0, len(self.tokens)), np.float32)
-        batch = np.asarray(samples, dtype=np.float32)[None]
-        feed = dict(zip(self._inputs, (batch, np.array([batch.shape[1]], np.int64))))
+        count, size = len(samples), self._model.size
+        if size is not None and count > size:
+            longest = f"{size / self.sample_rate:g}"
+            raise UserError(
+                f"{self.path} takes at most {longest} s of audio at once, but a "
+                f"segment has {count / self.sample_rate:.1f} s: give "
+                f"--max_segment_seconds {longest}, or use {_MODEL}"
+            )
+        batch = np.zeros((1, size or count), dtype=np.float32)
+        batch[0, :count] = samples
+        feed = dict(zip(self._inputs, (batch, np.array([count], np.int64))))
         log_probs, lengths = self._model.run(feed)
         return log_probs[0, : int(lengths[0])]

@@ -23,6 +23,7 @@ def exported(tmp_path_factory):
     folder = tiny.dir / "whole"
     command = [str(tiny.dir), "--mode", "full", "--dev", str(tiny.data_dir)]
     command += ["--int8", "--max_wer_loss", "1000", "--output_dir", str(folder)]
+    command += ["--fixed_seconds", "2"]
     assert main(command) == 0
     return tiny, folder
 
@@ -46,6 +47,21 @@ def run(folder, utterances, model="model.onnx"):
     feed = {"samples": batch, "lengths": lengths}
     found, counts = session.run(None, feed)
     return [row[:count] for row, count in zip(found, counts)]
+
+
+def test_the_file_of_fixed_size_is_that_mode_too(exported):
+    """Its length is 2 s; the file of any length gets what is left, without zeros."""
+    _, folder = exported
+    session = onnxruntime.InferenceSession(str(folder / "model.fixed.onnx"))
+    assert session.get_inputs()[0].shape == [1, 32000]
+    for count in (5000, 20001, 32000):
+        samples = noise(count, count)
+        batch = np.zeros((1, 32000), np.float32)
+        batch[0, :count] = samples
+        feed = {"samples": batch, "lengths": np.array([count])}
+        found, (frames,) = session.run(None, feed)
+        (expected,) = run(folder, [samples])
+        np.testing.assert_allclose(found[0, :frames], expected, atol=1e-4)
 
 
 def test_it_is_the_dense_mode_and_not_the_other(exported):

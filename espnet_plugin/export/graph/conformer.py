@@ -12,8 +12,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from espnet_plugin.export.graph.attention import FactoredAttention, FactoredPositions
+from espnet_plugin.export.graph.known_lengths import (
+    after_convolutions,
+    has_known_lengths,
+    time_steps,
+)
 from espnet_plugin.export.graph.layers import as_linear, normalises
-from espnet_plugin.export.graph.operators import quotient, reshaped, reshaped_like
+from espnet_plugin.export.graph.operators import reshaped, reshaped_like
 from espnet_plugin.export.graph.positions import computed_positions
 from espnet_plugin.tensors.frames import frame_mask
 
@@ -28,10 +33,8 @@ def is_lean(encoder: nn.Module) -> bool:
     if type(encoder).__name__ != "ConformerEncoder" or not encoder.normalize_before:
         return False
     embed = encoder.embed
-    if not type(embed).__name__.startswith("Conv2dSubsampling") or not isinstance(
-        embed.out, nn.Linear
-    ):
-        return False  # The latter is ESPnet before 202609, which masks otherwise.
+    if not has_known_lengths(embed):
+        return False
     positions = type(getattr(embed, "pos_enc", None)).__name__
     return positions in _ATTENTIONS and all(
         _is_lean_layer(layer, _ATTENTIONS[positions]) for layer in encoder.encoders
@@ -144,8 +147,8 @@ class _Subsampling(nn.Module):
     def __init__(self, stock: nn.Module):
         super().__init__()
         self.conv = copy.deepcopy(stock.conv)
-        convolutions = [layer for layer in self.conv if isinstance(layer, nn.Conv2d)]
-        self.steps = [(conv.kernel_size[0], conv.stride[0]) for conv in convolutions]
+        self.steps = time_steps(stock)
+        convolutions = (layer for layer in self.conv if isinstance(layer, nn.Conv2d))
         for conv in convolutions:  # Kernels and strides are square.
             conv.weight.data = conv.weight.data.transpose(2, 3).contiguous()
         # ESPnet's positions multiply their input by the root of the width.
@@ -164,8 +167,7 @@ class _Subsampling(nn.Module):
         x = self.conv(feats.transpose(1, 2)[:, None])
         # The linear map reads what the convolutions write without moving it first.
         x = self.out(reshaped(x, (0, self.out.in_features, -1)).transpose(1, 2))
-        for kernel, stride in self.steps:
-            lengths = quotient(lengths - kernel, stride) + 1
+        lengths = after_convolutions(lengths, self.steps)
         if self.pos_enc is None:
             return x, None, lengths
         x = self.pos_enc(x)

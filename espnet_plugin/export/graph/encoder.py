@@ -5,6 +5,7 @@ parts replaced.
 """
 
 import copy
+from typing import Optional
 
 import torch
 from torch import nn
@@ -18,6 +19,10 @@ except ImportError:  # before ESPnet 202609
 
 from espnet_plugin.dual_mode.subsampling import Subsampling
 from espnet_plugin.export.graph.conformer import LeanConformer, is_lean
+from espnet_plugin.export.graph.known_lengths import (
+    KnownLengths,
+    has_known_lengths,
+)
 from espnet_plugin.export.graph.layers import lean_layer
 from espnet_plugin.export.graph.positions import computed_positions
 
@@ -87,6 +92,9 @@ class CtcEncoder(nn.Module):
                 new = lean_layer(computed_positions(child))
                 if new is not child:
                     setattr(parent, name, new)
+        self.known: Optional[KnownLengths] = None
+        if not self.lean and has_known_lengths(encoder.embed):
+            self.known = KnownLengths(self.encoder.embed)
 
     def forward(
         self, feats: torch.Tensor, lengths: torch.Tensor
@@ -103,7 +111,9 @@ class CtcEncoder(nn.Module):
         if self.lean:
             encoded, lengths = self.encoder(feats, lengths)
         else:
+            known = None if self.known is None else self.known.give(lengths)
             encoded, lengths, _ = self.encoder(feats, lengths, **self.options)
+            lengths = lengths if known is None else known
         if isinstance(encoded, tuple):  # with the outputs of intermediate blocks
             encoded = encoded[0]
         return self.ctc.log_softmax(encoded), lengths

@@ -1,12 +1,14 @@
 """Padding and framing of audio of any length, down to one sample."""
 
+from typing import Optional
+
 import torch
 
 __all__ = ["frames_of", "lengthen", "mirror_ends"]
 
 
 def lengthen(
-    x: torch.Tensor, lengths: torch.Tensor, least: int
+    x: torch.Tensor, lengths: torch.Tensor, least: int, most: Optional[int] = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Append zeros to utterances that are shorter than ``least``.
 
@@ -14,13 +16,15 @@ def lengthen(
         x: ``(batch, time)`` or ``(batch, time, dim)``; padding values do not matter.
         lengths: ``(batch,)``.
         least: Smallest length that the network accepts.
+        most: Length to return; that of the longest utterance if not given.
 
     Returns:
         ``x`` up to the longest utterance, and the lengths, none below ``least``.
     """
     head = _head(x, lengths, least)
     lengths = lengths.clamp(min=least)
-    return torch.cat([head, x[:, least : lengths.max()]], dim=1), lengths
+    most = lengths.max() if most is None else most
+    return torch.cat([head, x[:, least:most]], dim=1), lengths
 
 
 def _head(x: torch.Tensor, lengths: torch.Tensor, least: int) -> torch.Tensor:
@@ -39,6 +43,7 @@ def mirror_ends(
     skip: int,
     least: int,
     multiple: int = 1,
+    fixed: bool = False,
 ) -> torch.Tensor:
     """Pad each utterance by mirroring it at both of its ends.
 
@@ -52,6 +57,7 @@ def mirror_ends(
         least: Shorter utterances are first followed by zeros, up to so many samples;
             at least ``skip`` more than are mirrored.
         multiple: Append zeros up to a multiple of this.
+        fixed: Whether no size may depend on the values of ``lengths``.
 
     Returns:
         ``(batch, left + samples + right + 1)``, or the next multiple.
@@ -67,7 +73,8 @@ def mirror_ends(
         x, short = torch.cat([x, short], dim=1)[:, -left:], short[:, :0]
     whole = torch.cat([before, x, short, room], dim=1)
     own, ends = left + lengths[:, None], left + lengths.clamp(min=least)[:, None]
-    steps = torch.arange((least - lengths.min()).clamp(min=0), device=x.device)
+    missing = least if fixed else (least - lengths.min()).clamp(min=0)
+    steps = torch.arange(missing, device=x.device)
     zeros = own + steps
     if left < 0:
         zeros = zeros.clamp(min=0)

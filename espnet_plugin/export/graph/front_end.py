@@ -1,6 +1,7 @@
 """ESPnet's default front end (STFT, power, mel, log) in real arithmetic."""
 
 import math
+from typing import Optional
 
 import torch
 from torch import nn
@@ -47,7 +48,11 @@ class LogMelFrontEnd(nn.Module):
         return max(least, self.pad + 1)
 
     def forward(
-        self, samples: torch.Tensor, lengths: torch.Tensor, least: int = 0
+        self,
+        samples: torch.Tensor,
+        lengths: torch.Tensor,
+        least: int = 0,
+        frames: Optional[int] = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute features.
 
@@ -56,15 +61,20 @@ class LogMelFrontEnd(nn.Module):
             lengths: ``(batch,)``.
             least: Utterances are padded with zeros to at least this number of samples,
                 and at least to what one frame needs.
+            frames: Number of frames to return; that of the longest utterance if not
+                given.
 
         Returns:
             ``(batch, frames, mels)``, and the valid frames ``(batch,)``.
         """
         least = max(least, self.least_samples(1))
         samples = mirror_ends(
-            *(samples, lengths, self.left, self.right, 1, least), multiple=self.hop
+            *(samples, lengths, self.left, self.right, 1, least),
+            multiple=self.hop,
+            fixed=frames is not None,
         )
         lengths = lengths.clamp(min=least) + (2 * self.pad - self.points)
         counts = quotient(lengths, self.hop) + 1
-        mels = self.spectrum(samples)[..., : counts.max()]
+        most = counts.max() if frames is None else frames
+        mels = self.spectrum(samples)[..., :most]
         return mels.clamp(min=_FLOOR).log().transpose(1, 2) * self.scale, counts

@@ -1,6 +1,7 @@
 """Kaldi's filter banks in the graph, as this plugin's ``kaldi_fbank`` computes them."""
 
 import math
+from typing import Optional
 
 import torch
 from torch import nn
@@ -61,7 +62,11 @@ class KaldiFrontEnd(nn.Module):
         return max(self.size, frames * self.hop - self.hop // 2)
 
     def forward(
-        self, samples: torch.Tensor, lengths: torch.Tensor, least: int = 0
+        self,
+        samples: torch.Tensor,
+        lengths: torch.Tensor,
+        least: int = 0,
+        frames: Optional[int] = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute features.
 
@@ -70,16 +75,21 @@ class KaldiFrontEnd(nn.Module):
             lengths: ``(batch,)``.
             least: Shorter utterances are followed by zeros, up to so many samples, and
                 in any case as many as one frame needs.
+            frames: Number of frames to return; that of the longest utterance if not
+                given.
 
         Returns:
             ``(batch, frames, mels)``, and the valid frames ``(batch,)``.
         """
         left = self.size // 2 - self.hop // 2
         least = max(least, self.least_samples(1))
-        samples = mirror_ends(samples, lengths, left, self.size, 0, least)
+        samples = mirror_ends(
+            *(samples, lengths, left, self.size, 0, least), fixed=frames is not None
+        )
         counts = quotient(lengths.clamp(min=least) + self.hop // 2, self.hop)
-        frames = frames_of(samples, self.size, self.hop)[:, : counts.max()]
-        return self.of_frames(frames), counts
+        most = counts.max() if frames is None else frames
+        windows = frames_of(samples, self.size, self.hop)[:, :most]
+        return self.of_frames(windows), counts
 
     def of_frames(self, frames: torch.Tensor) -> torch.Tensor:
         """Map windows ``(..., size)`` of samples to ``(..., mels)``."""

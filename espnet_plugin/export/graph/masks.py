@@ -41,17 +41,29 @@ def linear_pad_mask(
 
 
 @contextlib.contextmanager
-def linear_masks(encoder: torch.nn.Module) -> Iterator[None]:
+def linear_masks(
+    encoder: torch.nn.Module, frames: Optional[int] = None
+) -> Iterator[None]:
     """Let an ESPnet encoder use :func:`linear_pad_mask` inside the context.
 
     Encoders with their own masks (``dual_mode_conformer``) are not changed.
+
+    Args:
+        encoder: The encoder.
+        frames: Frames of a mask for which the encoder names none; the largest length
+            if not given.
     """
     module = sys.modules[type(encoder).__module__]
     if not hasattr(module, "make_pad_mask"):
         yield
         return
     stock = module.make_pad_mask
-    module.make_pad_mask = linear_pad_mask
+
+    def masks(lengths, xs=None, length_dim=-1, maxlen=None):
+        most = frames if maxlen is None else maxlen
+        return linear_pad_mask(lengths, xs, length_dim, most)
+
+    module.make_pad_mask = masks
     try:
         yield
     finally:

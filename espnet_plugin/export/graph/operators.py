@@ -4,11 +4,29 @@ A small network spends most of its time on starting nodes for short utterances, 
 reshape to a size that is only known at run time takes five nodes.
 """
 
-from typing import Sequence
+import contextlib
+from contextvars import ContextVar
+from typing import Iterator, Sequence
 
 import torch
 
-__all__ = ["quotient", "reshaped", "reshaped_like"]
+__all__ = ["constant_sizes", "quotient", "reshaped", "reshaped_like"]
+
+_constant_sizes = ContextVar("constant_sizes", default=False)
+
+
+@contextlib.contextmanager
+def constant_sizes(wanted: bool = True) -> Iterator[None]:
+    """Write sizes as constants inside the context, for inputs of one length only.
+
+    Then ``Shape`` is not used, of which torch 2.14 misreads a part where sizes are
+    constant: it takes all sizes, and later transpositions get too many axes.
+    """
+    token = _constant_sizes.set(wanted)
+    try:
+        yield
+    finally:
+        _constant_sizes.reset(token)
 
 
 def reshaped(x: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
@@ -23,6 +41,8 @@ def reshaped_like(
     x: torch.Tensor, like: torch.Tensor, rest: Sequence[int]
 ) -> torch.Tensor:
     """Return ``x`` with the first two sizes of ``like`` and then those of ``rest``."""
+    if _constant_sizes.get():
+        return x.reshape(int(like.size(0)), int(like.size(1)), *rest)
     return _ReshapeLike.apply(x, like, tuple(rest))
 
 

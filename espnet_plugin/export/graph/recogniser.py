@@ -18,13 +18,21 @@ class SampleRecogniser(nn.Module):
     Args:
         model: An ESPnet ASR model in evaluation mode.
         front_end: Module that computes its features.
+        samples: Number of samples that every input has, longer utterances being none.
+            Then no size in the graph depends on the input. Any number if not given.
     """
 
-    def __init__(self, model: nn.Module, front_end: nn.Module):
+    def __init__(
+        self, model: nn.Module, front_end: nn.Module, samples: Optional[int] = None
+    ):
         super().__init__()
         self.front_end = front_end
         self.normalise = normalisation(model.normalize)
         self.least = front_end.least_samples(least_frames(model.encoder))
+        self.frames: Optional[int] = None
+        if samples is not None:
+            silence, count = torch.zeros(1, samples), torch.tensor([samples])
+            self.frames = front_end(silence, count, self.least)[0].size(1)
         self.network = CtcEncoder(model)
 
     def forward(
@@ -35,7 +43,7 @@ class SampleRecogniser(nn.Module):
         Returns:
             ``(batch, frames, vocabulary)`` and the valid frames ``(batch,)``.
         """
-        feats, lengths = self.front_end(samples, lengths, self.least)
+        feats, lengths = self.front_end(samples, lengths, self.least, self.frames)
         return self.network(_apply(self.normalise, feats, lengths), lengths)
 
 
@@ -44,12 +52,13 @@ class FeatureRecogniser(nn.Module):
 
     Args:
         model: An ESPnet ASR model in evaluation mode.
+        frames: Number of frames that every input has, as above.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, frames: Optional[int] = None):
         super().__init__()
         self.normalise = normalisation(model.normalize)
-        self.least = least_frames(model.encoder)
+        self.least, self.frames = least_frames(model.encoder), frames
         self.network = CtcEncoder(model)
 
     def forward(
@@ -62,7 +71,8 @@ class FeatureRecogniser(nn.Module):
         """
         feats = _apply(self.normalise, feats, lengths)
         # After the normalisation, where zero is the mean and not a loud sound.
-        return self.network(*lengthen(feats, lengths, self.least))
+        feats, lengths = lengthen(feats, lengths, self.least, self.frames)
+        return self.network(feats, lengths)
 
 
 def _apply(

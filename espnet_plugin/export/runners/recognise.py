@@ -53,13 +53,15 @@ def blocks_of(path, meta):
     yield found
 
 
-def pieces(blocks, meta, seconds):
+def pieces(blocks, meta, seconds, size=None):
     """Cut long audio where it is quietest.
 
     The memory of attention grows with the square of the length. Only the current
-    piece is kept, so that a recording of any length can be recognised.
+    piece is kept, so that a recording of any length can be recognised. A model with an
+    input of fixed size takes no longer piece.
     """
     most = int(seconds * (meta["sample_rate"] or 100))
+    most = most if size is None else min(most, size)
     given = None
     for block in blocks:
         given = block if given is None else np.concatenate([given, block])
@@ -91,13 +93,22 @@ class Recogniser:
         if takes != self.meta["inputs"]:
             raise ValueError(f"it takes {takes}, not {self.meta['inputs']}")
         parts.check_inside(self.meta, path, INSIDE)
+        # A number if the model takes one length only, else a name.
+        size = self.session.get_inputs()[0].shape[1]
+        self.size = size if isinstance(size, int) else None
 
     def text(self, given):
         """Return the text of samples in [-1, 1], or of features, all at once."""
-        feed = (given[None], np.array([len(given)], dtype=np.int64))
-        log_probs, _ = self.session.run(None, dict(zip(self.meta["inputs"], feed)))
+        count = np.array([len(given)], dtype=np.int64)
+        if self.size is not None:
+            if len(given) > self.size:
+                raise ValueError(f"is longer than {self.size}, the model's input")
+            room = [(0, self.size - len(given))] + [(0, 0)] * (given.ndim - 1)
+            given = np.pad(given, room)
+        feed = (given[None], count)
+        found, counts = self.session.run(None, dict(zip(self.meta["inputs"], feed)))
         # Best path: the best token of each frame, repeats and blanks removed.
-        best, blank = log_probs[0].argmax(axis=-1), self.meta["blank"]
+        best, blank = found[0, : counts[0]].argmax(axis=-1), self.meta["blank"]
         best = best[(best != blank) & (np.diff(best, prepend=blank) != 0)]
         names = [self.names[n] for n in best.tolist() if n not in self.meta["drop"]]
         return parts.text_of(names, self.meta["token_type"])
@@ -113,7 +124,8 @@ def main():
 
     def recognise(path):
         blocks = blocks_of(path, recogniser.meta)
-        texts = map(recogniser.text, pieces(blocks, recogniser.meta, args.longest))
+        cut = pieces(blocks, recogniser.meta, args.longest, recogniser.size)
+        texts = map(recogniser.text, cut)
         print(f"{path}\t{' '.join(filter(None, texts))}", flush=True)
 
     return parts.each(args.files, recognise)
