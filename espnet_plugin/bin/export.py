@@ -113,7 +113,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--fixed_seconds",
-        type=number(1, 600),
+        type=number(1, 120),
         metavar="SECONDS",
         help="also write model.fixed.onnx, which takes one utterance of at most this "
         "duration and in which the size of every tensor is fixed, as compilers and "

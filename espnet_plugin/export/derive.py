@@ -171,8 +171,6 @@ def _fill(
             quantised = _quantise(new, source, port, dev, options, expected)
             texts.update({k: v for k, v in expected.items() if k != MODEL})
     fixed = _fixed(new, source, port, metadata, dev, options)
-    if fixed is not None:
-        texts[FIXED] = fixed.texts
     write_lines(new / "tokens.txt", (f"{t} {n}" for n, t in enumerate(target.tokens)))
     copy_script(target.runner, new)
     files = file_table(new)
@@ -197,7 +195,7 @@ def _fill(
                 quantised = without_int8(new / INT8, quantised, error.reason)
                 del files[INT8], texts[INT8]
         if fixed is not None and fixed.dev is not None:
-            said = fixed.expected
+            said = fixed.texts
             ran.append(check_runner(source, target, new, fixed.dev, FIXED, said))
         runs = [asdict(one) for one in ran if one is not None]
         verified = {**verified, "runner": runs}

@@ -65,13 +65,11 @@ class FixedFile:
     Attributes:
         result: Its facts.
         dev: The utterances that it takes; None if there are none.
-        expected: ESPnet's text of each.
-        texts: The file's text of each.
+        texts: ESPnet's text of each.
     """
 
     result: FixedResult
     dev: Optional[DevSet]
-    expected: Mapping[str, str]
     texts: Mapping[str, str]
 
 
@@ -129,11 +127,11 @@ def make_fixed(
                 "texts are compared",
                 *(path.name, dev.folder, seconds),
             )
-        return FixedFile(FixedResult(seconds, size, parity, None), None, {}, {})
-    compared, expected, texts = check_dev(source, fixed, model, short)
+        return FixedFile(FixedResult(seconds, size, parity, None), None, {})
+    compared, texts, _ = check_dev(source, fixed, model, short)
     log_dev(compared)
     result = FixedResult(seconds, size, parity, compared)
-    return FixedFile(result, short, expected, texts)
+    return FixedFile(result, short, texts)
 
 
 def _size(source: Source, port: SpeechPort, seconds: float) -> int:

@@ -23,6 +23,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, ESPNET
 from espnet_plugin.suggest import did_you_mean
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.rate_limits import check_limits
 
 __all__ = ["check_configuration"]
 
@@ -37,6 +38,7 @@ _BUILT = {
 }
 _MEL_BINS = 80
 _WIDTH = 8
+_STEPS = 100
 
 
 _NONE = ("none", "null", "nil")
@@ -227,13 +229,19 @@ def _check_optimiser(content: Mapping, where: str) -> None:
     kind = scheduler_classes.get(str(scheduler).lower())
     if kind is not None:
         section = f"{where}: scheduler_conf"
-        _check_keys(
-            kind,
-            content.get("scheduler_conf"),
-            section,
-            of=f"scheduler {scheduler}",
-            skip=2,
-        )
+        conf = content.get("scheduler_conf") or {}
+        _check_keys(kind, conf, section, of=f"scheduler {scheduler}", skip=2)
+        options = inspect.signature(kind).parameters
+        required = {n for n, one in options.items() if one.default is one.empty}
+        if required - set(conf) <= {"optimizer"}:  # others: on the command line
+            # Of onecyclelr the trainer computes it.
+            steps = {"total_steps": _STEPS} if "total_steps" in options else {}
+            try:
+                kind(optimiser, **{**steps, **conf})
+            except Exception as error:
+                reason = _reason(error)
+                raise UserError(f"{section} {conf} of {scheduler}: {reason}") from error
+        check_limits(str(scheduler), kind, content, where)
 
 
 def _check_student(content: Mapping, where: str) -> None:

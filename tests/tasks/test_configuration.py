@@ -37,6 +37,18 @@ CONFORMER = {"output_size": 16, "attention_heads": 4, "linear_units": 32}
             {"scheduler": "warmuplr", "scheduler_conf": {"warmup_step": 1}},
             "scheduler_conf: .*warmup_step; did you mean warmup_steps",
         ),
+        (
+            # YAML's 5e-4 is a text.
+            {
+                "scheduler": "exponentialdecaywarmup",
+                "scheduler_conf": {"max_lr": "5e-4", "min_lr": 1e-6, "total_steps": 9},
+            },
+            "scheduler_conf .*'5e-4'.* of exponentialdecaywarmup: ",
+        ),
+        (
+            {"scheduler": "warmuplr", "scheduler_conf": {"warmup_steps": "many"}},
+            "scheduler_conf .*many.* of warmuplr: ",
+        ),
         ({"scheduler": "warmup"}, "scheduler warmup: is not one of .*warmuplr"),
         (
             {"encoder": "conformer", "encoder_conf": {**CONFORMER, "num_block": 2}},
