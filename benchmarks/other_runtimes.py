@@ -1,6 +1,7 @@
 """Compare an exported model in other runtimes with onnxruntime.
 
     pip install openvino tract apache-tvm iree-base-compiler iree-base-runtime onnx
+    pip install onnx2tf ai-edge-litert    # in another environment, with soundfile
     python benchmarks/other_runtimes.py exp/asr_x/export/onnx/model.onnx a.wav b.wav
 
 Each recording is given alone, and all of them together as one batch. A model with an
@@ -134,6 +135,32 @@ def in_tvm(model: Path) -> Run:
     return run
 
 
+def in_litert(model: Path) -> Run:
+    """Return the model converted by onnx2tf, in LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(Path(sys.executable).parent / "onnx2tf"), "-i", str(model)]
+        command += ["-o", folder, "-n"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr or f"status {done.returncode}")
+        (made,) = Path(folder).glob("*_float32.tflite")
+        runtime = Interpreter(model_content=made.read_bytes())
+    runtime.allocate_tensors()
+
+    def run(feed: Feed) -> list[np.ndarray]:
+        for one in runtime.get_input_details():
+            (given,) = (feed[name] for name in feed if name in one["name"])
+            runtime.set_tensor(one["index"], given.astype(one["dtype"]))
+        runtime.invoke()
+        details = runtime.get_output_details()
+        found = [runtime.get_tensor(one["index"]) for one in details]
+        return sorted(found, key=lambda one: -one.ndim)
+
+    return run
+
+
 def in_iree(model: Path) -> Run:
     """Return the model compiled by IREE for this processor."""
     import iree.runtime
@@ -165,6 +192,7 @@ RUNTIMES = {
     "tract": in_tract,
     "TVM": in_tvm,
     "IREE": in_iree,
+    "LiteRT": in_litert,
 }
 
 

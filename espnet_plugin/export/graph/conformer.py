@@ -18,7 +18,11 @@ from espnet_plugin.export.graph.known_lengths import (
     time_steps,
 )
 from espnet_plugin.export.graph.layers import as_linear, normalises
-from espnet_plugin.export.graph.operators import reshaped, reshaped_like
+from espnet_plugin.export.graph.operators import (
+    channels_of_frames,
+    reshaped,
+    reshaped_like,
+)
 from espnet_plugin.export.graph.positions import computed_positions
 from espnet_plugin.tensors.frames import frame_mask
 
@@ -165,8 +169,7 @@ class _Subsampling(nn.Module):
         self, feats: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, Any, torch.Tensor]:
         x = self.conv(feats.transpose(1, 2)[:, None])
-        # The linear map reads what the convolutions write without moving it first.
-        x = self.out(reshaped(x, (0, self.out.in_features, -1)).transpose(1, 2))
+        x = self.out(channels_of_frames(x))
         lengths = after_convolutions(lengths, self.steps)
         if self.pos_enc is None:
             return x, None, lengths

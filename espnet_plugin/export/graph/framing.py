@@ -79,7 +79,10 @@ def mirror_ends(
     if left < 0:
         zeros = zeros.clamp(min=0)
     # If nothing has to be written, the index is the last position, which is not used.
-    places = [zeros.where(zeros < ends, whole.size(1) - 1)]
+    unused = whole.size(1) - 1
+    if fixed:  # As large as the others: onnx2tf 2.6 writes it wrongly as one number.
+        unused = torch.full_like(zeros, unused)
+    places = [zeros.where(zeros < ends, unused)]
     values = [torch.zeros_like(places[0], dtype=x.dtype)]
     if right:
         steps = torch.arange(right, device=x.device)

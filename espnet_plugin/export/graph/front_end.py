@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from espnet_plugin.export.graph.framing import mirror_ends
-from espnet_plugin.export.graph.operators import quotient
+from espnet_plugin.export.graph.operators import log_from, quotient
 from espnet_plugin.export.graph.spectrum import PowerSpectrum
 
 __all__ = ["LogMelFrontEnd"]
@@ -77,4 +77,4 @@ class LogMelFrontEnd(nn.Module):
         counts = quotient(lengths, self.hop) + 1
         most = counts.max() if frames is None else frames
         mels = self.spectrum(samples)[..., :most]
-        return mels.clamp(min=_FLOOR).log().transpose(1, 2) * self.scale, counts
+        return log_from(mels, _FLOOR).transpose(1, 2) * self.scale, counts

@@ -8,7 +8,7 @@ from torch import nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
 from espnet_plugin.export.graph.framing import frames_of, mirror_ends
-from espnet_plugin.export.graph.operators import quotient
+from espnet_plugin.export.graph.operators import log_from, quotient
 
 __all__ = ["KaldiFrontEnd"]
 
@@ -96,4 +96,4 @@ class KaldiFrontEnd(nn.Module):
         spectrum = frames @ self.matrix
         real, imaginary = spectrum[..., : self.bins], spectrum[..., self.bins :]
         power = real * real + imaginary * imaginary
-        return (power @ self.mel).clamp(min=self.floor).log()
+        return log_from(power @ self.mel, self.floor)

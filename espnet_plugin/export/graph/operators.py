@@ -5,22 +5,33 @@ reshape to a size that is only known at run time takes five nodes.
 """
 
 import contextlib
+import math
 from contextvars import ContextVar
 from typing import Iterator, Sequence
 
 import torch
 
-__all__ = ["constant_sizes", "quotient", "reshaped", "reshaped_like"]
+__all__ = [
+    "channels_of_frames",
+    "constant_sizes",
+    "grouped_convolution",
+    "log_from",
+    "quotient",
+    "reshaped",
+    "reshaped_like",
+]
 
 _constant_sizes = ContextVar("constant_sizes", default=False)
 
 
 @contextlib.contextmanager
 def constant_sizes(wanted: bool = True) -> Iterator[None]:
-    """Write sizes as constants inside the context, for inputs of one length only.
+    """Write graphs for inputs of one length inside the context.
 
-    Then ``Shape`` is not used, of which torch 2.14 misreads a part where sizes are
-    constant: it takes all sizes, and later transpositions get too many axes.
+    Sizes are constants. So ``Shape`` is not used, of which torch 2.14 misreads a part
+    where sizes are constant: it takes all sizes, and later transpositions get too many
+    axes. And operations that converters to LiteRT do not know, or misread, are written
+    in another way.
     """
     token = _constant_sizes.set(wanted)
     try:
@@ -44,6 +55,60 @@ def reshaped_like(
     if _constant_sizes.get():
         return x.reshape(int(like.size(0)), int(like.size(1)), *rest)
     return _ReshapeLike.apply(x, like, tuple(rest))
+
+
+def channels_of_frames(x: torch.Tensor) -> torch.Tensor:
+    """Join the channels and frequencies of each frame.
+
+    Args:
+        x: ``(batch, channels, frequencies, frames)``, written by a convolution.
+
+    Returns:
+        ``(batch, frames, channels * frequencies)``.
+    """
+    size = x.size(1) * x.size(2)
+    if _constant_sizes.get():
+        # Transposed first: onnx2tf 2.6 misreads the other order after a convolution
+        # (findings/onnx2tf_joined_channels.sh).
+        x = x.permute(0, 3, 1, 2)
+        return x.reshape(int(x.size(0)), int(x.size(1)), int(size))
+    # The linear map after it reads what the convolution writes without moving it first.
+    return reshaped(x, (0, int(size), -1)).transpose(1, 2)
+
+
+def grouped_convolution(
+    x: torch.Tensor, weight: torch.Tensor, groups: int
+) -> torch.Tensor:
+    """Convolve along the last axis with stride 1, without padding.
+
+    Args:
+        x: ``(batch, groups * inputs, frames)``.
+        weight: ``(groups * outputs, inputs, kernel)``.
+        groups: Number of groups of channels.
+
+    Returns:
+        ``(batch, groups * outputs, frames - kernel + 1)``.
+    """
+    if not _constant_sizes.get():
+        return torch.nn.functional.conv1d(x, weight, groups=groups)
+    # onnx2tf 2.6 writes an operator for it that LiteRT does not have.
+    (_, inputs, kernel), frames = weight.shape, int(x.size(2))
+    x = x.reshape(int(x.size(0)), groups, inputs, frames)
+    parts = weight.reshape(groups, -1, inputs, kernel)
+    count = frames - kernel + 1
+    found = parts[..., 0] @ x[..., :count]
+    for shift in range(1, kernel):
+        found = found + parts[..., shift] @ x[..., shift : shift + count]
+    return found.reshape(int(x.size(0)), weight.size(0), count)
+
+
+def log_from(x: torch.Tensor, floor: float) -> torch.Tensor:
+    """Return the logarithm of ``x``, of ``floor`` where ``x`` is smaller."""
+    if _constant_sizes.get():
+        # onnx2tf 2.6 takes a floor up to 1e-6 for zero
+        # (findings/onnx2tf_small_floor.sh).
+        return (x * (1 / floor)).clamp(min=1.0).log() + math.log(floor)
+    return x.clamp(min=floor).log()
 
 
 def quotient(x: torch.Tensor, by: int) -> torch.Tensor:

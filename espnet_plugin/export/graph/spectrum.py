@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from espnet_plugin.export.graph.operators import reshaped
+from espnet_plugin.export.graph.operators import grouped_convolution, reshaped
 
 __all__ = ["PowerSpectrum"]
 
@@ -77,7 +77,7 @@ class PowerSpectrum(nn.Module):
         if parts > 1:
             x = reshaped(x, (0, hop // parts, parts, -1)).transpose(1, 2)
             x = reshaped(x, (0, hop, -1))
-        x = nn.functional.conv1d(x, self.first, groups=parts)
+        x = grouped_convolution(x, self.first, parts)
         # The second product knows nothing of c, so that all c and frames are one axis.
         x = reshaped(x, (0, 2 * parts, -1))
         real, imaginary = self.real @ x, self.imaginary @ x
