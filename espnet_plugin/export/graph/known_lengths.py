@@ -49,7 +49,6 @@ class KnownLengths:
     Args:
         embed: The module; :func:`has_known_lengths`. Its output is replaced, and not
             the module, because ESPnet's encoders look at its class.
-
     """
 
     def __init__(self, embed: nn.Module):

@@ -1,7 +1,8 @@
 """Operations as single nodes for which torch's exporter writes several.
 
 A small network spends most of its time on starting nodes for short utterances, and a
-reshape to a size that is only known at run time takes five nodes.
+reshape to a size that is only known at run time takes five nodes. In files of fixed
+size, some operations are written in another way, because converters misread them.
 """
 
 import contextlib
