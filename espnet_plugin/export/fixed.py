@@ -33,8 +33,6 @@ from espnet_plugin.export.write import write_model
 __all__ = ["FIXED", "FixedFile", "FixedResult", "check_can_be_fixed", "make_fixed"]
 
 FIXED = "model.fixed.onnx"
-# Features of an unknown kind are assumed to have Kaldi's frame shift of 10 ms.
-_FRAMES_PER_SECOND = 100
 
 
 @dataclass(frozen=True)
@@ -136,10 +134,10 @@ def make_fixed(
 
 def _size(source: Source, port: SpeechPort, seconds: float) -> int:
     """Return the samples or feature frames of that duration."""
-    rate = source.facts.sample_rate
-    if rate is None:
-        return round(_FRAMES_PER_SECOND * seconds)
-    silence = np.zeros(round(rate * seconds), dtype=np.float32)
+    facts = source.facts
+    if facts.sample_rate is None:
+        return round(1000 * seconds * facts.stride / facts.frame_ms)
+    silence = np.zeros(round(facts.sample_rate * seconds), dtype=np.float32)
     return len(given_input(source, port, silence))
 
 
