@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from misread import misread_by_mnn, misread_by_onnx2tf
 from tiny_export import (
     VARIANTS,
     build_fbank_model,
     build_variant,
     check_operators,
     espnet_log_probs,
-    misread_by_onnx2tf,
     noise,
 )
 from tiny_stream import supernet
@@ -67,7 +67,7 @@ def test_every_encoder_says_the_same_with_silence_after_it(name, tmp_path):
     check_operators(path)
     unknown, names = tensors_and_operators(path)
     assert not unknown and not names & OF_SIZES
-    assert not misread_by_onnx2tf(path)
+    assert not misread_by_onnx2tf(path) and not misread_by_mnn(path)
     model = OnnxModel(path)
     for count in (5000, 5001, 12345, SIZE - 1, SIZE):
         samples = noise(count, count)
@@ -87,6 +87,34 @@ def test_a_graph_of_any_length_is_not_static(tiny_asr_model, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if "model.onnx" in one.name] == [
         "model.onnx"
     ]
+
+
+def test_what_mnn_computes_in_another_way_is_found(tmp_path):
+    def node(kind, given=1, **attributes):
+        names = [f"x{number}" for number in range(given)]
+        return onnx.helper.make_node(kind, names, ["y"], kind, **attributes)
+
+    wrong = [
+        node("LogSoftmax"),
+        node("Gemm", 2, transA=1),
+        node("ScatterElements", 3, reduction="add"),
+        node("Conv", 2, auto_pad="SAME_LOWER"),
+        node("ArgMax", select_last_index=1),
+        node("GRU", 3, hidden_size=4),
+        node("LSTM", 3, hidden_size=4, direction="reverse"),
+        node("Round"),
+    ]
+    right = [
+        node("LogSoftmax", axis=-1),
+        node("Gemm", 2, transB=1),
+        node("ScatterElements", 3, axis=1),
+        node("GRU", 3, hidden_size=4, linear_before_reset=1),
+    ]
+    for nodes, expected in ((wrong, [one.op_type for one in wrong]), (right, [])):
+        graph = onnx.helper.make_graph(nodes, "some", [], [])
+        path = tmp_path / "some.onnx"
+        onnx.save(onnx.helper.make_model(graph), path)
+        assert misread_by_mnn(path) == expected
 
 
 @pytest.mark.parametrize("name", OF_PADDING)

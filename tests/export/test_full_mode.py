@@ -7,8 +7,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from misread import misread_by_mnn, misread_by_onnx2tf
 from tiny_asr import build_tiny_asr
-from tiny_export import misread_by_onnx2tf, noise
+from tiny_export import noise
 from tiny_stream import speech, supernet
 
 from espnet_plugin.bin.export import main
@@ -54,7 +55,8 @@ def test_the_file_of_fixed_size_is_that_mode_too(exported):
     _, folder = exported
     session = onnxruntime.InferenceSession(str(folder / "model.fixed.onnx"))
     assert session.get_inputs()[0].shape == [1, 32000]
-    assert not misread_by_onnx2tf(folder / "model.fixed.onnx")
+    path = folder / "model.fixed.onnx"
+    assert not misread_by_onnx2tf(path) and not misread_by_mnn(path)
     for count in (5000, 20001, 32000):
         samples = noise(count, count)
         batch = np.zeros((1, 32000), np.float32)
