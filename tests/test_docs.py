@@ -65,7 +65,10 @@ def test_readme_is_short():
 README_ROWS = {
     "reference": ("reference", ""),
     "EncRL": ("encrl", ""),
-    "all sizes in one CTC training": ("early_exit", "first layers, equal cost"),
+    "first layers copied, all sizes in one CTC training": (
+        "early_exit",
+        "first layers, equal cost",
+    ),
     "from scratch, 12 epochs": ("scratch", ""),
 }
 BETTER_REFERENCE_ROWS = {

@@ -104,7 +104,7 @@ def of_recipe(
 
 def _argument(one: Option) -> dict[str, Any]:
     kind, default = one.kind, one.kind.read(one.default)
-    listed = list(default) if isinstance(default, tuple) else default
+    listed = _Listed(default) if isinstance(default, tuple) else default
     if isinstance(kind, Choice):
         return {"choices": list(kind.choices), "default": default}
     if isinstance(kind, Whole):
@@ -126,6 +126,13 @@ def _argument(one: Option) -> dict[str, Any]:
     if isinstance(default, tuple):
         return {"nargs": "*", "default": listed}
     return _maybe(str, not one.default, default or None)
+
+
+class _Listed(list):
+    """A default of several values, which --help shows as they are given."""
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self)) or "none"
 
 
 def _maybe(kind: Callable[[str], Any], optional: bool, default: Any) -> dict[str, Any]:

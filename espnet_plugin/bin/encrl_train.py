@@ -17,7 +17,6 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.exact_parser import ExactParser
 from espnet_plugin.jobs.encrl import train_encrl
 from espnet_plugin.jobs.shaped import shape_options
-from espnet_plugin.shape import Shape, shape_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -43,11 +42,11 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", **of_recipe("variant", help=VARIANT_HELP))
     parser.add_argument(
         "--serves",
-        type=shape_option,
-        nargs="+",
-        default=[Shape(6), Shape(4), Shape(2)],
-        help="numbers of encoder layers of the models that will be made from it; or "
-        "a single shape, layers x width (e.g. 4x72), which the student then has",
+        **of_recipe(
+            "sizes",
+            help="numbers of encoder layers of the models that will be made from it; "
+            "or a single shape, layers x width (e.g. 4x72), which the student then has",
+        ),
     )
     parser.add_argument("--shape_init", **of_recipe("shape_init"))
 

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
 import torch
 
+from espnet_plugin.checkpoints.encrl_options import (
+    CONFIGURED,
+    DERIVED,
+    NAMED,
+    TRAINING_TENSORS,
+)
 from espnet_plugin.checkpoints.layers import keep_layer_settings, keep_layers
 from espnet_plugin.checkpoints.load import load_asr_model
 from espnet_plugin.errors import UserError
@@ -33,21 +39,7 @@ ARCHITECTURE = (
     "normalize_conf", "preencoder", "preencoder_conf", "encoder", "encoder_conf",
     "postencoder", "postencoder_conf", "decoder", "decoder_conf", "model_conf",
 )  # fmt: skip
-_OURS = (
-    "objectives",
-    "teacher_dim",
-    "ctc_loss_weight",
-    "exit_weights",
-    "consistency",
-    "fading",
-    "resample_targets",
-    "reference_config",
-    "reference_model_file",
-    "student_init",
-    "student_layers",
-)
-# Tensors of training alone, by the beginnings of their names.
-_OUR_TENSORS = ("objectives.", "consistency.", "fading.")
+_OURS = (*CONFIGURED, *DERIVED, *NAMED)
 
 
 def plain_config(config: dict, layers: Union[int, Sequence[int]]) -> dict:
@@ -119,7 +111,7 @@ def plain_state(checkpoint: Path, layers: Sequence[int]) -> dict[str, torch.Tens
         raise UserError(
             f"{checkpoint} cannot be read ({error}): delete it and run stage 5 again"
         ) from error
-    stock = {k: v for k, v in state.items() if not k.startswith(_OUR_TENSORS)}
+    stock = {k: v for k, v in state.items() if not k.startswith(TRAINING_TENSORS)}
     return keep_layers(stock, layers)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Mapping, Optional
 
 from espnet2.tasks.asr import encoder_choices
 
+from espnet_plugin.checkpoints.encrl_options import CONFIGURED, DERIVED
 from espnet_plugin.checkpoints.layers import keep_layer_settings
 from espnet_plugin.checkpoints.width import with_width
 from espnet_plugin.data.front_end import hears_by_encoder, takes_features
@@ -55,11 +56,8 @@ _FRONT_END = (
 # Options in the reference's model_conf that also apply without a decoder.
 _MODEL_CONF = ("ignore_id", "sym_space", "sym_blank", "sym_sos", "sym_eos")
 
-# Options that a configuration of EncRL may set.
-_OWN = ("objectives", "ctc_loss_weight", "exit_weights", "consistency", "fading")
-
 # Options that are set below, so that they are in the configuration of a finished run.
-_DERIVED = ("ctc_weight", "teacher_dim", "resample_targets")
+_DERIVED = ("ctc_weight", *DERIVED)
 
 # Options that a different encoder copies from the reference's, if it has them. Options
 # for position encoding are not copied, because they differ too much between encoders.
@@ -165,16 +163,17 @@ def _model_conf(
 ) -> dict[str, Any]:
     """Return ``model_conf``: options of the reference, of EncRL, and derived ones."""
     old = reference.model_conf or {}
-    unknown = set(student.model_conf) - {*_OWN, *_DERIVED, *_MODEL_CONF}
+    unknown = set(student.model_conf) - {*CONFIGURED, *_DERIVED, *_MODEL_CONF}
     if unknown:
         raise UserError(
-            f"model_conf {sorted(unknown)}: EncRL only accepts {', '.join(_OWN)}; "
-            "remove the others, which are taken from the reference"
+            f"model_conf {sorted(unknown)}: EncRL only accepts "
+            f"{', '.join(CONFIGURED)}; remove the others, which are taken from the "
+            "reference"
         )
     read_exit_weights(student.model_conf.get("exit_weights"), student.exits)
     conf = {
         **{name: old[name] for name in _MODEL_CONF if name in old},
-        **{k: v for k, v in student.model_conf.items() if k in _OWN},
+        **{k: v for k, v in student.model_conf.items() if k in CONFIGURED},
         "ctc_weight": 1.0,
         "teacher_dim": teacher_dim,
     }

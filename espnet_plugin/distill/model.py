@@ -22,6 +22,10 @@ from espnet_plugin.distill.objectives import (
     resample_outputs,
 )
 from espnet_plugin.distill.objectives.posteriors import divergence_by_utterance
+from espnet_plugin.distill.self_distillation import (
+    SelfDistillation,
+    divergence_from_largest,
+)
 from espnet_plugin.distill.teacher import FrozenTeacher, exit_outputs
 from espnet_plugin.errors import UserError
 from espnet_plugin.options import read_options
@@ -56,6 +60,8 @@ class ESPnetEncRLModel(ESPnetASRModel):
             computes two views of every utterance with different SpecAugment masks, so
             it costs twice as much; both views learn from teacher and transcripts, and
             from each other.
+        self_distillation: Options of :class:`SelfDistillation`. With a weight above 0,
+            each exit also learns from the last layer of the same student.
         fading: Options of :class:`Fading`. With an ``end`` below 1, the weight of all
             objectives falls during the training; that of CTC does not.
         resample_targets: Whether the teacher's outputs are resampled to the student's
@@ -81,6 +87,7 @@ class ESPnetEncRLModel(ESPnetASRModel):
         ctc_loss_weight: float = 0.0,
         exit_weights: Optional[Mapping[int, float]] = None,
         consistency: Optional[Mapping[str, Any]] = None,
+        self_distillation: Optional[Mapping[str, Any]] = None,
         fading: Optional[Mapping[str, Any]] = None,
         resample_targets: bool = False,
         reference_config: Optional[str] = None,
@@ -108,6 +115,15 @@ class ESPnetEncRLModel(ESPnetASRModel):
             raise UserError(
                 "model_conf.consistency needs SpecAugment, without which both views "
                 "are the same: set specaug, or remove it"
+            )
+        self.self_distillation = read_options(
+            SelfDistillation, self_distillation, "model_conf.self_distillation"
+        )
+        if self.self_distillation.weight and not self._exits:
+            raise UserError(
+                "model_conf.self_distillation needs a student with several sizes: give "
+                "it exits (--student_exits, or --family nested in the recipes), or "
+                "remove it"
             )
         self.fading = read_options(Fading, fading, "model_conf.fading")
         if self.fading.end == 0 and not ctc_loss_weight:
@@ -221,10 +237,16 @@ class ESPnetEncRLModel(ESPnetASRModel):
         weights = _StepWeights(
             self.fading.next_weight(self.training),
             self.consistency.next_weight(self.training) if views > 1 else 0.0,
+            # Not on the development set, where it would take part in choosing epochs.
+            self.self_distillation.next_weight(True) if self.training else 0.0,
         )
         loss, stats = self._loss(exits[-1], theirs, text, text_lengths, weights)
         for layer, weight, ours in zip(self._exits, self._exit_weights, exits):
             one, values = self._loss(ours, theirs, text, text_lengths, weights)
+            if weights.self_distillation:
+                apart = divergence_from_largest(ours, exits[-1])
+                one = one + weights.self_distillation * apart
+                values["loss_self"] = apart.detach()
             loss = loss + weight * one
             stats.update({f"{name}_layer{layer}": v for name, v in values.items()})
         # The mean, so that the learning rate does not depend on the number of exits.
@@ -290,6 +312,7 @@ class _StepWeights(NamedTuple):
 
     objectives: float
     consistency: float
+    self_distillation: float
 
 
 class _CopyLast(torch.nn.Module):

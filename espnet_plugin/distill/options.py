@@ -48,7 +48,7 @@ class StudentOptions:
         specaug: Name of the SpecAugment; None: the reference's.
         specaug_conf: Options of this SpecAugment.
         model_conf: ``objectives``, ``ctc_loss_weight``, ``exit_weights``,
-            ``consistency`` and ``fading`` of the configuration.
+            ``consistency``, ``self_distillation`` and ``fading`` of the configuration.
 
     Raises:
         UserError: If the front end has options but no name.

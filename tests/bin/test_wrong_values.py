@@ -89,6 +89,16 @@ def test_every_wrong_value_is_refused(options):
     assert tried > 900
 
 
+def test_defaults_are_shown_as_they_are_given(options):
+    shown = [
+        (name, action.option_strings, str(action.default))
+        for name, action in options
+        if isinstance(action.default, list) and action.default
+    ]
+    assert ("estimate", ["--sizes"], "6 4 2") in shown
+    assert [one for one in shown if "Shape(" in one[2]] == []
+
+
 def test_no_number_is_declared_without_its_range(options):
     bare = [(name, a.dest) for name, a in options if a.type in (int, float)]
     # A choice among few is a range.

@@ -81,3 +81,13 @@ def test_the_script_lists_what_is_due(plan):
     assert title.split()[:2] == ["row", "finished"]
     numbers = Counter(job.row for job in make_jobs(read_spec(plan)))
     assert {line.split()[0]: int(line.split()[3]) for line in lines} == numbers
+
+
+def test_the_script_explains_itself_in_any_folder(tmp_path):
+    script = EGS2 / "TEMPLATE/encrl1/table.sh"
+    asked = subprocess.run(
+        [script, "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert asked.returncode == 0 and "--rows" in asked.stdout, asked.stderr
+    started = subprocess.run([script], cwd=tmp_path, capture_output=True, text=True)
+    assert started.returncode == 2 and "start it in its folder" in started.stderr

@@ -94,11 +94,13 @@ def test_a_copy_of_the_template_is_no_recipe(tmp_path):
     assert "egs2/TEMPLATE/encrl1/setup.sh FOLDER" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"]])
+@pytest.mark.parametrize("arguments", [[], ["--mine"], ["one", "two"], ["--help"]])
 def test_how_it_is_called(arguments):
     result = setup("dualmode1", *arguments)
-    assert result.returncode == 2
-    assert "TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1" in result.stderr
+    asked = arguments == ["--help"]
+    assert result.returncode == (0 if asked else 2)
+    said = result.stdout if asked else result.stderr
+    assert "TEMPLATE/dualmode1/setup.sh /any/where/mycorpus/dualmode1" in said
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Weights that change while a student is trained: two views, and a falling weight."""
+"""Losses whose weight changes: two views, self-distillation, a falling weight."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ import yaml
 from plain_model import write_plain_model
 
 from espnet_plugin.cost.counting import count_step
-from espnet_plugin.distill.consistency import symmetric_divergence
+from espnet_plugin.distill.consistency import divergence_from, symmetric_divergence
 from espnet_plugin.distill.objectives import EncoderOutputs
 from espnet_plugin.distill.teacher import exit_outputs
 from espnet_plugin.errors import UserError
@@ -61,33 +61,41 @@ class _Views(torch.nn.Module):
         return torch.cat([x[:half], x[half:] - 1.0]), lengths
 
 
+def _views_of_exits(model, speech, lengths):
+    """Return the two views' outputs of each exit, the last layer's at the end."""
+    joined = exit_outputs(model, torch.cat([speech] * 2), torch.cat([lengths] * 2))
+    half = len(speech)
+    return [
+        [
+            EncoderOutputs(
+                outputs.encoding[part],
+                outputs.log_posteriors[part],
+                outputs.lengths[part],
+            )
+            for part in (slice(0, half), slice(half, None))
+        ]
+        for outputs in joined
+    ]
+
+
 def test_two_views_learn_from_teacher_and_each_other(tiny_asr_model, tmp_path):
     options = ("--student_num_layers", "2", "--student_exits", "1")
     conf = ("--model_conf", "consistency={weight: 0.5, warmup: 2}")
     model, args = tiny_encrl.build(
         tiny_asr_model, tmp_path / "run", *options, *conf, *_SPECAUG
     )
-    speech, lengths = tiny_encrl.batch()
     model.eval()
     model.specaug = _Views()
     model.training = True  # without dropout
+    speech, lengths = tiny_encrl.batch()
     with torch.no_grad():
         first, stats, weight = model(speech, lengths)
         second, _, _ = model(speech, lengths)
-        joined = exit_outputs(model, torch.cat([speech] * 2), torch.cat([lengths] * 2))
+        exits = _views_of_exits(model, speech, lengths)
         theirs = model.teacher(speech, lengths)
-        matched, apart = [], []
-        for outputs in joined:
-            views = [
-                EncoderOutputs(
-                    outputs.encoding[part],
-                    outputs.log_posteriors[part],
-                    outputs.lengths[part],
-                )
-                for part in (slice(0, 3), slice(3, 6))
-            ]
-            matched += [model.objectives(view, theirs)[0].item() for view in views]
-            apart.append(symmetric_divergence(*views).item())
+        views = [view for both in exits for view in both]
+        matched = [model.objectives(view, theirs)[0].item() for view in views]
+        apart = [symmetric_divergence(*both).item() for both in exits]
     assert weight == 3 and min(apart) > 0.01
     # The weight of consistency is 0.25 in the first of two updates of its warm-up.
     expected = [sum(matched) / 4 + w * sum(apart) / 2 for w in (0.25, 0.5)]
@@ -106,6 +114,55 @@ def test_two_views_learn_from_teacher_and_each_other(tiny_asr_model, tmp_path):
     assert "consistency" not in yaml.safe_load(
         path.with_name("config.yaml").read_text()
     )
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_smaller_sizes_learn_from_the_largest(tiny_asr_model, tmp_path, views):
+    options = ["--student_num_layers", "2", "--student_exits", "1"]
+    conf = ["--model_conf", "exit_weights={1: 0.5}", *_SPECAUG]
+    if views > 1:
+        conf += ["--model_conf", "consistency={weight: 1.0e-9}"]
+    taught = ["--model_conf", "self_distillation={weight: 0.4}"]
+    model, args = tiny_encrl.build(
+        tiny_asr_model, tmp_path / "run", *options, *conf, *taught
+    )
+    model.eval()
+    model.specaug = _Views() if views > 1 else None
+    speech, lengths = tiny_encrl.batch()
+    with torch.no_grad():
+        on_dev, stats, _ = model(speech, lengths)
+        assert not any("self" in name for name in stats)
+    model.training = True  # without dropout
+    loss, stats, _ = model(speech, lengths)
+    with torch.no_grad():
+        model.self_distillation.weight = 0.0
+        without = model(speech, lengths)[0]
+        small, large = _views_of_exits(model, speech, lengths)
+    if views > 1:
+        # Each learns from what the largest size makes of the other view.
+        pairs = [(large[1], small[0]), (large[0], small[1])]
+    else:
+        pairs = [(large[0], small[0])]
+        assert on_dev.item() == pytest.approx(without.item(), rel=1e-5)
+    apart = sum(divergence_from(*pair).item() for pair in pairs) / views
+    assert apart > 0.01
+    assert stats["loss_self_layer1"].item() == pytest.approx(apart, rel=1e-4)
+    added = loss.item() - without.item()
+    # The loss is divided by the sum of the sizes' weights.
+    assert added == pytest.approx(0.5 * 0.4 * apart / 1.5, rel=1e-3)
+
+    torch.save(model.state_dict(), tmp_path / "all.pth")
+    config = yaml.safe_load(yaml.safe_dump(vars(args)))
+    path = write_plain_model(
+        config, tmp_path / "all.pth", [0], tmp_path / "one/model.pth"
+    )
+    assert not any("self_distillation" in name for name in torch.load(path))
+
+
+def test_refuses_self_distillation_of_one_size(tiny_asr_model, tmp_path):
+    conf = ("--model_conf", "self_distillation={weight: 0.4}")
+    with pytest.raises(UserError, match="self_distillation needs .* several sizes"):
+        tiny_encrl.build(tiny_asr_model, tmp_path, *conf)
 
 
 def test_a_step_with_two_views_costs_twice(tiny_asr_model, tmp_path):

@@ -6,6 +6,10 @@
 # cmd.sh, db.sh and run.sh are copies to edit, the rest are links.
 set -euo pipefail
 
+if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+    sed -n '2,6s/^# \{0,1\}//p' "$0"
+    exit 0
+fi
 if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
     sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
