@@ -33,8 +33,8 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="model.onnx that takes samples")
     parser.add_argument("audio", nargs="+", help="recordings at the model's rate")
     args = parser.parse_args()
-    waves = [soundfile.read(path, dtype="float32")[0] for path in args.audio]
-    own, size = in_onnxruntime(args.model)
+    own, size, rate = in_onnxruntime(args.model)
+    waves = [read_wave(path, rate) for path in args.audio]
     alone = [[w] for w in waves if size is None or len(w) <= size]
     if not alone:
         raise SystemExit(f"{args.model}: every recording is longer than its input")
@@ -72,6 +72,8 @@ def compared(
             return f"fails: {first_line(error)}"
         if found.shape != right.shape or (others != counts).any():
             return f"shape {found.shape}, lengths {others}: not {right.shape}, {counts}"
+        if not all(np.isfinite(one[:count]).all() for one, count in zip(found, counts)):
+            return "values that are not finite"
         for one, two, count in zip(right, found, counts):
             largest = max(largest, float(np.abs(one - two)[:count].max()))
             different += int((one.argmax(-1) != two.argmax(-1))[:count].sum())
@@ -79,14 +81,30 @@ def compared(
     return f"{largest:.1e} off, another best token in {different} of {frames} frames"
 
 
-def in_onnxruntime(model: Path) -> tuple[Run, Optional[int]]:
-    """Return the model in onnxruntime, and the length of its input if it is fixed."""
+def read_wave(path: str, rate: Optional[int]) -> np.ndarray:
+    """Return the samples of a recording with one channel, at the model's rate."""
+    wave, found = soundfile.read(path, dtype="float32")
+    if wave.ndim != 1 or not len(wave) or (rate is not None and found != rate):
+        raise SystemExit(
+            f"{path}: {len(wave)} samples at {found} Hz, shape {wave.shape}: give a "
+            f"recording with one channel at {rate} Hz"
+        )
+    return wave
+
+
+def in_onnxruntime(model: Path) -> tuple[Run, Optional[int], Optional[int]]:
+    """Return the model in onnxruntime, its length if that is fixed, and its rate."""
     session = onnxruntime.InferenceSession(str(model))
     names = {one.name for one in session.get_inputs()}
     if names != {"samples", "lengths"}:
         raise SystemExit(f"{model}: takes {sorted(names)}, not samples and lengths")
     size = session.get_inputs()[0].shape[1]
-    return partial(session.run, None), size if isinstance(size, int) else None
+    rate = session.get_modelmeta().custom_metadata_map.get("sample_rate")
+    return (
+        partial(session.run, None),
+        size if isinstance(size, int) else None,
+        None if rate is None else int(rate),
+    )
 
 
 def in_openvino(model: Path) -> Run:

@@ -109,7 +109,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--measure",
         action="store_true",
         help="also measure real-time factors, memory and time to the first word of "
-        "the written files, for the report; run nothing else meanwhile",
+        "the written files (except model.fixed.onnx), for the report; run nothing else "
+        "meanwhile",
     )
     add(
         "--fixed_seconds",

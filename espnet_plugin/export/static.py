@@ -35,6 +35,12 @@ def make_static(path: Path) -> None:
             str(path), options, providers=["CPUExecutionProvider"]
         )
         model = onnx.load(str(scratch))
+    except Exception as error:  # onnxruntime has error classes of its own
+        raise UserError(
+            f"{path.name}: onnxruntime could not write a graph of fixed size "
+            f"({type(error).__name__}: {str(error)[:200]}): is the disk full? Without "
+            "--fixed_seconds the other files are written"
+        ) from error
     finally:
         scratch.unlink(missing_ok=True)
     # It lists its own domains, which no operator is of, and other compilers refuse.

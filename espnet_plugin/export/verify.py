@@ -103,7 +103,7 @@ def check_parity(
         nonlocal largest
         difference = _difference(port, expected, found, what)
         largest = max(largest, difference)
-        if difference > port.tolerance:
+        if not difference <= port.tolerance:
             own = _own_rounding(source, port, stock)
             _refuse_difference(difference, port.tolerance + own)
 
@@ -143,7 +143,7 @@ def _own_rounding(source: Source, port: Port, stock: torch.Tensor) -> float:
 
 
 def _refuse_difference(largest: float, allowed: float) -> None:
-    if largest > allowed:
+    if not largest <= allowed:
         raise UserError(
             "the exported model gives different results from ESPnet: "
             f"log-probabilities differ by up to {largest:.2g} (at most {allowed:.2g} "
@@ -189,6 +189,11 @@ def _difference(
         raise UserError(
             f"the exported model gives {found.shape[0]} frames for {what}, but "
             f"ESPnet's model gives {expected.shape[0]}; nothing was written"
+        )
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"the exported model gives values that are not finite for {what}; nothing "
+            "was written"
         )
     difference = np.abs(port.masks(expected) - port.masks(found))
     return float(difference.max(initial=0.0))

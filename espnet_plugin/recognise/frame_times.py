@@ -21,7 +21,9 @@ _SHORT_SECONDS, _LONG_SECONDS = 2.0, 12.0
 
 
 def measure_frame_times(
-    log_posteriors: Callable[[np.ndarray], np.ndarray], sample_rate: int
+    log_posteriors: Callable[[np.ndarray], np.ndarray],
+    sample_rate: int,
+    most: Optional[int] = None,
 ) -> FrameTimes:
     """Derive frame times from the numbers of frames for two lengths of noise.
 
@@ -33,24 +35,28 @@ def measure_frame_times(
         log_posteriors: Function from samples ``(samples,)`` to ``(frames,
         vocabulary)``.
         sample_rate: Sampling rate in Hz.
+        most: Largest number of samples that the function takes; any if not given.
 
     Raises:
         UserError: If the longer noise does not give more frames than the shorter one.
     """
-    noise = np.random.default_rng(0).standard_normal(int(_LONG_SECONDS * sample_rate))
+    longest, shortest = _LONG_SECONDS, _SHORT_SECONDS
+    if most is not None and most < longest * sample_rate:
+        longest = most / sample_rate
+        shortest = longest * _SHORT_SECONDS / _LONG_SECONDS
+    noise = np.random.default_rng(0).standard_normal(int(longest * sample_rate))
     noise = (0.01 * noise).astype(np.float32)
     short, long = (
         len(log_posteriors(noise[: int(seconds * sample_rate)]))
-        for seconds in (_SHORT_SECONDS, _LONG_SECONDS)
+        for seconds in (shortest, longest)
     )
     if short < 1 or long <= short:
         raise UserError(
-            f"the model makes {short} frames from {_SHORT_SECONDS:g} s of audio and "
-            f"{long} from {_LONG_SECONDS:g} s, so the times of words cannot be "
-            "computed"
+            f"the model makes {short} frames from {shortest:g} s of audio and "
+            f"{long} from {longest:g} s, so the times of words cannot be computed"
         )
-    step = (_LONG_SECONDS - _SHORT_SECONDS) / (long - short)
-    first = (_SHORT_SECONDS - (short - 1) * step) / 2
+    step = (longest - shortest) / (long - short)
+    first = (shortest - (short - 1) * step) / 2
     logging.info(
         "measured frame times: a frame every %.1f ms, the first at %.1f ms",
         1000 * step,

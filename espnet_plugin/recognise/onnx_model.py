@@ -104,7 +104,9 @@ class OnnxCtcModel:
         check_said(folder, meta, self._model.said)
         times = exported_frame_times(meta)
         if times is None:
-            times = measure_frame_times(self.log_posteriors, self.sample_rate)
+            times = measure_frame_times(
+                self.log_posteriors, self.sample_rate, self._model.size
+            )
         self.frame_seconds, self.first_frame_seconds = times.step, times.first
 
     def checksum(self) -> str:

@@ -24,6 +24,7 @@ from espnet_plugin.names import DUAL_MODE, ESPNET
 from espnet_plugin.suggest import did_you_mean
 from espnet_plugin.tasks.asr import CountedASRTask
 from espnet_plugin.tasks.rate_limits import check_limits
+from espnet_plugin.tasks.schedule_trial import try_schedule
 
 __all__ = ["check_configuration"]
 
@@ -38,7 +39,6 @@ _BUILT = {
 }
 _MEL_BINS = 80
 _WIDTH = 8
-_STEPS = 100
 
 
 _NONE = ("none", "null", "nil")
@@ -214,33 +214,36 @@ def _check_keys(
 
 def _check_optimiser(content: Mapping, where: str) -> None:
     name = content.get("optim", "adadelta")
-    kind = optim_classes.get(str(name).lower())
+    optimiser_kind = optim_classes.get(str(name).lower())
     conf = content.get("optim_conf")
     section = f"{where}: optim_conf"
-    if kind is None:
+    if optimiser_kind is None:
         return
-    _check_keys(kind, conf, section, of=f"optim {name}", skip=2)
+    _check_keys(optimiser_kind, conf, section, of=f"optim {name}", skip=2)
+
+    def make() -> torch.optim.Optimizer:
+        return optimiser_kind([torch.nn.Parameter(torch.zeros(1))], **(conf or {}))
+
     try:
-        optimiser = kind([torch.nn.Parameter(torch.zeros(1))], **(conf or {}))
-        optimiser.step()
+        make().step()
     except Exception as error:  # a wrong value, whatever its kind
         raise UserError(f"{section} {conf} of {name}: {_reason(error)}") from error
     scheduler = content.get("scheduler")
     kind = scheduler_classes.get(str(scheduler).lower())
     if kind is not None:
         section = f"{where}: scheduler_conf"
-        conf = content.get("scheduler_conf") or {}
-        _check_keys(kind, conf, section, of=f"scheduler {scheduler}", skip=2)
-        options = inspect.signature(kind).parameters
-        required = {n for n, one in options.items() if one.default is one.empty}
-        if required - set(conf) <= {"optimizer"}:  # others: on the command line
-            # Of onecyclelr the trainer computes it.
-            steps = {"total_steps": _STEPS} if "total_steps" in options else {}
+        options = content.get("scheduler_conf") or {}
+        _check_keys(kind, options, section, of=f"scheduler {scheduler}", skip=2)
+        known = inspect.signature(kind).parameters
+        required = {n for n, one in known.items() if one.default is one.empty}
+        if required - set(options) <= {"optimizer"}:  # others: on the command line
             try:
-                kind(optimiser, **{**steps, **conf})
+                try_schedule(str(scheduler).lower(), kind, options, make)
             except Exception as error:
                 reason = _reason(error)
-                raise UserError(f"{section} {conf} of {scheduler}: {reason}") from error
+                raise UserError(
+                    f"{section} {options} of {scheduler}: {reason}"
+                ) from error
         check_limits(str(scheduler), kind, content, where)
 
 

@@ -28,7 +28,7 @@ from espnet_plugin.export.ports import FeaturesPort, SamplesPort
 from espnet_plugin.export.runtime import OnnxModel
 from espnet_plugin.export.source import load_source
 from espnet_plugin.export.static import make_static, unknown_sizes
-from espnet_plugin.export.verify import given_input
+from espnet_plugin.export.verify import check_parity, given_input
 from espnet_plugin.export.write import write_model
 
 onnx = pytest.importorskip("onnx")
@@ -202,6 +202,54 @@ def test_audio_that_is_too_long_is_named_with_a_way_out(exported, tmp_path, capl
     assert recognise([str(exported), str(path), "--model_file", FIXED]) != 0
     assert "at most 1.5 s" in caplog.text
     assert "--max_segment_seconds 1.5" in caplog.text
+
+
+def test_filter_bank_models_are_recognised_with_it(tmp_path, capsys):
+    """The times of their frames are measured with audio that the file takes."""
+    tiny = build_fbank_model(tmp_path / "raw")
+    folder = tmp_path / "onnx"
+    options = ["--fbank_rate", "16000", "--output_dir", str(folder)]
+    assert main([str(tiny.dir), *options, "--fixed_seconds", "3"]) == 0
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(20000, 3), 16000, subtype="FLOAT")
+    said = {}
+    for name in (FIXED, "model.onnx"):
+        given = [str(folder), str(path), "--model_file", name, "--format", "json"]
+        assert recognise([*given, "--max_segment_seconds", "3"]) == 0
+        said[name] = json.loads(capsys.readouterr().out)
+    parts = [one["segments"][0]["words"] for one in said.values()]
+    assert [w["word"] for w in parts[0]] == [w["word"] for w in parts[1]] != []
+    starts = [[w["start"] for w in words] for words in parts]
+    np.testing.assert_allclose(*starts, atol=0.02)
+
+
+def test_features_that_are_too_long_are_named_with_a_way_out(tiny_asr_model, tmp_path):
+    folder = tmp_path / "onnx"
+    options = ["--features", "--output_dir", str(folder), "--fixed_seconds", "2"]
+    assert main([str(tiny_asr_model.dir), *options]) == 0
+    shape = onnx.load(folder / FIXED).graph.input[0].type.tensor_type.shape.dim
+    most, width = shape[1].dim_value, shape[2].dim_value
+    np.save(tmp_path / "long.npy", np.zeros((most + 5, width), np.float32))
+    command = [sys.executable, folder / "recognise.py", tmp_path / "long.npy"]
+    done = subprocess.run([*command, "--model", FIXED], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"has {most + 5} frames of features" in done.stderr
+    assert f"at most {most}" in done.stderr and "use model.onnx" in done.stderr
+
+
+class _NotANumber(OnnxModel):
+    def run(self, feed):
+        first, *rest = super().run(feed)
+        return [first * np.nan if feed["lengths"][0] > 8000 else first, *rest]
+
+
+def test_a_file_that_gives_nan_is_refused(tiny_asr_model, tmp_path):
+    source, path = load_source(tiny_asr_model.dir), tmp_path / "fixed.onnx"
+    port = SamplesPort(24000)
+    write_model(port, source, path, {})
+    assert check_parity(source, port, OnnxModel(path), 1.5).max_difference < 1e-4
+    with pytest.raises(UserError, match="not finite for 1.0 s"):
+        check_parity(source, port, _NotANumber(path), 1.5)
 
 
 def test_options_that_do_not_fit_together(tiny_asr_model, tmp_path, caplog):

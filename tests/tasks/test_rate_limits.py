@@ -1,4 +1,4 @@
-"""Schedules with limits of their own: upside down, or blind to the optimiser's rate."""
+"""Schedules: upside down, blind to the optimiser's rate, or wrong when they step."""
 
 import pytest
 import torch
@@ -46,6 +46,71 @@ def test_what_rises_is_accepted(limits):
     conf = {"first_cycle_steps": 100, "warmup_steps": 20, **limits}
     assert rises(COSINE, conf)
     checked(COSINE, conf)
+
+
+@pytest.mark.parametrize(
+    "scheduler, conf, said",
+    [
+        ("cosineannealinglr", {"T_max": 9, "eta_min": 0.5}, "eta_min 0.5 is above"),
+        ("cycliclr", {"base_lr": 0.01, "max_lr": 0.001}, "give a base_lr below max_lr"),
+    ],
+)
+def test_other_schedules_upside_down(scheduler, conf, said):
+    with pytest.raises(UserError, match=said):
+        checked(scheduler, conf, lr=0.001)
+
+
+def test_what_does_not_fall_is_named(caplog):
+    same = {"max_lr": 0.001, "min_lr": 0.001, "total_steps": 100}
+    checked("exponentialdecaywarmup", same)
+    assert "of exponentialdecaywarmup does not fall" in caplog.text
+    caplog.clear()
+    conf = {"first_cycle_steps": 9, "max_lr": 1e-3, "min_lr": 5e-4, "gamma": 0.1}
+    checked(COSINE, conf)
+    assert "from the second cycle on" in caplog.text
+    caplog.clear()
+    checked(COSINE, {**conf, "gamma": 0.9})
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "scheduler, conf",
+    [
+        # YAML reads 1e-6 as text; these fail at a step, not when they are made.
+        ("reducelronplateau", {"min_lr": "1e-6"}),
+        ("reducelronplateau", {"threshold": "1e-4"}),
+        ("warmupreducelronplateau", {"warmup_steps": 2, "min_lr": "1e-6"}),
+        ("cosineannealinglr", {"T_max": 10, "eta_min": "1e-6"}),
+        ("cosineannealinglr", {"T_max": 0}),
+        (COSINE, {"first_cycle_steps": 9, "max_lr": 0.01, "min_lr": "1e-6"}),
+        ("exponentiallr", {"gamma": "9e-1"}),
+        ("steplr", {"step_size": 0}),
+        ("onecyclelr", {"max_lr": float("nan")}),
+        ("onecyclelr", {"max_lr": 0.001, "steps_per_epoch": 100}),
+    ],
+)
+def test_what_would_fail_later_is_refused(scheduler, conf):
+    with pytest.raises(UserError, match=f"scheduler_conf .* of {scheduler}: "):
+        checked(scheduler, conf)
+
+
+@pytest.mark.parametrize(
+    "scheduler, conf",
+    [
+        ("onecyclelr", {"max_lr": 0.001, "pct_start": 0.01}),
+        (
+            "onecyclelr",
+            {"max_lr": 0.001, "pct_start": 0.01, "epochs": 50, "steps_per_epoch": 100},
+        ),
+        ("onecyclelr", {"max_lr": 0.001, "total_steps": 300}),
+        ("reducelronplateau", {"patience": 3, "min_lr": 1e-6}),
+        ("warmupreducelronplateau", {"warmup_steps": 2}),
+        ("cosineannealinglr", {"T_max": 10, "eta_min": 1e-6}),
+        ("tristagelr", {"max_steps": 100}),
+    ],
+)
+def test_what_works_is_accepted(scheduler, conf):
+    checked(scheduler, conf, lr=0.001)
 
 
 @pytest.mark.parametrize(

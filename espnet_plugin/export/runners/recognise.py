@@ -102,7 +102,10 @@ class Recogniser:
         count = np.array([len(given)], dtype=np.int64)
         if self.size is not None:
             if len(given) > self.size:
-                raise ValueError(f"is longer than {self.size}, the model's input")
+                raise ValueError(
+                    f"has {len(given)} frames of features, but the model takes at most "
+                    f"{self.size}: use model.onnx (without --model), or divide it"
+                )
             room = [(0, self.size - len(given))] + [(0, 0)] * (given.ndim - 1)
             given = np.pad(given, room)
         feed = (given[None], count)
