@@ -15,6 +15,7 @@ import torch
 from espnet_plugin.decode.posteriors import hears_padding
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
+from espnet_plugin.export.finite import check_finite
 from espnet_plugin.export.ports import Port
 from espnet_plugin.export.reference import (
     best_tokens,
@@ -190,11 +191,7 @@ def _difference(
             f"the exported model gives {found.shape[0]} frames for {what}, but "
             f"ESPnet's model gives {expected.shape[0]}; nothing was written"
         )
-    if not np.isfinite(found).all():
-        raise UserError(
-            f"the exported model gives values that are not finite for {what}; nothing "
-            "was written"
-        )
+    check_finite(found, what)
     difference = np.abs(port.masks(expected) - port.masks(found))
     return float(difference.max(initial=0.0))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.dev import DevSet
+from espnet_plugin.export.finite import check_finite
 from espnet_plugin.export.int8 import PROBE_UTTERANCES, Trial
 from espnet_plugin.export.reference import best_tokens
 from espnet_plugin.export.scripts import load_script
@@ -45,6 +46,7 @@ def check_stream_dev(
         samples = dev.audio[name]
         expected = torch_stream(source, stock_features(source, samples))
         found = _log_probs(recogniser, samples)
+        check_finite(found, name)
         difference = np.abs(expected - found).max(initial=0.0)
         largest = max(largest, float(difference))
         if best_tokens(found, source.facts) != best_tokens(expected, source.facts):

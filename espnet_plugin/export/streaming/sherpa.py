@@ -16,6 +16,7 @@ from torch import nn
 from espnet_plugin.errors import UserError
 from espnet_plugin.export.export_meta import ExportMeta
 from espnet_plugin.export.facts import DEFAULT_FRONT_END
+from espnet_plugin.export.finite import check_finite
 from espnet_plugin.export.folder import META
 from espnet_plugin.export.graph.normalise import normalisation
 from espnet_plugin.export.meta import file_table
@@ -243,6 +244,7 @@ def _check_graph(
                 f"the exported model gives {len(own)} frames for {seconds} s, but "
                 f"torch gives {len(expected)}; nothing was written"
             )
+        check_finite(own, f"{seconds} s")
         can_win = graph.never.numpy() == 0
         expected = _with_blanks(expected, source)
         difference = np.abs(own - expected)[:, can_win]
