@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 from espnet2.utils.types import str_or_none
 
 from espnet_plugin.distill.options import ReferenceOptions
+from espnet_plugin.tasks.augmentation import augments
 from espnet_plugin.tasks.cache_top import TEACHER_CACHE_TOP
 from espnet_plugin.tasks.selection import read_selection
 
@@ -107,6 +108,8 @@ def add_cache_options(group: Any) -> None:
 def _changing_audio(args: argparse.Namespace) -> tuple[str, ...]:
     options = ("rir_scp", "noise_scp")
     changing = [o for o in options if getattr(args, o, None) is not None]
+    if augments(getattr(args, "preprocessor_conf", None)):
+        changing.append("preprocessor_conf data_aug_effects")
     selection = read_selection(args)
     if selection is not None and selection.keep_time < 1:
         changing.append("data_selection_conf keep_time")

@@ -23,6 +23,7 @@ from espnet_plugin.errors import UserError
 from espnet_plugin.names import DUAL_MODE, ESPNET
 from espnet_plugin.suggest import did_you_mean
 from espnet_plugin.tasks.asr import CountedASRTask
+from espnet_plugin.tasks.augmentation import check_effects
 from espnet_plugin.tasks.rate_limits import check_limits
 from espnet_plugin.tasks.schedule_trial import try_schedule
 
@@ -106,6 +107,7 @@ def check_configuration(task: type[AbsTask], content: Any, where: str) -> None:
         _check_keys(ESPnetASRModel, content.get("model_conf"), section, of=ESPNET)
     _check_optimiser(content, where)
     _check_pretrained(content, where)
+    check_effects(content, where)
     _check_student(content, where)
 
 

@@ -1,12 +1,14 @@
 """Training from stored outputs of the teacher is training with the teacher."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import tiny_encrl
 import torch
+import yaml
 from frames_objective import frames_objective
 from tiny_asr import load_speech
 
@@ -137,6 +139,14 @@ def test_what_cannot_be_cached(tiny_asr_model, tmp_path, monkeypatch):
     dropped = ("--data_selection_conf", "keep_time=0.7")
     with pytest.raises(UserError, match="--teacher_cache and .*keep_time"):
         tiny_encrl.build(tiny_asr_model, tmp_path, *more, *dropped)
+    # The student has the preprocessor of its reference, which may augment.
+    config = yaml.safe_load(tiny_asr_model.config.read_text())
+    effects = {"data_aug_effects": [[1.0, "reverse", {}]], "data_aug_prob": 0.5}
+    augmenting = tmp_path / "config.yaml"
+    augmenting.write_text(yaml.safe_dump({**config, "preprocessor_conf": effects}))
+    reference = SimpleNamespace(**{**vars(tiny_asr_model), "config": augmenting})
+    with pytest.raises(UserError, match="--teacher_cache and .*data_aug_effects"):
+        tiny_encrl.build(reference, tmp_path, *more)
     usage = cache.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
         cache.shutil, "disk_usage", lambda path: usage._replace(free=100)
