@@ -42,7 +42,7 @@ def test_what_espnet_takes_is_accepted():
     "effects, said",
     [
         ([[0.1, "lowpas", {"cutoff_freq": 1000}]], "lowpas .*did you mean lowpass"),
-        ([[0.1, "equalization", {}]], "equalization {}: TypeError: .*center_freq"),
+        ([[0.1, "pitch_shift", {}]], "pitch_shift {}: TypeError: .*n_steps"),
         ([[0.1, "lowpass", {"cutoff_freq": "low"}]], "lowpass .*low.*Error"),
         ([[0.1, [[0.3, "reverse", {}]]]], "at least two effects in a group"),
         ([[0.1, [[1, "reverse", {}], [1, "revers", {}]]]], "did you mean reverse"),
